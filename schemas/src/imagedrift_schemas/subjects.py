@@ -1,0 +1,137 @@
+"""Every name on NATS: streams, buckets, subjects and keys. Nothing spells one elsewhere.
+
+    DRIFT_INVENTORY  drift.v1.inventory.<site>.<host>
+    DRIFT_LOOKUP     drift.v1.lookup.<lane>.<registry>.<reference>
+    DRIFT_DEAD       drift.v1.dead.<service>
+    DRIFT_CHANGED    drift.v1.changed.<registry>.<reference>
+    (core NATS)      drift.v1.alive.<site>.<host>
+    drift_digests    key <registry>.<reference>
+    drift_registries key <registry>.<credential>
+
+A token is escaped so that any text is one token and can be read back: a byte outside
+``[A-Za-z0-9_/-]`` is written ``=XX`` in upper-case hex. ``=`` itself is such a byte, so the
+escaping is reversible. The same form is legal in a key of a bucket.
+"""
+
+import re
+from typing import Final
+
+from imagedrift_schemas.errors import BadToken
+from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
+
+PREFIX: Final = "drift.v1"
+
+STREAM_INVENTORY: Final = "DRIFT_INVENTORY"
+STREAM_LOOKUP: Final = "DRIFT_LOOKUP"
+STREAM_DEAD: Final = "DRIFT_DEAD"
+STREAM_CHANGED: Final = "DRIFT_CHANGED"
+BUCKET_DIGESTS: Final = "drift_digests"
+BUCKET_REGISTRIES: Final = "drift_registries"
+
+CONSUMER_INGEST: Final = "ingest"
+"""Durable consumer of ingest on each stream that it reads, shared by all its replicas."""
+
+INVENTORY_ALL: Final = f"{PREFIX}.inventory.*.*"
+LOOKUP_ALL: Final = f"{PREFIX}.lookup.*.*.*"
+DEAD_ALL: Final = f"{PREFIX}.dead.*"
+CHANGED_ALL: Final = f"{PREFIX}.changed.*.*"
+ALIVE_ALL: Final = f"{PREFIX}.alive.*.*"
+
+LANES: Final = ("hub", "ghcr", "quay", "ecr", "other")
+"""Registry families with a lane of their own without configuration; `other` takes the rest."""
+
+_HOST_ID = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
+_LITERAL = re.compile(rb"[A-Za-z0-9_/-]")
+_TOKEN = re.compile(r"(?:[A-Za-z0-9_/-]|=[0-9A-F]{2})+", re.ASCII)
+
+
+def escape(text: str) -> str:
+    """Write `text` as one subject token. Empty text has no token and raises `BadToken`."""
+    if not text:
+        raise BadToken("an empty text cannot be a subject token")
+    return "".join(
+        chr(byte) if _LITERAL.match(bytes([byte])) else f"={byte:02X}" for byte in text.encode()
+    )
+
+
+def unescape(token: str) -> str:
+    """Read back what `escape` wrote. Raises `BadToken` for anything else."""
+    if not _TOKEN.fullmatch(token):
+        raise BadToken(f"not a token of ours: {token[:80]!r}")
+    raw = re.sub(rb"=([0-9A-F]{2})", lambda m: bytes([int(m[1], 16)]), token.encode())
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise BadToken(f"not UTF-8 inside: {token[:80]!r}") from error
+    if escape(text) != token:
+        raise BadToken(f"not written by our escaping: {token[:80]!r}")
+    return text
+
+
+def is_host_id(text: str) -> bool:
+    """Tell whether `text` may name a site or a host: ``[a-z0-9-]{1,63}``."""
+    return _HOST_ID.fullmatch(text) is not None
+
+
+def inventory(site: str, host: str) -> str:
+    """Subject of a host's inventory."""
+    return f"{PREFIX}.inventory.{_host_id('site', site)}.{_host_id('host', host)}"
+
+
+def alive(site: str, host: str) -> str:
+    """Subject of a host's heartbeat (core NATS, not stored)."""
+    return f"{PREFIX}.alive.{_host_id('site', site)}.{_host_id('host', host)}"
+
+
+def lookup(lane: str, question: Question) -> str:
+    """Subject of a question: the same question has the same subject, so it is asked once."""
+    return f"{PREFIX}.lookup.{escape(lane)}.{answer_key(question)}"
+
+
+def lookup_lane(lane: str) -> str:
+    """Filter for all questions of one lane."""
+    return f"{PREFIX}.lookup.{escape(lane)}.*.*"
+
+
+def lane_consumer(lane: str) -> str:
+    """Durable consumer of one lane, shared by all resolvers."""
+    return f"lane-{escape(lane).replace('=', '_').replace('/', '_')}"
+
+
+def dead(service: str) -> str:
+    """Subject under which `service` reports messages that it refused."""
+    return f"{PREFIX}.dead.{escape(service)}"
+
+
+def changed(registry: str, repository: str, tag: str) -> str:
+    """Subject of changed verdicts of one reference."""
+    return f"{PREFIX}.changed.{escape(registry)}.{escape(f'{repository}:{tag}')}"
+
+
+def answer_key(about: Question | AnyAnswer) -> str:
+    """Key in the shared cache of the answer to a question: ``<registry>.<reference>``."""
+    match about:
+        case Resolve() | Answer():
+            reference = f"{about.repository}:{about.tag}"
+        case Describe() | Described():
+            reference = f"{about.repository}@{about.digest}"
+    return f"{escape(about.registry)}.{escape(reference)}"
+
+
+def registry_key(registry: str, credential: str) -> str:
+    """Key of the budget of one (registry, credential)."""
+    return f"{escape(registry)}.{escape(credential)}"
+
+
+def host_of(subject: str) -> tuple[str, str]:
+    """Read (site, host) from the subject of an inventory or a heartbeat. Raises `BadToken`."""
+    tokens = subject.split(".")
+    if len(tokens) != 5 or not (is_host_id(tokens[3]) and is_host_id(tokens[4])):
+        raise BadToken(f"no subject of a host: {subject[:120]!r}")
+    return tokens[3], tokens[4]
+
+
+def _host_id(field: str, text: str) -> str:
+    if not is_host_id(text):
+        raise BadToken(f"{field}: {text[:80]!r} is not of the form [a-z0-9-]{{1,63}}")
+    return text

@@ -1,0 +1,283 @@
+"""Every message of version 1 of the wire.
+
+Rules:
+- Inside version 1 only fields with a default are added; no type and no meaning changes.
+- Unknown fields are ignored, so an older reader understands a newer writer.
+- Times are UTC, RFC 3339. Durations are seconds. Digests are ``sha256:<64 hex>``.
+- The four words: an `Inventory` says what a host has; a `Question` (`Resolve` or `Describe`) asks
+  what a reference points to; an `Answer` says what the registry said; a Comparison is made of the
+  two and lives in SQL only. `Changed` tells others what the comparisons' verdicts became.
+"""
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from msgspec import Raw, Struct
+
+# --- Inventory: what one host has ---------------------------------------------------------------
+
+
+class LocalImage(Struct, frozen=True, kw_only=True):
+    """One image on a host, under one reference.
+
+    An image known by two references is listed twice. `repo_digests` is the set of digests under
+    which this repository's registry knows the image, sorted; empty means it was never pulled or
+    pushed: a local image.
+    """
+
+    reference: str
+    image_id: str
+    repo_digests: tuple[str, ...] = ()
+    platform: str = "linux/amd64"
+    tagged: bool = True
+    """False when the reference is only what a container was configured with: its tag has moved."""
+    size: int = 0
+    created_at: datetime | None = None
+    containers: tuple[str, ...] = ()
+    """Names of the containers made from this image under this reference, running or not, sorted."""
+    running: int = 0
+    """How many of them run."""
+    manifest_digest: str = ""
+    """Digest of this platform's manifest where the engine knows it (containerd image store)."""
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """Who reports: the part of an inventory that is about the host, not about its images."""
+
+    site: str
+    host: str
+    hostname: str = ""
+    labels: dict[str, str] = {}
+    place: str = ""
+    """Where the host sits, from the outside in: `dc1/pve-3/lxc-104`."""
+    os: str = "linux"
+    arch: str = "amd64"
+    engine: str = "docker"
+    engine_version: str = ""
+    agent_version: str = ""
+    boot: str = ""
+    """Random per start of the agent: with `seq` it orders what one agent said."""
+    seq: int = 0
+    taken_at: datetime
+    interval_s: int = 300
+    """How often this host says that it lives; silence is measured by it."""
+    content: str
+    """Hash over `images` in canonical order: equal content means an unchanged host."""
+    degraded: str = ""
+    """Why the images below may be out of date: the engine does not answer. Empty when all is well."""
+
+
+class Inventory(Host, frozen=True, kw_only=True, tag="inventory"):
+    """Everything one host has. State, not an event: the newest one per host is the truth."""
+
+    images: tuple[LocalImage, ...] = ()
+
+
+class InventoryEnvelope(Host, frozen=True, kw_only=True, tag="inventory"):
+    """An `Inventory` whose images are still bytes: for readers who know `content` already."""
+
+    images: Raw = Raw(b"[]")
+
+
+class Alive(Struct, frozen=True, kw_only=True, tag="alive"):
+    """An unchanged host lives. Sent in place of an inventory that would say nothing new."""
+
+    site: str
+    host: str
+    content: str
+    boot: str = ""
+    seq: int = 0
+    at: datetime
+    interval_s: int = 300
+    degraded: str = ""
+
+
+# --- Question: what does this reference point to now? -------------------------------------------
+
+
+class Resolve(Struct, frozen=True, kw_only=True, tag="resolve"):
+    """Ask what this tag points to now."""
+
+    registry: str
+    repository: str
+    tag: str
+    asked_at: datetime
+    fresh_since: datetime
+    """An answer checked at or after this moment will do; no request is made then."""
+    last_digest: str = ""
+    hosts: int = 0
+    """How many hosts have it: tells what a scarce budget is best spent on."""
+
+
+class Describe(Struct, frozen=True, kw_only=True, tag="describe"):
+    """Ask what is inside this digest: once for ever, as the content of a digest cannot change."""
+
+    registry: str
+    repository: str
+    digest: str
+    asked_at: datetime
+    platforms: tuple[str, ...] = ()
+    """The platforms whose config digest is needed, to compare with a classic engine's image id."""
+    hosts: int = 0
+
+
+Question: TypeAlias = Resolve | Describe
+
+
+# --- Answer: what the registry said, and when ---------------------------------------------------
+
+Source: TypeAlias = Literal["head", "get", "webhook"]
+
+
+class Found(Struct, frozen=True, kw_only=True, tag="found"):
+    """The tag points to this digest."""
+
+    digest: str
+    media_type: str = ""
+    source: Source = "head"
+
+
+class Missing(Struct, frozen=True, kw_only=True, tag="missing"):
+    """The registry says there is no such tag or repository."""
+
+    reason: str = ""
+
+
+class Denied(Struct, frozen=True, kw_only=True, tag="denied"):
+    """The registry wants credentials that we lack, or refuses those we have."""
+
+    reason: str = ""
+
+
+class Limited(Struct, frozen=True, kw_only=True, tag="limited"):
+    """The registry's limit, or our own budget for it, is used up until `until`."""
+
+    reason: str = ""
+    until: datetime | None = None
+
+
+class Unreachable(Struct, frozen=True, kw_only=True, tag="unreachable"):
+    """No usable response: name, connection, TLS, time-out, or a server error."""
+
+    reason: str = ""
+
+
+class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
+    """We did not ask: our own policy forbids this registry or address."""
+
+    reason: str = ""
+
+
+class Unsupported(Struct, frozen=True, kw_only=True, tag="unsupported"):
+    """The registry answered with something that is no manifest we can compare."""
+
+    reason: str = ""
+
+
+class Invalid(Struct, frozen=True, kw_only=True, tag="invalid"):
+    """The registry's response contradicts itself or the protocol."""
+
+    reason: str = ""
+
+
+Failure: TypeAlias = Missing | Denied | Limited | Unreachable | Refused | Unsupported | Invalid
+Outcome: TypeAlias = Found | Failure
+
+
+class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
+    """What a registry said about a tag. The newest one per tag is kept in the shared cache."""
+
+    registry: str
+    repository: str
+    tag: str
+    checked_at: datetime
+    outcome: Outcome
+    last_digest: str = ""
+    """The digest found last, kept through failures; equal to `outcome.digest` when found."""
+    last_found_at: datetime | None = None
+    credential: str = "anonymous"
+    """Name of the credential it was got with; never the credential."""
+    failures: int = 0
+    """How many checks in a row have failed."""
+
+
+class Child(Struct, frozen=True, kw_only=True):
+    """One platform's manifest inside an index."""
+
+    platform: str
+    digest: str
+    config_digest: str = ""
+    """The image id that a classic engine shows; empty when it was not asked for."""
+
+
+class Described(Struct, frozen=True, kw_only=True, tag="described"):
+    """What is inside a digest. True for ever, unless `outcome` says that it could not be read."""
+
+    registry: str
+    repository: str
+    digest: str
+    checked_at: datetime
+    children: tuple[Child, ...] = ()
+    failure: Failure | None = None
+    credential: str = "anonymous"
+
+
+AnyAnswer: TypeAlias = Answer | Described
+
+
+# --- What is known of a registry's limits -------------------------------------------------------
+
+
+class RegistryState(Struct, frozen=True, kw_only=True, tag="registry"):
+    """The budget of one (registry, credential), learnt from its responses and shared."""
+
+    registry: str
+    credential: str = "anonymous"
+    rate_limit: int | None = None
+    rate_remaining: int | None = None
+    rate_window_s: int | None = None
+    rate_reset_at: datetime | None = None
+    blocked_until: datetime | None = None
+    """Nothing is asked before this moment."""
+    get_blocked_until: datetime | None = None
+    """Nothing that counts against a pull limit is asked before this moment; HEAD may be."""
+    requests_per_second: float | None = None
+    """The pace found for a registry that publishes no limit."""
+    last_status: int | None = None
+    last_error: str = ""
+    observed_at: datetime
+
+
+# --- What others may follow ---------------------------------------------------------------------
+
+
+class Changed(Struct, frozen=True, kw_only=True, tag="changed"):
+    """The verdict of one distinct local image changed, on all hosts that have it."""
+
+    registry: str
+    repository: str
+    tag: str
+    platform: str
+    image_id: str
+    from_verdict: str
+    from_reason: str
+    to_verdict: str
+    to_reason: str
+    remote_digest: str = ""
+    changed_at: datetime
+    hosts: int = 0
+    running_hosts: int = 0
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, tag="dead"):
+    """A message that was refused, with the reason and, up to a cap, the message itself."""
+
+    service: str
+    subject: str
+    stream: str = ""
+    stream_seq: int = 0
+    reason: str
+    error: str = ""
+    received_at: datetime
+    payload: bytes = b""
+    """At most the first 64 KiB, base64 on the wire."""
