@@ -1,0 +1,88 @@
+"""Content digests: `sha256:<64 hex>` or `sha512:<128 hex>`, lower case, nothing else.
+
+    digest    = algorithm ":" hex
+    algorithm = "sha256" | "sha512"
+    hex       = 64 | 128 characters of [0-9a-f]
+
+Both algorithms are what the OCI image specification registers and every registry speaks.
+Upper-case hex is refused and not repaired: a digest is compared as text, so it has one spelling.
+"""
+
+import hashlib
+from typing import Final, NewType
+
+from imagedrift_schemas.errors import BadDigest
+
+Digest = NewType("Digest", str)
+"""Text that went through `parse_digest`, or that this module computed."""
+
+_BYTES_OF: Final = {"sha256": 32, "sha512": 64}
+_ALGORITHM_OF: Final = {length: algorithm for algorithm, length in _BYTES_OF.items()}
+_LOWER_HEX: Final = frozenset("0123456789abcdef")
+_ANY_HEX: Final = _LOWER_HEX | frozenset("ABCDEF")
+
+
+def parse_digest(text: str) -> Digest:
+    """Return the text as a digest, or raise BadDigest saying which part is wrong."""
+    fault = digest_fault(text)
+    if fault:
+        raise BadDigest(f"{fault} ({_shown(text)})")
+    return Digest(text)
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether the text is a digest."""
+    return not digest_fault(text)
+
+
+def digest_fault(text: str) -> str:
+    """Return what is wrong with the text, in words, or nothing."""
+    algorithm, colon, hex_part = text.partition(":")
+    if not colon:
+        return "digest format: no ':' between algorithm and hash"
+    if algorithm not in _BYTES_OF:
+        return _unknown(algorithm)
+    if not _ANY_HEX.issuperset(hex_part):
+        return "digest format: the hash has a character that is no hex digit"
+    if len(hex_part) != 2 * _BYTES_OF[algorithm]:
+        wanted = 2 * _BYTES_OF[algorithm]
+        return f"digest length: {algorithm} has {wanted} hex digits, not {len(hex_part)}"
+    if not _LOWER_HEX.issuperset(hex_part):
+        return "digest format: upper-case hex; a digest is written in lower case"
+    return ""
+
+
+def digest_of(body: bytes, algorithm: str = "sha256") -> Digest:
+    """Compute the digest of the bytes."""
+    if algorithm not in _BYTES_OF:
+        raise BadDigest(_unknown(algorithm))
+    return Digest(f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}")
+
+
+def verify(digest: Digest, body: bytes) -> bool:
+    """Tell whether the bytes are the ones that the digest names, by the digest's own algorithm."""
+    algorithm, _, _ = digest.partition(":")
+    return digest_of(body, algorithm) == digest
+
+
+def to_bytes(digest: Digest) -> bytes:
+    """Return the hash alone, 32 or 64 bytes: how a digest is stored and sent compactly."""
+    return bytes.fromhex(digest.partition(":")[2])
+
+
+def from_bytes(value: bytes) -> Digest:
+    """Return the digest of a bare hash; its length tells the algorithm."""
+    algorithm = _ALGORITHM_OF.get(len(value))
+    if algorithm is None:
+        raise BadDigest(f"a hash of {len(value)} bytes: sha256 has 32, sha512 has 64")
+    return Digest(f"{algorithm}:{value.hex()}")
+
+
+def _unknown(algorithm: str) -> str:
+    """Say that the algorithm is none of ours."""
+    return f"digest algorithm {_shown(algorithm)}: only sha256 and sha512 are known"
+
+
+def _shown(text: str) -> str:
+    """Quote the start of the text: an error stays one readable line, whatever was sent."""
+    return ascii(text if len(text) <= 160 else text[:157] + "...")
