@@ -20,7 +20,7 @@ Each rule has its quirk:
 - host: no `_`, so `my_host.local/img` is refused (others read it as an image without a registry).
   What is between the brackets is not checked to be an IPv6 address.
 - port: any digits; whether one can connect to 750050 is not a question of grammar.
-- path: the limit counts the `library/` that a one-part Hub name is given, but not the domain.
+- path: the limit counts the `library/` that a one-part Hub name is given, not the domain.
 - component: exactly one separator, `__` being one; any number of `-` is one, too.
 - tag: keeps its case, unlike the path.
 - digest: `name:tag@digest` is legal and both are kept; `name@digest:tag` is not.
@@ -90,12 +90,12 @@ class ImageReference(Struct, frozen=True):
         before, at, digest = remainder.partition("@")
         path, colon, tag = before.partition(":")
         _check_grammar(text, domain, path, tag if colon else None, digest if at else None)
-        if len(path) > _MAX_PATH or len(domain) > _MAX_DOMAIN:
+        reference = cls(domain, path, tag, digest, text)
+        if len(reference.repository) > _MAX_PATH or len(domain) > _MAX_DOMAIN:
             raise _refused(text, "length: repository and host have at most 255 characters each")
-        fault = digest_fault(digest) if at else ""
-        if fault:
+        if at and (fault := digest_fault(digest)):
             raise _refused(text, fault)
-        return cls(domain, path, tag, digest, text)
+        return reference
 
     @property
     def registry(self) -> str:
