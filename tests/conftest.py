@@ -1,0 +1,63 @@
+"""Real servers for the tests: one of each per session (and per xdist worker), started on demand.
+
+They are started outside any event loop, so that every test's own loop can use them.
+"""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_sandbox.postgres_programs import debian_binaries
+from support.programs import missing
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """A NATS server with JetStream, shared by the session: use names of your own."""
+    with NatsServer.start_sync() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The embedded PostgreSQL 18, shared by the session: see `database_dsn`."""
+    with PostgresServer.start_sync() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server_15() -> Iterator[PostgresServer]:
+    """Debian's PostgreSQL 15, the oldest version that we support."""
+    binaries = debian_binaries(15)
+    if binaries is None:
+        missing("PostgreSQL 15", "apt-get install postgresql-15")
+    with PostgresServer.start_sync(binaries=binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def database_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh database of the embedded server, dropped after the test."""
+    yield from fresh_database(postgres_server)
+
+
+@pytest.fixture
+def database_dsn_15(postgres_server_15: PostgresServer) -> Iterator[str]:
+    """A fresh database of PostgreSQL 15, dropped after the test."""
+    yield from fresh_database(postgres_server_15)
+
+
+@pytest.fixture
+def fresh_nats() -> Iterator[NatsServer]:
+    """A NATS server of the test's own: empty, and free to be killed."""
+    with NatsServer.start_sync() as server:
+        yield server
+
+
+def fresh_database(server: PostgresServer) -> Iterator[str]:
+    """Create a database, give its dsn, and drop it."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield server.create_database(name)
+    server.drop_database(name)
