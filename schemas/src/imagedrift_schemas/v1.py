@@ -64,7 +64,7 @@ class Host(Struct, frozen=True, kw_only=True):
     content: str
     """Hash over `images` in canonical order: equal content means an unchanged host."""
     degraded: str = ""
-    """Why the images below may be out of date: the engine does not answer. Empty when all is well."""
+    """Why the images may be out of date (the engine does not answer). Empty: all is well."""
 
 
 class Inventory(Host, frozen=True, kw_only=True, tag="inventory"):

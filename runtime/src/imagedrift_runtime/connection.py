@@ -1,0 +1,31 @@
+"""The settings that every service has, to be inherited by the service's own."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from imagedrift_runtime.logs import Format
+from imagedrift_runtime.settings import Variable
+
+
+class CommonSettings(Struct, frozen=True, kw_only=True):
+    """NATS, metrics and logs."""
+
+    nats_url: Annotated[
+        tuple[str, ...], Meta(min_length=1), Variable("NATS_URL", "NATS servers, comma-separated")
+    ] = ("nats://127.0.0.1:4222",)
+    nats_creds: Annotated[str, Variable("NATS_CREDS", "path of a NATS credentials file")] = ""
+    nats_ca: Annotated[str, Variable("NATS_CA", "path of the CA that signed NATS' certificate")] = (
+        ""
+    )
+    metrics_port: Annotated[
+        int,
+        Meta(ge=0, le=65535),
+        Variable("IMAGEDRIFT_METRICS_PORT", "port of /metrics, /livez and /readyz; 0 is off"),
+    ] = 0
+    metrics_address: Annotated[
+        str, Variable("IMAGEDRIFT_METRICS_ADDRESS", "address that serves them")
+    ] = "127.0.0.1"
+    log: Annotated[
+        Format, Variable("IMAGEDRIFT_LOG", "console or json; auto: console on a terminal")
+    ] = "auto"

@@ -1,0 +1,112 @@
+"""What a service says of itself: parts that are ready or not, and why.
+
+`/livez` answers 200 while the event loop turns; `/readyz` while every part is ready too;
+`/metrics` in Prometheus' text form. Served from a thread, so that a stuck loop shows as a failing
+check and not as a hanging one.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from msgspec import Struct
+
+STUCK_AFTER_S = 10.0
+
+
+class Part(Struct, frozen=True):
+    """One part's state: ready, or the reason why not."""
+
+    ready: bool
+    reason: str = ""
+
+
+class Health:
+    """The parts of a service, by name. A part that has not reported yet is not ready."""
+
+    def __init__(self, parts: Iterable[str] = ()) -> None:
+        self._parts: dict[str, Part] = {name: Part(False, "starting") for name in parts}
+        self._turned = time.monotonic()
+
+    def ready(self, part: str) -> None:
+        """Say that `part` works."""
+        self._parts[part] = Part(True)
+
+    def failed(self, part: str, reason: str) -> None:
+        """Say that `part` does not work now, and why, in words for an operator."""
+        self._parts[part] = Part(False, reason)
+
+    def parts(self) -> dict[str, Part]:
+        """Tell the state of every part."""
+        return dict(self._parts)
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether every part is ready."""
+        return all(part.ready for part in self._parts.values())
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the event loop has turned lately."""
+        return time.monotonic() - self._turned < STUCK_AFTER_S
+
+    async def turn(self) -> None:
+        """Note, for ever, that the event loop turns."""
+        while True:
+            self._turned = time.monotonic()
+            await asyncio.sleep(1)
+
+
+@asynccontextmanager
+async def serve(health: Health, port: int, address: str = "127.0.0.1") -> AsyncIterator[int]:
+    """Serve health and metrics while the context lasts; yields the port. Port 0 serves nothing."""
+    if port == 0:
+        yield 0
+        return
+    turning = asyncio.create_task(health.turn())
+    server = make_server(address, port, _application(health), WSGIServer, _Quiet)
+    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        turning.cancel()
+        server.shutdown()
+        server.server_close()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Log nothing: probes come every few seconds."""
+
+
+def _application(health: Health) -> Callable[..., Iterable[bytes]]:
+    from prometheus_client import make_wsgi_app  # imported only where metrics are served
+
+    metrics = make_wsgi_app()
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            return metrics(environ, start_response)
+        if path not in ("/livez", "/readyz"):
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"try /livez, /readyz or /metrics\n"]
+        good = health.is_alive and (path == "/livez" or health.is_ready)
+        body = {
+            "alive": health.is_alive,
+            "parts": {
+                name: {"ready": part.ready, "reason": part.reason}
+                for name, part in health.parts().items()
+            },
+        }
+        status = "200 OK" if good else "503 Service Unavailable"
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(body).encode() + b"\n"]
+
+    return application

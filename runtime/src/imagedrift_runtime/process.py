@@ -1,0 +1,113 @@
+"""How a service's process runs: settings, logs, health, the service, a clean stop.
+
+Exit codes: 0 stopped as asked, 1 a defect, 2 wrong settings. SIGTERM and SIGINT set
+`Process.stopping`; the service finishes what it holds and returns. A second signal, or
+`STOP_WITHIN_S` without an end, cancels it.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import Protocol, TypeVar
+
+import structlog
+
+from imagedrift_runtime import health, logs, settings
+
+STOP_WITHIN_S = 20.0
+
+log = structlog.get_logger()
+
+
+class Common(Protocol):
+    """The settings that every service has."""
+
+    @property
+    def metrics_port(self) -> int: ...
+    @property
+    def metrics_address(self) -> str: ...
+    @property
+    def log(self) -> logs.Format: ...
+
+
+C = TypeVar("C", bound=Common)
+
+
+class Process:
+    """What a running service holds of its process: its health, and whether it shall stop."""
+
+    def __init__(self, parts: tuple[str, ...]) -> None:
+        self.stopping = asyncio.Event()
+        self.health = health.Health(parts)
+
+
+def run(
+    service: str,
+    kind: type[C],
+    start: Callable[[C, Process], Awaitable[None]],
+    *,
+    about: str,
+    parts: tuple[str, ...] = (),
+    argv: list[str] | None = None,
+) -> int:
+    """Run `start` as the service `service` until it returns; the exit code."""
+    _arguments(service, kind, about).parse_args(argv)
+    try:
+        values = settings.load(kind)  # type: ignore[type-var]  # a Struct by convention
+    except settings.SettingsFault as fault:
+        lines = "\n".join(f"  {line}" for line in fault.faults)
+        print(f"{service}: the settings are wrong:\n{lines}", file=sys.stderr)  # noqa: T201
+        return 2
+    logs.configure(service, values.log)
+    return asyncio.run(_main(service, values, start, Process(parts)))
+
+
+async def _main(
+    service: str, values: C, start: Callable[[C, Process], Awaitable[None]], process: Process
+) -> int:
+    task = asyncio.ensure_future(start(values, process))
+    _stop_on_signals(process, task)
+    async with health.serve(process.health, values.metrics_port, values.metrics_address):
+        log.info("service.started", version=version(service))
+        try:
+            await task
+        except asyncio.CancelledError:
+            log.warning("service.cancelled")
+            return 1
+        except Exception:
+            log.exception("service.failed")
+            return 1
+    log.info("service.stopped")
+    return 0
+
+
+def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if process.stopping.is_set():
+            task.cancel()
+            return
+        process.stopping.set()
+        loop.call_later(STOP_WITHIN_S, task.cancel)
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop)
+
+
+def _arguments(service: str, kind: type[C], about: str) -> argparse.ArgumentParser:
+    rows = settings.describe(kind)  # type: ignore[arg-type]  # a Struct by convention
+    listed = "\n".join(
+        f"  {name}\n      {text} (default: {default})" for name, default, text in rows
+    )
+    parser = argparse.ArgumentParser(
+        prog=service,
+        description=about,
+        epilog=f"environment variables:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"{service} {version(service)}")
+    return parser
