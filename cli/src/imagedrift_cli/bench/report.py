@@ -1,0 +1,46 @@
+"""How a benchmark tells its result: the same table, JSON and exit code for each.
+
+Exit 0 when every check held, 1 when one did not: a figure from a run that got the wrong answer is
+not a figure.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+progress = Console(stderr=True)
+"""Where a benchmark says what it is doing."""
+
+
+def as_json(command: F) -> F:
+    """Give a benchmark the option ``--json``, passed to it as `as_json`."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="End with one line: the result as a JSON object."
+    )(command)
+
+
+def finish(
+    name: str,
+    figures: Mapping[str, float | int | str],
+    *,
+    as_json: bool,
+    failed_checks: Sequence[str] = (),
+) -> NoReturn:
+    """Print the figures and end the command; `failed_checks` are sentences, shown on stderr."""
+    for check in failed_checks:
+        progress.print(f"[red]check failed:[/red] {check}")
+    if as_json:
+        click.echo(json.dumps(dict(figures)))
+    else:
+        table = Table("figure", "value", title=f"bench {name}")
+        for key, value in figures.items():
+            table.add_row(key, f"{value:,.3f}" if isinstance(value, float) else str(value))
+        Console().print(table)
+    sys.exit(1 if failed_checks else 0)
