@@ -1,0 +1,56 @@
+"""The canned questions: named statements over `ops.*` with named parameters.
+
+The same text that runs can be printed, with its values filled in, so that an operator can carry on
+from it in psql. Statements stand in ``queries.sql``.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+
+
+@cache
+def statements() -> Mapping[str, str]:
+    """Read every named statement: name to SQL text with ``:parameters``."""
+    text = files("imagedrift_cli").joinpath("queries.sql").read_text()
+    parts = _NAME.split(text)[1:]
+    return {
+        name: "\n".join(line for line in body.splitlines() if not line.startswith("--"))
+        .strip()
+        .rstrip(";")
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def positional(statement: str, values: Mapping[str, object]) -> tuple[str, list[object]]:
+    """Turn ``:name`` into ``$1``…, as the driver wants it: the text and its arguments."""
+    order: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in order:
+            order.append(name)
+        return f"${order.index(name) + 1}"
+
+    return _PARAMETER.sub(number, statement), [values[name] for name in order]
+
+
+def filled_in(statement: str, values: Mapping[str, object]) -> str:
+    """Write the statement with its values as literals, to be run in psql as it is."""
+    return _PARAMETER.sub(lambda match: _literal(values[match[1]]), statement) + ";"
+
+
+def _literal(value: object) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case _:
+            return "'" + str(value).replace("'", "''") + "'"
