@@ -10,9 +10,12 @@ Rules:
 """
 
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
+
+Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
+"""A moment. One without an offset is refused, as nobody knows which moment it means."""
 
 # --- Inventory: what one host has ---------------------------------------------------------------
 
@@ -32,7 +35,7 @@ class LocalImage(Struct, frozen=True, kw_only=True):
     tagged: bool = True
     """False when the reference is only what a container was configured with: its tag has moved."""
     size: int = 0
-    created_at: datetime | None = None
+    created_at: Time | None = None
     containers: tuple[str, ...] = ()
     """Names of the containers made from this image under this reference, running or not, sorted."""
     running: int = 0
@@ -58,7 +61,7 @@ class Host(Struct, frozen=True, kw_only=True):
     boot: str = ""
     """Random per start of the agent: with `seq` it orders what one agent said."""
     seq: int = 0
-    taken_at: datetime
+    taken_at: Time
     interval_s: int = 300
     """How often this host says that it lives; silence is measured by it."""
     content: str
@@ -87,7 +90,7 @@ class Alive(Struct, frozen=True, kw_only=True, tag="alive"):
     content: str
     boot: str = ""
     seq: int = 0
-    at: datetime
+    at: Time
     interval_s: int = 300
     degraded: str = ""
 
@@ -101,8 +104,8 @@ class Resolve(Struct, frozen=True, kw_only=True, tag="resolve"):
     registry: str
     repository: str
     tag: str
-    asked_at: datetime
-    fresh_since: datetime
+    asked_at: Time
+    fresh_since: Time
     """An answer checked at or after this moment will do; no request is made then."""
     last_digest: str = ""
     hosts: int = 0
@@ -115,7 +118,7 @@ class Describe(Struct, frozen=True, kw_only=True, tag="describe"):
     registry: str
     repository: str
     digest: str
-    asked_at: datetime
+    asked_at: Time
     platforms: tuple[str, ...] = ()
     """The platforms whose config digest is needed, to compare with a classic engine's image id."""
     hosts: int = 0
@@ -153,7 +156,7 @@ class Limited(Struct, frozen=True, kw_only=True, tag="limited"):
     """The registry's limit, or our own budget for it, is used up until `until`."""
 
     reason: str = ""
-    until: datetime | None = None
+    until: Time | None = None
 
 
 class Unreachable(Struct, frozen=True, kw_only=True, tag="unreachable"):
@@ -190,11 +193,11 @@ class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
     registry: str
     repository: str
     tag: str
-    checked_at: datetime
+    checked_at: Time
     outcome: Outcome
     last_digest: str = ""
     """The digest found last, kept through failures; equal to `outcome.digest` when found."""
-    last_found_at: datetime | None = None
+    last_found_at: Time | None = None
     credential: str = "anonymous"
     """Name of the credential it was got with; never the credential."""
     failures: int = 0
@@ -211,12 +214,12 @@ class Child(Struct, frozen=True, kw_only=True):
 
 
 class Described(Struct, frozen=True, kw_only=True, tag="described"):
-    """What is inside a digest. True for ever, unless `outcome` says that it could not be read."""
+    """What is inside a digest. True for ever, unless `failure` says that it could not be read."""
 
     registry: str
     repository: str
     digest: str
-    checked_at: datetime
+    checked_at: Time
     children: tuple[Child, ...] = ()
     failure: Failure | None = None
     credential: str = "anonymous"
@@ -236,16 +239,16 @@ class RegistryState(Struct, frozen=True, kw_only=True, tag="registry"):
     rate_limit: int | None = None
     rate_remaining: int | None = None
     rate_window_s: int | None = None
-    rate_reset_at: datetime | None = None
-    blocked_until: datetime | None = None
+    rate_reset_at: Time | None = None
+    blocked_until: Time | None = None
     """Nothing is asked before this moment."""
-    get_blocked_until: datetime | None = None
+    get_blocked_until: Time | None = None
     """Nothing that counts against a pull limit is asked before this moment; HEAD may be."""
     requests_per_second: float | None = None
     """The pace found for a registry that publishes no limit."""
     last_status: int | None = None
     last_error: str = ""
-    observed_at: datetime
+    observed_at: Time
 
 
 # --- What others may follow ---------------------------------------------------------------------
@@ -264,7 +267,7 @@ class Changed(Struct, frozen=True, kw_only=True, tag="changed"):
     to_verdict: str
     to_reason: str
     remote_digest: str = ""
-    changed_at: datetime
+    changed_at: Time
     hosts: int = 0
     running_hosts: int = 0
 
@@ -278,6 +281,6 @@ class DeadLetter(Struct, frozen=True, kw_only=True, tag="dead"):
     stream_seq: int = 0
     reason: str
     error: str = ""
-    received_at: datetime
+    received_at: Time
     payload: bytes = b""
     """At most the first 64 KiB, base64 on the wire."""
