@@ -1,0 +1,68 @@
+"""The commands that prepare servers: `migrate` and `streams`. Each is safe to run twice at once."""
+
+import asyncio
+from typing import Annotated
+
+import click
+from msgspec import Struct
+
+from imagedrift_cli.database import Unusable, database_url
+from imagedrift_ingest import migrations
+from imagedrift_runtime import bus, registries, settings, streams
+from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.settings import Variable
+
+
+class StreamSettings(CommonSettings, Struct, frozen=True, kw_only=True):
+    """Where NATS is, and which registries have a lane of their own."""
+
+    registries: Annotated[
+        str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml: its lanes get consumers")
+    ] = ""
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database (DATABASE_URL) to the newest schema."""
+    try:
+        applied = asyncio.run(migrations.migrate(database_url()))
+    except (OSError, TimeoutError) as error:
+        raise Unusable(f"the database cannot be reached: {error}") from error
+    for name in applied:
+        click.echo(f"applied {name}")
+    click.echo("the schema is up to date")
+
+
+@click.command(name="streams")
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 5),
+    default=1,
+    show_default=True,
+    help="Servers that keep each stream; 3 in production.",
+)
+def make_streams(replicas: int) -> None:
+    """Create or update streams, buckets and consumers on NATS (NATS_URL).
+
+    A change that could lose messages is refused, and shown.
+    """
+    try:
+        values = settings.load(StreamSettings)
+        lanes = registries.load(values.registries or None).lanes()
+        for step in asyncio.run(_ensure(values, lanes, replicas)):
+            click.echo(f"{step.action:<9} {step.kind} {step.name}")
+            for line in step.diff:
+                click.echo(f"          {line}")
+    except (settings.SettingsFault, registries.RegistriesFault, bus.NoBus) as error:
+        raise Unusable(str(error)) from error
+    except streams.UnsafeChange as error:
+        raise Unusable(f"refused, as messages could be lost: {error}") from error
+
+
+async def _ensure(
+    values: StreamSettings, lanes: dict[str, int], replicas: int
+) -> list[streams.Step]:
+    async with bus.connect(
+        values.nats_url, "imagedrift-streams", credentials=values.nats_creds, ca=values.nats_ca
+    ) as connection:
+        return await streams.ensure(connection, lanes=lanes, replicas=replicas)

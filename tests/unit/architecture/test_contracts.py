@@ -1,0 +1,100 @@
+"""The arrows between the parts hold, and the check that says so can fail."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+MEMBERS = (
+    "schemas",
+    "runtime",
+    "services/agent",
+    "services/registry-resolver",
+    "services/ingest",
+    "sandbox",
+    "cli",
+)
+
+PLANTED = {
+    "a service imports another": (
+        "imagedrift_agent/service.py",
+        "import imagedrift_resolver",
+        "services never import each other",
+    ),
+    "the runtime knows a service": (
+        "imagedrift_runtime/clock.py",
+        "import imagedrift_agent",
+        "services never import each other",
+    ),
+    "a core reads the clock": (
+        "imagedrift_ingest/core/verdict.py",
+        "import time",
+        "schemas and every core decide",
+    ),
+    "a service's core uses its adapters": (
+        "imagedrift_resolver/core/freshness.py",
+        "import imagedrift_resolver.adapters",
+        "inside a service",
+    ),
+    "the service uses an adapter": (
+        "imagedrift_agent/service.py",
+        "import imagedrift_agent.adapters",
+        "inside a service",
+    ),
+    "schemas does I/O": (
+        "imagedrift_schemas/digest.py",
+        "import socket",
+        "schemas and every core decide",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def copied_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of every member's packages in one folder, so that a violation can be planted."""
+    folder = tmp_path_factory.mktemp("sources")
+    for member in MEMBERS:
+        shutil.copytree(ROOT / member / "src", folder, dirs_exist_ok=True)
+    return folder
+
+
+def lint_imports(sources: Path) -> subprocess.CompletedProcess[str]:
+    """Run the project's import contracts over `sources`."""
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--config", ROOT / "pyproject.toml", "--no-cache"],
+        cwd=sources,
+        env={"PYTHONPATH": str(sources), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_every_contract_is_kept(copied_sources: Path) -> None:
+    """The sources as they are keep every contract."""
+    result = lint_imports(copied_sources)
+
+    assert "0 broken" in result.stdout, result.stdout
+    assert result.returncode == 0
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_violation_is_found(copied_sources: Path, planted: str) -> None:
+    """Each contract fails when an import that it forbids is planted."""
+    name, line, contract = PLANTED[planted]
+    module = copied_sources / name
+    original = module.read_text()
+    module.write_text(f"{original}\n{line}\n")
+    try:
+        result = lint_imports(copied_sources)
+    finally:
+        module.write_text(original)
+
+    broken = [text for text in result.stdout.splitlines() if text.endswith("BROKEN")]
+    assert result.returncode == 1
+    assert any(contract in text for text in broken), result.stdout

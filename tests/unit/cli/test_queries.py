@@ -1,0 +1,98 @@
+"""The canned questions as text: parameters, literals, and what is printed with ``--sql``."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_cli import queries, tables
+from imagedrift_cli.__main__ import main
+
+
+def test_a_parameter_used_twice_is_one_argument() -> None:
+    """A named parameter keeps one number however often it is used, and casts are left alone."""
+    text, arguments = queries.positional("a = :x OR b = :y::text OR c = :x", {"x": 1, "y": "z"})
+
+    assert text == "a = $1 OR b = $2::text OR c = $1"
+    assert arguments == [1, "z"]
+
+
+@given(st.text().filter(lambda text: "\0" not in text))
+def test_a_literal_cannot_end_early(text: str) -> None:
+    """Whatever the text, what is printed is one SQL literal."""
+    literal = queries.filled_in("SELECT :x", {"x": text}).removeprefix("SELECT ").removesuffix(";")
+
+    assert literal[0] == literal[-1] == "'"
+    assert literal[1:-1].replace("''", "") == text.replace("'", "")
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["outdated", "--label", "env=prod"], ["errors"]])
+def test_the_query_is_printed_without_a_database(arguments: list[str]) -> None:
+    """``--sql`` prints a runnable statement and needs no database."""
+    result = CliRunner().invoke(main, [*arguments, "--sql"])
+
+    assert result.exit_code == 0
+    assert result.output.lstrip().startswith("SELECT")
+    assert result.output.rstrip().endswith(";")
+    assert ":" not in result.output.replace("::", "").replace('"env": ', "")
+
+
+def test_a_missing_database_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without DATABASE_URL a command says which variable is missing and exits 2."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+    result = CliRunner().invoke(main, ["status"])
+
+    assert result.exit_code == 2
+    assert "DATABASE_URL" in result.output
+
+
+def test_an_unreachable_database_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that does not answer is told in one line, without a traceback."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+
+    result = CliRunner().invoke(main, ["status"])
+
+    assert result.exit_code == 2
+    assert "cannot be reached" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_bad_reference_is_told_before_anything_is_asked() -> None:
+    """A reference that does not parse is refused with the reason and exit code 2."""
+    result = CliRunner().invoke(main, ["image", "Not A Reference"])
+
+    assert result.exit_code == 2
+    assert "Not A Reference" in result.output
+
+
+def test_csv_keeps_lists_and_times_readable() -> None:
+    """CSV has a header, RFC 3339 times, ISO durations, and JSON inside a cell for a list."""
+    row = {
+        "at": datetime(2026, 1, 2, tzinfo=UTC),
+        "digests": ["a", "b"],
+        "since": timedelta(hours=1),
+        "none": None,
+    }
+
+    text = tables.as_csv([row])
+
+    assert text.splitlines() == [
+        "at,digests,since,none",
+        '2026-01-02T00:00:00+00:00,"[""a"",""b""]",PT3600S,',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (timedelta(seconds=9), "9 s"),
+        (timedelta(minutes=61), "1 h 1 min"),
+        (timedelta(days=3, hours=4, minutes=5), "3 d 4 h"),
+    ],
+)
+def test_a_duration_is_said_in_two_units(value: timedelta, said: str) -> None:
+    """A duration is shown in its two largest units."""
+    assert tables.duration(value) == said
