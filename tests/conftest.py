@@ -7,10 +7,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import debian_binaries
 from support.programs import missing
+
+pytest_plugins = ["support.engine"]
 
 
 @pytest.fixture(scope="session")
