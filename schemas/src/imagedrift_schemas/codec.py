@@ -6,7 +6,8 @@ Decoding is strict about types and lenient about unknown fields. What cannot be 
 
 import hashlib
 from collections.abc import Iterable
-from typing import TypeVar
+from types import UnionType
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -24,20 +25,38 @@ def encode(message: msgspec.Struct) -> bytes:
     return _encoder.encode(message)
 
 
-def decode(payload: bytes, kind: type[T]) -> T:
-    """Read a message of `kind` (a Struct or a union of Structs). Raises `Malformed`."""
+@overload
+def decode(payload: bytes, kind: type[T]) -> T: ...
+
+
+@overload
+def decode(payload: bytes, kind: UnionType) -> Any: ...
+
+
+def decode(payload: bytes, kind: object) -> object:
+    """Read a message of `kind`: a Struct, or a union of Structs told apart by their `type`.
+
+    Raises `Malformed`. A union has no type that a checker can follow: annotate the result.
+    """
     decoder = _decoders.get(kind)
     if decoder is None:
         decoder = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
     try:
-        return decoder.decode(payload)  # type: ignore[return-value]  # the cache is keyed by kind
+        return decoder.decode(payload)
     except msgspec.DecodeError as error:  # ValidationError, with the field's path, included
-        raise Malformed(f"{getattr(kind, '__name__', 'message')}: {error}") from error
+        raise Malformed(f"{_name(kind)}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Malformed(f"{_name(kind)}: a string is not UTF-8 ({error.reason})") from error
     except RecursionError as error:
-        raise Malformed("message: nested too deeply") from error
+        raise Malformed(f"{_name(kind)}: nested too deeply") from error
 
 
 def content_hash(images: Iterable[LocalImage]) -> str:
-    """Hash a host's images in canonical order: ``sha256:<hex>``, equal for equal hosts."""
-    ordered = sorted(images, key=lambda i: (i.reference, i.image_id, i.repo_digests, i.tagged))
-    return "sha256:" + hashlib.sha256(_encoder.encode(ordered)).hexdigest()
+    """Hash a host's images in the order of their bytes: ``sha256:<hex>``, equal for equal hosts."""
+    written = sorted(_encoder.encode(image) for image in images)
+    return "sha256:" + hashlib.sha256(b"[" + b",".join(written) + b"]").hexdigest()
+
+
+def _name(kind: object) -> str:
+    """Name the kind of message in an error; a union of kinds has no name."""
+    return getattr(kind, "__name__", "message")

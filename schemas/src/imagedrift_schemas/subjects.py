@@ -41,7 +41,7 @@ LANES: Final = ("hub", "ghcr", "quay", "ecr", "other")
 """Registry families with a lane of their own without configuration; `other` takes the rest."""
 
 _HOST_ID = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
-_LITERAL = re.compile(rb"[A-Za-z0-9_/-]")
+_OTHER = re.compile(rb"[^A-Za-z0-9_/-]")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9_/-]|=[0-9A-F]{2})+", re.ASCII)
 
 
@@ -49,9 +49,11 @@ def escape(text: str) -> str:
     """Write `text` as one subject token. Empty text has no token and raises `BadToken`."""
     if not text:
         raise BadToken("an empty text cannot be a subject token")
-    return "".join(
-        chr(byte) if _LITERAL.match(bytes([byte])) else f"={byte:02X}" for byte in text.encode()
-    )
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError as error:
+        raise BadToken(f"not writable as UTF-8: {text[:80]!a}") from error
+    return _OTHER.sub(lambda match: b"=%02X" % match[0][0], raw).decode()
 
 
 def unescape(token: str) -> str:
@@ -125,10 +127,13 @@ def registry_key(registry: str, credential: str) -> str:
 
 def host_of(subject: str) -> tuple[str, str]:
     """Read (site, host) from the subject of an inventory or a heartbeat. Raises `BadToken`."""
-    tokens = subject.split(".")
-    if len(tokens) != 5 or not (is_host_id(tokens[3]) and is_host_id(tokens[4])):
-        raise BadToken(f"no subject of a host: {subject[:120]!r}")
-    return tokens[3], tokens[4]
+    match subject.split("."):
+        case ["drift", "v1", "inventory" | "alive", site, host] if is_host_id(site) and is_host_id(
+            host
+        ):
+            return site, host
+        case _:
+            raise BadToken(f"no subject of a host: {subject[:120]!a}")
 
 
 def _host_id(field: str, text: str) -> str:

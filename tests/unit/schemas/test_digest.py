@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from imagedrift_schemas.digest import (
     digest_of,
     from_bytes,

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
 

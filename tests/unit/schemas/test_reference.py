@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 
