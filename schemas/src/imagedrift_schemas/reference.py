@@ -32,7 +32,6 @@ or repaired; text outside ASCII is refused.
 
 import ipaddress
 import re
-import socket
 from typing import Final, Self
 
 from msgspec import Struct
@@ -62,6 +61,7 @@ _ALGORITHM: Final = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*"
 _DIGEST: Final = re.compile(rf"{_ALGORITHM}:[A-Fa-f0-9]{{32,}}", re.ASCII)
 _IMAGE_ID: Final = re.compile(r"[a-f0-9]{64}", re.ASCII)
 _PORT: Final = re.compile(r":[0-9]+\Z", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 # Whatever stands before the last `@` may be a password, unless a digest follows.
 _CREDENTIALS: Final = re.compile(r".*@(?!sha[0-9]+|md5)", re.DOTALL | re.IGNORECASE)
 
@@ -71,6 +71,7 @@ class ImageReference(Struct, frozen=True):
 
     `domain` and `path` are as the grammar reads them. `registry` and `repository` are the same
     after all names of Docker Hub were made one: use these for cache keys, budgets and subjects.
+    Two spellings of one reference differ in `original`; compare their `canonical`.
     """
 
     domain: str
@@ -209,21 +210,18 @@ def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: s
 
 
 def _is_own_address(host: str) -> bool:
-    """Tell whether the host is a loopback or unspecified address, in any spelling of one."""
-    address = _address(host)
+    """Tell whether the host is a loopback or unspecified address.
+
+    So is, for us, any other spelling that ends in a number (`127.1`, `0x7f.0.0.1`): no name may
+    end so, and programs differ in which address they take it for.
+    """
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    return address is not None and (address.is_loopback or address.is_unspecified)
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Read an address as the resolver library would: `127.1` and `0x7f.0.0.1` are ones, too."""
-    try:
-        if host.startswith("["):
-            return ipaddress.IPv6Address(host[1:-1])
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (ValueError, OSError):
-        return None
+    return address.is_loopback or address.is_unspecified
 
 
 def _refused(text: str, why: str) -> BadReference:

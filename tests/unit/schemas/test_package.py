@@ -11,7 +11,7 @@ import pytest
 from support.samples import ROOT
 
 SOURCES = sorted((ROOT / "schemas" / "src" / "imagedrift_schemas").glob("*.py"))
-IMPURE = {"asyncio", "logging", "os", "subprocess", "threading", "time"}
+IMPURE = {"asyncio", "logging", "os", "random", "socket", "subprocess", "threading", "time"}
 
 
 def imports_of(source: Path) -> Iterator[str]:
