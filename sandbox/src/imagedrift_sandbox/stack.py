@@ -1,0 +1,172 @@
+"""The whole system on one machine: NATS, PostgreSQL, and our services as processes of their own.
+
+    async with Stack.running(home, registries_toml=named_registry("127.0.0.1:5000")) as stack:
+        await stack.start_ingest()
+        await stack.start_resolver()
+        ... stack.dsn ...
+
+`home` keeps everything: the servers' data, the settings given, one log per process. Leaving the
+block stops the services first, by SIGTERM, then the servers.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+from imagedrift_ingest import migrations
+from imagedrift_runtime import bus, registries, streams
+from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.ports import LOOPBACK, free_port
+from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_sandbox.probe import http_status
+
+READY_WITHIN_S = 30.0
+
+
+class Service:
+    """One of our services, started by its console script."""
+
+    def __init__(self, name: str, child: Child, port: int) -> None:
+        self.name = name
+        self.child = child
+        self.metrics_url = f"http://{LOOPBACK}:{port}"
+
+    async def ready(self) -> None:
+        """Wait until it says that all its parts work."""
+        await asyncio.to_thread(
+            self.child.wait_until,
+            lambda: http_status(f"{self.metrics_url}/readyz") == 200,
+            bound_s=READY_WITHIN_S,
+        )
+
+    async def stop(self) -> int:
+        """Stop it as an operator would; its exit code."""
+        return await asyncio.to_thread(self.child.stop, bound_s=READY_WITHIN_S)
+
+
+class Stack:
+    """Running servers and the services started on them."""
+
+    def __init__(
+        self, home: Path, nats: NatsServer, postgres: PostgresServer, freshness_s: int
+    ) -> None:
+        self.home = home
+        self.nats = nats
+        self.postgres = postgres
+        self.freshness_s = freshness_s
+        self.services: list[Service] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls,
+        home: Path,
+        *,
+        registries_toml: str = "",
+        freshness_s: int = 300,
+        durable: bool = False,
+    ) -> AsyncIterator[Self]:
+        """Run the servers, prepared with schema and streams. `registries_toml` is its text."""
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "registries.toml").write_text(registries_toml)
+        async with (
+            NatsServer.start(home / "nats") as nats,
+            PostgresServer.start(home / "postgres", durable=durable) as postgres,
+        ):
+            stack = cls(home, nats, postgres, freshness_s)
+            await stack._prepare()
+            try:
+                yield stack
+            finally:
+                await stack.stop_services()
+
+    @property
+    def dsn(self) -> str:
+        """The database of the facts."""
+        return self.postgres.dsn()
+
+    @property
+    def registries_file(self) -> Path:
+        """The registries.toml that every service reads."""
+        return self.home / "registries.toml"
+
+    async def start_ingest(self, **environment: str) -> Service:
+        """Start one ingest process; more of them share the work."""
+        return await self._start(
+            "imagedrift-ingest",
+            DATABASE_URL=self.dsn,
+            IMAGEDRIFT_FRESHNESS=str(self.freshness_s),
+            **environment,
+        )
+
+    async def start_resolver(self, **environment: str) -> Service:
+        """Start one resolver process; more of them share the work."""
+        return await self._start("imagedrift-resolver", **environment)
+
+    async def start_agent(
+        self,
+        *,
+        host: str,
+        docker_host: str = "",
+        source: str = "",
+        interval_s: int = 300,
+        **environment: str,
+    ) -> Service:
+        """Start an agent for one engine, or for a `source` that stands in for an engine."""
+        return await self._start(
+            "imagedrift-agent",
+            *(["--source", source] if source else []),
+            IMAGEDRIFT_SITE="local",
+            IMAGEDRIFT_HOST_ID=host,
+            IMAGEDRIFT_STATE_DIR=str(self.home / f"agent-{host}"),
+            IMAGEDRIFT_INTERVAL=str(interval_s),
+            **({"DOCKER_HOST": docker_host} if docker_host else {}),
+            **environment,
+        )
+
+    async def stop_services(self) -> list[int]:
+        """Stop every service, the newest first; their exit codes."""
+        stopping, self.services = self.services[::-1], []
+        return [await service.stop() for service in stopping]
+
+    async def _start(self, script: str, *arguments: str, **environment: str) -> Service:
+        port = free_port()
+        count = sum(service.name == script for service in self.services) + 1
+        child = Child.spawn(
+            [console_script(script), *arguments],
+            log=self.home / f"{script}-{count}.log",
+            environment={
+                "PATH": "/usr/local/bin:/usr/bin:/bin",
+                "HOME": str(self.home),
+                "NATS_URL": self.nats.url,
+                "IMAGEDRIFT_REGISTRIES": str(self.registries_file),
+                "IMAGEDRIFT_METRICS_PORT": str(port),
+                "IMAGEDRIFT_LOG": "json",
+                **environment,
+            },
+        )
+        service = Service(script, child, port)
+        self.services.append(service)
+        await service.ready()
+        return service
+
+    async def _prepare(self) -> None:
+        lanes = registries.load(str(self.registries_file)).lanes()
+        await migrations.migrate(self.dsn)
+        async with bus.connect([self.nats.url], "imagedrift-sandbox") as connection:
+            await streams.ensure(connection, lanes=lanes)
+
+
+def named_registry(*hosts: str, extra: Iterable[str] = ()) -> str:
+    """Write a registries.toml that lets plain-HTTP registries of this machine be asked."""
+    lines = [f'[registry."{host}"]\nscheme = "http"' for host in hosts]
+    return "\n".join([*lines, *extra]) + "\n"
+
+
+def console_script(name: str) -> Path:
+    """Find a console script of this environment."""
+    return Path(sys.executable).with_name(name)
