@@ -58,9 +58,7 @@ def run(
     try:
         values = settings.load(kind)  # type: ignore[type-var]  # a Struct by convention
     except settings.SettingsFault as fault:
-        lines = "\n".join(f"  {line}" for line in fault.faults)
-        print(f"{service}: the settings are wrong:\n{lines}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _refuse(service, fault)
     logs.configure(service, values.log)
     return asyncio.run(_main(service, values, start, Process(parts)))
 
@@ -77,11 +75,19 @@ async def _main(
         except asyncio.CancelledError:
             log.warning("service.cancelled")
             return 1
+        except settings.SettingsFault as fault:  # one that only the start could find
+            return _refuse(service, fault)
         except Exception:
             log.exception("service.failed")
             return 1
     log.info("service.stopped")
     return 0
+
+
+def _refuse(service: str, fault: settings.SettingsFault) -> int:
+    lines = "\n".join(f"  {line}" for line in fault.faults)
+    print(f"{service}: the settings are wrong:\n{lines}", file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:

@@ -1,0 +1,186 @@
+"""A container engine by its Docker-compatible API: Docker Engine, and Podman's socket.
+
+A pass asks for the lists, and for the details of what it has not seen before: an image's details
+are kept by its id, tags and digests, a container's configured reference by its id, as these never
+change. So a pass over an unchanged host is two calls.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, aclosing, suppress
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from imagedrift_agent.adapters.http import (
+    Connection,
+    EngineFault,
+    NotThere,
+)
+from imagedrift_agent.core import records
+from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.api import path_prefix, wants_manifests
+from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.survey import Survey
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+PASS_WITHIN_S = 120.0
+WORKERS = 4
+
+# Only what changes an inventory: health checks alone cause three `exec_*` events each time.
+EVENTS = {
+    "type": ["image", "container", "daemon"],
+    "event": [
+        *("pull", "push", "tag", "untag", "delete", "import", "load", "save", "prune", "build"),
+        *("create", "start", "restart", "die", "died", "stop", "kill", "pause", "unpause"),
+        *("destroy", "remove", "rename", "loadfromarchive", "reload", "commit"),
+    ],
+}
+
+_ImageKey = tuple[str, tuple[str, ...], tuple[str, ...]]
+_Pool = list[Connection]
+
+
+class Engine:
+    """One engine."""
+
+    def __init__(self, find: Callable[[], Address]) -> None:
+        self._find = find
+        self._images: dict[_ImageKey, records.Image] = {}
+        self._configured: dict[str, str] = {}
+
+    async def take(self) -> Survey:
+        """Look at everything. Raises `EngineFault`."""
+        try:
+            async with asyncio.timeout(PASS_WITHIN_S), AsyncExitStack() as stack:
+                address = self._find()
+                pool = [
+                    await stack.enter_async_context(Connection(address)) for _ in range(WORKERS)
+                ]
+                return await self._pass(pool)
+        except TimeoutError as error:
+            raise EngineFault(f"the engine took more than {PASS_WITHIN_S:.0f} s") from error
+
+    async def changes(self) -> AsyncIterator[records.Event | None]:
+        """Follow the engine's events, None first, once it listens. Raises `EngineFault`."""
+        async with Connection(self._find()) as connection:
+            prefix = path_prefix(await _version(connection))
+            query = urlencode({"filters": json.dumps(EVENTS)})
+            rest = b""
+            async with aclosing(connection.stream(f"{prefix}/events?{query}")) as chunks:
+                async for chunk in chunks:
+                    if not chunk:
+                        yield None
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in filter(bytes.strip, lines):
+                        yield _decode("/events", line, records.Event)
+        raise EngineFault("the engine ended its stream of events")
+
+    async def _pass(self, pool: _Pool) -> Survey:
+        version = await _version(pool[0])
+        prefix = path_prefix(version)
+        info = await _get(pool[0], f"{prefix}/info", records.Info)
+        summaries = await _get(pool[0], f"{prefix}/images/json", list[records.ImageSummary])
+        listed = await _get(pool[0], f"{prefix}/containers/json?all=1", list[records.Container])
+        containers = await self._with_references(pool, prefix, listed)
+        images = await self._with_details(pool, version, _wanted(summaries, containers))
+        return Survey(
+            census=take_census(images, containers),
+            engine="podman" if _is_podman(version) else "docker",
+            engine_version=version.version,
+            os=version.os,
+            arch=version.arch,
+            hostname=info.name,
+            labels=dict(_pairs(info.labels or ())),
+        )
+
+    async def _with_references(
+        self, pool: _Pool, prefix: str, listed: list[records.Container]
+    ) -> list[records.Container]:
+        """Read what containers were configured with where the list shows only an id."""
+        hidden = [c.id for c in listed if records.shows_only_an_id(c)]
+        self._configured = {i: self._configured[i] for i in hidden if i in self._configured}
+
+        async def detail(connection: Connection, container: str) -> None:
+            target = f"{prefix}/containers/{container}/json"
+            found = await _get(connection, target, records.ContainerDetail)
+            self._configured[container] = found.config.image
+
+        await _each(pool, [i for i in hidden if i not in self._configured], detail)
+        return [
+            msgspec.structs.replace(c, image=self._configured.get(c.id, c.image)) for c in listed
+        ]
+
+    async def _with_details(
+        self, pool: _Pool, version: records.Version, wanted: list[_ImageKey]
+    ) -> list[records.Image]:
+        """Read the details of images; those that did not change are known already."""
+        query = "?manifests=1" if wants_manifests(version) else ""
+        prefix = path_prefix(version)
+        self._images = {key: self._images[key] for key in wanted if key in self._images}
+
+        async def detail(connection: Connection, key: _ImageKey) -> None:
+            target = f"{prefix}/images/{quote(key[0])}/json{query}"
+            self._images[key] = await _get(connection, target, records.Image)
+
+        await _each(pool, [key for key in wanted if key not in self._images], detail)
+        return list(self._images.values())
+
+
+async def _each(
+    pool: _Pool, items: list[T], call: Callable[[Connection, T], Awaitable[None]]
+) -> None:
+    """Make a call for every item; one that is not there any more is passed over."""
+    left = iter(items)
+
+    async def work(connection: Connection) -> None:
+        for item in left:
+            with suppress(NotThere):
+                await call(connection, item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for connection in pool[: len(items)]:
+                group.create_task(work(connection))
+    except ExceptionGroup as faults:
+        raise faults.exceptions[0] from None
+
+
+async def _version(connection: Connection) -> records.Version:
+    return await _get(connection, "/version", records.Version)
+
+
+async def _get(connection: Connection, target: str, kind: type[U]) -> U:
+    return _decode(target, await connection.get(target), kind)
+
+
+def _decode(target: str, body: bytes, kind: type[U]) -> U:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise EngineFault(f"GET {target}: not what an engine says: {error}") from error
+
+
+def _wanted(
+    summaries: Iterable[records.ImageSummary], containers: Iterable[records.Container]
+) -> list[_ImageKey]:
+    """The images to look at: those listed, and those that only a container still has."""
+    keys = [(i.id, tuple(i.repo_tags or ()), tuple(i.repo_digests or ())) for i in summaries]
+    known = {records.image_id(key[0]) for key in keys}
+    hidden = {records.image_id(c.image_id) for c in containers if c.image_id} - known
+    return keys + [(image, (), ()) for image in sorted(hidden)]
+
+
+def _is_podman(version: records.Version) -> bool:
+    return any("podman" in part.name.lower() for part in version.components or ())
+
+
+def _pairs(labels: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Read `key=value` labels; one without a value is a key with an empty one."""
+    for label in labels:
+        key, _, value = label.partition("=")
+        yield key, value

@@ -1,0 +1,154 @@
+"""HTTP/1.1 to an engine: over a unix socket, TCP or TLS, by h11.
+
+Rules:
+- Every call is bounded in time and in bytes; what goes wrong is one `EngineFault` that says which
+  call it was and what the engine did.
+- A connection serves one call at a time and is kept for the next one. Nothing stays open between
+  two passes but the stream of events.
+- A general client would cost a third of this agent's memory, see docs/agent.md.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import h11
+
+from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.survey import SourceFault
+
+CONNECT_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 30.0
+MAX_BODY = 64 * 1024 * 1024
+CHUNK = 64 * 1024
+
+
+class EngineFault(SourceFault):
+    """The engine cannot be reached, is too slow, or says what we do not understand."""
+
+
+class NotThere(EngineFault):
+    """The engine knows no such image or container (it went while we were looking)."""
+
+
+class Connection:
+    """A connection to an engine, opened when it is first used, and again when it was closed."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._h11 = h11.Connection(h11.CLIENT)
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def __aenter__(self) -> "Connection":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    async def get(self, target: str) -> bytes:
+        """Fetch a whole body. Raises `EngineFault`, `NotThere` for a 404."""
+        async with _bounded(target, ANSWER_WITHIN_S):
+            status = await self._ask(target)
+            body = bytearray()
+            async for chunk in self._body():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise EngineFault(f"GET {target}: more than {MAX_BODY} bytes")
+            self._ready_for_next()
+        if status != 200:
+            raise _refused(target, status, bytes(body))
+        return bytes(body)
+
+    async def stream(self, target: str) -> AsyncGenerator[bytes, None]:
+        """Follow a body that does not end, chunk by chunk; the first is empty: it has begun."""
+        async with _bounded(target, ANSWER_WITHIN_S):
+            status = await self._ask(target)
+            if status != 200:
+                raise _refused(target, status, await anext(self._body(), b""))
+        yield b""
+        async with _bounded(target, None):
+            async for chunk in self._body():
+                yield chunk
+
+    def close(self) -> None:
+        """Close the connection; the next use opens it again."""
+        if self._writer:
+            self._writer.close()
+        self._reader = self._writer = None
+        self._h11 = h11.Connection(h11.CLIENT)
+
+    async def _ask(self, target: str) -> int:
+        """Send the request and read the head of the response."""
+        writer = await self._opened()
+        headers = [("Host", self._address.host or "localhost"), ("Accept", "application/json")]
+        request = h11.Request(method="GET", target=target, headers=headers)
+        writer.write((self._h11.send(request) or b"") + (self._h11.send(h11.EndOfMessage()) or b""))
+        response = await self._next_event()
+        while isinstance(response, h11.InformationalResponse):
+            response = await self._next_event()
+        if not isinstance(response, h11.Response):
+            raise EngineFault(f"GET {target}: the engine closed the connection")
+        return int(response.status_code)
+
+    async def _opened(self) -> asyncio.StreamWriter:
+        if self._writer is None:
+            async with _bounded(f"of {self._address}", CONNECT_WITHIN_S):
+                self._reader, self._writer = await _open(self._address)
+        return self._writer
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        while isinstance(event := await self._next_event(), h11.Data):
+            yield bytes(event.data)
+
+    async def _next_event(self) -> Any:
+        assert self._reader is not None
+        while (event := self._h11.next_event()) is h11.NEED_DATA:
+            self._h11.receive_data(await self._reader.read(CHUNK))
+        return event
+
+    def _ready_for_next(self) -> None:
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
+            self._h11.start_next_cycle()
+        else:  # "Connection: close"
+            self.close()
+
+
+def _refused(target: str, status: int, body: bytes) -> EngineFault:
+    kind = NotThere if status == 404 else EngineFault
+    return kind(f"GET {target}: {status} {body[:200].decode(errors='replace').strip()}")
+
+
+async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if address.path:
+        return await asyncio.open_unix_connection(address.path)
+    context = _context(address) if address.tls else None
+    return await asyncio.open_connection(address.host, address.port, ssl=context)
+
+
+def _context(address: Address) -> ssl.SSLContext:
+    """Trust only the engine's own CA, and show it our certificate."""
+    folder = Path(address.certificates)
+    if not address.certificates:
+        return ssl.create_default_context()
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
+    if (folder / "cert.pem").exists():
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+@asynccontextmanager
+async def _bounded(target: str, seconds: float | None) -> AsyncIterator[None]:
+    """Give a call its time, and its errors one type."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise EngineFault(f"GET {target}: no answer in {seconds} s") from error
+    except OSError as error:  # ssl.SSLError derives from it
+        raise EngineFault(f"GET {target}: {error.strerror or error}") from error
+    except h11.RemoteProtocolError as error:
+        raise EngineFault(f"GET {target}: this is no HTTP: {error}") from error

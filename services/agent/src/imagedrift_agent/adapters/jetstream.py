@@ -1,0 +1,58 @@
+"""What the host says, on NATS: inventories are stored by JetStream, signs of life are not."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from imagedrift_agent.service import NotSaid
+from imagedrift_runtime.bus import Bus, NoBus, NotPublished, connect
+from imagedrift_runtime.health import Health
+from imagedrift_schemas import subjects
+from imagedrift_schemas.codec import encode
+from imagedrift_schemas.v1 import Alive, Inventory
+
+PROBE_EVERY_S = 60.0
+"""How often the connection is tried: 100,000 hosts do it, and NATS pings them anyway."""
+
+
+class Outlet:
+    """The connection of one host."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def publish(self, inventory: Inventory) -> None:
+        """Store an inventory in place of the host's last one. Raises `NotSaid`."""
+        subject = subjects.inventory(inventory.site, inventory.host)
+        try:
+            await self._bus.publish(subject, encode(inventory))
+        except NotPublished as error:
+            raise NotSaid(str(error)) from error
+
+    async def beat(self, alive: Alive) -> None:
+        """Say that the host lives. Raises `NotSaid`."""
+        try:
+            await self._bus.say(subjects.alive(alive.site, alive.host), encode(alive))
+        except NotPublished as error:
+            raise NotSaid(str(error)) from error
+
+
+@asynccontextmanager
+async def connected(
+    urls: Sequence[str], host: str, *, credentials: str, ca: str, health: Health | None = None
+) -> AsyncIterator[Outlet]:
+    """Connect for the length of an `async with`. Raises `NotSaid` when no server lets us in."""
+    inbox = f"_INBOX_{host}"  # what the credentials of one host may listen to
+    try:
+        async with connect(
+            urls,
+            f"imagedrift-agent {host}",
+            credentials=credentials,
+            ca=ca,
+            health=health,
+            spool=False,  # the newest inventory is ours to keep; older ones must not come late
+            inbox=inbox,
+            probe_every_s=PROBE_EVERY_S,
+        ) as bus:
+            yield Outlet(bus)
+    except NoBus as error:
+        raise NotSaid(str(error)) from error

@@ -1,0 +1,101 @@
+"""When a host speaks, and which of two things it says.
+
+    new content, or confirmed too long ago  ->  Publish, until NATS confirms it
+    nothing new                             ->  Beat, once per interval
+    health of the source changed            ->  Beat at once
+    a refusal                               ->  wait, longer each time, at random up to a bound
+
+Every wait is drawn at random, so that a fleet which lost its NATS together does not return
+together. Time and chance (0 <= chance < 1) are values; what is kept over a restart is `Confirmed`.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+RESEND_AFTER: Final = timedelta(hours=6)
+"""A confirmed inventory is said again by then, should the stream have lost it."""
+FIRST_WAIT_S: Final = 1.0
+
+
+class Confirmed(Struct, frozen=True):
+    """What NATS has confirmed last: the fingerprint of an inventory, and when."""
+
+    fingerprint: str = ""
+    at: datetime | None = None
+
+
+class Speech(Struct, frozen=True, kw_only=True):
+    """What was said, and when to speak next."""
+
+    confirmed: Confirmed = Confirmed()
+    degraded: str = ""
+    """The reason that was said last."""
+    beat_at: datetime
+    resend_at: datetime
+    failures: int = 0
+    quiet_until: datetime | None = None
+
+
+class Publish(Struct, frozen=True):
+    """Say the whole inventory."""
+
+
+class Beat(Struct, frozen=True):
+    """Say that the host lives."""
+
+
+class Wait(Struct, frozen=True):
+    """Say nothing before this moment, unless something changes."""
+
+    until: datetime
+
+
+Step: TypeAlias = Publish | Beat | Wait
+
+
+def begin(confirmed: Confirmed, now: datetime, chance: float) -> Speech:
+    """Start to speak: at once, whether or not there is something new."""
+    since = min(confirmed.at or now, now)
+    resend_at = since + RESEND_AFTER * _around_one(chance)
+    return Speech(confirmed=confirmed, beat_at=now, resend_at=resend_at)
+
+
+def next_step(speech: Speech, fingerprint: str, degraded: str, now: datetime) -> Step:
+    """Decide what to do now; an empty fingerprint means that no inventory is known yet."""
+    if speech.quiet_until and now < speech.quiet_until:
+        return Wait(speech.quiet_until)
+    if fingerprint and (fingerprint != speech.confirmed.fingerprint or now >= speech.resend_at):
+        return Publish()
+    if now >= speech.beat_at or degraded != speech.degraded:
+        return Beat()
+    return Wait(min(speech.beat_at, speech.resend_at))
+
+
+def published(
+    speech: Speech, fingerprint: str, degraded: str, now: datetime, interval_s: int, chance: float
+) -> Speech:
+    """NATS has confirmed an inventory."""
+    spoken = beaten(speech, degraded, now, interval_s, chance)
+    resend_at = now + RESEND_AFTER * _around_one(chance)
+    return replace(spoken, confirmed=Confirmed(fingerprint, now), resend_at=resend_at)
+
+
+def beaten(speech: Speech, degraded: str, now: datetime, interval_s: int, chance: float) -> Speech:
+    """A heartbeat was said: the next comes within the interval, never later."""
+    beat_at = now + timedelta(seconds=interval_s * (0.8 + 0.2 * chance))
+    return replace(speech, degraded=degraded, beat_at=beat_at, failures=0, quiet_until=None)
+
+
+def refused(speech: Speech, now: datetime, within_s: float, chance: float) -> Speech:
+    """Nothing was confirmed: wait at random, up to a bound that doubles with every failure."""
+    ceiling = min(within_s, FIRST_WAIT_S * 2 ** min(speech.failures, 16))
+    quiet_until = now + timedelta(seconds=ceiling * chance)
+    return replace(speech, failures=speech.failures + 1, quiet_until=quiet_until)
+
+
+def _around_one(chance: float) -> float:
+    """A factor from 0.8 to 1: spread, and never later than promised."""
+    return 0.8 + 0.2 * chance

@@ -1,0 +1,167 @@
+"""What an engine says: the few fields of its API that we read, by the API's own names.
+
+Decoded strictly by type and leniently otherwise: unknown fields are passed over, and a field that
+some engine version does not have is empty here. Every type is of the Docker Engine API, which
+Podman speaks as well.
+"""
+
+from msgspec import Struct, field
+
+
+class Version(Struct, frozen=True, rename="pascal"):
+    """`GET /version`: who answers, and which API versions it speaks."""
+
+    version: str = ""
+    api_version: str = ""
+    os: str = "linux"
+    arch: str = "amd64"
+    components: list["Component"] | None = None
+
+
+class Component(Struct, frozen=True, rename="pascal"):
+    """One part of the engine; Podman names itself here."""
+
+    name: str = ""
+
+
+class Info(Struct, frozen=True, rename="pascal"):
+    """`GET /info`: the host's name and the labels that its operator gave the engine."""
+
+    name: str = ""
+    labels: list[str] | None = None
+
+
+class ImageSummary(Struct, frozen=True, rename="pascal"):
+    """One element of `GET /images/json`."""
+
+    id: str
+    repo_tags: list[str] | None = None
+    repo_digests: list[str] | None = None
+
+
+class Platform(Struct, frozen=True):
+    """A platform as OCI descriptors write it."""
+
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+
+
+class Descriptor(Struct, frozen=True, rename="camel"):
+    """An OCI descriptor: what an image's name, or a container, points to."""
+
+    media_type: str = ""
+    digest: str = ""
+    platform: Platform | None = None
+
+
+class ImageData(Struct, frozen=True, rename="pascal"):
+    """What is known of a manifest that is an image."""
+
+    platform: Platform | None = None
+
+
+class Manifest(Struct, frozen=True, rename="pascal"):
+    """One manifest inside an image (API 1.48, containerd image store)."""
+
+    descriptor: Descriptor = Descriptor()
+    kind: str = ""
+    available: bool = False
+    image_data: ImageData | None = None
+
+
+class PulledFrom(Struct, frozen=True, rename="pascal"):
+    """A repository that an image was pulled from or pushed to, mirrors resolved."""
+
+    repository: str = ""
+
+
+class Identity(Struct, frozen=True, rename="pascal"):
+    """Where an image came from, as the engine itself saw it (API 1.53)."""
+
+    pull: list[PulledFrom] | None = None
+    build: list[dict[str, object]] | None = None
+
+
+class ImageConfig(Struct, frozen=True, rename="pascal"):
+    """The part of an image's configuration that we read."""
+
+    labels: dict[str, str] | None = None
+
+
+class Image(Struct, frozen=True, rename="pascal"):
+    """`GET /images/{id}/json`."""
+
+    id: str
+    repo_tags: list[str] | None = None
+    repo_digests: list[str] | None = None
+    created: str = ""
+    size: int = 0
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+    config: ImageConfig | None = None
+    identity: Identity | None = None
+    descriptor: Descriptor | None = None
+    """Only the containerd image store has one: the classic store says nothing here."""
+    manifests: list[Manifest] | None = None
+
+
+class Container(Struct, frozen=True, rename="pascal"):
+    """One element of `GET /containers/json?all=1`.
+
+    `image` is what the container was configured with. The engine shows an id there once the tag
+    has moved; then it is read from the container itself, see `shows_only_an_id`.
+    """
+
+    id: str
+    names: list[str] | None = None
+    image: str = ""
+    image_id: str = field(default="", name="ImageID")
+    state: str = ""
+    labels: dict[str, str] | None = None
+    image_manifest_descriptor: Descriptor | None = None
+
+
+class Configured(Struct, frozen=True, rename="pascal"):
+    """The configuration of a container."""
+
+    image: str = ""
+
+
+class ContainerDetail(Struct, frozen=True, rename="pascal"):
+    """`GET /containers/{id}/json`."""
+
+    id: str
+    config: Configured = Configured()
+
+
+class Actor(Struct, frozen=True, rename="pascal"):
+    """What an event is about."""
+
+    id: str = field(default="", name="ID")
+
+
+class Event(Struct, frozen=True, rename="pascal"):
+    """One line of `GET /events`."""
+
+    type: str = ""
+    action: str = ""
+    actor: Actor | None = None
+
+
+def image_id(text: str) -> str:
+    """Give an image's id its algorithm, which Podman leaves out."""
+    return text if ":" in text or not text else f"sha256:{text}"
+
+
+def shows_only_an_id(container: Container) -> bool:
+    """Tell whether the list shows the image's id in place of the configured reference."""
+    shown = container.image
+    return not shown or shown.startswith("sha256:") or is_prefix_of_id(shown, container.image_id)
+
+
+def is_prefix_of_id(text: str, image: str) -> bool:
+    """Tell whether the text is an image's id, whole or cut short as people type it."""
+    digits = text.removeprefix("sha256:")
+    return bool(digits) and image_id(image).removeprefix("sha256:").startswith(digits)

@@ -1,0 +1,21 @@
+"""What one look at a source brought home, or why it brought nothing."""
+
+from msgspec import Struct
+
+from imagedrift_agent.core.inventory import Census
+
+
+class SourceFault(Exception):
+    """The source cannot be read now; the message says what it did, in words for an operator."""
+
+
+class Survey(Struct, frozen=True, kw_only=True):
+    """The images of a host, and what the source says about the host itself."""
+
+    census: Census
+    engine: str
+    engine_version: str = ""
+    os: str = "linux"
+    arch: str = "amd64"
+    hostname: str = ""
+    labels: dict[str, str] = {}
