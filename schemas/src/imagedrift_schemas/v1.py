@@ -42,6 +42,8 @@ class LocalImage(Struct, frozen=True, kw_only=True):
     """How many of them run."""
     manifest_digest: str = ""
     """Digest of this platform's manifest where the engine knows it (containerd image store)."""
+    services: tuple[str, ...] = ()
+    """What those containers are for, where their labels say it, sorted: `project/service`."""
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -246,6 +248,10 @@ class RegistryState(Struct, frozen=True, kw_only=True, tag="registry"):
     """Nothing that counts against a pull limit is asked before this moment; HEAD may be."""
     requests_per_second: float | None = None
     """The pace found for a registry that publishes no limit."""
+    slowed_at: Time | None = None
+    """When that pace was last lowered; it rises again from then on."""
+    paced_until: Time | None = None
+    """Requests at that pace are promised up to this moment; the next one may go after it."""
     last_status: int | None = None
     last_error: str = ""
     observed_at: Time
