@@ -26,11 +26,16 @@ class Common(Protocol):
     """The settings that every service has."""
 
     @property
-    def metrics_port(self) -> int: ...
+    def metrics_port(self) -> int:
+        """Where health and metrics are served; 0 is nowhere."""
+
     @property
-    def metrics_address(self) -> str: ...
+    def metrics_address(self) -> str:
+        """On which address."""
+
     @property
-    def log(self) -> logs.Format: ...
+    def log(self) -> logs.Format:
+        """How logs are written."""
 
 
 C = TypeVar("C", bound=Common)

@@ -2,14 +2,19 @@
 
 A service's settings are one frozen Struct whose fields carry a `Variable`:
 
-    class AgentSettings(Struct, frozen=True, kw_only=True):
-        interval: Annotated[int, Meta(ge=1), Variable("IMAGEDRIFT_INTERVAL", "seconds between …")] = 300
+    class AgentSettings(CommonSettings, Struct, frozen=True, kw_only=True):
+        interval: Annotated[int, Meta(ge=1), Variable("IMAGEDRIFT_INTERVAL", "seconds …")] = 300
 
-A field without a default is required. A variable that is set but empty counts as not set.
+Rules:
+- A field without a default is required. A variable that is set but blank counts as not set.
+- Commas separate the items of a tuple and the `k=v` pairs of a dict.
+- A secret can stand in a file instead: `NAME_FILE` holds its path. Its value is never repeated, in
+  no fault and in no default.
 """
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -17,12 +22,15 @@ from msgspec import Struct
 
 S = TypeVar("S", bound=Struct)
 
+FILE_SUFFIX = "_FILE"
+
 
 class Variable(Struct, frozen=True):
     """The environment variable behind a field, and a sentence for ``--help``."""
 
     name: str
     help: str
+    secret: bool = False
 
 
 class SettingsFault(Exception):
@@ -33,6 +41,10 @@ class SettingsFault(Exception):
         self.faults = faults
 
 
+class _Fault(Exception):
+    """One fault, in words."""
+
+
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     """Read `kind` from the environment. Raises `SettingsFault` naming every fault."""
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place
@@ -41,16 +53,14 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
         variable = _variable(hints[field.name])
-        text = source.get(variable.name, "")
-        if text:
-            try:
-                values[field.name] = msgspec.convert(
-                    _shape(text, hints[field.name]), hints[field.name], strict=False
-                )
-            except msgspec.ValidationError as error:
-                faults.append(f"{variable.name}: {error} (it is {text!r}; {variable.help})")
-        elif field.required:
-            faults.append(f"{variable.name}: required but not set ({variable.help})")
+        try:
+            text = _text(variable, source)
+            if text:
+                values[field.name] = _value(text, hints[field.name], variable)
+            elif field.required:
+                raise _Fault(f"{variable.name}: required but not set ({variable.help})")
+        except _Fault as fault:
+            faults.append(str(fault))
     if faults:
         raise SettingsFault(faults)
     return kind(**values)
@@ -62,24 +72,36 @@ def describe(kind: type[Struct]) -> list[tuple[str, str, str]]:
     rows = []
     for field in msgspec.structs.fields(kind):
         variable = _variable(hints[field.name])
-        default = "required" if field.required else _shown(field)
-        rows.append((variable.name, default, variable.help))
+        default = "required" if field.required else _shown(field, variable)
+        told = f"{variable.help}; or {variable.name}{FILE_SUFFIX}, the path of a file that holds it"
+        rows.append((variable.name, default, told if variable.secret else variable.help))
     return rows
 
 
-def _shown(field: msgspec.structs.FieldInfo) -> str:
-    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    if isinstance(value, (tuple, list)):
-        return ",".join(map(str, value)) or "none"
-    return "none" if value in ("", None, {}) else str(value)
+def _text(variable: Variable, source: Mapping[str, str]) -> str:
+    """Find a variable's text, in the file that holds it where it is a secret."""
+    text = source.get(variable.name, "").strip()
+    name = variable.name + FILE_SUFFIX
+    path = source.get(name, "").strip() if variable.secret else ""
+    if not path:
+        return text
+    if text:
+        raise _Fault(f"{variable.name}: set, and {name} too; only one of them can hold")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise _Fault(f"{name}: {path!r} cannot be read: {reason}") from None
 
 
-def _variable(hint: Any) -> Variable:
-    if get_origin(hint) is Annotated:
-        for extra in get_args(hint)[1:]:
-            if isinstance(extra, Variable):
-                return extra
-    raise TypeError(f"a setting without a Variable: {hint}")
+def _value(text: str, hint: Any, variable: Variable) -> Any:
+    """Convert text to what the field holds."""
+    try:
+        return msgspec.convert(_shape(text, hint), hint, strict=False)
+    except msgspec.ValidationError as error:
+        if variable.secret:
+            raise _Fault(f"{variable.name}: not valid, and secret ({variable.help})") from None
+        raise _Fault(f"{variable.name}: {error} (it is {text!r}; {variable.help})") from None
 
 
 def _shape(text: str, hint: Any) -> Any:
@@ -95,6 +117,23 @@ def _shape(text: str, hint: Any) -> Any:
 
 def _pair(part: str) -> tuple[str, str]:
     key, mark, value = part.strip().partition("=")
-    if not mark or not key:
+    if not mark or not key.strip():
         raise msgspec.ValidationError(f"expected k=v,k=v but found {part.strip()!r}")
     return key.strip(), value.strip()
+
+
+def _shown(field: msgspec.structs.FieldInfo, variable: Variable) -> str:
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if value in ("", None, {}, ()):
+        return "none"
+    if variable.secret:
+        return "secret"
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _variable(hint: Any) -> Variable:
+    if get_origin(hint) is Annotated:
+        for extra in get_args(hint)[1:]:
+            if isinstance(extra, Variable):
+                return extra
+    raise TypeError(f"a setting without a Variable: {hint}")

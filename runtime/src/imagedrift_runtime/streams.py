@@ -1,210 +1,133 @@
-"""The streams, buckets and consumers, declared once, and how a server is brought to them.
+"""How a server is brought to the layout: `plan` is pure, `ensure` applies it.
 
-`plan` compares what is wanted with what is there and is pure; `ensure` applies it. A change that
-could lose messages (another retention, fewer subjects, another storage) is refused with a diff:
-services only ever bind to what `imagedrift streams` has made.
+Rules:
+- A change that could lose messages is refused with a diff, before anything at all is applied.
+- A second run finds everything unchanged. Two at once do no harm.
+- Services only ever bind to what `imagedrift streams` has made.
+- A server whose acknowledgement subjects nats-py cannot read everywhere is refused at the end.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-import nats.js.errors
-from imagedrift_schemas import subjects
 from msgspec import Struct
-from nats.js.api import (
-    AckPolicy,
-    ConsumerConfig,
-    DeliverPolicy,
-    DiscardPolicy,
-    RetentionPolicy,
-    StorageType,
-    StreamConfig,
-)
 
+from imagedrift_runtime.answers import BusError, NoBus
 from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.fetch import REPLY_TOKENS, UNPINNED
+from imagedrift_runtime.layout import LANE_SLOTS, Thing, layout
+from imagedrift_runtime.nats_py import nats
 
-DAY_S = 86_400
-LANE_SLOTS = 64
-"""Fleet-wide concurrency of a lane unless configured: its consumer's `max_ack_pending`."""
-UNSAFE = (
-    "retention",
-    "storage",
-    "subjects",
-    "discard",
-    "discard_new_per_subject",
-    "max_msgs_per_subject",
-)
+__all__ = ["LANE_SLOTS", "Step", "UnpinnedServer", "UnsafeChange", "ensure", "layout", "plan"]
+
+Action = Literal["created", "updated", "unchanged"]
+
+NEVER = {
+    "stream": ("retention", "storage", "discard", "discard_new_per_subject"),
+    "consumer": ("deliver_policy", "ack_policy", "filter_subject"),
+}
+"""What is not changed in place: messages would be lost, or skipped, or delivered to nobody."""
+LESS = ("max_msgs", "max_bytes", "max_msgs_per_subject", "max_age", "num_replicas")
+"""Limits that are not lowered in place: the server would drop what is above them."""
+UNLIMITED = (None, -1, 0)
 
 
 class UnsafeChange(Exception):
-    """Bringing the server to the wanted streams could lose messages; the message is the diff."""
+    """Bringing the server to the layout could lose messages; the message is the diff."""
+
+
+class UnpinnedServer(BusError):
+    """The server writes acknowledgement subjects that nats-py reads only in part."""
 
 
 class Step(Struct, frozen=True):
-    """One thing that was created, updated or found right."""
+    """One thing that is created, updated or found right, and what changes in it."""
 
     kind: str
     name: str
-    action: str
+    action: Action
     diff: tuple[str, ...] = ()
+    unsafe: tuple[str, ...] = ()
+    """Those lines of the diff that could lose messages."""
+
+
+def plan(wanted: Sequence[Thing], found: Mapping[str, Mapping[str, Any]]) -> list[Step]:
+    """Compare the layout with what a server has: configurations by name."""
+    return [_step(thing, found.get(thing.name)) for thing in wanted]
 
 
 async def ensure(
     bus: Bus, *, lanes: Mapping[str, int] | None = None, replicas: int = 1
 ) -> list[Step]:
-    """Create or update everything. Raises `UnsafeChange` before the first unsafe change."""
-    wanted = lanes or dict.fromkeys(subjects.LANES, LANE_SLOTS)
-    steps = [await _stream(bus, config) for config in stream_configs(replicas)]
-    for stream, config in consumer_configs(wanted):
-        steps.append(await _consumer(bus, stream, config))
+    """Create or update everything. Raises `UnsafeChange` before anything is applied."""
+    wanted = layout(lanes, replicas)
+    found = {thing.name: config for thing in wanted if (config := await _find(bus, thing))}
+    steps = plan(wanted, {name: vars(config) for name, config in found.items()})
+    unsafe = [f"{step.kind} {step.name}: {line}" for step in steps for line in step.unsafe]
+    if unsafe:
+        raise UnsafeChange("\n".join(unsafe))
+    for thing, step in zip(wanted, steps, strict=True):
+        if step.action != "unchanged":
+            await _apply(bus, thing, found.get(thing.name))
+    await check_replies(bus)
     return steps
 
 
-def stream_configs(replicas: int) -> list[StreamConfig]:
-    """Declare the streams; the buckets are streams too."""
-    common: dict[str, Any] = {
-        "retention": RetentionPolicy.LIMITS,
-        "storage": StorageType.FILE,
-        "num_replicas": replicas,
-        "allow_direct": True,
-    }
-    return [
-        StreamConfig(
-            name=subjects.STREAM_INVENTORY,
-            subjects=[subjects.INVENTORY_ALL],
-            max_msgs_per_subject=1,
-            max_age=7 * DAY_S,
-            discard=DiscardPolicy.OLD,
-            **common,
-        ),
-        StreamConfig(
-            # Limits, not work queue: a message that is delivered too often would stay for ever
-            # and block its subject. Here its TTL frees the subject.
-            name=subjects.STREAM_LOOKUP,
-            subjects=[subjects.LOOKUP_ALL],
-            max_msgs_per_subject=1,
-            max_age=DAY_S,
-            discard=DiscardPolicy.NEW,
-            discard_new_per_subject=True,
-            allow_msg_ttl=True,
-            **common,
-        ),
-        StreamConfig(
-            name=subjects.STREAM_DEAD,
-            subjects=[subjects.DEAD_ALL],
-            max_age=14 * DAY_S,
-            discard=DiscardPolicy.OLD,
-            **common,
-        ),
-        StreamConfig(
-            name=subjects.STREAM_CHANGED,
-            subjects=[subjects.CHANGED_ALL],
-            max_age=14 * DAY_S,
-            discard=DiscardPolicy.OLD,
-            duplicate_window=3600,
-            **common,
-        ),
-        *(
-            StreamConfig(
-                name=f"KV_{bucket}",
-                subjects=[f"$KV.{bucket}.>"],
-                max_msgs_per_subject=1,
-                max_age=30 * DAY_S,
-                discard=DiscardPolicy.NEW,
-                allow_rollup_hdrs=True,
-                deny_delete=True,
-                **common,
-            )
-            for bucket in (subjects.BUCKET_DIGESTS, subjects.BUCKET_REGISTRIES)
-        ),
-    ]
-
-
-def consumer_configs(lanes: Mapping[str, int]) -> list[tuple[str, ConsumerConfig]]:
-    """Declare the durable consumers: (stream, configuration)."""
-    # A bucket keeps one value per key, so "all" is the newest of each.
-    ingest = [
-        (stream, _durable(subjects.CONSUMER_INGEST, max_ack_pending=5000, ack_wait=60))
-        for stream in (
-            subjects.STREAM_INVENTORY,
-            subjects.STREAM_DEAD,
-            f"KV_{subjects.BUCKET_DIGESTS}",
-            f"KV_{subjects.BUCKET_REGISTRIES}",
-        )
-    ]
-    resolver = [
-        (
-            subjects.STREAM_LOOKUP,
-            _durable(
-                subjects.lane_consumer(lane),
-                max_ack_pending=slots,
-                ack_wait=30,
-                filter_subject=subjects.lookup_lane(lane),
-            ),
-        )
-        for lane, slots in lanes.items()
-    ]
-    return [*ingest, *resolver]
-
-
-def _durable(
-    name: str,
-    *,
-    max_ack_pending: int,
-    ack_wait: float,
-    filter_subject: str | None = None,
-) -> ConsumerConfig:
-    return ConsumerConfig(
-        durable_name=name,
-        deliver_policy=DeliverPolicy.ALL,
-        ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=ack_wait,
-        max_deliver=-1,
-        max_ack_pending=max_ack_pending,
-        filter_subject=filter_subject,
-    )
-
-
-def differences(wanted: Any, found: Any) -> dict[str, tuple[Any, Any]]:
-    """Compare two configurations by the fields that `wanted` sets: field to (found, wanted)."""
-    return {
-        field: (getattr(found, field), value)
-        for field, value in vars(wanted).items()
-        if value is not None and value != getattr(found, field)
-    }
-
-
-async def _stream(bus: Bus, wanted: StreamConfig) -> Step:
+async def check_replies(bus: Bus) -> None:
+    """Let a message go round, and raise `UnpinnedServer` if its reply is not of version 1."""
+    name = f"DRIFT_CHECK_{secrets.token_hex(4)}"
+    await bus.js.add_stream(name=name, subjects=[name], storage="memory", max_age=60)
     try:
-        found = (await bus.js.stream_info(wanted.name)).config
-    except nats.js.errors.NotFoundError:
-        await bus.js.add_stream(wanted)
-        return Step("stream", str(wanted.name), "created")
-    diff = differences(wanted, found)
-    unsafe = {field: pair for field, pair in diff.items() if field in UNSAFE}
-    if unsafe:
-        raise UnsafeChange(f"stream {wanted.name}: " + "; ".join(_lines(unsafe)))
-    if not diff:
-        return Step("stream", str(wanted.name), "unchanged")
-    await bus.js.update_stream(wanted)
-    return Step("stream", str(wanted.name), "updated", _lines(diff))
+        await bus.js.publish(name, b"")
+        subscription = await bus.js.pull_subscribe(name, stream=name)
+        (message,) = await subscription.fetch(1)
+        await subscription.unsubscribe()
+    except TimeoutError as error:
+        raise NoBus("a message that was stored for a check was not delivered") from error
+    finally:
+        await bus.js.delete_stream(name)
+    if len(message.reply.split(".")) != REPLY_TOKENS:
+        raise UnpinnedServer(UNPINNED)
 
 
-async def _consumer(bus: Bus, stream: str, wanted: ConsumerConfig) -> Step:
-    name = f"{stream}/{wanted.durable_name}"
+def _step(thing: Thing, found: Mapping[str, Any] | None) -> Step:
+    if found is None:
+        return Step(thing.kind, thing.name, "created")
+    changed = {
+        field: (found.get(field), value)
+        for field, value in thing.config.items()
+        if (found.get(field) or None) != (value or None)
+    }
+    diff = {field: f"{field}: {old!r} -> {new!r}" for field, (old, new) in changed.items()}
+    unsafe = [diff[field] for field, pair in changed.items() if _is_unsafe(thing, field, *pair)]
+    action: Action = "updated" if diff else "unchanged"
+    return Step(thing.kind, thing.name, action, tuple(diff.values()), tuple(unsafe))
+
+
+def _is_unsafe(thing: Thing, field: str, old: Any, new: Any) -> bool:
+    if field == "subjects":
+        return not set(old or ()) <= set(new)
+    if field in LESS:
+        return new not in UNLIMITED and (old in UNLIMITED or new < old)
+    return field in NEVER[thing.kind]
+
+
+async def _find(bus: Bus, thing: Thing) -> Any:
+    """Read a thing's configuration; None when there is none."""
     try:
-        found = (await bus.js.consumer_info(stream, wanted.durable_name)).config
+        if thing.kind == "stream":
+            return (await bus.js.stream_info(thing.name)).config
+        return (await bus.js.consumer_info(*thing.name.split("/"))).config
     except nats.js.errors.NotFoundError:
-        await bus.js.add_consumer(stream, wanted)
-        return Step("consumer", name, "created")
-    diff = differences(wanted, found)
-    if "deliver_policy" in diff:
-        raise UnsafeChange(f"consumer {name}: " + "; ".join(_lines(diff)))
-    if not diff:
-        return Step("consumer", name, "unchanged")
-    await bus.js.add_consumer(stream, wanted)
-    return Step("consumer", name, "updated", _lines(diff))
+        return None
 
 
-def _lines(diff: Mapping[str, tuple[Any, Any]]) -> tuple[str, ...]:
-    return tuple(f"{field}: {found!r} -> {wanted!r}" for field, (found, wanted) in diff.items())
+async def _apply(bus: Bus, thing: Thing, found: Any) -> None:
+    """Create or update. What is not declared stays as it was found."""
+    if thing.kind == "consumer":
+        config = (found or nats.js.api.ConsumerConfig()).evolve(**thing.config)
+        await bus.js.add_consumer(thing.name.split("/")[0], config)
+        return
+    config = (found or nats.js.api.StreamConfig(name=thing.name)).evolve(**thing.config)
+    await (bus.js.update_stream(config) if found else bus.js.add_stream(config))

@@ -1,0 +1,60 @@
+"""How NATS is reached: the addresses, what opens them, and the pace of trying again."""
+
+import random
+import re
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+CONNECT_WITHIN_S = 20.0
+
+_SPOOL_BYTES = 8 * 1024 * 1024
+_USER_INFO = re.compile(r"//[^/@]*@")
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """Where NATS is, and what opens it."""
+
+    urls: tuple[str, ...]
+    name: str
+    credentials: str = ""
+    ca: str = ""
+    inbox: str = "_INBOX"
+    spool: bool = True
+    within_s: float = CONNECT_WITHIN_S
+
+    def __str__(self) -> str:
+        """Name the servers, without a password in their addresses."""
+        return ",".join(_USER_INFO.sub("//***@", url) for url in self.urls)
+
+    def options(self) -> dict[str, Any]:
+        """Give the options of nats-py: reconnect for ever, ping every 20 s, two unanswered."""
+        options: dict[str, Any] = {
+            "servers": list(self.urls),
+            "name": self.name,
+            "inbox_prefix": self.inbox.encode(),
+            "max_reconnect_attempts": -1,
+            "reconnect_to_server_handler": next_server,
+            "connect_timeout": 5,
+            "ping_interval": 20,
+            "max_outstanding_pings": 2,
+            "pending_size": _SPOOL_BYTES if self.spool else -1,
+        }
+        if self.credentials:
+            options["user_credentials"] = self.credentials
+        if self.ca:
+            options["tls"] = ssl.create_default_context(cafile=self.ca)
+        return options
+
+
+def next_server(servers: Sequence[Any], _info: Any) -> tuple[Any, float]:
+    """Pick the server that failed least, and how long to wait before it is tried."""
+    server = min(servers, key=lambda each: each.reconnects)
+    return server, jitter(server.reconnects)
+
+
+def jitter(failures: int) -> float:
+    """Draw a wait, anywhere up to a ceiling that doubles: a fleet must not return all at once."""
+    return random.uniform(0, min(30.0, 0.5 * 2 ** min(failures, 10)))  # noqa: S311 - no secret

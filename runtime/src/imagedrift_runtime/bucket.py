@@ -1,0 +1,87 @@
+"""A key-value bucket: the newest value of each key, read from the leader.
+
+Rules:
+- A read goes to the stream's leader: a replica may answer with what was there before.
+- A key that was deleted, or whose value expired under a marker, reads as None and can be made
+  anew. (nats-py shows an expired one as an entry without a value, and refuses to create it. We set
+  no limit markers, yet somebody may.)
+- It is watched by a pull consumer of its own, not by nats-py's ordered consumer: that one reads
+  the reply's tokens by position, and ends the whole connection where they are others.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from imagedrift_runtime.answers import Entry, NoBus, NotPublished, Stored
+from imagedrift_runtime.nats_py import nats
+from imagedrift_runtime.watch import Watcher, is_marker, watch
+
+if TYPE_CHECKING:
+    from imagedrift_runtime.bus import Bus
+
+WRONG_REVISION = (10071, 10164)
+"""JetStream's errors for another last sequence than the one expected."""
+
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_OPERATION = "KV-Operation"
+
+
+class Bucket:
+    """A key-value bucket."""
+
+    def __init__(self, bus: "Bus", name: str) -> None:
+        self.name = name
+        self.stream = f"KV_{name}"
+        self._bus = bus
+        self._prefix = f"$KV.{name}."
+
+    async def get(self, key: str) -> Entry | None:
+        """Read the newest value; None when there is none. Raises `NoBus`."""
+        message = await self._last(key)
+        if message is None or is_marker(message.headers):
+            return None
+        return Entry(message.data or b"", message.seq)
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Write a value; the new revision. Raises `NotPublished`."""
+        return await self._store(key, value, {})
+
+    async def replace(self, key: str, value: bytes, revision: int) -> int | None:
+        """Write a value if `revision` (0: none yet) is still the newest; None when it is not."""
+        try:
+            return await self._store(key, value, {_EXPECTED: str(revision)})
+        except NotPublished as error:
+            if error.code not in WRONG_REVISION:
+                raise
+        if revision:
+            return None
+        marker = await self._last(key)  # "none yet" is true of a deleted one too
+        if marker is None or not is_marker(marker.headers):
+            return None
+        return await self.replace(key, value, marker.seq)
+
+    async def delete(self, key: str) -> None:
+        """Remove a value. Raises `NotPublished`."""
+        await self._store(key, b"", {_OPERATION: "DEL"})
+
+    async def watch(self, handler: Watcher, stopping: asyncio.Event) -> None:
+        """Call `handler` with (key, entry) for every key now and at each change, until `stopping`.
+
+        The entry is None for a key that was deleted. After a lost connection every key is told
+        again: what is told is the newest state, not each step. A key that expired is not told.
+        """
+        await watch(self._bus, self.stream, self._prefix, handler, stopping)
+
+    async def _last(self, key: str) -> Any:
+        try:
+            return await self._bus.js.get_msg(self.stream, subject=self._prefix + key, direct=False)
+        except nats.js.errors.NotFoundError:
+            return None
+        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise NoBus(f"{self.name}/{key}: {str(error) or 'no answer'}") from error
+
+    async def _store(self, key: str, value: bytes, headers: dict[str, str]) -> int:
+        stored = await self._bus.publish(self._prefix + key, value, headers=headers)
+        if not isinstance(stored, Stored):
+            raise NotPublished(f"{self.name}/{key}: the bucket holds more than one value of a key")
+        return stored.seq

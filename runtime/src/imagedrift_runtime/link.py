@@ -1,0 +1,213 @@
+"""The link to NATS: one client that is kept alive, watched, and replaced when it is beyond help.
+
+Rules:
+- It reconnects for ever, with full jitter (`access`).
+- A callback of ours cannot raise: nats-py would stop reconnecting (nats.py #204) or end its read
+  loop (#914) without a word.
+- A client that only believes that it is connected (its read loop has ended) is found by `watch`:
+  a round trip that must come back. Two that do not, and the client is replaced by a new one; so is
+  one that was closed for good, as errors of the server do, or whose reconnection has died.
+- A round trip that is late is never cancelled: its answer would end the read loop.
+- On a close of ours nothing is reported: it is wanted.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from imagedrift_runtime import metrics
+from imagedrift_runtime.access import Access, jitter
+from imagedrift_runtime.answers import NoBus
+from imagedrift_runtime.health import Health
+from imagedrift_runtime.nats_py import nats
+
+log = structlog.get_logger()
+
+CALL_WITHIN_S = 5.0
+PROBE_EVERY_S = 15.0
+CLOSE_WITHIN_S = 3.0
+PART = "nats"
+"""The part of a service's health that tells of the link."""
+
+_FOR_EVER_S = 10_000_000
+
+
+class Link:
+    """A client of NATS that is watched and, at need, replaced."""
+
+    def __init__(
+        self, access: Access, health: Health | None = None, probe_every_s: float = PROBE_EVERY_S
+    ) -> None:
+        self.health = health
+        self.client: Any = None
+        self.js: Any = None
+        self.when_replaced: list[Callable[[], Awaitable[None]]] = []
+        """What is to be done on a new client: subscribe again."""
+        self._access = access
+        self._probe_every_s = probe_every_s
+        self._heard: tuple[float, str] = (0.0, "")
+        self._quiet = False
+        self._rounds: set[asyncio.Task[float]] = set()
+
+    async def open(self) -> None:
+        """Connect a new client. Raises `NoBus` when no server lets us in within the bound."""
+        client = nats.aio.client.Client()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._access.within_s):
+                await client.connect(**self._access.options(), **self._callbacks())
+        except Exception as error:  # of many kinds: of sockets, TLS, credentials, the protocol
+            await _close(client)
+            raise NoBus(f"no NATS at {self._access}: {self.reason(error, began)}") from error
+        except BaseException:
+            await _close(client)
+            raise
+        self.client = client
+        self.js = client.jetstream(timeout=CALL_WITHIN_S)
+        self._tell_ready()
+
+    async def close(self) -> None:
+        """Send what waits to be sent, and close. Never fails, never reports."""
+        self._quiet = True
+        if self.client.is_connected:
+            with suppress(TimeoutError, nats.errors.Error):
+                async with asyncio.timeout(CLOSE_WITHIN_S):
+                    await self.client.flush()
+        await self._abandon()
+
+    async def probe(self) -> None:
+        """Make a round trip to the server. Raises `NoBus` when none comes back."""
+        began = time.monotonic()
+        trip = asyncio.create_task(self.client.rtt(_FOR_EVER_S))
+        self._rounds.add(trip)
+        trip.add_done_callback(self._rounds.discard)
+        await asyncio.wait({trip}, timeout=CALL_WITHIN_S)
+        if not trip.done():
+            error: BaseException | None = TimeoutError(f"nothing came back in {CALL_WITHIN_S:g} s")
+        else:
+            error = None if trip.cancelled() else trip.exception()
+        if error:
+            raise NoBus(f"NATS does not answer: {self.reason(error, began)}") from error
+
+    async def watch(self) -> None:
+        """Probe for ever, and replace a client that fails twice."""
+        while True:
+            await asyncio.sleep(self._probe_every_s)
+            if _is_reconnecting(self.client):
+                continue
+            try:
+                if await self._is_lost():
+                    await self._replace()
+            except Exception:
+                log.exception("nats.watch_failed")
+
+    def complaint(self, since: float) -> str:
+        """Tell what the server complained of last, if after `since` (monotonic)."""
+        when, text = self._heard
+        return text if when >= since else ""
+
+    def reason(self, error: BaseException, since: float) -> str:
+        """Put an error into words, with what was heard from the server meanwhile."""
+        text = str(error) or type(error).__name__
+        complaint = self.complaint(since)
+        return f"{text} ({complaint})" if complaint and complaint != text else text
+
+    async def _is_lost(self) -> bool:
+        for _ in range(2):
+            try:
+                await self.probe()
+            except NoBus as error:
+                self._tell_failed(str(error))
+                log.warning("nats.probe_failed", error=str(error))
+            else:
+                self._tell_ready()
+                return False
+        return not _is_reconnecting(self.client)
+
+    async def _replace(self) -> None:
+        self._quiet = True
+        await self._abandon()
+        self._quiet = False
+        failures = 0
+        while True:
+            try:
+                await self.open()
+                break
+            except NoBus as error:
+                failures += 1
+                log.warning("nats.connect_failed", error=str(error))
+                await asyncio.sleep(jitter(failures))
+        for again in self.when_replaced:
+            await again()
+        metrics.reconnects.add(how="replaced")
+        log.warning("nats.replaced")
+
+    async def _abandon(self) -> None:
+        await _close(self.client)
+        for trip in self._rounds:
+            trip.cancel()
+
+    def _callbacks(self) -> dict[str, Callable[..., Awaitable[None]]]:
+        return {
+            "error_cb": _cannot_raise(self._on_error),
+            "disconnected_cb": _cannot_raise(self._on_disconnected),
+            "reconnected_cb": _cannot_raise(self._on_reconnected),
+            "closed_cb": _cannot_raise(self._on_closed),
+        }
+
+    async def _on_error(self, error: Exception) -> None:
+        self._heard = (time.monotonic(), str(error) or type(error).__name__)
+        if not self._quiet:
+            log.warning("nats.complained", error=self._heard[1])
+
+    async def _on_disconnected(self) -> None:
+        if not self._quiet:
+            log.warning("nats.disconnected")
+            self._tell_failed("disconnected")
+
+    async def _on_reconnected(self) -> None:
+        for trip in self._rounds:  # they were of the connection before
+            trip.cancel()
+        metrics.reconnects.add(how="reconnected")
+        log.info("nats.reconnected")
+        self._tell_ready()
+
+    async def _on_closed(self) -> None:
+        if not self._quiet:
+            log.error("nats.closed", error=self._heard[1])
+            self._tell_failed(f"closed by the server: {self._heard[1]}")
+
+    def _tell_ready(self) -> None:
+        if self.health:
+            self.health.ready(PART)
+
+    def _tell_failed(self, reason: str) -> None:
+        if self.health:
+            self.health.failed(PART, reason)
+
+
+def _cannot_raise(callback: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def guarded(*arguments: Any) -> None:
+        try:
+            await callback(*arguments)
+        except Exception:
+            with suppress(Exception):  # the log may be what fails
+                log.exception("callback.failed")
+
+    return guarded
+
+
+def _is_reconnecting(client: Any) -> bool:
+    """Tell whether the client is at work on it: its task can have died and left the state."""
+    task = client._reconnection_task
+    return bool(client.is_reconnecting and task is not None and not task.done())
+
+
+async def _close(client: Any) -> None:
+    with suppress(Exception):  # whatever it is, this client is not used again
+        async with asyncio.timeout(CLOSE_WITHIN_S):
+            await client.close()

@@ -1,0 +1,64 @@
+"""What listens on core NATS: handlers of messages that nobody stores, and micro services.
+
+Each is kept, so that a new client after a lost one gets it again, and so that the end can let it
+finish what it holds.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from imagedrift_runtime import micro
+from imagedrift_runtime.link import CLOSE_WITHIN_S, Link
+from imagedrift_runtime.nats_py import nats
+
+log = structlog.get_logger()
+
+Listener = Callable[[str, bytes], Awaitable[None]]
+
+
+class Listening:
+    """The subscriptions of one link."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._starts: list[Callable[[], Awaitable[Any]]] = []
+        self._started: list[Any] = []
+        link.when_replaced.append(self._again)
+
+    async def listen(self, subject: str, handler: Listener, queue: str) -> None:
+        """Call `handler` for each message on `subject`. What it raises is logged."""
+
+        async def guarded(message: Any) -> None:
+            try:
+                await handler(message.subject, message.data)
+            except Exception:
+                log.exception("message.failed", subject=message.subject)
+
+        await self._keep(lambda: self._link.client.subscribe(subject, queue=queue, cb=guarded))
+
+    async def serve(self, service: micro.Service, handler: micro.Handler, slots: int) -> None:
+        """Answer requests as a micro service."""
+        await self._keep(lambda: micro.start(self._link.client, service, handler, slots))
+
+    async def drain(self) -> None:
+        """Take nothing more, and finish what was taken, within a bound."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                ends = (each.drain() for each in self._started)
+                await asyncio.gather(*ends, return_exceptions=True)
+
+    async def _keep(self, start: Callable[[], Awaitable[Any]]) -> None:
+        self._started.append(await start())
+        self._starts.append(start)
+
+    async def _again(self) -> None:
+        self._started.clear()
+        for start in self._starts:
+            try:
+                self._started.append(await start())
+            except nats.errors.Error as error:  # lost once more: there will be another client
+                log.warning("subscription.failed", error=str(error))

@@ -1,0 +1,145 @@
+"""Every metric, with its kind and a sentence. Nothing counts anything that is not declared here.
+
+    metrics.published.add(outcome="stored")
+
+A metric counts nothing until `enable`: a process whose metrics are off never loads
+prometheus_client. Labels have few values, chosen by us: never a reference, a host or a subject.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+PREFIX = "imagedrift_"
+
+
+class Metric:
+    """What is counted, under which name, and by which labels it is told apart."""
+
+    kind = ""
+
+    def __init__(self, name: str, text: str, *labels: str, **options: Any) -> None:
+        self.name = PREFIX + name
+        self.text = text
+        self.labels = labels
+        self._options = options
+        self._real: Any = None
+        DECLARED.append(self)
+
+    def enable(self, registry: "CollectorRegistry") -> None:
+        """Begin to count, in `registry`."""
+        import prometheus_client  # noqa: PLC0415 - only where metrics are on
+
+        make = getattr(prometheus_client, self.kind)
+        self._real = make(self.name, self.text, self.labels, registry=registry, **self._options)
+
+    def disable(self) -> None:
+        """Count no more."""
+        self._real = None
+
+    def _of(self, labels: dict[str, str]) -> Any:
+        return self._real.labels(**labels) if labels else self._real
+
+
+class Counter(Metric):
+    """Something that only grows."""
+
+    kind = "Counter"
+
+    def add(self, amount: float = 1, **labels: str) -> None:
+        """Count `amount` more."""
+        if self._real:
+            self._of(labels).inc(amount)
+
+
+class Gauge(Metric):
+    """Something that grows and shrinks."""
+
+    kind = "Gauge"
+
+    def set(self, value: float, **labels: str) -> None:
+        """Note what it is now."""
+        if self._real:
+            self._of(labels).set(value)
+
+    def add(self, amount: float = 1, **labels: str) -> None:
+        """Note that it grew by `amount`, or shrank."""
+        if self._real:
+            self._of(labels).inc(amount)
+
+
+class Histogram(Metric):
+    """How often something took how much."""
+
+    kind = "Histogram"
+
+    def observe(self, value: float, **labels: str) -> None:
+        """Note one."""
+        if self._real:
+            self._of(labels).observe(value)
+
+
+DECLARED: list[Metric] = []
+
+
+def enable(registry: "CollectorRegistry | None" = None) -> None:
+    """Begin to count everything. Once per process, before the service starts."""
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - only where metrics are on
+
+    for metric in DECLARED:
+        metric.enable(registry or REGISTRY)
+
+
+def disable() -> None:
+    """Count nothing any more: for tests."""
+    for metric in DECLARED:
+        metric.disable()
+
+
+_SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+# --- Every service ------------------------------------------------------------------------------
+
+build = Gauge("build_info", "Always 1; the labels say what runs.", "service", "version")
+ready = Gauge("part_ready", "1 while a part of the service is ready, else 0.", "part")
+loop_lag = Gauge("event_loop_lag_seconds", "How late the event loop was, the last time it looked.")
+
+# --- NATS ---------------------------------------------------------------------------------------
+
+published = Counter(
+    "messages_published_total",
+    "Messages given to a stream: stored, already_there (asked already), failed.",
+    "outcome",
+)
+handled = Counter(
+    "messages_handled_total",
+    "Messages taken from a stream, by what became of them: done, retry, reject.",
+    "stream",
+    "outcome",
+)
+handling = Histogram(
+    "message_handling_seconds",
+    "How long handling took: of one message, or of a batch.",
+    "stream",
+    buckets=_SHORT,
+)
+in_flight = Gauge("messages_in_flight", "Messages being handled now by this process.", "stream")
+fetch_failures = Counter("fetch_failures_total", "Fetches from a consumer that failed.", "stream")
+pending = Gauge(
+    "consumer_pending_messages",
+    "Messages of a consumer that were not delivered yet, for all replicas.",
+    "stream",
+    "consumer",
+)
+acknowledging = Gauge(
+    "consumer_unacknowledged_messages",
+    "Messages of a consumer that were delivered and not acknowledged yet, for all replicas.",
+    "stream",
+    "consumer",
+)
+reconnects = Counter(
+    "nats_reconnects_total",
+    "Connections to NATS made anew: reconnected (by the client), replaced (it was beyond help).",
+    "how",
+)
