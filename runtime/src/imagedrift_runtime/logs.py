@@ -1,12 +1,21 @@
-"""Logs: one event per line, named `noun.past_verb`, facts as fields."""
+"""Logs: one event per line, named `noun.past_verb`, facts as fields, on stderr.
+
+What libraries log takes the same form. A field whose name says that it is a secret is never
+written, however deep it is.
+"""
 
 import logging
 import sys
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import structlog
 
 Format = Literal["auto", "console", "json"]
+
+SECRET = ("authorization", "cookie", "password", "secret", "token")
+"""Words that make a field's name that of a secret."""
+REDACTED = "***"
 
 
 def configure(service: str, form: Format = "auto") -> None:
@@ -16,9 +25,10 @@ def configure(service: str, form: Format = "auto") -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -28,5 +38,36 @@ def configure(service: str, form: Format = "auto") -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    _libraries(shared, last)
+
+
+def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dict[str, Any]:
+    """Hide the value of every field whose name says that it is a secret."""
+    return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def _redacted(key: object, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {each: _redacted(each, inner) for each, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted(key, inner) for inner in value]
+    is_secret = isinstance(key, str) and any(word in key.lower() for word in SECRET)
+    return REDACTED if is_secret and isinstance(value, (str, bytes)) and value else value
+
+
+def _libraries(
+    shared: list[structlog.typing.Processor], last: list[structlog.typing.Processor]
+) -> None:
+    """Give what libraries log through `logging` the same form; from warnings upwards."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)

@@ -1,23 +1,28 @@
 """How a service's process runs: settings, logs, health, the service, a clean stop.
 
-Exit codes: 0 stopped as asked, 1 a defect, 2 wrong settings. SIGTERM and SIGINT set
-`Process.stopping`; the service finishes what it holds and returns. A second signal, or
-`STOP_WITHIN_S` without an end, cancels it.
+Exit codes: 0 stopped as asked, 1 a defect or a server that could not be reached, 2 wrong settings.
+SIGTERM and SIGINT set `Process.stopping`; the service finishes what it holds and returns. A second
+signal, or `STOP_WITHIN_S` without an end, cancels it. What does not even heed that, such as a
+thread that hangs, is left behind `EXIT_WITHIN_S` later: nothing acknowledged is lost by it.
 """
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Protocol, TypeVar
 
 import structlog
 
-from imagedrift_runtime import health, logs, settings
+from imagedrift_runtime import health, logs, metrics, settings
+from imagedrift_runtime.answers import BusError
 
 STOP_WITHIN_S = 20.0
+EXIT_WITHIN_S = 5.0
 
 log = structlog.get_logger()
 
@@ -39,6 +44,7 @@ class Common(Protocol):
 
 
 C = TypeVar("C", bound=Common)
+Start = Callable[[C, "Process"], Awaitable[None]]
 
 
 class Process:
@@ -63,36 +69,45 @@ def run(
     try:
         values = settings.load(kind)  # type: ignore[type-var]  # a Struct by convention
     except settings.SettingsFault as fault:
-        return _refuse(service, fault)
+        lines = "\n".join(f"  {line}" for line in fault.faults)
+        print(f"{service}: the settings are wrong:\n{lines}", file=sys.stderr)  # noqa: T201
+        return 2
     logs.configure(service, values.log)
-    return asyncio.run(_main(service, values, start, Process(parts)))
+    return asyncio.run(_main(service, values, start, parts))
 
 
-async def _main(
-    service: str, values: C, start: Callable[[C, Process], Awaitable[None]], process: Process
-) -> int:
+async def _main(service: str, values: C, start: Start[C], parts: tuple[str, ...]) -> int:
+    if values.metrics_port:
+        metrics.enable()
+        metrics.build.set(1, service=service, version=version(service))
+    process = Process(parts)
+    try:
+        async with health.serve(process.health, values.metrics_port, values.metrics_address):
+            return await _outcome(service, values, start, process)
+    except OSError as error:
+        where = f"{values.metrics_address}:{values.metrics_port}"
+        log.error("service.failed", error=f"IMAGEDRIFT_METRICS_PORT: {where}: {error.strerror}")
+        return 1
+
+
+async def _outcome(service: str, values: C, start: Start[C], process: Process) -> int:
+    """Run the service to its end; the exit code."""
     task = asyncio.ensure_future(start(values, process))
     _stop_on_signals(process, task)
-    async with health.serve(process.health, values.metrics_port, values.metrics_address):
-        log.info("service.started", version=version(service))
-        try:
-            await task
-        except asyncio.CancelledError:
-            log.warning("service.cancelled")
-            return 1
-        except settings.SettingsFault as fault:  # one that only the start could find
-            return _refuse(service, fault)
-        except Exception:
-            log.exception("service.failed")
-            return 1
+    log.info("service.started", version=version(service))
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.warning("service.cancelled")
+        return 1
+    except BusError as error:
+        log.error("service.failed", error=str(error))
+        return 1
+    except Exception:
+        log.exception("service.failed")
+        return 1
     log.info("service.stopped")
     return 0
-
-
-def _refuse(service: str, fault: settings.SettingsFault) -> int:
-    lines = "\n".join(f"  {line}" for line in fault.faults)
-    print(f"{service}: the settings are wrong:\n{lines}", file=sys.stderr)  # noqa: T201
-    return 2
 
 
 def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:
@@ -101,12 +116,21 @@ def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:
     def stop() -> None:
         if process.stopping.is_set():
             task.cancel()
+            _leave_within(EXIT_WITHIN_S)
             return
         process.stopping.set()
         loop.call_later(STOP_WITHIN_S, task.cancel)
+        _leave_within(STOP_WITHIN_S + EXIT_WITHIN_S)
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
+
+
+def _leave_within(seconds: float) -> None:
+    """End the process then, come what may: a hanging thread would hold up the interpreter's end."""
+    timer = threading.Timer(seconds, os._exit, args=(1,))
+    timer.daemon = True
+    timer.start()
 
 
 def _arguments(service: str, kind: type[C], about: str) -> argparse.ArgumentParser:
