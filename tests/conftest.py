@@ -4,13 +4,14 @@ They are started outside any event loop, so that every test's own loop can use t
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import debian_binaries
+from imagedrift_sandbox.registry import SandboxRegistry
 from support.programs import missing
 
 pytest_plugins = ["support.engine"]
@@ -57,6 +58,13 @@ def fresh_nats() -> Iterator[NatsServer]:
     """A NATS server of the test's own: empty, and free to be killed."""
     with NatsServer.start_sync() as server:
         yield server
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[SandboxRegistry]:
+    """An empty registry in the test's own loop: push, misbehave, count."""
+    async with SandboxRegistry().serving() as serving:
+        yield serving
 
 
 def fresh_database(server: PostgresServer) -> Iterator[str]:

@@ -1,0 +1,28 @@
+"""An OCI registry over HTTP that real clients can use, that counts, and that can misbehave."""
+
+from imagedrift_sandbox.registry.auth import Auth, Scheme, Tokens
+from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
+from imagedrift_sandbox.registry.control import Image
+from imagedrift_sandbox.registry.counts import Totals
+from imagedrift_sandbox.registry.faults import Fault
+from imagedrift_sandbox.registry.images import Pushed, Shape
+from imagedrift_sandbox.registry.routes import Kind
+from imagedrift_sandbox.registry.server import SandboxRegistry
+from imagedrift_sandbox.registry.store import Store
+
+__all__ = [
+    "Auth",
+    "Budget",
+    "Dialect",
+    "Fault",
+    "Image",
+    "Kind",
+    "Pushed",
+    "SandboxRegistry",
+    "Scheme",
+    "Shape",
+    "Store",
+    "Tokens",
+    "Totals",
+    "Wait",
+]

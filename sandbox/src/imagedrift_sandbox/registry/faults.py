@@ -1,0 +1,169 @@
+"""Ways to misbehave, chosen per request.
+
+A fault says which requests it strikes, when it starts and ends, and what it does. All faults
+that strike one request act together; where two say different things the later one wins.
+"""
+
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from imagedrift_sandbox.registry.routes import Kind, Route
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to misbehave. Names are matched by shell patterns."""
+
+    kinds: tuple[Kind, ...] = ()
+    """Empty: every kind."""
+    host: str = "*"
+    path: str = "*"
+    repository: str = "*"
+    reference: str = "*"
+    after: int = 0
+    """How many matching requests pass first."""
+    times: int | None = None
+    """How many are struck after those; None: all."""
+
+    latency_s: float = 0.0
+    status: int | None = None
+    headers: dict[str, str] = {}
+    """Added to the answer, or put in place of its own."""
+    omit: tuple[str, ...] = ()
+    """Headers that the answer lacks."""
+    body: str | None = None
+    content_type: str | None = None
+    redirect: str | None = None
+    """Base url of another host: a redirect (307, or `status`) to the same path there."""
+    truncate: int | None = None
+    """The connection closes after so many bytes of the body."""
+    drip_s: float | None = None
+    """The body comes byte by byte, one in so many seconds."""
+    endless: bool = False
+    """The body never ends."""
+    hang: bool = False
+    """Nothing is ever answered."""
+    drop: bool = False
+    """The connection closes without an answer."""
+
+    def matches(self, route: Route, host: str) -> bool:
+        """Whether it is about this request."""
+        return (
+            (not self.kinds or route.kind in self.kinds)
+            and _match(host, self.host)
+            and _match(route.path, self.path)
+            and _match(route.repository, self.repository)
+            and _match(route.reference, self.reference)
+        )
+
+
+HTML = "<html><head><title>Sorry</title></head><body><h1>We will be back soon</h1></body></html>"
+
+
+def html_page(status: int = 200, kinds: tuple[Kind, ...] = ()) -> Fault:
+    """A proxy's error page where a registry should answer."""
+    return Fault(kinds=kinds, status=status, body=HTML, content_type="text/html; charset=utf-8")
+
+
+def no_digest_header(repository: str = "*") -> Fault:
+    """Answers without Docker-Content-Digest."""
+    return Fault(
+        kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET),
+        repository=repository,
+        omit=("Docker-Content-Digest", "ETag"),
+    )
+
+
+def wrong_digest(digest: str = f"sha256:{'0' * 64}") -> Fault:
+    """A digest header that is not the body's."""
+    return Fault(
+        kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET), headers={"Docker-Content-Digest": digest}
+    )
+
+
+def head_refused(status: int = 405) -> Fault:
+    """A registry that does not know HEAD for manifests."""
+    return Fault(kinds=(Kind.MANIFEST_HEAD,), status=status, body="")
+
+
+def too_many_requests(after: int = 0, retry_after: str | None = None) -> Fault:
+    """429 once `after` manifest requests have passed."""
+    return Fault(
+        kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET),
+        after=after,
+        status=429,
+        headers={} if retry_after is None else {"Retry-After": retry_after},
+    )
+
+
+def latency(seconds: float) -> Fault:
+    """Every answer comes that much later."""
+    return Fault(latency_s=seconds)
+
+
+class Faults:
+    """The faults that are set now."""
+
+    def __init__(self) -> None:
+        self._set: dict[int, Fault] = {}
+        self._matched: dict[int, int] = {}
+        self._next = 1
+
+    def add(self, fault: Fault) -> int:
+        """Set a fault; the number returned removes it."""
+        number, self._next = self._next, self._next + 1
+        self._set[number], self._matched[number] = fault, 0
+        return number
+
+    def remove(self, number: int) -> bool:
+        """Remove one; False when it was not set."""
+        self._matched.pop(number, None)
+        return self._set.pop(number, None) is not None
+
+    def clear(self) -> None:
+        """Behave."""
+        self._set.clear()
+        self._matched.clear()
+
+    def all(self) -> dict[int, Fault]:
+        """The faults set, by number."""
+        return dict(self._set)
+
+    def strike(self, route: Route, host: str) -> Fault | None:
+        """What happens to this request: all its faults in one, or nothing. Counts the match."""
+        struck: Fault | None = None
+        for number, fault in self._set.items():
+            if not fault.matches(route, host):
+                continue
+            seen = self._matched[number]
+            self._matched[number] = seen + 1
+            if seen >= fault.after and (fault.times is None or seen < fault.after + fault.times):
+                struck = fault if struck is None else _both(struck, fault)
+        return struck
+
+
+def _both(first: Fault, second: Fault) -> Fault:
+    """The later fault's effects over the earlier one's; latencies add up, headers gather."""
+    changes = {
+        name: value for name in EFFECTS if (value := getattr(second, name)) != _DEFAULTS[name]
+    }
+    return msgspec.structs.replace(
+        first,
+        **changes
+        | {
+            "latency_s": first.latency_s + second.latency_s,
+            "headers": first.headers | second.headers,
+            "omit": first.omit + second.omit,
+        },
+    )
+
+
+def _match(value: str, pattern: str) -> bool:
+    return pattern == "*" or fnmatchcase(value, pattern)
+
+
+EFFECTS = (
+    *("status", "body", "content_type", "redirect"),
+    *("truncate", "drip_s", "endless", "hang", "drop"),
+)
+_DEFAULTS = {name: getattr(Fault(), name) for name in EFFECTS}

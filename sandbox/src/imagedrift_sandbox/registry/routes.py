@@ -1,0 +1,82 @@
+"""Which request is this? Method and path → kind, repository, reference.
+
+A repository name has slashes of its own, so the path is read from its end.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a request asks for; the counters' keys."""
+
+    PING = "ping"
+    TOKEN = "token"  # noqa: S105
+    MANIFEST_HEAD = "manifest_head"
+    MANIFEST_GET = "manifest_get"
+    MANIFEST_PUT = "manifest_put"
+    MANIFEST_DELETE = "manifest_delete"
+    BLOB_HEAD = "blob_head"
+    BLOB_GET = "blob_get"
+    UPLOAD = "upload"
+    TAGS = "tags"
+    CATALOG = "catalog"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One request, understood."""
+
+    kind: Kind
+    method: str
+    path: str
+    repository: str = ""
+    reference: str = ""
+
+    @property
+    def action(self) -> str:
+        """What the request needs a token for."""
+        return "push" if self.kind in PUSHES else "pull"
+
+
+TOKEN_PATH = "/token"  # noqa: S105
+PUSHES = frozenset({Kind.UPLOAD, Kind.MANIFEST_PUT, Kind.MANIFEST_DELETE})
+MANIFEST_KINDS = {
+    "HEAD": Kind.MANIFEST_HEAD,
+    "GET": Kind.MANIFEST_GET,
+    "PUT": Kind.MANIFEST_PUT,
+    "DELETE": Kind.MANIFEST_DELETE,
+}
+BLOB_KINDS = {"HEAD": Kind.BLOB_HEAD, "GET": Kind.BLOB_GET}
+
+
+def understand(method: str, path: str) -> Route:
+    """Read a request line."""
+    if path.startswith("/v2/"):
+        return _api(method, path)
+    if path == "/v2":
+        return Route(Kind.PING, method, path)
+    kind = Kind.TOKEN if path == TOKEN_PATH else Kind.OTHER
+    return Route(kind, method, path)
+
+
+def _api(method: str, path: str) -> Route:
+    rest = path[len("/v2/") :]
+    if not rest:
+        return Route(Kind.PING, method, path)
+    if rest == "_catalog":
+        return Route(Kind.CATALOG, method, path)
+    name, found, reference = rest.rpartition("/manifests/")
+    if found:
+        kind = MANIFEST_KINDS.get(method, Kind.OTHER)
+        return Route(kind, method, path, name, reference)
+    name, found, identifier = rest.partition("/blobs/uploads")
+    if found:
+        return Route(Kind.UPLOAD, method, path, name, identifier.strip("/"))
+    name, found, digest = rest.rpartition("/blobs/")
+    if found:
+        return Route(BLOB_KINDS.get(method, Kind.OTHER), method, path, name, digest)
+    if rest.endswith("/tags/list"):
+        return Route(Kind.TAGS, method, path, rest.removesuffix("/tags/list"))
+    return Route(Kind.OTHER, method, path)
