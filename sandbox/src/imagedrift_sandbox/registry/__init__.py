@@ -3,9 +3,10 @@
 from imagedrift_sandbox.registry.auth import Auth, Scheme, Tokens
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
 from imagedrift_sandbox.registry.control import Image
-from imagedrift_sandbox.registry.counts import Totals
+from imagedrift_sandbox.registry.counts import Seen, Totals
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.images import Pushed, Shape
+from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.registry.routes import Kind
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.registry.store import Store
@@ -18,8 +19,10 @@ __all__ = [
     "Image",
     "Kind",
     "Pushed",
+    "RegistryProcess",
     "SandboxRegistry",
     "Scheme",
+    "Seen",
     "Shape",
     "Store",
     "Tokens",
