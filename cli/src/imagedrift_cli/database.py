@@ -1,8 +1,9 @@
 """Reading the database, as the operator's role would: views only."""
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Self
 
 import asyncpg
 import click
@@ -37,19 +38,40 @@ class Unusable(click.ClickException):
     exit_code = 2
 
 
+class Reader:
+    """A connection that asks."""
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._connection = connection
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, dsn: str) -> AsyncIterator[Self]:
+        """Connect for the length of an `async with`. Raises `Unusable`."""
+        try:
+            connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Unusable(f"the database cannot be reached: {error}") from error
+        try:
+            await connection.set_type_codec(
+                "jsonb", encoder=str, decoder=json.loads, schema="pg_catalog"
+            )
+            yield cls(connection)
+        finally:
+            await connection.close()
+
+    async def ask(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
+        """Run a query: one dictionary per row, in the columns' order. Raises `Unusable`."""
+        try:
+            return [dict(record) for record in await self._connection.fetch(sql, *arguments)]
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+            raise Unusable(f"{error}: run `imagedrift migrate` first") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise Unusable(f"the database refused: {error}") from error
+
+
 async def rows(dsn: str, name: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
-    """Run the named statement: one dictionary per row, in the columns' order."""
+    """Run the named statement once. Raises `Unusable`."""
     text, arguments = queries.positional(queries.statements()[name], values)
-    try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unusable(f"the database cannot be reached: {error}") from error
-    try:
-        await connection.set_type_codec(
-            "jsonb", encoder=str, decoder=json.loads, schema="pg_catalog"
-        )
-        return [dict(record) for record in await connection.fetch(text, *arguments)]
-    except asyncpg.UndefinedTableError as error:
-        raise Unusable(f"{error}: run `imagedrift migrate` first") from error
-    finally:
-        await connection.close()
+    async with Reader.connected(dsn) as reader:
+        return await reader.ask(text, *arguments)

@@ -1,0 +1,106 @@
+"""`imagedrift demo`: the whole system on this machine, shown at work and checked.
+
+Embedded NATS, PostgreSQL and registry; all three services as processes of their own; a simulated
+fleet beside this machine's Docker Engine, if one answers.
+"""
+
+import asyncio
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from imagedrift_cli.database import Reader
+from imagedrift_cli.demo.story import Story
+from imagedrift_runtime import bus
+from imagedrift_sandbox.registry.server import SandboxRegistry
+from imagedrift_sandbox.stack import Stack, named_registry
+
+FRESHNESS_S = 8
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+
+
+@click.command()
+@click.option(
+    "--hosts",
+    type=click.IntRange(1, 100_000),
+    default=200,
+    show_default=True,
+    help="Hosts to simulate.",
+)
+@click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C, and print the DSN.")
+def demo(hosts: int, keep: bool) -> None:
+    """Show the whole system at work on this machine, on embedded servers."""
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="imagedrift-demo-") as home:
+        Path(home).chmod(0o755)  # PostgreSQL may run as another user
+        failed = asyncio.run(_perform(Path(home), hosts, keep, console))
+    for check in failed:
+        console.print(f"[red]did not hold:[/red] {check}")
+    if not failed:
+        console.print("[green]Every check of the demonstration held.[/green]")
+    sys.exit(1 if failed else 0)
+
+
+async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list[str]:
+    registry = SandboxRegistry()
+    with _progress(console) as progress:
+        task = progress.add_task("NATS, PostgreSQL and a registry start", total=3)
+        async with (
+            registry.serving(),
+            Stack.running(
+                home, registries_toml=named_registry(registry.host), freshness_s=FRESHNESS_S
+            ) as stack,
+            bus.connect([stack.nats.url], "imagedrift-demo") as connection,
+            Reader.connected(stack.dsn) as reader,
+        ):
+            progress.update(task, completed=3)
+            story = Story(reader, registry, console)
+            await _start_services(stack, progress)
+            await story.fleet_reports(connection, hosts, progress)
+            await story.everything_is_answered(hosts, progress)
+            await story.verdicts_are_told(hosts)
+            await story.a_tag_moves(hosts, progress)
+            await story.the_flip_is_told()
+            progress.stop()
+            if keep:
+                await _stay(stack, console)
+    return story.failed
+
+
+async def _start_services(stack: Stack, progress: Progress) -> None:
+    task = progress.add_task("ingest, resolver and agent start", total=3)
+    await stack.start_ingest()
+    progress.advance(task)
+    await stack.start_resolver()
+    progress.advance(task)
+    if DOCKER_SOCKET.exists():
+        await stack.start_agent(host="this-host")
+    else:
+        listed = stack.home / "images.txt"
+        listed.write_text("")
+        await stack.start_agent(host="this-host", source=f"list:{listed}")
+    progress.advance(task)
+
+
+async def _stay(stack: Stack, console: Console) -> None:
+    stopping = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stopping.set)
+    console.print(f"\nDATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
+    console.print("Still running; Ctrl-C stops.")
+    await stopping.wait()
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )

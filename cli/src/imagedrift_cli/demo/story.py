@@ -1,0 +1,164 @@
+"""The demonstration's acts, each checked against a truth known beforehand.
+
+An act prints what it asked, in SQL, and what it got. A check that does not hold is collected and
+makes the demonstration fail in the end.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.syntax import Syntax
+from rich.table import Table
+
+from imagedrift_cli import tables
+from imagedrift_cli.database import Reader
+from imagedrift_cli.demo import catalogue
+from imagedrift_runtime import bus
+from imagedrift_runtime.clock import now
+from imagedrift_sandbox.registry.server import SandboxRegistry
+from imagedrift_schemas import codec, subjects
+
+PUBLISH_AT_ONCE = 64
+ANSWERED_WITHIN_S = 30.0
+FLIPPED_WITHIN_S = 30.0
+
+VERDICTS = """\
+SELECT verdict, reason, count(*) AS images, count(DISTINCT host) AS hosts, min(error) AS error
+FROM ops.comparisons WHERE site = 'demo'
+GROUP BY verdict, reason ORDER BY images DESC"""
+
+WORST = """\
+SELECT reference, hosts, running_hosts, outdated_hosts
+FROM ops.images ORDER BY outdated_hosts DESC, reference LIMIT 8"""
+
+PROGRESS = """\
+SELECT count(DISTINCT host) AS hosts, count(*) AS images,
+       count(*) FILTER (WHERE reason = 'not_checked') AS waiting
+FROM ops.comparisons WHERE site = 'demo'"""
+
+STAR = """\
+SELECT reference, hosts, outdated_hosts, remote_digest, remote_since, checked_at
+FROM ops.images WHERE reference = '{reference}'"""
+
+FLIPPED = """\
+SELECT hostname, verdict, reason, local_digests, remote_digest, outdated_for
+FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
+
+
+class Story:
+    """Tells the demonstration, and remembers which checks failed."""
+
+    def __init__(self, reader: Reader, registry: SandboxRegistry, console: Console) -> None:
+        self._reader = reader
+        self._registry = registry
+        self._console = console
+        self.failed: list[str] = []
+        self.products = catalogue.stock(registry)
+        self._truth: Counter[str] = Counter()
+        self._images = 0
+
+    async def fleet_reports(self, connection: bus.Bus, hosts: int, progress: Progress) -> None:
+        """Publish one inventory per simulated host."""
+        task = progress.add_task("hosts report their images", total=hosts)
+        free = asyncio.Semaphore(PUBLISH_AT_ONCE)
+
+        async def report(number: int) -> None:
+            async with free:
+                said, have = catalogue.inventory(number, self.products, now())
+                await connection.publish(
+                    subjects.inventory(said.site, said.host), codec.encode(said)
+                )
+            self._truth.update(choice.verdict for choice in have)
+            self._images += len(have)
+            progress.advance(task)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(hosts):
+                tasks.create_task(report(number))
+
+    async def everything_is_answered(self, hosts: int, progress: Progress) -> None:
+        """Wait until every image of every host has been judged by a registry's answer."""
+        task = progress.add_task("images judged", total=self._images)
+        started = time.monotonic()
+
+        async def settled() -> bool:
+            [row] = await self._reader.ask(PROGRESS)
+            progress.update(task, completed=row["images"] - row["waiting"])
+            return bool((row["hosts"], row["images"], row["waiting"]) == (hosts, self._images, 0))
+
+        if not await _within(ANSWERED_WITHIN_S, settled):
+            self.failed.append(f"not every image was judged within {ANSWERED_WITHIN_S:.0f} s")
+        # What was learnt of indexes changes a verdict for good, a moment later.
+        if not await _within(ANSWERED_WITHIN_S, self._is_true):
+            self.failed.append("the verdicts are not what was built into the fleet")
+        self._seconds = time.monotonic() - started
+
+    async def verdicts_are_told(self, hosts: int) -> None:
+        """Print how many hosts, images, references and requests, and the verdicts."""
+        totals = self._registry.totals()
+        asked = sum(product.asked for product in self.products)
+        references = len({c.image.reference for p in self.products for c in p.choices})
+        facts = Table("", "", show_header=False, title="What it took", title_justify="left")
+        for name, value in (
+            ("hosts that reported", hosts),
+            ("images on them", self._images),
+            ("distinct references", references),
+            ("of these asked of a registry", asked),
+            ("HEAD requests to the registry", totals.head_requests),
+            ("GET requests, to look inside an index", totals.get_requests),
+            ("seconds from the first report to the last verdict", f"{self._seconds:.1f}"),
+        ):
+            facts.add_row(name, f"{value:,}" if isinstance(value, int) else value)
+        self._console.print(facts)
+        if totals.head_requests != asked:
+            self.failed.append(f"{totals.head_requests} HEADs were made for {asked} references")
+        await self._show(VERDICTS, "Verdicts")
+        await self._show(WORST, "Images that most hosts should replace")
+
+    async def a_tag_moves(self, hosts: int, progress: Progress) -> None:
+        """Push a new image under a tag that every host runs, and see every host flip."""
+        reference = self._registry.reference(catalogue.STAR, catalogue.TAG)
+        digest = catalogue.move_the_star(self._registry)
+        task = progress.add_task(f"a new {catalogue.STAR}:{catalogue.TAG} is pushed", total=hosts)
+        query = STAR.format(reference=reference)
+
+        async def flipped() -> bool:
+            [row] = await self._reader.ask(query)
+            progress.update(task, completed=row["outdated_hosts"])
+            return bool(row["outdated_hosts"] == hosts and row["remote_digest"] == digest)
+
+        if not await _within(FLIPPED_WITHIN_S, flipped):
+            self.failed.append(f"not all {hosts} hosts flipped within {FLIPPED_WITHIN_S:.0f} s")
+
+    async def the_flip_is_told(self) -> None:
+        """Print the moved tag and some of its hosts."""
+        reference = self._registry.reference(catalogue.STAR, catalogue.TAG)
+        await self._show(STAR.format(reference=reference), "The moved tag")
+        await self._show(FLIPPED.format(reference=reference), "Three of its hosts")
+
+    async def _is_true(self) -> bool:
+        rows = await self._reader.ask(VERDICTS)
+        found: Counter[str] = Counter()
+        for row in rows:
+            found[row["verdict"]] += row["images"]
+        return found == self._truth
+
+    async def _show(self, sql: str, title: str) -> None:
+        rows: Sequence[dict[str, Any]] = await self._reader.ask(sql)
+        self._console.print()
+        self._console.print(Syntax(sql + ";", "sql", background_color="default"))
+        self._console.print(tables.as_table(rows, title))
+
+
+async def _within(seconds: float, condition: Callable[[], Awaitable[bool]]) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if await condition():
+            return True
+        await asyncio.sleep(0.1)
+    return False

@@ -1,0 +1,100 @@
+"""`imagedrift up`: this machine's Docker Engine, watched against the real registries.
+
+The same embedded servers as the demonstration, without its simulation; what they learn is kept
+between runs.
+"""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import click
+from msgspec import Struct
+from rich.console import Console
+from rich.live import Live
+
+from imagedrift_cli import database, tables
+from imagedrift_cli.database import Unusable
+from imagedrift_runtime import settings
+from imagedrift_runtime.settings import SettingsFault, Variable
+from imagedrift_sandbox.children import ProgramError
+from imagedrift_sandbox.stack import Stack
+
+REFRESH_S = 2.0
+
+
+class UpSettings(Struct, frozen=True, kw_only=True):
+    """What `up` hands on to the services that it starts."""
+
+    docker_host: Annotated[str, Variable("DOCKER_HOST", "the engine to watch")] = ""
+    docker_config: Annotated[str, Variable("DOCKER_CONFIG", "folder of Docker's config.json")] = ""
+    registries: Annotated[str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml")] = ""
+    freshness: Annotated[int, Variable("IMAGEDRIFT_FRESHNESS", "seconds an answer is good")] = 300
+    home: Annotated[str, Variable("HOME", "the user's folder")] = ""
+    data_home: Annotated[str, Variable("XDG_DATA_HOME", "the user's folder for data")] = ""
+
+
+@click.command()
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for what is kept between runs.",
+)
+def up(home: Path | None) -> None:
+    """Watch this machine's Docker Engine against the real registries, until Ctrl-C."""
+    try:
+        values = settings.load(UpSettings)
+    except SettingsFault as fault:
+        raise Unusable(str(fault)) from fault
+    try:
+        asyncio.run(_watch(home or _home(values), values, Console()))
+    except ProgramError as error:
+        raise Unusable(str(error)) from error
+
+
+def _home(values: UpSettings) -> Path:
+    """Choose where data is kept. As root PostgreSQL runs as somebody who cannot enter /root."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/imagedrift/up")
+    return Path(values.data_home or Path(values.home) / ".local/share") / "imagedrift"
+
+
+async def _watch(home: Path, values: UpSettings, console: Console) -> None:
+    stopping = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stopping.set)
+    registries = Path(values.registries).read_text() if values.registries else ""
+    console.print("starting NATS and PostgreSQL")
+    async with Stack.running(
+        home, registries_toml=registries, freshness_s=values.freshness, durable=True
+    ) as stack:
+        with console.status("starting the services"):
+            await _start(stack, values)
+        console.print(f"DATABASE_URL={stack.dsn}")
+        console.print("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
+        await _show(stack.dsn, stopping, console)
+        console.print("stopping")
+
+
+async def _start(stack: Stack, values: UpSettings) -> None:
+    await stack.start_ingest()
+    await stack.start_resolver(
+        DOCKER_CONFIG=values.docker_config or str(Path(values.home) / ".docker")
+    )
+    await stack.start_agent(host="this-host", docker_host=values.docker_host, interval_s=60)
+
+
+async def _show(dsn: str, stopping: asyncio.Event, console: Console) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        while not stopping.is_set():
+            rows = await database.rows(dsn, "host", {"host": "this-host"})
+            keep = ("reference", "verdict", "reason", "running", "checked_at", "error")
+            shown = [{column: row[column] for column in keep} for row in rows]
+            live.update(tables.as_table(shown, "This machine"), refresh=True)
+            try:
+                async with asyncio.timeout(REFRESH_S):
+                    await stopping.wait()
+            except TimeoutError:
+                continue
