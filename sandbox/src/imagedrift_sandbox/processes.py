@@ -46,8 +46,7 @@ class ServiceProcess:
                 await service.ready()
             yield service
         finally:
-            service.resume()
-            await service.terminate()
+            await service.stop()
 
     @classmethod
     def spawn(
@@ -66,6 +65,11 @@ class ServiceProcess:
             environment=BASE_ENVIRONMENT | dict(environment) | {METRICS_PORT: str(port)},
         )
         return cls(child, port)
+
+    @property
+    def name(self) -> str:
+        """The console script's name."""
+        return self.child.name
 
     @property
     def pid(self) -> int:
@@ -94,7 +98,7 @@ class ServiceProcess:
         """Wait for it to end by itself, and return the exit code."""
         return await asyncio.to_thread(self.child.wait, bound_s=bound_s)
 
-    async def terminate(self, *, bound_s: float = STOP_BOUND_S) -> int:
+    async def stop(self, *, bound_s: float = STOP_BOUND_S) -> int:
         """Ask it to stop (SIGTERM) and return the exit code; -9 when it did not in time."""
         return await asyncio.to_thread(self.child.stop, bound_s=bound_s)
 

@@ -9,8 +9,6 @@
 block stops the services first, by SIGTERM, then the servers.
 """
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,34 +16,9 @@ from typing import Self
 
 from imagedrift_ingest import migrations
 from imagedrift_runtime import bus, registries, streams
-from imagedrift_sandbox.children import Child
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import LOOPBACK, free_port
 from imagedrift_sandbox.postgres import PostgresServer
-from imagedrift_sandbox.probe import http_status
-
-READY_WITHIN_S = 30.0
-
-
-class Service:
-    """One of our services, started by its console script."""
-
-    def __init__(self, name: str, child: Child, port: int) -> None:
-        self.name = name
-        self.child = child
-        self.metrics_url = f"http://{LOOPBACK}:{port}"
-
-    async def ready(self) -> None:
-        """Wait until it says that all its parts work."""
-        await asyncio.to_thread(
-            self.child.wait_until,
-            lambda: http_status(f"{self.metrics_url}/readyz") == 200,
-            bound_s=READY_WITHIN_S,
-        )
-
-    async def stop(self) -> int:
-        """Stop it as an operator would; its exit code."""
-        return await asyncio.to_thread(self.child.stop, bound_s=READY_WITHIN_S)
+from imagedrift_sandbox.processes import ServiceProcess
 
 
 class Stack:
@@ -58,7 +31,7 @@ class Stack:
         self.nats = nats
         self.postgres = postgres
         self.freshness_s = freshness_s
-        self.services: list[Service] = []
+        self.services: list[ServiceProcess] = []
 
     @classmethod
     @asynccontextmanager
@@ -94,7 +67,7 @@ class Stack:
         """The registries.toml that every service reads."""
         return self.home / "registries.toml"
 
-    async def start_ingest(self, **environment: str) -> Service:
+    async def start_ingest(self, **environment: str) -> ServiceProcess:
         """Start one ingest process; more of them share the work."""
         return await self._start(
             "imagedrift-ingest",
@@ -103,7 +76,7 @@ class Stack:
             **environment,
         )
 
-    async def start_resolver(self, **environment: str) -> Service:
+    async def start_resolver(self, **environment: str) -> ServiceProcess:
         """Start one resolver process; more of them share the work."""
         return await self._start("imagedrift-resolver", **environment)
 
@@ -115,7 +88,7 @@ class Stack:
         source: str = "",
         interval_s: int = 300,
         **environment: str,
-    ) -> Service:
+    ) -> ServiceProcess:
         """Start an agent for one engine, or for a `source` that stands in for an engine."""
         return await self._start(
             "imagedrift-agent",
@@ -133,23 +106,21 @@ class Stack:
         stopping, self.services = self.services[::-1], []
         return [await service.stop() for service in stopping]
 
-    async def _start(self, script: str, *arguments: str, **environment: str) -> Service:
-        port = free_port()
+    async def _start(self, script: str, *arguments: str, **environment: str) -> ServiceProcess:
         count = sum(service.name == script for service in self.services) + 1
-        child = Child.spawn(
-            [console_script(script), *arguments],
-            log=self.home / f"{script}-{count}.log",
-            environment={
+        service = ServiceProcess.spawn(
+            script,
+            {
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
                 "HOME": str(self.home),
                 "NATS_URL": self.nats.url,
                 "IMAGEDRIFT_REGISTRIES": str(self.registries_file),
-                "IMAGEDRIFT_METRICS_PORT": str(port),
                 "IMAGEDRIFT_LOG": "json",
                 **environment,
             },
+            log=self.home / f"{script}-{count}.log",
+            arguments=arguments,
         )
-        service = Service(script, child, port)
         self.services.append(service)
         await service.ready()
         return service
@@ -165,8 +136,3 @@ def named_registry(*hosts: str, extra: Iterable[str] = ()) -> str:
     """Write a registries.toml that lets plain-HTTP registries of this machine be asked."""
     lines = [f'[registry."{host}"]\nscheme = "http"' for host in hosts]
     return "\n".join([*lines, *extra]) + "\n"
-
-
-def console_script(name: str) -> Path:
-    """Find a console script of this environment."""
-    return Path(sys.executable).with_name(name)
