@@ -69,9 +69,7 @@ def run(
     try:
         values = settings.load(kind)  # type: ignore[type-var]  # a Struct by convention
     except settings.SettingsFault as fault:
-        lines = "\n".join(f"  {line}" for line in fault.faults)
-        print(f"{service}: the settings are wrong:\n{lines}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _refuse(service, fault)
     logs.configure(service, values.log)
     return asyncio.run(_main(service, values, start, parts))
 
@@ -100,6 +98,8 @@ async def _outcome(service: str, values: C, start: Start[C], process: Process) -
     except asyncio.CancelledError:
         log.warning("service.cancelled")
         return 1
+    except settings.SettingsFault as fault:  # one that only the start could find
+        return _refuse(service, fault)
     except BusError as error:
         log.error("service.failed", error=str(error))
         return 1
@@ -108,6 +108,12 @@ async def _outcome(service: str, values: C, start: Start[C], process: Process) -
         return 1
     log.info("service.stopped")
     return 0
+
+
+def _refuse(service: str, fault: settings.SettingsFault) -> int:
+    lines = "\n".join(f"  {line}" for line in fault.faults)
+    print(f"{service}: the settings are wrong:\n{lines}", file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:
