@@ -1,96 +1,49 @@
-"""Start the agent: `imagedrift-agent`."""
+"""Start the agent, or let it look for what is wrong: `imagedrift-agent [doctor]`."""
 
-import random
-import secrets
-import socket
 import sys
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Sequence
 
-from imagedrift_agent.adapters import jetstream
-from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import EngineFault
-from imagedrift_agent.adapters.state import StateFolder, Unusable
-from imagedrift_agent.core.address import Address, BadAddress, read_address
-from imagedrift_agent.core.statement import About
-from imagedrift_agent.service import Agent, Parts, World
+from msgspec.structs import replace
+
 from imagedrift_agent.settings import AgentSettings
-from imagedrift_runtime import clock, process
-from imagedrift_runtime.settings import SettingsFault
+from imagedrift_agent.wiring import SERVICE, start
+from imagedrift_runtime import process
 
-SERVICE = "imagedrift-agent"
-ABOUT = "Tells what images this host has, when they change."
+ABOUT = """Tells what images this host has, when they change.
 
-
-def main() -> int:
-    """Run the agent; the exit code."""
-    return process.run(SERVICE, AgentSettings, start, about=ABOUT, parts=("engine", "nats"))
+  imagedrift-agent                       report what the engine of this host has
+  imagedrift-agent --source list:FILE    report what a file lists, or compose:FILE
+  imagedrift-agent doctor                find out what is wrong, and what to do"""
 
 
-async def start(settings: AgentSettings, running: process.Process) -> None:
-    """Wire an agent together and let it run."""
-    memory = StateFolder(settings.state_dir)
-    try:
-        read(settings)
-        host = settings.host_id or memory.host_id(socket.gethostname())
-    except (BadAddress, Unusable) as error:
-        raise SettingsFault([str(error)]) from error
-    agent = Agent(
-        about(settings, host),
-        engine(settings),
-        lambda: jetstream.connected(
-            settings.nats_url,
-            host,
-            credentials=settings.nats_creds,
-            ca=settings.nats_ca,
-            health=running.health,
-        ),
-        memory,
-        World(
-            now=clock.now,
-            chance=random.random,
-            parts=Parts(ready=running.health.ready, failed=running.health.failed),
-        ),
-        settings.return_within,
-    )
-    await agent.run(running.stopping)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["doctor"]:
+        from imagedrift_agent.doctor import main as examine  # noqa: PLC0415 - memory
 
+        return examine()
+    source = _taken(words, "--source")
 
-def engine(settings: AgentSettings) -> Engine:
-    """The engine that the settings name."""
+    async def begin(settings: AgentSettings, running: process.Process) -> None:
+        await start(replace(settings, source=source or settings.source), running)
 
-    def find() -> Address:
-        try:
-            return read(settings)
-        except BadAddress as error:
-            raise EngineFault(str(error)) from error
-
-    return Engine(find)
-
-
-def read(settings: AgentSettings) -> Address:
-    """Where the engine listens. Raises `BadAddress`."""
-    return read_address(
-        settings.docker_host,
-        tls=bool(settings.docker_tls_verify),
-        certificates=settings.docker_cert_path or str(Path.home() / ".docker"),
-        runtime_dir=settings.runtime_dir,
-        exists=lambda path: Path(path).exists(),
+    return process.run(
+        SERVICE, AgentSettings, begin, about=ABOUT, parts=("engine", "nats"), argv=words
     )
 
 
-def about(settings: AgentSettings, host: str) -> About:
-    """What the settings say about the host."""
-    return About(
-        site=settings.site,
-        host=host,
-        hostname=socket.gethostname(),
-        labels=settings.labels,
-        place=settings.place,
-        interval_s=settings.interval,
-        agent_version=version(SERVICE),
-        boot=secrets.token_hex(8),
-    )
+def _taken(words: list[str], option: str) -> str:
+    """Take an option and its value out of the words; the rest is the runtime's to read."""
+    for place, word in enumerate(words):
+        if word.startswith(f"{option}="):
+            del words[place]
+            return word.partition("=")[2]
+        if word == option and words[place + 1 :]:
+            _, value = words[place : place + 2]
+            del words[place : place + 2]
+            return value
+    return ""
 
 
 if __name__ == "__main__":

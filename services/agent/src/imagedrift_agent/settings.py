@@ -45,6 +45,10 @@ class AgentSettings(CommonSettings, frozen=True, kw_only=True):
             "seconds over which hosts spread their return after NATS was away",
         ),
     ] = 60.0
+    source: Annotated[
+        str,
+        Variable("IMAGEDRIFT_SOURCE", "what to read: engine, compose:FILE or list:FILE"),
+    ] = "engine"
     docker_host: Annotated[
         str, Variable("DOCKER_HOST", "the engine: unix:///path or tcp://host:port")
     ] = ""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from imagedrift_agent.service import NotSaid
+from imagedrift_agent.ports import NotSaid
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, connect
 from imagedrift_runtime.health import Health
 from imagedrift_schemas import subjects

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from imagedrift_agent.core.identity import made_up_id
-from imagedrift_agent.service import Kept
+from imagedrift_agent.ports import Kept
 from imagedrift_schemas.subjects import is_host_id
 
 log = structlog.get_logger()
@@ -41,11 +41,18 @@ class StateFolder:
             made = made_up_id(hostname, secrets.token_hex(4))
             _replace(path, f"{made}\n".encode())
         except OSError as error:
-            raise Unusable(
-                f"IMAGEDRIFT_STATE_DIR: {self.folder}: {error.strerror}: let this user write"
-                " there, or set IMAGEDRIFT_HOST_ID"
-            ) from error
+            raise _unusable(self.folder, error) from error
         return made
+
+    def try_writing(self) -> None:
+        """Write and remove a file. Raises `Unusable`."""
+        path = self.folder / "doctor"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _replace(path, b"")
+            path.unlink()
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
 
     def load(self) -> Kept:
         """Read what was kept."""
@@ -66,6 +73,13 @@ class StateFolder:
             _replace(path, msgspec.json.encode(kept))
         except OSError as error:
             log.warning("state.refused", path=str(path), error=error.strerror)
+
+
+def _unusable(folder: Path, error: OSError) -> Unusable:
+    return Unusable(
+        f"IMAGEDRIFT_STATE_DIR: {folder}: {error.strerror}: let this user write there,"
+        " or set IMAGEDRIFT_HOST_ID"
+    )
 
 
 def _replace(path: Path, content: bytes) -> None:

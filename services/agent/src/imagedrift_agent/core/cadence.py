@@ -39,6 +39,15 @@ class Speech(Struct, frozen=True, kw_only=True):
     quiet_until: datetime | None = None
 
 
+class Said(Struct, frozen=True, kw_only=True):
+    """Something was said: when, and with which excuse."""
+
+    at: datetime
+    degraded: str
+    interval_s: int
+    chance: float
+
+
 class Publish(Struct, frozen=True):
     """Say the whole inventory."""
 
@@ -74,19 +83,16 @@ def next_step(speech: Speech, fingerprint: str, degraded: str, now: datetime) ->
     return Wait(min(speech.beat_at, speech.resend_at))
 
 
-def published(
-    speech: Speech, fingerprint: str, degraded: str, now: datetime, interval_s: int, chance: float
-) -> Speech:
+def published(speech: Speech, confirmed: Confirmed, said: Said) -> Speech:
     """NATS has confirmed an inventory."""
-    spoken = beaten(speech, degraded, now, interval_s, chance)
-    resend_at = now + RESEND_AFTER * _around_one(chance)
-    return replace(spoken, confirmed=Confirmed(fingerprint, now), resend_at=resend_at)
+    resend_at = said.at + RESEND_AFTER * _around_one(said.chance)
+    return replace(beaten(speech, said), confirmed=confirmed, resend_at=resend_at)
 
 
-def beaten(speech: Speech, degraded: str, now: datetime, interval_s: int, chance: float) -> Speech:
-    """A heartbeat was said: the next comes within the interval, never later."""
-    beat_at = now + timedelta(seconds=interval_s * (0.8 + 0.2 * chance))
-    return replace(speech, degraded=degraded, beat_at=beat_at, failures=0, quiet_until=None)
+def beaten(speech: Speech, said: Said) -> Speech:
+    """A sign of life was given: the next comes within the interval, never later."""
+    beat_at = said.at + timedelta(seconds=said.interval_s) * _around_one(said.chance)
+    return replace(speech, degraded=said.degraded, beat_at=beat_at, failures=0, quiet_until=None)
 
 
 def refused(speech: Speech, now: datetime, within_s: float, chance: float) -> Speech:

@@ -7,7 +7,7 @@
 | when the tag moves | the old image keeps its digests | the old image loses its names and digests |
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -27,6 +27,9 @@ _INDEXES: Final = frozenset(
         "application/vnd.docker.distribution.manifest.list.v2+json",
     }
 )
+_PROJECT: Final = "com.docker.compose.project"
+_SERVICE: Final = "com.docker.compose.service"
+_SWARM_SERVICE: Final = "com.docker.swarm.service.name"
 
 
 def digests_of(image: Image, reference: ImageReference) -> set[str]:
@@ -81,6 +84,17 @@ def manifest_digest(image: Image, containers: Sequence[Container]) -> str:
     if image.descriptor.media_type not in _INDEXES:
         return image.descriptor.digest
     return _chosen_manifest(image)
+
+
+def services_of(containers: Sequence[Container]) -> tuple[str, ...]:
+    """Name what containers are for: `project/service` of compose, or the service of a Swarm."""
+    named = (_service(container.labels or {}) for container in containers)
+    return tuple(sorted({name for name in named if name}))
+
+
+def _service(labels: Mapping[str, str]) -> str:
+    project, service = labels.get(_PROJECT, ""), labels.get(_SERVICE, "")
+    return "/".join(filter(None, (project, service))) or labels.get(_SWARM_SERVICE, "")
 
 
 def _chosen_manifest(image: Image) -> str:

@@ -143,6 +143,7 @@ def _local_image(entry: _Entry, reference_has_digests: bool) -> LocalImage:
         containers=tuple(sorted(_name(container) for container in entry.containers)),
         running=sum(container.state in RUNNING for container in entry.containers),
         manifest_digest=facts.manifest_digest(entry.image, entry.containers),
+        services=facts.services_of(entry.containers),
     )
 
 

@@ -1,0 +1,147 @@
+"""Images that a file lists, for hosts without an engine's socket and for pipelines.
+
+    list        one image a line:  reference[@digest] [digest or repo@digest] [platform]
+                blank lines, and all after a `#` that begins a word, are passed over
+    compose     a compose file: every service's `image`
+
+A file that names no digest says nothing about what runs, so there is nothing to compare: such an
+image is passed over and told as a remark with its place, as is everything that cannot be read.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from imagedrift_schemas.digest import is_digest
+from imagedrift_schemas.errors import BadPlatform, BadReference
+from imagedrift_schemas.platform import Platform
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import LocalImage
+
+_COMMENT = re.compile(r"(^|\s)#.*")
+_VARIABLE = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:?[-?+])(?P<word>[^}]*))?\})"
+)
+
+
+class Listed(Struct, frozen=True):
+    """The images of a file, and what was passed over, with its place."""
+
+    images: tuple[LocalImage, ...]
+    remarks: tuple[str, ...] = ()
+
+
+class Unreadable(ValueError):
+    """One entry of a file says nothing that we can compare; the message says why."""
+
+
+def read_list(text: str) -> Listed:
+    """Read a list."""
+    lines = ((f"line {n}", _COMMENT.sub("", line)) for n, line in enumerate(text.splitlines(), 1))
+    return _collect((place, _from_line, line.split()) for place, line in lines if line.strip())
+
+
+def read_compose(document: Any, variables: Mapping[str, str], project: str) -> Listed:
+    """Read a parsed compose file; `variables` are those of the `.env` beside it."""
+    if not isinstance(document, dict) or not isinstance(document.get("services"), dict):
+        return Listed((), ("services: missing; this is no compose file",))
+    project = str(document.get("name") or project)
+
+    def from_service(item: tuple[str, Any]) -> LocalImage:
+        return _from_service(project, item[0], item[1], variables)
+
+    services = document["services"].items()
+    return _collect((f"services.{name}", from_service, (str(name), it)) for name, it in services)
+
+
+def read_variables(text: str) -> dict[str, str]:
+    """Read the `.env` of a compose project."""
+    found = {}
+    for line in text.splitlines():
+        key, mark, value = line.strip().removeprefix("export ").partition("=")
+        if mark and not key.startswith("#"):
+            found[key.strip()] = value.strip().strip("'\"")
+    return found
+
+
+def _collect(entries: Iterable[tuple[str, Callable[[Any], LocalImage], Any]]) -> Listed:
+    """Read every entry; one that cannot be read is remarked on. The same image is listed once."""
+    images: dict[tuple[str, str], LocalImage] = {}
+    remarks = []
+    for place, read, entry in entries:
+        try:
+            image = read(entry)
+        except (Unreadable, BadReference, BadPlatform) as error:
+            remarks.append(f"{place}: {error}")
+            continue
+        key = (image.reference, image.image_id)
+        images[key] = _merged(images[key], image) if key in images else image
+    return Listed(tuple(images[key] for key in sorted(images)), tuple(remarks))
+
+
+def _from_line(words: list[str]) -> LocalImage:
+    reference = ImageReference.parse(words[0])
+    digest, platform = reference.digest, ""
+    for word in words[1:]:
+        *_, last = word.split("@")  # `docker-pullable://repo@digest` is how Kubernetes says it
+        if is_digest(last):
+            digest = last
+        else:
+            platform = str(Platform.parse(word))
+    return _image(reference, digest, platform)
+
+
+def _from_service(
+    project: str, name: str, service: Any, variables: Mapping[str, str]
+) -> LocalImage:
+    image = service.get("image") if isinstance(service, dict) else None
+    if not isinstance(image, str):
+        raise Unreadable("no image: it is built here")
+    reference = ImageReference.parse(_interpolated(image, variables))
+    platform = service.get("platform")
+    found = _image(reference, reference.digest, str(Platform.parse(platform)) if platform else "")
+    container = str(service.get("container_name") or name)
+    return replace(found, containers=(container,), services=(f"{project}/{name}",))
+
+
+def _image(reference: ImageReference, digest: str, platform: str) -> LocalImage:
+    if not digest:
+        raise Unreadable(f"{reference.canonical}: no digest, so there is nothing to compare")
+    return LocalImage(
+        reference=reference.canonical,
+        image_id=digest,
+        repo_digests=(digest,),
+        platform=platform or "linux/amd64",
+    )
+
+
+def _merged(one: LocalImage, other: LocalImage) -> LocalImage:
+    return replace(
+        one,
+        containers=tuple(sorted({*one.containers, *other.containers})),
+        services=tuple(sorted({*one.services, *other.services})),
+    )
+
+
+def _interpolated(text: str, variables: Mapping[str, str]) -> str:
+    """Put in variables as compose does: $A, ${A}, ${A:-default}, ${A:+other}, $$."""
+
+    def value(match: re.Match[str]) -> str:
+        if match["escaped"]:
+            return "$"
+        name, how, word = match["plain"] or match["name"], match["how"] or "", match["word"] or ""
+        found = variables.get(name)
+        is_set = bool(found) if how.startswith(":") else found is not None
+        if how.endswith("+"):
+            return word if is_set else ""
+        if is_set:
+            return found or ""
+        if how.endswith("-"):
+            return word
+        raise Unreadable(f"variable {name} is not set in .env")
+
+    return _VARIABLE.sub(value, text)

@@ -1,0 +1,166 @@
+"""`imagedrift-agent doctor`: what an agent needs, each tried for real, and what to do about it.
+
+Nothing is changed: whether we may publish is found with a message that the server must refuse for
+another reason, after it has let it in.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from imagedrift_agent import wiring
+from imagedrift_agent.adapters.state import StateFolder, Unusable
+from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.settings import AgentSettings
+from imagedrift_runtime import bus, clock, logs, settings
+from imagedrift_schemas import subjects
+
+CLOCK_MAY_DIFFER_S: Final = 30.0
+WRONG_STREAM: Final = 10060
+"""JetStream's refusal of a message that expects another stream: it let us in so far."""
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was tried: how it went, and what to do when it went wrong."""
+
+    about: str
+    good: bool
+    what: str
+    advice: str = ""
+
+
+def main() -> int:
+    """Try everything and print it; the exit code is 0 when all is well."""
+    try:
+        values = settings.load(AgentSettings)
+    except settings.SettingsFault as fault:
+        return _print([Finding("settings", False, line, "correct it") for line in fault.faults])
+    logs.configure(wiring.SERVICE, values.log)
+    return _print(asyncio.run(examine(values)))
+
+
+async def examine(values: AgentSettings) -> list[Finding]:
+    """Try everything that an agent with these settings needs."""
+    state = _state(values)
+    host = values.host_id or state.what.partition(" ")[0]
+    return [state, await _source(values), *await _nats(values, host if state.good else "doctor")]
+
+
+def _print(findings: list[Finding]) -> int:
+    for each in findings:
+        print(f"{'ok  ' if each.good else 'FAIL'}  {each.about:<10} {each.what}")  # noqa: T201
+        if not each.good:
+            print(f"                 do: {each.advice}")  # noqa: T201
+    return 0 if all(each.good for each in findings) else 1
+
+
+def _state(values: AgentSettings) -> Finding:
+    folder = StateFolder(values.state_dir)
+    try:
+        host = values.host_id or folder.host_id(socket.gethostname())
+        folder.try_writing()
+    except Unusable as error:
+        user = f"chown {os.geteuid()} {values.state_dir}"
+        return Finding("state", False, str(error), f"as root: mkdir -p {values.state_dir}; {user}")
+    return Finding("state", True, f"{host} is this host's id, kept in {values.state_dir}")
+
+
+async def _source(values: AgentSettings) -> Finding:
+    try:
+        survey = await wiring.source_of(values).take()
+    except (SourceFault, settings.SettingsFault) as error:
+        return Finding("source", False, str(error), _engine_advice(str(error)))
+    images, skipped = survey.census.images, sum(survey.census.skipped.values())
+    running = sum(image.running for image in images)
+    found = f"{len(images)} images, {running} running containers, {skipped} passed over"
+    return Finding("source", True, f"{survey.engine} {survey.engine_version}: {found}")
+
+
+def _engine_advice(fault: str) -> str:
+    """Say what to do about what usually goes wrong."""
+    known = {
+        "Permission denied": "let this user use the socket: usermod -aG docker USER, and restart",
+        "No such file": "start the engine, or say in DOCKER_HOST where it listens",
+        "refused": "start the engine (systemctl start docker): nothing listens there",
+        "certificate": "put ca.pem, cert.pem and key.pem of the engine in DOCKER_CERT_PATH",
+        "no answer": "the engine hangs: look at its log (journalctl -u docker)",
+        "IMAGEDRIFT_SOURCE": "correct IMAGEDRIFT_SOURCE or --source",
+    }
+    return next((do for sign, do in known.items() if sign in fault), "see DOCKER_HOST")
+
+
+async def _nats(values: AgentSettings, host: str) -> list[Finding]:
+    """Try the connection, and with it what we may do and what time it is there."""
+    try:
+        async with bus.connect(
+            values.nats_url,
+            f"{wiring.SERVICE} doctor {host}",
+            credentials=values.nats_creds,
+            ca=values.nats_ca,
+            spool=False,
+            inbox=f"_INBOX_{host}",
+        ) as connection:
+            reached = Finding("nats", True, f"connected to {_server(connection)}")
+            return [
+                reached,
+                await _permission(connection, values.site, host),
+                await _clock(connection),
+            ]
+    except (bus.NoBus, OSError, ValueError) as error:
+        advice = "check NATS_URL, NATS_CREDS and NATS_CA, and that a firewall lets us through"
+        return [Finding("nats", False, str(error), advice)]
+
+
+def _server(connection: bus.Bus) -> str:
+    url = connection.client.connected_url
+    return url.netloc.rpartition("@")[2] if url else "a server"
+
+
+async def _permission(connection: bus.Bus, site: str, host: str) -> Finding:
+    """Publish what the server must refuse, and see what it refuses it for."""
+    subject = subjects.inventory(site, host)
+    try:
+        await connection.publish(subject, b"", headers={"Nats-Expected-Stream": "doctor"})
+    except bus.NotPublished as error:
+        if error.code == WRONG_STREAM:
+            return Finding("permitted", True, f"may publish {subject}")
+        return Finding("permitted", False, str(error), _permission_advice(str(error), subject))
+    return Finding("permitted", True, f"may publish {subject}")
+
+
+def _permission_advice(fault: str, subject: str) -> str:
+    if "no response" in fault.lower():
+        return f"no stream stores {subject}: run `imagedrift streams` against this NATS"
+    return f"let the user of NATS_CREDS publish {subject}, and listen to its inbox"
+
+
+async def _clock(connection: bus.Bus) -> Finding:
+    """Compare our clock with the server's, which tells its time to every user."""
+    began = time.monotonic()
+    try:
+        answer = await connection.request("$SYS.REQ.USER.INFO", b"")
+        there = msgspec.json.decode(answer, type=_UserInfo).server.time
+    except (bus.BusError, msgspec.DecodeError):
+        return Finding("clock", True, "not compared: this server does not tell its time")
+    trip = time.monotonic() - began
+    apart = (clock.now() - there).total_seconds() - trip / 2
+    return Finding(
+        "clock",
+        abs(apart) <= CLOCK_MAY_DIFFER_S,
+        f"{apart:+.1f} s from the server's",
+        "set the clock: timedatectl set-ntp true (silence is measured by it)",
+    )
+
+
+class _Server(Struct):
+    time: datetime
+
+
+class _UserInfo(Struct):
+    server: _Server

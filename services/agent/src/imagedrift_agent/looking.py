@@ -1,0 +1,99 @@
+"""Looking: after events, whenever listening to them (re)starts, and once per interval anyway."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from imagedrift_agent.core import debounce, statement
+from imagedrift_agent.core.records import Event
+from imagedrift_agent.core.survey import SourceFault, Survey
+from imagedrift_agent.ledger import Ledger
+from imagedrift_agent.ports import Source, World
+from imagedrift_agent.waiting import first_of
+
+log = structlog.get_logger()
+
+
+class Watcher:
+    """Keeps the ledger equal to what the source has."""
+
+    def __init__(
+        self, about: statement.About, source: Source, ledger: Ledger, world: World
+    ) -> None:
+        self._about = about
+        self._source = source
+        self._ledger = ledger
+        self._world = world
+        self._pending = debounce.Pending()
+        self._look_at: datetime = world.now()
+        self._heard_something = asyncio.Event()
+
+    async def follow(self) -> None:
+        """Listen to the source's events, for ever."""
+        failures = 0
+        while True:
+            try:
+                async for event in self._source.changes():
+                    failures = 0
+                    self._heard(event)
+            except SourceFault as fault:
+                log.info("events.ended", reason=str(fault))
+            self._heard(None)
+            failures += 1
+            await asyncio.sleep(self._back_off_s(failures) * self._world.chance())
+
+    async def look(self) -> None:
+        """Look whenever it is due, for ever."""
+        failures = 0
+        while True:
+            await self._until_due()
+            self._pending = debounce.Pending()
+            self._look_in(self._about.interval_s)
+            try:
+                survey = await self._source.take()
+            except SourceFault as fault:
+                failures += 1
+                self._failed(str(fault))
+                self._look_in(self._back_off_s(failures))
+            else:
+                failures = 0
+                self._found(survey)
+
+    def _heard(self, event: Event | None) -> None:
+        """Note an event; None, like a reload of the engine, may have hidden any number of them."""
+        now = self._world.now()
+        if event is None or event.type == "daemon":
+            self._look_at = now
+        else:
+            self._pending = debounce.after(self._pending, event, now)
+        self._heard_something.set()
+
+    async def _until_due(self) -> None:
+        while True:
+            self._heard_something.clear()
+            due = min(self._look_at, self._pending.due or self._look_at)
+            wait = (due - self._world.now()).total_seconds()
+            if wait <= 0:
+                return
+            await first_of(self._heard_something, wait)
+
+    def _failed(self, reason: str) -> None:
+        if reason != self._ledger.degraded:
+            log.warning("look.failed", reason=reason)
+        self._world.engine_is(reason)
+        self._ledger.may_be_old(reason)
+
+    def _found(self, survey: Survey) -> None:
+        inventory = statement.inventory(self._about, survey, self._world.now())
+        if self._ledger.degraded:
+            log.info("look.recovered", after=self._ledger.degraded)
+        self._world.engine_is("")
+        if self._ledger.found(inventory):
+            log.info("inventory.changed", images=len(inventory.images), **survey.census.skipped)
+
+    def _look_in(self, seconds: float) -> None:
+        self._look_at = self._world.now() + timedelta(seconds=seconds)
+
+    def _back_off_s(self, failures: int) -> float:
+        return float(min(self._about.interval_s, 2 ** min(failures - 1, 10)))

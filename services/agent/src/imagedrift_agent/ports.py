@@ -1,0 +1,63 @@
+"""What the agent needs of the world: a source, an outlet, a memory, time and chance."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from imagedrift_agent.core.cadence import Confirmed
+from imagedrift_agent.core.records import Event
+from imagedrift_agent.core.survey import Survey
+from imagedrift_schemas.v1 import Alive, Inventory
+
+
+class NotSaid(Exception):
+    """NATS did not take what we said."""
+
+
+class Kept(Struct, frozen=True):
+    """What survives a restart."""
+
+    where: str = ""
+    """To whom, and as whom, it was said: another NATS, site or host id begins afresh."""
+    confirmed: Confirmed = Confirmed()
+    newest: Inventory | None = None
+
+
+class Source(Protocol):
+    """Where the images of the host are read."""
+
+    async def take(self) -> Survey:
+        """Look at everything. Raises `SourceFault`."""
+
+    def changes(self) -> AsyncIterator[Event | None]:
+        """Follow what changes: None once it is being followed. Raises `SourceFault`."""
+
+
+class Outlet(Protocol):
+    """Where the host speaks. Both raise `NotSaid`."""
+
+    async def publish(self, inventory: Inventory) -> None:
+        """Store an inventory in place of the host's last one."""
+
+    async def beat(self, alive: Alive) -> None:
+        """Say that the host lives."""
+
+
+class Memory(Protocol):
+    """What survives a restart."""
+
+    def load(self) -> Kept:
+        """Read what was kept."""
+
+    def keep(self, kept: Kept) -> None:
+        """Replace what was kept."""
+
+
+class World(Struct, frozen=True, kw_only=True):
+    """Time, chance, and who is told when the engine fails (with a reason) or works (with none)."""
+
+    now: Callable[[], datetime]
+    chance: Callable[[], float]
+    engine_is: Callable[[str], None]

@@ -1,0 +1,109 @@
+"""Speaking: the newest inventory until NATS has it, and a sign of life in between.
+
+Nothing is queued: what was not said when NATS was away is forgotten as soon as it is not the
+newest any more.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import assert_never
+
+import structlog
+from msgspec.structs import replace
+
+from imagedrift_agent.core import cadence, statement
+from imagedrift_agent.ledger import Ledger
+from imagedrift_agent.ports import NotSaid, Outlet, World
+from imagedrift_agent.waiting import first_of
+
+log = structlog.get_logger()
+
+Connect = Callable[[], AbstractAsyncContextManager[Outlet]]
+
+
+class Speaker:
+    """Tells NATS what the ledger holds."""
+
+    def __init__(
+        self,
+        about: statement.About,
+        connect: Connect,
+        ledger: Ledger,
+        world: World,
+        return_within_s: float,
+    ) -> None:
+        self._about = about
+        self._connect = connect
+        self._ledger = ledger
+        self._world = world
+        self._return_within_s = return_within_s
+        self._speech = cadence.begin(ledger.confirmed, world.now(), world.chance())
+        self._seq = 0
+
+    async def speak(self) -> None:
+        """Connect, however long that takes, and speak for ever."""
+        await self._ledger.looked.wait()
+        while True:
+            try:
+                async with self._connect() as outlet:
+                    await self._talk(outlet)
+            except NotSaid as error:
+                self._refused(error)
+                await asyncio.sleep(self._quiet_s())
+
+    async def _talk(self, outlet: Outlet) -> None:
+        while True:
+            ledger, now = self._ledger, self._world.now()
+            ledger.changed.clear()
+            step = cadence.next_step(self._speech, ledger.fingerprint, ledger.degraded, now)
+            try:
+                match step:
+                    case cadence.Wait(until):
+                        await first_of(ledger.changed, (until - now).total_seconds())
+                    case cadence.Publish():
+                        await self._publish(outlet)
+                    case cadence.Beat():
+                        await self._beat(outlet)
+                    case _:
+                        assert_never(step)
+            except NotSaid as error:
+                self._refused(error)
+
+    async def _publish(self, outlet: Outlet) -> None:
+        ledger = self._ledger
+        newest, fingerprint, degraded = ledger.newest, ledger.fingerprint, ledger.degraded
+        assert newest is not None  # it has a fingerprint
+        said = replace(newest, boot=self._about.boot, seq=self._next_seq(), degraded=degraded)
+        await outlet.publish(said)
+        now = self._world.now()
+        ledger.confirm(fingerprint, now)
+        self._speech = cadence.published(self._speech, ledger.confirmed, self._said(degraded))
+        log.info("inventory.published", images=len(said.images), content=said.content, seq=said.seq)
+
+    async def _beat(self, outlet: Outlet) -> None:
+        degraded, now = self._ledger.degraded, self._world.now()
+        said = statement.alive(self._about, self._ledger.content, self._next_seq(), degraded, now)
+        await outlet.beat(said)
+        self._speech = cadence.beaten(self._speech, self._said(degraded))
+
+    def _said(self, degraded: str) -> cadence.Said:
+        return cadence.Said(
+            at=self._world.now(),
+            degraded=degraded,
+            interval_s=self._about.interval_s,
+            chance=self._world.chance(),
+        )
+
+    def _refused(self, error: NotSaid) -> None:
+        now, chance = self._world.now(), self._world.chance()
+        self._speech = cadence.refused(self._speech, now, self._return_within_s, chance)
+        log.warning("inventory.refused", error=str(error), again_in_s=round(self._quiet_s(), 1))
+
+    def _quiet_s(self) -> float:
+        quiet_until = self._speech.quiet_until or self._world.now()
+        return max(0.0, (quiet_until - self._world.now()).total_seconds())
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq

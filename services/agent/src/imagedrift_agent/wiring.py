@@ -1,0 +1,140 @@
+"""Which parts an agent is made of, by its settings."""
+
+import hashlib
+import random
+import secrets
+import socket
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from imagedrift_agent.adapters import jetstream
+from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.adapters.files import KINDS, ListedImages
+from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.adapters.state import StateFolder, Unusable
+from imagedrift_agent.core.address import Address, BadAddress, read_address
+from imagedrift_agent.core.statement import About, inventory
+from imagedrift_agent.ports import Source, World
+from imagedrift_agent.service import report
+from imagedrift_agent.settings import AgentSettings
+from imagedrift_agent.speaking import Connect
+from imagedrift_runtime import clock
+from imagedrift_runtime.health import Health
+from imagedrift_runtime.process import Process
+from imagedrift_runtime.settings import SettingsFault
+from imagedrift_schemas.v1 import Inventory
+
+SERVICE = "imagedrift-agent"
+
+
+async def start(settings: AgentSettings, running: Process) -> None:
+    """Wire an agent together and let it run. Raises `SettingsFault`."""
+    memory = StateFolder(settings.state_dir)
+    source = source_of(settings)
+    about = about_of(settings, host_id(settings, memory))
+    await report(
+        about,
+        source,
+        connector(settings, about.host, running.health),
+        memory,
+        World(now=clock.now, chance=random.random, engine_is=_engine_health(running.health)),
+        running.stopping,
+        where=_where(settings, about),
+        return_within_s=settings.return_within,
+    )
+
+
+async def take_inventory(settings: AgentSettings) -> Inventory:
+    """Look at this host once, without NATS or a state folder. Raises `SourceFault`."""
+    survey = await source_of(settings).take()
+    host = settings.host_id or "this-host"
+    return inventory(about_of(settings, host), survey, clock.now())
+
+
+def source_of(settings: AgentSettings) -> Source:
+    """The source that the settings name. Raises `SettingsFault`."""
+    kind, _, path = settings.source.partition(":")
+    if kind in KINDS and path:
+        return ListedImages(kind, Path(path))
+    if settings.source != "engine":
+        raise SettingsFault(
+            [f"IMAGEDRIFT_SOURCE: {settings.source!r}: write engine, compose:FILE or list:FILE"]
+        )
+    try:
+        address_of(settings)
+    except BadAddress as error:
+        raise SettingsFault([str(error)]) from error
+    return engine_of(settings)
+
+
+def engine_of(settings: AgentSettings) -> Engine:
+    """The engine that the settings name; where it listens is looked up anew at each use."""
+
+    def find() -> Address:
+        try:
+            return address_of(settings)
+        except BadAddress as error:
+            raise EngineFault(str(error)) from error
+
+    return Engine(find)
+
+
+def address_of(settings: AgentSettings) -> Address:
+    """Where the engine listens. Raises `BadAddress`."""
+    return read_address(
+        settings.docker_host,
+        tls=bool(settings.docker_tls_verify),
+        certificates=settings.docker_cert_path or str(Path.home() / ".docker"),
+        runtime_dir=settings.runtime_dir,
+        exists=lambda path: Path(path).exists(),
+    )
+
+
+def host_id(settings: AgentSettings, memory: StateFolder) -> str:
+    """The id of this host: given, or made up and kept. Raises `SettingsFault`."""
+    try:
+        return settings.host_id or memory.host_id(socket.gethostname())
+    except Unusable as error:
+        raise SettingsFault([str(error)]) from error
+
+
+def about_of(settings: AgentSettings, host: str) -> About:
+    """What the settings say about the host."""
+    return About(
+        site=settings.site,
+        host=host,
+        hostname=socket.gethostname(),
+        labels=settings.labels,
+        place=settings.place,
+        interval_s=settings.interval,
+        agent_version=version(SERVICE),
+        boot=secrets.token_hex(8),
+    )
+
+
+def connector(settings: AgentSettings, host: str, health: Health | None) -> Connect:
+    """How to connect to NATS."""
+    return lambda: jetstream.connected(
+        settings.nats_url,
+        host,
+        credentials=settings.nats_creds,
+        ca=settings.nats_ca,
+        health=health,
+    )
+
+
+def _engine_health(health: Health) -> Callable[[str], None]:
+    def engine_is(reason: str) -> None:
+        if reason:
+            health.failed("engine", reason)
+        else:
+            health.ready("engine")
+
+    return engine_is
+
+
+def _where(settings: AgentSettings, about: About) -> str:
+    """Tell one NATS, and one host on it, from another: without the password in a URL."""
+    text = "\n".join((*settings.nats_url, about.site, about.host))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
