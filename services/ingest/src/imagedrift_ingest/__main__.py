@@ -1,0 +1,137 @@
+"""imagedrift-ingest: inventories and answers in, facts, comparisons and questions out."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from imagedrift_ingest import migrations
+from imagedrift_ingest.adapters.jetstream import Asker, Epochs, Heartbeats
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.answers import Answers
+from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.adapters.postgres.questions import Questions
+from imagedrift_ingest.core.freshness import question_ttl
+from imagedrift_ingest.service import Away, Ingest
+from imagedrift_ingest.settings import IngestSettings
+from imagedrift_runtime import bus, process, pull, registries
+from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.clock import now
+from imagedrift_runtime.process import Process
+from imagedrift_schemas import subjects
+
+log = structlog.get_logger()
+
+SERVICE = "imagedrift-ingest"
+PLAN_EVERY_S = 0.5
+HEARTBEATS_EVERY_S = 0.25
+
+
+async def start(settings: IngestSettings, run: Process) -> None:
+    """Run until asked to stop."""
+    known = registries.load(settings.registries)
+    writers = settings.workers + 4
+    async with (
+        connect.pool(
+            settings.database_url,
+            connections=writers,
+            statement_cache_size=settings.statement_cache,
+        ) as pool,
+        bus.connect(
+            settings.nats_url,
+            SERVICE,
+            credentials=settings.nats_creds,
+            ca=settings.nats_ca,
+            health=run.health,
+        ) as nats,
+    ):
+        async with pool.acquire() as connection:
+            await migrations.check(connection)
+        run.health.ready(connect.PART)
+        await _serve(settings, run, connect.Database(pool, run.health), nats, known)
+
+
+async def _serve(
+    settings: IngestSettings,
+    run: Process,
+    database: connect.Database,
+    nats: Bus,
+    known: registries.Registries,
+) -> None:
+    plan_now = asyncio.Event()
+    dictionary = Dictionary(database, known.is_named, settings.freshness)
+    hosts = Hosts(database, dictionary, plan_now.set)
+    ingest = Ingest(hosts, Answers(database, settings.policy, known.is_named), Epochs(nats))
+    questions = Questions(database, settings.policy, settings.outstanding)
+    asker = Asker(nats, known.lane_of, question_ttl(settings.policy))
+    heartbeats = Heartbeats()
+    await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
+
+    async def plan() -> None:
+        plan_now.clear()
+        await questions.ask_due(now(), asker)
+
+    async def note_heartbeats() -> None:
+        await hosts.alive(heartbeats.take())
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(settings.workers):
+            tasks.create_task(
+                _pull(nats, subjects.STREAM_INVENTORY, ingest.inventories, settings, run)
+            )
+        for stream, handler in (
+            (f"KV_{subjects.BUCKET_DIGESTS}", ingest.digests),
+            (f"KV_{subjects.BUCKET_REGISTRIES}", ingest.registries),
+            (subjects.STREAM_DEAD, ingest.dead_letters),
+        ):
+            tasks.create_task(_pull(nats, stream, handler, settings, run))
+        tasks.create_task(_repeat(plan, PLAN_EVERY_S, plan_now, run))
+        tasks.create_task(_repeat(note_heartbeats, HEARTBEATS_EVERY_S, None, run))
+
+
+async def _pull(
+    nats: Bus, stream: str, handler: pull.BatchHandler, settings: IngestSettings, run: Process
+) -> None:
+    await pull.batches(
+        nats,
+        stream,
+        subjects.CONSUMER_INGEST,
+        handler,
+        service="ingest",
+        size=settings.batch,
+        stopping=run.stopping,
+    )
+
+
+async def _repeat(
+    work: Callable[[], Awaitable[None]], every_s: float, sooner: asyncio.Event | None, run: Process
+) -> None:
+    """Do `work` every so often, or as soon as `sooner` is set, until asked to stop."""
+    while not run.stopping.is_set():
+        try:
+            await work()
+        except Away as error:
+            log.warning("work.postponed", work=work.__name__, error=str(error))
+        except Exception:
+            log.exception("work.failed", work=work.__name__)
+        await _first_of(every_s, run.stopping, sooner)
+
+
+async def _first_of(seconds: float, *events: asyncio.Event | None) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in events if event]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def main() -> int:
+    """Run the service; the exit code."""
+    return process.run(
+        SERVICE, IngestSettings, start, about=__doc__ or "", parts=("nats", connect.PART)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""NATS as ingest uses it: epochs of streams, questions going out, heartbeats coming in."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from imagedrift_runtime.bus import Bus, NotPublished, Stored
+from imagedrift_runtime.clock import now
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.errors import SchemaError
+from imagedrift_schemas.v1 import Alive, Question
+
+log = structlog.get_logger()
+
+EPOCH_KEPT_S = 10.0
+AT_ONCE = 64
+
+
+class Epochs:
+    """When streams were created, in microseconds; looked up again now and then.
+
+    A stream that was deleted and made again counts from 1: without the epoch everything in it
+    would look old. Until the look-up its messages carry the old epoch, which is harmless: what is
+    refused because of that is offered again by the host's next message.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._known: dict[str, tuple[float, int]] = {}
+
+    async def __call__(self, stream: str) -> int:
+        """Tell the epoch of a stream."""
+        clock = asyncio.get_running_loop().time()
+        looked, epoch = self._known.get(stream, (0.0, 0))
+        if not epoch or clock - looked > EPOCH_KEPT_S:
+            created = (await self._bus.js.stream_info(stream)).created
+            epoch = int(created.timestamp() * 1_000_000)
+            self._known[stream] = (clock, epoch)
+        return epoch
+
+
+class Asker:
+    """Publishes questions, each to the lane of its registry."""
+
+    def __init__(self, bus: Bus, lane_of: Callable[[str], str], ttl_s: int) -> None:
+        self._bus = bus
+        self._lane_of = lane_of
+        self._ttl_s = ttl_s
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    async def __call__(self, questions: Sequence[Question]) -> Sequence[bool | None]:
+        """Publish; True: asked, False: the stream has that question already, None: not now."""
+        return await asyncio.gather(*map(self._ask, questions))
+
+    async def _ask(self, question: Question) -> bool | None:
+        subject = subjects.lookup(self._lane_of(question.registry), question)
+        async with self._free:
+            try:
+                result = await self._bus.publish(subject, codec.encode(question), ttl_s=self._ttl_s)
+            except NotPublished as error:
+                log.warning("question.failed", subject=subject, error=str(error))
+                return None
+        return isinstance(result, Stored)
+
+
+class Heartbeats:
+    """Gathers signs of life, the newest of each host, until they are taken."""
+
+    def __init__(self) -> None:
+        self._signs: dict[tuple[str, str], tuple[Alive, datetime]] = {}
+        self.any = asyncio.Event()
+
+    async def hear(self, subject: str, payload: bytes) -> None:
+        """Take in one message; one that is not about its subject's host is dropped."""
+        try:
+            alive = codec.decode(payload, Alive)
+            if (alive.site, alive.host) != subjects.host_of(subject):
+                raise SchemaError("not about the host of its subject")
+        except SchemaError as error:
+            log.warning("heartbeat.rejected", subject=subject, error=str(error))
+            return
+        self._signs[alive.site, alive.host] = (alive, now())
+        self.any.set()
+
+    def take(self) -> dict[tuple[str, str], tuple[Alive, datetime]]:
+        """Return what has come in, and start anew."""
+        signs, self._signs = self._signs, {}
+        self.any.clear()
+        return signs

@@ -1,0 +1,146 @@
+"""Connecting to PostgreSQL: the pool, and which errors mean "again later".
+
+What is handled here, once:
+- A server that is away, restarting, or was demoted to a replica is waited for, not died of. The
+  driver shows that in many classes, some of them not its own (`RETRYABLE`).
+- A pool that still holds connections to a demoted primary would fail for ever: `expire` drops them.
+- Behind a pooler in transaction mode prepared statements may not live: `statement_cache_size=0`.
+"""
+
+import asyncio
+import logging
+import random
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar, cast
+
+import asyncpg
+import structlog
+
+from imagedrift_ingest.service import Away, Poisonous
+from imagedrift_runtime.health import Health
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+PART: Final = "postgres"
+STATEMENT_TIMEOUT_MS: Final = 30_000
+LOCK_TIMEOUT_MS: Final = 5_000
+ATTEMPTS: Final = 4
+
+RETRYABLE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,  # "connection is closed", "pool is closing"
+    asyncpg.InternalClientError,  # a backend that was terminated in the middle of its answer
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,  # admin shutdown, crash shutdown, cancelled
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,  # deadlock, serialization
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.PostgresSystemError,
+    OSError,
+    TimeoutError,
+)
+"""What goes away by itself: nothing is acknowledged, and it is tried again."""
+
+REFUSALS: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+"""What the database will refuse again: the message is to blame, unless a remembered key is."""
+
+_PASSWORD: Final = re.compile(r"(?<=://)([^:@/]*):[^@/]*@")
+
+
+def redacted(dsn: str) -> str:
+    """Show a connection string without its password."""
+    return _PASSWORD.sub(r"\1:***@", re.sub(r"password=[^&\s]*", "password=***", dsn))
+
+
+@asynccontextmanager
+async def pool(
+    dsn: str, *, connections: int, statement_cache_size: int = 100
+) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """Open a pool, and close it at the end. A server that is away is met at the first query."""
+    logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
+    made = await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=connections,
+        statement_cache_size=statement_cache_size,
+        max_inactive_connection_lifetime=60,
+        timeout=10,
+        command_timeout=60,
+        server_settings={
+            "application_name": "imagedrift-ingest",
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
+            "jit": "off",
+        },
+    )
+    try:
+        yield made
+    finally:
+        try:
+            async with asyncio.timeout(5):
+                await made.close()
+        except TimeoutError:
+            made.terminate()
+
+
+class Database:
+    """The pool with its retries: what every adapter of ours works through."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", health: Health | None = None) -> None:
+        self.pool = pool
+        self._health = health
+
+    async def transaction(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Run `work` in a transaction, again when the failure is one that goes away.
+
+        Raises `Away` after a few attempts, `Poisonous` when the data is refused, and
+        `asyncpg.ForeignKeyViolationError` when a row that was referred to is gone.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self.pool.acquire() as connection, connection.transaction():
+                    result = await work(cast(asyncpg.Connection, connection))
+            except asyncpg.ForeignKeyViolationError:
+                raise
+            except REFUSALS as error:
+                raise Poisonous(f"{type(error).__name__}: {error}") from error
+            except RETRYABLE as error:
+                await self.note(error)
+                if attempt == ATTEMPTS:
+                    raise Away(f"{type(error).__name__}: {error}") from error
+                await asyncio.sleep(random.uniform(0, 0.05 * 4**attempt))  # noqa: S311
+            else:
+                self.works()
+                return result
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def note(self, error: BaseException) -> None:
+        """Show a failure in health, and drop connections to a server that became a replica."""
+        reason = f"{type(error).__name__}: {error}"
+        log.warning("database.failed", error=reason)
+        if self._health:
+            self._health.failed(PART, reason)
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            await self.pool.expire_connections()
+
+    def works(self) -> None:
+        """Show that the database works."""
+        if self._health:
+            self._health.ready(PART)
+
+
+def arguments(rows: list[tuple[Any, ...]], width: int) -> tuple[list[Any], ...]:
+    """Turn rows into one array per column, as `unnest` takes them."""
+    return tuple(map(list, zip(*rows, strict=True))) if rows else tuple([] for _ in range(width))

@@ -1,0 +1,173 @@
+"""References and comparisons in PostgreSQL: found in memory, else in the database, else made.
+
+Rules:
+- What exists is never touched: an insert that finds its row there is still work for the database.
+- New rows are made in one transaction of their own, sorted, so that replicas cannot deadlock.
+- A comparison is born with its verdict. The answer that it is made of stays locked until the
+  commit, so that an answer arriving at the same time either is seen here or sees the new row.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.core.answers import State
+from imagedrift_ingest.core.inventories import Image, ImageKey
+from imagedrift_ingest.core.verdict import Judgement, Known, Local, judge
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import Child
+
+SQL = load("dictionary")
+MOST_REMEMBERED = 100_000
+
+_children = msgspec.json.Decoder(tuple[Child, ...])
+
+
+class Locked(Struct, frozen=True):
+    """A reference whose answer this transaction holds."""
+
+    ref_id: int
+    reference: str
+    policy: str
+    state: State
+
+
+class Dictionary:
+    """Keys of comparisons, by what they are of."""
+
+    def __init__(
+        self,
+        database: Database,
+        is_named: Callable[[str], bool] = lambda _: False,
+        freshness_s: float = 300.0,
+    ) -> None:
+        self._database = database
+        self._is_named = is_named
+        self._freshness_s = freshness_s
+        self.made = 0
+        """How many comparisons were new: a reason to look for new questions."""
+        self._ids: dict[ImageKey, int] = {}
+
+    def forget(self) -> None:
+        """Forget every key."""
+        self._ids.clear()
+
+    async def keys_of(self, images: Iterable[Image]) -> Mapping[ImageKey, int]:
+        """Return the keys of comparisons, making rows for new ones."""
+        new = {image.key: image for image in images if image.key not in self._ids}
+        if not new:
+            return self._ids
+        if len(self._ids) + len(new) > MOST_REMEMBERED:
+            self._ids = {}
+            return await self.keys_of(images)
+        ordered = sorted(new, key=msgspec.structs.astuple)
+        found = await self._database.transaction(lambda c: _find(c, ordered))
+        missing = [new[key] for key in ordered if key not in found]
+        if missing:
+            found |= await self._database.transaction(lambda c: self._make(c, missing))
+            self.made += len(missing)
+        self._ids |= found
+        return self._ids
+
+    async def _make(
+        self, connection: asyncpg.Connection, images: Sequence[Image]
+    ) -> dict[ImageKey, int]:
+        references = sorted({image.key.reference for image in images})
+        await add_references(connection, references, self._is_named)
+        locked = {ref.reference: ref for ref in await lock(connection, references)}
+        inside = await read_inside(connection, [ref.state for ref in locked.values()])
+        rows = [_comparison(image, locked[image.key.reference], inside) for image in images]
+        await connection.execute(SQL["add_comparisons"], *arguments(rows, 9))
+        to_ask = sorted({locked[i.key.reference].ref_id for i in images if i.key.repo_digests})
+        await connection.execute(SQL["hurry"], to_ask, self._freshness_s)
+        return await _find(connection, [image.key for image in images])
+
+
+async def add_references(
+    connection: asyncpg.Connection, references: Sequence[str], is_named: Callable[[str], bool]
+) -> None:
+    """Make rows for references, sorted, that are not there yet."""
+    rows = [_reference(text, is_named) for text in references]
+    await connection.execute(SQL["add_refs"], *arguments(rows, 5))
+    await connection.execute(SQL["add_answers"], list(references))
+
+
+async def lock(
+    connection: asyncpg.Connection, references: Sequence[str], digests: Sequence[str] = ()
+) -> list[Locked]:
+    """Lock the answers of references, and of all that point to the digests, in id order."""
+    rows = await connection.fetch(SQL["lock"], list(references), list(digests))
+    return [
+        Locked(
+            row["ref_id"],
+            row["reference"],
+            row["policy"],
+            State(**{name: row[name] for name in State.__struct_fields__}),
+        )
+        for row in rows
+    ]
+
+
+async def read_inside(
+    connection: asyncpg.Connection, states: Iterable[State]
+) -> dict[str, tuple[Child, ...]]:
+    """Read what is inside the digests that references point to."""
+    digests = sorted({state.remote_digest for state in states if state.remote_digest})
+    rows = await connection.fetch(SQL["inside"], digests)
+    return {row["digest"]: _children.decode(row["children"]) for row in rows}
+
+
+def judge_locked(local: Local, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Judgement:
+    """Judge a local image by what is known of its locked reference."""
+    known: Known = ref.state.known
+    return judge(local, known, inside.get(known.digest))
+
+
+def local_by_policy(policy: str, **facts: Any) -> Local:
+    """Make the local side of a comparison, its reference's policy included."""
+    return Local(pinned=policy == "pinned", machine_bound=policy == "machine_bound", **facts)
+
+
+async def _find(connection: asyncpg.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, int]:
+    rows = [
+        (place, key.reference, key.image_id, ",".join(key.repo_digests), key.platform)
+        for place, key in enumerate(keys)
+    ]
+    found = await connection.fetch(SQL["find"], *arguments(rows, 5))
+    return {keys[row["place"]]: row["comparison_id"] for row in found}
+
+
+def _reference(text: str, is_named: Callable[[str], bool]) -> tuple[Any, ...]:
+    parsed = ImageReference.parse(text)
+    tag = None if parsed.is_pinned else parsed.key.rpartition(":")[2]
+    return text, parsed.registry, parsed.repository, tag, policy_of(parsed, is_named)
+
+
+def policy_of(reference: ImageReference, is_named: Callable[[str], bool]) -> str:
+    """Tell whether a registry is asked about the reference."""
+    if reference.is_pinned:
+        return "pinned"
+    bound = reference.is_machine_bound and not is_named(reference.registry)
+    return "machine_bound" if bound else "ask"
+
+
+def _comparison(
+    image: Image, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
+) -> tuple[Any, ...]:
+    key, said = image.key, image.local
+    local = local_by_policy(
+        ref.policy,
+        image_id=key.image_id,
+        repo_digests=key.repo_digests,
+        platform=key.platform,
+        manifest_digest=said.manifest_digest,
+    )
+    verdict = judge_locked(local, ref, inside)
+    identity = (ref.ref_id, key.image_id, ",".join(key.repo_digests), key.platform)
+    facts = (said.manifest_digest or None, said.size, said.created_at)
+    return (*identity, *facts, verdict.verdict, verdict.reason)

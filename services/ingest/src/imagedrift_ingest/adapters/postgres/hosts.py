@@ -1,0 +1,186 @@
+"""Inventories and heartbeats in PostgreSQL: gate, then reconcile, in one transaction a batch.
+
+Rules:
+- Rows of hosts are locked in id order, always, so that replicas wait but never deadlock.
+- The gate decides who is newer (P5); a message that is not costs nothing more.
+- An unchanged host costs its heartbeat row; its images are neither decoded nor read.
+- Keys of hosts are kept in memory. Should a row have gone meanwhile, the foreign key says so and
+  everything remembered is forgotten.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.core.inventories import Image, Said
+from imagedrift_ingest.service import Away, HostName, ImagesNeeded
+from imagedrift_schemas.v1 import Alive
+
+SQL = load("hosts")
+MOST_REMEMBERED = 500_000
+
+
+class Hosts:
+    """The hosts and what they have."""
+
+    def __init__(
+        self,
+        database: Database,
+        dictionary: Dictionary,
+        on_new_images: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._on_new_images = on_new_images
+        self._dictionary = dictionary
+        self._ids: dict[HostName, int] = {}
+
+    async def changed(self, said: Sequence[Said]) -> set[HostName]:
+        """Tell whose images have to be read, because their hash is not what is stored."""
+        ids = await self._identify([(one.site, one.host) for one in said], enrol=True)
+
+        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            of = [ids[one.site, one.host] for one in said]
+            return await connection.fetch(SQL["changed"], of, [one.content for one in said])
+
+        changed = {row["host_id"] for row in await self._database.transaction(work)}
+        return {(s.site, s.host) for s in said if ids[s.site, s.host] in changed}
+
+    async def remember(
+        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
+    ) -> int:
+        """Store what hosts said, and return how many of them were news.
+
+        Raises `ImagesNeeded` when a host changed meanwhile whose images were not given.
+        """
+        ids = await self._identify([(one.site, one.host) for one in said], enrol=True)
+        made = self._dictionary.made
+        keys = await self._dictionary.keys_of([i for of_host in images.values() for i in of_host])
+
+        async def work(connection: asyncpg.Connection) -> int:
+            accepted = await connection.fetch(SQL["gate"], *_gate(said, ids, epoch, images))
+            by_id = {ids[one.site, one.host]: one for one in said}
+            await _rename(connection, [by_id[r["host_id"]] for r in accepted if r["renamed"]], ids)
+            news = [row for row in accepted if row["changed"]]
+            needed = {_name(by_id[row["host_id"]]) for row in news} - images.keys()
+            if needed:
+                raise ImagesNeeded(needed)
+            fresh = [by_id[row["host_id"]] for row in news if row["first"]]
+            await connection.execute(SQL["load"], *_rows(fresh, ids, images, keys))
+            moved = [by_id[row["host_id"]] for row in news if not row["first"]]
+            if moved:
+                changed = [ids[_name(one)] for one in moved], [one.seen_at for one in moved]
+                rows = _rows(moved, ids, images, keys)
+                await connection.execute(SQL["reconcile"], *rows, *changed)
+            return len(accepted)
+
+        try:
+            accepted = await self._database.transaction(work)
+        except asyncpg.ForeignKeyViolationError as error:
+            self.forget()
+            raise Away("a remembered row was gone") from error
+        if self._dictionary.made > made:
+            self._on_new_images()
+        return accepted
+
+    async def alive(self, signs: Mapping[HostName, tuple[Alive, datetime]]) -> int:
+        """Note that hosts live; those never heard of are left to their inventory."""
+        ids = await self._identify(sorted(signs), enrol=False)
+        rows = [
+            (ids[name], at, max(1, alive.interval_s), alive.degraded)
+            for name, (alive, at) in signs.items()
+            if name in ids
+        ]
+
+        async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute(SQL["alive"], *arguments(rows, 4))
+
+        if rows:
+            await self._database.transaction(work)
+        return len(rows)
+
+    def forget(self) -> None:
+        """Forget every key: a row that was thought to exist is gone."""
+        self._ids.clear()
+        self._dictionary.forget()
+
+    async def _identify(self, names: Sequence[HostName], *, enrol: bool) -> Mapping[HostName, int]:
+        """Return the keys of hosts, making rows for new ones in a transaction of their own."""
+        new = sorted({name for name in names if name not in self._ids})
+        if not new:
+            return self._ids
+
+        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            columns = arguments(new, 2)
+            found = await connection.fetch(SQL["identify"], *columns)
+            if enrol and len(found) < len(new):
+                await connection.execute(SQL["enrol"], *columns)
+                found = await connection.fetch(SQL["identify"], *columns)
+            return found
+
+        found = await self._database.transaction(work)
+        if len(self._ids) + len(found) > MOST_REMEMBERED:
+            self._ids = {name: self._ids[name] for name in names if name in self._ids}
+        for row in found:
+            self._ids[row["site"], row["host"]] = row["host_id"]
+        return self._ids
+
+
+def _name(said: Said) -> HostName:
+    return said.site, said.host
+
+
+def _gate(
+    said: Sequence[Said],
+    ids: Mapping[HostName, int],
+    epoch: int,
+    images: Mapping[HostName, Sequence[Image]],
+) -> tuple[Any, ...]:
+    rows: list[tuple[Any, ...]] = [
+        (
+            ids[_name(one)],
+            one.seq,
+            one.content,
+            one.about,
+            one.seen_at,
+            one.envelope.interval_s,
+            one.envelope.degraded,
+        )
+        for one in said
+    ]
+    compared = [ids[name] for name in images]
+    return (*arguments(rows, 7), epoch, compared)
+
+
+def _rows(
+    said: Sequence[Said],
+    ids: Mapping[HostName, int],
+    images: Mapping[HostName, Sequence[Image]],
+    keys: Mapping[Any, int],
+) -> tuple[list[Any], ...]:
+    """Lay out the rows of hosts, in key order: the index is filled from left to right."""
+    rows: list[tuple[Any, ...]] = []
+    for host_id, one in sorted((ids[_name(one)], one) for one in said):
+        rows += [
+            (host_id, keys[i.key], i.running, i.tagged, i.shared, i.containers, one.seen_at)
+            for i in images[_name(one)]
+        ]
+    return arguments(rows, 7)
+
+
+async def _rename(
+    connection: asyncpg.Connection, said: Sequence[Said], ids: Mapping[HostName, int]
+) -> None:
+    rows: list[tuple[Any, ...]] = []
+    for one in said:
+        about = one.envelope
+        labels = msgspec.json.encode(about.labels).decode()
+        where = (ids[_name(one)], about.hostname, labels, about.place, about.os, about.arch)
+        rows.append((*where, about.engine, about.engine_version, about.agent_version))
+    if rows:
+        await connection.execute(SQL["describe_hosts"], *arguments(sorted(rows), 9))

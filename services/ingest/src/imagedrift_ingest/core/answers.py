@@ -1,0 +1,133 @@
+"""What an answer changes in what is known of a reference.
+
+Rules:
+- Only a later answer counts: (epoch, seq) orders them, as two replicas may hold two at once.
+- A conclusive answer (found, missing) ends a failure; a failure keeps what was known (P1).
+- The digest found last is kept when the tag is gone.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from imagedrift_ingest.core import freshness
+from imagedrift_ingest.core.verdict import Known
+from imagedrift_schemas.v1 import Answer, Failure, Found, Limited, Missing
+
+LONG_AGO: Final = timedelta(0)
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """Everything kept about a reference's remote side; the columns of `fleet.answers`."""
+
+    epoch: int = 0
+    seq: int = 0
+    remote_digest: str | None = None
+    remote_since: datetime | None = None
+    gone: bool = False
+    checked_at: datetime | None = None
+    attempted_at: datetime | None = None
+    failure: str | None = None
+    error: str | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    next_check_at: datetime | None = None
+
+    @property
+    def known(self) -> Known:
+        """What a verdict needs of it."""
+        return Known(
+            digest=self.remote_digest or "",
+            gone=self.gone,
+            failure=self.failure or "",
+            error=self.error or "",
+        )
+
+
+class Period(Struct, frozen=True, kw_only=True):
+    """A stretch of a tag's history that begins (`digest`) or only ends (None) at a moment."""
+
+    at: datetime
+    digest: str | None
+
+
+def fold(
+    state: State, answer: Answer, *, epoch: int, seq: int, reference: str, policy: freshness.Policy
+) -> State | None:
+    """Return the state after `answer`; None when the answer is older than the state."""
+    if (epoch, seq) <= (state.epoch, state.seq):
+        return None
+    state = replace(state, epoch=epoch, seq=seq, attempted_at=answer.checked_at)
+    match answer.outcome:
+        case Found(digest=digest):
+            state = _found(state, digest, answer.checked_at)
+        case Missing(reason=reason):
+            state = _missing(state, reason, answer)
+        case failure:
+            return _failed(state, failure, answer, policy)
+    still_since = state.remote_since or answer.checked_at
+    due = freshness.due_after_answer(
+        policy, reference, answer.checked_at, max(answer.checked_at - still_since, LONG_AGO)
+    )
+    return replace(state, next_check_at=due)
+
+
+def history(before: State, after: State) -> Period | None:
+    """Tell what the step from one state to the next adds to the tag's history."""
+    was = None if before.gone else before.remote_digest
+    now = None if after.gone else after.remote_digest
+    if was == now or after.checked_at is None:
+        return None
+    return Period(at=after.checked_at, digest=now)
+
+
+def _found(state: State, digest: str, at: datetime) -> State:
+    moved = state.remote_digest != digest or state.gone
+    return replace(
+        state,
+        remote_digest=digest,
+        remote_since=at if moved else state.remote_since,
+        gone=False,
+        checked_at=at,
+        failure=None,
+        error=None,
+        failures=0,
+        failing_since=None,
+    )
+
+
+def _missing(state: State, reason: str, answer: Answer) -> State:
+    if state.remote_digest is None and answer.last_digest:
+        since = answer.last_found_at or answer.checked_at
+        state = replace(state, remote_digest=answer.last_digest, remote_since=since)
+    return replace(
+        state,
+        gone=True,
+        checked_at=answer.checked_at,
+        failure=None,
+        error=reason or "no such tag",
+        failures=max(answer.failures, state.failures + 1),
+        failing_since=state.failing_since or answer.checked_at,
+    )
+
+
+def _failed(state: State, failure: Failure, answer: Answer, policy: freshness.Policy) -> State:
+    kind = str(failure.__struct_config__.tag)
+    failures = max(answer.failures, state.failures + 1)
+    until = failure.until if isinstance(failure, Limited) else None
+    if state.remote_digest is None and not state.gone and answer.last_digest:
+        # Another database saw it found; this one was emptied since.
+        found_at = answer.last_found_at or answer.checked_at
+        state = replace(
+            state, remote_digest=answer.last_digest, remote_since=found_at, checked_at=found_at
+        )
+    return replace(
+        state,
+        failure=kind,
+        error=failure.reason or kind,
+        failures=failures,
+        failing_since=state.failing_since or answer.checked_at,
+        next_check_at=freshness.due_after_failure(policy, answer.checked_at, failures, until),
+    )

@@ -1,0 +1,76 @@
+"""When a reference is asked next.
+
+Rules:
+- After a conclusive answer: one period later. The period is the freshness, stretched for a tag
+  that has not moved for long, and spread by up to a tenth so that references heard of at once are
+  not asked at once for ever.
+- After a failure: later each time it fails again, up to `FAILED_AT_MOST` periods; when the
+  registry named a moment, then.
+- A question lives in its stream for `question_ttl`: until then the server refuses another one,
+  and no answer can be older than its question, so `due` is never before that.
+"""
+
+import zlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+SPREAD: Final = 0.1
+FAILED_AT_MOST: Final = 4
+STRETCH_STARTS_AFTER: Final = timedelta(days=7)
+BLOCKED_AT_MOST: Final = timedelta(days=1)
+TOKEN_GRACE_S: Final = 1.0
+"""The server removes a question up to a second after its time."""
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """How fresh answers shall be."""
+
+    freshness_s: float = 300.0
+    stretch: float = 4.0
+    """A tag that never moves is asked up to this many times less often; 1 switches that off."""
+
+
+def period_s(policy: Policy, unmoved_for: timedelta) -> float:
+    """Return how old an answer may become, given how long the tag has not moved.
+
+    It grows evenly from one freshness for a tag that stood still for a week to `stretch` of them
+    for one that stood still for `stretch` weeks.
+    """
+    weeks = unmoved_for / STRETCH_STARTS_AFTER
+    return policy.freshness_s * min(max(weeks, 1.0), max(policy.stretch, 1.0))
+
+
+def due_after_answer(
+    policy: Policy, reference: str, checked_at: datetime, unmoved_for: timedelta
+) -> datetime:
+    """Tell when a reference with a conclusive answer is asked next."""
+    spread = 1 + SPREAD * (zlib.crc32(reference.encode()) % 1000) / 1000
+    return checked_at + timedelta(seconds=period_s(policy, unmoved_for) * spread)
+
+
+def due_after_failure(
+    policy: Policy, failed_at: datetime, failures: int, until: datetime | None
+) -> datetime:
+    """Tell when a reference whose check failed is asked next."""
+    periods = min(2 ** min(max(failures - 1, 0), 10), FAILED_AT_MOST)
+    due = failed_at + timedelta(seconds=policy.freshness_s * periods)
+    if until is None:
+        return due
+    return min(max(until, failed_at), failed_at + BLOCKED_AT_MOST)
+
+
+def question_ttl(policy: Policy) -> int:
+    """Tell how long a question keeps others out, in whole seconds."""
+    return max(1, int(policy.freshness_s))
+
+
+def due_unanswered(policy: Policy, asked_at: datetime) -> datetime:
+    """Tell when a question that stays without an answer is asked again."""
+    return asked_at + timedelta(seconds=question_ttl(policy) + TOKEN_GRACE_S)
+
+
+def due_refused(policy: Policy, refused_at: datetime) -> datetime:
+    """Tell when to try again after the stream still held a question for the same reference."""
+    return refused_at + timedelta(seconds=max(TOKEN_GRACE_S, policy.freshness_s / 10))

@@ -1,0 +1,218 @@
+"""What an inventory message must be, and which of several counts.
+
+Rules:
+- The subject says who speaks: a message may only be about that host (P8).
+- Of several messages about one host the one stored last counts.
+- Everything that the database would refuse is found here first, with the field's name, so that
+  one bad message costs itself and not its batch (P9).
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.digest import is_digest
+from imagedrift_schemas.errors import BadReference, Malformed
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import Host, InventoryEnvelope, LocalImage
+
+MOST_IMAGES: Final = 20_000
+MOST_TEXT: Final = 4096
+MOST_COUNT: Final = 2**31 - 1
+MOST_SIZE: Final = 2**63 - 1
+MOST_PLATFORM: Final = 200
+SEPARATOR: Final = "\x1f"
+"""Joins the names of containers for the database; a control character, so part of none."""
+
+_images = msgspec.json.Decoder(tuple[LocalImage, ...])
+_about = msgspec.json.Encoder(order="deterministic")
+_CONTROL: Final = dict.fromkeys(map(chr, range(32)))
+
+
+class Said(Struct, frozen=True):
+    """What one host said last: checked, its images still bytes."""
+
+    site: str
+    host: str
+    seq: int
+    seen_at: datetime
+    content: bytes
+    about: bytes
+    envelope: InventoryEnvelope
+
+
+class Image(Struct, frozen=True):
+    """One row of a host: a local image under a reference, as the database wants it."""
+
+    key: "ImageKey"
+    running: int
+    tagged: bool
+    shared: bool
+    containers: str | None
+    local: LocalImage
+
+
+class ImageKey(Struct, frozen=True):
+    """The identity of a distinct local image."""
+
+    reference: str
+    image_id: str
+    repo_digests: tuple[str, ...]
+    platform: str
+
+
+def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> Said:
+    """Read a message, its images aside. Raises `Malformed` naming the field."""
+    envelope = codec.decode(payload, InventoryEnvelope)
+    if (envelope.site, envelope.host) != subjects.host_of(subject):
+        raise Malformed(
+            f"site and host: {envelope.site}/{envelope.host} is not whose subject it is"
+        )
+    if not is_digest(envelope.content) or not envelope.content.startswith("sha256:"):
+        raise Malformed("content: not of the form sha256:<64 hex digits>")
+    if not 0 < envelope.interval_s <= MOST_COUNT:
+        raise Malformed("interval_s: must be a positive number of seconds")
+    for name in _TEXTS:
+        _check_text(name, getattr(envelope, name))
+    for key, value in envelope.labels.items():
+        _check_text("labels", key + value)
+    return Said(
+        envelope.site,
+        envelope.host,
+        seq,
+        stored_at,
+        bytes.fromhex(envelope.content[7:]),
+        about_hash(envelope),
+        envelope,
+    )
+
+
+_TEXTS: Final = (
+    "hostname",
+    "place",
+    "os",
+    "arch",
+    "engine",
+    "engine_version",
+    "agent_version",
+    "degraded",
+)
+
+
+def newest(said: Iterable[Said]) -> list[Said]:
+    """Keep what each host said last, in the order of their names."""
+    last: dict[tuple[str, str], Said] = {}
+    for one in said:
+        before = last.get((one.site, one.host))
+        if before is None or one.seq > before.seq:
+            last[one.site, one.host] = one
+    return [last[name] for name in sorted(last)]
+
+
+def about_hash(host: Host) -> bytes:
+    """Hash what a host says of itself, in 16 bytes."""
+    facts = (host.hostname, host.labels, host.place, host.os, host.arch)
+    programs = (host.engine, host.engine_version, host.agent_version)
+    return hashlib.blake2b(_about.encode((facts, programs)), digest_size=16).digest()
+
+
+def images_of(raw: Raw, keys: "Keys") -> list[Image]:
+    """Read a host's images. Raises `Malformed` naming the image and field."""
+    try:
+        images = _images.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Malformed(f"images: {error}") from error
+    if len(images) > MOST_IMAGES:
+        raise Malformed(f"images: {len(images)} are more than {MOST_IMAGES}")
+    merged: dict[ImageKey, LocalImage] = {}
+    for place, image in enumerate(images):
+        _check_counts(place, image)
+        key = keys.of(place, image)
+        merged[key] = image if key not in merged else _merge(merged[key], image)
+    of_reference: dict[str, int] = {}
+    for key in merged:
+        of_reference[key.reference] = of_reference.get(key.reference, 0) + 1
+    return [
+        Image(
+            key,
+            image.running,
+            image.tagged,
+            of_reference[key.reference] > 1,
+            SEPARATOR.join(image.containers) or None,
+            image,
+        )
+        for key, image in merged.items()
+    ]
+
+
+class Keys:
+    """Identities that were read before: a fleet has few distinct images, and says them often."""
+
+    def __init__(self, most: int = 100_000) -> None:
+        self._read: dict[tuple[str, str, tuple[str, ...], str, str], ImageKey] = {}
+        self._most = most
+
+    def of(self, place: int, image: LocalImage) -> ImageKey:
+        """Return the identity of an image. Raises `Malformed` naming the field."""
+        said = (
+            image.reference,
+            image.image_id,
+            image.repo_digests,
+            image.platform,
+            image.manifest_digest,
+        )
+        found = self._read.get(said)
+        if found is None:
+            found = _checked(f"images[{place}]", image)
+            if len(self._read) >= self._most:
+                self._read.clear()
+            self._read[said] = found
+        return found
+
+
+def _checked(where: str, image: LocalImage) -> ImageKey:
+    try:
+        reference = ImageReference.parse(image.reference).canonical
+    except BadReference as error:
+        raise Malformed(f"{where}.reference: {error}") from error
+    if not is_digest(image.image_id):
+        raise Malformed(f"{where}.image_id: {image.image_id[:80]!a} is no digest")
+    for digest in image.repo_digests:
+        if not is_digest(digest):
+            raise Malformed(f"{where}.repo_digests: {digest[:80]!a} is no digest")
+    if image.manifest_digest and not is_digest(image.manifest_digest):
+        raise Malformed(f"{where}.manifest_digest: {image.manifest_digest[:80]!a} is no digest")
+    if not image.platform or len(image.platform) > MOST_PLATFORM:
+        raise Malformed(f"{where}.platform: {image.platform[:80]!a} is none")
+    _check_text(f"{where}.platform", image.platform)
+    digests = tuple(sorted(set(image.repo_digests)))
+    return ImageKey(reference, image.image_id, digests, image.platform)
+
+
+def _check_counts(place: int, image: LocalImage) -> None:
+    if not 0 <= image.running <= MOST_COUNT or not 0 <= image.size <= MOST_SIZE:
+        raise Malformed(f"images[{place}]: running and size must be counts")
+    for name in image.containers:
+        _check_text(f"images[{place}].containers", name)
+
+
+def _merge(one: LocalImage, other: LocalImage) -> LocalImage:
+    """Add up an image that two spellings of one reference listed twice."""
+    return msgspec.structs.replace(
+        one,
+        tagged=one.tagged or other.tagged,
+        running=max(one.running, other.running),
+        containers=tuple(sorted({*one.containers, *other.containers})),
+    )
+
+
+def _check_text(field: str, text: str) -> None:
+    if len(text) > MOST_TEXT:
+        raise Malformed(f"{field}: longer than {MOST_TEXT} characters")
+    if not text.isprintable() and any(character in _CONTROL for character in text):
+        raise Malformed(f"{field}: {text[:80]!a} has a control character")

@@ -1,0 +1,203 @@
+"""Ingest: Inventory and Answer become facts, Comparisons and Questions.
+
+Rules:
+- A message is acknowledged when its transaction is committed, never before (P4).
+- A batch that the database refuses is halved until the guilty message is alone: that one becomes
+  a dead letter, the others are stored (P9).
+- A database that is away means "again later" for the whole batch.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Protocol, TypeAlias, TypeVar
+
+from imagedrift_ingest.core import inventories
+from imagedrift_ingest.core.inventories import Image, Keys, Said
+from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.pull import Delivery
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.errors import SchemaError
+from imagedrift_schemas.v1 import (
+    Answer,
+    AnyAnswer,
+    DeadLetter,
+    Described,
+    RegistryState,
+)
+
+HostName: TypeAlias = tuple[str, str]
+T = TypeVar("T")
+
+AGAIN_S = 5.0
+
+
+class ImagesNeeded(Exception):
+    """Hosts changed while their images were not being read: read them and try again."""
+
+    def __init__(self, hosts: Collection[HostName]) -> None:
+        super().__init__(f"images needed of {len(hosts)} hosts")
+        self.hosts = frozenset(hosts)
+
+
+class Poisonous(Exception):
+    """The database refuses something in the batch, and always will."""
+
+
+class Away(Exception):
+    """The database does not work now."""
+
+
+class Hosts(Protocol):
+    """Where inventories are kept. Raises `Poisonous` and `Away`."""
+
+    async def changed(self, said: Sequence[Said]) -> set[HostName]:
+        """Tell whose images have to be read."""
+
+    async def remember(
+        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
+    ) -> int:
+        """Store what hosts said. Raises `ImagesNeeded` too."""
+
+
+class Answers(Protocol):
+    """Where answers are kept. Raises `Poisonous` and `Away`."""
+
+    async def learn(
+        self, epoch: int, answers: Mapping[str, tuple[int, Answer]], described: Sequence[Described]
+    ) -> int:
+        """Store answers by canonical reference, and descriptions."""
+
+    async def forget(self, references: Sequence[str]) -> None:
+        """Make references due whose cached answer somebody dropped."""
+
+    async def registries(self, epoch: int, states: Sequence[tuple[int, RegistryState]]) -> None:
+        """Store what registries allow."""
+
+    async def bury(self, epoch: int, letters: Sequence[tuple[int, DeadLetter]]) -> None:
+        """Store refused messages."""
+
+
+Epoch: TypeAlias = Callable[[str], Awaitable[int]]
+"""Tells when a stream was created: sequences of different streams are not compared."""
+
+
+class Ingest:
+    """What is done with each kind of message. Every method is a handler of batches."""
+
+    def __init__(self, hosts: Hosts, answers: Answers, epoch: Epoch) -> None:
+        self._hosts = hosts
+        self._answers = answers
+        self._epoch = epoch
+        self._keys = Keys()
+
+    async def inventories(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Store inventories: the newest of each host, images only where they changed."""
+        read = [_read(delivery) for delivery in deliveries]
+        newest = inventories.newest(r for r in read if isinstance(r, Said))
+        fates = await self._remember(await self._epoch(deliveries[0].stream), newest)
+        return [
+            r if isinstance(r, Reject) else fates.get((r.site, r.host, r.seq), Done()) for r in read
+        ]
+
+    async def digests(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Store answers and descriptions, and judge what they change."""
+        epoch = await self._epoch(deliveries[0].stream)
+
+        async def store(batch: Sequence[Delivery]) -> None:
+            read = [(d, codec.decode(d.payload, AnyAnswer)) for d in batch if d.payload]
+            answers: dict[str, tuple[int, Answer]] = {}
+            for d, said in sorted(read, key=lambda pair: pair[0].stream_seq):
+                if isinstance(said, Answer):
+                    answers[f"{said.registry}/{said.repository}:{said.tag}"] = (d.stream_seq, said)
+            described = [said for _, said in read if isinstance(said, Described)]
+            if read:
+                await self._answers.learn(epoch, answers, described)
+            dropped = [_reference_of(d.subject) for d in batch if not d.payload]
+            if dropped:
+                await self._answers.forget(dropped)
+
+        return await _halving(deliveries, store)
+
+    async def registries(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Store what registries allow."""
+        epoch = await self._epoch(deliveries[0].stream)
+
+        async def store(batch: Sequence[Delivery]) -> None:
+            kept = [d for d in batch if d.payload]
+            states = [(d.stream_seq, codec.decode(d.payload, RegistryState)) for d in kept]
+            await self._answers.registries(epoch, states)
+
+        return await _halving(deliveries, store)
+
+    async def dead_letters(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Store refused messages. One that cannot be read is dropped: it has no further grave."""
+        epoch = await self._epoch(deliveries[0].stream)
+
+        async def store(batch: Sequence[Delivery]) -> None:
+            letters = [(d.stream_seq, codec.decode(d.payload, DeadLetter)) for d in batch]
+            await self._answers.bury(epoch, letters)
+
+        fates = await _halving(deliveries, store)
+        return [Done() if isinstance(fate, Reject) else fate for fate in fates]
+
+    async def _remember(
+        self, epoch: int, said: Sequence[Said]
+    ) -> dict[tuple[str, str, int], Outcome]:
+        """Store what hosts said; the fate of each message, by host and sequence."""
+
+        async def store(batch: Sequence[Said]) -> None:
+            wanted = await self._hosts.changed(batch)
+            while True:
+                images = self._read_images(batch, wanted)
+                try:
+                    await self._hosts.remember(epoch, batch, images)
+                except ImagesNeeded as needed:
+                    wanted |= needed.hosts
+                else:
+                    return
+
+        fates = await _halving(said, store)
+        named = [(one.site, one.host, one.seq) for one in said]
+        return dict(zip(named, fates, strict=True))
+
+    def _read_images(
+        self, said: Sequence[Said], wanted: Collection[HostName]
+    ) -> dict[HostName, list[Image]]:
+        return {
+            (one.site, one.host): inventories.images_of(one.envelope.images, self._keys)
+            for one in said
+            if (one.site, one.host) in wanted
+        }
+
+
+async def _halving(
+    batch: Sequence[T], store: Callable[[Sequence[T]], Awaitable[None]]
+) -> list[Outcome]:
+    """Store a batch; where it is refused, each half of it, down to the guilty message."""
+    if not batch:
+        return []
+    try:
+        await store(batch)
+    except Away as error:
+        return [Retry(str(error), AGAIN_S)] * len(batch)
+    except (Poisonous, SchemaError) as error:
+        if len(batch) == 1:
+            reason = "malformed" if isinstance(error, SchemaError) else "refused by the database"
+            return [Reject(reason, str(error))]
+        middle = len(batch) // 2
+        return [*await _halving(batch[:middle], store), *await _halving(batch[middle:], store)]
+    return [Done()] * len(batch)
+
+
+def _read(delivery: Delivery) -> Said | Reject:
+    try:
+        return inventories.read(
+            delivery.subject, delivery.payload, delivery.stream_seq, delivery.stored_at
+        )
+    except SchemaError as error:
+        return Reject("malformed", str(error))
+
+
+def _reference_of(subject: str) -> str:
+    """Read the reference from the subject of a value in the shared cache."""
+    registry, reference = subject.split(".")[-2:]
+    return f"{subjects.unescape(registry)}/{subjects.unescape(reference)}"

@@ -1,0 +1,61 @@
+"""What ingest can be told, by environment variables."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from imagedrift_ingest.core.freshness import Policy
+from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.settings import Variable
+
+
+class IngestSettings(CommonSettings, frozen=True, kw_only=True):
+    """The settings of ingest."""
+
+    database_url: Annotated[
+        str,
+        Meta(min_length=1),
+        Variable("DATABASE_URL", "PostgreSQL; several hosts separated by commas are tried in turn"),
+    ]
+    freshness: Annotated[
+        float,
+        Meta(ge=1, le=86_400),
+        Variable("IMAGEDRIFT_FRESHNESS", "seconds after which an answer is asked again"),
+    ] = 300.0
+    stretch: Annotated[
+        float,
+        Meta(ge=1, le=100),
+        Variable(
+            "IMAGEDRIFT_FRESHNESS_STRETCH",
+            "how many times less often a tag is asked that has not moved for weeks; 1 is off",
+        ),
+    ] = 4.0
+    outstanding: Annotated[
+        int,
+        Meta(ge=1, le=100_000),
+        Variable("IMAGEDRIFT_OUTSTANDING", "most questions without an answer, for each registry"),
+    ] = 2000
+    registries: Annotated[
+        str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml, for the lanes")
+    ] = ""
+    batch: Annotated[
+        int, Meta(ge=1, le=1000), Variable("IMAGEDRIFT_INGEST_BATCH", "messages a transaction")
+    ] = 200
+    workers: Annotated[
+        int,
+        Meta(ge=1, le=16),
+        Variable("IMAGEDRIFT_INGEST_WORKERS", "batches of inventories worked on at once"),
+    ] = 2
+    statement_cache: Annotated[
+        int,
+        Meta(ge=0, le=1000),
+        Variable(
+            "IMAGEDRIFT_STATEMENT_CACHE",
+            "prepared statements kept per connection; 0 behind a pooler that does not track them",
+        ),
+    ] = 100
+
+    @property
+    def policy(self) -> Policy:
+        """How fresh answers shall be."""
+        return Policy(freshness_s=self.freshness, stretch=self.stretch)

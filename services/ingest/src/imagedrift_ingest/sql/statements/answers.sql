@@ -1,0 +1,117 @@
+-- Answers, descriptions, and the comparisons that they change.
+
+-- name: lock_digests
+-- Let only one transaction at a time bring an answer of, or a description of, the same digest:
+-- otherwise each could miss the other's. Sorted by the caller.
+SELECT pg_advisory_xact_lock(hashtextextended(s.digest, 1768780135))
+FROM unnest($1::text[]) AS s (digest)
+
+-- name: describe
+-- Keep what is inside a digest. A failure never replaces a description.
+INSERT INTO fleet.descriptions AS d (digest, described_at, children, failure, error, next_ask_at)
+SELECT s.digest, s.described_at, s.children, s.failure, s.error,
+  CASE WHEN s.failure IS NOT NULL THEN s.described_at + make_interval(secs => $6::float8) END
+FROM unnest($1::text[], $2::timestamptz[], $3::jsonb[], $4::text[], $5::text[])
+  AS s (digest, described_at, children, failure, error)
+ON CONFLICT (digest) DO UPDATE SET
+  described_at = excluded.described_at,
+  children = coalesce(excluded.children, d.children),
+  failure = excluded.failure,
+  error = excluded.error,
+  next_ask_at = excluded.next_ask_at
+
+-- name: save
+-- Write what is now known of references.
+UPDATE fleet.answers AS a SET
+  epoch = s.epoch, seq = s.seq, remote_digest = s.remote_digest, remote_since = s.remote_since,
+  gone = s.gone, checked_at = s.checked_at, attempted_at = s.attempted_at, failure = s.failure,
+  error = s.error, failures = s.failures, failing_since = s.failing_since,
+  next_check_at = CASE WHEN a.next_check_at IS NOT NULL THEN s.next_check_at END
+FROM unnest(
+  $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[], $6::boolean[],
+  $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::integer[],
+  $12::timestamptz[], $13::timestamptz[]
+) AS s (
+  ref_id, epoch, seq, remote_digest, remote_since, gone, checked_at, attempted_at, failure, error,
+  failures, failing_since, next_check_at
+)
+WHERE a.ref_id = s.ref_id
+
+-- name: end_periods
+-- Close the open period of tags that moved.
+UPDATE fleet.remote_history AS t SET valid_to = greatest(s.at, t.valid_from)
+FROM unnest($1::bigint[], $2::timestamptz[]) AS s (ref_id, at)
+WHERE t.ref_id = s.ref_id AND t.valid_to IS NULL
+
+-- name: start_periods
+-- Open a period for tags that point somewhere new.
+INSERT INTO fleet.remote_history (ref_id, valid_from, digest)
+SELECT s.ref_id, s.at, s.digest
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[]) AS s (ref_id, at, digest)
+ON CONFLICT (ref_id, valid_from) DO UPDATE SET digest = excluded.digest, valid_to = NULL
+
+-- name: comparisons_of
+-- The comparisons of references whose answer is locked.
+SELECT comparison_id, ref_id, image_id, repo_digests, platform, manifest_digest, verdict, reason
+FROM fleet.comparisons
+WHERE ref_id = any($1::bigint[])
+ORDER BY comparison_id
+
+-- name: judge
+-- Write changed verdicts, and put the change into the outbox of the same transaction.
+WITH said AS MATERIALIZED (
+  SELECT s.comparison_id, s.verdict, s.reason, s.from_verdict, s.from_reason, s.remote_digest, coalesce(s.at, now()) AS at
+  FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+    AS s (comparison_id, verdict, reason, from_verdict, from_reason, remote_digest, at)
+), written AS (
+  UPDATE fleet.comparisons AS c SET
+    verdict = s.verdict, reason = s.reason,
+    verdict_since = CASE WHEN s.verdict <> s.from_verdict THEN s.at ELSE c.verdict_since END
+  FROM said AS s
+  WHERE c.comparison_id = s.comparison_id
+)
+INSERT INTO fleet.outbox (comparison_id, from_verdict, from_reason, to_verdict, to_reason, remote_digest, changed_at)
+SELECT s.comparison_id, s.from_verdict, s.from_reason, s.verdict, s.reason, s.remote_digest, s.at
+FROM said AS s
+WHERE s.verdict <> s.from_verdict
+ORDER BY s.comparison_id
+
+-- name: forget
+-- Somebody dropped the cached answer: the tag may have moved, so it is due at once.
+UPDATE fleet.answers AS a SET next_check_at = now()
+FROM fleet.image_refs AS r
+WHERE r.reference = any($1::text[]) AND a.ref_id = r.ref_id AND a.next_check_at > now()
+
+-- name: registries
+-- Keep the newest of what each registry allows.
+INSERT INTO fleet.registry_states AS g (
+  registry, credential, epoch, seq, rate_limit, rate_remaining, rate_window_s, rate_reset_at,
+  blocked_until, get_blocked_until, last_status, last_error, observed_at
+)
+SELECT
+  s.registry, s.credential, $1::bigint, s.seq, s.rate_limit, s.rate_remaining, s.rate_window_s,
+  s.rate_reset_at, s.blocked_until, s.get_blocked_until, s.last_status, nullif(s.last_error, ''), s.observed_at
+FROM unnest(
+  $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[],
+  $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::integer[], $12::text[], $13::timestamptz[]
+) AS s (
+  registry, credential, seq, rate_limit, rate_remaining, rate_window_s, rate_reset_at,
+  blocked_until, get_blocked_until, last_status, last_error, observed_at
+)
+ORDER BY s.registry, s.credential
+ON CONFLICT (registry, credential) DO UPDATE SET
+  epoch = excluded.epoch, seq = excluded.seq, rate_limit = excluded.rate_limit,
+  rate_remaining = excluded.rate_remaining, rate_window_s = excluded.rate_window_s,
+  rate_reset_at = excluded.rate_reset_at, blocked_until = excluded.blocked_until,
+  get_blocked_until = excluded.get_blocked_until, last_status = excluded.last_status,
+  last_error = excluded.last_error, observed_at = excluded.observed_at
+WHERE (excluded.epoch, excluded.seq) > (g.epoch, g.seq)
+
+-- name: bury
+-- Keep refused messages; one that is delivered twice is stored once.
+INSERT INTO fleet.dead_letters (epoch, seq, received_at, service, subject, stream, stream_seq, reason, error, payload)
+SELECT $1::bigint, s.seq, s.received_at, s.service, s.subject, s.stream, s.stream_seq, s.reason, s.error, s.payload
+FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::bytea[])
+  AS s (seq, received_at, service, subject, stream, stream_seq, reason, error, payload)
+ORDER BY s.seq
+ON CONFLICT (epoch, seq) DO NOTHING

@@ -1,0 +1,71 @@
+-- References and comparisons: what is stored once, however many hosts have it.
+
+-- name: find
+-- The keys of comparisons that are known. Digests are joined by commas, as arrays of arrays are not.
+SELECT s.place, c.comparison_id
+FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[])
+  AS s (place, reference, image_id, repo_digests, platform)
+JOIN fleet.image_refs AS r ON r.reference = s.reference
+JOIN fleet.comparisons AS c
+  ON c.ref_id = r.ref_id AND c.image_id = s.image_id
+  AND c.repo_digests = string_to_array(s.repo_digests, ',') AND c.platform = s.platform
+
+-- name: add_refs
+-- Make rows for new references. Sorted by the caller, so that two replicas cannot deadlock.
+INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+SELECT s.reference, s.registry, s.repository, s.tag, s.policy
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+  AS s (reference, registry, repository, tag, policy)
+ON CONFLICT (reference) DO NOTHING
+
+-- name: add_answers
+-- Every reference has a row for its answer; one that may be asked is due at once.
+INSERT INTO fleet.answers (ref_id, next_check_at)
+SELECT r.ref_id, CASE r.policy WHEN 'ask' THEN now() END
+FROM fleet.image_refs AS r
+WHERE r.reference = any($1::text[])
+ORDER BY r.ref_id
+ON CONFLICT (ref_id) DO NOTHING
+
+-- name: lock
+-- What is known of references, locked in id order: a verdict is made of it until the commit.
+SELECT
+  r.reference, r.policy, a.ref_id, a.epoch, a.seq, a.remote_digest, a.remote_since, a.gone,
+  a.checked_at, a.attempted_at, a.failure, a.error, a.failures, a.failing_since, a.next_check_at
+FROM fleet.image_refs AS r
+JOIN fleet.answers AS a ON a.ref_id = r.ref_id
+WHERE r.reference = any($1::text[]) OR a.remote_digest = any($2::text[])
+ORDER BY a.ref_id
+FOR NO KEY UPDATE OF a
+
+-- name: inside
+-- What is inside digests.
+SELECT digest, children FROM fleet.descriptions WHERE digest = any($1::text[]) AND children IS NOT NULL
+
+-- name: add_comparisons
+-- Make rows for new local images, with the verdict that they are born with. An image that is
+-- outdated at birth has been since its own digest was last replaced.
+INSERT INTO fleet.comparisons (
+  ref_id, image_id, repo_digests, platform, manifest_digest, size_bytes, created_at,
+  verdict, reason, verdict_since
+)
+SELECT
+  s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, s.size_bytes, s.created_at,
+  s.verdict, s.reason,
+  CASE WHEN s.verdict = 'outdated' THEN coalesce(
+    (SELECT max(t.valid_to) FROM fleet.remote_history AS t WHERE t.ref_id = s.ref_id AND t.digest = any(d.digests)),
+    (SELECT a.remote_since FROM fleet.answers AS a WHERE a.ref_id = s.ref_id), now())
+  ELSE now() END
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::text[], $9::text[])
+  AS s (ref_id, image_id, repo_digests, platform, manifest_digest, size_bytes, created_at, verdict, reason)
+CROSS JOIN LATERAL (SELECT string_to_array(s.repo_digests, ',') AS digests) AS d
+ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform
+ON CONFLICT (ref_id, image_id, repo_digests, platform) DO NOTHING
+
+-- name: hurry
+-- Ask at once about references that got a new image to compare, unless their answer is fresh.
+UPDATE fleet.answers AS a
+SET next_check_at = least(a.next_check_at, greatest(now(), a.attempted_at + make_interval(secs => $2::float8)))
+FROM fleet.image_refs AS r
+WHERE a.ref_id = any($1::bigint[]) AND r.ref_id = a.ref_id AND r.policy = 'ask'
+  AND a.next_check_at > greatest(now(), a.attempted_at + make_interval(secs => $2::float8))

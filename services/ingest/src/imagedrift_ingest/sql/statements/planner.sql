@@ -1,0 +1,86 @@
+-- Which questions are due.
+
+-- name: lead
+-- Let one replica plan at a time. Never waits; ends with the transaction.
+SELECT pg_try_advisory_xact_lock(1768780136)
+
+-- name: any_due
+-- Whether a reference is due: asked often, so it reads one index entry.
+SELECT EXISTS (SELECT FROM fleet.answers WHERE next_check_at <= $1::timestamptz)
+
+-- name: due
+-- References that are due, those run by most hosts first, then the oldest check; at most $2 of a
+-- registry are out without an answer at a time, and of one that blocks us only those that were
+-- never tried, which then learn the reason.
+WITH due AS (
+  SELECT
+    a.ref_id, r.reference, r.registry, r.repository, r.tag, a.remote_digest, a.attempted_at, a.weight,
+    r.first_seen_at > $1::timestamptz - interval '1 minute' AS young,
+    EXISTS (
+      SELECT FROM fleet.comparisons AS c
+      WHERE c.ref_id = a.ref_id AND c.repo_digests <> '{}'
+        AND EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id)
+    ) AS wanted
+  FROM fleet.answers AS a
+  JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
+  WHERE a.next_check_at <= $1::timestamptz
+), ranked AS (
+  SELECT d.*, row_number() OVER (PARTITION BY d.registry, d.wanted ORDER BY d.weight DESC, d.attempted_at NULLS FIRST) AS place
+  FROM due AS d
+), out AS (
+  SELECT r.registry, count(*) AS n
+  FROM fleet.answers AS a
+  JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
+  WHERE a.next_check_at > $1::timestamptz AND a.asked_at > coalesce(a.attempted_at, '-infinity')
+  GROUP BY r.registry
+), blocked AS (
+  SELECT registry, min(greatest(blocked_until, '-infinity')) AS until
+  FROM fleet.registry_states
+  GROUP BY registry
+)
+SELECT
+  k.ref_id, k.registry, k.repository, k.tag, k.remote_digest, k.wanted, k.young,
+  CASE WHEN k.wanted THEN k.weight ELSE 0 END AS hosts
+FROM ranked AS k
+LEFT JOIN out AS o ON o.registry = k.registry
+LEFT JOIN blocked AS b ON b.registry = k.registry
+WHERE NOT k.wanted
+  OR (k.place <= $2::integer - coalesce(o.n, 0)
+    AND (b.until IS NULL OR b.until <= $1::timestamptz OR k.attempted_at IS NULL))
+ORDER BY k.wanted DESC, k.weight DESC, k.attempted_at NULLS FIRST
+LIMIT $3::integer
+
+-- name: asked
+-- Note that questions are out, or that nobody wants their answer, and when they are due next.
+UPDATE fleet.answers AS a SET
+  asked_at = CASE WHEN s.asked THEN $2::timestamptz ELSE a.asked_at END,
+  next_check_at = greatest(s.next_check_at, CASE WHEN a.next_check_at > $2::timestamptz THEN a.next_check_at END)
+FROM unnest($1::bigint[], $3::boolean[], $4::timestamptz[]) AS s (ref_id, asked, next_check_at)
+WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
+
+-- name: undescribed
+-- Digests whose inside would tell whether images are outdated for their platform, once each.
+SELECT
+  a.remote_digest AS digest, min(r.registry) AS registry, min(r.repository) AS repository,
+  array_agg(DISTINCT c.platform) AS platforms, max(a.weight) AS hosts
+FROM fleet.comparisons AS c
+JOIN fleet.answers AS a ON a.ref_id = c.ref_id
+JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
+LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
+WHERE c.reason = 'digest_differs' AND a.remote_digest IS NOT NULL AND r.policy = 'ask'
+  AND (d.digest IS NULL OR NOT c.platform = any(d.platforms) OR d.next_ask_at <= $1::timestamptz)
+  AND EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id)
+GROUP BY a.remote_digest
+ORDER BY max(a.weight) DESC
+LIMIT $2::integer
+
+-- name: asked_inside
+-- Note that descriptions were asked for.
+INSERT INTO fleet.descriptions AS d (digest, platforms, asked_at, next_ask_at)
+SELECT s.digest, string_to_array(s.platforms, ','), $1::timestamptz, s.next_ask_at
+FROM unnest($2::text[], $3::text[], $4::timestamptz[]) AS s (digest, platforms, next_ask_at)
+ORDER BY s.digest
+ON CONFLICT (digest) DO UPDATE SET
+  platforms = ARRAY(SELECT DISTINCT p FROM unnest(d.platforms || excluded.platforms) AS p ORDER BY p),
+  asked_at = excluded.asked_at,
+  next_ask_at = excluded.next_ask_at

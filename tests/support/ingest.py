@@ -1,0 +1,179 @@
+"""Ingest on real servers, and messages to feed it with."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+from msgspec.structs import replace
+
+from imagedrift_ingest.__main__ import start
+from imagedrift_ingest.settings import IngestSettings
+from imagedrift_runtime import bus, streams
+from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.process import Process
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import (
+    Alive,
+    Answer,
+    Found,
+    Inventory,
+    LocalImage,
+    Outcome,
+    Resolve,
+)
+from support.nats_bus import until
+from support.operator import Operator
+
+NOW = datetime(2026, 11, 23, 16, 20, tzinfo=UTC)
+NGINX = "docker.io/library/nginx:1.27"
+
+
+def digest(of: object) -> str:
+    """A digest that is the same for the same thing."""
+    return "sha256:" + hashlib.sha256(repr(of).encode()).hexdigest()
+
+
+def image(reference: str = NGINX, version: object = 1, **facts: Any) -> LocalImage:
+    """A local image pulled under a reference when that was at `version`."""
+    given: dict[str, Any] = {
+        "reference": reference,
+        "image_id": digest(("id", reference, version)),
+        "repo_digests": (digest((reference, version)),),
+        "size": 1000,
+    }
+    return LocalImage(**(given | facts))
+
+
+def inventory(host: str, images: Sequence[LocalImage], **facts: Any) -> Inventory:
+    """What a host says that has these images."""
+    given: dict[str, Any] = {
+        "site": "fra1",
+        "host": host,
+        "hostname": f"{host}.example.org",
+        "taken_at": NOW,
+        "content": codec.content_hash(images),
+        "images": tuple(images),
+    }
+    return Inventory(**(given | facts))
+
+
+def answer(
+    reference: str = NGINX, version: object = 1, outcome: Outcome | None = None, **facts: Any
+) -> Answer:
+    """What a registry says of a tag that is at `version`, unless another outcome is given."""
+    registry, _, rest = reference.partition("/")
+    repository, _, tag = rest.rpartition(":")
+    found = Found(digest=digest((reference, version)))
+    given: dict[str, Any] = {
+        "registry": registry,
+        "repository": repository,
+        "tag": tag,
+        "checked_at": datetime.now(UTC),  # noqa: TID251
+        "outcome": outcome or found,
+        "last_digest": found.digest if outcome is None else "",
+    }
+    return Answer(**(given | facts))
+
+
+class Fleet:
+    """Says things on NATS as agents and resolvers do, and hears what ingest asks."""
+
+    def __init__(self, nats: Bus) -> None:
+        self.bus = nats
+
+    async def report(self, said: Inventory) -> None:
+        """Publish an inventory."""
+        await self.bus.publish(subjects.inventory(said.site, said.host), codec.encode(said))
+
+    async def has(self, host: str, *images: LocalImage, **facts: Any) -> None:
+        """Publish what a host has."""
+        await self.report(inventory(host, images, **facts))
+
+    async def lives(self, host: str, **facts: Any) -> None:
+        """Send a heartbeat."""
+        now = datetime.now(UTC)  # noqa: TID251
+        sign = Alive(site="fra1", host=host, content=digest("?"), at=now, **facts)
+        await self.bus.say(subjects.alive("fra1", host), codec.encode(sign))
+
+    async def answers(self, said: Answer | Any) -> None:
+        """Put an answer or a description into the shared cache."""
+        bucket = await self.bus.bucket(subjects.BUCKET_DIGESTS)
+        await bucket.put(subjects.answer_key(said), codec.encode(said))
+
+    async def asked(self, reference: str, lane: str = "hub") -> Resolve | None:
+        """The question about a reference that waits in its lane."""
+        registry, _, rest = reference.partition("/")
+        repository, _, tag = rest.rpartition(":")
+        question = Resolve(
+            registry=registry, repository=repository, tag=tag, asked_at=NOW, fresh_since=NOW
+        )
+        found: Resolve | None = await self.waiting(subjects.lookup(lane, question), Resolve)
+        return found
+
+    async def waiting(self, subject: str, kind: type[Any]) -> Any:
+        """The question that waits under a subject."""
+        import nats.js.errors
+
+        try:
+            found = await self.bus.js.get_last_msg(subjects.STREAM_LOOKUP, subject)
+        except nats.js.errors.NotFoundError:
+            return None
+        return codec.decode(found.data or b"", kind)
+
+
+@asynccontextmanager
+async def ingest(dsn: str, nats_url: str, **settings: Any) -> AsyncIterator[Process]:
+    """Run the service in this process until the block ends."""
+    values = IngestSettings(database_url=dsn, nats_url=(nats_url,), **settings)
+    run = Process(("nats", "postgres"))
+    task = asyncio.create_task(start(values, run))
+    try:
+        await until(lambda: run.health.is_ready or task.done(), what="ingest is ready")
+        yield run
+    finally:
+        run.stopping.set()
+        await task
+
+
+@asynccontextmanager
+async def fleet(nats_url: str) -> AsyncIterator[Fleet]:
+    """Streams on a server, and a fleet to speak on them."""
+    async with bus.connect((nats_url,), "test") as nats:
+        await streams.ensure(nats)
+        yield Fleet(nats)
+
+
+async def explain(dsn: str, sql: str, *arguments: object) -> str:
+    """The plan of a query, as text."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(f"EXPLAIN (COSTS OFF) {sql}", *arguments)
+        return "\n".join(row[0] for row in rows)
+    finally:
+        await connection.close()
+
+
+def copies(of: LocalImage, count: int) -> Iterator[LocalImage]:
+    """As many images as wanted, each under a reference of its own."""
+    for number in range(count):
+        yield replace(of, reference=f"docker.io/library/app{number}:1")
+
+
+__all__ = [
+    "NGINX",
+    "NOW",
+    "Fleet",
+    "Operator",
+    "answer",
+    "copies",
+    "digest",
+    "explain",
+    "fleet",
+    "image",
+    "ingest",
+    "inventory",
+]
