@@ -22,10 +22,16 @@ class NatsServer(LocalServer):
     """One server. `stop`, `restart`, `kill`, `pause` and `resume` come with `LocalServer`."""
 
     def __init__(
-        self, store_dir: Path | None = None, config_extra: str = "", name: str = "sandbox"
+        self,
+        store_dir: Path | None = None,
+        config_extra: str = "",
+        *,
+        name: str = "sandbox",
+        alone: bool = True,
     ) -> None:
         super().__init__(store_dir, prefix="imagedrift-nats-")
         self.name = name
+        self._alone = alone
         self.port, self.monitor_port = 0, 0
         self._extra = config_extra
 
@@ -78,7 +84,13 @@ class NatsServer(LocalServer):
         )
 
     def is_ready(self) -> bool:
-        """Whether the server says that it and its JetStream are healthy."""
+        """Whether it serves; a member of a cluster is not healthy before the others are there."""
+        if self._alone:
+            return self.is_healthy()
+        return http_status(f"{self.monitor_url}/healthz?js-server-only=true") == 200
+
+    def is_healthy(self) -> bool:
+        """Whether the server says that it and its JetStream are healthy. Blocks shortly."""
         return http_status(f"{self.monitor_url}/healthz") == 200
 
     @property

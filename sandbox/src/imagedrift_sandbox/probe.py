@@ -26,7 +26,7 @@ def _get(url: str) -> tuple[int, bytes]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=PROBE_BOUND_S)
     try:
-        connection.request("GET", parts.path or "/")
+        connection.request("GET", parts._replace(scheme="", netloc="").geturl() or "/")
         response = connection.getresponse()
         return response.status, response.read()
     finally:

@@ -5,6 +5,7 @@ from pathlib import Path
 import asyncpg
 import nats
 import pytest
+
 from imagedrift_sandbox.children import ProgramError
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
