@@ -14,7 +14,7 @@ from imagedrift_sandbox.postgres_programs import debian_binaries
 from imagedrift_sandbox.registry import SandboxRegistry
 from support.programs import missing
 
-pytest_plugins = ["support.engine"]
+pytest_plugins = ["support.engine", "support.podman"]
 
 
 @pytest.fixture(scope="session")
