@@ -9,7 +9,7 @@
 block stops the services first, by SIGTERM, then the servers.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -42,13 +42,16 @@ class Stack:
         registries_toml: str = "",
         freshness_s: int = 300,
         durable: bool = False,
+        postgres_settings: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Self]:
         """Run the servers, prepared with schema and streams. `registries_toml` is its text."""
         home.mkdir(parents=True, exist_ok=True)
         (home / "registries.toml").write_text(registries_toml)
         async with (
             NatsServer.start(home / "nats") as nats,
-            PostgresServer.start(home / "postgres", durable=durable) as postgres,
+            PostgresServer.start(
+                home / "postgres", settings=postgres_settings, durable=durable
+            ) as postgres,
         ):
             stack = cls(home, nats, postgres, freshness_s)
             await stack._prepare()

@@ -1,0 +1,174 @@
+"""A container engine that exists only on its socket: it answers what it is told to.
+
+For hosts without an engine, and for what real engines do rarely: hang, talk nonsense, forget an
+endpoint. It speaks as much HTTP/1.1 as a client of the Docker Engine API needs: GET with
+keep-alive, and the stream of events in chunks.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+Fault = Literal["", "hangs", "nonsense", "fails", "hangs up"]
+
+_VERSIONED = re.compile(r"^/v[0-9.]+(?=/)")
+
+
+class ScriptedEngine:
+    """An engine with the answers that a script gives it, by path without the API version."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.answers: dict[str, Any] = {}
+        self.fault: Fault = ""
+        self.asked: list[str] = []
+        """Every target that was asked for, in order, with its API version and query."""
+        self._listeners: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def serving(cls, path: Path) -> AsyncIterator["ScriptedEngine"]:
+        """Serve for the length of an `async with`."""
+        engine = cls(path)
+        server = await asyncio.start_unix_server(engine._accept, path)
+        try:
+            yield engine
+        finally:
+            server.close()
+            await engine.drop_connections()
+            path.unlink(missing_ok=True)
+
+    @property
+    def host(self) -> str:
+        """What DOCKER_HOST is set to."""
+        return f"unix://{self.path}"
+
+    @property
+    def listeners(self) -> int:
+        """How many follow the events now."""
+        return len(self._listeners)
+
+    def emit(self, kind: str, action: str, about: str = "x") -> None:
+        """Send an event to everyone who listens."""
+        event = {"Type": kind, "Action": action, "Actor": {"ID": about, "Attributes": {}}}
+        line = json.dumps(event).encode() + b"\n"
+        for writer in self._listeners:
+            writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+
+    async def drop_connections(self) -> None:
+        """Close every connection, as an engine that restarts does."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                target = request.split(b" ", 2)[1].decode()
+                self.asked.append(target)
+                if not await self._answer(target, writer):
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            self._listeners.discard(writer)
+            writer.close()
+
+    async def _answer(self, target: str, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; False when the connection ends with it."""
+        match self.fault:
+            case "hangs":
+                await asyncio.Event().wait()
+            case "hangs up":
+                return False
+            case "nonsense":
+                _send(writer, 200, b"<html>this is no engine</html>")
+                return True
+            case "fails":
+                _send(writer, 500, b'{"message":"the store is broken"}')
+                return True
+            case "":
+                pass
+        path = _VERSIONED.sub("", target.partition("?")[0])
+        if path == "/events":
+            await self._stream_events(writer)
+            return False
+        if path in self.answers:
+            _send(writer, 200, json.dumps(self.answers[path]).encode())
+        else:
+            _send(writer, 404, b'{"message":"no such thing"}')
+        await writer.drain()
+        return True
+
+    async def _stream_events(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        self._listeners.add(writer)
+        with suppress(ConnectionError):
+            await writer.drain()
+            await asyncio.Event().wait()
+
+
+def _send(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
+    head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def populate(engine: ScriptedEngine, images: int, containers: int) -> None:
+    """Give an engine as many images and running containers as a host may have."""
+    listed = [_image(number) for number in range(images)]
+    engine.answers |= {
+        "/version": {"Version": "28.2.2", "ApiVersion": "1.41", "Os": "linux", "Arch": "amd64"},
+        "/info": {"Name": "scripted", "Labels": []},
+        "/images/json": [
+            {key: image[key] for key in ("Id", "RepoTags", "RepoDigests", "Size", "Labels")}
+            for image in listed
+        ],
+        "/containers/json": [_container(n, listed[n % images]) for n in range(containers)],
+    }
+    engine.answers |= {f"/images/{image['Id']}/json": image for image in listed}
+
+
+def _image(number: int) -> dict[str, Any]:
+    digest = f"sha256:{number:064x}"
+    repository = f"registry.example.org/team-{number % 7}/app-{number}"
+    labels = {f"org.example.label-{n}": f"value {n} of image {number}" for n in range(8)}
+    return {
+        "Id": f"sha256:{number + 10**6:064x}",
+        "RepoTags": [f"{repository}:1.{number}"],
+        "RepoDigests": [f"{repository}@{digest}"],
+        "Created": "2026-10-01T10:20:30.123456789Z",
+        "Size": 70_000_000 + number,
+        "Labels": labels,
+        "Os": "linux",
+        "Architecture": "amd64",
+        "Config": {"Labels": labels, "Env": [f"VARIABLE_{n}=value" for n in range(12)]},
+        "RootFS": {"Type": "layers", "Layers": [f"sha256:{n:064x}" for n in range(10)]},
+    }
+
+
+def _container(number: int, image: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Id": f"{number:064x}",
+        "Names": [f"/shop-web-{number}"],
+        "Image": image["RepoTags"][0],
+        "ImageID": image["Id"],
+        "State": "running",
+        "Labels": {
+            **image["Labels"],
+            "com.docker.compose.project": "shop",
+            "com.docker.compose.service": f"web-{number}",
+        },
+    }
