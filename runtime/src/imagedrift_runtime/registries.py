@@ -16,9 +16,9 @@
 Rules:
 - Every fault is told at once, with its key and line. No value is repeated: it may be a secret.
 - A secret stands in a file of its own, read when it is needed, so that it can be rotated.
-- Lanes: a family of public registries has one (`FAMILIES`); `max_connections` gives a registry a
+- Lanes: a family of public registries has one (`FAMILIES`); a limit of its own gives a registry a
   lane named after it, unless `lane` says otherwise; all else shares `other`. A lane's slots are
-  the sum of its registries' `max_connections`, `LANE_SLOTS` where none is configured.
+  the sum of its registries' `max_connections`, `LANE_SLOTS` where nothing is configured.
 """
 
 import re
@@ -43,6 +43,9 @@ FAMILIES: Final = (
     (re.compile(r"public\.ecr\.aws|.+\.dkr\.ecr\..+\.amazonaws\.com(\.cn)?"), "ecr"),
 )
 OTHER: Final = "other"
+SHARED: Final = frozenset({"ecr", OTHER})
+"""Lanes of registries that have nothing to do with each other."""
+PACED_S: Final = 5.0
 _LANE: Final = r"^[a-z0-9][a-z0-9_.:-]{0,99}$"
 _HEADER: Final = re.compile(r"""\s*\[\s*registry\s*\.\s*["']?(?P<name>[^"'\]]*)["']?\s*\]""")
 
@@ -89,21 +92,34 @@ class Registries(Struct, frozen=True, kw_only=True):
         entry = self.of(registry)
         if entry.lane:
             return entry.lane
-        if entry.max_connections:
+        if entry.max_connections or entry.requests_per_second:
             return registry.lower()
         return next((lane for kind, lane in FAMILIES if kind.fullmatch(registry)), OTHER)
+
+    def owns_lane(self, registry: str) -> bool:
+        """Tell whether nobody but this registry and its own family waits in its lane."""
+        lane = self.lane_of(registry)
+        sharing = [name for name in self.named if self.lane_of(name) == lane]
+        return lane not in SHARED and all(name == registry for name in sharing)
 
     def lanes(self) -> dict[str, int]:
         """Return every lane with its slots, the concurrency of the whole fleet in it."""
         configured: dict[str, int] = {}
         for registry, entry in self.named.items():
             lane = self.lane_of(registry)
-            configured[lane] = configured.get(lane, 0) + (entry.max_connections or 0)
+            configured[lane] = configured.get(lane, 0) + _slots(entry)
         names = dict.fromkeys((*subjects.LANES, *configured))
         return {lane: configured.get(lane) or LANE_SLOTS for lane in names}
 
 
 _DEFAULT: Final = Registry()
+
+
+def _slots(entry: Registry) -> int:
+    """Return how many questions may be under way: with a pace, what is done within seconds."""
+    if entry.max_connections or entry.requests_per_second is None:
+        return entry.max_connections or 0
+    return max(1, min(LANE_SLOTS, round(PACED_S * entry.requests_per_second)))
 
 
 def load(path: str | None) -> Registries:

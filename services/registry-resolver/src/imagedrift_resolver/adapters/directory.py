@@ -1,0 +1,71 @@
+"""From a registry's name to the site that is asked: configuration, policy and credential joined."""
+
+from typing import Final, Protocol
+
+from imagedrift_resolver.core.credential import (
+    Credential,
+    IdentityToken,
+    Password,
+    Secret,
+    password_fault,
+)
+from imagedrift_resolver.core.policy import registry_fault
+from imagedrift_resolver.core.site import HUB_API, Site
+from imagedrift_resolver.core.url import parse_url
+from imagedrift_runtime.registries import Registries, RegistriesFault, Registry, read_secret
+from imagedrift_schemas.reference import DOCKER_HUB
+from imagedrift_schemas.v1 import Denied, Failure, Refused
+
+_APIS: Final = {DOCKER_HUB: HUB_API}
+
+
+class OtherCredentials(Protocol):
+    """Where credentials are looked for that `registries.toml` does not name."""
+
+    async def of(self, registry: str) -> Credential | Denied:
+        """Return the credential for a registry, or why the configured one cannot be had."""
+
+
+class Directory:
+    """All registries, as they are configured."""
+
+    def __init__(self, registries: Registries, others: OtherCredentials) -> None:
+        self._registries = registries
+        self._others = others
+
+    async def site(self, registry: str) -> Site | Failure:
+        """Return how to ask a registry, or why it is not asked."""
+        named = self._registries.is_named(registry)
+        fault = registry_fault(registry, named=named, allowed=self._registries.allowed(registry))
+        if fault:
+            return Refused(reason=fault)
+        entry = self._registries.of(registry)
+        credential = await self._credential(registry, entry)
+        if isinstance(credential, Denied):
+            return credential
+        return Site(
+            registry=registry,
+            api=parse_url(f"{entry.scheme}://{api_of(registry, entry)}"),
+            trusted=named,
+            realms=frozenset(entry.realms),
+            credential=credential,
+            namespace=registry if entry.endpoint else "",
+        )
+
+    async def _credential(self, registry: str, entry: Registry) -> Credential | Denied:
+        try:
+            if entry.token_file:
+                return IdentityToken(Secret(read_secret(entry.token_file)))
+            if entry.password_file:
+                password = read_secret(entry.password_file)
+                fault = password_fault(entry.username, password)
+                return Denied(reason=fault) if fault else Password(entry.username, Secret(password))
+        except RegistriesFault as error:
+            return Denied(reason=str(error))
+        # A mirror is not shown what was meant for the registry that it mirrors.
+        return await self._others.of(entry.endpoint or registry)
+
+
+def api_of(registry: str, entry: Registry) -> str:
+    """Return the host (and port) that answers for a registry."""
+    return entry.endpoint or _APIS.get(registry, registry)

@@ -1,0 +1,115 @@
+"""Docker's `config.json` on disk, and the helper programs that it names."""
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from imagedrift_resolver.core.credential import Anonymous, Credential
+from imagedrift_resolver.core.docker_config import (
+    DockerConfig,
+    Fault,
+    Helper,
+    look_up,
+    parse_config,
+    read_helper,
+)
+from imagedrift_schemas.v1 import Denied
+
+log = structlog.get_logger()
+
+HELPER_WITHIN_S: Final = 10.0
+KEPT_S: Final = 300.0
+"""How long a helper's word is taken: its passwords last hours, and programs are slow to start."""
+_LONGEST: Final = 64 * 1024
+_NOTHING: Final = b"credentials not found"
+
+
+class DockerCredentials:
+    """Credentials as the Docker command line would find them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "config.json"
+        self._changed: tuple[float, int] | None = None
+        self._config: DockerConfig | Fault = DockerConfig()
+        self._kept: dict[Helper, tuple[float, Credential | Denied]] = {}
+        self._locks: dict[Helper, asyncio.Lock] = {}
+
+    async def of(self, registry: str) -> Credential | Denied:
+        """Return the credential for a registry, or why the configured one cannot be had."""
+        config = self._read()
+        found = config if isinstance(config, Fault) else look_up(config, registry)
+        match found:
+            case None:
+                return Anonymous()
+            case Fault(reason):
+                return Denied(reason=f"{self._path.name} of Docker {reason}")
+            case Helper():
+                async with self._locks.setdefault(found, asyncio.Lock()):
+                    return await self._asked(found)
+            case _:
+                return found
+
+    def _read(self) -> DockerConfig | Fault:
+        """Read the file again when it has changed: a login must not need a restart."""
+        try:
+            stat = self._path.stat()
+            changed = (stat.st_mtime, stat.st_ino)
+            if changed != self._changed:
+                self._config = parse_config(self._path.read_bytes())
+                self._changed = changed
+                self._kept.clear()
+        except FileNotFoundError:
+            self._config, self._changed = DockerConfig(), None
+        except OSError as error:
+            self._config, self._changed = Fault(f"cannot be read: {error.strerror}"), None
+        return self._config
+
+    async def _asked(self, helper: Helper) -> Credential | Denied:
+        kept = self._kept.get(helper)
+        if kept and time.monotonic() < kept[0]:
+            return kept[1]
+        credential = await _run(helper)
+        self._kept[helper] = (time.monotonic() + KEPT_S, credential)
+        return credential
+
+
+async def _run(helper: Helper) -> Credential | Denied:
+    """Ask a helper: the server on its input, a document or a complaint on its output."""
+    name = f"docker-credential-{helper.suffix}"
+    program = shutil.which(name)
+    if program is None:
+        return _unavailable(helper, name, "is not installed")
+    process = await asyncio.create_subprocess_exec(
+        program,
+        "get",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(HELPER_WITHIN_S):
+            output, _ = await process.communicate(helper.server.encode())
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return _unavailable(helper, name, f"gave no answer within {HELPER_WITHIN_S:.0f} s")
+    if process.returncode:
+        if output.lstrip().lower().startswith(_NOTHING):
+            return Anonymous()
+        return _unavailable(helper, name, f"failed with exit code {process.returncode}")
+    found = read_helper(output[:_LONGEST])
+    if isinstance(found, Fault):
+        return _unavailable(helper, name, found.reason)
+    return found or Anonymous()
+
+
+def _unavailable(helper: Helper, name: str, why: str) -> Credential | Denied:
+    """A store for all registries that is not there leaves us anonymous, as it does Docker."""
+    log.warning("credential.unavailable", helper=name, server=helper.server, error=why)
+    if helper.required:
+        return Denied(reason=f"the credential helper {name} {why}")
+    return Anonymous()

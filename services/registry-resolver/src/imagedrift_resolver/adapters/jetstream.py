@@ -1,0 +1,120 @@
+"""The shared cache, the shared budgets and the lanes, on NATS."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, TypeVar
+
+import structlog
+
+from imagedrift_runtime.bus import Bucket, Bus, BusError
+from imagedrift_runtime.registries import Registries
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.errors import Malformed
+from imagedrift_schemas.v1 import (
+    Answer,
+    AnyAnswer,
+    Describe,
+    Described,
+    Question,
+    RegistryState,
+    Resolve,
+)
+
+log = structlog.get_logger()
+
+MOST_TRIES: Final = 8
+A = TypeVar("A", Answer, Described)
+
+
+class Cache:
+    """Answers, by question."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    async def answer(self, question: Resolve) -> Answer | None:
+        """Read what was last said about a tag, from the leader."""
+        return await self._read(question, Answer)
+
+    async def described(self, question: Describe) -> Described | None:
+        """Read what is inside a digest, from the leader."""
+        return await self._read(question, Described)
+
+    async def put(self, answer: AnyAnswer) -> None:
+        """Keep an answer in place of the one before."""
+        await self._bucket.put(subjects.answer_key(answer), codec.encode(answer))
+
+    async def _read(self, question: Question, kind: type[A]) -> A | None:
+        key = subjects.answer_key(question)
+        entry = await self._bucket.get(key)
+        if entry is None:
+            return None
+        try:
+            return codec.decode(entry.value, kind)
+        except Malformed as error:  # as good as none: it is replaced by the next answer
+            log.warning("answer.malformed", key=key, error=str(error))
+            return None
+
+
+class States:
+    """What is known of registries, changed by compare-and-set."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    async def read(self, registry: str, credential: str) -> RegistryState | None:
+        """Return the shared state; None when there is none, or NATS does not tell."""
+        try:
+            return (await self._read(subjects.registry_key(registry, credential)))[0]
+        except BusError as error:
+            log.warning("state.unread", registry=registry, error=str(error))
+            return None
+
+    async def change(
+        self, own: RegistryState, change: Callable[[RegistryState], RegistryState]
+    ) -> RegistryState:
+        """Apply `change` until nobody interferes. Without NATS it applies to what we know."""
+        key = subjects.registry_key(own.registry, own.credential)
+        changed = change(own)
+        try:
+            for _ in range(MOST_TRIES):
+                shared, revision = await self._read(key)
+                changed = change(shared or own)
+                stored = await self._bucket.replace(key, codec.encode(changed), revision)
+                if stored is not None:
+                    return changed
+        except BusError as error:
+            log.warning("state.unshared", registry=own.registry, error=str(error))
+            return changed
+        log.warning("state.unshared", registry=own.registry, error="too many replicas at once")
+        return changed
+
+    async def _read(self, key: str) -> tuple[RegistryState | None, int]:
+        entry = await self._bucket.get(key)
+        if entry is None:
+            return None, 0
+        try:
+            return codec.decode(entry.value, RegistryState), entry.revision
+        except Malformed as error:
+            log.warning("state.malformed", key=key, error=str(error))
+            return None, entry.revision
+
+
+class Lanes:
+    """The lanes' consumers, which the server can hold for all replicas at once."""
+
+    def __init__(self, bus: Bus, registries: Registries) -> None:
+        self._bus = bus
+        self._registries = registries
+
+    async def pause(self, registry: str, until: datetime) -> None:
+        """Hold the lane of a registry, unless others wait in it too."""
+        if not self._registries.owns_lane(registry):
+            return
+        lane = self._registries.lane_of(registry)
+        try:
+            consumer = subjects.lane_consumer(lane)
+            await self._bus.pause(subjects.STREAM_LOOKUP, consumer, until)
+            log.info("lane.paused", lane=lane, until=until.isoformat())
+        except BusError as error:  # every replica still knows from the shared state
+            log.warning("lane.unpaused", lane=lane, error=str(error))

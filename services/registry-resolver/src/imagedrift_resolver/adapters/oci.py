@@ -1,0 +1,120 @@
+"""Registries, asked over HTTP: drives the conversations of `core` and nothing else.
+
+The first conversation with a registry is held alone: what it teaches (where tokens come from,
+whether HEAD works) spares the others a request each.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
+from imagedrift_resolver.core.conversation import Authorise, Conversation, Manners, Send, resolve
+from imagedrift_resolver.core.description import Children, describe
+from imagedrift_resolver.core.manifest import ACCEPT
+from imagedrift_resolver.core.reply import Reply
+from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.gate import Gate
+from imagedrift_schemas.v1 import Describe, Failure, Outcome, Resolve
+
+T = TypeVar("T")
+MOST_REGISTRIES: Final = 10_000
+
+
+class Registries:
+    """Every registry that was asked, and what was learnt of its ways."""
+
+    def __init__(self, http: Http, now: Callable[[], datetime]) -> None:
+        self._http = http
+        self._now = now
+        self._tokens = Tokens(http, now)
+        self._known: dict[Site, _Acquaintance] = {}
+
+    async def resolve(self, site: Site, question: Resolve, gate: Gate) -> Outcome:
+        """Find out what a tag points to."""
+
+        def talk(manners: Manners) -> Conversation[Outcome]:
+            return resolve(site, manners, question.repository, question.tag, self._now())
+
+        return await self._hold(site, gate, talk)
+
+    async def describe(self, site: Site, question: Describe, gate: Gate) -> Children | Failure:
+        """Find out what is inside a digest."""
+
+        def talk(manners: Manners) -> Conversation[Children | Failure]:
+            return describe(
+                site,
+                manners,
+                question.repository,
+                question.digest,
+                question.platforms,
+                self._now(),
+            )
+
+        return await self._hold(site, gate, talk)
+
+    async def _hold(
+        self, site: Site, gate: Gate, talk: Callable[[Manners], Conversation[T]]
+    ) -> T | Failure:
+        known = self._known.get(site)
+        if known is None:
+            if len(self._known) >= MOST_REGISTRIES:
+                self._known.clear()
+            known = self._known.setdefault(site, _Acquaintance())
+        if known.is_met():
+            return await self._converse(site, gate, known, talk(known.manners))
+        async with known.first:
+            if not known.is_met():
+                result = await self._converse(site, gate, known, talk(known.manners))
+                known.met = True
+                return result
+        return await self._converse(site, gate, known, talk(known.manners))
+
+    async def _converse(
+        self, site: Site, gate: Gate, known: "_Acquaintance", conversation: Conversation[T]
+    ) -> T | Failure:
+        said: Any = None
+        while True:
+            try:
+                step = conversation.send(said)
+            except StopIteration as end:
+                result, learnt = end.value
+                known.manners = known.manners.joined(learnt)
+                return result  # type: ignore[no-any-return]  # a generator's value is untyped
+            if isinstance(step, Authorise):
+                said = await self._tokens.get(step, site.credential)
+                continue
+            if step.own and (refused := await gate.before(step.method)):
+                conversation.close()
+                return refused
+            said = await self._send(step)
+            if step.own and isinstance(said, Reply):
+                await gate.observe(said, step.method)
+
+    async def _send(self, step: Send) -> Any:
+        headers = [
+            ("Host", step.url.authority),
+            ("User-Agent", USER_AGENT),
+            ("Accept", ACCEPT),
+            ("Accept-Encoding", "identity"),
+        ]
+        if step.authorization:
+            headers.append(("Authorization", step.authorization.reveal()))
+        return await self._http.send(
+            step.method, step.url, headers, cap=step.cap, trusted=step.trusted
+        )
+
+
+class _Acquaintance:
+    """What is remembered of one site."""
+
+    def __init__(self) -> None:
+        self.manners = Manners()
+        self.met = False
+        self.first = asyncio.Lock()
+
+    def is_met(self) -> bool:
+        """Tell whether a conversation has come to an end."""
+        return self.met

@@ -1,0 +1,162 @@
+"""What a response means: the one table from status to outcome.
+
+| response                         | outcome                                                       |
+|----------------------------------|---------------------------------------------------------------|
+| 200 with a digest                | Found                                                         |
+| 200 without one                  | of a HEAD: undecided, a GET tells; of a GET: the body's hash  |
+| 200 that is a web page, schema 1 | Unsupported                                                   |
+| 401, 403                         | Denied                                                        |
+| 404                              | Missing                                                       |
+| 405, 406, 415                    | Unsupported                                                   |
+| 408, 5xx                         | Unreachable                                                   |
+| 429                              | Limited                                                       |
+| anything else                    | Invalid                                                       |
+
+Every failure has a reason that says what an operator could do. Nothing that a registry wrote
+freely is repeated in it, as it could echo what we sent; of an error document only the code is.
+"""
+
+import re
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from imagedrift_resolver.core.limits import wait_s
+from imagedrift_resolver.core.manifest import Strange, media_fault, read_manifest
+from imagedrift_resolver.core.reply import Reply, shown
+from imagedrift_schemas.digest import digest_of, is_digest, parse_digest, verify
+from imagedrift_schemas.v1 import (
+    Answer,
+    Child,
+    Denied,
+    Describe,
+    Described,
+    Failure,
+    Found,
+    Invalid,
+    Limited,
+    Missing,
+    Outcome,
+    Resolve,
+    Unreachable,
+    Unsupported,
+)
+
+UNTOLD_WAIT_S: Final = 60.0
+ERROR_CAP: Final = 16 * 1024
+_CODE: Final = re.compile(r"[A-Z][A-Z_]{1,40}")
+
+
+def of_head(reply: Reply, now: datetime) -> Outcome | None:
+    """Read the response to a HEAD. None when only a GET can tell."""
+    if reply.status != 200:
+        return None if reply.status == 405 else failure(reply, now)
+    if fault := media_fault(reply.media_type):
+        return Unsupported(reason=fault)
+    digest = reply.first("docker-content-digest")
+    if is_digest(digest):
+        return Found(digest=digest, media_type=shown(reply.media_type), source="head")
+    return None
+
+
+def of_get(reply: Reply, now: datetime, wanted: str = "") -> Outcome:
+    """Read the response to a GET; its body must hash to the digest it is known by."""
+    if reply.status != 200:
+        return failure(reply, now)
+    if reply.cut:
+        return Invalid(reason="the manifest ended early, or is larger than 4 MiB")
+    if reply.first("content-encoding") not in ("", "identity"):
+        return Invalid(reason="the manifest was sent compressed, which nobody asked for")
+    content = read_manifest(reply.body, reply.media_type)
+    if isinstance(content, Strange):
+        kind = Invalid if content.kind == "invalid" else Unsupported
+        return kind(reason=content.reason)
+    told = reply.first("docker-content-digest")
+    digest = told if is_digest(told) else ""
+    for name, known in (("was asked for", wanted), ("the header names", digest)):
+        if known and not verify(parse_digest(known), reply.body):
+            return Invalid(reason=f"the manifest does not hash to the digest that {name}")
+    found = wanted or digest or digest_of(reply.body)
+    return Found(digest=found, media_type=shown(reply.media_type), source="get")
+
+
+def failure(reply: Reply, now: datetime) -> Outcome:
+    """Say what a response means that is not 200."""
+    status = reply.status
+    said = f"the registry answered {status}{_code(reply)}"
+    match status:
+        case 401:
+            return Denied(reason=f"{said}: it wants a credential, or there is no such repository")
+        case 403 | 451:
+            return Denied(reason=f"{said}: this credential, or this address, may not read it")
+        case 404:
+            return Missing(reason=f"{said}: there is no such tag or repository")
+        case 405 | 406 | 415:
+            return Unsupported(reason=f"{said}: it has no manifest of a kind that we read")
+        case 429:
+            wait = timedelta(seconds=wait_s(reply, now) or UNTOLD_WAIT_S)
+            return Limited(reason=f"{said}: too many requests", until=now + wait)
+        case 408:
+            return Unreachable(reason=f"{said}: it took too long")
+        case _ if 500 <= status <= 599:
+            return Unreachable(reason=f"{said}: it has a problem of its own")
+        case _:
+            return Invalid(reason=f"{said}, which is no answer to this question")
+
+
+def answer(
+    question: Resolve,
+    outcome: Outcome,
+    previous: Answer | None,
+    checked_at: datetime,
+    credential: str,
+) -> Answer:
+    """Make the answer to keep: a failure keeps what was found last, and counts."""
+    found = outcome.digest if isinstance(outcome, Found) else ""
+    last_digest = previous.last_digest if previous else ""
+    last_found_at = previous.last_found_at if previous else None
+    return Answer(
+        registry=question.registry,
+        repository=question.repository,
+        tag=question.tag,
+        checked_at=checked_at,
+        outcome=outcome,
+        last_digest=found or last_digest or question.last_digest,
+        last_found_at=checked_at if found else last_found_at,
+        credential=credential,
+        failures=0 if found else 1 + (previous.failures if previous else 0),
+    )
+
+
+def described(
+    question: Describe,
+    children: tuple[Child, ...] | Failure,
+    previous: Described | None,
+    checked_at: datetime,
+    credential: str,
+) -> Described:
+    """Make the description to keep: a failure keeps what was known of the digest before."""
+    found = children if isinstance(children, tuple) else None
+    kept = previous.children if previous else ()
+    return Described(
+        registry=question.registry,
+        repository=question.repository,
+        digest=question.digest,
+        checked_at=checked_at,
+        children=kept if found is None else found,
+        failure=None if isinstance(children, tuple) else children,
+        credential=credential,
+    )
+
+
+def _code(reply: Reply) -> str:
+    """Return the registry's own error code, in parentheses, where it gave one."""
+    if reply.body[:1] != b"{":
+        return ""
+    try:
+        document = msgspec.json.decode(reply.body)
+        code = document["errors"][0]["code"]
+    except (msgspec.DecodeError, RecursionError, ValueError, LookupError, TypeError):
+        return ""
+    return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""

@@ -1,0 +1,218 @@
+"""What is left of a registry's patience, and whether to ask now.
+
+One `RegistryState` per (registry, credential) is shared by all replicas and survives restarts.
+
+- Docker Hub counts GETs of manifests and nothing else; HEAD tells what is left for free. Its GETs
+  are spent on `Describe` alone, and the last fifth is left to the hosts behind the same address,
+  which need it for real pulls.
+- Any other registry is taken to count every request, and its limit is used up to the last one.
+- Docker Hub has two kinds of 429: the pull limit (a JSON document, or nothing remaining) ends GETs
+  until the window moves on; the abuse limit (bare text) ends everything, longer each time.
+- A registry that publishes no limit and still says 429 gets a pace: half of what it was asked,
+  rising slowly while it is content.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from imagedrift_resolver.core.limits import Limits, clamped, read_limits, wait_s
+from imagedrift_resolver.core.reply import Reply
+from imagedrift_schemas.reference import DOCKER_HUB
+from imagedrift_schemas.v1 import Limited, RegistryState
+
+RESERVE: Final = 0.2
+DEFAULT_WINDOW_S: Final = 3600
+UNTOLD_WAIT_S: Final = 60.0
+LONGEST_UNTOLD_WAIT_S: Final = 3600.0
+SLOWEST: Final = 0.1
+RISE_PER_S: Final = 1 / 60
+"""Requests per second that a pace gains in a second without a 429."""
+
+
+def refusal(state: RegistryState | None, method: str, now: datetime) -> Limited | None:
+    """Return why a request must not be made now, or None."""
+    if state is None:
+        return None
+    if state.blocked_until and now < state.blocked_until:
+        return Limited(
+            reason=f"{state.registry} asked us to wait ({state.last_error or 'limit used up'})",
+            until=state.blocked_until,
+        )
+    if not _counts(state.registry, method):
+        return None
+    if state.get_blocked_until and now < state.get_blocked_until:
+        return Limited(reason="the pull limit is used up", until=state.get_blocked_until)
+    left = remaining(state, method, now)
+    if left is not None and left <= 0:
+        return Limited(reason=_used_up(state), until=_resets_at(state))
+    return None
+
+
+def remaining(state: RegistryState | None, method: str, now: datetime) -> int | None:
+    """Return how many such requests may still be made in this window; None when nobody knows."""
+    if state is None or state.rate_remaining is None or now >= _resets_at(state):
+        return None
+    if not _counts(state.registry, method):
+        return None
+    return state.rate_remaining - _reserved(state)
+
+
+def learn(
+    state: RegistryState,
+    reply: Reply,
+    method: str,
+    now: datetime,
+    *,
+    rate: float = 0.0,
+    jitter: float = 0.0,
+) -> RegistryState:
+    """Return what is known after a response.
+
+    `rate` is at how many requests a second we asked lately; `jitter` (0 to 1) lengthens a wait, so
+    that replicas do not return together.
+    """
+    limits = read_limits(reply, now)
+    state = replace(state, last_status=reply.status, observed_at=now)
+    if limits:
+        state = _with_limits(state, limits, now)
+    if reply.status == 429:
+        return _after_429(state, reply, method, now, limits is None, rate, jitter)
+    if reply.status < 400:
+        state = replace(state, last_error="")
+    return state
+
+
+def pace(state: RegistryState | None, configured: float | None, now: datetime) -> float | None:
+    """Return how many requests a second may be made; None: as many as one likes."""
+    if state is None or state.requests_per_second is None:
+        return configured
+    calm = max(0.0, (now - (state.slowed_at or state.observed_at)).total_seconds())
+    found = state.requests_per_second + RISE_PER_S * calm
+    return found if configured is None else min(found, configured)
+
+
+def reserve(
+    state: RegistryState, rate: float, count: int, now: datetime
+) -> tuple[datetime, RegistryState]:
+    """Promise `count` requests at `rate` a second: when the first may go, and the state to keep."""
+    start = max(now, state.paced_until or now)
+    until = start + timedelta(seconds=count / rate)
+    return start, replace(state, paced_until=until)
+
+
+def merged(shared: RegistryState, own: RegistryState) -> RegistryState:
+    """Join what two replicas know: the newer view of the budget, the stricter view of any stop."""
+    newer, older = (own, shared) if own.observed_at >= shared.observed_at else (shared, own)
+    slower = max(shared, own, key=lambda s: (s.slowed_at is not None, s.slowed_at or s.observed_at))
+    return replace(
+        newer,
+        rate_limit=_known(newer.rate_limit, older.rate_limit),
+        rate_remaining=_known(newer.rate_remaining, older.rate_remaining),
+        rate_window_s=_known(newer.rate_window_s, older.rate_window_s),
+        rate_reset_at=newer.rate_reset_at or older.rate_reset_at,
+        blocked_until=_later(shared.blocked_until, own.blocked_until),
+        get_blocked_until=_later(shared.get_blocked_until, own.get_blocked_until),
+        paced_until=_later(shared.paced_until, own.paced_until),
+        requests_per_second=slower.requests_per_second,
+        slowed_at=slower.slowed_at,
+    )
+
+
+def _with_limits(state: RegistryState, limits: Limits, now: datetime) -> RegistryState:
+    window = _known(limits.window_s, state.rate_window_s)
+    reset_at = limits.reset_at
+    if reset_at is None and state.rate_reset_at and now < state.rate_reset_at:
+        reset_at = state.rate_reset_at  # the window that we know of has not ended
+    if reset_at is None or _is_docker_hub(state.registry):  # Hub's window moves with every request
+        reset_at = now + timedelta(seconds=window or DEFAULT_WINDOW_S)
+    return replace(
+        state,
+        rate_limit=_known(limits.limit, state.rate_limit),
+        rate_remaining=limits.remaining,
+        rate_window_s=window,
+        rate_reset_at=reset_at,
+    )
+
+
+def _after_429(
+    state: RegistryState,
+    reply: Reply,
+    method: str,
+    now: datetime,
+    untold: bool,
+    rate: float,
+    jitter: float,
+) -> RegistryState:
+    told = wait_s(reply, now)
+    if _is_docker_hub(state.registry) and method == "GET" and _is_pull_limit(state, reply):
+        until = now + timedelta(seconds=told or _until_window_moves(state))
+        return replace(state, get_blocked_until=until, last_error="pull limit used up")
+    # An end that was published is kept to the second: jitter is for guesses of our own.
+    wait = told or _reset_wait(state, now) or _longer(state, now)
+    until = now + timedelta(seconds=wait * (1 + 0.2 * jitter))
+    state = replace(
+        state,
+        blocked_until=_later(state.blocked_until, until),
+        last_error="answered 429, too many requests",
+    )
+    if not untold:
+        return state
+    slower = max(SLOWEST, min(rate, state.requests_per_second or rate) / 2)
+    return replace(state, requests_per_second=slower, slowed_at=now)
+
+
+def _is_pull_limit(state: RegistryState, reply: Reply) -> bool:
+    return reply.body.lstrip()[:1] == b"{" or state.rate_remaining == 0
+
+
+def _until_window_moves(state: RegistryState) -> float:
+    """A moving window gives back a little at a time: a tenth of it is worth coming back for."""
+    return clamped((state.rate_window_s or DEFAULT_WINDOW_S) / 10)
+
+
+def _reset_wait(state: RegistryState, now: datetime) -> float | None:
+    if state.rate_remaining != 0 or state.rate_reset_at is None:
+        return None
+    return clamped((state.rate_reset_at - now).total_seconds())
+
+
+def _longer(state: RegistryState, now: datetime) -> float:
+    """Double the wait of a 429 that follows closely on the last one."""
+    if state.blocked_until is None or state.slowed_at is None:
+        return UNTOLD_WAIT_S
+    last = (state.blocked_until - state.slowed_at).total_seconds()
+    if (now - state.blocked_until).total_seconds() > 2 * last:
+        return UNTOLD_WAIT_S
+    return min(max(2 * last, UNTOLD_WAIT_S), LONGEST_UNTOLD_WAIT_S)
+
+
+def _used_up(state: RegistryState) -> str:
+    kept = f", {_reserved(state)} kept for pulls" if _reserved(state) else ""
+    return f"{state.rate_remaining} of {state.rate_limit} requests remain{kept}"
+
+
+def _reserved(state: RegistryState) -> int:
+    return int((state.rate_limit or 0) * RESERVE) if _is_docker_hub(state.registry) else 0
+
+
+def _resets_at(state: RegistryState) -> datetime:
+    after = timedelta(seconds=state.rate_window_s or DEFAULT_WINDOW_S)
+    return state.rate_reset_at or state.observed_at + after
+
+
+def _counts(registry: str, method: str) -> bool:
+    return method != "HEAD" or not _is_docker_hub(registry)
+
+
+def _is_docker_hub(registry: str) -> bool:
+    return registry == DOCKER_HUB
+
+
+def _known(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((t for t in (one, other) if t), default=None)

@@ -1,0 +1,91 @@
+"""What we may show a registry to be let in, and never show anybody else.
+
+A credential's name tells the operator which one was used; the secret stays inside: neither
+`repr` nor an error of ours ever writes it.
+"""
+
+import base64
+import re
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+ANONYMOUS: Final = "anonymous"
+_BEARER: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_LONGEST: Final = 16 * 1024
+
+
+class Secret(Struct, frozen=True):
+    """Text that is written nowhere, unless `reveal` is called."""
+
+    text: str
+
+    def reveal(self) -> str:
+        """Return the secret itself, to be sent to where it belongs."""
+        return self.text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
+class Anonymous(Struct, frozen=True):
+    """Nothing to show."""
+
+    @property
+    def name(self) -> str:
+        """The name under which answers got without a credential are known."""
+        return ANONYMOUS
+
+
+class Password(Struct, frozen=True):
+    """A name and a password."""
+
+    username: str
+    password: Secret
+
+    @property
+    def name(self) -> str:
+        """The user's name."""
+        return self.username
+
+    def basic(self) -> str:
+        """Return the value of a Basic `Authorization` header."""
+        pair = f"{self.username}:{self.password.reveal()}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+
+class IdentityToken(Struct, frozen=True):
+    """A long-lived token that is exchanged for short ones (OAuth2's refresh token)."""
+
+    token: Secret
+    name: str = "identity-token"
+
+
+class RegistryToken(Struct, frozen=True):
+    """A bearer token that is shown to the registry as it is."""
+
+    token: Secret
+    name: str = "registry-token"
+
+
+Credential: TypeAlias = Anonymous | Password | IdentityToken | RegistryToken
+
+
+def is_bearer(token: object) -> bool:
+    """Tell whether this is text that may stand after `Bearer` in a header (RFC 6750)."""
+    return (
+        isinstance(token, str) and len(token) <= _LONGEST and _BEARER.fullmatch(token) is not None
+    )
+
+
+def password_fault(username: str, password: str) -> str:
+    """Return what is wrong with a name and password, or nothing. An empty pair is never sent."""
+    if not username or not password:
+        return "the user name or the password is empty"
+    if ":" in username:
+        return "the user name has a ':' in it"
+    if any(ord(c) < 32 or ord(c) == 127 for c in username + password):
+        return "the user name or the password has a control character in it"
+    return ""

@@ -1,0 +1,54 @@
+"""Which registries are asked at all: decided by name, before any name is resolved.
+
+An image can be named by anybody who can name one on a host, so a name is not yet a permission.
+What the operator named in `registries.toml` is; of the rest, names that mean another machine on
+every host are never asked, nor ports that belong to other services.
+"""
+
+from typing import Final
+
+from imagedrift_resolver.core.address import address_fault
+from imagedrift_schemas.errors import BadReference
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import Describe, Question
+
+LOWEST_FREE_PORT: Final = 1024
+
+
+def question_fault(question: Question) -> str:
+    """Return what is wrong with a question's reference, or nothing."""
+    what = f"@{question.digest}" if isinstance(question, Describe) else f":{question.tag}"
+    text = f"{question.registry}/{question.repository}{what}"
+    try:
+        reference = ImageReference.parse(text)
+    except BadReference as error:
+        return str(error)
+    meant = (reference.registry, reference.repository)
+    if meant != (question.registry, question.repository):
+        return f"reference {text[:160]!a}: its normal form is {reference.canonical[:160]!a}"
+    return ""
+
+
+def registry_fault(registry: str, *, named: bool, allowed: bool) -> str:
+    """Return why a registry is not asked, or nothing. `named`: it stands in `registries.toml`."""
+    if named:
+        return ""
+    if not allowed:
+        return 'only registries named in registries.toml are asked (policy = "deny")'
+    reference = ImageReference.parse(f"{registry}/a/b")
+    if reference.is_machine_bound:
+        return f"{registry} means another machine on every host"
+    host, port = _parts(registry)
+    if port is not None and port != 443 and port < LOWEST_FREE_PORT:
+        return f"port {port} belongs to another service: name {registry} in registries.toml"
+    if host.startswith("[") or host.replace(".", "").isdigit():
+        fault = address_fault(host.strip("[]"))
+        return f"{registry} {fault}: name it in registries.toml" if fault else ""
+    return ""
+
+
+def _parts(registry: str) -> tuple[str, int | None]:
+    host, colon, port = registry.rpartition(":")
+    if not colon or port.endswith("]"):
+        return registry, None
+    return host, int(port)

@@ -1,0 +1,218 @@
+"""One gate per registry and credential: every request to it passes here, and is learnt from.
+
+What is decided stands in `core` (breaker, budget, window); here it is kept, shared and waited for.
+The shared state is read when it is older than `SYNC_S`, and written at once when something changed
+that other replicas must know, else with the next reading.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+from msgspec.structs import replace
+
+from imagedrift_resolver.core import breaker, budget, window
+from imagedrift_resolver.core.reply import Reply
+from imagedrift_resolver.places import WAIT_S, Places
+from imagedrift_schemas.v1 import Failure, Limited, RegistryState, Unreachable
+
+log = structlog.get_logger()
+
+SYNC_S: Final = 1.0
+PROBE_S: Final = 30.0
+BATCH_S: Final = 0.2
+"""How much of a pace is promised to one replica at a time."""
+
+
+class States(Protocol):
+    """Where what is known of registries is shared."""
+
+    async def read(self, registry: str, credential: str) -> RegistryState | None:
+        """Return the shared state."""
+
+    async def change(
+        self, own: RegistryState, change: Callable[[RegistryState], RegistryState]
+    ) -> RegistryState:
+        """Apply `change` to the shared state (`own` where there is none) and return the result."""
+
+
+class Lanes(Protocol):
+    """Where questions wait."""
+
+    async def pause(self, registry: str, until: datetime) -> None:
+        """Let no more questions to a registry be delivered, if its lane is its own."""
+
+
+class Gate:
+    """The gate of one registry, for one credential."""
+
+    def __init__(
+        self,
+        own: RegistryState,
+        *,
+        max_connections: int | None,
+        requests_per_second: float | None,
+        states: States,
+        lanes: Lanes,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._state = own
+        self._configured_pace = requests_per_second
+        self._states = states
+        self._lanes = lanes
+        self._now = now
+        self._window = window.first_window(max_connections)
+        self._breaker = breaker.Breaker()
+        self._places = Places(self._room)
+        self._synced_at = float("-inf")
+        self._syncing = asyncio.Lock()
+        self._dirty = False
+        self._promised: deque[datetime] = deque()
+        self._sent: deque[float] = deque(maxlen=64)
+
+    async def enter(self, method: str) -> Failure | None:
+        """Wait for a place. Returns why there is none; else `leave` must follow."""
+        await self._sync()
+        if refused := self._refused(method):
+            return refused
+        if not await self._places.take():
+            until = self._now() + timedelta(seconds=WAIT_S)
+            return Limited(reason=f"{self._state.registry} answers too slowly", until=until)
+        refused = self._refused(method)  # much may have happened meanwhile
+        if refused is None:
+            admitted, self._breaker = breaker.admit(self._breaker, self._now(), PROBE_S)
+            refused = None if admitted else self._open()
+        if refused:
+            self._places.give_back()
+        return refused
+
+    async def before(self, method: str) -> Limited | None:
+        """Wait for a request's turn in the pace. Returns why it must not be made."""
+        if refused := budget.refusal(self._state, method, self._now()):
+            return refused
+        rate = budget.pace(self._state, self._configured_pace, self._now())
+        if rate is not None:
+            turn = await self._turn(rate)
+            wait = (turn - self._now()).total_seconds()
+            if wait > WAIT_S:
+                return Limited(reason=f"our {rate:.2g} requests a second are in use", until=turn)
+            if wait > 0:
+                await asyncio.sleep(wait)
+        self._sent.append(time.monotonic())
+        return None
+
+    async def observe(self, reply: Reply, method: str) -> None:
+        """Learn from a response."""
+        jitter = random.random()  # noqa: S311 - no secret
+        before, now = self._state, self._now()
+        self._state = budget.learn(before, reply, method, now, rate=self._rate(), jitter=jitter)
+        self._dirty = True
+        if reply.status == 429:
+            await self._stop(now)
+        elif self._state.rate_remaining == 0 and before.rate_remaining != 0:
+            await self._share()
+        elif reply.status < 400:
+            self._window = window.after_success(self._window)
+
+    def leave(self, outcome: object) -> None:
+        """Give the place back, and tell what became of the question. None: it was given up."""
+        if isinstance(outcome, Unreachable):
+            self._failed(outcome.reason[:200])
+        elif outcome is not None and not isinstance(outcome, Limited):
+            self._breaker = breaker.succeeded(self._breaker)
+        self._places.give_back()
+
+    async def flush(self) -> None:
+        """Share what was learnt and not shared yet."""
+        if self._dirty:
+            await self._share()
+
+    def _room(self) -> int:
+        left = budget.remaining(self._state, "HEAD", self._now())
+        return self._window.size if left is None else max(1, min(self._window.size, left))
+
+    def _refused(self, method: str) -> Failure | None:
+        if self._breaker.open_until and self._now() < self._breaker.open_until:
+            return self._open()
+        return budget.refusal(self._state, method, self._now())
+
+    def _open(self) -> Unreachable:
+        until = self._breaker.open_until
+        again = f" before {until:%H:%M:%S} UTC" if until else ""
+        return Unreachable(
+            reason=f"not asked{again}, after {self._breaker.failures} failures in a row; "
+            f"the last: {self._breaker.last_error}"
+        )
+
+    def _failed(self, reason: str) -> None:
+        was, jitter = self._breaker.open_until, random.random()  # noqa: S311 - no secret
+        self._breaker = breaker.failed(self._breaker, self._now(), reason, jitter)
+        self._state = replace(self._state, last_error=reason, observed_at=self._now())
+        self._dirty = True
+        if self._breaker.open_until != was:
+            log.warning("circuit.opened", registry=self._state.registry, error=reason)
+            self._places.let_all_in()
+
+    async def _stop(self, now: datetime) -> None:
+        """Stop asking after a 429: here, in every replica, and on the server."""
+        self._window = window.after_limit(self._window)
+        self._places.let_all_in()
+        await self._share()
+        until = self._state.blocked_until
+        if until and until > now:
+            log.warning("registry.limited", registry=self._state.registry, until=until.isoformat())
+            await self._lanes.pause(self._state.registry, until)
+
+    async def _turn(self, rate: float) -> datetime:
+        """Return when the next request may go: promised to this replica by the shared state."""
+        async with self._syncing:
+            full = self._state.paced_until
+            if full and (full - self._now()).total_seconds() > WAIT_S:
+                return full  # a turn that nobody would wait for is not taken
+            if not self._promised:
+                self._promised.extend(await self._more_turns(rate))
+            return self._promised.popleft()
+
+    async def _more_turns(self, rate: float) -> list[datetime]:
+        count = max(1, int(rate * BATCH_S))
+        first = self._now()
+
+        def take(shared: RegistryState) -> RegistryState:
+            nonlocal first
+            known = budget.merged(shared, self._state)
+            first, kept = budget.reserve(known, rate, count, self._now())
+            return kept
+
+        self._state = await self._states.change(self._state, take)
+        return [first + i * timedelta(seconds=1 / rate) for i in range(count)]
+
+    async def _sync(self) -> None:
+        if time.monotonic() - self._synced_at < SYNC_S or self._syncing.locked():
+            return
+        if self._dirty:
+            await self._share()
+            return
+        async with self._syncing:
+            self._synced_at = time.monotonic()
+            shared = await self._states.read(self._state.registry, self._state.credential)
+            if shared:
+                self._state = budget.merged(shared, self._state)
+
+    async def _share(self) -> None:
+        async with self._syncing:
+            self._synced_at, self._dirty = time.monotonic(), False
+            shared = await self._states.change(
+                self._state, lambda state: budget.merged(state, self._state)
+            )
+            self._state = budget.merged(shared, self._state)
+
+    def _rate(self) -> float:
+        """Return at how many requests a second we asked lately."""
+        if len(self._sent) < 2:
+            return 1.0
+        return len(self._sent) / max(self._sent[-1] - self._sent[0], 1.0)

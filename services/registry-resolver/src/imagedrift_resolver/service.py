@@ -1,0 +1,201 @@
+"""Question → Answer: each asked once for the whole fleet.
+
+A question is delivered to one replica. If the shared cache answers it already, nothing is asked:
+that makes every redelivery free. Otherwise the registry is asked, the answer is put into the cache,
+and only then is the question acknowledged; whoever dies in between leaves it to be delivered again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import structlog
+from msgspec.structs import replace
+
+from imagedrift_resolver.core.answer import answer, described
+from imagedrift_resolver.core.credential import ANONYMOUS
+from imagedrift_resolver.core.description import Children
+from imagedrift_resolver.core.freshness import (
+    is_described,
+    is_fresh,
+    may_inherit,
+    platforms_to_describe,
+)
+from imagedrift_resolver.core.policy import question_fault
+from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.gate import Gate
+from imagedrift_runtime.bus import BusError
+from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.pull import Delivery
+from imagedrift_schemas import codec, subjects, v1
+from imagedrift_schemas.errors import SchemaError
+from imagedrift_schemas.v1 import (
+    Answer,
+    AnyAnswer,
+    Describe,
+    Described,
+    Failure,
+    Question,
+    Resolve,
+)
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class Cache(Protocol):
+    """The answers of the whole fleet."""
+
+    async def answer(self, question: Resolve) -> Answer | None:
+        """Return what was last said about a tag."""
+
+    async def described(self, question: Describe) -> Described | None:
+        """Return what is inside a digest."""
+
+    async def put(self, answer: AnyAnswer) -> None:
+        """Keep an answer in place of the one before."""
+
+
+class Sites(Protocol):
+    """How registries are asked."""
+
+    async def site(self, registry: str) -> Site | Failure:
+        """Return how to ask a registry, or why it is not asked."""
+
+
+class Asking(Protocol):
+    """The registries themselves."""
+
+    async def resolve(self, site: Site, question: Resolve, gate: Gate) -> v1.Outcome:
+        """Find out what a tag points to."""
+
+    async def describe(self, site: Site, question: Describe, gate: Gate) -> Children | Failure:
+        """Find out what is inside a digest."""
+
+
+class Gates(Protocol):
+    """The gates before the registries."""
+
+    def of(self, site: Site) -> Gate:
+        """Return the gate of a registry and credential."""
+
+
+class Resolver:
+    """Answers questions."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        sites: Sites,
+        registries: Asking,
+        gates: Gates,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._cache = cache
+        self._sites = sites
+        self._registries = registries
+        self._gates = gates
+        self._now = now
+        self._flights = Flights()
+
+    async def handle(self, delivery: Delivery) -> Outcome:
+        """Answer one delivered question."""
+        try:
+            question: Question = codec.decode(delivery.payload, Question)
+        except SchemaError as error:
+            return Reject("malformed", str(error))
+        if fault := question_fault(question):
+            return Reject("bad_reference", fault)
+        try:
+            await self.ask(question)
+        except BusError as error:
+            log.warning("cache.failed", subject=delivery.subject, error=str(error))
+            return Retry("cache", 5.0)
+        return Done()
+
+    async def ask(self, question: Question) -> AnyAnswer:
+        """Answer a question from the cache, or from its registry."""
+        async with self._flights.alone(subjects.answer_key(question)):
+            site = await self._sites.site(question.registry)
+            match question:
+                case Resolve():
+                    return await self._resolve(question, site)
+                case Describe():
+                    return await self._describe(question, site)
+
+    async def _resolve(self, question: Resolve, site: Site | Failure) -> Answer:
+        credential = credential_of(site)
+        known = await self._cache.answer(question)
+        if known and is_fresh(known, question, credential):
+            return known
+        began = self._now()
+        outcome = await self._asked(
+            site, "HEAD", lambda site, gate: self._registries.resolve(site, question, gate)
+        )
+        previous = known if known and may_inherit(known, credential) else None
+        made = answer(question, outcome, previous, began, credential)
+        await self._cache.put(made)
+        return made
+
+    async def _describe(self, question: Describe, site: Site | Failure) -> Described:
+        credential = credential_of(site)
+        known = await self._cache.described(question)
+        if known and is_described(known, question, credential):
+            return known
+        began = self._now()
+        previous = known if known and may_inherit(known, credential) else None
+        wider = replace(question, platforms=platforms_to_describe(previous, question))
+        children = await self._asked(
+            site, "GET", lambda site, gate: self._registries.describe(site, wider, gate)
+        )
+        made = described(question, children, previous, began, credential)
+        await self._cache.put(made)
+        return made
+
+    async def _asked(
+        self,
+        site: Site | Failure,
+        method: str,
+        talk: Callable[[Site, Gate], Awaitable[T | Failure]],
+    ) -> T | Failure:
+        """Talk to a registry through its gate, or say why that cannot be."""
+        if not isinstance(site, Site):
+            return site
+        gate = self._gates.of(site)
+        if refused := await gate.enter(method):
+            return refused
+        result: T | Failure | None = None
+        try:
+            result = await talk(site, gate)
+            return result
+        finally:
+            gate.leave(result)
+
+
+class Flights:
+    """Lets one question at a time be asked under a key: the next one finds its answer."""
+
+    def __init__(self) -> None:
+        self._flights: dict[str, tuple[asyncio.Lock, list[None]]] = {}
+
+    @asynccontextmanager
+    async def alone(self, key: str) -> AsyncIterator[None]:
+        """Wait until nobody else is asking under this key."""
+        lock, users = self._flights.setdefault(key, (asyncio.Lock(), []))
+        users.append(None)
+        try:
+            async with lock:
+                yield
+        finally:
+            users.pop()
+            if not users:
+                del self._flights[key]
+
+
+def credential_of(site: Site | Failure) -> str:
+    """Return the name of the credential that answers are got with."""
+    return site.credential.name if isinstance(site, Site) else ANONYMOUS

@@ -1,0 +1,40 @@
+"""What the resolver is told by its environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.settings import Variable
+
+
+class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
+    """The settings of a resolver."""
+
+    registries: Annotated[
+        str,
+        Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml: limits, trust, credentials"),
+    ] = ""
+    docker_config: Annotated[
+        str, Variable("DOCKER_CONFIG", "folder of Docker's config.json: registry credentials")
+    ] = "~/.docker"
+    webhook_port: Annotated[
+        int,
+        Meta(ge=0, le=65535),
+        Variable(
+            "IMAGEDRIFT_WEBHOOK_PORT", "port that takes registries' push notifications; 0: off"
+        ),
+    ] = 0
+    webhook_address: Annotated[
+        str, Variable("IMAGEDRIFT_WEBHOOK_ADDRESS", "address that takes them")
+    ] = "127.0.0.1"
+    webhook_secret: Annotated[
+        str,
+        Variable("IMAGEDRIFT_WEBHOOK_SECRET", "what a notification must show; needed with a port"),
+    ] = ""
+
+    @property
+    def docker_folder(self) -> Path:
+        """The folder of Docker's configuration."""
+        return Path(self.docker_config).expanduser()

@@ -1,0 +1,157 @@
+"""A resolver at work, somebody who asks it, and the `registries.toml` that lets it."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from imagedrift_resolver.__main__ import start
+from imagedrift_resolver.settings import ResolverSettings
+from imagedrift_runtime import bus, registries, streams
+from imagedrift_runtime.process import Process
+from imagedrift_sandbox.children import Child
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
+from support.operator import wait_for
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)  # noqa: TID251 - a test's clock
+
+
+def trusting(*hosts: str, **keys: object) -> str:
+    """Write a `registries.toml` that names these hosts as plain http, with further keys."""
+    lines = []
+    for host in hosts:
+        lines += [f'[registry."{host}"]', 'scheme = "http"']
+        lines += [f"{key} = {_toml(value)}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+class Desk:
+    """Where questions are put and answers are read: what ingest does, without a database."""
+
+    def __init__(self, nats: bus.Bus, answers: bus.Bucket, lanes: registries.Registries) -> None:
+        self.nats = nats
+        self.answers = answers
+        self.lanes = lanes
+
+    async def put(self, question: Question, ttl_s: float = 300) -> bool:
+        """Put a question. False when the server refused it, as it is asked already."""
+        subject = subjects.lookup(self.lanes.lane_of(question.registry), question)
+        done = await self.nats.publish(subject, codec.encode(question), ttl_s=ttl_s)
+        return isinstance(done, bus.Stored)
+
+    async def ask(self, reference: str, *, ttl_s: float = 300, **fields: Any) -> Answer:
+        """Ask what a tag points to and wait for the answer."""
+        question = resolve(reference, **fields)
+        await self.put(question, ttl_s)
+        return await self.answer(question)
+
+    async def answer(self, question: Resolve, within_s: float = 30) -> Answer:
+        """Wait for an answer to a question."""
+
+        async def found() -> Answer | None:
+            answer = await self.read(question, Answer)
+            return answer if answer and answer.checked_at >= question.fresh_since else None
+
+        answer: Answer = await wait_for(found, what=f"{question}", within_s=within_s)
+        return answer
+
+    async def describe(self, reference: str, digest: str, *platforms: str) -> Described:
+        """Ask what is inside a digest and wait for the answer."""
+        parsed = ImageReference.parse(reference)
+        question = Describe(
+            registry=parsed.registry,
+            repository=parsed.repository,
+            digest=digest,
+            asked_at=now(),
+            platforms=platforms,
+        )
+        await self.put(question, 1)
+
+        async def found() -> Described | None:
+            known = await self.read(question, Described)
+            return known if known and known.checked_at >= question.asked_at else None
+
+        described: Described = await wait_for(found, what=f"{question}")
+        return described
+
+    async def read(self, question: Question, kind: type[AnyAnswer]) -> Any:
+        """Read what the cache holds."""
+        entry = await self.answers.get(subjects.answer_key(question))
+        return codec.decode(entry.value, kind) if entry else None
+
+
+def resolve(reference: str, **fields: Any) -> Resolve:
+    """Make a question about a reference; an answer of before now will not do."""
+    parsed = ImageReference.parse(reference)
+    at = now()
+    told = {"asked_at": at, "fresh_since": at} | fields
+    return Resolve(
+        registry=parsed.registry,
+        repository=parsed.repository,
+        tag=parsed.tag or "latest",
+        **told,
+    )
+
+
+@asynccontextmanager
+async def desk(url: str, toml: str = "") -> AsyncIterator[Desk]:
+    """Make the streams and sit at the desk."""
+    lanes = registries.parse(toml)
+    async with bus.connect([url], "desk") as nats:
+        await streams.ensure(nats, lanes=lanes.lanes())
+        yield Desk(nats, await nats.bucket(subjects.BUCKET_DIGESTS), lanes)
+
+
+@asynccontextmanager
+async def working(
+    url: str, home: Path, toml: str = "", *, docker_config: str = "", **settings: Any
+) -> AsyncIterator[Desk]:
+    """Run a resolver in this process, and sit at the desk."""
+    (home / "registries.toml").write_text(toml)
+    (home / "docker").mkdir(exist_ok=True)
+    if docker_config:
+        (home / "docker" / "config.json").write_text(docker_config)
+    told = ResolverSettings(
+        nats_url=(url,),
+        registries=str(home / "registries.toml"),
+        docker_config=str(home / "docker"),
+        **settings,
+    )
+    async with desk(url, toml) as at:
+        running = Process(("nats",))
+        task = asyncio.create_task(start(told, running))
+        try:
+            yield at
+        finally:
+            running.stopping.set()
+            await task
+
+
+def spawn(url: str, home: Path, toml: str, environment: Mapping[str, str] | None = None) -> Child:
+    """Start a resolver as a process of its own, by its console script."""
+    home.mkdir(exist_ok=True)
+    (home / "registries.toml").write_text(toml)
+    own = {
+        "NATS_URL": url,
+        "IMAGEDRIFT_REGISTRIES": str(home / "registries.toml"),
+        "DOCKER_CONFIG": str(home),
+        "IMAGEDRIFT_LOG": "json",
+    }
+    script = Path(sys.executable).parent / "imagedrift-resolver"
+    return Child.spawn(
+        [script], log=home / "resolver.log", environment={**own, **(environment or {})}
+    )
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
