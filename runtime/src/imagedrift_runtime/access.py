@@ -37,6 +37,7 @@ class Access(Struct, frozen=True, kw_only=True):
             "inbox_prefix": self.inbox.encode(),
             "max_reconnect_attempts": -1,
             "reconnect_to_server_handler": next_server,
+            "reconnect_time_wait": 0.5,  # between tries of the first connection
             "connect_timeout": 5,
             "ping_interval": 20,
             "max_outstanding_pings": 2,

@@ -59,27 +59,23 @@ class Bus:
     """A connection to NATS."""
 
     def __init__(self, link: Link) -> None:
-        self._link = link
+        self.link = link
         self._listening = Listening(link)
 
     @property
     def client(self) -> Any:
         """nats-py's client: another one after the link has been replaced."""
-        return self._link.client
+        return self.link.client
 
     @property
     def js(self) -> Any:
         """nats-py's JetStream context."""
-        return self._link.js
+        return self.link.js
 
     @property
     def health(self) -> Health | None:
         """Where the connection, and loops on it, tell how they are."""
-        return self._link.health
-
-    def complaint(self, since: float) -> str:
-        """Tell what the server complained of, if after `since` (monotonic): it says no more."""
-        return self._link.complaint(since)
+        return self.link.health
 
     async def publish(
         self,
@@ -105,7 +101,7 @@ class Bus:
                 return AlreadyThere()
             raise _not_published(subject, str(error), error.err_code or 0) from error
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise _not_published(subject, self._link.reason(error, began)) from error
+            raise _not_published(subject, self.link.reason(error, began)) from error
         metrics.published.add(outcome="stored")
         return Stored(ack.seq)
 
@@ -133,7 +129,7 @@ class Bus:
         except nats.errors.NoRespondersError as error:
             raise NoAnswer(f"{subject}: nobody serves it") from error
         except (TimeoutError, OSError, nats.errors.Error) as error:
-            raise NoAnswer(f"{subject}: {self._link.reason(error, began)}") from error
+            raise NoAnswer(f"{subject}: {self.link.reason(error, began)}") from error
         if refusal := micro.refusal(answer.headers):
             raise refusal
         return bytes(answer.data)
@@ -179,6 +175,11 @@ class Bus:
         """Deliver everything that the stream holds once more: to rebuild what was made of it."""
         await self._manage(self.js.reset_consumer(stream, consumer, seq=1))
 
+    async def created(self, stream: str) -> datetime:
+        """Tell when a stream was made: sequences of another making are not compared with its."""
+        moment: datetime = (await self._manage(self.js.stream_info(stream))).created
+        return moment
+
     async def lag(self, stream: str, consumer: str) -> Lag:
         """Tell how far a consumer is behind. Raises `NoBus`."""
         info = await self._manage(self.js.consumer_info(stream, consumer))
@@ -186,12 +187,12 @@ class Bus:
 
     async def probe(self) -> None:
         """Make a round trip to the server. Raises `NoBus` when none comes back."""
-        await self._link.probe()
+        await self.link.probe()
 
     async def close(self) -> None:
         """Let listeners finish what they hold, within a bound, and close the connection."""
         await self._listening.drain()
-        await self._link.close()
+        await self.link.close()
 
     async def _manage(self, call: Awaitable[Any]) -> Any:
         began = time.monotonic()
@@ -202,7 +203,7 @@ class Bus:
         except nats.js.errors.ServiceUnavailableError as error:
             raise NoBus("JetStream does not answer: is it enabled, has it a leader?") from error
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise NoBus(self._link.reason(error, began)) from error
+            raise NoBus(self.link.reason(error, began)) from error
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ Rules:
 - Nothing to do is a time-out, of either kind; nats' own derives from the builtin one.
 - A failed fetch backs off with jitter: a loop without that spins thousands of times a second.
 - Nothing is fetched while disconnected: the client would keep the requests, and send them all at
-  once on its return.
+  once on its return. A fetch that was under way is given up: the server has forgotten it.
 - A fetch may bring more than was asked for, what came late for the one before: it is held back.
 - What is wrong is said in health and log, with what to do about it; and it is said when it is over.
 - On leaving, the subscription is ended (nats' own drain would wait for it) and what was delivered
@@ -65,7 +65,7 @@ class Fetch:
                     durable=self._consumer, stream=self._stream
                 )
             fetch = self._subscription.fetch(most, timeout=FETCH_WITHIN_S)
-            self._held = await unless(self._stopping, fetch)
+            self._held = await unless(fetch, self._stopping, self._bus.link.lost)
         except TimeoutError:
             if complaint := self._is_forbidden(began):
                 await self._failed(complaint)
@@ -123,7 +123,7 @@ class Fetch:
 
     def _is_forbidden(self, since: float) -> str:
         """Tell whether nothing came because the server does not let us ask, and its words."""
-        complaint = self._bus.complaint(since).lower()
+        complaint = self._bus.link.complaint(since).lower()
         ours = f"next.{self._part.replace('/', '.')}".lower()
         inbox = self._subscription._deliver.lower() if self._subscription else ours
         is_ours = "permissions" in complaint and (ours in complaint or inbox in complaint)

@@ -13,6 +13,7 @@ Rules:
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -43,13 +44,16 @@ class Link:
         self, access: Access, health: Health | None = None, probe_every_s: float = PROBE_EVERY_S
     ) -> None:
         self.health = health
+        self.call_within_s = CALL_WITHIN_S
         self.client: Any = None
         self.js: Any = None
         self.when_replaced: list[Callable[[], Awaitable[None]]] = []
         """What is to be done on a new client: subscribe again."""
+        self.lost = asyncio.Event()
+        """Set when this connection is lost. The next one has an event of its own."""
         self._access = access
         self._probe_every_s = probe_every_s
-        self._heard: tuple[float, str] = (0.0, "")
+        self._heard: deque[tuple[float, str]] = deque(maxlen=5)
         self._quiet = False
         self._rounds: set[asyncio.Task[float]] = set()
 
@@ -57,27 +61,27 @@ class Link:
         """Connect a new client. Raises `NoBus` when no server lets us in within the bound."""
         client = nats.aio.client.Client()
         began = time.monotonic()
+        self._quiet = False
         try:
             async with asyncio.timeout(self._access.within_s):
                 await client.connect(**self._access.options(), **self._callbacks())
         except Exception as error:  # of many kinds: of sockets, TLS, credentials, the protocol
-            await _close(client)
+            await self._give_up(client)
             raise NoBus(f"no NATS at {self._access}: {self.reason(error, began)}") from error
         except BaseException:
-            await _close(client)
+            await self._give_up(client)
             raise
         self.client = client
-        self.js = client.jetstream(timeout=CALL_WITHIN_S)
+        self.js = client.jetstream(timeout=self.call_within_s)
         self._tell_ready()
 
     async def close(self) -> None:
         """Send what waits to be sent, and close. Never fails, never reports."""
-        self._quiet = True
         if self.client.is_connected:
             with suppress(TimeoutError, nats.errors.Error):
                 async with asyncio.timeout(CLOSE_WITHIN_S):
                     await self.client.flush()
-        await self._abandon()
+        await self._give_up(self.client)
 
     async def probe(self) -> None:
         """Make a round trip to the server. Raises `NoBus` when none comes back."""
@@ -85,10 +89,9 @@ class Link:
         trip = asyncio.create_task(self.client.rtt(_FOR_EVER_S))
         self._rounds.add(trip)
         trip.add_done_callback(self._rounds.discard)
-        await asyncio.wait({trip}, timeout=CALL_WITHIN_S)
-        if not trip.done():
-            error: BaseException | None = TimeoutError(f"nothing came back in {CALL_WITHIN_S:g} s")
-        else:
+        await asyncio.wait({trip}, timeout=self.call_within_s)
+        error: BaseException | None = TimeoutError("nothing came back")
+        if trip.done():
             error = None if trip.cancelled() else trip.exception()
         if error:
             raise NoBus(f"NATS does not answer: {self.reason(error, began)}") from error
@@ -106,13 +109,13 @@ class Link:
                 log.exception("nats.watch_failed")
 
     def complaint(self, since: float) -> str:
-        """Tell what the server complained of last, if after `since` (monotonic)."""
-        when, text = self._heard
-        return text if when >= since else ""
+        """Tell what was complained of after `since` (monotonic), each once."""
+        return "; ".join(dict.fromkeys(text for when, text in self._heard if when >= since))
 
     def reason(self, error: BaseException, since: float) -> str:
         """Put an error into words, with what was heard from the server meanwhile."""
-        text = str(error) or type(error).__name__
+        silence = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+        text = str(error) or silence
         complaint = self.complaint(since)
         return f"{text} ({complaint})" if complaint and complaint != text else text
 
@@ -129,9 +132,7 @@ class Link:
         return not _is_reconnecting(self.client)
 
     async def _replace(self) -> None:
-        self._quiet = True
-        await self._abandon()
-        self._quiet = False
+        await self._give_up(self.client)
         failures = 0
         while True:
             try:
@@ -146,8 +147,12 @@ class Link:
         metrics.reconnects.add(how="replaced")
         log.warning("nats.replaced")
 
-    async def _abandon(self) -> None:
-        await _close(self.client)
+    async def _give_up(self, client: Any) -> None:
+        """Close a client that is not used again: what it has to say of that is no news."""
+        self._quiet = True
+        with suppress(Exception):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await client.close()
         for trip in self._rounds:
             trip.cancel()
 
@@ -160,11 +165,14 @@ class Link:
         }
 
     async def _on_error(self, error: Exception) -> None:
-        self._heard = (time.monotonic(), str(error) or type(error).__name__)
+        text = str(error) or type(error).__name__
+        self._heard.append((time.monotonic(), text))
         if not self._quiet:
-            log.warning("nats.complained", error=self._heard[1])
+            log.warning("nats.complained", error=text)
 
     async def _on_disconnected(self) -> None:
+        self.lost.set()
+        self.lost = asyncio.Event()
         if not self._quiet:
             log.warning("nats.disconnected")
             self._tell_failed("disconnected")
@@ -178,8 +186,9 @@ class Link:
 
     async def _on_closed(self) -> None:
         if not self._quiet:
-            log.error("nats.closed", error=self._heard[1])
-            self._tell_failed(f"closed by the server: {self._heard[1]}")
+            why = str(self.client.last_error or "no reason given")
+            log.error("nats.closed", error=why)
+            self._tell_failed(f"closed for good: {why}")
 
     def _tell_ready(self) -> None:
         if self.health:
@@ -205,9 +214,3 @@ def _is_reconnecting(client: Any) -> bool:
     """Tell whether the client is at work on it: its task can have died and left the state."""
     task = client._reconnection_task
     return bool(client.is_reconnecting and task is not None and not task.done())
-
-
-async def _close(client: Any) -> None:
-    with suppress(Exception):  # whatever it is, this client is not used again
-        async with asyncio.timeout(CLOSE_WITHIN_S):
-            await client.close()

@@ -1,4 +1,4 @@
-"""Waiting that ends when asked to stop."""
+"""Waiting that ends early when something happens."""
 
 import asyncio
 import random
@@ -14,17 +14,16 @@ async def wait(stopping: asyncio.Event, seconds: float) -> None:
             await stopping.wait()
 
 
-async def unless(stopping: asyncio.Event, fetch: Awaitable[list[Any]]) -> list[Any]:
-    """Await `fetch`, but give it up when asked to stop: an unacknowledged message comes again."""
+async def unless(fetch: Awaitable[list[Any]], *events: asyncio.Event) -> list[Any]:
+    """Await `fetch`, but give it up at an event: an unacknowledged message comes again."""
     task = asyncio.ensure_future(fetch)
-    stop = asyncio.ensure_future(stopping.wait())
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, *waits}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() and not task.cancelled() else []
     finally:
-        stop.cancel()
-        if not task.done():
-            task.cancel()
+        for each in (task, *waits):
+            each.cancel()
 
 
 def backoff(failures: int) -> float:

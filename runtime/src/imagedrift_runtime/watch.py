@@ -58,7 +58,7 @@ async def _follow(
                 continue
             with suppress(TimeoutError):  # nothing changed
                 fetch = subscription.fetch(BATCH, timeout=FETCH_WITHIN_S)
-                for message in await unless(stopping, fetch):
+                for message in await unless(fetch, stopping, bus.link.lost):
                     await tell(message)
     finally:
         with suppress(nats.errors.Error):

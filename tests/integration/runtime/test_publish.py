@@ -1,0 +1,113 @@
+"""Publishing: every way in which a message is stored, refused, or lost, has a name."""
+
+import time
+from typing import Any
+
+import pytest
+
+from imagedrift_runtime.bus import AlreadyThere, Bus, NotPublished, Stored, connect
+from imagedrift_sandbox.nats import NatsServer
+from support.nats_bus import OwnStream, until
+
+SINGLE: dict[str, Any] = {
+    "max_msgs_per_subject": 1,
+    "discard": "new",
+    "discard_new_per_subject": True,
+}
+
+
+async def test_a_stored_message_has_its_sequence(bus: Bus) -> None:
+    """Each message is confirmed with the stream's next sequence."""
+    own = await OwnStream.make(bus)
+
+    first = await bus.publish(f"{own.subject}.a", b"1")
+    second = await bus.publish(f"{own.subject}.b", b"2")
+
+    assert (first, second) == (Stored(1), Stored(2))
+
+
+async def test_a_taken_subject_is_an_outcome_and_no_error(bus: Bus) -> None:
+    """A subject that is taken says so, and is free again after its message's time."""
+    own = await OwnStream.make(bus, allow_msg_ttl=True, **SINGLE)
+    subject = f"{own.subject}.a"
+
+    first = await bus.publish(subject, b"1", ttl_s=0.4)  # kept for the least there is: 1 s
+    second = await bus.publish(subject, b"2", ttl_s=1)
+    began = time.monotonic()
+    await until(lambda: _is_stored(bus, subject), what="the subject is free again")
+
+    assert (first, second) == (Stored(1), AlreadyThere())
+    assert time.monotonic() - began < 5
+
+
+async def _is_stored(bus: Bus, subject: str) -> bool:
+    return isinstance(await bus.publish(subject, b"3", ttl_s=1), Stored)
+
+
+async def test_one_message_id_is_stored_once(bus: Bus) -> None:
+    """A second message with the same id is the first one."""
+    own = await OwnStream.make(bus)
+
+    answers = [await bus.publish(f"{own.subject}.a", b"1", message_id="x") for _ in range(2)]
+
+    assert answers == [Stored(1), Stored(1)]
+
+
+async def test_a_subject_without_a_stream_is_not_published(bus: Bus) -> None:
+    """Nothing stores it: that is told at once, with the subject."""
+    with pytest.raises(NotPublished, match=r"nowhere\.at\.all: .*no response"):
+        await bus.publish("nowhere.at.all", b"x")
+
+
+async def test_a_malformed_subject_is_not_published(bus: Bus) -> None:
+    """Text that is no subject is refused before it reaches the wire."""
+    with pytest.raises(NotPublished, match="a b"):
+        await bus.publish("a b", b"x")
+
+
+async def test_a_message_beyond_the_servers_limit_is_not_published(bus: Bus) -> None:
+    """A payload that the server would not take is refused, and the connection lives on."""
+    own = await OwnStream.make(bus)
+
+    with pytest.raises(NotPublished, match="payload"):
+        await bus.publish(f"{own.subject}.a", b"x" * (bus.client.max_payload + 1))
+
+    assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
+
+
+async def test_a_refused_permission_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without permission to publish, the error tells so: nats-py itself sees only a time-out."""
+    monkeypatch.setattr("imagedrift_runtime.link.CALL_WITHIN_S", 0.5)
+    user = '{ user: a, password: a, permissions: { publish: { deny: ["secret.>"] } } }'
+    async with (
+        NatsServer.start(config_extra=f"authorization {{ users: [ {user} ] }}") as server,
+        connect([server.url.replace("//", "//a:a@")], "test") as bus,
+    ):
+        with pytest.raises(NotPublished, match=r"(?i)permissions violation.*secret\.x"):
+            await bus.publish("secret.x", b"x")
+        with pytest.raises(NotPublished) as later:
+            await bus.publish("nowhere.x", b"x")
+
+    assert "ermissions" not in str(later.value), "an old complaint is not the reason of a new error"
+
+
+async def test_without_a_spool_a_publish_fails_at_once(fresh_nats: NatsServer) -> None:
+    """While disconnected nothing is kept by the client, and nothing arrives later."""
+    async with connect([fresh_nats.url], "test", spool=False) as bus:
+        own = await OwnStream.make(bus)
+        fresh_nats.kill()
+        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+
+        began = time.monotonic()
+        with pytest.raises(NotPublished, match="buffer limit"):
+            await bus.publish(f"{own.subject}.a", b"1")
+        with pytest.raises(NotPublished):
+            await bus.say("any.subject", b"1")
+        took = time.monotonic() - began
+
+        await fresh_nats.restart()
+        await until(lambda: bus.client.is_connected, what="reconnected")
+        stored = await bus.publish(f"{own.subject}.b", b"2")
+
+    assert took < 0.5
+    assert stored == Stored(1), "what failed has not arrived later"

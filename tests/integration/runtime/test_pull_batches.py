@@ -1,0 +1,115 @@
+"""Pulling in batches: one outcome per message, in order, or the batch comes again."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+import structlog
+
+from imagedrift_runtime import pull
+from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.outcomes import Done, Outcome, Retry
+from support.nats_bus import OwnStream, until
+
+
+async def run(own: OwnStream, handler: pull.BatchHandler, enough: asyncio.Event) -> None:
+    """Run a loop of batches of four until `enough`."""
+    loop = pull.batches(
+        own.bus, own.name, own.consumer, handler, service="t", size=4, stopping=enough
+    )
+    await asyncio.wait_for(loop, 10)
+
+
+async def test_a_batch_is_no_larger_than_asked_and_nothing_is_left(bus: Bus) -> None:
+    """Ten messages in batches of at most four, each once."""
+    own = await OwnStream.make(bus)
+    await own.fill(10)
+    enough = asyncio.Event()
+    batches: list[list[bytes]] = []
+
+    async def handler(messages: Sequence[pull.Delivery]) -> Sequence[Outcome]:
+        batches.append([each.payload for each in messages])
+        if sum(map(len, batches)) == 10:
+            enough.set()
+        return [Done()] * len(messages)
+
+    await run(own, handler, enough)
+    await until(lambda: _is_settled(own), what="all are acknowledged")
+
+    assert max(map(len, batches)) <= 4
+    assert sorted(payload for batch in batches for payload in batch) == [
+        b"%d" % n for n in range(10)
+    ]
+
+
+async def _is_settled(own: OwnStream) -> bool:
+    return (await own.waiting(), await own.in_flight()) == (0, 0)
+
+
+async def test_each_message_has_the_outcome_of_its_place(bus: Bus) -> None:
+    """Of one batch, those that are to come again do, and the others do not."""
+    own = await OwnStream.make(bus)
+    await own.fill(4)
+    enough = asyncio.Event()
+    seen: list[bytes] = []
+
+    async def handler(messages: Sequence[pull.Delivery]) -> Sequence[Outcome]:
+        seen.extend(each.payload for each in messages)
+        if len(seen) == 6:
+            enough.set()
+        return [
+            Retry("odd", 0.05) if int(each.payload) % 2 and each.deliveries == 1 else Done()
+            for each in messages
+        ]
+
+    await run(own, handler, enough)
+
+    assert sorted(seen) == [b"0", b"1", b"1", b"2", b"3", b"3"]
+
+
+@pytest.mark.parametrize("extra", [-1, 1], ids=["one too few", "one too many"])
+async def test_a_wrong_number_of_outcomes_is_a_defect_that_loses_nothing(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, extra: int
+) -> None:
+    """Nobody knows which outcome is whose: the whole batch comes again."""
+    monkeypatch.setattr(pull, "DEFECT_AGAIN_S", 0.1)
+    own = await OwnStream.make(bus)
+    await own.fill(3)
+    enough = asyncio.Event()
+    again: list[bytes] = []
+
+    async def handler(messages: Sequence[pull.Delivery]) -> Sequence[Outcome]:
+        again.extend(each.payload for each in messages if each.deliveries == 2)
+        if len(again) == 3:
+            enough.set()
+        wrong = extra if all(each.deliveries == 1 for each in messages) else 0
+        return [Done()] * (len(messages) + wrong)
+
+    with structlog.testing.capture_logs() as logs:
+        await run(own, handler, enough)
+    await until(lambda: _is_settled(own), what="all are acknowledged")
+
+    assert sorted(again) == [b"0", b"1", b"2"]
+    assert "handler.failed" in [entry["event"] for entry in logs]
+
+
+async def test_a_long_batch_keeps_its_messages(bus: Bus) -> None:
+    """A batch that takes several times the acknowledgement wait is delivered once."""
+    own = await OwnStream.make(bus, consumer={"ack_wait": 0.3})
+    await own.fill(3)
+    enough = asyncio.Event()
+    deliveries: list[int] = []
+
+    async def slow(messages: Sequence[pull.Delivery]) -> Sequence[Outcome]:
+        deliveries.extend(each.deliveries for each in messages)
+        if len(deliveries) >= 3:
+            enough.set()
+        await asyncio.sleep(1)
+        return [Done()] * len(messages)
+
+    await pull.batches(
+        bus, own.name, own.consumer, slow, service="t", size=3, stopping=enough, ack_wait_s=0.3
+    )
+    await until(lambda: _is_settled(own), what="all are acknowledged")
+
+    assert deliveries == [1, 1, 1]
