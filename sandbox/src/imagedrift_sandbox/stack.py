@@ -5,8 +5,9 @@
         await stack.start_resolver()
         ... stack.dsn ...
 
-`home` keeps everything: the servers' data, the settings given, one log per process. Leaving the
-block stops the services first, by SIGTERM, then the servers.
+`home` keeps everything: the servers' data, the settings given, one log per process. Only where
+PostgreSQL runs as another user who cannot reach it is the database elsewhere, and removed at the
+end. Leaving the block stops the services first, by SIGTERM, then the servers.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -18,6 +19,7 @@ from imagedrift_ingest import migrations
 from imagedrift_runtime import bus, registries, streams
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_sandbox.postgres_programs import can_reach, unprivileged_account
 from imagedrift_sandbox.processes import ServiceProcess
 
 
@@ -50,7 +52,7 @@ class Stack:
         async with (
             NatsServer.start(home / "nats") as nats,
             PostgresServer.start(
-                home / "postgres", settings=postgres_settings, durable=durable
+                _postgres_home(home), settings=postgres_settings, durable=durable
             ) as postgres,
         ):
             stack = cls(home, nats, postgres, freshness_s)
@@ -139,3 +141,7 @@ def named_registry(*hosts: str, extra: Iterable[str] = ()) -> str:
     """Write a registries.toml that lets plain-HTTP registries of this machine be asked."""
     lines = [f'[registry."{host}"]\nscheme = "http"' for host in hosts]
     return "\n".join([*lines, *extra]) + "\n"
+
+
+def _postgres_home(home: Path) -> Path | None:
+    return home / "postgres" if can_reach(home, unprivileged_account()) else None
