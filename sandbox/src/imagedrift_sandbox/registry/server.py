@@ -76,6 +76,7 @@ class SandboxRegistry:
         finally:
             self._closing.set()
             listener.close()
+            server.pre_shutdown()  # idle connections end now
             await server.shutdown(timeout=1.0)
 
     @property
