@@ -6,8 +6,8 @@
 - Reads of a bucket go to the leader: a direct read of a replica may be stale.
 - Two kinds of time-out exist (nats' own and the builtin); the builtin one is caught, as nats' own
   derives from it.
-- The end has an order: who pulls has stopped, listeners finish what they hold, what waits is sent,
-  then the connection is closed. nats' own drain waits for what never comes (5 s, and noise).
+- The end has an order: who pulls has stopped, listeners finish, what waits is sent, the connection
+  is closed. nats' own drain waits for what never comes (5 s, and noise).
 """
 
 import asyncio
@@ -173,6 +173,7 @@ class Bus:
 
     async def reset_consumer(self, stream: str, consumer: str) -> None:
         """Deliver everything that the stream holds once more: to rebuild what was made of it."""
+        await self.lag(stream, consumer)  # a reset of a missing one gets no answer
         await self._manage(self.js.reset_consumer(stream, consumer, seq=1))
 
     async def created(self, stream: str) -> datetime:
@@ -219,11 +220,10 @@ async def connect(
     within_s: float = CONNECT_WITHIN_S,
     probe_every_s: float = PROBE_EVERY_S,
 ) -> AsyncIterator[Bus]:
-    """Connect, and at the end let listeners finish and close.
+    """Connect, and at the end let listeners finish and close. Raises `NoBus` after `within_s`.
 
     `spool=False` makes a publish fail at once while disconnected, instead of being kept by the
     client and delivered as a surprise later: for callers that keep their own newest state.
-    Raises `NoBus` when no server lets us in within `within_s`.
     """
     access = Access(
         urls=tuple(urls),

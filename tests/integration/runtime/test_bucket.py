@@ -1,0 +1,176 @@
+"""Buckets: the newest value, compare and swap, and being told of changes."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from imagedrift_runtime.bus import Bucket, Bus, Entry, NoBus, NotPublished, connect
+from imagedrift_sandbox.nats import NatsServer
+from support.nats_bus import until
+
+KEY = "docker=2Eio.library/nginx=3Alatest"
+
+
+async def make(bus: Bus, **config: object) -> Bucket:
+    """Create a bucket of the test's own."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    await bus.js.add_stream(
+        name=f"KV_{name}",
+        subjects=[f"$KV.{name}.>"],
+        max_msgs_per_subject=1,
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+        **config,
+    )
+    return await bus.bucket(name)
+
+
+async def test_a_value_is_read_as_written(bus: Bus) -> None:
+    """What was put last is what is got, with its revision; an empty value is one too."""
+    bucket = await make(bus)
+
+    revisions = [await bucket.put(KEY, value) for value in (b"1", b"2")]
+
+    assert await bucket.get(KEY) == Entry(b"2", revisions[1])
+    assert revisions == [1, 2]
+    assert await bucket.get("no.such") is None
+    await bucket.put(KEY, b"")
+    assert await bucket.get(KEY) == Entry(b"", 3)
+
+
+async def test_of_many_who_replace_one_revision_one_wins(bus: Bus) -> None:
+    """Compare and swap: all others learn that they lost."""
+    bucket = await make(bus)
+    revision = await bucket.put(KEY, b"0")
+
+    answers = await asyncio.gather(*(bucket.replace(KEY, b"%d" % n, revision) for n in range(20)))
+
+    assert sorted(answers, key=str) == [2, *[None] * 19]
+
+
+async def test_of_many_who_create_one_key_one_wins(bus: Bus) -> None:
+    """Revision 0 means that there is none yet."""
+    bucket = await make(bus)
+
+    answers = await asyncio.gather(*(bucket.replace(KEY, b"%d" % n, 0) for n in range(20)))
+
+    assert sorted(answers, key=str) == [1, *[None] * 19]
+
+
+async def test_a_deleted_key_reads_as_none_and_can_be_made_anew(bus: Bus) -> None:
+    """The marker of a deletion is no value, and no obstacle."""
+    bucket = await make(bus)
+    await bucket.put(KEY, b"1")
+    await bucket.delete(KEY)
+
+    gone = await bucket.get(KEY)
+    anew = await bucket.replace(KEY, b"2", 0)
+
+    assert gone is None
+    assert anew == 3
+    assert await bucket.replace(KEY, b"3", 0) is None
+    assert await bucket.get(KEY) == Entry(b"2", 3)
+
+
+async def test_a_key_that_expired_under_a_marker_can_be_made_anew(bus: Bus) -> None:
+    """Where somebody has set limit markers, an expired key is gone for us all the same."""
+    bucket = await make(bus, allow_msg_ttl=True, subject_delete_marker_ttl=60)
+    await bus.publish(f"$KV.{bucket.name}.{KEY}", b"1", ttl_s=1)
+    assert await bucket.get(KEY) is not None
+
+    await until(lambda: _is_gone(bucket), what="it has expired")
+
+    assert await bucket.replace(KEY, b"2", 0) is not None
+    assert (await bucket.get(KEY) or Entry(b"", 0)).value == b"2"
+
+
+async def _is_gone(bucket: Bucket) -> bool:
+    return await bucket.get(KEY) is None
+
+
+async def test_a_missing_bucket_names_the_remedy(bus: Bus) -> None:
+    """Nothing is created by a service: an operator runs a command for that."""
+    with pytest.raises(NoBus, match=r"stream not found: run `imagedrift streams`"):
+        await bus.bucket("no_such")
+
+
+async def test_a_bucket_without_a_server_says_so(
+    fresh_nats: NatsServer,
+) -> None:
+    """Reading and writing fail with our own errors, in the bound of a call."""
+    async with connect([fresh_nats.url], "test", spool=False) as bus:
+        bucket = await make(bus)
+        fresh_nats.kill()
+        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+
+        with pytest.raises(NoBus):
+            await bucket.get(KEY)
+        with pytest.raises(NotPublished):
+            await bucket.put(KEY, b"1")
+
+
+@asynccontextmanager
+async def watching(bucket: Bucket) -> AsyncIterator[dict[str, bytes | None]]:
+    """Watch for the length of the context; gives what was told last of each key."""
+    told: dict[str, bytes | None] = {}
+    stopping = asyncio.Event()
+
+    async def handler(key: str, entry: Entry | None) -> None:
+        told[key] = entry.value if entry else None
+        if key == "raises":
+            raise ValueError("planted")
+
+    task = asyncio.create_task(bucket.watch(handler, stopping))
+    try:
+        yield told
+        stopping.set()
+        await asyncio.wait_for(task, 5)
+    finally:
+        task.cancel()
+
+
+async def test_a_watcher_is_told_what_is_there_and_what_changes(bus: Bus) -> None:
+    """First every key as it is, then each change, deletions included; a defect ends nothing."""
+    bucket = await make(bus)
+    for key in ("a.1", "b.2"):
+        await bucket.put(key, b"old")
+
+    async with watching(bucket) as told:
+        await until(lambda: len(told) == 2, what="both keys are told")
+        assert told == {"a.1": b"old", "b.2": b"old"}
+        await bucket.put("raises", b"x")
+        await bucket.put("a.1", b"new")
+        await bucket.delete("b.2")
+        await until(lambda: told.get("a.1") == b"new", what="the change")
+        await until(lambda: told["b.2"] is None, what="the deletion")
+
+
+async def test_a_watcher_outlives_its_server(fresh_nats: NatsServer) -> None:
+    """Its consumer is gone with the server's memory: it is made anew, and misses nothing."""
+    async with connect([fresh_nats.url], "test") as bus:
+        bucket = await make(bus)
+        await bucket.put("a", b"1")
+        async with watching(bucket) as told:
+            await until(lambda: told.get("a") == b"1", what="the first value")
+            fresh_nats.kill()
+            await until(lambda: not bus.client.is_connected, what="the client saw the end")
+            await fresh_nats.restart()
+            await until(lambda: bus.client.is_connected, what="reconnected")
+            await bucket.put("a", b"2")
+            await until(lambda: told.get("a") == b"2", what="the value after", within_s=15)
+
+
+async def test_a_watcher_works_where_ordered_consumers_would_not() -> None:
+    """With version 2 replies nats-py's own watch ends the connection; ours does not care."""
+    async with (
+        NatsServer.start(config_extra="feature_flags { js_ack_fc_v2: true }") as server,
+        connect([server.url], "test") as bus,
+    ):
+        bucket = await make(bus)
+        await bucket.put("a", b"1")
+        async with watching(bucket) as told:
+            await until(lambda: told.get("a") == b"1", what="the value")
+        await bus.probe()

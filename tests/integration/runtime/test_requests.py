@@ -1,0 +1,126 @@
+"""Requests and the micro services that answer them."""
+
+import asyncio
+import json
+
+import pytest
+import structlog
+
+from imagedrift_runtime.bus import Bus, NoAnswer, Refused, connect
+from imagedrift_sandbox.nats import NatsServer
+from support.nats_bus import until
+
+
+async def lookup(payload: bytes) -> bytes:
+    """Answer, refuse or fail, as asked."""
+    if payload == b"refuse":
+        raise Refused("404", "no such reference")
+    if payload == b"fail":
+        raise ValueError("the password is hunter2")
+    return payload.upper()
+
+
+async def serve(bus: Bus, subject: str, **options: int) -> None:
+    """Offer `lookup` under a subject of the test's own."""
+    await bus.serve(
+        "imagedrift-resolver", "1.0.0", "Answers now", "lookup", subject, lookup, **options
+    )
+
+
+async def test_a_request_is_answered(bus: Bus) -> None:
+    """What the handler returns comes back."""
+    await serve(bus, "t.req.answer")
+
+    assert await bus.request("t.req.answer", b"nginx") == b"NGINX"
+
+
+async def test_a_refusal_has_its_code_and_words(bus: Bus) -> None:
+    """`Refused` in the handler is `Refused` for who asked."""
+    await serve(bus, "t.req.refuse")
+
+    with pytest.raises(Refused, match="no such reference") as refused:
+        await bus.request("t.req.refuse", b"refuse")
+
+    assert refused.value.code == "404"
+
+
+async def test_a_defect_is_told_without_its_details(bus: Bus) -> None:
+    """What the handler stumbled over is for the log; the service answers the next request."""
+    await serve(bus, "t.req.fail")
+
+    with structlog.testing.capture_logs() as logs, pytest.raises(Refused) as refused:
+        await bus.request("t.req.fail", b"fail")
+
+    assert refused.value.code == "500"
+    assert "hunter2" not in str(refused.value)
+    assert [entry["event"] for entry in logs] == ["request.failed"]
+    assert await bus.request("t.req.fail", b"ok") == b"OK"
+
+
+async def test_a_request_that_nobody_serves_fails_at_once(bus: Bus) -> None:
+    """There is no waiting for nobody."""
+    with pytest.raises(NoAnswer, match=r"t\.req\.nobody: nobody serves it"):
+        await asyncio.wait_for(bus.request("t.req.nobody", b""), 2)
+
+
+async def test_a_request_that_is_not_answered_in_time_fails(bus: Bus) -> None:
+    """Somebody listens and says nothing."""
+
+    async def silent(subject: str, payload: bytes) -> None:
+        """Say nothing."""
+
+    await bus.listen("t.req.silent", silent)
+
+    with pytest.raises(NoAnswer, match="timeout"):
+        await bus.request("t.req.silent", b"", timeout=0.2)
+
+
+async def test_slow_requests_do_not_wait_for_each_other(bus: Bus) -> None:
+    """Up to `slots` are handled at a time, and not more."""
+    at_work = most = 0
+    release = asyncio.Event()
+
+    async def slow(payload: bytes) -> bytes:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await release.wait()
+        at_work -= 1
+        return payload
+
+    await bus.serve("slow", "1.0.0", "Takes its time", "wait", "t.req.slow", slow, slots=2)
+    asked = [asyncio.create_task(bus.request("t.req.slow", b"%d" % n)) for n in range(5)]
+    await until(lambda: at_work == 2, what="two are at work")
+    release.set()
+
+    assert await asyncio.gather(*asked) == [b"%d" % n for n in range(5)]
+    assert most == 2
+
+
+async def test_a_service_is_found_by_the_standard_tools(bus: Bus) -> None:
+    """It answers `$SRV.INFO` with its name, endpoint and subject, as `nats micro` asks."""
+    await serve(bus, "t.req.found")
+
+    info = json.loads(await bus.request("$SRV.INFO.imagedrift-resolver", b""))
+
+    assert info["version"] == "1.0.0"
+    assert [each["subject"] for each in info["endpoints"]] == ["t.req.found"]
+
+
+async def test_a_request_in_hand_is_answered_before_the_end(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    """A service that stops lets nobody wait who was taken."""
+    begun = asyncio.Event()
+
+    async def slow(payload: bytes) -> bytes:
+        begun.set()
+        await asyncio.sleep(0.1)
+        return payload
+
+    async with connect([nats_server.url], "server") as server:
+        await server.serve("ending", "1.0.0", "Ends soon", "wait", "t.req.ending", slow)
+        asked = asyncio.create_task(bus.request("t.req.ending", b"x"))
+        await asyncio.wait_for(begun.wait(), 5)
+
+    assert await asyncio.wait_for(asked, 5) == b"x"
