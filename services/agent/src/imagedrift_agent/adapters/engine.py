@@ -1,8 +1,8 @@
 """A container engine by its Docker-compatible API: Docker Engine, and Podman's socket.
 
-A pass asks for the lists, and for the details of what it has not seen before: an image's details
-are kept by its id, tags and digests, a container's configured reference by its id, as these never
-change. So a pass over an unchanged host is two calls.
+A pass asks for the lists, and for the details of what it has not seen before: an image's are kept
+while the list says the same of it, a container's configured reference for the container's life. So
+a pass over an unchanged host is four calls.
 """
 
 import asyncio
@@ -41,7 +41,6 @@ EVENTS = {
     ],
 }
 
-_ImageKey = tuple[str, tuple[str, ...], tuple[str, ...]]
 _Pool = list[Connection]
 
 
@@ -50,7 +49,8 @@ class Engine:
 
     def __init__(self, find: Callable[[], Address]) -> None:
         self._find = find
-        self._images: dict[_ImageKey, records.Image] = {}
+        self._version = records.Version()
+        self._images: dict[records.ImageSummary, records.Image] = {}
         self._configured: dict[str, str] = {}
 
     async def take(self) -> Survey:
@@ -82,12 +82,14 @@ class Engine:
 
     async def _pass(self, pool: _Pool) -> Survey:
         version = await _version(pool[0])
+        self._forget_if_upgraded(version)
         prefix = path_prefix(version)
         info = await _get(pool[0], f"{prefix}/info", records.Info)
         summaries = await _get(pool[0], f"{prefix}/images/json", list[records.ImageSummary])
         listed = await _get(pool[0], f"{prefix}/containers/json?all=1", list[records.Container])
         containers = await self._with_references(pool, prefix, listed)
-        images = await self._with_details(pool, version, _wanted(summaries, containers))
+        wanted = _wanted(summaries, containers)
+        images = await self._with_details(pool, wanted, by_digest=info.has_containerd_store)
         return Survey(
             census=take_census(images, containers),
             engine="podman" if _is_podman(version) else "docker",
@@ -97,6 +99,12 @@ class Engine:
             hostname=info.name,
             labels=dict(_pairs(info.labels or ())),
         )
+
+    def _forget_if_upgraded(self, version: records.Version) -> None:
+        """Read all details again from an engine that may say more, or otherwise, than before."""
+        if version != self._version:
+            self._version = version
+            self._images.clear()
 
     async def _with_references(
         self, pool: _Pool, prefix: str, listed: list[records.Container]
@@ -116,18 +124,20 @@ class Engine:
         ]
 
     async def _with_details(
-        self, pool: _Pool, version: records.Version, wanted: list[_ImageKey]
+        self, pool: _Pool, wanted: list[records.ImageSummary], *, by_digest: bool
     ) -> list[records.Image]:
         """Read the details of images; those that did not change are known already."""
-        query = "?manifests=1" if wants_manifests(version) else ""
-        prefix = path_prefix(version)
-        self._images = {key: self._images[key] for key in wanted if key in self._images}
+        query = "?manifests=1" if wants_manifests(self._version) else ""
+        prefix = path_prefix(self._version)
+        self._images = {known: self._images[known] for known in wanted if known in self._images}
 
-        async def detail(connection: Connection, key: _ImageKey) -> None:
-            target = f"{prefix}/images/{quote(key[0])}/json{query}"
-            self._images[key] = await _get(connection, target, records.Image)
+        async def detail(connection: Connection, summary: records.ImageSummary) -> None:
+            target = f"{prefix}/images/{quote(summary.id, safe=':')}/json{query}"
+            found = await _get(connection, target, records.Image)
+            digest = records.image_id(found.id) if by_digest else summary.digest
+            self._images[summary] = msgspec.structs.replace(found, digest=digest)
 
-        await _each(pool, [key for key in wanted if key not in self._images], detail)
+        await _each(pool, [each for each in wanted if each not in self._images], detail)
         return list(self._images.values())
 
 
@@ -166,13 +176,12 @@ def _decode(target: str, body: bytes, kind: type[U]) -> U:
 
 
 def _wanted(
-    summaries: Iterable[records.ImageSummary], containers: Iterable[records.Container]
-) -> list[_ImageKey]:
+    summaries: list[records.ImageSummary], containers: list[records.Container]
+) -> list[records.ImageSummary]:
     """The images to look at: those listed, and those that only a container still has."""
-    keys = [(i.id, tuple(i.repo_tags or ()), tuple(i.repo_digests or ())) for i in summaries]
-    known = {records.image_id(key[0]) for key in keys}
-    hidden = {records.image_id(c.image_id) for c in containers if c.image_id} - known
-    return keys + [(image, (), ()) for image in sorted(hidden)]
+    listed = {records.image_id(summary.id) for summary in summaries}
+    hidden = {records.image_id(c.image_id) for c in containers if c.image_id} - listed
+    return summaries + [records.ImageSummary(id=image) for image in sorted(hidden)]
 
 
 def _is_podman(version: records.Version) -> bool:

@@ -1,10 +1,11 @@
 """What one image's record says, whichever engine and image store wrote it.
 
-| | classic store | containerd store |
-|---|---|---|
-| id | digest of the configuration | digest that the name points to: index or manifest |
-| digests | only of what was pulled or pushed | of every name, local builds included |
-| when the tag moves | the old image keeps its digests | the old image loses its names and digests |
+| | classic store | containerd store | Podman |
+|---|---|---|---|
+| id | digest of the configuration | digest that the name points to | digest of the configuration |
+| digests | of what was pulled or pushed | of every name, local builds too | as containerd |
+| when the tag moves | the old image keeps its own | the old image loses them | as containerd |
+| then its digest is | known | its id | the `Digest` of the list |
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ _INDEXES: Final = frozenset(
         "application/vnd.docker.distribution.manifest.list.v2+json",
     }
 )
+_BUILT_HERE: Final = "localhost"
+"""Podman's registry of what has none."""
 _PROJECT: Final = "com.docker.compose.project"
 _SERVICE: Final = "com.docker.compose.service"
 _SWARM_SERVICE: Final = "com.docker.swarm.service.name"
@@ -35,23 +38,24 @@ _SWARM_SERVICE: Final = "com.docker.swarm.service.name"
 def digests_of(image: Image, reference: ImageReference) -> set[str]:
     """Collect the digests that the reference's repository knows the image by."""
     repository = (reference.registry, reference.repository)
-    if not _counts(image, repository):
+    if reference.registry == _BUILT_HERE or not _counts(image, repository):
         return set()
     parsed = map(_with_digest, image.repo_digests or ())
     return {p.digest for p in parsed if p and (p.registry, p.repository) == repository}
 
 
-def was_pulled(image: Image, reference: ImageReference, reference_has_digests: bool) -> bool:
-    """Tell whether an image whose tag moved away came from the reference's repository.
+def forgotten_digest(image: Image, reference: ImageReference, tag_is_known: bool) -> str:
+    """Find the digest of an image whose tag moved away, in a store that forgets it then.
 
-    Only the containerd store forgets it. Without the engine's own word, the image that has the tag
-    now decides: when that one is known to the registry, the old one was, too.
+    It counts when the image came from the reference's repository. Without the engine's own word,
+    the image that has the tag now decides: is that one known to the registry, the old one was, too.
     """
-    if image.descriptor is None:
-        return False
+    if reference.registry == _BUILT_HERE or not is_digest(image.digest):
+        return ""
+    came_from_there = tag_is_known
     if _says_origin(image):
-        return (reference.registry, reference.repository) in _origins(image)
-    return reference_has_digests
+        came_from_there = (reference.registry, reference.repository) in _origins(image)
+    return image.digest if came_from_there else ""
 
 
 def platform_of(image: Image) -> str:
@@ -123,9 +127,7 @@ def _platform(manifest: records.Manifest) -> Platform | None:
 
 def _counts(image: Image, repository: tuple[str, str]) -> bool:
     """Tell whether a digest under this repository means that its registry knows the image."""
-    if image.descriptor is None or not _says_origin(image):
-        return True
-    return repository in _origins(image)
+    return not _says_origin(image) or repository in _origins(image)
 
 
 def _says_origin(image: Image) -> bool:

@@ -125,13 +125,10 @@ def _entry(entries: _Entries, reference: ImageReference, image: Image, *, tagged
     return entry
 
 
-def _local_image(entry: _Entry, reference_has_digests: bool) -> LocalImage:
+def _local_image(entry: _Entry, tag_is_known: bool) -> LocalImage:
     digests = _digests(entry)
-    if not (digests or entry.tagged) and facts.was_pulled(
-        entry.image, entry.reference, reference_has_digests
-    ):
-        # This store forgets the name of an image whose tag moved, but its id is that digest.
-        digests = {image_id(entry.image.id)}
+    if not (digests or entry.tagged):
+        digests = {facts.forgotten_digest(entry.image, entry.reference, tag_is_known)} - {""}
     return LocalImage(
         reference=entry.reference.canonical,
         image_id=image_id(entry.image.id),

@@ -102,7 +102,9 @@ def _from_service(
     if not isinstance(image, str):
         raise Unreadable("no image: it is built here")
     reference = ImageReference.parse(_interpolated(image, variables))
-    platform = service.get("platform")
+    platform = service.get("platform") or ""
+    if not isinstance(platform, str):
+        raise Unreadable("platform: not a text")
     found = _image(reference, reference.digest, str(Platform.parse(platform)) if platform else "")
     container = str(service.get("container_name") or name)
     return replace(found, containers=(container,), services=(f"{project}/{name}",))

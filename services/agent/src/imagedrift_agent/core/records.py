@@ -7,6 +7,8 @@ Podman speaks as well.
 
 from msgspec import Struct, field
 
+_CONTAINERD_STORE = "io.containerd.snapshotter.v1"
+
 
 class Version(Struct, frozen=True, rename="pascal"):
     """`GET /version`: who answers, and which API versions it speaks."""
@@ -25,18 +27,26 @@ class Component(Struct, frozen=True, rename="pascal"):
 
 
 class Info(Struct, frozen=True, rename="pascal"):
-    """`GET /info`: the host's name and the labels that its operator gave the engine."""
+    """`GET /info`: the host's name, its operator's labels for the engine, and the image store."""
 
     name: str = ""
     labels: list[str] | None = None
+    driver_status: list[list[str]] | None = None
+
+    @property
+    def has_containerd_store(self) -> bool:
+        """Tell whether images are kept in containerd's store, by id as the digest pulled."""
+        return any(_CONTAINERD_STORE in row for row in self.driver_status or ())
 
 
 class ImageSummary(Struct, frozen=True, rename="pascal"):
-    """One element of `GET /images/json`."""
+    """One element of `GET /images/json`. Hashable: as long as it is the same, so is the image."""
 
     id: str
-    repo_tags: list[str] | None = None
-    repo_digests: list[str] | None = None
+    repo_tags: tuple[str, ...] | None = None
+    repo_digests: tuple[str, ...] | None = None
+    digest: str = ""
+    """Podman's: the digest that the image has without any name."""
 
 
 class Platform(Struct, frozen=True):
@@ -103,8 +113,10 @@ class Image(Struct, frozen=True, rename="pascal"):
     config: ImageConfig | None = None
     identity: Identity | None = None
     descriptor: Descriptor | None = None
-    """Only the containerd image store has one: the classic store says nothing here."""
+    """What the name points to (API 1.48, containerd image store)."""
     manifests: list[Manifest] | None = None
+    digest: str = ""
+    """What the image is known by without any name; the classic store has none. Put in by us."""
 
 
 class Container(Struct, frozen=True, rename="pascal"):

@@ -1,0 +1,104 @@
+"""What every known engine answers is read as it was meant, see `golden/`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.core.address import Address
+from imagedrift_sandbox.engine import ScriptedEngine
+from imagedrift_schemas.v1 import LocalImage
+from support.golden_engines import golden_files
+
+every_engine = pytest.mark.parametrize("file", golden_files(), ids=lambda file: file.stem)
+
+
+@every_engine
+async def test_an_engines_answers_become_its_images(file: Path, tmp_path: Path) -> None:
+    """The images of an inventory are those that the file's author, or the engine, meant."""
+    golden = json.loads(file.read_text())
+    async with ScriptedEngine.serving(tmp_path / "socket") as engine:
+        engine.answers = golden["answers"]
+        survey = await reading(engine).take()
+
+    assert survey.census.images == msgspec.convert(golden["census"], tuple[LocalImage, ...])
+    assert survey.census.skipped == golden["skipped"]
+
+
+@every_engine
+async def test_the_engine_is_told_by_name_and_version(file: Path, tmp_path: Path) -> None:
+    """Docker and Podman are told apart, though both speak Docker's API."""
+    golden = json.loads(file.read_text())
+    async with ScriptedEngine.serving(tmp_path / "socket") as engine:
+        engine.answers = golden["answers"]
+        survey = await reading(engine).take()
+
+    kind, _, version = file.stem.partition("-")
+    assert survey.engine == kind
+    assert survey.engine_version.startswith(version.partition("-")[0])
+    assert survey.hostname == golden["answers"]["/info"]["Name"]
+
+
+@every_engine
+async def test_calls_use_the_api_version_of_the_engine(file: Path, tmp_path: Path) -> None:
+    """Everything but the question for the version is asked in the newest version of both."""
+    golden = json.loads(file.read_text())
+    async with ScriptedEngine.serving(tmp_path / "socket") as engine:
+        engine.answers = golden["answers"]
+        await reading(engine).take()
+
+    first, *rest = engine.asked
+    assert first == "/version"
+    assert {target.split("/")[1] for target in rest} == {f"v{api_version(golden)}"}
+
+
+@every_engine
+def test_a_golden_file_says_where_it_is_from(file: Path) -> None:
+    """What was recorded and what was written by hand is told apart in the file itself."""
+    about = json.loads(file.read_text())["about"]
+
+    assert about.startswith(("Recorded from ", "Written by hand from the Docker Engine API"))
+
+
+async def test_an_unchanged_host_costs_four_calls(tmp_path: Path) -> None:
+    """Details are asked for once: the second pass over the same host asks only for the lists."""
+    golden = json.loads(golden_files()[0].read_text())
+    async with ScriptedEngine.serving(tmp_path / "socket") as engine:
+        engine.answers = golden["answers"]
+        source = reading(engine)
+        first = await source.take()
+        engine.asked.clear()
+        second = await source.take()
+
+    assert second == first
+    assert len(engine.asked) == 4
+
+
+async def test_an_upgraded_engine_is_read_anew(tmp_path: Path) -> None:
+    """After an upgrade the details are asked for again, in the new version of the API."""
+    golden = json.loads(golden_files()[0].read_text())
+    async with ScriptedEngine.serving(tmp_path / "socket") as engine:
+        engine.answers = golden["answers"]
+        source = reading(engine)
+        await source.take()
+        engine.asked.clear()
+        engine.answers["/version"] |= {"Version": "29.0.0", "ApiVersion": "1.48"}
+        survey = await source.take()
+
+    details = [target for target in engine.asked if target.startswith("/v1.48/images/sha256")]
+    assert survey.engine_version == "29.0.0"
+    assert len(details) == len(golden["answers"]["/images/json"])
+    assert all(target.endswith("?manifests=1") for target in details)
+
+
+def reading(engine: ScriptedEngine) -> Engine:
+    """The adapter, on a scripted engine."""
+    return Engine(lambda: Address(path=str(engine.path)))
+
+
+def api_version(golden: dict[str, Any]) -> str:
+    """The version of the API that the engine speaks."""
+    return str(golden["answers"]["/version"]["ApiVersion"])

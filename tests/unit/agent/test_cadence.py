@@ -1,0 +1,177 @@
+"""When a host speaks, and what it says."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from imagedrift_agent.core.cadence import (
+    RESEND_AFTER,
+    Beat,
+    Confirmed,
+    Publish,
+    Said,
+    Speech,
+    Wait,
+    beaten,
+    begin,
+    next_step,
+    published,
+    refused,
+)
+
+START = datetime(2026, 11, 23, 16, 20, tzinfo=UTC)
+INTERVAL_S = 300
+WITHIN_S = 60.0
+chances = st.floats(0, 1, exclude_max=True)
+
+
+def said(at: datetime = START, degraded: str = "", chance: float = 0.5) -> Said:
+    """Something was said."""
+    return Said(at=at, degraded=degraded, interval_s=INTERVAL_S, chance=chance)
+
+
+def confirmed(fingerprint: str = "a", chance: float = 0.5) -> Speech:
+    """A host whose inventory `a` was confirmed at the start."""
+    speech = begin(Confirmed(), START, chance)
+    return published(speech, Confirmed(fingerprint, START), said(chance=chance))
+
+
+def test_what_is_new_is_published_at_once() -> None:
+    """A host that starts has something to say, and so has one whose images changed."""
+    assert next_step(begin(Confirmed(), START, 0.5), "a", "", START) == Publish()
+    assert next_step(confirmed("a"), "b", "", START) == Publish()
+
+
+def test_a_restart_does_not_repeat_what_was_confirmed() -> None:
+    """A host that starts unchanged says that it lives, not what it has."""
+    speech = begin(Confirmed("a", START), START, 0.5)
+
+    assert next_step(speech, "a", "", START) == Beat()
+
+
+def test_a_host_without_any_inventory_only_lives() -> None:
+    """An engine that never answered leaves nothing to publish, not an empty inventory."""
+    assert next_step(begin(Confirmed(), START, 0.5), "", "no engine", START) == Beat()
+
+
+def test_a_change_of_health_is_said_at_once() -> None:
+    """Both that the engine fails and that it is back."""
+    speech = confirmed()
+
+    assert next_step(speech, "a", "hangs", START) == Beat()
+    assert next_step(beaten(speech, said(degraded="hangs")), "a", "", START) == Beat()
+
+
+@given(chances)
+def test_an_unchanged_host_is_heard_once_per_interval(chance: float) -> None:
+    """Never later than promised, and rarely sooner than four fifths of it."""
+    step = next_step(confirmed(chance=chance), "a", "", START)
+
+    assert isinstance(step, Wait)
+    assert timedelta(seconds=240) <= step.until - START <= timedelta(seconds=300)
+
+
+@given(chances)
+def test_a_confirmed_inventory_is_said_again_within_six_hours(chance: float) -> None:
+    """Should the stream have lost it; not all hosts at the same time."""
+    speech = confirmed(chance=chance)
+
+    assert next_step(speech, "a", "", START + RESEND_AFTER * 0.79) != Publish()
+    assert next_step(speech, "a", "", START + RESEND_AFTER) == Publish()
+
+
+@given(st.integers(1, 40), chances)
+def test_a_refusal_is_waited_out_within_the_window(failures: int, chance: float) -> None:
+    """The wait doubles, is drawn at random, and never leaves the window."""
+    speech = confirmed()
+    for _ in range(failures):
+        speech = refused(speech, START, WITHIN_S, chance)
+
+    step = next_step(speech, "b", "", START)
+
+    ceiling = min(WITHIN_S, 2.0 ** (failures - 1))
+    expected = START + timedelta(seconds=ceiling * chance)
+    assert step == (Wait(expected) if expected > START else Publish())
+
+
+def test_a_clock_that_was_set_back_does_not_put_off_the_resend() -> None:
+    """A confirmation from the future counts from now."""
+    speech = begin(Confirmed("a", START + timedelta(days=400)), START, 0.5)
+
+    assert next_step(speech, "a", "", START + RESEND_AFTER) == Publish()
+
+
+class Conversation(RuleBasedStateMachine):
+    """A host speaks to a NATS that comes and goes; what it holds changes all the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.newest = "a"
+        self.degraded = ""
+        self.nats: str = ""
+        self.last_heard = START
+        self.refused_last = False
+        self.speech = begin(Confirmed(), START, 0.5)
+
+    @rule(fingerprint=st.sampled_from("abc"))
+    def the_host_changes(self, fingerprint: str) -> None:
+        """Its images become others."""
+        self.newest = fingerprint
+
+    @rule(reason=st.sampled_from(["", "hangs", "talks nonsense"]))
+    def the_engine_is(self, reason: str) -> None:
+        """Well, or not."""
+        self.degraded = reason
+
+    @rule(seconds=st.integers(0, 4000))
+    def time_passes(self, seconds: int) -> None:
+        """With NATS there or not."""
+        self.now += timedelta(seconds=seconds)
+
+    @rule(there=st.booleans(), chance=chances)
+    def the_host_does_what_is_due(self, there: bool, chance: float) -> None:
+        """Until there is nothing left to do, or NATS refuses."""
+        for _ in range(4):
+            match next_step(self.speech, self.newest, self.degraded, self.now):
+                case Wait():
+                    return
+                case _ if not there:
+                    self.speech = refused(self.speech, self.now, WITHIN_S, chance)
+                    self.refused_last = True
+                case Publish():
+                    self.nats = self.newest
+                    record = Confirmed(self.newest, self.now)
+                    self.speech = published(self.speech, record, self.told(chance))
+                case Beat():
+                    self.speech = beaten(self.speech, self.told(chance))
+
+    def told(self, chance: float) -> Said:
+        """Something was said now."""
+        self.last_heard, self.refused_last = self.now, False
+        return said(self.now, self.degraded, chance)
+
+    @invariant()
+    def what_is_confirmed_is_what_nats_has(self) -> None:
+        """The host never believes that NATS has what it has not."""
+        assert self.speech.confirmed.fingerprint == self.nats
+
+    @invariant()
+    def a_quiet_host_is_up_to_date(self) -> None:
+        """Silence without a refusal means that NATS has the newest and heard of us lately."""
+        step = next_step(self.speech, self.newest, self.degraded, self.now)
+        if isinstance(step, Wait) and not self.refused_last:
+            assert self.nats == self.newest
+            assert self.now - self.last_heard <= timedelta(seconds=INTERVAL_S)
+
+    @invariant()
+    def no_wait_is_longer_than_promised(self) -> None:
+        """Neither the window of a refusal nor the interval is ever left."""
+        step = next_step(self.speech, self.newest, self.degraded, self.now)
+        if isinstance(step, Wait):
+            assert step.until - self.now <= timedelta(seconds=max(INTERVAL_S, WITHIN_S))
+
+
+TestConversation = Conversation.TestCase

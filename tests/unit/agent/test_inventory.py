@@ -1,0 +1,269 @@
+"""An engine's records become images: every rule of the inventory, one by one."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.records import Container, Image, ImageConfig
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import LocalImage
+
+ID, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+D1, D2, D3 = (f"sha256:{digit * 64}" for digit in "abc")
+
+
+def image(identity: str = ID, *tags: str, digests: tuple[str, ...] = (), **more: Any) -> Image:
+    """One image of the engine."""
+    return Image(id=identity, repo_tags=list(tags), repo_digests=list(digests), **more)
+
+
+def container(reference: str, identity: str = ID, name: str = "web", **more: Any) -> Container:
+    """One running container of the engine."""
+    fields = {"state": "running", **more}
+    return Container(id=name * 9, names=[f"/{name}"], image=reference, image_id=identity, **fields)
+
+
+def images_of(images: list[Image], containers: list[Container]) -> list[LocalImage]:
+    """The images of the census."""
+    return list(take_census(images, containers).images)
+
+
+def test_digests_of_another_repository_do_not_count() -> None:
+    """A second name of a pulled image is local: its own registry knows nothing of it."""
+    pulled = image(ID, "nginx:1", "mine/nginx:1", digests=(f"nginx@{D1}",))
+
+    hub, mine = images_of([pulled], [])
+
+    assert (hub.reference, hub.repo_digests) == ("docker.io/library/nginx:1", (D1,))
+    assert (mine.reference, mine.repo_digests) == ("docker.io/mine/nginx:1", ())
+
+
+def test_every_name_of_docker_hub_is_one() -> None:
+    """A digest under one spelling of Docker Hub counts for a tag under another."""
+    [found] = images_of(
+        [image(ID, "docker.io/nginx:1", digests=(f"index.docker.io/nginx@{D1}",))], []
+    )
+
+    assert found.repo_digests == (D1,)
+
+
+def test_two_digests_of_one_repository_are_a_sorted_set() -> None:
+    """An index that moved without a change for this platform leaves both of its digests."""
+    digests = (f"nginx@{D2}", f"nginx@{D1}", f"nginx@{D2}")
+
+    [found] = images_of([image(ID, "nginx:1", digests=digests)], [])
+
+    assert found.repo_digests == (D1, D2)
+
+
+def test_a_container_is_listed_under_its_configured_reference() -> None:
+    """The short and the full spelling of a reference are the same image."""
+    [found] = images_of([image(ID, "nginx:latest")], [container("nginx")])
+
+    assert found.containers == ("web",)
+    assert found.running == 1
+    assert found.tagged
+
+
+def test_a_container_whose_tag_moved_keeps_its_reference_and_digests() -> None:
+    """The old image is reported beside the new one, with what it was pulled as."""
+    new = image(ID, "nginx:1", digests=(f"nginx@{D2}",))
+    old = image(OTHER, digests=(f"nginx@{D1}",))
+
+    first, second = images_of([new, old], [container("nginx:1", OTHER)])
+
+    assert (first.image_id, first.repo_digests, first.tagged) == (ID, (D2,), True)
+    assert (second.image_id, second.repo_digests, second.tagged) == (OTHER, (D1,), False)
+    assert first.reference == second.reference
+    assert second.containers == ("web",)
+
+
+def test_an_image_pulled_by_digest_is_listed_by_digest() -> None:
+    """Without a tag the digest is its name, and it is not taken for a moved tag."""
+    [found] = images_of([image(ID, digests=(f"nginx@{D1}",))], [])
+
+    assert found.reference == f"docker.io/library/nginx@{D1}"
+    assert found.tagged
+
+
+def test_a_swarm_reference_is_followed_by_its_tag() -> None:
+    """The digest of `repo:tag@digest` joins the digests of `repo:tag`."""
+    [found] = images_of([image(ID, digests=(f"nginx@{D1}",))], [container(f"nginx:1@{D2}")])
+
+    assert found.reference == "docker.io/library/nginx:1"
+    assert found.repo_digests == (D1, D2)
+
+
+def test_an_image_without_any_name_is_passed_over() -> None:
+    """Neither a nameless image nor the placeholders of old engines are listed or counted."""
+    nameless = image(ID, "<none>:<none>", digests=("<none>@<none>",))
+
+    census = take_census([nameless, image(OTHER)], [])
+
+    assert census.images == ()
+    assert census.skipped == {}
+
+
+def test_what_has_no_usable_name_is_counted_by_reason() -> None:
+    """A name that is none, a container run by id, and one whose image went are told apart."""
+    containers = [
+        container("Not A Name", name="a"),
+        container(ID, name="b"),
+        container(ID.removeprefix("sha256:")[:12], name="c"),
+        container("nginx:1", f"sha256:{'9' * 64}", name="d"),
+    ]
+
+    census = take_census([image(ID, "good:1", "Bad Name:1")], containers)
+
+    assert [found.reference for found in census.images] == ["docker.io/library/good:1"]
+    assert census.skipped == {"bad_name": 2, "container_by_id": 2, "image_gone": 1}
+
+
+def test_a_tag_that_reads_like_an_id_is_a_tag() -> None:
+    """An image may be called like the start of its own id; its tag says that it is a name."""
+    [found] = images_of([image(ID, "111111111111:latest")], [container("111111111111")])
+
+    assert found.containers == ("web",)
+
+
+def test_a_container_may_opt_out() -> None:
+    """An image that only such containers use is not reported; others are not affected."""
+    ignored = {"imagedrift.ignore": "true"}
+    images = [image(ID, "nginx:1"), image(OTHER, "redis:7")]
+    containers = [
+        container("nginx:1", labels=ignored, name="a"),
+        container("redis:7", OTHER, labels=ignored, name="b"),
+        container("redis:7", OTHER, name="c"),
+    ]
+
+    [found] = images_of(images, containers)
+
+    assert found.reference == "docker.io/library/redis:7"
+    assert found.containers == ("c",)
+
+
+def test_an_image_may_opt_out_with_its_containers() -> None:
+    """A label of the image goes for the containers, which inherit it, and counts as no fault."""
+    ignored = {"imagedrift.ignore": "true"}
+    opted_out = image(ID, "nginx:1", config=ImageConfig(labels=ignored))
+
+    census = take_census([opted_out], [container("nginx:1", labels=ignored)])
+
+    assert census.images == ()
+    assert census.skipped == {}
+
+
+def test_a_crash_loop_changes_nothing() -> None:
+    """Between two attempts a container counts as running, or each attempt would be news."""
+    running = images_of([image(ID, "nginx:1")], [container("nginx:1")])
+    restarting = images_of([image(ID, "nginx:1")], [container("nginx:1", state="restarting")])
+    stopped = images_of([image(ID, "nginx:1")], [container("nginx:1", state="exited")])
+
+    assert restarting == running
+    assert stopped[0].running == 0
+
+
+def test_services_are_named_by_their_labels() -> None:
+    """Compose says project and service, Swarm the service; the same one is said once."""
+    compose = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+    swarm = {"com.docker.swarm.service.name": "shop_api"}
+    containers = [
+        container("nginx:1", name="a", labels=compose),
+        container("nginx:1", name="b", labels=compose),
+        container("nginx:1", name="c", labels=swarm),
+    ]
+
+    [found] = images_of([image(ID, "nginx:1")], containers)
+
+    assert found.services == ("shop/web", "shop_api")
+
+
+def test_podmans_localhost_is_no_registry() -> None:
+    """What Podman built is local, although Podman makes up a digest for it."""
+    [found] = images_of([image(ID, "localhost/app:1", digests=(f"localhost/app@{D1}",))], [])
+
+    assert found.repo_digests == ()
+
+
+def test_a_link_of_another_container_is_not_its_name() -> None:
+    """A linked container has several names; its own has one slash."""
+    linked = container("nginx:1")
+    linked = Container(**{**fields_of(linked), "names": ["/other/alias", "/web"]})
+
+    [found] = images_of([image(ID, "nginx:1")], [linked])
+
+    assert found.containers == ("web",)
+
+
+def test_nonsense_in_one_record_spares_the_others() -> None:
+    """A platform or a date that is none is left out of its image, which is still listed."""
+    odd = image(ID, "nginx:1", created="yesterday", os="§", architecture="amd64", size=-1)
+
+    [found] = images_of([odd], [])
+
+    assert (found.platform, found.created_at, found.size) == ("unknown/unknown", None, 0)
+
+
+def fields_of(record: Container) -> dict[str, Any]:
+    """A record as keyword arguments."""
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+NAMES = st.sampled_from(
+    ["nginx:1", "nginx", "<none>:<none>", "Bad Name", "", "a/b:2", ID, f"nginx@{D1}", "x:1@" + D2]
+)
+IDS = st.sampled_from([ID, OTHER, "3" * 64, ""])
+DIGESTS = st.sampled_from([f"nginx@{D1}", f"a/b@{D2}", D3, "<none>@<none>", "nginx@sha256:1", ""])
+IMAGES = st.builds(
+    Image,
+    id=IDS.filter(bool),
+    repo_tags=st.none() | st.lists(NAMES, max_size=3),
+    repo_digests=st.none() | st.lists(DIGESTS, max_size=3),
+    created=st.text(max_size=30),
+    os=st.text(max_size=5),
+    architecture=st.text(max_size=5),
+    digest=st.sampled_from(["", D1, "nonsense"]),
+)
+CONTAINERS = st.builds(
+    Container,
+    id=st.text("abcdef", min_size=12, max_size=12),
+    names=st.none() | st.lists(st.text(max_size=5), max_size=2),
+    image=NAMES,
+    image_id=IDS,
+    state=st.sampled_from(["running", "exited", "restarting", "?"]),
+    labels=st.none() | st.dictionaries(st.just("imagedrift.ignore"), st.text(max_size=4)),
+)
+
+
+@given(st.lists(IMAGES, max_size=4), st.lists(CONTAINERS, max_size=5), st.randoms())
+def test_whatever_an_engine_says_becomes_an_inventory(
+    images: list[Image], containers: list[Container], shuffle: Any
+) -> None:
+    """Nothing raises; the result is in canonical order, without twins, and every name is one."""
+    images = list({each.id: each for each in images}.values())
+    census = take_census(images, containers)
+
+    keys = [(found.reference, found.image_id) for found in census.images]
+    assert keys == sorted(set(keys))
+    for found in census.images:
+        assert ImageReference.parse(found.reference).canonical == found.reference
+        assert list(found.repo_digests) == sorted(set(found.repo_digests))
+        assert 0 <= found.running <= len(found.containers)
+
+
+@given(st.lists(IMAGES, max_size=4), st.lists(CONTAINERS, max_size=5), st.randoms())
+def test_the_order_of_an_engines_answers_does_not_matter(
+    images: list[Image], containers: list[Container], shuffle: Any
+) -> None:
+    """The same host in another order is the same content, so it is not published again."""
+    images = list({each.id: each for each in images}.values())
+    before = take_census(images, containers)
+    shuffle.shuffle(images)
+    shuffle.shuffle(containers)
+
+    after = take_census(images, containers)
+
+    assert after.images == before.images
+    assert after.skipped == before.skipped
