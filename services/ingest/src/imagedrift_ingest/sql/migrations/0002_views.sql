@@ -22,7 +22,8 @@ SELECT
   r.reference, r.registry, r.repository, r.tag,
   c.platform, c.image_id, c.repo_digests AS local_digests, a.remote_digest,
   c.verdict, c.reason, greatest(c.verdict_since, hi.since) AS verdict_since,
-  coalesce(a.checked_at, a.attempted_at) AS checked_at, a.next_check_at,
+  CASE WHEN c.verdict NOT IN ('pinned', 'local') THEN coalesce(a.checked_at, a.attempted_at) END AS checked_at,
+  CASE WHEN c.verdict NOT IN ('pinned', 'local') THEN a.next_check_at END AS next_check_at,
   coalesce(a.failure IS NOT NULL AND (a.remote_digest IS NOT NULL OR a.gone)
     AND c.verdict NOT IN ('pinned', 'local'), false) AS stale,
   CASE
