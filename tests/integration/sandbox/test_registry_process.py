@@ -1,0 +1,83 @@
+"""The registry as its own process obeys its switchboard, and is fast enough to measure with."""
+
+import time
+
+import aiohttp
+import pytest
+
+from imagedrift_sandbox.registry import (
+    Auth,
+    Budget,
+    Fault,
+    Image,
+    Kind,
+    RegistryProcess,
+    Scheme,
+    Shape,
+)
+from support.load import heads
+
+
+async def test_the_switchboard_does_all_that_the_registry_can() -> None:
+    """Images, faults, rules, budgets and counters work from another process."""
+    async with RegistryProcess.start() as registry, aiohttp.ClientSession() as client:
+        one, two = await registry.push(
+            [Image(repository="a"), Image(repository="b", shape=Shape.INDEX, seed=2)]
+        )
+        where = f"{registry.url}/v2/a/manifests/latest"
+        async with client.head(where) as response:
+            assert response.headers["Docker-Content-Digest"] == one.digest
+        number = await registry.misbehave(Fault(status=503))
+        assert (await client.head(where)).status == 503
+        await registry.behave(number)
+        await registry.authenticate(Auth(scheme=Scheme.BEARER))
+        assert (await client.head(where)).status == 401
+        await registry.authenticate(Auth())
+        await registry.limit(Budget(limit=0))
+        assert (await client.get(where)).status == 429
+        totals, requests = await registry.totals(), await registry.requests()
+        await registry.reset_counts()
+        after = await registry.totals()
+
+    assert two.children.keys() == {"linux/amd64"}
+    assert (totals.of(Kind.MANIFEST_HEAD), totals.get_requests, totals.rejected) == (3, 1, 1)
+    assert [seen.status for seen in requests] == [200, 503, 401, 429]
+    assert after.total == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "faults", b'{"stauts": 500}', 400),
+        ("POST", "faults", b"not json", 400),
+        ("DELETE", "faults/77", b"", 404),
+        ("DELETE", "faults/x", b"", 400),
+        ("GET", "nonsense", b"", 404),
+    ],
+)
+async def test_a_wrong_switch_is_named(method: str, path: str, body: bytes, status: int) -> None:
+    """A misspelt field, bytes that are no JSON or an unknown switch is an error that says so."""
+    async with RegistryProcess.start() as registry, aiohttp.ClientSession() as client:
+        where = f"{registry.url}/_sandbox/{path}"
+        async with client.request(method, where, data=body) as response:
+            assert response.status == status
+            assert (await response.json())["errors"][0]["message"]
+
+
+async def test_it_answers_enough_heads_a_second() -> None:
+    """A thousand HEADs on 100 connections, each delayed by 50 ms, take near to half a second.
+
+    The bound is generous, because the machine has other things to do; what is reached on a quiet
+    one is far above.
+    """
+    async with RegistryProcess.start() as registry:
+        await registry.push([Image(repository=f"r{number}") for number in range(50)])
+        await registry.misbehave(Fault(latency_s=0.05))
+        began = time.monotonic()
+        answered = await heads(registry.host, [f"r{number % 50}" for number in range(1000)], 100)
+        took = time.monotonic() - began
+        totals = await registry.totals()
+
+    assert answered == {200: 1000}
+    assert totals.head_requests == 1000
+    assert 0.5 <= took < 5.0
