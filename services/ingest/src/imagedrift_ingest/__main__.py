@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 SERVICE = "imagedrift-ingest"
 PLAN_EVERY_S = 0.5
+PLAN_GATHER_S = 0.2
 HEARTBEATS_EVERY_S = 0.25
 
 
@@ -70,6 +71,7 @@ async def _serve(
     await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
 
     async def plan() -> None:
+        await asyncio.sleep(PLAN_GATHER_S)  # new references come in many batches
         plan_now.clear()
         await questions.ask_due(now(), asker)
 

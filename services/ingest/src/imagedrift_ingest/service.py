@@ -93,16 +93,16 @@ class Ingest:
         """Store inventories: the newest of each host, images only where they changed."""
         read = [_read(delivery) for delivery in deliveries]
         newest = inventories.newest(r for r in read if isinstance(r, Said))
-        fates = await self._remember(await self._epoch(deliveries[0].stream), newest)
+        fates = await self._remember(deliveries[0].stream, newest)
         return [
             r if isinstance(r, Reject) else fates.get((r.site, r.host, r.seq), Done()) for r in read
         ]
 
     async def digests(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store answers and descriptions, and judge what they change."""
-        epoch = await self._epoch(deliveries[0].stream)
 
         async def store(batch: Sequence[Delivery]) -> None:
+            epoch = await self._epoch(batch[0].stream)
             read = [(d, codec.decode(d.payload, AnyAnswer)) for d in batch if d.payload]
             answers: dict[str, tuple[int, Answer]] = {}
             for d, said in sorted(read, key=lambda pair: pair[0].stream_seq):
@@ -119,9 +119,9 @@ class Ingest:
 
     async def registries(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store what registries allow."""
-        epoch = await self._epoch(deliveries[0].stream)
 
         async def store(batch: Sequence[Delivery]) -> None:
+            epoch = await self._epoch(batch[0].stream)
             kept = [d for d in batch if d.payload]
             states = [(d.stream_seq, codec.decode(d.payload, RegistryState)) for d in kept]
             await self._answers.registries(epoch, states)
@@ -130,9 +130,9 @@ class Ingest:
 
     async def dead_letters(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store refused messages. One that cannot be read is dropped: it has no further grave."""
-        epoch = await self._epoch(deliveries[0].stream)
 
         async def store(batch: Sequence[Delivery]) -> None:
+            epoch = await self._epoch(batch[0].stream)
             letters = [(d.stream_seq, codec.decode(d.payload, DeadLetter)) for d in batch]
             await self._answers.bury(epoch, letters)
 
@@ -140,11 +140,12 @@ class Ingest:
         return [Done() if isinstance(fate, Reject) else fate for fate in fates]
 
     async def _remember(
-        self, epoch: int, said: Sequence[Said]
+        self, stream: str, said: Sequence[Said]
     ) -> dict[tuple[str, str, int], Outcome]:
         """Store what hosts said; the fate of each message, by host and sequence."""
 
         async def store(batch: Sequence[Said]) -> None:
+            epoch = await self._epoch(stream)
             wanted = await self._hosts.changed(batch)
             while True:
                 images = self._read_images(batch, wanted)

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import structlog
 
-from imagedrift_runtime.bus import Bus, NotPublished, Stored
+from imagedrift_ingest.service import Away
+from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored
 from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
@@ -35,7 +36,12 @@ class Epochs:
         clock = asyncio.get_running_loop().time()
         looked, epoch = self._known.get(stream, (0.0, 0))
         if not epoch or clock - looked > EPOCH_KEPT_S:
-            created = (await self._bus.js.stream_info(stream)).created
+            try:
+                created = await self._bus.created(stream)
+            except NoBus as error:
+                if epoch:
+                    return epoch
+                raise Away(str(error)) from error
             epoch = int(created.timestamp() * 1_000_000)
             self._known[stream] = (clock, epoch)
         return epoch

@@ -8,7 +8,7 @@ Rules:
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -26,8 +26,6 @@ MOST_TEXT: Final = 4096
 MOST_COUNT: Final = 2**31 - 1
 MOST_SIZE: Final = 2**63 - 1
 MOST_PLATFORM: Final = 200
-SEPARATOR: Final = "\x1f"
-"""Joins the names of containers for the database; a control character, so part of none."""
 
 _images = msgspec.json.Decoder(tuple[LocalImage, ...])
 _about = msgspec.json.Encoder(order="deterministic")
@@ -47,13 +45,11 @@ class Said(Struct, frozen=True):
 
 
 class Image(Struct, frozen=True):
-    """One row of a host: a local image under a reference, as the database wants it."""
+    """One row of a host: a local image under a reference."""
 
     key: "ImageKey"
-    running: int
-    tagged: bool
     shared: bool
-    containers: str | None
+    """Whether the host has another image of the same reference."""
     local: LocalImage
 
 
@@ -131,23 +127,20 @@ def images_of(raw: Raw, keys: "Keys") -> list[Image]:
         raise Malformed(f"images: {len(images)} are more than {MOST_IMAGES}")
     merged: dict[ImageKey, LocalImage] = {}
     for place, image in enumerate(images):
-        _check_counts(place, image)
         key = keys.of(place, image)
+        if image.containers or image.running:
+            _check_containers(place, image)
         merged[key] = image if key not in merged else _merge(merged[key], image)
-    of_reference: dict[str, int] = {}
-    for key in merged:
-        of_reference[key.reference] = of_reference.get(key.reference, 0) + 1
-    return [
-        Image(
-            key,
-            image.running,
-            image.tagged,
-            of_reference[key.reference] > 1,
-            SEPARATOR.join(image.containers) or None,
-            image,
-        )
-        for key, image in merged.items()
-    ]
+    several = _several({key.reference for key in merged}, merged)
+    return [Image(key, key.reference in several, image) for key, image in merged.items()]
+
+
+def _several(references: set[str], merged: Iterable[ImageKey]) -> Collection[str]:
+    """Name the references that a host has several images of: on most hosts there is none."""
+    counted = [key.reference for key in merged]
+    if len(counted) == len(references):
+        return ()
+    return {reference for reference in references if counted.count(reference) > 1}
 
 
 class Keys:
@@ -189,14 +182,16 @@ def _checked(where: str, image: LocalImage) -> ImageKey:
         raise Malformed(f"{where}.manifest_digest: {image.manifest_digest[:80]!a} is no digest")
     if not image.platform or len(image.platform) > MOST_PLATFORM:
         raise Malformed(f"{where}.platform: {image.platform[:80]!a} is none")
+    if not 0 <= image.size <= MOST_SIZE:
+        raise Malformed(f"{where}.size: must be a count of bytes")
     _check_text(f"{where}.platform", image.platform)
     digests = tuple(sorted(set(image.repo_digests)))
     return ImageKey(reference, image.image_id, digests, image.platform)
 
 
-def _check_counts(place: int, image: LocalImage) -> None:
-    if not 0 <= image.running <= MOST_COUNT or not 0 <= image.size <= MOST_SIZE:
-        raise Malformed(f"images[{place}]: running and size must be counts")
+def _check_containers(place: int, image: LocalImage) -> None:
+    if not 0 <= image.running <= MOST_COUNT:
+        raise Malformed(f"images[{place}].running: must be a count")
     for name in image.containers:
         _check_text(f"images[{place}].containers", name)
 

@@ -7,6 +7,7 @@ Rules:
   commit, so that an answer arriving at the same time either is seen here or sees the new row.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -52,27 +53,33 @@ class Dictionary:
         self.made = 0
         """How many comparisons were new: a reason to look for new questions."""
         self._ids: dict[ImageKey, int] = {}
+        self._one_at_a_time = asyncio.Lock()
 
     def forget(self) -> None:
         """Forget every key."""
         self._ids.clear()
 
-    async def keys_of(self, images: Iterable[Image]) -> Mapping[ImageKey, int]:
-        """Return the keys of comparisons, making rows for new ones."""
-        new = {image.key: image for image in images if image.key not in self._ids}
-        if not new:
+    async def keys_of(self, images: Sequence[Image]) -> Mapping[ImageKey, int]:
+        """Return the keys of comparisons, these among them, making rows for new ones."""
+        if all(image.key in self._ids for image in images):
             return self._ids
-        if len(self._ids) + len(new) > MOST_REMEMBERED:
-            self._ids = {}
-            return await self.keys_of(images)
+        async with self._one_at_a_time:
+            # Another batch may have brought the same images meanwhile.
+            new = {image.key: image for image in images if image.key not in self._ids}
+            if len(self._ids) + len(new) > MOST_REMEMBERED:
+                # Batches at work keep the old mapping.
+                self._ids, new = {}, {image.key: image for image in images}
+            self._ids.update(await self._find_or_make(new))
+            return self._ids
+
+    async def _find_or_make(self, new: Mapping[ImageKey, Image]) -> dict[ImageKey, int]:
         ordered = sorted(new, key=msgspec.structs.astuple)
         found = await self._database.transaction(lambda c: _find(c, ordered))
         missing = [new[key] for key in ordered if key not in found]
         if missing:
             found |= await self._database.transaction(lambda c: self._make(c, missing))
             self.made += len(missing)
-        self._ids |= found
-        return self._ids
+        return found
 
     async def _make(
         self, connection: asyncpg.Connection, images: Sequence[Image]

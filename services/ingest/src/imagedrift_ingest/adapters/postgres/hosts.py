@@ -3,6 +3,7 @@
 Rules:
 - Rows of hosts are locked in id order, always, so that replicas wait but never deadlock.
 - The gate decides who is newer (P5); a message that is not costs nothing more.
+- A first inventory is copied: there is nothing to compare it with.
 - An unchanged host costs its heartbeat row; its images are neither decoded nor read.
 - Keys of hosts are kept in memory. Should a row have gone meanwhile, the foreign key says so and
   everything remembered is forgotten.
@@ -18,12 +19,15 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.core.inventories import Image, Said
+from imagedrift_ingest.core.inventories import Image, ImageKey, Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_schemas.v1 import Alive
 
 SQL = load("hosts")
 MOST_REMEMBERED = 500_000
+COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "containers")
+SEPARATOR = "\x1f"
+"""A control character, so part of no container's name."""
 
 
 class Hosts:
@@ -71,12 +75,18 @@ class Hosts:
             if needed:
                 raise ImagesNeeded(needed)
             fresh = [by_id[row["host_id"]] for row in news if row["first"]]
-            await connection.execute(SQL["load"], *_rows(fresh, ids, images, keys))
+            if fresh:
+                await connection.copy_records_to_table(
+                    "host_images",
+                    schema_name="fleet",
+                    columns=COLUMNS,
+                    records=_rows(fresh, ids, images, keys),
+                )
             moved = [by_id[row["host_id"]] for row in news if not row["first"]]
             if moved:
                 changed = [ids[_name(one)] for one in moved], [one.seen_at for one in moved]
-                rows = _rows(moved, ids, images, keys)
-                await connection.execute(SQL["reconcile"], *rows, *changed)
+                rows = [(*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys)]
+                await connection.execute(SQL["reconcile"], *arguments(rows, 7), *changed)
             return len(accepted)
 
         try:
@@ -161,16 +171,30 @@ def _rows(
     said: Sequence[Said],
     ids: Mapping[HostName, int],
     images: Mapping[HostName, Sequence[Image]],
-    keys: Mapping[Any, int],
-) -> tuple[list[Any], ...]:
-    """Lay out the rows of hosts, in key order: the index is filled from left to right."""
+    keys: Mapping[ImageKey, int],
+) -> list[tuple[Any, ...]]:
+    """Lay out the rows of hosts as `COLUMNS`, in key order: the index fills from left to right."""
     rows: list[tuple[Any, ...]] = []
     for host_id, one in sorted((ids[_name(one)], one) for one in said):
+        since = one.seen_at
         rows += [
-            (host_id, keys[i.key], i.running, i.tagged, i.shared, i.containers, one.seen_at)
-            for i in images[_name(one)]
+            (
+                host_id,
+                keys[image.key],
+                image.local.running,
+                image.local.tagged,
+                image.shared,
+                since,
+                image.local.containers or None,
+            )
+            for image in images[_name(one)]
         ]
-    return arguments(rows, 7)
+    return rows
+
+
+def _joined(containers: Sequence[str] | None) -> str | None:
+    """Write names as one text: PostgreSQL has no arrays of arrays of different lengths."""
+    return SEPARATOR.join(containers) if containers else None
 
 
 async def _rename(

@@ -14,11 +14,6 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN digest ~ '^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$';
 COMMENT ON FUNCTION fleet.is_digest(text) IS 'Whether the text is a content digest in its one spelling.';
 
-CREATE FUNCTION fleet.are_digests(digests text[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN NOT EXISTS (SELECT FROM unnest(digests) AS d (digest) WHERE fleet.is_digest(d.digest) IS NOT TRUE);
-COMMENT ON FUNCTION fleet.are_digests(text[]) IS 'Whether every element is a content digest.';
-
 CREATE TABLE fleet.hosts (
   host_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   site text COLLATE "C" NOT NULL CHECK (site ~ '^[a-z0-9-]{1,63}$'),
@@ -176,7 +171,9 @@ CREATE TABLE fleet.comparisons (
   comparison_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   ref_id bigint NOT NULL REFERENCES fleet.image_refs,
   image_id text COLLATE "C" NOT NULL CHECK (fleet.is_digest(image_id)),
-  repo_digests text[] COLLATE "C" NOT NULL CHECK (fleet.are_digests(repo_digests)),
+  repo_digests text[] COLLATE "C" NOT NULL CHECK (
+    array_position(repo_digests, NULL) IS NULL
+    AND array_to_string(repo_digests, ',') ~ '^((sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})(,(?!$)|$))*$'),
   platform text COLLATE "C" NOT NULL CHECK (platform <> ''),
   manifest_digest text COLLATE "C" CHECK (fleet.is_digest(manifest_digest)),
   size_bytes bigint NOT NULL DEFAULT 0 CHECK (size_bytes >= 0),

@@ -78,9 +78,17 @@ ORDER BY s.comparison_id
 
 -- name: forget
 -- Somebody dropped the cached answer: the tag may have moved, so it is due at once.
+WITH locked AS MATERIALIZED (
+  SELECT a.ref_id
+  FROM fleet.image_refs AS r
+  JOIN fleet.answers AS a ON a.ref_id = r.ref_id
+  WHERE r.reference = any($1::text[])
+  ORDER BY a.ref_id
+  FOR NO KEY UPDATE OF a
+)
 UPDATE fleet.answers AS a SET next_check_at = now()
-FROM fleet.image_refs AS r
-WHERE r.reference = any($1::text[]) AND a.ref_id = r.ref_id AND a.next_check_at > now()
+FROM locked AS l
+WHERE a.ref_id = l.ref_id AND a.next_check_at > now()
 
 -- name: registries
 -- Keep the newest of what each registry allows.

@@ -69,22 +69,15 @@ FROM unnest($1::bigint[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::t
   AS s (host_id, hostname, labels, place, os, arch, engine, engine_version, agent_version)
 WHERE h.host_id = s.host_id
 
--- name: load
--- The first inventories of hosts: nothing to compare with, and no change to note.
-INSERT INTO fleet.host_images (host_id, comparison_id, running, tagged, shared, containers, since)
-SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, string_to_array(s.containers, chr(31)), s.since
-FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::text[], $7::timestamptz[])
-  AS s (host_id, comparison_id, running, tagged, shared, containers, since)
-
 -- name: reconcile
 -- Bring the rows of changed hosts ($8) to what they said: one statement that reads, compares and
 -- writes only what differs, and notes which images came, went or were replaced.
 -- Runs after `gate` as a statement of its own, so that it sees what the previous holder of the
 -- locks committed.
 WITH said AS MATERIALIZED (
-  SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, string_to_array(s.containers, chr(31)) AS containers, s.since
-  FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::text[], $7::timestamptz[])
-    AS s (host_id, comparison_id, running, tagged, shared, containers, since)
+  SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, s.since, string_to_array(s.containers, chr(31)) AS containers
+  FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::text[])
+    AS s (host_id, comparison_id, running, tagged, shared, since, containers)
 ), held AS MATERIALIZED (
   SELECT hi.host_id, hi.comparison_id, hi.running, hi.tagged, hi.shared, hi.containers
   FROM fleet.host_images AS hi

@@ -11,22 +11,15 @@ SELECT EXISTS (SELECT FROM fleet.answers WHERE next_check_at <= $1::timestamptz)
 -- name: due
 -- References that are due, those run by most hosts first, then the oldest check; at most $2 of a
 -- registry are out without an answer at a time, and of one that blocks us only those that were
--- never tried, which then learn the reason.
-WITH due AS (
+-- never tried, which then learn the reason. `wanted`: some host has an image to compare.
+WITH ranked AS (
   SELECT
     a.ref_id, r.reference, r.registry, r.repository, r.tag, a.remote_digest, a.attempted_at, a.weight,
     r.first_seen_at > $1::timestamptz - interval '1 minute' AS young,
-    EXISTS (
-      SELECT FROM fleet.comparisons AS c
-      WHERE c.ref_id = a.ref_id AND c.repo_digests <> '{}'
-        AND EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id)
-    ) AS wanted
+    row_number() OVER (PARTITION BY r.registry ORDER BY a.weight DESC, a.attempted_at NULLS FIRST) AS place
   FROM fleet.answers AS a
   JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
   WHERE a.next_check_at <= $1::timestamptz
-), ranked AS (
-  SELECT d.*, row_number() OVER (PARTITION BY d.registry, d.wanted ORDER BY d.weight DESC, d.attempted_at NULLS FIRST) AS place
-  FROM due AS d
 ), out AS (
   SELECT r.registry, count(*) AS n
   FROM fleet.answers AS a
@@ -37,25 +30,42 @@ WITH due AS (
   SELECT registry, min(greatest(blocked_until, '-infinity')) AS until
   FROM fleet.registry_states
   GROUP BY registry
+), picked AS MATERIALIZED (
+  SELECT k.*
+  FROM ranked AS k
+  LEFT JOIN out AS o ON o.registry = k.registry
+  LEFT JOIN blocked AS b ON b.registry = k.registry
+  WHERE k.place <= $2::integer - coalesce(o.n, 0)
+    AND (b.until IS NULL OR b.until <= $1::timestamptz OR k.attempted_at IS NULL)
+  ORDER BY k.weight DESC, k.attempted_at NULLS FIRST
+  LIMIT $3::integer
 )
 SELECT
-  k.ref_id, k.registry, k.repository, k.tag, k.remote_digest, k.wanted, k.young,
-  CASE WHEN k.wanted THEN k.weight ELSE 0 END AS hosts
-FROM ranked AS k
-LEFT JOIN out AS o ON o.registry = k.registry
-LEFT JOIN blocked AS b ON b.registry = k.registry
-WHERE NOT k.wanted
-  OR (k.place <= $2::integer - coalesce(o.n, 0)
-    AND (b.until IS NULL OR b.until <= $1::timestamptz OR k.attempted_at IS NULL))
-ORDER BY k.wanted DESC, k.weight DESC, k.attempted_at NULLS FIRST
-LIMIT $3::integer
+  p.ref_id, p.registry, p.repository, p.tag, p.remote_digest, p.weight AS hosts, p.young,
+  -- A scalar, not EXISTS: that could be planned as one pass over all images of all hosts.
+  (
+    SELECT true
+    FROM fleet.comparisons AS c
+    CROSS JOIN LATERAL (
+      SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1
+    ) AS used
+    WHERE c.ref_id = p.ref_id AND c.repo_digests <> '{}'
+    LIMIT 1
+  ) IS NOT NULL AS wanted
+FROM picked AS p
+ORDER BY p.weight DESC, p.attempted_at NULLS FIRST
 
 -- name: asked
 -- Note that questions are out, or that nobody wants their answer, and when they are due next.
+-- Locked in id order, as everybody locks answers.
+WITH locked AS MATERIALIZED (
+  SELECT ref_id FROM fleet.answers WHERE ref_id = any($1::bigint[]) ORDER BY ref_id FOR NO KEY UPDATE
+)
 UPDATE fleet.answers AS a SET
   asked_at = CASE WHEN s.asked THEN $2::timestamptz ELSE a.asked_at END,
   next_check_at = greatest(s.next_check_at, CASE WHEN a.next_check_at > $2::timestamptz THEN a.next_check_at END)
 FROM unnest($1::bigint[], $3::boolean[], $4::timestamptz[]) AS s (ref_id, asked, next_check_at)
+JOIN locked AS l ON l.ref_id = s.ref_id
 WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 
 -- name: undescribed
@@ -69,7 +79,7 @@ JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
 LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
 WHERE c.reason = 'digest_differs' AND a.remote_digest IS NOT NULL AND r.policy = 'ask'
   AND (d.digest IS NULL OR NOT c.platform = any(d.platforms) OR d.next_ask_at <= $1::timestamptz)
-  AND EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id)
+  AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
 GROUP BY a.remote_digest
 ORDER BY max(a.weight) DESC
 LIMIT $2::integer

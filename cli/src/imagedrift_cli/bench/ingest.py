@@ -1,0 +1,207 @@
+"""`imagedrift bench ingest`: a whole fleet's first inventories, then a cycle that says nothing new.
+
+The service is a process of its own, started by its console script. The raw limit is a binary COPY
+of the very same rows into the very same table, with its indexes and foreign keys, of this run.
+An unchanged host sends a heartbeat; that all hosts send their whole inventory again although
+nothing changed is measured too.
+"""
+
+import asyncio
+import re
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import click
+
+from imagedrift_cli.bench import report
+from imagedrift_cli.bench.big_fleet import BigFleet
+from imagedrift_runtime import bus
+from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.clock import now
+from imagedrift_sandbox.processes import ServiceProcess
+from imagedrift_sandbox.stack import Stack
+
+AT_ONCE = 128
+POLL_S = 0.05
+WITHIN_S = 900.0
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
+CLEAR = "TRUNCATE fleet.host_images"
+
+
+@click.command("ingest")
+@click.option("--hosts", default=100_000, show_default=True)
+@click.option("--images", default=30, show_default=True)
+@report.as_json
+def command(hosts: int, images: int, as_json: bool) -> None:
+    """Cold start of a fleet, then an unchanged cycle: from NATS to committed rows."""
+    with tempfile.TemporaryDirectory(prefix="imagedrift-bench-") as home:
+        Path(home).chmod(0o755)
+        figures, failed = asyncio.run(_measure(BigFleet(hosts, images), Path(home)))
+    report.finish("ingest", figures, as_json=as_json, failed_checks=failed)
+
+
+async def _measure(fleet: BigFleet, home: Path) -> tuple[dict[str, float | int], list[str]]:
+    async with (
+        Stack.running(home, durable=True, postgres_settings=SETTINGS) as stack,
+        bus.connect([stack.nats.url], "imagedrift-bench") as nats,
+    ):
+        connection = await asyncpg.connect(stack.dsn)
+        report.progress.print(f"publishing {fleet.hosts} inventories")
+        await _publish(nats, map(fleet.inventory, range(fleet.hosts)))
+        run = _Run(fleet, stack, nats, connection)
+        await run.cold()
+        await run.copy()
+        await run.unchanged()
+        await run.sent_again()
+        await connection.close()
+        return run.figures, run.failed
+
+
+class _Run:
+    """The phases, in order, and what they measured."""
+
+    def __init__(
+        self, fleet: BigFleet, stack: Stack, nats: Bus, connection: asyncpg.Connection
+    ) -> None:
+        self.figures: dict[str, float | int] = {"hosts": fleet.hosts, "images": fleet.images}
+        self.failed: list[str] = []
+        self._fleet = fleet
+        self._stack = stack
+        self._nats = nats
+        self._db = connection
+        self._service: ServiceProcess
+
+    async def cold(self) -> None:
+        """Start the service on a full stream and an empty database."""
+        report.progress.print("cold start")
+        began = time.perf_counter()
+        self._service = await self._stack.start_ingest()
+        await self._until(self._stored)
+        self.figures["cold_seconds"] = round(time.perf_counter() - began, 3)
+        rows = await self._db.fetchval("SELECT count(*) FROM fleet.host_images")
+        self._check(rows == self._fleet.hosts * self._fleet.images, f"{rows} rows were stored")
+        self.figures["rows_per_second"] = round(rows / self.figures["cold_seconds"])
+        self.figures["rss_mb"] = round(_peak_mb(self._service.child.pid), 1)
+        self._check(self.figures["rss_mb"] < 200, "the process took 200 MB or more")
+
+    async def copy(self) -> None:
+        """Write the same rows into the same table by one binary COPY."""
+        report.progress.print("raw COPY of the same rows")
+        await self._stack.stop_services()
+        rows = self._stack.home / "rows.copy"
+        table = {"schema_name": "fleet", "output": rows, "format": "binary"}
+        await self._db.copy_from_table("host_images", **table)
+        count = await self._db.fetchval("SELECT count(*) FROM fleet.host_images")
+        await self._db.execute(CLEAR)
+        await self._db.execute("CHECKPOINT")
+        began = time.perf_counter()
+        await self._db.copy_to_table(
+            "host_images", schema_name="fleet", source=rows, format="binary", timeout=WITHIN_S
+        )
+        took = time.perf_counter() - began
+        rows.unlink()
+        self._check(
+            count == await self._db.fetchval("SELECT count(*) FROM fleet.host_images"),
+            "COPY did not write the same rows",
+        )
+        self.figures["copy_seconds"] = round(took, 3)
+        self.figures["cold_ratio"] = round(self.figures["cold_seconds"] / took, 3)
+        await self._db.execute("VACUUM ANALYZE fleet.host_images, fleet.host_state")
+
+    async def unchanged(self) -> None:
+        """Let every host say that it lives and that nothing changed."""
+        report.progress.print("unchanged cycle: heartbeats")
+        await self._stack.start_ingest()
+        at = now()
+        pieces = [self._fleet.heartbeat(number, at) for number in range(self._fleet.hosts)]
+        before = await self._counters()
+        began, since = time.perf_counter(), datetime.now(UTC)  # noqa: TID251 - compared with SQL
+
+        async def say() -> None:
+            for place, (subject, payload) in enumerate(pieces):
+                await self._nats.client.publish(subject, payload)
+                if place % 1000 == 999:
+                    await self._nats.client.flush()
+
+        await asyncio.gather(say(), self._until(lambda: self._seen(since)))
+        self._compare(before, await self._counters(), time.perf_counter() - began, "unchanged")
+
+    async def sent_again(self) -> None:
+        """Let every host send its whole inventory although nothing changed."""
+        report.progress.print("unchanged cycle: whole inventories")
+        highest = await self._db.fetchval("SELECT max(seq) FROM fleet.host_state")
+        before = await self._counters()
+        began = time.perf_counter()
+        await self._stack.stop_services()
+        published = time.perf_counter()
+        await _publish(self._nats, map(self._fleet.inventory, range(self._fleet.hosts)))
+        began += time.perf_counter() - published
+        await self._stack.start_ingest()
+        await self._until(lambda: self._newer(highest))
+        self._compare(before, await self._counters(), time.perf_counter() - began, "sent_again")
+
+    def _compare(
+        self, before: dict[str, int], after: dict[str, int], took: float, name: str
+    ) -> None:
+        hosts = self._fleet.hosts
+        self.figures[f"{name}_hosts_per_second"] = round(hosts / took)
+        wal = (after["wal"] - before["wal"]) / hosts
+        self.figures[f"wal_bytes_per_{name}_host"] = round(wal, 1)
+        written = after["image_rows"] - before["image_rows"]
+        self.figures[f"image_rows_written_{name}"] = written
+        self._check(written == 0, f"{written} image rows were written for unchanged hosts")
+
+    async def _counters(self) -> dict[str, int]:
+        await asyncio.sleep(1.5)  # statistics are reported a second after a transaction
+        row = await self._db.fetchrow(
+            """SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal,
+                 n_tup_ins + n_tup_upd + n_tup_del AS image_rows
+               FROM pg_stat_all_tables WHERE relid = 'fleet.host_images'::regclass"""
+        )
+        return {name: int(row[name]) for name in ("wal", "image_rows")}
+
+    async def _stored(self) -> bool:
+        done = await self._db.fetchval(
+            "SELECT count(*) FROM fleet.host_state WHERE content IS NOT NULL"
+        )
+        return bool(done == self._fleet.hosts)
+
+    async def _seen(self, since: datetime) -> bool:
+        late = "SELECT NOT EXISTS (SELECT FROM fleet.host_state WHERE last_seen_at < $1)"
+        return bool(await self._db.fetchval(late, since))
+
+    async def _newer(self, seq: int) -> bool:
+        late = "SELECT NOT EXISTS (SELECT FROM fleet.host_state WHERE seq <= $1)"
+        return bool(await self._db.fetchval(late, seq))
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not await condition():  # noqa: ASYNC110 - what is awaited is in another process
+                await asyncio.sleep(POLL_S)
+
+    def _check(self, good: Any, words: str) -> None:
+        if not good:
+            self.failed.append(words)
+
+
+async def _publish(nats: Bus, messages: Iterable[tuple[str, bytes]]) -> None:
+    """Publish with a bounded number of messages on their way."""
+    pending = iter(messages)
+
+    async def one() -> None:
+        for subject, payload in pending:
+            await nats.publish(subject, payload)
+
+    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+
+
+def _peak_mb(pid: int) -> float:
+    """Read the most memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else 0.0
