@@ -21,6 +21,7 @@ from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 
 FRESHNESS_S = 8
+WIDTH = 140
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
@@ -36,6 +37,8 @@ DOCKER_SOCKET = Path("/var/run/docker.sock")
 def demo(hosts: int, keep: bool) -> None:
     """Show the whole system at work on this machine, on embedded servers."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)  # for whoever reads the log
     with tempfile.TemporaryDirectory(prefix="imagedrift-demo-") as home:
         Path(home).chmod(0o755)  # PostgreSQL may run as another user
         failed = asyncio.run(_perform(Path(home), hosts, keep, console))

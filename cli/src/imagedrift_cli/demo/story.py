@@ -151,7 +151,7 @@ class Story:
     async def _show(self, sql: str, title: str) -> None:
         rows: Sequence[dict[str, Any]] = await self._reader.ask(sql)
         self._console.print()
-        self._console.print(Syntax(sql + ";", "sql", background_color="default"))
+        self._console.print(Syntax(sql + ";", "sql", background_color="default", word_wrap=True))
         self._console.print(tables.as_table(rows, title))
 
 

@@ -1,0 +1,101 @@
+"""`imagedrift scan`: this host, now, without any server.
+
+Exit codes: 1 something is outdated; else 2 it could not be told for at least one image; else 0.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.settings import AgentSettings
+from imagedrift_agent.wiring import take_inventory
+from imagedrift_cli import tables
+from imagedrift_cli.database import Unusable
+from imagedrift_cli.scan.alone import resolver
+from imagedrift_cli.scan.judging import Finding, judged
+from imagedrift_resolver.settings import ResolverSettings
+from imagedrift_runtime import clock, registries, settings
+from imagedrift_runtime.settings import SettingsFault
+from imagedrift_schemas.errors import BadReference
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import LocalImage
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+def scan(images: tuple[str, ...], as_json: bool) -> None:
+    """Judge the images of this host now, asking the registries directly.
+
+    With IMAGE, only these. Exit code 1 when something is outdated, else 2 when it could not be
+    told for at least one image, else 0.
+    """
+    try:
+        findings = asyncio.run(_scan(images))
+    except (SettingsFault, SourceFault) as fault:
+        raise Unusable(str(fault)) from fault
+    rows = [_row(finding) for finding in findings]
+    tables.show(rows, "json" if as_json else "table", title="This host")
+    sys.exit(exit_code(finding.judgement.verdict for finding in findings))
+
+
+def exit_code(verdicts: Any) -> int:
+    """Say it in one number: 1 outdated, 2 could not tell, 0 neither."""
+    found = set(verdicts)
+    return 1 if "outdated" in found else 2 if "unknown" in found else 0
+
+
+async def _scan(wanted: Sequence[str]) -> list[Finding]:
+    agent, asking = settings.load(AgentSettings), settings.load(ResolverSettings)
+    known = registries.load(asking.registries)
+    inventory = await take_inventory(agent)
+    images = _only(inventory.images, wanted)
+    references = {image.reference for image in images}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("asking registries", total=len(references))
+        async with resolver(known, asking.docker_folder) as asks:
+            return await judged(
+                images,
+                asks,
+                now=clock.now(),
+                is_named=known.is_named,
+                done=lambda: progress.advance(task),
+            )
+
+
+def _only(images: Sequence[LocalImage], wanted: Sequence[str]) -> list[LocalImage]:
+    """Keep the images that were named. Raises `Unusable` for one that is not here."""
+    if not wanted:
+        return list(images)
+    try:
+        names = {text: ImageReference.parse(text).canonical for text in wanted}
+    except BadReference as error:
+        raise Unusable(str(error)) from error
+    here = {image.reference for image in images}
+    absent = [text for text, canonical in names.items() if canonical not in here]
+    if absent:
+        raise Unusable(f"not on this host: {', '.join(absent)}")
+    return [image for image in images if image.reference in names.values()]
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    answer = finding.answer
+    return {
+        "reference": finding.image.reference,
+        "verdict": finding.judgement.verdict,
+        "reason": finding.judgement.reason,
+        "running": finding.image.running,
+        "containers": list(finding.image.containers),
+        "platform": finding.image.platform,
+        "image_id": finding.image.image_id,
+        "local_digests": list(finding.image.repo_digests),
+        "remote_digest": answer.last_digest or None if answer else None,
+        "checked_at": answer.checked_at if answer else None,
+        "error": finding.judgement.error or None,
+    }

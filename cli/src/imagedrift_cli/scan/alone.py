@@ -1,0 +1,70 @@
+"""A resolver without NATS: what it would share with others is kept in this process."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from imagedrift_resolver.__main__ import trust
+from imagedrift_resolver.adapters.directory import Directory
+from imagedrift_resolver.adapters.docker_config import DockerCredentials
+from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.oci import Registries as Asking
+from imagedrift_resolver.gates import Gates
+from imagedrift_resolver.service import Resolver
+from imagedrift_runtime import clock
+from imagedrift_runtime.registries import Registries
+from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, RegistryState, Resolve
+
+
+@asynccontextmanager
+async def resolver(known: Registries, docker_config: Path) -> AsyncIterator[Resolver]:
+    """Make a resolver that asks registries directly, for the length of an `async with`."""
+    http = Http(trust(known))
+    try:
+        yield Resolver(
+            cache=_NoCache(),
+            sites=Directory(known, DockerCredentials(docker_config)),
+            registries=Asking(http, clock.now),
+            gates=Gates(known, states=_OwnStates(), lanes=_NoLanes(), now=clock.now),
+            now=clock.now,
+        )
+    finally:
+        await http.close()
+
+
+class _NoCache:
+    """Everything is asked once in a scan, so there is nothing to remember."""
+
+    async def answer(self, question: Resolve) -> Answer | None:  # noqa: ARG002 - the port's name
+        return None
+
+    async def described(self, question: Describe) -> Described | None:  # noqa: ARG002 - likewise
+        return None
+
+    async def put(self, answer: AnyAnswer) -> None:
+        """Forget it: whoever asked has it."""
+
+
+class _OwnStates:
+    """What is known of registries, for as long as the scan lasts."""
+
+    def __init__(self) -> None:
+        self._states: dict[tuple[str, str], RegistryState] = {}
+
+    async def read(self, registry: str, credential: str) -> RegistryState | None:
+        return self._states.get((registry, credential))
+
+    async def change(
+        self, own: RegistryState, change: Callable[[RegistryState], RegistryState]
+    ) -> RegistryState:
+        key = (own.registry, own.credential)
+        self._states[key] = change(self._states.get(key, own))
+        return self._states[key]
+
+
+class _NoLanes:
+    """Nothing waits elsewhere that could be paused."""
+
+    async def pause(self, registry: str, until: datetime) -> None:
+        """Leave it to the gate, which waits as well."""

@@ -1,0 +1,116 @@
+"""From a host's images to verdicts: the flow of a whole fleet in small, a question a reference."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from imagedrift_ingest.core.verdict import Judgement, judge, known_of, local_of
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import (
+    Answer,
+    AnyAnswer,
+    Child,
+    Describe,
+    Described,
+    LocalImage,
+    Question,
+    Resolve,
+)
+
+AT_ONCE = 16
+
+
+class Asks(Protocol):
+    """Whoever answers questions: the registries themselves, or a fleet's resolvers."""
+
+    async def ask(self, question: Question) -> AnyAnswer:
+        """Answer one question."""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One local image and what is said of it."""
+
+    image: LocalImage
+    judgement: Judgement
+    answer: Answer | None = None
+
+
+async def judged(
+    images: Sequence[LocalImage],
+    asks: Asks,
+    *,
+    now: datetime,
+    is_named: Callable[[str], bool],
+    done: Callable[[], None],
+) -> list[Finding]:
+    """Judge every image; `done` is called once for each reference that is settled."""
+    by_reference: dict[str, list[LocalImage]] = {}
+    for image in images:
+        by_reference.setdefault(image.reference, []).append(image)
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(text: str, same: list[LocalImage]) -> list[Finding]:
+        async with free:
+            found = await _reference(ImageReference.parse(text), same, asks, now, is_named)
+        done()
+        return found
+
+    found = await asyncio.gather(*(one(text, same) for text, same in by_reference.items()))
+    return [finding for each in found for finding in each]
+
+
+async def _reference(
+    reference: ImageReference,
+    images: list[LocalImage],
+    asks: Asks,
+    now: datetime,
+    is_named: Callable[[str], bool],
+) -> list[Finding]:
+    """Judge the images of one reference, asking only what a verdict depends on."""
+    bound = reference.is_machine_bound and not is_named(reference.registry)
+    local = [local_of(reference, image, machine_bound=bound) for image in images]
+    answer: Answer | None = None
+    if not bound and not reference.is_pinned and any(image.repo_digests for image in images):
+        answer = await _tag(reference, asks, now)
+    known = known_of(answer) if answer else None
+    verdicts = [judge(each, known) for each in local]
+    if any(each.reason == "digest_differs" for each in verdicts) and known:
+        inside = await _inside(reference, known.digest, images, asks, now)
+        verdicts = [judge(each, known, inside) for each in local]
+    return [
+        Finding(image=image, judgement=verdict, answer=answer)
+        for image, verdict in zip(images, verdicts, strict=True)
+    ]
+
+
+async def _tag(reference: ImageReference, asks: Asks, now: datetime) -> Answer | None:
+    answer = await asks.ask(
+        Resolve(
+            registry=reference.registry,
+            repository=reference.repository,
+            tag=reference.tag or "latest",
+            asked_at=now,
+            fresh_since=now - timedelta(minutes=5),
+        )
+    )
+    return answer if isinstance(answer, Answer) else None
+
+
+async def _inside(
+    reference: ImageReference, digest: str, images: list[LocalImage], asks: Asks, now: datetime
+) -> tuple[Child, ...] | None:
+    described = await asks.ask(
+        Describe(
+            registry=reference.registry,
+            repository=reference.repository,
+            digest=digest,
+            asked_at=now,
+            platforms=tuple(sorted({image.platform for image in images})),
+        )
+    )
+    if not isinstance(described, Described) or described.failure:
+        return None
+    return described.children

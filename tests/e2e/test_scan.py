@@ -1,0 +1,86 @@
+"""`imagedrift scan`: a real engine's images judged against a real registry, without any server."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagedrift_sandbox.processes import console_script
+from imagedrift_sandbox.stack import named_registry
+from support.engine import DockerEngine, DockerRegistry
+
+pytestmark = pytest.mark.real
+
+
+def scan(
+    engine: DockerEngine, registry: DockerRegistry, folder: Path, *images: str
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Run the command as an operator would; its exit code, and its rows by reference."""
+    registries = folder / "registries.toml"
+    registries.write_text(named_registry(registry.host))
+    done = subprocess.run(
+        [console_script("imagedrift"), "scan", "--json", *images],
+        env={
+            "DOCKER_HOST": engine.host,
+            "IMAGEDRIFT_REGISTRIES": str(registries),
+            "HOME": str(folder),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    rows = json.loads(done.stdout) if done.stdout else []
+    return done.returncode, {row["reference"]: row for row in rows}
+
+
+def test_a_scan_judges_what_is_here_and_says_it_in_its_exit_code(
+    docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, tmp_path: Path
+) -> None:
+    """Exit 0 while nothing is outdated, 1 once a tag has moved, 2 for what cannot be told."""
+    docker_registry = fresh_docker_registry
+    current = f"{docker_registry.host}/scan/app:1"
+    docker_engine.build(current, "scan one")
+    docker_engine.push(current)
+    docker_engine.build("scan/built-here:1", "scan two")
+
+    code, rows = scan(docker_engine, docker_registry, tmp_path)
+
+    assert (code, rows[current]["verdict"]) == (0, "current")
+    assert rows["docker.io/scan/built-here:1"]["verdict"] == "local"
+
+    docker_engine.run(current, "scan-app")
+    docker_engine.build(current, "scan newer")
+    newer = docker_engine.push(current)
+
+    code, rows = scan(docker_engine, docker_registry, tmp_path, current)
+
+    assert code == 1
+    assert set(rows) == {current}
+    assert rows[current]["remote_digest"] == newer
+
+    docker_registry.delete_tag("scan/app", "1")
+    docker_engine.remove("scan-app")
+
+    code, rows = scan(docker_engine, docker_registry, tmp_path, current)
+
+    assert (code, rows[current]["verdict"]) == (0, "missing")
+
+    docker_registry.stop()
+
+    code, rows = scan(docker_engine, docker_registry, tmp_path, current)
+
+    assert (code, rows[current]["verdict"]) == (2, "unknown")
+    assert rows[current]["reason"] == "unreachable"
+
+
+def test_an_image_that_is_not_here_is_named(
+    docker_engine: DockerEngine, docker_registry: DockerRegistry, tmp_path: Path
+) -> None:
+    """An image named on the command line that the host lacks ends the scan with exit code 2."""
+    code, rows = scan(docker_engine, docker_registry, tmp_path, "no/such:image")
+
+    assert (code, rows) == (2, {})
