@@ -64,5 +64,6 @@ def test_a_look_is_never_put_off_for_ever(events: list[tuple[Event, float]]) -> 
         pending = after(pending, event, now)
 
     assert pending.due is not None
+    assert first_bound is not None
     assert pending.due <= first_bound
     assert pending.due <= now + max(CONTAINER_QUIET, IMAGE_QUIET)

@@ -1,0 +1,146 @@
+"""On a real Docker Engine and a real Podman: whatever happens, the inventory says what is there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from imagedrift_agent.adapters.engine import Engine as Source
+from imagedrift_agent.core.address import Address
+from imagedrift_schemas.v1 import Inventory, LocalImage
+from support.agents import RecordingOutlet, running_agent, until
+from support.engine import DockerRegistry
+from support.engine_api import Engine
+
+pytestmark = pytest.mark.real
+
+Facts = dict[tuple[str, str], tuple[tuple[str, ...], int, tuple[str, ...]]]
+"""By reference and image: its containers, how many of them run, and its digests while tagged."""
+
+
+@pytest.fixture(params=["docker_engine", "podman_engine"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each real engine in turn."""
+    found: Engine = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+async def outlet(engine: Engine) -> AsyncIterator[RecordingOutlet]:
+    """What an agent on that engine says. It looks by events alone: the interval never ends."""
+    listening = RecordingOutlet()
+    source = Source(lambda: Address(path=str(engine.path)))
+    async with running_agent(source, listening):
+        await until(lambda: bool(listening.inventories), "a first inventory")
+        yield listening
+
+
+async def test_every_change_of_a_host_reaches_its_inventory(
+    engine: Engine, outlet: RecordingOutlet, docker_registry: DockerRegistry
+) -> None:
+    """Build, push, run, tag, move the tag, recreate, stop, untag, remove, prune, pull, in turn."""
+    app = f"{docker_registry.host}/{type(engine).__name__.lower()}/app"
+
+    async def do(step: str, *arguments: Any, **named: Any) -> Inventory:
+        await asyncio.to_thread(getattr(engine, step), *arguments, **named)
+        return await equal(outlet, engine, f"after {step} {arguments}")
+
+    await do("build", f"{app}:1", "one")
+    await do("push", f"{app}:1")
+    assert image_of(outlet, f"{app}:1").repo_digests
+    first = engine.image_id(f"{app}:1")
+    await do("run", f"{app}:1", "web")
+    await do("tag", f"{app}:1", f"{app}:stable")
+    await do("build", f"{app}:1", "two")
+    await do("push", f"{app}:1")
+    moved = next(i for i in newest(outlet).images if not i.tagged)
+    assert (moved.reference, moved.image_id, moved.containers) == (f"{app}:1", first, ("web",))
+    await do("remove", "web")
+    await do("run", f"{app}:1", "web")
+    assert image_of(outlet, f"{app}:1").running == 1
+    await do("stop", "web")
+    assert image_of(outlet, f"{app}:1").running == 0
+    await do("remove_image", f"{app}:stable")
+    await do("remove", "web")
+    await do("remove_image", f"{app}:1", force=True)
+    await do("prune")
+    await do("pull", f"{app}:1")
+    assert image_of(outlet, f"{app}:1").repo_digests
+
+
+async def test_a_container_that_lives_a_second_changes_nothing(
+    engine: Engine, outlet: RecordingOutlet, docker_registry: DockerRegistry
+) -> None:
+    """Jobs come and go; only what stays is said."""
+    name = f"{docker_registry.host}/{type(engine).__name__.lower()}/job:1"
+    await asyncio.to_thread(engine.build, name)
+    await equal(outlet, engine, "after the build")
+    said = len(outlet.inventories)
+
+    for number in range(3):
+        await asyncio.to_thread(engine.run, name, f"job-{number}", None, ["/bin/busybox", "true"])
+        await asyncio.to_thread(engine.remove, f"job-{number}")
+    await asyncio.to_thread(engine.tag, name, name.replace("job:1", "job:2"))
+    await equal(outlet, engine, "after the tag")
+
+    assert len(outlet.inventories) == said + 1
+    assert not [i for i in newest(outlet).images if i.containers]
+
+
+async def equal(outlet: RecordingOutlet, engine: Engine, when: str) -> Inventory:
+    """Wait until the newest inventory says what the engine says."""
+    truth = await asyncio.to_thread(truth_of, engine)
+    await until(lambda: facts_of(newest(outlet)) == truth, f"{when}: {truth}")
+    return newest(outlet)
+
+
+def truth_of(engine: Engine) -> Facts:
+    """Ask the engine itself, by the plainest calls: names and containers of every image."""
+    known: dict[tuple[str, str], tuple[str, ...]] = {}
+    for image in engine.call("GET", "/images/json"):
+        for tag in image["RepoTags"] or ():
+            known[tag, image["Id"]] = digests(engine, tag)
+    used: dict[tuple[str, str], list[tuple[str, bool]]] = {key: [] for key in known}
+    for listed in engine.call("GET", "/containers/json?all=1"):
+        found = engine.call("GET", f"/containers/{listed['Id']}/json")
+        key = (found["Config"]["Image"], f"sha256:{found['Image'].removeprefix('sha256:')}")
+        used.setdefault(key, []).append((found["Name"].strip("/"), found["State"]["Running"]))
+    return {
+        key: (
+            tuple(sorted(name for name, _ in of)),
+            sum(running for _, running in of),
+            known.get(key, ()),
+        )
+        for key, of in used.items()
+    }
+
+
+def facts_of(inventory: Inventory) -> Facts:
+    """The same of an inventory, without what is known by a digest alone."""
+    return {
+        (image.reference, image.image_id): (
+            image.containers,
+            image.running,
+            image.repo_digests if image.tagged else (),
+        )
+        for image in inventory.images
+        if "@" not in image.reference
+    }
+
+
+def newest(outlet: RecordingOutlet) -> Inventory:
+    """The last inventory that was said."""
+    return outlet.inventories[-1]
+
+
+def image_of(outlet: RecordingOutlet, reference: str) -> LocalImage:
+    """The image that has a tag, in the last inventory."""
+    return next(i for i in newest(outlet).images if i.reference == reference and i.tagged)
+
+
+def digests(engine: Engine, reference: str) -> tuple[str, ...]:
+    """What the engine says an image is known by in the repository of a reference."""
+    repository = reference.rpartition(":")[0]
+    found = engine.call("GET", f"/images/{reference}/json")["RepoDigests"] or ()
+    return tuple(sorted(d.partition("@")[2] for d in found if d.startswith(f"{repository}@")))
