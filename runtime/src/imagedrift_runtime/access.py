@@ -11,7 +11,7 @@ from msgspec import Struct
 CONNECT_WITHIN_S = 20.0
 
 _SPOOL_BYTES = 8 * 1024 * 1024
-_USER_INFO = re.compile(r"//[^/@]*@")
+_USER_INFO = re.compile(r"//.*@")
 
 
 class Access(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,9 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     """NATS, metrics and logs."""
 
     nats_url: Annotated[
-        tuple[str, ...], Meta(min_length=1), Variable("NATS_URL", "NATS servers, comma-separated")
+        tuple[Annotated[str, Meta(pattern=r"^(nats|tls)://[^/\s]+$")], ...],
+        Meta(min_length=1),
+        Variable("NATS_URL", "NATS servers, comma-separated: nats://host:4222 or tls://host:4222"),
     ] = ("nats://127.0.0.1:4222",)
     nats_creds: Annotated[str, Variable("NATS_CREDS", "path of a NATS credentials file")] = ""
     nats_ca: Annotated[str, Variable("NATS_CA", "path of the CA that signed NATS' certificate")] = (

@@ -24,6 +24,7 @@ from imagedrift_runtime import metrics
 from imagedrift_runtime.answers import NoBus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.nats_py import nats
+from imagedrift_runtime.soon import Soon, status
 from imagedrift_runtime.waiting import backoff, unless, wait
 
 log = structlog.get_logger()
@@ -47,6 +48,7 @@ class Fetch:
         self._stopping = stopping
         self._part = f"{stream}/{consumer}"
         self._subscription: Any = None
+        self._soon: Soon | None = None
         self._held: list[Any] = []
         self._failures = 0
         self._checked = False
@@ -60,12 +62,7 @@ class Fetch:
             return []
         began = time.monotonic()
         try:
-            if self._subscription is None:
-                self._subscription = await self._bus.js.pull_subscribe_bind(
-                    durable=self._consumer, stream=self._stream
-                )
-            fetch = self._subscription.fetch(most, timeout=FETCH_WITHIN_S)
-            self._held = await unless(fetch, self._stopping, self._bus.link.lost)
+            self._held = await self._fetched(most)
         except TimeoutError:
             if complaint := self._is_forbidden(began):
                 await self._failed(complaint)
@@ -78,15 +75,24 @@ class Fetch:
 
     async def leave(self) -> None:
         """End the subscription, and give back what was not begun."""
-        if self._subscription is None:
-            return
-        queue = self._subscription._sub._pending_queue
-        while not queue.empty():
-            self._held.append(queue.get_nowait())
+        if self._soon:
+            self._held += [each for each in self._soon.waiting() if status(each) is None]
         for message in self._held:
-            with suppress(nats.errors.Error):  # a status of the server is no message
+            with suppress(nats.errors.Error):
                 await message.nak()
         await self._unsubscribe()
+
+    async def _fetched(self, most: int) -> list[Any]:
+        if self._soon is None:
+            self._subscription = await self._bus.js.pull_subscribe_bind(
+                durable=self._consumer, stream=self._stream
+            )
+            self._soon = Soon(self._bus.client, self._subscription)
+        lost = self._bus.link.lost
+        messages = await unless(self._soon.fetch(most, FETCH_WITHIN_S), self._stopping, lost)
+        if lost.is_set():
+            self._soon.forget()
+        return messages
 
     def _let_go(self, most: int) -> list[Any]:
         now, self._held = self._held[:most], self._held[most:]
@@ -130,7 +136,7 @@ class Fetch:
         return complaint if is_ours else ""
 
     async def _unsubscribe(self) -> None:
-        subscription, self._subscription = self._subscription, None
+        subscription, self._subscription, self._soon = self._subscription, None, None
         if subscription is not None:
             with suppress(nats.errors.Error):
                 await subscription.unsubscribe()

@@ -143,3 +143,18 @@ reconnects = Counter(
     "Connections to NATS made anew: reconnected (by the client), replaced (it was beyond help).",
     "how",
 )
+
+# --- Ingest -------------------------------------------------------------------------------------
+
+inventories = Counter(
+    "inventories_total",
+    "Inventories offered to the database: changed, unchanged, older (than what it has).",
+    "outcome",
+)
+verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images that changed.")
+questions = Counter(
+    "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"
+)
+database_failures = Counter(
+    "database_failures_total", "Transactions that failed and are tried again, by kind.", "kind"
+)

@@ -262,6 +262,25 @@ async def test_what_does_not_fit_goes_to_another_replica(bus: Bus, nats_server: 
     assert sorted([*first, *second.payloads]) == [b"%d" % n for n in range(6)]
 
 
+async def test_a_lane_that_is_full_goes_on_as_soon_as_there_is_room(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    """Where replicas have more slots than the lane lets through, none sits on what it got."""
+    own = await OwnStream.make(bus, consumer={"max_ack_pending": 3})
+    await own.fill(60)
+    handler = Recorder()
+
+    async with connect([nats_server.url], "other") as other:
+        own_other = OwnStream(other)
+        own_other.name, own_other.consumer = own.name, own.consumer
+        began = time.monotonic()
+        async with pulling(own, handler, slots=8), pulling(own_other, handler, slots=8):
+            await until(lambda: len(handler.seen) == 60, what="all are handled")
+        took = time.monotonic() - began
+
+    assert took < 4, "one fetch that waits for its time to be over takes five seconds"
+
+
 async def test_stopping_waits_for_handlers_and_fetches_no_more(bus: Bus) -> None:
     """What is in hand is finished and acknowledged; what is not begun is left."""
     own = await OwnStream.make(bus)

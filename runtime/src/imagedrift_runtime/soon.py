@@ -1,0 +1,80 @@
+"""Messages of a consumer as soon as there are any, through a pull request of our own.
+
+nats-py's fetch of many waits until it has them all, or its time is over, whenever the server holds
+some back because `max_ack_pending` is reached; what it got meanwhile lies there unhandled, counts
+as pending, and keeps the rest back. With several replicas a lane then moves once in five seconds.
+
+Here one request is left standing on the server: what has come is handed out at once, and the next
+request is made when this one is used up. So never more is on its way than the caller had room for.
+A request whose end was not seen (reconnect, lost status) is forgotten by the clock.
+"""
+
+import json
+import time
+from typing import Any
+
+from imagedrift_runtime.nats_py import nats
+
+GRACE_S = 1.0
+OVER = ("404", "408")
+"""Statuses of a request that ended without a failure: no messages, or its time is over."""
+
+
+class Soon:
+    """Asks one consumer, through a pull subscription of nats-py."""
+
+    def __init__(self, client: Any, subscription: Any) -> None:
+        self._client = client
+        self._inbox = subscription._deliver
+        self._next = subscription._nms
+        self._subscription = subscription._sub
+        self._standing = 0
+        self._until = 0.0
+
+    async def fetch(self, most: int, within_s: float) -> list[Any]:
+        """Return one message or more as soon as there are any. Raises `TimeoutError`."""
+        deadline = time.monotonic() + within_s
+        while (left := deadline - time.monotonic()) > 0:
+            if self._standing <= 0 or time.monotonic() > self._until:
+                await self._ask(most, left)
+            messages = self._sort(await self._arrived(left))
+            if messages:
+                return messages
+        raise TimeoutError
+
+    def forget(self) -> None:
+        """Take it that no request is standing: the connection that it was made on is lost."""
+        self._standing = 0
+
+    def waiting(self) -> list[Any]:
+        """Take what has come, without waiting."""
+        queue, taken = self._subscription._pending_queue, []
+        while not queue.empty():
+            taken.append(queue.get_nowait())
+            self._subscription._pending_size -= len(taken[-1].data)
+        return taken
+
+    async def _arrived(self, within_s: float) -> list[Any]:
+        return [await self._subscription.next_msg(timeout=within_s), *self.waiting()]
+
+    async def _ask(self, most: int, within_s: float) -> None:
+        request = {"batch": most, "expires": max(1, int(within_s * 1e9))}
+        self._standing, self._until = most, time.monotonic() + within_s + GRACE_S
+        await self._client.publish(self._next, json.dumps(request).encode(), self._inbox)
+
+    def _sort(self, arrived: list[Any]) -> list[Any]:
+        """Tell messages from statuses of the server. Raises the error that one of them is."""
+        messages = [message for message in arrived if status(message) is None]
+        self._standing -= len(messages)
+        for message in arrived:
+            ended = status(message)
+            if ended is not None:
+                self._standing = 0
+            if ended is not None and ended not in OVER and not messages:
+                raise nats.js.errors.APIError.from_msg(message)
+        return messages
+
+
+def status(message: Any) -> str | None:
+    """Read the status that the server sent in place of a message; None for a message."""
+    return message.headers.get("Status") if message.headers else None

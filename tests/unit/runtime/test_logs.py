@@ -1,0 +1,133 @@
+"""Logs: one event per line in one form, and never a secret."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from imagedrift_runtime import logs
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Leave logging as it was found."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def written(monkeypatch: pytest.MonkeyPatch, form: logs.Format) -> io.StringIO:
+    """Configure logging onto a text."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure("imagedrift-test", form)
+    return stream
+
+
+@pytest.mark.parametrize("form", ["json", "auto"])
+def test_json_has_the_event_the_fields_and_the_service(
+    monkeypatch: pytest.MonkeyPatch, form: logs.Format
+) -> None:
+    """Where nobody watches, an event is one line of JSON."""
+    stream = written(monkeypatch, form)
+
+    structlog.get_logger().info("image.pulled", reference="nginx", size=7)
+
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["reference"], line["size"]) == ("image.pulled", "nginx", 7)
+    assert (line["service"], line["level"]) == ("imagedrift-test", "info")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_console_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without colours where it is no terminal."""
+    stream = written(monkeypatch, "console")
+
+    structlog.get_logger().info("image.pulled", reference="nginx")
+
+    assert "image.pulled" in stream.getvalue()
+    assert "reference=nginx" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_auto_is_console_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And coloured there."""
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure("imagedrift-test", "auto")
+
+    structlog.get_logger().info("image.pulled")
+
+    assert "\x1b" in stream.getvalue()
+
+
+def test_an_exception_is_told_with_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line of JSON, still."""
+    stream = written(monkeypatch, "json")
+    try:
+        raise ValueError("planted")
+    except ValueError:
+        structlog.get_logger().exception("handler.failed")
+
+    line = json.loads(stream.getvalue())
+    assert "ValueError: planted" in line["exception"]
+
+
+def test_what_libraries_say_takes_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings and worse, as JSON with their logger's name; less is not written."""
+    stream = written(monkeypatch, "json")
+
+    logging.getLogger("nats.aio.client").warning("lost %s", "it")
+    logging.getLogger("nats.aio.client").info("chatter")
+
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["logger"], line["level"]) == (
+        "lost it",
+        "nats.aio.client",
+        "warning",
+    )
+    assert line["service"] == "imagedrift-test"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"authorization": "Basic hunter2"},
+        {"headers": {"Authorization": "Bearer hunter2", "Accept": "any"}},
+        {"password": "hunter2"},
+        {"registry_password": b"hunter2"},
+        {"refresh_token": "hunter2"},
+        {"tokens": ["hunter2", "hunter2"]},
+        {"deep": [{"client_secret": "hunter2"}]},
+    ],
+)
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_secret_is_never_written(
+    monkeypatch: pytest.MonkeyPatch, form: logs.Format, fields: dict[str, object]
+) -> None:
+    """However deep it is, a field whose name says that it is one shows nothing."""
+    stream = written(monkeypatch, form)
+
+    structlog.get_logger().warning("request.failed", **fields)
+    logging.getLogger("library").warning("failed", extra=fields)
+
+    assert "hunter2" not in stream.getvalue()
+    assert logs.REDACTED in stream.getvalue()
+
+
+def test_what_is_no_secret_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count of tokens, a registry's credential by its name: nothing to hide."""
+    stream = written(monkeypatch, "json")
+
+    structlog.get_logger().info("done", token_requests=3, credential="robot", token="")
+
+    line = json.loads(stream.getvalue())
+    assert (line["token_requests"], line["credential"], line["token"]) == (3, "robot", "")

@@ -1,0 +1,88 @@
+"""Metrics: declared in one place, counted only where they are on."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from imagedrift_runtime import metrics
+
+SUFFIXES = {"Counter": "_total", "Histogram": "_seconds"}
+
+
+@pytest.fixture
+def registry() -> Iterator[CollectorRegistry]:
+    """Metrics that are on, in a registry of the test's own."""
+    registry = CollectorRegistry()
+    metrics.enable(registry)
+    yield registry
+    metrics.disable()
+
+
+@pytest.mark.parametrize("metric", metrics.DECLARED, ids=lambda metric: metric.name)
+def test_every_metric_is_named_and_explained(metric: metrics.Metric) -> None:
+    """Prometheus' rules for names, and a sentence for who reads them."""
+    assert re.fullmatch(r"imagedrift_[a-z_]+", metric.name)
+    assert metric.name.endswith(SUFFIXES.get(metric.kind, ""))
+    assert metric.text[0].isupper() or metric.text[0].isdigit()
+    assert metric.text.endswith(".")
+
+
+def test_no_two_metrics_have_one_name() -> None:
+    """One name means one thing."""
+    names = [metric.name for metric in metrics.DECLARED]
+
+    assert len(names) == len(set(names))
+
+
+def test_labels_have_few_values() -> None:
+    """No label is a host, a reference or a subject: there are millions of those."""
+    labels = {label for metric in metrics.DECLARED for label in metric.labels}
+
+    assert not labels & {"host", "site", "reference", "image", "subject", "repository", "tag"}
+
+
+def test_what_is_counted_is_shown(registry: CollectorRegistry) -> None:
+    """Each kind, with its labels."""
+    metrics.published.add(outcome="stored")
+    metrics.published.add(2, outcome="failed")
+    metrics.pending.set(7, stream="S", consumer="c")
+    metrics.handling.observe(0.2, stream="S")
+    metrics.in_flight.add(3, stream="S")
+    metrics.in_flight.add(-1, stream="S")
+
+    shown = generate_latest(registry).decode()
+    assert 'imagedrift_messages_published_total{outcome="stored"} 1.0' in shown
+    assert 'imagedrift_messages_published_total{outcome="failed"} 2.0' in shown
+    assert 'imagedrift_consumer_pending_messages{consumer="c",stream="S"} 7.0' in shown
+    assert 'imagedrift_message_handling_seconds_count{stream="S"} 1.0' in shown
+    assert 'imagedrift_messages_in_flight{stream="S"} 2.0' in shown
+
+
+def test_off_nothing_is_counted_and_nothing_fails() -> None:
+    """A process without metrics calls the same functions."""
+    for metric in metrics.DECLARED:
+        labels = dict.fromkeys(metric.labels, "x")
+        match metric:
+            case metrics.Counter() | metrics.Gauge():
+                metric.add(1, **labels)
+            case metrics.Histogram():
+                metric.observe(1, **labels)
+
+
+def test_off_the_library_is_not_even_loaded() -> None:
+    """Nor what nats-py and structlog would load besides: an agent is small."""
+    program = (
+        "import sys, imagedrift_runtime.process, imagedrift_runtime.pull\n"
+        "print([name for name in ('prometheus_client', 'aiohttp', 'rich', 'httpx')"
+        " if name in sys.modules])"
+    )
+
+    shown = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert shown == "[]\n"

@@ -1,0 +1,198 @@
+"""Settings: read once, every fault at once, and no secret ever repeated."""
+
+import string
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Meta, Struct
+
+from imagedrift_runtime import settings
+from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.settings import SettingsFault, Variable
+
+
+class Example(CommonSettings, Struct, frozen=True, kw_only=True):
+    """Settings of every kind that there is."""
+
+    dsn: Annotated[str, Meta(min_length=3), Variable("X_DSN", "the database", secret=True)]
+    count: Annotated[int, Meta(ge=1, le=9), Variable("X_COUNT", "how many")] = 3
+    share: Annotated[float, Variable("X_SHARE", "of the whole")] = 0.5
+    on: Annotated[bool, Variable("X_ON", "whether")] = False
+    kind: Annotated[Literal["a", "b"], Variable("X_KIND", "which")] = "a"
+    names: Annotated[tuple[str, ...], Variable("X_NAMES", "who")] = ()
+    labels: Annotated[dict[str, str], Variable("X_LABELS", "k=v,k=v")] = {}
+    limit: Annotated[int | None, Variable("X_LIMIT", "at most")] = None
+    pin: Annotated[int | None, Variable("X_PIN", "a number", secret=True)] = None
+
+
+NAMES = [name for name, _, _ in settings.describe(Example)]
+
+
+def faults(**environ: str) -> list[str]:
+    """What is told about an environment that is wrong."""
+    with pytest.raises(SettingsFault) as error:
+        settings.load(Example, environ)
+    return error.value.faults
+
+
+def test_defaults_hold_where_nothing_is_set() -> None:
+    """Only what is required has to be there; a blank value is none."""
+    values = settings.load(Example, {"X_DSN": "dsn", "X_COUNT": "  ", "X_KIND": ""})
+
+    assert (values.count, values.kind, values.names, values.labels) == (3, "a", (), {})
+    assert values.nats_url == ("nats://127.0.0.1:4222",)
+
+
+def test_values_of_every_kind_are_read() -> None:
+    """Text becomes what the field holds; space around it does not count."""
+    values = settings.load(
+        Example,
+        {
+            "X_DSN": " dsn ",
+            "X_COUNT": "7",
+            "X_SHARE": "0.25",
+            "X_ON": "true",
+            "X_KIND": "b",
+            "X_NAMES": "a, b,,",
+            "X_LABELS": "env=prod, team = web ,empty=",
+            "X_LIMIT": "5",
+            "NATS_URL": "nats://a:1,nats://b:2",
+        },
+    )
+
+    assert (values.dsn, values.count, values.share, values.on) == ("dsn", 7, 0.25, True)
+    assert (values.kind, values.names, values.limit) == ("b", ("a", "b"), 5)
+    assert values.labels == {"env": "prod", "team": "web", "empty": ""}
+    assert values.nats_url == ("nats://a:1", "nats://b:2")
+
+
+def test_every_fault_is_told_at_once_with_its_variable() -> None:
+    """Who starts a service learns all that is wrong, not the first thing."""
+    told = faults(X_COUNT="0", X_KIND="c", X_LABELS="novalue", IMAGEDRIFT_METRICS_PORT="http")
+
+    assert [line.split(":")[0] for line in told] == [
+        "IMAGEDRIFT_METRICS_PORT",
+        "X_DSN",
+        "X_COUNT",
+        "X_KIND",
+        "X_LABELS",
+    ]
+    assert "required but not set (the database)" in told[1]
+    assert "`int` >= 1" in told[2]
+    assert "'0'" in told[2]
+    assert "expected k=v,k=v but found 'novalue'" in told[4]
+
+
+def test_a_secret_is_not_repeated() -> None:
+    """A value that is wrong and secret is not shown, whatever is wrong with it."""
+    told = faults(X_DSN="hu", X_PIN="hunter2")
+
+    assert len(told) == 2
+    assert not any("hu" in line for line in told)
+    assert told[1].startswith("X_PIN: not valid, and secret")
+
+
+def test_a_secret_can_stand_in_a_file(tmp_path: Path) -> None:
+    """`NAME_FILE` holds the path; the line break at its end does not count."""
+    path = tmp_path / "dsn"
+    path.write_text("postgresql://u:p@h/d\n")
+
+    assert settings.load(Example, {"X_DSN_FILE": str(path)}).dsn == "postgresql://u:p@h/d"
+
+
+def test_a_secret_that_stands_in_both_places_is_a_fault(tmp_path: Path) -> None:
+    """Nobody can tell which one was meant."""
+    assert faults(X_DSN="dsn", X_DSN_FILE="/x") == [
+        "X_DSN: set, and X_DSN_FILE too; only one of them can hold"
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """The path and the reason are told."""
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+
+    (missing,) = faults(X_DSN_FILE="/no/such/file")
+    (binary,) = faults(X_DSN_FILE=str(tmp_path / "binary"))
+
+    assert missing == "X_DSN_FILE: '/no/such/file' cannot be read: No such file or directory"
+    assert binary.endswith("cannot be read: it is no text")
+
+
+def test_only_a_secret_has_a_file() -> None:
+    """The file of any other variable is not looked at."""
+    assert settings.load(Example, {"X_DSN": "dsn", "X_COUNT_FILE": "/no/such"}).count == 3
+
+
+def test_description_names_defaults_and_no_secret() -> None:
+    """What `--help` lists: the variable, its default, a sentence."""
+    rows = {name: (default, text) for name, default, text in settings.describe(Example)}
+
+    assert rows["X_DSN"] == (
+        "required",
+        "the database; or X_DSN_FILE, the path of a file that holds it",
+    )
+    assert rows["X_COUNT"] == ("3", "how many")
+    assert rows["X_ON"] == ("False", "whether")
+    assert rows["X_NAMES"][0] == rows["X_LABELS"][0] == rows["X_LIMIT"][0] == "none"
+    assert rows["NATS_URL"][0] == "nats://127.0.0.1:4222"
+
+
+def test_a_default_of_a_secret_is_not_shown() -> None:
+    """Not even one that is only good for a demonstration."""
+
+    class WithDefault(Struct, frozen=True):
+        password: Annotated[str, Variable("X_P", "opens it", secret=True)] = "hunter2"
+
+    assert settings.describe(WithDefault)[0][1] == "secret"
+
+
+def test_a_field_without_a_variable_is_a_defect() -> None:
+    """It could never be set."""
+
+    class Wrong(Struct, frozen=True):
+        field: int = 0
+
+    with pytest.raises(TypeError, match="a setting without a Variable"):
+        settings.load(Wrong, {})
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=40)))
+def test_any_environment_gives_settings_or_faults(environ: dict[str, str]) -> None:
+    """There is no text that ends in anything else, and every fault names its variable once."""
+    try:
+        settings.load(Example, environ)
+    except SettingsFault as fault:
+        named = [line.partition(":")[0] for line in fault.faults]
+        assert len(named) == len(set(named))
+        assert set(named) <= set(NAMES)
+        str(fault).encode()  # it can be written to any terminal
+
+
+@given(st.text(alphabet=string.ascii_letters + string.digits, min_size=8, max_size=30))
+def test_no_secret_is_ever_told(secret: str) -> None:
+    """Whatever it is, and wherever it stands."""
+    told = "\n".join(faults(X_PIN=f"x{secret}", X_COUNT="x"))
+
+    assert secret not in told
+
+
+LABEL = st.text(alphabet=string.ascii_letters + string.digits + "-_./:", min_size=1, max_size=20)
+
+
+@given(st.dictionaries(LABEL, LABEL), st.lists(LABEL), st.integers(1, 9))
+def test_what_is_written_is_read_back(labels: dict[str, str], names: list[str], count: int) -> None:
+    """Joined by commas and read again, everything is as it was."""
+    values = settings.load(
+        Example,
+        {
+            "X_DSN": "dsn",
+            "X_LABELS": ",".join(f"{key}={value}" for key, value in labels.items()),
+            "X_NAMES": ",".join(names),
+            "X_COUNT": str(count),
+        },
+    )
+
+    assert (values.labels, values.names, values.count) == (labels, tuple(names), count)
