@@ -22,32 +22,32 @@ PLANTED = {
     "a service imports another": (
         "imagedrift_agent/service.py",
         "import imagedrift_resolver",
-        "services never import each other",
+        "members:",
     ),
     "the runtime knows a service": (
         "imagedrift_runtime/clock.py",
         "import imagedrift_agent",
-        "services never import each other",
+        "members:",
     ),
     "a core reads the clock": (
         "imagedrift_ingest/core/verdict.py",
         "import time",
-        "schemas and every core decide",
+        "pure:",
     ),
     "a service's core uses its adapters": (
         "imagedrift_resolver/core/freshness.py",
         "import imagedrift_resolver.adapters",
-        "inside a service",
+        "service:",
     ),
     "the service uses an adapter": (
         "imagedrift_agent/service.py",
         "import imagedrift_agent.adapters",
-        "inside a service",
+        "service:",
     ),
     "schemas does I/O": (
         "imagedrift_schemas/digest.py",
         "import socket",
-        "schemas and every core decide",
+        "pure:",
     ),
 }
 
