@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from imagedrift_ingest import migrations
-from imagedrift_ingest.adapters.jetstream import Asker, Epochs, Heartbeats
+from imagedrift_ingest.adapters.jetstream import Announcer, Asker, Epochs, Heartbeats
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.answers import Answers
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.adapters.postgres.outbox import Outbox
 from imagedrift_ingest.adapters.postgres.questions import Questions
+from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.service import Away, Ingest
 from imagedrift_ingest.settings import IngestSettings
@@ -20,6 +22,7 @@ from imagedrift_runtime import bus, process, pull, registries
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.process import Process
+from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas import subjects
 
 log = structlog.get_logger()
@@ -28,6 +31,10 @@ SERVICE = "imagedrift-ingest"
 PLAN_EVERY_S = 0.5
 PLAN_GATHER_S = 0.2
 HEARTBEATS_EVERY_S = 0.25
+ANNOUNCE_EVERY_S = 1.0
+COUNT_EVERY_S = 30.0
+TREND_EVERY_S = 30.0
+TIDY_EVERY_S = 3600.0
 
 
 async def start(settings: IngestSettings, run: Process) -> None:
@@ -48,10 +55,24 @@ async def start(settings: IngestSettings, run: Process) -> None:
             health=run.health,
         ) as nats,
     ):
-        async with pool.acquire() as connection:
-            await migrations.check(connection)
-        run.health.ready(connect.PART)
-        await _serve(settings, run, connect.Database(pool, run.health), nats, known)
+        database = connect.Database(pool, run.health)
+        await _await_schema(database, run)
+        if not run.stopping.is_set():
+            await _serve(settings, run, database, nats, known)
+
+
+async def _await_schema(database: connect.Database, run: Process) -> None:
+    """Wait for the database; refuse to work on another schema than ours."""
+    while not run.stopping.is_set():
+        try:
+            await database.transaction(migrations.check)
+        except migrations.WrongSchema as error:
+            raise SettingsFault([f"DATABASE_URL: {error}"]) from error
+        except Away as error:
+            log.warning("database.awaited", error=str(error))
+            await _first_of(PLAN_EVERY_S, run.stopping)
+        else:
+            return
 
 
 async def _serve(
@@ -61,36 +82,50 @@ async def _serve(
     nats: Bus,
     known: registries.Registries,
 ) -> None:
+    upkeep = Upkeep(database, settings.retention)
+    await upkeep.apply_policy(known.is_named)
     plan_now = asyncio.Event()
+    announce_now = asyncio.Event()
     dictionary = Dictionary(database, known.is_named, settings.freshness)
     hosts = Hosts(database, dictionary, plan_now.set)
-    ingest = Ingest(hosts, Answers(database, settings.policy, known.is_named), Epochs(nats))
+    answers = Answers(database, settings.policy, known.is_named, announce_now.set)
+    ingest = Ingest(hosts, answers, Epochs(nats))
     questions = Questions(database, settings.policy, settings.outstanding)
     asker = Asker(nats, known.lane_of, question_ttl(settings.policy))
+    outbox, announcer = Outbox(database), Announcer(nats)
     heartbeats = Heartbeats()
     await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
 
     async def plan() -> None:
-        await asyncio.sleep(PLAN_GATHER_S)  # new references come in many batches
         plan_now.clear()
         await questions.ask_due(now(), asker)
+        await asyncio.sleep(PLAN_GATHER_S)  # new references come in many batches
+
+    async def announce() -> None:
+        announce_now.clear()
+        while await outbox.publish(announcer):
+            pass
 
     async def note_heartbeats() -> None:
         await hosts.alive(heartbeats.take())
 
+    pulled = [(subjects.STREAM_INVENTORY, ingest.inventories)] * settings.workers + [
+        (f"KV_{subjects.BUCKET_DIGESTS}", ingest.digests),
+        (f"KV_{subjects.BUCKET_REGISTRIES}", ingest.registries),
+        (subjects.STREAM_DEAD, ingest.dead_letters),
+    ]
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(settings.workers):
-            tasks.create_task(
-                _pull(nats, subjects.STREAM_INVENTORY, ingest.inventories, settings, run)
-            )
-        for stream, handler in (
-            (f"KV_{subjects.BUCKET_DIGESTS}", ingest.digests),
-            (f"KV_{subjects.BUCKET_REGISTRIES}", ingest.registries),
-            (subjects.STREAM_DEAD, ingest.dead_letters),
-        ):
+        for stream, handler in pulled:
             tasks.create_task(_pull(nats, stream, handler, settings, run))
-        tasks.create_task(_repeat(plan, PLAN_EVERY_S, plan_now, run))
-        tasks.create_task(_repeat(note_heartbeats, HEARTBEATS_EVERY_S, None, run))
+        for work, every_s, sooner in (
+            (plan, PLAN_EVERY_S, plan_now),
+            (announce, ANNOUNCE_EVERY_S, announce_now),
+            (note_heartbeats, HEARTBEATS_EVERY_S, None),
+            (upkeep.count_hosts, COUNT_EVERY_S, None),
+            (upkeep.take_trend, TREND_EVERY_S, None),
+            (upkeep.tidy, TIDY_EVERY_S, None),
+        ):
+            tasks.create_task(_repeat(work, every_s, sooner, run))
 
 
 async def _pull(
@@ -108,7 +143,10 @@ async def _pull(
 
 
 async def _repeat(
-    work: Callable[[], Awaitable[None]], every_s: float, sooner: asyncio.Event | None, run: Process
+    work: Callable[[], Awaitable[object]],
+    every_s: float,
+    sooner: asyncio.Event | None,
+    run: Process,
 ) -> None:
     """Do `work` every so often, or as soon as `sooner` is set, until asked to stop."""
     while not run.stopping.is_set():

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.retention import Retention
 from imagedrift_runtime.connection import CommonSettings
 from imagedrift_runtime.settings import Variable
 
@@ -54,6 +55,22 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
             "prepared statements kept per connection; 0 behind a pooler that does not track them",
         ),
     ] = 100
+
+    retire_days: Annotated[
+        int,
+        Meta(ge=1),
+        Variable("IMAGEDRIFT_RETIRE_DAYS", "days of silence after which a host is given up"),
+    ] = 30
+    history_days: Annotated[
+        int,
+        Meta(ge=1),
+        Variable("IMAGEDRIFT_HISTORY_DAYS", "days for which changes and the trend are kept"),
+    ] = 365
+
+    @property
+    def retention(self) -> Retention:
+        """How long things are kept."""
+        return Retention(retire_after=self.retire_days, history=self.history_days)
 
     @property
     def policy(self) -> Policy:

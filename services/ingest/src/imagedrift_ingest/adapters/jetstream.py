@@ -6,7 +6,9 @@ from datetime import datetime
 
 import structlog
 
+from imagedrift_ingest.adapters.postgres.outbox import Leaving
 from imagedrift_ingest.service import Away
+from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored
 from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
@@ -67,8 +69,44 @@ class Asker:
                 result = await self._bus.publish(subject, codec.encode(question), ttl_s=self._ttl_s)
             except NotPublished as error:
                 log.warning("question.failed", subject=subject, error=str(error))
+                metrics.questions.add(outcome="failed")
                 return None
-        return isinstance(result, Stored)
+        asked = isinstance(result, Stored)
+        metrics.questions.add(outcome="asked" if asked else "already_there")
+        return asked
+
+
+class Announcer:
+    """Publishes changed verdicts: those of one reference in order, of several side by side."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    async def __call__(self, changes: list[Leaving]) -> list[int]:
+        """Publish; the identities of those that are stored."""
+        by_reference: dict[str, list[Leaving]] = {}
+        for change in changes:
+            about = change.message
+            tag = about.tag or about.image_id
+            subject = subjects.changed(about.registry, about.repository, tag)
+            by_reference.setdefault(subject, []).append(change)
+        stored = await asyncio.gather(*(self._in_order(*item) for item in by_reference.items()))
+        return [change_id for of_reference in stored for change_id in of_reference]
+
+    async def _in_order(self, subject: str, changes: list[Leaving]) -> list[int]:
+        stored = []
+        async with self._free:
+            for change in changes:
+                try:
+                    await self._bus.publish(
+                        subject, codec.encode(change.message), message_id=change.message_id
+                    )
+                except NotPublished as error:
+                    log.warning("change.kept", subject=subject, error=str(error))
+                    break
+                stored.append(change.change_id)
+        return stored
 
 
 class Heartbeats:

@@ -18,6 +18,7 @@ from imagedrift_ingest.adapters.postgres.dictionary import Locked
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import freshness
+from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
 
 SQL = load("answers")
@@ -32,8 +33,10 @@ class Answers:
         database: Database,
         policy: freshness.Policy,
         is_named: Callable[[str], bool] = lambda _: False,
+        on_changed_verdicts: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
+        self._on_changed_verdicts = on_changed_verdicts
         self._policy = policy
         self._is_named = is_named
 
@@ -62,7 +65,11 @@ class Answers:
             ]
             return await rejudge(connection, suspects)
 
-        return await self._database.transaction(work)
+        changed = await self._database.transaction(work)
+        if changed:
+            metrics.verdicts.add(changed)
+            self._on_changed_verdicts()
+        return changed
 
     async def forget(self, references: Sequence[str]) -> None:
         """Make references due whose cached answer somebody dropped."""

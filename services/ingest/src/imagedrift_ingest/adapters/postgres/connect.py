@@ -19,6 +19,7 @@ import asyncpg
 import structlog
 
 from imagedrift_ingest.service import Away, Poisonous
+from imagedrift_runtime import metrics
 from imagedrift_runtime.health import Health
 
 log = structlog.get_logger()
@@ -130,6 +131,7 @@ class Database:
         """Show a failure in health, and drop connections to a server that became a replica."""
         reason = f"{type(error).__name__}: {error}"
         log.warning("database.failed", error=reason)
+        metrics.database_failures.add(kind=type(error).__name__)
         if self._health:
             self._health.failed(PART, reason)
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):

@@ -21,6 +21,7 @@ from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.inventories import Image, ImageKey, Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
+from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Alive
 
 SQL = load("hosts")
@@ -43,17 +44,33 @@ class Hosts:
         self._on_new_images = on_new_images
         self._dictionary = dictionary
         self._ids: dict[HostName, int] = {}
+        self._generation: object = None
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
-        ids = await self._identify([(one.site, one.host) for one in said], enrol=True)
+        ids = await self._identify([(one.site, one.host) for one in said])
 
-        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        async def work(connection: asyncpg.Connection) -> set[int] | None:
+            if await connection.fetchval(SQL["generation"]) != self._generation:
+                return None
             of = [ids[one.site, one.host] for one in said]
-            return await connection.fetch(SQL["changed"], of, [one.content for one in said])
+            rows = await connection.fetch(SQL["changed"], of, [one.content for one in said])
+            return {row["host_id"] for row in rows}
 
-        changed = {row["host_id"] for row in await self._database.transaction(work)}
+        changed = await self._database.transaction(work)
+        if changed is None:
+            await self._begin_generation()
+            return await self.changed(said)
         return {(s.site, s.host) for s in said if ids[s.site, s.host] in changed}
+
+    async def _begin_generation(self) -> None:
+        """Forget every key: the database was emptied, or this is the first look at it."""
+
+        async def work(connection: asyncpg.Connection) -> object:
+            return await connection.fetchval(SQL["generation"])
+
+        self.forget()
+        self._generation = await self._database.transaction(work)
 
     async def remember(
         self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
@@ -62,11 +79,11 @@ class Hosts:
 
         Raises `ImagesNeeded` when a host changed meanwhile whose images were not given.
         """
-        ids = await self._identify([(one.site, one.host) for one in said], enrol=True)
+        ids = await self._identify([(one.site, one.host) for one in said])
         made = self._dictionary.made
         keys = await self._dictionary.keys_of([i for of_host in images.values() for i in of_host])
 
-        async def work(connection: asyncpg.Connection) -> int:
+        async def work(connection: asyncpg.Connection) -> tuple[int, int]:
             accepted = await connection.fetch(SQL["gate"], *_gate(said, ids, epoch, images))
             by_id = {ids[one.site, one.host]: one for one in said}
             await _rename(connection, [by_id[r["host_id"]] for r in accepted if r["renamed"]], ids)
@@ -87,39 +104,39 @@ class Hosts:
                 changed = [ids[_name(one)] for one in moved], [one.seen_at for one in moved]
                 rows = [(*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys)]
                 await connection.execute(SQL["reconcile"], *arguments(rows, 7), *changed)
-            return len(accepted)
+            return len(accepted), len(news)
 
         try:
-            accepted = await self._database.transaction(work)
+            accepted, changed = await self._database.transaction(work)
         except asyncpg.ForeignKeyViolationError as error:
             self.forget()
             raise Away("a remembered row was gone") from error
+        metrics.inventories.add(changed, outcome="changed")
+        metrics.inventories.add(accepted - changed, outcome="unchanged")
+        metrics.inventories.add(len(said) - accepted, outcome="older")
         if self._dictionary.made > made:
             self._on_new_images()
         return accepted
 
-    async def alive(self, signs: Mapping[HostName, tuple[Alive, datetime]]) -> int:
+    async def alive(self, signs: Mapping[HostName, tuple[Alive, datetime]]) -> None:
         """Note that hosts live; those never heard of are left to their inventory."""
-        ids = await self._identify(sorted(signs), enrol=False)
         rows = [
-            (ids[name], at, max(1, alive.interval_s), alive.degraded)
+            (*name, at, max(1, alive.interval_s), alive.degraded)
             for name, (alive, at) in signs.items()
-            if name in ids
         ]
 
         async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["alive"], *arguments(rows, 4))
+            await connection.execute(SQL["alive"], *arguments(rows, 5))
 
         if rows:
             await self._database.transaction(work)
-        return len(rows)
 
     def forget(self) -> None:
         """Forget every key: a row that was thought to exist is gone."""
         self._ids.clear()
         self._dictionary.forget()
 
-    async def _identify(self, names: Sequence[HostName], *, enrol: bool) -> Mapping[HostName, int]:
+    async def _identify(self, names: Sequence[HostName]) -> Mapping[HostName, int]:
         """Return the keys of hosts, making rows for new ones in a transaction of their own."""
         new = sorted({name for name in names if name not in self._ids})
         if not new:
@@ -128,7 +145,7 @@ class Hosts:
         async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
             columns = arguments(new, 2)
             found = await connection.fetch(SQL["identify"], *columns)
-            if enrol and len(found) < len(new):
+            if len(found) < len(new):
                 await connection.execute(SQL["enrol"], *columns)
                 found = await connection.fetch(SQL["identify"], *columns)
             return found

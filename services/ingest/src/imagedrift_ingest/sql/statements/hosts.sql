@@ -22,8 +22,12 @@ JOIN fleet.hosts AS h ON h.site = s.site AND h.host = s.host
 -- Which of these contents are not what is stored, or were not compared in full for a day.
 SELECT s.host_id
 FROM unnest($1::bigint[], $2::bytea[]) AS s (host_id, content)
-JOIN fleet.host_state AS st ON st.host_id = s.host_id
+LEFT JOIN fleet.host_state AS st ON st.host_id = s.host_id
 WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interval '1 day'
+
+-- name: generation
+-- Which filling of the database this is: keys from before it are void.
+SELECT generation FROM fleet.generation
 
 -- name: gate
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
@@ -120,18 +124,19 @@ FULL JOIN after AS a USING (host_id, ref_id)
 JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_id)
 
 -- name: alive
--- Note that hosts live. Locked in id order; nothing older than what is stored is written.
+-- Note that hosts live; those never heard of are left to their inventory. Locked in id order.
 WITH said AS MATERIALIZED (
-  SELECT s.host_id, s.seen_at, s.interval_s, s.degraded
-  FROM unnest($1::bigint[], $2::timestamptz[], $3::integer[], $4::text[]) AS s (host_id, seen_at, interval_s, degraded)
+  SELECT s.site, s.host, s.seen_at, s.interval_s, s.degraded
+  FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::integer[], $5::text[]) AS s (site, host, seen_at, interval_s, degraded)
 ), locked AS MATERIALIZED (
-  SELECT st.host_id
-  FROM fleet.host_state AS st
-  WHERE st.host_id = any($1::bigint[])
+  SELECT st.host_id, s.seen_at, s.interval_s, s.degraded
+  FROM said AS s
+  JOIN fleet.hosts AS h ON h.site = s.site AND h.host = s.host
+  JOIN fleet.host_state AS st ON st.host_id = h.host_id
+  WHERE h.retired_at IS NULL
   ORDER BY st.host_id
-  FOR NO KEY UPDATE
+  FOR NO KEY UPDATE OF st
 )
-UPDATE fleet.host_state AS st SET last_seen_at = s.seen_at, interval_s = s.interval_s, degraded = s.degraded
-FROM said AS s
-JOIN locked AS l ON l.host_id = s.host_id
-WHERE st.host_id = s.host_id AND st.last_seen_at < s.seen_at
+UPDATE fleet.host_state AS st SET last_seen_at = l.seen_at, interval_s = l.interval_s, degraded = l.degraded
+FROM locked AS l
+WHERE st.host_id = l.host_id AND st.last_seen_at < l.seen_at

@@ -14,7 +14,7 @@ SELECT EXISTS (SELECT FROM fleet.answers WHERE next_check_at <= $1::timestamptz)
 -- never tried, which then learn the reason. `wanted`: some host has an image to compare.
 WITH ranked AS (
   SELECT
-    a.ref_id, r.reference, r.registry, r.repository, r.tag, a.remote_digest, a.attempted_at, a.weight,
+    a.ref_id, r.reference, r.registry, r.repository, r.tag, a.remote_digest, a.attempted_at, a.weight, a.hosts,
     r.first_seen_at > $1::timestamptz - interval '1 minute' AS young,
     row_number() OVER (PARTITION BY r.registry ORDER BY a.weight DESC, a.attempted_at NULLS FIRST) AS place
   FROM fleet.answers AS a
@@ -41,7 +41,7 @@ WITH ranked AS (
   LIMIT $3::integer
 )
 SELECT
-  p.ref_id, p.registry, p.repository, p.tag, p.remote_digest, p.weight AS hosts, p.young,
+  p.ref_id, p.registry, p.repository, p.tag, p.remote_digest, p.hosts, p.young,
   -- A scalar, not EXISTS: that could be planned as one pass over all images of all hosts.
   (
     SELECT true
@@ -72,7 +72,7 @@ WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 -- Digests whose inside would tell whether images are outdated for their platform, once each.
 SELECT
   a.remote_digest AS digest, min(r.registry) AS registry, min(r.repository) AS repository,
-  array_agg(DISTINCT c.platform) AS platforms, max(a.weight) AS hosts
+  array_agg(DISTINCT c.platform) AS platforms, max(a.hosts) AS hosts
 FROM fleet.comparisons AS c
 JOIN fleet.answers AS a ON a.ref_id = c.ref_id
 JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id

@@ -1,0 +1,156 @@
+-- What is done every now and then, by one replica at a time.
+
+-- name: alone
+-- Let one replica do upkeep at a time. Never waits; ends with the transaction.
+SELECT pg_try_advisory_xact_lock(1768780138)
+
+-- name: make_months
+-- Make partitions for this month and the next ones.
+SELECT fleet.make_months($1::integer)
+
+-- name: drop_months
+-- Drop partitions after their retention.
+SELECT fleet.drop_months(now() - make_interval(days => $1::integer))
+
+-- name: take_trend
+-- Keep the fleet summary, once per five minutes.
+INSERT INTO fleet.trend (
+  taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown, stale
+)
+SELECT
+  date_bin('5 minutes', s.as_of, 'epoch'), s.hosts, s.silent_hosts, s.images, s.current, s.outdated,
+  s.pinned, s.local, s.missing, s.unknown, s.stale
+FROM ops.fleet_summary AS s
+WHERE NOT EXISTS (SELECT FROM fleet.trend AS t WHERE t.taken_at = date_bin('5 minutes', now(), 'epoch'))
+ON CONFLICT (taken_at) DO NOTHING
+
+-- name: drop_trend
+-- Drop trend rows after their retention.
+DELETE FROM fleet.trend WHERE taken_at < now() - make_interval(days => $1::integer)
+
+-- name: drop_letters
+-- Drop dead letters after their retention.
+DELETE FROM fleet.dead_letters WHERE received_at < now() - make_interval(days => $1::integer)
+
+-- name: count_hosts
+-- Note how many hosts have, and run, each reference: due references are asked in that order.
+WITH counted AS MATERIALIZED (
+  SELECT c.ref_id, sum(u.hosts) AS hosts, sum(u.running) AS running
+  FROM (
+    SELECT comparison_id, count(*) AS hosts, count(*) FILTER (WHERE running > 0) AS running
+    FROM fleet.host_images
+    GROUP BY comparison_id
+  ) AS u
+  JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
+  GROUP BY c.ref_id
+), locked AS MATERIALIZED (
+  SELECT a.ref_id, coalesce(n.hosts, 0) AS hosts, coalesce(n.running, 0) AS running
+  FROM fleet.answers AS a
+  LEFT JOIN counted AS n ON n.ref_id = a.ref_id
+  WHERE (a.hosts, a.weight) IS DISTINCT FROM (coalesce(n.hosts, 0), coalesce(n.running, 0))
+  ORDER BY a.ref_id
+  FOR NO KEY UPDATE OF a
+)
+UPDATE fleet.answers AS a SET hosts = l.hosts, weight = l.running
+FROM locked AS l
+WHERE a.ref_id = l.ref_id
+
+-- name: long_silent
+-- Hosts that have been silent for so many days, a bounded number of them, locked in id order.
+SELECT s.host_id
+FROM fleet.host_state AS s
+JOIN fleet.hosts AS h ON h.host_id = s.host_id
+WHERE h.retired_at IS NULL AND s.last_seen_at < now() - make_interval(days => $1::integer)
+ORDER BY s.host_id
+LIMIT $2::integer
+FOR NO KEY UPDATE OF s
+
+-- name: retire
+-- Give hosts up: they have no images any more, and their next inventory counts as a first one.
+WITH emptied AS (
+  DELETE FROM fleet.host_images WHERE host_id = any($1::bigint[])
+), marked AS (
+  UPDATE fleet.hosts SET retired_at = now() WHERE host_id = any($1::bigint[])
+)
+UPDATE fleet.host_state SET content = NULL, about = NULL WHERE host_id = any($1::bigint[])
+
+-- name: mark_unused
+-- Note since when images are on no host, and which are on one again.
+WITH now_used AS (
+  SELECT c.comparison_id, c.unused_since,
+    (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1) IS NOT NULL AS used
+  FROM fleet.comparisons AS c
+), locked AS MATERIALIZED (
+  SELECT c.comparison_id, n.used
+  FROM now_used AS n
+  JOIN fleet.comparisons AS c ON c.comparison_id = n.comparison_id
+  WHERE n.used = (n.unused_since IS NOT NULL)
+  ORDER BY c.comparison_id
+  FOR NO KEY UPDATE OF c
+)
+UPDATE fleet.comparisons AS c SET unused_since = CASE WHEN l.used THEN NULL ELSE now() END
+FROM locked AS l
+WHERE c.comparison_id = l.comparison_id
+
+-- name: drop_unused
+-- Remove images that were on no host for as long as history is kept; a bounded number.
+DELETE FROM fleet.comparisons AS c
+WHERE c.comparison_id IN (
+  SELECT u.comparison_id
+  FROM fleet.comparisons AS u
+  WHERE u.unused_since < now() - make_interval(days => $1::integer)
+    AND NOT EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = u.comparison_id)
+  ORDER BY u.comparison_id
+  LIMIT $2::integer
+)
+
+-- name: drop_refs
+-- Remove references that nobody has had for as long as history is kept; a bounded number.
+DELETE FROM fleet.image_refs AS r
+WHERE r.ref_id IN (
+  SELECT u.ref_id
+  FROM fleet.image_refs AS u
+  JOIN fleet.answers AS a ON a.ref_id = u.ref_id
+  WHERE greatest(u.first_seen_at, a.attempted_at) < now() - make_interval(days => $1::integer)
+    AND NOT EXISTS (SELECT FROM fleet.comparisons AS c WHERE c.ref_id = u.ref_id)
+  ORDER BY u.ref_id
+  LIMIT $2::integer
+)
+
+-- name: drop_descriptions
+-- Remove descriptions of digests that no tag points to any more.
+DELETE FROM fleet.descriptions AS d
+WHERE coalesce(d.described_at, d.asked_at) < now() - make_interval(days => $1::integer)
+  AND NOT EXISTS (SELECT FROM fleet.answers AS a WHERE a.remote_digest = d.digest)
+  AND NOT EXISTS (SELECT FROM fleet.remote_history AS t WHERE t.digest = d.digest)
+
+-- name: empty
+-- Forget every fact. What NATS still has comes again when its consumers are reset.
+TRUNCATE
+  fleet.hosts, fleet.host_state, fleet.host_images, fleet.host_changes, fleet.image_refs,
+  fleet.answers, fleet.remote_history, fleet.descriptions, fleet.comparisons, fleet.outbox,
+  fleet.registry_states, fleet.dead_letters, fleet.trend
+
+-- name: new_generation
+-- Tell whoever remembers keys that they are void.
+UPDATE fleet.generation SET generation = gen_random_uuid(), made_at = now()
+
+-- name: generation
+-- Which filling of the database this is.
+SELECT generation FROM fleet.generation
+
+-- name: policies
+-- How references are treated, by registry.
+SELECT registry, policy FROM fleet.image_refs WHERE policy <> 'pinned' GROUP BY registry, policy
+
+-- name: set_policy
+-- Treat the references of a registry differently from now on.
+UPDATE fleet.image_refs SET policy = $2::text
+WHERE registry = $1::text AND policy NOT IN ('pinned', $2::text)
+RETURNING reference
+
+-- name: start_asking
+-- Make references due, or never again.
+UPDATE fleet.answers AS a SET next_check_at = CASE r.policy WHEN 'ask' THEN now() END
+FROM fleet.image_refs AS r
+WHERE r.ref_id = a.ref_id AND r.reference = any($1::text[])
