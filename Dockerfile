@@ -1,25 +1,30 @@
-# One recipe for every service:
+# One recipe for every service, each with nothing that it does not need:
 #   docker build --build-arg SERVICE=agent|registry-resolver|ingest -t imagedrift-$SERVICE .
 #   docker build --build-arg SERVICE=cli -t imagedrift .
-ARG PYTHON=python:3.13-slim
+ARG PYTHON=python:3.11-slim-bookworm
 FROM ${PYTHON} AS build
 ARG SERVICE
 WORKDIR /source
-COPY constraints.txt ./
+COPY deploy/members.sh constraints.txt ./
+RUN sh members.sh "${SERVICE}" > members.txt && python -m venv /venv
 COPY schemas ./schemas
 COPY runtime ./runtime
 COPY services ./services
 COPY sandbox ./sandbox
 COPY cli ./cli
-COPY deploy/members.sh ./
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -c constraints.txt $(sh members.sh "${SERVICE}")
+RUN /venv/bin/pip install --no-cache-dir -c constraints.txt -r members.txt
 
 FROM ${PYTHON}
 ARG SERVICE
 COPY --from=build /venv /venv
-# The numeric user is known to no other file system; the agent adds the socket's group at run time.
+# A numeric user that no machine knows; the agent gets the group of the engine's socket at run time.
 RUN install -d -o 65532 -g 65532 /var/lib/imagedrift \
-    && ln -s "/venv/bin/$(case "${SERVICE}" in agent) echo imagedrift-agent ;; registry-resolver) echo imagedrift-resolver ;; ingest) echo imagedrift-ingest ;; cli) echo imagedrift ;; esac)" /entrypoint
+    && case "${SERVICE}" in \
+         cli) command=imagedrift ;; \
+         registry-resolver) command=imagedrift-resolver ;; \
+         *) command="imagedrift-${SERVICE}" ;; \
+       esac \
+    && ln -s "/venv/bin/${command}" /entrypoint
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 USER 65532:65532
 ENTRYPOINT ["/entrypoint"]

