@@ -23,6 +23,7 @@ import structlog
 from imagedrift_runtime import metrics
 from imagedrift_runtime.answers import NoBus
 from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.lag import reporting
 from imagedrift_runtime.nats_py import nats
 from imagedrift_runtime.soon import Soon, status
 from imagedrift_runtime.waiting import backoff, unless, wait
@@ -149,6 +150,7 @@ async def fetching(
     """Fetch from a consumer for the length of the context."""
     fetch = Fetch(bus, stream, consumer, stopping)
     try:
-        yield fetch
+        async with reporting(bus, stream, consumer):
+            yield fetch
     finally:
         await fetch.leave()

@@ -38,6 +38,11 @@ class Metric:
         """Count no more."""
         self._real = None
 
+    @property
+    def is_on(self) -> bool:
+        """Tell whether anything is counted."""
+        return self._real is not None
+
     def _of(self, labels: dict[str, str]) -> Any:
         return self._real.labels(**labels) if labels else self._real
 

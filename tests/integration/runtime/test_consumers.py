@@ -4,8 +4,9 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from imagedrift_runtime import pull
+from imagedrift_runtime import lag, metrics, pull
 from imagedrift_runtime.bus import Bus, Lag, NoBus, connect
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.outcomes import Done, Outcome
@@ -51,7 +52,7 @@ async def test_a_pause_holds_for_every_replica_until_it_is_over(
     own = await OwnStream.make(bus)
     await bus.pause(own.name, own.consumer, now() + timedelta(seconds=1))
     await own.fill(1)
-    lag = await bus.lag(own.name, own.consumer)
+    behind = await bus.lag(own.name, own.consumer)
 
     async with connect([nats_server.url], "other") as other:
         own.bus = other
@@ -59,7 +60,7 @@ async def test_a_pause_holds_for_every_replica_until_it_is_over(
         seen = await take_all(own, 1)
         took = asyncio.get_running_loop().time() - began
 
-    assert lag == Lag(pending=1, in_flight=0, paused=True)
+    assert behind == Lag(pending=1, in_flight=0, paused=True)
     assert seen == [b"0"]
     assert took > 0.5
 
@@ -116,5 +117,38 @@ async def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
     await asyncio.wait_for(task, 5)
 
 
-async def _lag_is(own: OwnStream, lag: Lag) -> bool:
-    return await own.bus.lag(own.name, own.consumer) == lag
+async def _lag_is(own: OwnStream, wanted: Lag) -> bool:
+    return await own.bus.lag(own.name, own.consumer) == wanted
+
+
+async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to wire it: who pulls from a consumer says how far that is behind."""
+    monkeypatch.setattr(lag, "EVERY_S", 0.02)
+    registry = CollectorRegistry()
+    own = await OwnStream.make(bus)
+    await own.fill(5)
+    release, stopping = asyncio.Event(), asyncio.Event()
+
+    async def blocked(delivery: pull.Delivery) -> Outcome:
+        await release.wait()
+        return Done()
+
+    def shown(name: str) -> float | None:
+        labels = {"stream": own.name, "consumer": own.consumer}
+        return registry.get_sample_value(f"imagedrift_consumer_{name}_messages", labels)
+
+    metrics.enable(registry)
+    try:
+        loop = pull.each(
+            bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping
+        )
+        task = asyncio.create_task(loop)
+        await until(lambda: shown("pending") == 3, what="three wait")
+        assert shown("unacknowledged") == 2
+        stopping.set()
+        release.set()
+        await asyncio.wait_for(task, 5)
+    finally:
+        metrics.disable()
