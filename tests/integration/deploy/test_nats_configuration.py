@@ -4,11 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from imagedrift_agent.adapters.jetstream import Outlet, connected
+from imagedrift_agent.doctor import examine
 from imagedrift_agent.ports import NotSaid
+from imagedrift_agent.settings import AgentSettings
 from imagedrift_runtime import bus, streams
 from imagedrift_runtime.bus import Bus, NotPublished, Stored
 from imagedrift_sandbox.ports import LOOPBACK, free_ports
@@ -118,6 +121,7 @@ async def test_an_agent_cannot_have_the_server_speak_elsewhere(
     async with agent_bus(shipped) as connection:
         await connection.client.publish(OWN, b"{}", reply=target)
         await connection.client.publish(subjects.alive("fra1", "web-1"), b"{}", reply=target)
+        await connection.client.publish("$SYS.REQ.USER.INFO", b"", reply=target)
         await connection.probe()
         assert isinstance(await connection.publish(OWN, b"{}"), Stored)
     await service.probe()
@@ -138,6 +142,25 @@ async def test_an_agent_hears_nothing_but_its_own_answers(
             lambda: "subscription" in connection.link.complaint(began).lower(),
             what=f"the server refuses a subscription to {subject}",
         )
+
+
+async def test_the_agent_s_doctor_finds_nothing_wrong(
+    shipped: ShippedNats, service: Bus, tmp_path: Path
+) -> None:
+    """With the shipped permissions an agent may publish, and can compare its clock."""
+    images = tmp_path / "images"
+    images.write_text("nginx:1.27\n")
+    settings = AgentSettings(
+        nats_url=(shipped.url_of("agent", "20261124"),),
+        site="fra1",
+        host_id="web-1",
+        state_dir=str(tmp_path),
+        source=f"list:{images}",
+    )
+    findings = {finding.about: finding for finding in await examine(settings)}
+    assert all(finding.good for finding in findings.values()), findings
+    assert findings["permitted"].what == f"may publish {OWN}"
+    assert "s from the server's" in findings["clock"].what
 
 
 async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service: Bus) -> None:
