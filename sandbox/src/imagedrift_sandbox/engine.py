@@ -28,6 +28,7 @@ class ScriptedEngine:
         self.asked: list[str] = []
         """Every target that was asked for, in order, with its API version and query."""
         self._listeners: set[asyncio.StreamWriter] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -56,17 +57,23 @@ class ScriptedEngine:
     def emit(self, kind: str, action: str, about: str = "x") -> None:
         """Send an event to everyone who listens."""
         event = {"Type": kind, "Action": action, "Actor": {"ID": about, "Attributes": {}}}
-        line = json.dumps(event).encode() + b"\n"
+        self.emit_raw(json.dumps(event).encode() + b"\n")
+
+    def emit_raw(self, piece: bytes) -> None:
+        """Send one chunk of the stream of events."""
         for writer in self._listeners:
-            writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+            writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
 
     async def drop_connections(self) -> None:
         """Close every connection, as an engine that restarts does."""
+        for writer in list(self._writers):  # a task that never ran would not close its own
+            writer.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -82,6 +89,7 @@ class ScriptedEngine:
             return
         finally:
             self._listeners.discard(writer)
+            self._writers.discard(writer)
             writer.close()
 
     async def _answer(self, target: str, writer: asyncio.StreamWriter) -> bool:

@@ -38,7 +38,8 @@ class Watcher:
                     failures = 0
                     self._heard(event)
             except SourceFault as fault:
-                log.info("events.ended", reason=str(fault))
+                if not failures:
+                    log.info("events.ended", reason=str(fault))
             self._heard(None)
             failures += 1
             await asyncio.sleep(self._back_off_s(failures) * self._world.chance())

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from imagedrift_agent.adapters.http import (
+    ANSWER_WITHIN_S,
     Connection,
     EngineFault,
     NotThere,
@@ -47,8 +48,11 @@ _Pool = list[Connection]
 class Engine:
     """One engine."""
 
-    def __init__(self, find: Callable[[], Address]) -> None:
+    def __init__(
+        self, find: Callable[[], Address], answer_within_s: float = ANSWER_WITHIN_S
+    ) -> None:
         self._find = find
+        self._answer_within_s = answer_within_s
         self._version = records.Version()
         self._images: dict[records.ImageSummary, records.Image] = {}
         self._configured: dict[str, str] = {}
@@ -57,17 +61,14 @@ class Engine:
         """Look at everything. Raises `EngineFault`."""
         try:
             async with asyncio.timeout(PASS_WITHIN_S), AsyncExitStack() as stack:
-                address = self._find()
-                pool = [
-                    await stack.enter_async_context(Connection(address)) for _ in range(WORKERS)
-                ]
+                pool = [await stack.enter_async_context(self._connection()) for _ in range(WORKERS)]
                 return await self._pass(pool)
         except TimeoutError as error:
             raise EngineFault(f"the engine took more than {PASS_WITHIN_S:.0f} s") from error
 
     async def changes(self) -> AsyncIterator[records.Event | None]:
         """Follow the engine's events, None first, once it listens. Raises `EngineFault`."""
-        async with Connection(self._find()) as connection:
+        async with self._connection() as connection:
             prefix = path_prefix(await _version(connection))
             query = urlencode({"filters": json.dumps(EVENTS)})
             rest = b""
@@ -99,6 +100,9 @@ class Engine:
             hostname=info.name,
             labels=dict(_pairs(info.labels or ())),
         )
+
+    def _connection(self) -> Connection:
+        return Connection(self._find(), self._answer_within_s)
 
     def _forget_if_upgraded(self, version: records.Version) -> None:
         """Read all details again from an engine that may say more, or otherwise, than before."""

@@ -37,8 +37,9 @@ class NotThere(EngineFault):
 class Connection:
     """A connection to an engine, opened when it is first used, and again when it was closed."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self._address = address
+        self._answer_within_s = answer_within_s
         self._h11 = h11.Connection(h11.CLIENT)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -51,7 +52,7 @@ class Connection:
 
     async def get(self, target: str) -> bytes:
         """Fetch a whole body. Raises `EngineFault`, `NotThere` for a 404."""
-        async with _bounded(target, ANSWER_WITHIN_S):
+        async with _bounded(target, self._answer_within_s):
             status = await self._ask(target)
             body = bytearray()
             async for chunk in self._body():
@@ -65,7 +66,7 @@ class Connection:
 
     async def stream(self, target: str) -> AsyncGenerator[bytes, None]:
         """Follow a body that does not end, chunk by chunk; the first is empty: it has begun."""
-        async with _bounded(target, ANSWER_WITHIN_S):
+        async with _bounded(target, self._answer_within_s):
             status = await self._ask(target)
             if status != 200:
                 raise _refused(target, status, await anext(self._body(), b""))
@@ -107,7 +108,10 @@ class Connection:
     async def _next_event(self) -> Any:
         assert self._reader is not None
         while (event := self._h11.next_event()) is h11.NEED_DATA:
-            self._h11.receive_data(await self._reader.read(CHUNK))
+            data = await self._reader.read(CHUNK)
+            if not data and self._h11.their_state is not h11.SEND_BODY:
+                raise ConnectionResetError("the engine closed the connection")
+            self._h11.receive_data(data)
         return event
 
     def _ready_for_next(self) -> None:
@@ -119,7 +123,9 @@ class Connection:
 
 def _refused(target: str, status: int, body: bytes) -> EngineFault:
     kind = NotThere if status == 404 else EngineFault
-    return kind(f"GET {target}: {status} {body[:200].decode(errors='replace').strip()}")
+    return kind(
+        f"GET {target.partition('?')[0]}: {status} {body[:200].decode(errors='replace').strip()}"
+    )
 
 
 async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -142,13 +148,14 @@ def _context(address: Address) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def _bounded(target: str, seconds: float | None) -> AsyncIterator[None]:
-    """Give a call its time, and its errors one type."""
+    """Give a call its time, and its errors one type that names the path."""
+    call = f"GET {target.partition('?')[0]}"
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise EngineFault(f"GET {target}: no answer in {seconds} s") from error
+        raise EngineFault(f"{call}: no answer in {seconds:g} s") from error
     except OSError as error:  # ssl.SSLError derives from it
-        raise EngineFault(f"GET {target}: {error.strerror or error}") from error
+        raise EngineFault(f"{call}: {error.strerror or error}") from error
     except h11.RemoteProtocolError as error:
-        raise EngineFault(f"GET {target}: this is no HTTP: {error}") from error
+        raise EngineFault(f"{call}: broken off, or no HTTP: {error}") from error

@@ -1,0 +1,170 @@
+"""An engine that fails: the last inventory stands, the host says why, and recovers by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.core.address import Address
+from imagedrift_sandbox.engine import Fault, ScriptedEngine, populate
+from support.agents import EngineHealth, RecordingMemory, RecordingOutlet, running_agent, until
+
+faults = pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("hangs", "no answer in 0.3 s"),
+        ("nonsense", "not what an engine says"),
+        ("fails", "500 .*the store is broken"),
+        ("hangs up", "closed the connection"),
+    ],
+)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
+    """An engine of three images and two containers."""
+    async with ScriptedEngine.serving(tmp_path / "socket") as serving:
+        populate(serving, images=3, containers=2)
+        yield serving
+
+
+def source_on(engine: ScriptedEngine) -> Engine:
+    """The adapter, impatient."""
+    return Engine(lambda: Address(path=str(engine.path)), answer_within_s=0.3)
+
+
+@faults
+async def test_a_failing_engine_is_a_fault_that_says_what_it_did(
+    engine: ScriptedEngine, fault: Fault, reason: str
+) -> None:
+    """The call and the behaviour are named; nothing hangs and nothing else is raised."""
+    engine.fault = fault
+
+    with pytest.raises(EngineFault, match=f"/version.*{reason}"):
+        await source_on(engine).take()
+
+
+@faults
+async def test_the_last_inventory_stands_and_the_host_recovers(
+    engine: ScriptedEngine, fault: Fault, reason: str
+) -> None:
+    """The reason is said at once, no inventory replaces the last, and the end of it is said too."""
+    outlet, health = RecordingOutlet(), EngineHealth()
+    async with running_agent(source_on(engine), outlet, interval_s=1, health=health):
+        await until(lambda: bool(outlet.inventories), "a first inventory")
+        engine.fault = fault
+        await engine.drop_connections()
+        await until(lambda: bool(outlet.beats and outlet.beats[-1].degraded), "the reason is said")
+        degraded = outlet.beats[-1]
+        engine.fault = ""
+        await until(lambda: not outlet.beats[-1].degraded, "the recovery is said")
+
+    assert degraded.degraded.startswith("GET /")
+    assert len(outlet.inventories) == 1
+    assert degraded.content == outlet.inventories[0].content
+    assert health.reason == ""
+
+
+async def test_what_changed_while_the_engine_failed_is_found_afterwards(
+    engine: ScriptedEngine,
+) -> None:
+    """A full look follows every reconnection, whichever events were missed."""
+    outlet = RecordingOutlet()
+    async with running_agent(source_on(engine), outlet):
+        await until(lambda: bool(outlet.inventories), "a first inventory")
+        engine.fault = "hangs up"
+        await engine.drop_connections()
+        await until(lambda: bool(outlet.beats and outlet.beats[-1].degraded), "the reason is said")
+        populate(engine, images=4, containers=2)
+        engine.fault = ""
+        await until(lambda: len(outlet.inventories) == 2, "the inventory after")
+
+    assert [len(said.images) for said in outlet.inventories] == [3, 4]
+
+
+async def test_an_upgrade_under_the_agent_is_said(engine: ScriptedEngine) -> None:
+    """The same images on another version of the engine are worth saying once."""
+    outlet = RecordingOutlet()
+    async with running_agent(source_on(engine), outlet):
+        await until(lambda: bool(outlet.inventories), "a first inventory")
+        engine.answers["/version"] = {**engine.answers["/version"], "Version": "29.0.0"}
+        await engine.drop_connections()
+        await until(lambda: len(outlet.inventories) == 2, "the inventory after")
+
+    first, second = outlet.inventories
+    assert (first.engine_version, second.engine_version) == ("28.2.2", "29.0.0")
+    assert first.content == second.content
+
+
+async def test_a_host_whose_engine_never_answered_says_no_empty_inventory(tmp_path: Path) -> None:
+    """It lives and says why its images are unknown; the host's rows of before stay."""
+    outlet = RecordingOutlet()
+    source = Engine(lambda: Address(path=str(tmp_path / "nothing")))
+    async with running_agent(source, outlet):
+        await until(lambda: bool(outlet.beats), "a sign of life")
+
+    assert outlet.inventories == []
+    assert outlet.beats[0].content == ""
+    assert "No such file" in outlet.beats[0].degraded
+
+
+async def test_after_a_restart_a_dead_engine_leaves_the_kept_inventory(
+    engine: ScriptedEngine,
+) -> None:
+    """What was not confirmed before the restart is still said, with the reason of its age."""
+    memory, before, after = RecordingMemory(), RecordingOutlet(), RecordingOutlet()
+    before.refuses = True
+    async with running_agent(source_on(engine), before, memory):
+        await until(lambda: before.refused > 0, "a refusal")
+    engine.fault = "fails"
+    async with running_agent(source_on(engine), after, memory):
+        await until(lambda: bool(after.inventories), "the kept inventory")
+
+    assert len(after.inventories[0].images) == 3
+    assert "the store is broken" in after.inventories[0].degraded
+
+
+async def test_an_image_that_goes_during_a_look_is_passed_over(engine: ScriptedEngine) -> None:
+    """The list names it, its details are gone: the others are reported."""
+    gone = engine.answers["/images/json"][0]["Id"]
+    del engine.answers[f"/images/{gone}/json"]
+
+    survey = await source_on(engine).take()
+
+    assert len(survey.census.images) == 2
+    assert survey.census.skipped == {"image_gone": 1}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [b"this is no JSON\n", b'{"Type": 7}\n', b"\xff\n", b"[]\n"],
+    ids=["text", "wrong type", "no UTF-8", "a list"],
+)
+async def test_nonsense_among_the_events_is_a_fault(engine: ScriptedEngine, event: bytes) -> None:
+    """It ends the listening, which begins again with a full look."""
+    source = source_on(engine)
+    events: Any = source.changes()
+    assert await anext(events) is None
+    engine.emit_raw(event)
+
+    with pytest.raises(EngineFault, match="/events"):
+        await anext(events)
+
+
+async def test_an_event_in_pieces_is_one_event(engine: ScriptedEngine) -> None:
+    """Chunks of the stream end where they like."""
+    source = source_on(engine)
+    events: Any = source.changes()
+    await anext(events)
+    for piece in (b'{"Type":"image",', b'"Action":"tag"}\n{"Type":"conta', b'iner"}\n'):
+        engine.emit_raw(piece)
+        await asyncio.sleep(0)
+
+    first, second = await anext(events), await anext(events)
+    await events.aclose()
+
+    assert (first.type, first.action, second.type) == ("image", "tag", "container")
