@@ -1,39 +1,38 @@
 """Requests over httpx, bounded in time and size, on connections to checked addresses.
 
-- httpx gets slower with every connection in one pool (its book-keeping visits all of them for each
-  request), so an origin has as many small pools as it needs, each of at most `POOL` connections.
-- The transport is ours, an `httpx.AsyncBaseTransport` over httpcore: there is no cookie, no
-  redirect, no `.netrc`, no proxy, no decompression that could undo what was decided here.
+- httpx gets slower with every connection in its pool (the book-keeping visits all of them for each
+  request: 100 in one client are slower than 10), so there is no pool: each connection is a
+  transport of its own, and a free one is taken from a stack.
+- `Line` is an `httpx.AsyncBaseTransport` over h11, which is what httpx speaks HTTP/1.1 with. There
+  is no cookie, no redirect, no `.netrc`, no proxy and no decompression that could undo what was
+  decided in `core`.
 - A body is read up to its cap and no further; the connection is closed then. A response that does
   not end within `WITHIN_S` is none.
 """
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
-import httpcore
+import h11
 import httpx
 
-from imagedrift_resolver.adapters.sockets import CheckedBackend, Forbidden
+from imagedrift_resolver.adapters.sockets import Broken, End, Forbidden, connect
 from imagedrift_resolver.core.answer import ERROR_CAP
 from imagedrift_resolver.core.reply import HEARD, Reply, Trouble
 from imagedrift_resolver.core.url import Url
 
-POOL: Final = 8
 IDLE_S: Final = 15.0
 CONNECT_WITHIN_S: Final = 5.0
-READ_WITHIN_S: Final = 10.0
 WITHIN_S: Final = 15.0
 MOST_ORIGINS: Final = 256
 _HEARD: Final = {name.encode(): name for name in HEARD}
-_TIMEOUT: Final = {
-    "connect": CONNECT_WITHIN_S,
-    "read": READ_WITHIN_S,
-    "write": READ_WITHIN_S,
-    "pool": WITHIN_S,
-}
+HEADERS_CAP: Final = 64 * 1024
+MOST_INTERIM: Final = 8
+
+Headers = list[tuple[str, str]]
 
 
 class Http:
@@ -47,36 +46,25 @@ class Http:
         self,
         method: str,
         url: Url,
-        headers: list[tuple[str, str]],
+        headers: Headers,
         *,
         cap: int,
         trusted: bool,
         content: bytes | None = None,
     ) -> Reply | Trouble:
         """Make a request. Whatever goes wrong is a `Trouble` with its reason."""
-        origin = self._origin(url, trusted)
-        request = httpx.Request(
-            method,
-            str(url),
-            headers=headers,
-            content=content,
-            extensions={"timeout": _TIMEOUT},
-        )
+        request = httpx.Request(method, str(url), headers=headers, content=content)
         try:
             async with asyncio.timeout(WITHIN_S):
-                return await origin.send(request, cap)
+                return await self._origin(url, trusted).send(request, cap)
         except TimeoutError:
             return Trouble(f"{url.authority}: no complete response within {WITHIN_S:.0f} s")
         except Forbidden as error:
             return Trouble(f"not asked: {error}", forbidden=True)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+        except Broken as error:
             return Trouble(f"{url.authority}: {error}")
-        except httpcore.TimeoutException:
-            return Trouble(f"{url.authority}: no response within {READ_WITHIN_S:.0f} s")
-        except httpcore.ProtocolError:
+        except h11.ProtocolError:
             return Trouble(f"{url.authority}: the response is not HTTP, or ended early")
-        except httpcore.NetworkError as error:
-            return Trouble(f"{url.authority}: the connection broke: {error}")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -86,123 +74,134 @@ class Http:
 
     def _origin(self, url: Url, trusted: bool) -> "_Origin":
         key = (url.origin, trusted)
-        origin = self._origins.pop(key, None) or _Origin(self._trust(url.authority), trusted)
+        origin = self._origins.pop(key, None) or _Origin(url, trusted, self._trust(url.authority))
         self._origins[key] = origin  # the one used last stands last
         if len(self._origins) > MOST_ORIGINS:
-            self._forget_one()
+            self._origins.pop(next(iter(self._origins)))  # its idle connections end when collected
         return origin
 
-    def _forget_one(self) -> None:
-        """Drop the origin that has been idle for longest; busy ones stay."""
-        idle = next((key for key, origin in self._origins.items() if not origin.busy), None)
-        if idle is not None:
-            self._origins.pop(idle).abandon()
 
+class Line(httpx.AsyncBaseTransport):
+    """One connection, as an httpx transport: one request at a time."""
 
-class Pool(httpx.AsyncBaseTransport):
-    """A few connections to one origin, as an httpx transport."""
-
-    def __init__(self, context: ssl.SSLContext, trusted: bool) -> None:
-        self.busy = 0
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=POOL,
-            max_keepalive_connections=POOL,
-            keepalive_expiry=IDLE_S,
-            network_backend=CheckedBackend(trusted=trusted),
-        )
+    def __init__(self, end: End) -> None:
+        self._end = end
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADERS_CAP)
+        self._free_since = time.monotonic()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; the response's body is still to be read."""
-        url = request.url
-        sent = httpcore.Request(
-            request.method,
-            httpcore.URL(
-                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-            ),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
+        """Send one request; the response's body is still to be read. Raises `Broken`."""
+        content = await request.aread()
+        head = h11.Request(
+            method=request.method, target=request.url.raw_path, headers=request.headers.raw
         )
-        got = await self._pool.handle_async_request(sent)
-        return httpx.Response(got.status, headers=got.headers, stream=_Body(got))
+        data = self._http.send(head) or b""
+        data += (self._http.send(h11.Data(data=content)) or b"") if content else b""
+        data += self._http.send(h11.EndOfMessage()) or b""
+        self._end.write(data)
+        for _ in range(MOST_INTERIM):
+            event = await self.next_event()
+            if isinstance(event, h11.Response):
+                return httpx.Response(
+                    event.status_code, headers=list(event.headers), stream=_Body(self)
+                )
+        raise Broken("the response never begins")
+
+    async def next_event(self) -> Any:
+        """Return the next part of the response."""
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._http.receive_data(await self._end.read())
+            elif event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                raise Broken("the connection ended without a response")
+            else:
+                return event
+
+    def finish(self) -> bool:
+        """Tell whether the response was read to its end, and the connection can be used again."""
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            self._free_since = time.monotonic()
+            return True
+        return False
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether nothing came, and not too much time went by, since the last response."""
+        return not self._end.is_readable and time.monotonic() - self._free_since < IDLE_S
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._pool.aclose()
+        """Close the connection."""
+        self._end.close()
 
 
 class _Body(httpx.AsyncByteStream):
     """The body of a response, as it arrives."""
 
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
+    def __init__(self, line: Line) -> None:
+        self._line = line
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._response.aiter_stream():
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
+        while isinstance(event := await self._line.next_event(), h11.Data):
+            yield bytes(event.data)
 
 
 class _Origin:
-    """The pools of one origin."""
+    """The connections to one origin that are free, the one used last on top."""
 
-    def __init__(self, context: ssl.SSLContext, trusted: bool) -> None:
-        self._context = context
+    def __init__(self, url: Url, trusted: bool, context: ssl.SSLContext) -> None:
+        self._url = url
         self._trusted = trusted
-        self._pools: list[Pool] = []
-
-    @property
-    def busy(self) -> bool:
-        return any(pool.busy for pool in self._pools)
+        self._context = context
+        self._free: list[Line] = []
 
     async def send(self, request: httpx.Request, cap: int) -> Reply:
-        pool = self._free()
-        pool.busy += 1
+        line = await self._line()
+        reusable = False
         try:
-            response = await pool.handle_async_request(request)
-            try:
-                return await _read(response, cap)
-            finally:
-                await response.stream.aclose()  # type: ignore[union-attr]  # it is `_Body`
+            reply = await _read(await line.handle_async_request(request), cap)
+            reusable = line.finish()
+            return reply
         finally:
-            pool.busy -= 1
+            if reusable:
+                self._free.append(line)
+            else:
+                await line.aclose()
 
     async def close(self) -> None:
-        for pool in self._pools:
-            await pool.aclose()
+        while self._free:
+            await self._free.pop().aclose()
 
-    def abandon(self) -> None:
-        """Let go of idle connections: their sockets close when they are collected."""
-        self._closing = asyncio.create_task(self.close())
-
-    def _free(self) -> Pool:
-        for pool in self._pools:
-            if pool.busy < POOL:
-                return pool
-        pool = Pool(self._context, self._trusted)
-        self._pools.append(pool)
-        return pool
+    async def _line(self) -> Line:
+        while self._free:
+            line = self._free.pop()
+            if line.is_free:
+                return line
+            await line.aclose()
+        return Line(
+            await connect(
+                self._url, trusted=self._trusted, context=self._context, within_s=CONNECT_WITHIN_S
+            )
+        )
 
 
 async def _read(response: httpx.Response, cap: int) -> Reply:
     headers: dict[str, tuple[str, ...]] = {}
     for name, value in response.headers.raw:
-        key = _HEARD.get(name.lower())
+        key = _HEARD.get(name)
         if key is not None:
             headers[key] = (*headers.get(key, ()), value.decode("latin-1"))
     most = cap if response.status_code == 200 else ERROR_CAP
     body = bytearray()
     cut = False
+    stream: Any = response.stream
     try:
-        stream: Any = response.stream
         async for chunk in stream:
             body += chunk
             if len(body) > most:
                 cut = True
                 break
-    except (httpcore.ProtocolError, httpcore.NetworkError):
+    except (Broken, h11.ProtocolError):
         cut = True
     return Reply(response.status_code, headers, bytes(body[:most]), cut)

@@ -1,0 +1,71 @@
+"""`imagedrift bench lookup`: how many distinct references are resolved in a second.
+
+The registry answers each request after a fixed latency and is configured for `--connections` of
+them at once, so no client can be faster than `references × latency / connections`: the floor.
+Timed from the first question published to the last answer in the shared cache.
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from imagedrift_cli.bench import report
+from imagedrift_cli.bench.resolving import Workshop
+from imagedrift_runtime.clock import now
+from imagedrift_schemas.v1 import Found
+
+
+@click.command("lookup")
+@click.option("--references", default=2_000, show_default=True)
+@click.option("--latency", default=0.05, show_default=True, help="Seconds per request.")
+@click.option("--connections", default=100, show_default=True, help="The registry's limit.")
+@click.option("--resolvers", default=2, show_default=True, help="Resolver processes.")
+@report.as_json
+def command(
+    references: int, latency: float, connections: int, resolvers: int, as_json: bool
+) -> None:
+    """Distinct references resolved per second against a slow registry."""
+    with tempfile.TemporaryDirectory(prefix="imagedrift-bench-") as home:
+        figures, failed = asyncio.run(
+            _measure(Path(home), references, latency, connections, resolvers)
+        )
+    report.finish("lookup", figures, as_json=as_json, failed_checks=failed)
+
+
+async def _measure(
+    home: Path, references: int, latency: float, connections: int, resolvers: int
+) -> tuple[dict[str, float | int], list[str]]:
+    async with Workshop.open(home, max_connections=connections) as shop:
+        repositories = [f"bench/app{number:05d}" for number in range(references)]
+        digests = await shop.registry.push(repositories)
+        await shop.registry.control("POST", "faults", {"latency_s": latency})
+        await shop.start_resolvers(resolvers)
+        questions = [shop.question(repository, now()) for repository in repositories]
+        report.progress.print(f"asking {references} questions")
+        began = time.perf_counter()
+        asking = asyncio.create_task(shop.ask(questions, 300))
+        await shop.answered(references)
+        seconds = time.perf_counter() - began
+        taken = await asking
+        answers = await shop.answers(questions)
+        kinds = await shop.registry.kinds()
+    right = sum(
+        answer is not None
+        and isinstance(answer.outcome, Found)
+        and answer.outcome.digest == digests[answer.repository]
+        for answer in answers
+    )
+    floor = references * latency / connections
+    failed = [f"{references - right} answers are missing or wrong"] if right != references else []
+    failed += [f"{references - taken} questions were refused"] if taken != references else []
+    return {
+        "seconds": round(seconds, 3),
+        "references_per_second": round(references / seconds, 1),
+        "floor_seconds": round(floor, 3),
+        "ratio_to_floor": round(seconds / floor, 2),
+        "requests": sum(kinds.values()),
+        "resolvers": resolvers,
+    }, failed
