@@ -12,6 +12,7 @@ from imagedrift_sandbox.registry import (
     Image,
     Kind,
     RegistryProcess,
+    SandboxRegistry,
     Scheme,
     Shape,
 )
@@ -55,9 +56,11 @@ async def test_the_switchboard_does_all_that_the_registry_can() -> None:
         ("GET", "nonsense", b"", 404),
     ],
 )
-async def test_a_wrong_switch_is_named(method: str, path: str, body: bytes, status: int) -> None:
+async def test_a_wrong_switch_is_named(
+    registry: SandboxRegistry, method: str, path: str, body: bytes, status: int
+) -> None:
     """A misspelt field, bytes that are no JSON or an unknown switch is an error that says so."""
-    async with RegistryProcess.start() as registry, aiohttp.ClientSession() as client:
+    async with aiohttp.ClientSession() as client:
         where = f"{registry.url}/_sandbox/{path}"
         async with client.request(method, where, data=body) as response:
             assert response.status == status

@@ -1,6 +1,7 @@
 """The embedded servers start, keep their data, and leave nothing behind."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import nats
@@ -14,6 +15,15 @@ from imagedrift_sandbox.postgres import PostgresServer
 def alive(pid: int) -> bool:
     """Whether a process of that id exists."""
     return Path(f"/proc/{pid}").exists()
+
+
+async def shown(dsn: str, setting: str) -> str:
+    """A setting of PostgreSQL as it is in force."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return str(await connection.fetchval(f"SHOW {setting}"))
+    finally:
+        await connection.close()
 
 
 async def test_nats_serves_jetstream_and_stops_without_a_trace() -> None:
@@ -134,10 +144,9 @@ async def test_postgres_copies_a_template(postgres_server: PostgresServer) -> No
 
 async def test_postgres_keeps_a_given_directory() -> None:
     """A second server on the same directory has the first one's rows and password."""
-    async with PostgresServer.start() as outer:  # its home is one that the account can reach
-        home = outer.home / "kept"
-        home.mkdir()
-        home.chmod(0o755)
+    with TemporaryDirectory() as name:
+        home = Path(name)
+        home.chmod(0o755)  # within reach of who runs the server when we are root
         for number in range(2):
             async with PostgresServer.start(data_dir=home) as server:
                 connection = await asyncpg.connect(server.dsn())
@@ -145,7 +154,7 @@ async def test_postgres_keeps_a_given_directory() -> None:
                 await connection.execute("INSERT INTO t VALUES ($1)", number)
                 rows = await connection.fetchval("SELECT count(*) FROM t")
                 await connection.close()
-        assert home.exists()
+        assert (home / "cluster").exists()
 
     assert rows == 2
 
@@ -166,15 +175,13 @@ async def test_postgres_restarts_after_a_crash_on_the_same_port() -> None:
     assert rows == 1
 
 
-@pytest.mark.parametrize(("durable", "fsync"), [(False, "off"), (True, "on")])
-async def test_postgres_is_fast_or_durable_as_asked(durable: bool, fsync: str) -> None:
-    """Flushing to disk is off for tests, on when asked; settings given win."""
-    async with PostgresServer.start(settings={"work_mem": "7MB"}, durable=durable) as server:
-        connection = await asyncpg.connect(server.dsn())
-        shown = await connection.fetchval("SHOW fsync"), await connection.fetchval("SHOW work_mem")
-        await connection.close()
+async def test_postgres_is_fast_or_durable_as_asked(postgres_server: PostgresServer) -> None:
+    """Flushing to disk is off unless asked for; settings given win."""
+    async with PostgresServer.start(settings={"work_mem": "7MB"}, durable=True) as server:
+        durable = [await shown(server.dsn(), name) for name in ("fsync", "work_mem")]
+    fast = await shown(postgres_server.dsn(), "fsync")
 
-    assert shown == (fsync, "7MB")
+    assert (durable, fast) == (["on", "7MB"], "off")
 
 
 async def test_postgres_15_of_debian_runs_too(database_dsn_15: str) -> None:
