@@ -1,7 +1,4 @@
-"""Real clients push to the sandbox registry and pull from it: skopeo, which is a client of its own.
-
-`dockerd` is one of the end-to-end tests' clients.
-"""
+"""Real clients push to the sandbox registry and pull from it: skopeo and a Docker Engine."""
 
 import asyncio
 import json
@@ -10,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.registry import Auth, SandboxRegistry, Scheme, Shape
+from support.engine import DockerEngine
 from support.programs import require_program
 
 BOUND_S = 60
@@ -102,3 +100,31 @@ async def test_skopeo_deletes_and_lists_tags(skopeo: Path, registry: SandboxRegi
     assert deleted[0] == 0, deleted[1]
     assert registry.store.find("app", "1") is None
     assert registry.store.find("app", "2") is not None
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("shape", [Shape.MANIFEST, Shape.INDEX, Shape.DOCKER_LIST])
+async def test_an_engine_pulls_a_synthetic_image(
+    docker_engine: DockerEngine, registry: SandboxRegistry, shape: Shape
+) -> None:
+    """A Docker Engine knows it by the digest that was pushed and by its platform's config."""
+    pushed = registry.push_image("app", "1", seed=6, shape=shape)
+    reference = registry.reference("app", "1")
+    await asyncio.to_thread(docker_engine.pull, reference)
+
+    assert docker_engine.repo_digests(reference) == [pushed.digest]
+    assert docker_engine.image_id(reference) == pushed.configs["linux/amd64"]
+
+
+@pytest.mark.real
+async def test_an_engine_pushes_what_it_built(
+    docker_engine: DockerEngine, registry: SandboxRegistry
+) -> None:
+    """The digest that a Docker Engine remembers of its push is the one that the tag has."""
+    reference = registry.reference("built", "1")
+    await asyncio.to_thread(docker_engine.build, reference)
+    await asyncio.to_thread(docker_engine.push, reference)
+    found = registry.store.find("built", "1")
+
+    assert found is not None
+    assert docker_engine.repo_digests(reference) == [found.digest]
