@@ -3,11 +3,13 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
 
+from imagedrift_agent.adapters import jetstream
 from imagedrift_agent.core.statement import About
-from imagedrift_agent.ports import Kept, Memory, NotSaid, Source, World
+from imagedrift_agent.ports import Kept, Memory, NotSaid, Outlet, Source, World
 from imagedrift_agent.service import report
 from imagedrift_runtime import clock
 from imagedrift_schemas.v1 import Alive, Inventory
@@ -45,6 +47,25 @@ class RecordingOutlet:
             raise NotSaid("NATS is away")
 
 
+class RealOutlet:
+    """A NATS server, as an agent of host `h1` of site `test` connects to it."""
+
+    def __init__(self, url: str, host: str = "h1") -> None:
+        self._url = url
+        self._host = host
+
+    def connected(self) -> AbstractAsyncContextManager[Outlet]:
+        """Be the connection of an agent."""
+        return jetstream.connected((self._url,), self._host, credentials="", ca="")
+
+
+class Connectable(Protocol):
+    """Where an agent can be connected to."""
+
+    def connected(self) -> AbstractAsyncContextManager[Outlet]:
+        """Be the connection of an agent."""
+
+
 class RecordingMemory:
     """Keeps what an agent keeps, in memory."""
 
@@ -74,13 +95,14 @@ class EngineHealth:
 @asynccontextmanager
 async def running_agent(
     source: Source,
-    outlet: RecordingOutlet,
+    outlet: Connectable,
     memory: Memory | None = None,
     *,
     interval_s: int = 300,
     return_within_s: float = 0.2,
     health: EngineHealth | None = None,
     host: str = "h1",
+    where: str = "",
 ) -> AsyncIterator[None]:
     """Run an agent for the length of an `async with`."""
     stopping = asyncio.Event()
@@ -93,6 +115,7 @@ async def running_agent(
             memory or RecordingMemory(),
             world,
             stopping,
+            where=where,
             return_within_s=return_within_s,
         )
     )
@@ -110,3 +133,16 @@ async def until(holds: Callable[[], bool], what: str, within_s: float = WAIT_S) 
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within_s} s: {what}")
         await asyncio.sleep(0.01)
+
+
+async def until_async(
+    look: Callable[[], Awaitable[None]], holds: Callable[[], bool], what: str
+) -> None:
+    """Look again and again until something holds."""
+    deadline = time.monotonic() + WAIT_S
+    await look()
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {WAIT_S} s: {what}")
+        await asyncio.sleep(0.05)
+        await look()
