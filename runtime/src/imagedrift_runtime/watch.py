@@ -13,6 +13,7 @@ import structlog
 
 from imagedrift_runtime.answers import Entry
 from imagedrift_runtime.nats_py import nats
+from imagedrift_runtime.soon import Soon
 from imagedrift_runtime.waiting import backoff, unless, wait
 
 if TYPE_CHECKING:
@@ -51,15 +52,18 @@ async def _follow(
     stopping: asyncio.Event,
 ) -> None:
     subscription = await bus.js.pull_subscribe_bind(consumer=consumer, stream=stream)
+    soon = Soon(bus.client, subscription)
     try:
         while not stopping.is_set():
+            lost = bus.link.lost
             if not bus.client.is_connected:
                 await wait(stopping, 0.2)
                 continue
             with suppress(TimeoutError):  # nothing changed
-                fetch = subscription.fetch(BATCH, timeout=FETCH_WITHIN_S)
-                for message in await unless(fetch, stopping, bus.link.lost):
+                for message in await unless(soon.fetch(BATCH, FETCH_WITHIN_S), stopping, lost):
                     await tell(message)
+            if lost.is_set():
+                soon.forget()
     finally:
         with suppress(nats.errors.Error):
             await subscription.unsubscribe()

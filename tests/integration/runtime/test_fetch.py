@@ -172,3 +172,21 @@ async def test_version_2_replies_are_named_once_and_served_all_the_same() -> Non
     errors = [entry for entry in logs if entry["event"] == "server.unpinned"]
     assert len(errors) == 1
     assert "js_ack_fc_v2: false" in errors[0]["error"]
+
+
+async def test_a_loop_goes_on_with_the_client_that_replaces_a_lost_one(
+    nats_server: NatsServer,
+) -> None:
+    """The loop that pulled through a zombie pulls through its successor."""
+    async with connect([nats_server.url], "test", probe_every_s=0.1) as bus:
+        bus.link.call_within_s = 0.2
+        own = await OwnStream.make(bus)
+        async with pulling(bus, own.name, own.consumer) as seen:
+            await own.fill(1)
+            await until(lambda: seen, what="it works")
+            zombie = bus.client
+            zombie._reading_task.cancel()
+            await until(lambda: bus.client is not zombie, what="it is replaced")
+            await until(lambda: bus.client.is_connected, what="the new one is connected")
+            await own.fill(1)
+            await until(lambda: len(seen) == 2, what="it goes on")

@@ -1,0 +1,109 @@
+"""Credentials files and TLS: who is let in, who is not, and what happens when they expire."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagedrift_runtime.bus import NoBus, NotPublished, Stored, connect
+from imagedrift_runtime.health import Health
+from imagedrift_sandbox.nats import NatsServer
+from support.nats_bus import OwnStream, until
+from support.nats_operator import NatsOperator
+from support.programs import require_program
+
+
+@pytest.fixture
+def operator() -> NatsOperator:
+    """Who signs credentials."""
+    return NatsOperator()
+
+
+@pytest.fixture
+def guarded(operator: NatsOperator) -> Iterator[NatsServer]:
+    """A server that trusts nobody but the operator's users."""
+    with NatsServer.start_sync(config_extra=operator.config) as server:
+        yield server
+
+
+async def test_a_credentials_file_lets_in(
+    guarded: NatsServer, operator: NatsOperator, tmp_path: Path
+) -> None:
+    """And without one the server refuses, in its own words."""
+    path = operator.write_credentials(tmp_path / "user.creds")
+
+    async with connect([guarded.url], "test", credentials=str(path)) as bus:
+        own = await OwnStream.make(bus)
+        assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
+    with pytest.raises(NoBus, match=r"(?i)authorization violation"):
+        async with connect([guarded.url], "test", within_s=2):
+            pass
+
+
+async def test_a_user_may_only_what_his_credentials_say(
+    guarded: NatsServer, operator: NatsOperator, tmp_path: Path
+) -> None:
+    """An inbox of his own and one subject: that is enough to publish, and for nothing else."""
+    admin = operator.write_credentials(tmp_path / "admin.creds")
+    agent = operator.write_credentials(
+        tmp_path / "agent.creds",
+        pub={"allow": ["mine.>"]},
+        sub={"allow": ["_INBOX_me.>"]},
+    )
+    async with (
+        connect([guarded.url], "admin", credentials=str(admin)) as bus,
+        connect([guarded.url], "me", credentials=str(agent), inbox="_INBOX_me") as me,
+    ):
+        await bus.js.add_stream(name="S", subjects=["mine.>", "yours.>"])
+        me.js._timeout = 0.5
+
+        assert await me.publish("mine.a", b"x") == Stored(1)
+        with pytest.raises(NotPublished, match=r"(?i)permissions violation.*yours\.a"):
+            await me.publish("yours.a", b"x")
+
+
+async def test_expired_credentials_that_are_renewed_let_in_again(
+    guarded: NatsServer, operator: NatsOperator, tmp_path: Path
+) -> None:
+    """The file is read at every connection: whoever renews it has to tell nobody."""
+    path = operator.write_credentials(tmp_path / "user.creds", expires_in_s=2)
+    health = Health(["nats"])
+    async with connect(
+        [guarded.url], "test", credentials=str(path), health=health, probe_every_s=0.2
+    ) as bus:
+        own = await OwnStream.make(bus)
+        await until(lambda: not health.is_ready, what="the server has sent us away")
+        operator.write_credentials(path)
+        await until(lambda: health.is_ready, what="we are back", within_s=15)
+
+        assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
+
+
+async def test_tls_is_spoken_with_a_ca_of_ours(tmp_path: Path) -> None:
+    """A server whose certificate our CA signed is trusted; without the CA it is not."""
+    ca, certificate, key = _certificates(tmp_path)
+    config = f'tls {{ cert_file: "{certificate}", key_file: "{key}", timeout: 5 }}'
+    async with NatsServer.start(config_extra=config) as server:
+        async with connect([server.url], "test", ca=str(ca)) as bus:
+            own = await OwnStream.make(bus)
+            assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
+        with pytest.raises(NoBus, match=r"(?i)certificate"):
+            async with connect([server.url], "test", within_s=2):
+                pass
+
+
+def _certificates(home: Path) -> tuple[Path, Path, Path]:
+    """A CA, and a certificate of 127.0.0.1 that it signed, with its key."""
+    openssl = require_program("openssl", "apt-get install openssl")
+    ca, certificate = home / "ca.pem", home / "server.pem"
+    (home / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    new = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+    for command in (
+        f"{new} -x509 -subj /CN=ca -keyout ca.key -out ca.pem",
+        f"{new} -subj /CN=server -keyout server.key -out server.csr",
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile names"
+        " -out server.pem",
+    ):
+        subprocess.run([openssl, *command.split()], cwd=home, check=True, capture_output=True)
+    return ca, certificate, home / "server.key"
