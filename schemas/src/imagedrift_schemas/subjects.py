@@ -5,6 +5,7 @@
     DRIFT_DEAD       drift.v1.dead.<service>
     DRIFT_CHANGED    drift.v1.changed.<registry>.<reference>
     (core NATS)      drift.v1.alive.<site>.<host>
+    (core NATS)      drift.v1.resolver.lookup, a micro service
     drift_digests    key <registry>.<reference>
     drift_registries key <registry>.<credential>
 
@@ -36,6 +37,9 @@ LOOKUP_ALL: Final = f"{PREFIX}.lookup.*.*.*"
 DEAD_ALL: Final = f"{PREFIX}.dead.*"
 CHANGED_ALL: Final = f"{PREFIX}.changed.*.*"
 ALIVE_ALL: Final = f"{PREFIX}.alive.*.*"
+
+RESOLVER_LOOKUP: Final = f"{PREFIX}.resolver.lookup"
+"""Where the micro service `imagedrift-resolver` is asked what the shared cache holds."""
 
 LANES: Final = ("hub", "ghcr", "quay", "ecr", "other")
 """Registry families with a lane of their own without configuration; `other` takes the rest."""

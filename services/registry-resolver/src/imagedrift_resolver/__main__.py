@@ -4,33 +4,39 @@ import asyncio
 import ssl
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 
 import httpx
 
+from imagedrift_resolver.adapters.desk import Desk
 from imagedrift_resolver.adapters.directory import Directory, api_of
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
 from imagedrift_resolver.adapters.oci import Registries as Asking
+from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import bus, clock, process, pull, registries
 from imagedrift_runtime.registries import Registries
+from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas import subjects
 
 NAME = "imagedrift-resolver"
+ABOUT = "Answers questions about image references by asking their registries."
+SHORTEST_SECRET = 16
 
 
 def main() -> None:
     """Run the resolver; the process exits with its code."""
-    about = "Answers questions about image references by asking their registries."
-    sys.exit(process.run(NAME, ResolverSettings, start, about=about, parts=("nats",)))
+    sys.exit(process.run(NAME, ResolverSettings, start, about=ABOUT, parts=("nats",)))
 
 
 async def start(settings: ResolverSettings, running: process.Process) -> None:
     """Answer questions until the process is told to stop."""
     known = registries.load(settings.registries)
+    check(settings)
     http = Http(trust(known))
     async with bus.connect(
         settings.nats_url,
@@ -45,21 +51,28 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
             lanes=Lanes(nats, known),
             now=clock.now,
         )
+        cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS))
         resolver = Resolver(
-            cache=Cache(await nats.bucket(subjects.BUCKET_DIGESTS)),
+            cache=cache,
             sites=Directory(known, DockerCredentials(settings.docker_folder)),
             registries=Asking(http, clock.now),
             gates=gates,
             now=clock.now,
         )
+        desk = Desk(nats, cache, known, clock.now)
+        await nats.serve(
+            NAME, version(NAME), ABOUT, "lookup", subjects.RESOLVER_LOOKUP, desk.lookup
+        )
+        webhook = Webhook(settings.webhook_secret, desk.moved)
         try:
-            await serve(nats, known, resolver, running)
+            async with webhook.serving(settings.webhook_port, settings.webhook_address):
+                await pull_all(nats, known, resolver, running)
         finally:
             await gates.flush()
             await http.close()
 
 
-async def serve(
+async def pull_all(
     nats: bus.Bus, known: Registries, resolver: Resolver, running: process.Process
 ) -> None:
     """Pull from every lane; one that fails ends the process, as a lane must not be forgotten."""
@@ -76,6 +89,17 @@ async def serve(
                     stopping=running.stopping,
                 )
             )
+
+
+def check(settings: ResolverSettings) -> None:
+    """Refuse to take notifications from everybody. Raises `SettingsFault`."""
+    if settings.webhook_port and len(settings.webhook_secret) < SHORTEST_SECRET:
+        raise SettingsFault(
+            [
+                "IMAGEDRIFT_WEBHOOK_SECRET: needed with IMAGEDRIFT_WEBHOOK_PORT, "
+                f"at least {SHORTEST_SECRET} characters"
+            ]
+        )
 
 
 def trust(known: Registries) -> Callable[[str], ssl.SSLContext]:

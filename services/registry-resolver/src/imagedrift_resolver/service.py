@@ -41,6 +41,7 @@ from imagedrift_schemas.v1 import (
     Resolve,
 )
 
+A = TypeVar("A", Answer, Described)
 T = TypeVar("T")
 
 log = structlog.get_logger()
@@ -49,14 +50,14 @@ log = structlog.get_logger()
 class Cache(Protocol):
     """The answers of the whole fleet."""
 
-    async def answer(self, question: Resolve) -> Answer | None:
-        """Return what was last said about a tag."""
+    async def answer(self, question: Resolve) -> tuple[Answer | None, int]:
+        """Return what was last said about a tag, and its revision."""
 
-    async def described(self, question: Describe) -> Described | None:
-        """Return what is inside a digest."""
+    async def described(self, question: Describe) -> tuple[Described | None, int]:
+        """Return what is inside a digest, and its revision."""
 
-    async def put(self, answer: AnyAnswer) -> None:
-        """Keep an answer in place of the one before."""
+    async def keep(self, answer: A, revision: int) -> A:
+        """Keep an answer in place of that revision, unless there is a newer one; what is kept."""
 
 
 class Sites(Protocol):
@@ -129,7 +130,7 @@ class Resolver:
 
     async def _resolve(self, question: Resolve, site: Site | Failure) -> Answer:
         credential = credential_of(site)
-        known = await self._cache.answer(question)
+        known, revision = await self._cache.answer(question)
         if known and is_fresh(known, question, credential):
             return known
         began = self._now()
@@ -138,12 +139,11 @@ class Resolver:
         )
         previous = known if known and may_inherit(known, credential) else None
         made = answer(question, outcome, previous, began, credential)
-        await self._cache.put(made)
-        return made
+        return await self._cache.keep(made, revision)
 
     async def _describe(self, question: Describe, site: Site | Failure) -> Described:
         credential = credential_of(site)
-        known = await self._cache.described(question)
+        known, revision = await self._cache.described(question)
         if known and is_described(known, question, credential):
             return known
         began = self._now()
@@ -153,8 +153,7 @@ class Resolver:
             site, "GET", lambda site, gate: self._registries.describe(site, wider, gate)
         )
         made = described(question, children, previous, began, credential)
-        await self._cache.put(made)
-        return made
+        return await self._cache.keep(made, revision)
 
     async def _asked(
         self,

@@ -12,10 +12,8 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import (
     Answer,
-    AnyAnswer,
     Describe,
     Described,
-    Question,
     RegistryState,
     Resolve,
 )
@@ -32,28 +30,36 @@ class Cache:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    async def answer(self, question: Resolve) -> Answer | None:
-        """Read what was last said about a tag, from the leader."""
-        return await self._read(question, Answer)
+    async def answer(self, question: Resolve) -> tuple[Answer | None, int]:
+        """Read what was last said about a tag, from the leader, and its revision."""
+        return await self._read(subjects.answer_key(question), Answer)
 
-    async def described(self, question: Describe) -> Described | None:
-        """Read what is inside a digest, from the leader."""
-        return await self._read(question, Described)
+    async def described(self, question: Describe) -> tuple[Described | None, int]:
+        """Read what is inside a digest, from the leader, and its revision."""
+        return await self._read(subjects.answer_key(question), Described)
 
-    async def put(self, answer: AnyAnswer) -> None:
-        """Keep an answer in place of the one before."""
-        await self._bucket.put(subjects.answer_key(answer), codec.encode(answer))
+    async def keep(self, answer: A, revision: int) -> A:
+        """Keep an answer in place of the one of `revision`, and return what is kept.
 
-    async def _read(self, question: Question, kind: type[A]) -> A | None:
-        key = subjects.answer_key(question)
+        A replica that was held up must not put an old answer over a newer one of another replica.
+        """
+        key, value, kind = subjects.answer_key(answer), codec.encode(answer), type(answer)
+        while await self._bucket.replace(key, value, revision) is None:
+            other, revision = await self._read(key, kind)
+            if other and other.checked_at >= answer.checked_at:
+                log.info("answer.overtaken", key=key)
+                return other
+        return answer
+
+    async def _read(self, key: str, kind: type[A]) -> tuple[A | None, int]:
         entry = await self._bucket.get(key)
         if entry is None:
-            return None
+            return None, 0
         try:
-            return codec.decode(entry.value, kind)
+            return codec.decode(entry.value, kind), entry.revision
         except Malformed as error:  # as good as none: it is replaced by the next answer
             log.warning("answer.malformed", key=key, error=str(error))
-            return None
+            return None, entry.revision
 
 
 class States:

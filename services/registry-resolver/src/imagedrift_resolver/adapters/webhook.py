@@ -1,0 +1,124 @@
+"""The HTTP endpoint that registries notify of a push: `POST /`, one request per connection.
+
+Served by asyncio and h11, which the resolver has anyway: one method, one path and one answer need
+no web framework. A request is bounded in size and time before the secret is looked at.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import h11
+import structlog
+
+from imagedrift_resolver.core.notification import BODY_CAP, Unreadable, moved_tags
+from imagedrift_resolver.core.shared_secret import shows_secret
+from imagedrift_schemas.reference import ImageReference
+
+log = structlog.get_logger()
+
+WITHIN_S: Final = 10.0
+MOST_AT_ONCE: Final = 64
+_READ: Final = 64 * 1024
+
+Moved = Callable[[tuple[ImageReference, ...]], Awaitable[int]]
+
+
+class Webhook:
+    """Takes notifications and hands on what has moved."""
+
+    def __init__(self, secret: str, moved: Moved) -> None:
+        self._secret = secret
+        self._moved = moved
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+
+    @asynccontextmanager
+    async def serving(self, port: int, address: str) -> AsyncIterator[int]:
+        """Serve while the context lasts; yields the port. Port 0 serves nothing."""
+        if port == 0:
+            yield 0
+            return
+        server = await asyncio.start_server(self._accept, address, port)
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            server.close()
+            await server.wait_closed()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_READ)
+        try:
+            async with self._places, asyncio.timeout(WITHIN_S):
+                request, body = await _read(connection, reader)
+                status, text = await self._answer(request, body)
+                _respond(connection, writer, status, text)
+                await writer.drain()
+        except h11.RemoteProtocolError as error:
+            if connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                _respond(connection, writer, error.error_status_hint, "this is no request")
+        except (TimeoutError, OSError) as error:
+            log.warning("notification.lost", error=repr(error))
+        except Exception:
+            log.exception("notification.failed")
+        finally:
+            writer.close()
+
+    async def _answer(self, request: h11.Request, body: bytes | None) -> tuple[int, str]:
+        """Decide about a request: its status, and a sentence for who set it up."""
+        if request.method != b"POST":
+            return 405, "send notifications by POST"
+        if body is None:
+            return 413, f"a notification has at most {BODY_CAP} bytes"
+        headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
+        target = request.target.decode("latin-1")
+        if not shows_secret(self._secret, target, headers, body):
+            log.warning("notification.refused")
+            return 401, "show the secret: Authorization, X-Hub-Signature-256 or ?secret="
+        try:
+            references = moved_tags(body)
+        except Unreadable as error:
+            log.warning("notification.unreadable", error=str(error))
+            return 400, f"not understood: {error}"
+        asked = await self._moved(references)
+        log.info("notification.taken", tags=len(references), asked=asked)
+        return 202, f"{asked} of {len(references)} tags are looked up again"
+
+
+async def _read(
+    connection: h11.Connection, reader: asyncio.StreamReader
+) -> tuple[h11.Request, bytes | None]:
+    """Read a request; its body is None when it is too large."""
+    request: h11.Request | None = None
+    body = bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_READ))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > BODY_CAP and request:
+                return request, None
+        elif isinstance(event, h11.EndOfMessage) and request:
+            return request, bytes(body)
+        else:
+            raise h11.RemoteProtocolError("the connection ended", error_status_hint=400)
+
+
+def _respond(
+    connection: h11.Connection, writer: asyncio.StreamWriter, status: int, text: str
+) -> None:
+    body = f"{text}\n".encode()
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Connection", "close"),
+    ]
+    for event in (
+        h11.Response(status_code=status, headers=headers),
+        h11.Data(data=body),
+        h11.EndOfMessage(),
+    ):
+        writer.write(connection.send(event) or b"")
