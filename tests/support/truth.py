@@ -62,18 +62,16 @@ class Truth:
         """All hosts."""
         return list(self._held)
 
-    def a_host_changes(self) -> str:
-        """Give one host other versions of some images, and one other image; its name."""
-        host = self._chance.choice(self.hosts)
+    def change(self, host: str) -> None:
+        """Give a host other versions of some images, and one other image."""
         held = self._held[host]
         for name in self._chance.sample([*held], 3):
             held[name] = self._chance.randrange(VERSIONS)
         del held[self._chance.choice([*held])]
         added = self._chance.choice([name for name in self._pushed if name not in held])
         held[added] = self._chance.randrange(VERSIONS)
-        return host
 
-    def a_tag_moves(self) -> None:
+    def move_a_tag(self) -> None:
         """Push some version of an image under its tag again."""
         name = self._chance.choice([*self._pushed])
         self._newest[name] = self._chance.randrange(VERSIONS)
