@@ -9,11 +9,13 @@ import os
 import sysconfig
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from imagedrift_sandbox.children import Child, ProgramMissing
 from imagedrift_sandbox.ports import LOOPBACK, free_port
 from imagedrift_sandbox.probe import http_get, http_status
+from imagedrift_sandbox.servers import to_the_end
 
 METRICS_PORT = "IMAGEDRIFT_METRICS_PORT"
 READY_BOUND_S = 30.0
@@ -100,7 +102,7 @@ class ServiceProcess:
 
     async def stop(self, *, bound_s: float = STOP_BOUND_S) -> int:
         """Ask it to stop (SIGTERM) and return the exit code; -9 when it did not in time."""
-        return await asyncio.to_thread(self.child.stop, bound_s=bound_s)
+        return await to_the_end(partial(self.child.stop, bound_s=bound_s))
 
     def kill(self) -> int:
         """End it at once, as a crash would."""

@@ -10,13 +10,14 @@ import shutil
 import signal
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from imagedrift_sandbox.children import Child, ProgramDied
 
+T = TypeVar("T")
 START_BOUND_S = 30.0
 STOP_BOUND_S = 20.0
 ATTEMPTS = 5
@@ -86,12 +87,12 @@ class LocalServer(ABC):
 
     async def stop(self) -> int:
         """Stop cleanly and return the exit code."""
-        return await asyncio.to_thread(self.stop_blocking)
+        return await to_the_end(self.stop_blocking)
 
     async def restart(self) -> None:
         """Stop if it still runs, and start on the same ports and data."""
         await self.stop()
-        await asyncio.to_thread(self.launch_blocking)
+        await to_the_end(self.launch_blocking)
 
     def kill(self) -> None:
         """End the server at once, as a crash would. `restart` brings it back."""
@@ -123,7 +124,20 @@ class LocalServer(ABC):
     async def starting(self) -> AsyncIterator[Self]:
         """Start, and stop at the end, without holding up the event loop."""
         try:
-            await asyncio.to_thread(self.start_blocking)
+            await to_the_end(self.start_blocking)
             yield self
         finally:
-            await asyncio.to_thread(self.close)
+            await to_the_end(self.close)
+
+
+async def to_the_end(call: Callable[[], T]) -> T:
+    """Run in a thread, and stay with it even when cancelled: a thread cannot be stopped.
+
+    Otherwise a server could start after its block was left, and nobody would stop it.
+    """
+    running = asyncio.create_task(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise

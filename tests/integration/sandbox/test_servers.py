@@ -1,5 +1,6 @@
 """The embedded servers start, keep their data, and leave nothing behind."""
 
+import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,6 +85,25 @@ async def test_nats_keeps_a_given_store(tmp_path: Path) -> None:
             await client.close()
 
     assert ack.seq == 2
+
+
+async def test_a_start_that_is_cancelled_leaves_no_server() -> None:
+    """Whoever gives up while a server starts leaves neither process nor directory."""
+    server = NatsServer()
+
+    async def start() -> None:
+        async with server.starting():
+            raise AssertionError("it was to be cancelled before")
+
+    starting = asyncio.create_task(start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+    assert server.child is not None
+    assert not alive(server.pid)
+    assert not server.home.exists()
 
 
 async def test_nats_takes_additional_configuration() -> None:

@@ -92,6 +92,20 @@ def test_a_fault_lets_some_pass_and_then_strikes_as_often_as_told(after: int, ti
     assert struck == [False] * after + [True] * times + [False] * (12 - after - times)
 
 
+@pytest.mark.parametrize(
+    ("about", "with_credentials", "without"),
+    [(None, True, True), (True, True, False), (False, False, True)],
+)
+def test_a_fault_can_be_about_credentials(
+    about: bool | None, with_credentials: bool, without: bool
+) -> None:
+    """A fault strikes requests with credentials, without, or both."""
+    fault = Fault(credentials=about, status=401)
+
+    assert fault.matches(HEAD, HOST, credentials=True) is with_credentials
+    assert fault.matches(HEAD, HOST, credentials=False) is without
+
+
 def test_faults_that_strike_together_act_together() -> None:
     """Latencies add up, headers gather, the later status wins."""
     faults = Faults()

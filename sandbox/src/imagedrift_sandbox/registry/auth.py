@@ -30,7 +30,8 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     scheme: Scheme = Scheme.NONE
     realm: str = ""
-    """Where tokens are given; empty: this registry's own `/token`."""
+    """Where tokens are given; empty: here, at `token_path`."""
+    token_path: str = "/token"  # noqa: S105
     service: str = "sandbox"
     users: dict[str, str] = {}
     """Passwords by name. A user may pull and push everything."""

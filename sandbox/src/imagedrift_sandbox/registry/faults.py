@@ -20,6 +20,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     path: str = "*"
     repository: str = "*"
     reference: str = "*"
+    credentials: bool | None = None
+    """Only requests with (True) or without (False) an Authorization header."""
     after: int = 0
     """How many matching requests pass first."""
     times: int | None = None
@@ -46,9 +48,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     drop: bool = False
     """The connection closes without an answer."""
 
-    def matches(self, route: Route, host: str) -> bool:
+    def matches(self, route: Route, host: str, *, credentials: bool = False) -> bool:
         """Whether it is about this request."""
-        return (
+        return self.credentials in (None, credentials) and (
             (not self.kinds or route.kind in self.kinds)
             and _match(host, self.host)
             and _match(route.path, self.path)
@@ -129,11 +131,11 @@ class Faults:
         """The faults set, by number."""
         return dict(self._set)
 
-    def strike(self, route: Route, host: str) -> Fault | None:
+    def strike(self, route: Route, host: str, *, credentials: bool = False) -> Fault | None:
         """What happens to this request: all its faults in one, or nothing. Counts the match."""
         struck: Fault | None = None
         for number, fault in self._set.items():
-            if not fault.matches(route, host):
+            if not fault.matches(route, host, credentials=credentials):
                 continue
             seen = self._matched[number]
             self._matched[number] = seen + 1

@@ -40,7 +40,6 @@ class Route:
         return "push" if self.kind in PUSHES else "pull"
 
 
-TOKEN_PATH = "/token"  # noqa: S105
 PUSHES = frozenset({Kind.UPLOAD, Kind.MANIFEST_PUT, Kind.MANIFEST_DELETE})
 MANIFEST_KINDS = {
     "HEAD": Kind.MANIFEST_HEAD,
@@ -51,14 +50,15 @@ MANIFEST_KINDS = {
 BLOB_KINDS = {"HEAD": Kind.BLOB_HEAD, "GET": Kind.BLOB_GET}
 
 
-def understand(method: str, path: str) -> Route:
+def understand(method: str, path: str, token_path: str = "/token") -> Route:  # noqa: S107
     """Read a request line."""
+    if path == token_path:
+        return Route(Kind.TOKEN, method, path)
     if path.startswith("/v2/"):
         return _api(method, path)
     if path == "/v2":
         return Route(Kind.PING, method, path)
-    kind = Kind.TOKEN if path == TOKEN_PATH else Kind.OTHER
-    return Route(kind, method, path)
+    return Route(Kind.OTHER, method, path)
 
 
 def _api(method: str, path: str) -> Route:

@@ -28,7 +28,7 @@ from imagedrift_sandbox.registry.misbehaviour import (
 )
 from imagedrift_sandbox.registry.reading import accept_of, read
 from imagedrift_sandbox.registry.replies import oci_error
-from imagedrift_sandbox.registry.routes import PUSHES, TOKEN_PATH, Kind, Route, understand
+from imagedrift_sandbox.registry.routes import PUSHES, Kind, Route, understand
 from imagedrift_sandbox.registry.store import Store
 from imagedrift_sandbox.registry.token_endpoint import give_token
 from imagedrift_sandbox.registry.writing import Uploads
@@ -121,10 +121,11 @@ class SandboxRegistry:
         path = request.rel_url.path
         if path.startswith(CONTROL):
             return await self._control.answer(request)
-        route = understand(request.method, path)
+        route = understand(request.method, path, self.auth.token_path)
         seen = _seen(route, request)
         self.counts.arrived(route, seen)
-        fault = self.faults.strike(route, request.host)
+        credentials = seen.authorization is not None
+        fault = self.faults.strike(route, request.host, credentials=credentials)
         if fault is None:
             response: web.StreamResponse = await self._behave(route, request)
         else:
@@ -174,7 +175,7 @@ class SandboxRegistry:
         expired = access is Access.EXPIRED
         status = self.auth.expired_status if expired else 401
         answer = oci_error(status, "UNAUTHORIZED", "authentication required")
-        realm = self.auth.realm or f"{self.url}{TOKEN_PATH}"
+        realm = self.auth.realm or f"{self.url}{self.auth.token_path}"
         for challenge in challenges(self.auth, route, realm, access):
             answer.headers.add("WWW-Authenticate", challenge)
         return answer

@@ -1,0 +1,149 @@
+"""Well-known registries' manners, as far as a client can tell them apart. See `docs/registries.md`.
+
+`imitate(registry, Vendor.GHCR)` changes a running registry. Some vendors give tokens, or serve
+manifests, on another host: for those a second registry that shares content and tokens is needed,
+
+    SandboxRegistry(store=registry.store, tokens=registry.tokens)
+"""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagedrift_sandbox.registry.auth import Auth, Scheme
+from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
+from imagedrift_sandbox.registry.faults import Fault, no_digest_header
+from imagedrift_sandbox.registry.routes import Kind
+
+if TYPE_CHECKING:
+    from imagedrift_sandbox.registry.server import SandboxRegistry
+
+BOTH = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+
+
+class Vendor(StrEnum):
+    """Whom to imitate."""
+
+    DOCKER_HUB = "docker_hub"
+    GHCR = "ghcr"
+    LSCR = "lscr"
+    QUAY = "quay"
+    ECR = "ecr"
+    ECR_PUBLIC = "ecr_public"
+    ARTIFACT_REGISTRY = "artifact_registry"
+    ACR = "acr"
+    GITLAB = "gitlab"
+    HARBOR = "harbor"
+    GITEA = "gitea"
+    NEXUS = "nexus"
+    ARTIFACTORY = "artifactory"
+    KUBERNETES = "kubernetes"
+    RED_HAT = "red_hat"
+
+
+class Manners(msgspec.Struct, frozen=True, kw_only=True):
+    """One vendor's way."""
+
+    auth: Auth = Auth(scheme=Scheme.BEARER)
+    budget: Budget | None = None
+    faults: tuple[Fault, ...] = ()
+    tokens_elsewhere: bool = False
+    manifests_elsewhere: bool = False
+
+
+def _bearer(service: str, token_path: str = "/token", **rules: object) -> Auth:  # noqa: S107
+    known: dict[str, object] = {"service": service, "token_path": token_path}
+    return msgspec.convert({"scheme": Scheme.BEARER} | known | rules, Auth)
+
+
+MANNERS = {
+    Vendor.DOCKER_HUB: Manners(
+        auth=_bearer("registry.docker.io", token_field="both", expires_in=300),  # noqa: S106
+        budget=Budget(limit=100, window_s=21_600, dialect=Dialect.DOCKER_HUB),
+        tokens_elsewhere=True,
+    ),
+    Vendor.GHCR: Manners(
+        auth=_bearer("ghcr.io", refused_status=403, expires_in=None),
+        budget=Budget(limit=44_000, window_s=60, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.BODY),
+    ),
+    Vendor.LSCR: Manners(
+        auth=_bearer("ghcr.io", expires_in=None), tokens_elsewhere=True, manifests_elsewhere=True
+    ),
+    Vendor.QUAY: Manners(auth=_bearer("quay.io", "/v2/auth")),
+    Vendor.ECR: Manners(
+        auth=Auth(
+            scheme=Scheme.BASIC,
+            challenges=('Basic realm="{host}",service="ecr.amazonaws.com"',),
+        ),
+        faults=(no_digest_header(),),
+    ),
+    Vendor.ECR_PUBLIC: Manners(
+        auth=_bearer("public.ecr.aws", "/token/", expired_status=400),
+        budget=Budget(limit=10, window_s=1, kinds=BOTH, dialect=Dialect.NONE),
+    ),
+    Vendor.ARTIFACT_REGISTRY: Manners(auth=_bearer("{host}", "/v2/token", expires_in=3600)),
+    Vendor.ACR: Manners(
+        auth=_bearer("{host}", "/oauth2/token", token_field="access_token", expires_in=None)  # noqa: S106
+    ),
+    Vendor.GITLAB: Manners(auth=_bearer("container_registry", "/jwt/auth"), tokens_elsewhere=True),
+    Vendor.HARBOR: Manners(auth=_bearer("harbor-registry", "/service/token")),
+    Vendor.GITEA: Manners(
+        auth=_bearer(
+            "container_registry",
+            "/v2/token",
+            expires_in=None,
+            challenges=[
+                'Bearer realm="{realm}",service="{service}",scope="*", Basic realm="Gitea"',
+            ],
+        )
+    ),
+    Vendor.NEXUS: Manners(
+        auth=Auth(
+            scheme=Scheme.BASIC,
+            challenges=('BASIC realm="Sonatype Nexus Repository Manager"',),
+        ),
+        faults=(Fault(kinds=(Kind.MANIFEST_HEAD,), credentials=True, status=405, body=""),),
+    ),
+    Vendor.ARTIFACTORY: Manners(
+        auth=_bearer("{host}", "/artifactory/api/docker/main/v2/token"),
+    ),
+    Vendor.KUBERNETES: Manners(auth=Auth(), manifests_elsewhere=True),
+    Vendor.RED_HAT: Manners(
+        auth=Auth(), faults=(no_digest_header(), Fault(kinds=BOTH, content_type="text/plain"))
+    ),
+}
+
+
+def imitate(
+    registry: "SandboxRegistry",
+    vendor: Vendor,
+    *,
+    elsewhere: "SandboxRegistry | None" = None,
+    users: dict[str, str] | None = None,
+    private: tuple[str, ...] = (),
+    identity_tokens: dict[str, str] | None = None,
+) -> None:
+    """Give a registry a vendor's manners, in place of those it has."""
+    manners = MANNERS[vendor]
+    other = elsewhere or registry
+    if other is registry and (manners.tokens_elsewhere or manners.manifests_elsewhere):
+        raise ValueError(f"{vendor} needs a second registry: give `elsewhere`")
+    auth = msgspec.structs.replace(
+        manners.auth,
+        realm=f"{other.url}{manners.auth.token_path}" if manners.tokens_elsewhere else "",
+        service=manners.auth.service.format(host=registry.host),
+        challenges=tuple(each.replace("{host}", registry.url) for each in manners.auth.challenges),
+        users=users or {},
+        private=private,
+        identity_tokens=identity_tokens or {},
+    )
+    for each in {registry, other}:
+        each.auth = auth
+        each.faults.clear()
+    registry.limit(manners.budget)
+    for fault in manners.faults:
+        registry.misbehave(fault)
+    if manners.manifests_elsewhere:
+        after_login = True if manners.tokens_elsewhere else None
+        registry.misbehave(Fault(kinds=BOTH, redirect=other.url, credentials=after_login))
