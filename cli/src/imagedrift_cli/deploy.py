@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated
 
+import asyncpg
 import click
 from msgspec import Struct
 
@@ -26,7 +27,9 @@ def migrate() -> None:
     """Bring the database (DATABASE_URL) to the newest schema."""
     try:
         applied = asyncio.run(migrations.migrate(database_url()))
-    except (OSError, TimeoutError) as error:
+    except (migrations.WrongSchema, migrations.MigrationFailed) as error:
+        raise Unusable(str(error)) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unusable(f"the database cannot be reached: {error}") from error
     for name in applied:
         click.echo(f"applied {name}")
