@@ -390,6 +390,7 @@ ALTER ROLE imagedrift_operator SET search_path = ops;
 GRANT USAGE ON SCHEMA ops TO imagedrift_operator, imagedrift_writer;
 GRANT SELECT ON ALL TABLES IN SCHEMA ops TO imagedrift_operator, imagedrift_writer;
 ALTER DEFAULT PRIVILEGES IN SCHEMA ops GRANT SELECT ON TABLES TO imagedrift_operator, imagedrift_writer;
+GRANT SELECT ON public._pogo_migration TO imagedrift_writer; -- ingest checks the schema at its start
 GRANT USAGE ON SCHEMA fleet TO imagedrift_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fleet TO imagedrift_writer;
 ALTER DEFAULT PRIVILEGES IN SCHEMA fleet GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO imagedrift_writer;

@@ -1,0 +1,71 @@
+"""A small fleet in a database, with something in every view, told by ingest itself."""
+
+import asyncio
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest.commands import maintain
+from imagedrift_ingest.migrations import migrate
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Missing, RegistryState, Unreachable
+from support.ingest import NOW, Fleet, answer, fleet, image, ingest
+from support.operator import Operator, wait_for
+
+REDIS = "docker.io/library/redis:7"
+GONE = "ghcr.io/example/gone:1"
+
+
+@pytest.fixture(scope="session")
+def told_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database that holds a small fleet: to be read only."""
+    dsn = postgres_server.create_database("told")
+    with NatsServer.start_sync() as nats:
+        asyncio.run(_tell(dsn, nats.url))
+    yield dsn
+    postgres_server.drop_database("told")
+
+
+async def _tell(dsn: str, nats_url: str) -> None:
+    await migrate(dsn)
+    async with fleet(nats_url) as agents, ingest(dsn, nats_url):
+        await _speak(agents)
+        await _settled(Operator(dsn))
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "UPDATE fleet.host_state SET last_seen_at = now() - interval '1 day'"
+        " WHERE host_id = (SELECT host_id FROM fleet.hosts WHERE host = 'web-3')"
+    )
+    await connection.close()
+    await maintain(dsn)
+
+
+async def _speak(agents: Fleet) -> None:
+    running = image(version=1, running=1, containers=("web",))
+    waiting = image(version=1, running=1, containers=("web",), tagged=False)
+    pulled, built = image(version=2), image("docker.io/library/app:dev", repo_digests=())
+    production = {"env": "prod"}
+    await agents.has("web-1", waiting, pulled, labels=production, place="dc1/rack-2/web-1")
+    await agents.has("web-2", running, image(GONE), degraded="the engine does not answer")
+    await agents.has("web-3", pulled, built, image(REDIS), place="dc1/rack-3/web-3")
+    await agents.answers(answer(version=2))
+    await agents.answers(answer(GONE, outcome=Missing(reason="MANIFEST_UNKNOWN")))
+    await agents.answers(answer(REDIS, outcome=Unreachable(reason="connection refused")))
+    registries = await agents.bus.bucket(subjects.BUCKET_REGISTRIES)
+    state = RegistryState(registry="quay.io", rate_limit=100, rate_remaining=0, observed_at=NOW)
+    await registries.put(subjects.registry_key("quay.io", "anonymous"), codec.encode(state))
+    await agents.bus.publish(subjects.inventory("fra1", "web-4"), b"no inventory")
+
+
+async def _settled(operator: Operator) -> None:
+    """Wait until everything that was said can be read."""
+    for sql in (
+        "SELECT FROM ops.outdated HAVING count(*) = 2",
+        "SELECT FROM ops.lookup_errors HAVING count(*) = 2",
+        "SELECT FROM ops.registries",
+        "SELECT FROM ops.dead_letters",
+    ):
+        await wait_for(lambda sql=sql: operator.ask(sql), what=sql)  # type: ignore[misc]

@@ -1,0 +1,132 @@
+"""Every SQL statement of the dashboards and of the pages for operators, on a database with data."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest import migrations
+from imagedrift_ingest.commands import maintain
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.postgres import PostgresServer
+from support.deploy import DEPLOY, ROOT
+from support.ingest import answer, fleet, image, ingest
+from support.operator import Operator, wait_for
+
+DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+
+
+def statements(page: Path) -> list[str]:
+    """Every statement in the ```sql blocks of a page."""
+    blocks = re.findall(r"^```sql\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [each.strip() for block in blocks for each in block.split(";") if each.strip()]
+
+
+def panels() -> Iterator[Any]:
+    """Every panel that asks PostgreSQL, with its SQL and how the answer is drawn."""
+    for file in DASHBOARDS:
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel["targets"]:
+                if "rawSql" in target:
+                    yield pytest.param(target["rawSql"], target["format"], id=panel["title"])
+
+
+def variables() -> Iterator[Any]:
+    """Every variable of a dashboard that is asked of PostgreSQL."""
+    for file in DASHBOARDS:
+        for variable in json.loads(file.read_text())["templating"]["list"]:
+            if variable["type"] == "query":
+                yield pytest.param(variable["query"], id=variable["name"])
+
+
+def expanded(sql: str) -> str:
+    """Write out Grafana's macros and variables as it would for the last week and one site."""
+    sql = re.sub(
+        r"\$__timeFilter\((\w+)\)",
+        r"\1 BETWEEN now() - interval '7 days' AND now() + interval '1 hour'",
+        sql,
+    )
+    return sql.replace("$site", "'fra1'").replace("$level", "2")
+
+
+@pytest.fixture
+async def reader(told_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection with no more rights than an operator's."""
+    connection = await asyncpg.connect(told_dsn)
+    await connection.execute("SET ROLE imagedrift_operator")
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize(("sql", "drawn"), list(panels()))
+async def test_a_panel_s_query_answers(reader: asyncpg.Connection, sql: str, drawn: str) -> None:
+    """Each panel gets rows, as an operator, in a form that Grafana draws."""
+    ready = expanded(sql)
+    assert "$" not in ready
+    rows = await reader.fetch(ready)
+    assert rows
+    if drawn == "time_series":
+        assert rows[0]["time"].tzinfo
+        assert {type(value) for value in [*rows[0].values()][1:]} == {int}
+    for name, value in rows[0].items():
+        assert type(value).__name__ != "timedelta", f"{name}: Grafana draws no interval"
+
+
+@pytest.mark.parametrize("sql", list(variables()))
+async def test_a_variable_of_a_dashboard_has_values(reader: asyncpg.Connection, sql: str) -> None:
+    """Each variable offers at least one value."""
+    assert await reader.fetch(sql)
+
+
+def test_a_column_with_a_unit_is_one_of_its_panel() -> None:
+    """What a panel sets for a column by its name stands in that panel's query."""
+    for file in DASHBOARDS:
+        for panel in json.loads(file.read_text())["panels"]:
+            for override in panel["fieldConfig"]["overrides"]:
+                name = override["matcher"]["options"]
+                assert re.search(rf"\b{name}\b", panel["targets"][0]["rawSql"]), panel["title"]
+
+
+@pytest.mark.parametrize("sql", statements(ROOT / "docs" / "operators.md"))
+async def test_a_question_in_the_operators_page_answers(
+    reader: asyncpg.Connection, sql: str
+) -> None:
+    """Each statement that operators are told to run gives rows, with an operator's rights."""
+    assert await reader.fetch(sql)
+
+
+async def test_the_documented_logins_can_do_their_work_and_no_more(
+    postgres_server: PostgresServer, database_dsn: str
+) -> None:
+    """The writer's login is enough for ingest and its upkeep; the reader's reads views alone."""
+    await migrations.migrate(database_dsn)
+    owner = await asyncpg.connect(database_dsn)
+    try:
+        for sql in statements(ROOT / "docs" / "deployment.md"):
+            await owner.execute(sql)
+        for login in ("ingest", "grafana"):
+            await owner.execute(f"ALTER ROLE {login} PASSWORD 'secret'")
+        writer, reader = (_as(database_dsn, login) for login in ("ingest", "grafana"))
+        with NatsServer.start_sync() as nats:
+            async with fleet(nats.url) as agents, ingest(writer, nats.url):
+                await agents.has("web-1", image(version=1))
+                await agents.answers(answer(version=2))
+                told = Operator(reader)
+                await wait_for(lambda: told.ask("SELECT FROM outdated"), what="a verdict")
+        await maintain(writer)
+        for refused in ("SELECT * FROM fleet.hosts", "DELETE FROM ops.trend", "CREATE TABLE t ()"):
+            with pytest.raises(asyncpg.PostgresError):
+                await Operator(reader).ask(refused)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await Operator(writer).ask("DROP TABLE fleet.trend")
+    finally:
+        await owner.execute("DROP OWNED BY ingest, grafana; DROP ROLE ingest, grafana")
+        await owner.close()
+
+
+def _as(dsn: str, login: str) -> str:
+    return re.sub(r"//[^@/]*@", f"//{login}:secret@", dsn)
