@@ -1,0 +1,160 @@
+"""P9 end to end: a bad message is told as a dead letter with its place, and the next is served."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from imagedrift_runtime.answers import NotPublished
+from imagedrift_runtime.clock import now
+from imagedrift_sandbox.registry.faults import html_page
+from imagedrift_sandbox.registry.server import SandboxRegistry
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import LocalImage, Resolve
+from support.fleet import SITE, System, inventory, pulled, system
+from support.operator import wait_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GOOD = LocalImage(reference="registry.example.org/app:1", image_id=f"sha256:{'a' * 64}")
+KEPT = 64 * 1024
+
+
+def written(host: str, **wrong: Any) -> bytes:
+    """An inventory of a good image, with fields replaced after it was encoded or added to it."""
+    said = codec.encode(inventory(host, [GOOD]))
+    for field, value in wrong.items():
+        said = said[:-1] + f',"{field}":{value}'.encode() + b"}"
+    return said
+
+
+def with_image(host: str, **facts: Any) -> bytes:
+    """An inventory whose second image has these facts."""
+    given: dict[str, Any] = {"reference": "registry.example.org/b:1", "image_id": GOOD.image_id}
+    return codec.encode(inventory(host, [GOOD, LocalImage(**(given | facts))]))
+
+
+BAD = {
+    "not-json": (b"\x00\xff nothing that we know", "malformed"),
+    "not-utf-8": (written("not-utf-8").replace(b"amd64", b"amd\xff\xff"), "UTF-8"),
+    "another-type": (b'{"type":"alive","site":"test","host":"another-type"}', "type"),
+    "no-content": (b'{"type":"inventory","site":"test","host":"no-content"}', "taken_at"),
+    "no-zone": (written("no-zone", taken_at='"2026-11-23T16:20:00"'), "taken_at"),
+    "wrong-type": (written("wrong-type", interval_s='"soon"'), "interval_s"),
+    "never-speaks": (written("never-speaks", interval_s=0), "interval_s"),
+    "other-host": (written("somebody-else"), "site and host"),
+    "long-name": (written("long-name", hostname=f'"{"x" * 5000}"'), "hostname"),
+    "bad-reference": (
+        with_image("bad-reference", reference="Registry.example.org/UPPER CASE:1"),
+        "images[1].reference",
+    ),
+    "no-tag": (with_image("no-tag", reference="<none>:<none>"), "images[1].reference"),
+    "bad-digest": (with_image("bad-digest", repo_digests=("sha256:short",)), "images[1].repo_dig"),
+    "negative": (with_image("negative", size=-1), "images[1]"),
+    "large": (b'{"type":"inventory",' + b" " * 900_000 + b"}", "malformed"),
+}
+"""By the host that says it: a message, and what the dead letter must tell, the place included."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def web_page() -> AsyncIterator[SandboxRegistry]:
+    """A registry that answers everything with a web page."""
+    async with SandboxRegistry().serving() as serving:
+        serving.misbehave(html_page())
+        yield serving
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    web_page: SandboxRegistry, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
+    """The system; it serves all that follows, so that what one message breaks is seen by others."""
+    home: Path = tmp_path_factory.mktemp("bad")
+    async with system(home, web_page) as started:
+        yield started
+
+
+@pytest.mark.parametrize("host", BAD)
+async def test_p9_a_bad_inventory_is_a_dead_letter_and_the_next_is_served(
+    running: System, host: str
+) -> None:
+    """The letter says which message it was and what is wrong where; a good one after it works."""
+    payload, told = BAD[host]
+    subject = subjects.inventory(SITE, host)
+
+    await running.hosts.say(subject, payload)
+    await running.hosts.have(f"after-{host}", GOOD)
+
+    [letter] = await wait_for(
+        lambda: running.operator.ask("SELECT * FROM ops.dead_letters WHERE subject = $1", subject),
+        what="the dead letter is there",
+    )
+    assert (letter["reason"], letter["service"]) == ("malformed", "ingest")
+    assert told in f"{letter['reason']}: {letter['error']}"
+    assert letter["stream"] == subjects.STREAM_INVENTORY
+    assert letter["stream_seq"] > 0
+    assert letter["payload"].startswith("{") == payload.startswith(b"{")
+    assert len(letter["payload"]) <= KEPT
+    await wait_for(
+        lambda: running.operator.ask("SELECT 1 FROM ops.hosts WHERE host = $1", f"after-{host}"),
+        what="the next host is stored",
+    )
+    assert await running.operator.ask("SELECT 1 FROM ops.comparisons WHERE host = $1", host) == []
+
+
+async def test_p9_an_unknown_field_is_no_fault(running: System) -> None:
+    """A newer agent says more than we know: that is passed over, and its inventory is stored."""
+    payload = written("newer", mood='"good"', images_v2='[{"anything": [1, 2]}]')
+
+    await running.hosts.say(subjects.inventory(SITE, "newer"), payload)
+
+    row = await running.operator.sees(GOOD.reference, host="newer")
+    assert row["verdict"] == "local"
+
+
+async def test_p9_a_message_too_large_for_nats_is_refused_to_its_sender(running: System) -> None:
+    """It never enters the stream; who said it is told, and still speaks on the same connection."""
+    with pytest.raises(NotPublished, match="payload"):
+        await running.hosts.bus.publish(subjects.inventory(SITE, "huge"), b" " * 2_000_000)
+
+    await running.hosts.have("huge", GOOD)
+
+    await running.operator.sees(GOOD.reference, host="huge")
+
+
+async def test_p9_a_bad_question_is_a_dead_letter_of_the_resolver(running: System) -> None:
+    """A question that is none, or is about a reference that is none, is told with its fault."""
+    at = now()
+    question = Resolve(
+        registry="registry.example.org", repository="UPPER", tag="1", asked_at=at, fresh_since=at
+    )
+    for token, payload in (("a=3A1", b"what?"), ("b=3A1", codec.encode(question))):
+        await running.hosts.say(f"drift.v1.lookup.other.registry=2Eexample=2Eorg.{token}", payload)
+
+    letters = await wait_for(
+        lambda: running.operator.ask(
+            "SELECT reason, error FROM ops.dead_letters WHERE stream = $1 "
+            "AND (SELECT count(*) FROM ops.dead_letters WHERE stream = $1) = 2 ORDER BY subject",
+            subjects.STREAM_LOOKUP,
+        ),
+        what="both dead letters are there",
+    )
+    assert [each["reason"] for each in letters] == ["malformed", "bad_reference"]
+    assert "UPPER" in letters[1]["error"]
+
+
+async def test_p9_a_registry_that_answers_with_a_web_page_is_named(
+    running: System, web_page: SandboxRegistry
+) -> None:
+    """The row says what came in place of an answer; nothing of the page gets into it."""
+    image = pulled(web_page, "app")
+
+    await running.hosts.have("reader", image)
+
+    row = await running.operator.sees(image.reference, verdict="unknown", reason="unsupported")
+    assert "web page" in row["error"]
+    assert "<" not in row["error"]
+    [error] = await running.operator.ask("SELECT * FROM ops.lookup_errors")
+    assert (error["reference"], error["hosts"]) == (image.reference, 1)
