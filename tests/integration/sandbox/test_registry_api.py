@@ -340,6 +340,21 @@ async def test_a_token_is_given_for_a_password_or_an_identity_token(
             assert response.status == 200
 
 
+async def test_a_login_is_given_an_identity_token(
+    registry: SandboxRegistry, client: aiohttp.ClientSession
+) -> None:
+    """Whoever asks for it with a password gets the token that stands for the password later."""
+    registry.auth = Auth(
+        scheme=Scheme.BEARER, users={"ann": "right"}, identity_tokens={"identity": "ann"}
+    )
+    headers = {"Authorization": aiohttp.encode_basic_auth("ann", "right")}
+    query = {"offline_token": "true", "service": "sandbox"}
+    async with client.get("/token", params=query, headers=headers) as response:
+        assert (await response.json())["refresh_token"] == "identity"
+    async with client.get("/token", params=query) as response:
+        assert "refresh_token" not in await response.json()
+
+
 async def test_an_expired_token_is_refused_as_the_vendor_does(
     registry: SandboxRegistry, client: aiohttp.ClientSession
 ) -> None:
