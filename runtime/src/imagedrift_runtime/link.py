@@ -31,6 +31,8 @@ log = structlog.get_logger()
 CALL_WITHIN_S = 5.0
 PROBE_EVERY_S = 15.0
 CLOSE_WITHIN_S = 3.0
+REPEAT_S = 30.0
+"""How long a complaint is not logged again: a client that finds nobody tries twice a second."""
 PART = "nats"
 """The part of a service's health that tells of the link."""
 
@@ -166,8 +168,10 @@ class Link:
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
-        self._heard.append((time.monotonic(), text))
-        if not self._quiet:
+        now = time.monotonic()
+        is_news = text not in self.complaint(now - REPEAT_S)
+        self._heard.append((now, text))
+        if is_news and not self._quiet:
             log.warning("nats.complained", error=text)
 
     async def _on_disconnected(self) -> None:
