@@ -1,26 +1,12 @@
-"""The sandbox registry's pure parts: routes, faults, budgets, tokens, images."""
-
-import base64
-import json
+"""Which request is meant, which faults strike it, and which budget it spends."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_sandbox.registry.auth import (
-    Access,
-    Auth,
-    Scheme,
-    Tokens,
-    challenges,
-    decide,
-    user_of,
-)
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Meter, Wait
 from imagedrift_sandbox.registry.faults import Fault, Faults, latency, too_many_requests
-from imagedrift_sandbox.registry.images import Shape, push_image
 from imagedrift_sandbox.registry.routes import Kind, understand
-from imagedrift_sandbox.registry.store import Store
 
 HEAD = understand("HEAD", "/v2/team/api/manifests/1.0")
 GET = understand("GET", "/v2/team/api/manifests/1.0")
@@ -206,129 +192,3 @@ def test_a_refusal_says_when_to_come_back(wait: Wait, headers: dict[str, str], w
     assert charge.refused
     assert charge.headers == headers
     assert words in charge.message
-
-
-BEARER = Auth(scheme=Scheme.BEARER, users={"ann": "secret"}, private=("secret/*",), lifetime_s=60)
-
-
-@pytest.mark.parametrize(
-    ("user", "scope", "method", "path", "access"),
-    [
-        ("", "repository:team/api:pull", "GET", "/v2/team/api/manifests/1", Access.GRANTED),
-        ("", "repository:other:pull", "GET", "/v2/team/api/manifests/1", Access.INSUFFICIENT),
-        (
-            "",
-            "repository:team/api:pull,push",
-            "PUT",
-            "/v2/team/api/manifests/1",
-            Access.INSUFFICIENT,
-        ),
-        ("", "repository:secret/x:pull", "GET", "/v2/secret/x/manifests/1", Access.INSUFFICIENT),
-        ("ann", "repository:secret/x:pull", "GET", "/v2/secret/x/manifests/1", Access.GRANTED),
-        ("ann", "repository:team/api:pull,push", "PUT", "/v2/team/api/manifests/1", Access.GRANTED),
-        ("ann", "registry:catalog:*", "GET", "/v2/team/api/manifests/1", Access.INSUFFICIENT),
-        ("", "", "GET", "/v2/", Access.GRANTED),
-    ],
-)
-def test_a_token_opens_what_its_scope_and_user_allow(
-    user: str, scope: str, method: str, path: str, access: Access
-) -> None:
-    """Pull is open to all but for private repositories; push is for users."""
-    tokens = Tokens()
-    token = tokens.give(BEARER, user, [scope], now=0)
-
-    assert decide(BEARER, tokens, understand(method, path), f"Bearer {token}", 1).access is access
-
-
-def test_a_token_ends() -> None:
-    """A token is expired after its lifetime, and when all are made to expire; never unknown."""
-    tokens = Tokens()
-    scopes = ["repository:team/api:pull"]
-    token = f"Bearer {tokens.give(BEARER, '', scopes, now=0)}"
-
-    assert decide(BEARER, tokens, GET, token, 59.9).access is Access.GRANTED
-    assert decide(BEARER, tokens, GET, token, 60).access is Access.EXPIRED
-    tokens.expire_all()
-    assert decide(BEARER, tokens, GET, token, 1).access is Access.EXPIRED
-
-
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer unknown", "Basic x", "Nonsense"])
-def test_anything_but_a_token_is_challenged(header: str | None) -> None:
-    """Requests without a known token get the challenge."""
-    assert decide(BEARER, Tokens(), GET, header, 0).access is Access.CHALLENGE
-
-
-@pytest.mark.parametrize(
-    ("text", "user"),
-    [("ann:secret", "ann"), ("ann:wrong", None), ("bob:secret", None), ("", None)],
-)
-def test_basic_credentials_are_checked(text: str, user: str | None) -> None:
-    """Only the right password of a known user passes."""
-    assert user_of(BEARER, base64.b64encode(text.encode()).decode()) == user
-
-
-def test_basic_credentials_that_are_no_base64_are_wrong() -> None:
-    """Garbage in place of credentials is nobody."""
-    assert user_of(BEARER, "%%%") is None
-
-
-def test_a_challenge_names_realm_service_and_scope() -> None:
-    """The challenge of a pull asks for pull alone; odd challenges are sent as they are given."""
-    odd = Auth(scheme=Scheme.BEARER, challenges=("Negotiate", 'bearer  realm="{realm}"'))
-
-    assert challenges(BEARER, GET, "http://r/token", Access.CHALLENGE) == [
-        'Bearer realm="http://r/token",service="sandbox",scope="repository:team/api:pull"'
-    ]
-    assert challenges(odd, GET, "http://r/token", Access.CHALLENGE) == [
-        "Negotiate",
-        'bearer  realm="http://r/token"',
-    ]
-
-
-@pytest.mark.parametrize("shape", Shape)
-def test_an_image_is_repeatable_and_whole(shape: Shape) -> None:
-    """The same seed gives the same digests, another seed others, and no part is missing."""
-    store, other = Store(), Store()
-    platforms = ("linux/amd64", "linux/arm64/v8")
-    first = push_image(store, "a/b", "1", platforms=platforms, seed=1, shape=shape)
-    again = push_image(other, "a/b", "1", platforms=platforms, seed=1, shape=shape)
-    moved = push_image(store, "a/b", "1", platforms=platforms, seed=2, shape=shape)
-
-    assert first == again
-    assert first.digest != moved.digest
-    assert store.repositories["a/b"].tags == {"1": moved.digest}
-    for manifest in store.repositories["a/b"].manifests.values():
-        document = json.loads(manifest.body)
-        assert store.missing_parts("a/b", document) == []
-        assert document["mediaType"] == manifest.media_type
-
-
-def test_an_index_has_an_attestation_beside_each_platform() -> None:
-    """Half of the index's children are attestations of the platform `unknown/unknown`."""
-    store = Store()
-    pushed = push_image(
-        store, "a", "1", platforms=("linux/amd64", "linux/arm64"), shape=Shape.INDEX
-    )
-    index = store.find("a", pushed.digest)
-    assert index is not None
-    children = json.loads(index.body)["manifests"]
-    unknown = [child for child in children if child["platform"]["os"] == "unknown"]
-
-    assert len(children) == 4
-    assert {child["annotations"]["vnd.docker.reference.digest"] for child in unknown} == set(
-        pushed.children.values()
-    )
-
-
-def test_a_deleted_manifest_takes_its_tags_along() -> None:
-    """Deleting by tag removes the tag alone, by digest the manifest and all its tags."""
-    store = Store()
-    pushed = push_image(store, "a", "1")
-    push_image(store, "a", "2")
-
-    assert store.delete("a", "1")
-    assert store.find("a", pushed.digest) is not None
-    assert store.delete("a", pushed.digest)
-    assert store.find("a", "2") is None
-    assert not store.delete("a", pushed.digest)
-    assert not store.delete("nowhere", "1")
