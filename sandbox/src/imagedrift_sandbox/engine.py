@@ -8,6 +8,7 @@ keep-alive, and the stream of events in chunks.
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ class ScriptedEngine:
         self.fault: Fault = ""
         self.asked: list[str] = []
         """Every target that was asked for, in order, with its API version and query."""
+        self.first_asked_at: float | None = None
+        """When the first of them was, by `time.perf_counter`."""
         self._listeners: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,6 +57,11 @@ class ScriptedEngine:
         """How many follow the events now."""
         return len(self._listeners)
 
+    def forget_asked(self) -> None:
+        """Begin anew with what was asked for."""
+        self.asked.clear()
+        self.first_asked_at = None
+
     def emit(self, kind: str, action: str, about: str = "x") -> None:
         """Send an event to everyone who listens."""
         event = {"Type": kind, "Action": action, "Actor": {"ID": about, "Attributes": {}}}
@@ -61,7 +69,7 @@ class ScriptedEngine:
 
     def emit_raw(self, piece: bytes) -> None:
         """Send one chunk of the stream of events."""
-        for writer in self._listeners:
+        for writer in [each for each in self._listeners if not each.is_closing()]:
             writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
 
     async def drop_connections(self) -> None:
@@ -83,6 +91,7 @@ class ScriptedEngine:
             while request := await reader.readuntil(b"\r\n\r\n"):
                 target = request.split(b" ", 2)[1].decode()
                 self.asked.append(target)
+                self.first_asked_at = self.first_asked_at or time.perf_counter()
                 if not await self._answer(target, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):

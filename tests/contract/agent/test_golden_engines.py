@@ -70,7 +70,7 @@ async def test_an_unchanged_host_costs_four_calls(tmp_path: Path) -> None:
         engine.answers = golden["answers"]
         source = reading(engine)
         first = await source.take()
-        engine.asked.clear()
+        engine.forget_asked()
         second = await source.take()
 
     assert second == first
@@ -84,7 +84,7 @@ async def test_an_upgraded_engine_is_read_anew(tmp_path: Path) -> None:
         engine.answers = golden["answers"]
         source = reading(engine)
         await source.take()
-        engine.asked.clear()
+        engine.forget_asked()
         engine.answers["/version"] |= {"Version": "29.0.0", "ApiVersion": "1.48"}
         survey = await source.take()
 

@@ -1,0 +1,206 @@
+"""`imagedrift bench agent`: what an agent costs the host it runs on, and how soon it tells.
+
+The engine is a scripted one, on a socket, so that the figures are the agent's and not an engine's;
+NATS is real. The agent is a process of its own with the settings of an installation: no metrics.
+A start is told by the least disturbed of several, an event by the median.
+
+What an idle hour costs is put together from two agents on the same engine: the first one's use of
+the processor while nothing happens, and twelve times what one round costs (a full look and a sign
+of life every five minutes), measured on the second, whose rounds follow each other quickly.
+"""
+
+import asyncio
+import re
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import click
+
+from imagedrift_cli.bench import report
+from imagedrift_runtime import bus, streams
+from imagedrift_runtime.bus import Bus
+from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.engine import ScriptedEngine, populate
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Inventory
+
+WITHIN_S = 30.0
+STARTS = 5
+EVENTS = 7
+ROUND_S = 1
+ROUNDS_PER_HOUR = 12
+LIMITS = {
+    "rss_mb": 40.0,
+    "cpu_seconds_per_hour": 5.0,
+    "first_inventory_ms": 500.0,
+    "event_to_inventory_ms": 1000.0,
+}
+
+
+@click.command("agent")
+@click.option("--images", default=200, show_default=True)
+@click.option("--containers", default=50, show_default=True)
+@click.option("--idle", default=20, show_default=True, help="Seconds to watch an idle agent.")
+@report.as_json
+def command(images: int, containers: int, idle: int, as_json: bool) -> None:
+    """A connected agent on a busy host: memory, processor time, and delays."""
+    with tempfile.TemporaryDirectory(prefix="idrift-") as home:
+        figures, failed = asyncio.run(_measure(Path(home), images, containers, idle))
+    report.finish("agent", figures, as_json=as_json, failed_checks=failed)
+
+
+async def _measure(
+    home: Path, images: int, containers: int, idle: int
+) -> tuple[dict[str, float | int], list[str]]:
+    async with (
+        ScriptedEngine.serving(home / "engine.sock") as engine,
+        NatsServer.start() as nats,
+        bus.connect([nats.url], "imagedrift-bench") as connection,
+    ):
+        await streams.ensure(connection)
+        populate(engine, images, containers)
+        run = _Run(home, engine, nats, connection)
+        await run.listen()
+        try:
+            figures = await run.figures(images, containers, idle)
+        finally:
+            run.stop()
+    _warn_of_excess(figures)
+    return figures, run.failed
+
+
+def _warn_of_excess(figures: dict[str, float | int]) -> None:
+    """Say which figure is over what we promise: on a machine that is busy otherwise it may be."""
+    for name, limit in LIMITS.items():
+        if figures[name] > limit:
+            report.progress.print(
+                f"[yellow]{name} is {figures[name]}, promised is {limit:g}[/yellow]"
+            )
+
+
+class _Run:
+    """The agents of one run, and what they said."""
+
+    def __init__(
+        self, home: Path, engine: ScriptedEngine, nats: NatsServer, connection: Bus
+    ) -> None:
+        self.failed: list[str] = []
+        self._home = home
+        self._engine = engine
+        self._nats = nats
+        self._connection = connection
+        self._said: asyncio.Queue[Inventory] = asyncio.Queue()
+        self._beats = 0
+        self._agents: list[Child] = []
+
+    async def listen(self) -> None:
+        """Hear what agents say."""
+
+        async def inventory(_: str, payload: bytes) -> None:
+            await self._said.put(codec.decode(payload, Inventory))
+
+        async def alive(subject: str, _: bytes) -> None:
+            self._beats += subject.endswith(".quick")
+
+        await self._connection.listen(subjects.INVENTORY_ALL, inventory)
+        await self._connection.listen(subjects.ALIVE_ALL, alive)
+
+    async def figures(self, images: int, containers: int, idle: int) -> dict[str, float | int]:
+        """Measure everything, in the order of an agent's life."""
+        report.progress.print(f"{STARTS} starts")
+        starts = [await self._start_s(f"start-{n}", images) for n in range(STARTS)]
+        agent = self._agents[-1]
+        report.progress.print(f"{EVENTS} events")
+        events = [await self._event_s(images + n + 1, containers) for n in range(EVENTS)]
+        report.progress.print(f"{idle} s of nothing")
+        per_hour = await self._cpu_s_per_hour(agent, idle)
+        return {
+            "images": images,
+            "containers": containers,
+            "rss_mb": round(_memory_mb(agent.pid, "VmRSS"), 1),
+            "peak_rss_mb": round(_memory_mb(agent.pid, "VmHWM"), 1),
+            "cpu_seconds_per_hour": round(per_hour, 2),
+            "first_inventory_ms": round(min(first for first, _ in starts) * 1000, 1),
+            "process_start_to_inventory_ms": round(min(whole for _, whole in starts) * 1000, 1),
+            "event_to_inventory_ms": round(median(events) * 1000, 1),
+        }
+
+    async def _start_s(self, host: str, images: int) -> tuple[float, float]:
+        """Start an agent in place of the last one; the seconds until its inventory is heard.
+
+        First from the agent's first question to the engine, then from the start of its process.
+        """
+        self.stop()
+        self._engine.forget_asked()
+        began = time.perf_counter()
+        self._spawn(host, interval_s=300)
+        whole = await self._heard_s(began, images)
+        asked_at = self._engine.first_asked_at or began
+        return whole - (asked_at - began), whole
+
+    async def _event_s(self, images: int, containers: int) -> float:
+        """Give the engine one more image and let it say so; the seconds until that is heard."""
+        populate(self._engine, images, containers)
+        began = time.perf_counter()
+        self._engine.emit("image", "pull")
+        return await self._heard_s(began, images)
+
+    async def _heard_s(self, began: float, images: int) -> float:
+        async with asyncio.timeout(WITHIN_S):
+            said = await self._said.get()
+        took = time.perf_counter() - began
+        if len(said.images) != images:
+            self.failed.append(f"{len(said.images)} images were told of {images}")
+        return took
+
+    async def _cpu_s_per_hour(self, agent: Child, idle: int) -> float:
+        quick = self._spawn("quick", interval_s=ROUND_S)
+        await self._said.get()
+        cpu_before = [_cpu_s(child.pid) for child in (agent, quick)]
+        beats_before = self._beats
+        await asyncio.sleep(idle)
+        idle_s, quick_s = (
+            _cpu_s(child.pid) - before
+            for child, before in zip((agent, quick), cpu_before, strict=True)
+        )
+        rounds = self._beats - beats_before
+        if not rounds:
+            self.failed.append("the quick agent made no round")
+        round_s = max(0.0, quick_s - idle_s) / max(1, rounds)
+        return idle_s / idle * 3600 + ROUNDS_PER_HOUR * round_s
+
+    def _spawn(self, host: str, interval_s: int) -> Child:
+        environment = {
+            "NATS_URL": self._nats.url,
+            "DOCKER_HOST": self._engine.host,
+            "IMAGEDRIFT_HOST_ID": host,
+            "IMAGEDRIFT_STATE_DIR": str(self._home / host),
+            "IMAGEDRIFT_INTERVAL": str(interval_s),
+        }
+        child = Child.spawn(
+            [console_script("imagedrift-agent")],
+            log=self._home / f"{host}.log",
+            environment=BASE_ENVIRONMENT | environment,
+        )
+        self._agents.append(child)
+        return child
+
+    def stop(self) -> None:
+        """Stop every agent."""
+        while self._agents:
+            self._agents.pop().stop()
+
+
+def _memory_mb(pid: int, field: str) -> float:
+    found = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor time of all threads, to the nanosecond."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
