@@ -8,7 +8,7 @@ from imagedrift_sandbox.processes import console_script
 
 def test_the_agents_benchmark_keeps_the_promises_that_no_other_load_can_break() -> None:
     """Memory and processor time are the agent's own; delays depend on what else runs here."""
-    command = [console_script("imagedrift"), "bench", "agent", "--idle", "5", "--json"]
+    command = [str(console_script("imagedrift")), "bench", "agent", "--idle", "5", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     figures = json.loads(done.stdout.splitlines()[-1])
 
