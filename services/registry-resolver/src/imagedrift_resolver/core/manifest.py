@@ -78,7 +78,7 @@ def read_manifest(body: bytes, media_type: str) -> Content:
     document = _document(body)
     if document is None:
         return Strange("invalid", "the body is no JSON document")
-    inside = document.get("mediaType", "")
+    inside = _text(document, "mediaType")
     known = _INDEXES | _MANIFESTS
     if media_type in known and inside in known and media_type != inside:
         return Strange("invalid", f"sent as {media_type}, but says that it is {inside}")
@@ -110,9 +110,14 @@ def _document(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+def _text(document: dict[str, Any], key: str) -> str:
+    value = document.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def _manifest(config: dict[str, Any]) -> Manifest | Strange:
-    digest, size = config.get("digest"), config.get("size")
-    if not isinstance(digest, str) or not is_digest(digest):
+    digest, size = _text(config, "digest"), config.get("size")
+    if not is_digest(digest):
         return Strange("invalid", "the manifest names no configuration by digest")
     return Manifest(digest, size if isinstance(size, int) else 0)
 
@@ -125,8 +130,8 @@ def _entries(children: list[Any]) -> list[Entry]:
 def _entry(child: Any) -> Entry | None:
     if not isinstance(child, dict):
         return None
-    digest, media_type = child.get("digest"), child.get("mediaType")
-    if not isinstance(digest, str) or not is_digest(digest):
+    digest = _text(child, "digest")
+    if not is_digest(digest):
         return None
     annotations = child.get("annotations")
     if isinstance(annotations, dict) and annotations.get(_ATTESTATION):
@@ -135,7 +140,7 @@ def _entry(child: Any) -> Entry | None:
     platform = _platform(told) if isinstance(told, dict) else None
     if platform and platform.is_unknown:
         return None
-    return Entry(digest, platform, media_type in _INDEXES)
+    return Entry(digest, platform, _text(child, "mediaType") in _INDEXES)
 
 
 def _platform(told: dict[str, Any]) -> Platform | None:

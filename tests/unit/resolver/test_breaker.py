@@ -1,0 +1,89 @@
+"""The circuit breaker: when a failing registry is left alone, and when it is tried again."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_resolver.core.breaker import (
+    FAILURES,
+    LONGEST_WAIT_S,
+    Breaker,
+    admit,
+    failed,
+    succeeded,
+)
+
+NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    """A moment later."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def opened() -> Breaker:
+    """A breaker that has just opened."""
+    breaker = Breaker()
+    for _ in range(FAILURES):
+        breaker = failed(breaker, NOW, "refused")
+    return breaker
+
+
+def test_it_opens_after_failures_in_a_row() -> None:
+    """One failure less leaves it closed; a success in between starts anew."""
+    breaker = failed(failed(Breaker(), NOW, "x"), NOW, "x")
+    assert admit(breaker, NOW, 30)[0]
+    breaker = failed(succeeded(breaker), NOW, "x")
+    assert admit(breaker, NOW, 30)[0]
+    assert not admit(opened(), NOW, 30)[0]
+
+
+def test_one_probe_finds_out() -> None:
+    """When its time is over one request may try; the others wait for what it finds."""
+    first, probing = admit(opened(), after(15), 30)
+    second, _ = admit(probing, after(16), 30)
+    assert (first, second) == (True, False)
+    assert admit(succeeded(probing), after(17), 30) == (True, Breaker())
+
+
+def test_a_probe_that_never_comes_back_is_replaced() -> None:
+    """A probe that was given up does not keep the circuit open for ever."""
+    _, probing = admit(opened(), after(15), 30)
+    assert admit(probing, after(46), 30)[0]
+
+
+def test_a_failed_probe_waits_longer() -> None:
+    """The wait doubles up to its ceiling."""
+    breaker, at, waits = opened(), NOW, []
+    for _ in range(8):
+        assert breaker.open_until is not None
+        waits.append((breaker.open_until - at).total_seconds())
+        at = breaker.open_until
+        _, breaker = admit(breaker, at, 30)
+        breaker = failed(breaker, at, "refused")
+    assert waits == [15, 30, 60, 120, 240, 480, LONGEST_WAIT_S, LONGEST_WAIT_S]
+
+
+def test_failures_under_way_when_it_opened_do_not_count_again() -> None:
+    """Sixteen requests that fail together open it once, for the first wait."""
+    breaker = opened()
+    for _ in range(16):
+        breaker = failed(breaker, after(1), "refused")
+    assert breaker.open_until == after(15)
+
+
+steps = st.lists(st.tuples(st.sampled_from(["ask", "fail", "good"]), st.floats(0, 400)))
+
+
+@given(steps)
+def test_it_never_stays_open_for_good(told: list[tuple[str, float]]) -> None:
+    """After any history, a request is let through within the longest wait and a probe's time."""
+    breaker, at = Breaker(), NOW
+    for what, seconds in told:
+        at += timedelta(seconds=seconds)
+        if what == "ask":
+            _, breaker = admit(breaker, at, 30)
+        else:
+            breaker = succeeded(breaker) if what == "good" else failed(breaker, at, "x", 1.0)
+    assert admit(breaker, at + timedelta(seconds=1.2 * LONGEST_WAIT_S + 31), 30)[0]

@@ -1,0 +1,177 @@
+"""Budgets: when to ask, when to stop, and when to ask again."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from imagedrift_resolver.core import budget
+from imagedrift_resolver.core.reply import Reply
+from imagedrift_schemas.v1 import RegistryState
+
+NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+HUB = RegistryState(registry="docker.io", observed_at=NOW)
+OTHER = RegistryState(registry="registry.example.org", observed_at=NOW)
+PULL_LIMIT = b'{"errors":[{"code":"TOOMANYREQUESTS"}]}'
+
+
+def after(seconds: float) -> datetime:
+    """A moment later."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def told(remaining: int, limit: int = 100, window: int = 21600, status: int = 200) -> Reply:
+    """A response with Docker Hub's headers."""
+    return Reply(
+        status,
+        {
+            "ratelimit-limit": (f"{limit};w={window}",),
+            "ratelimit-remaining": (f"{remaining};w={window}",),
+        },
+    )
+
+
+def test_a_new_registry_may_be_asked() -> None:
+    """Without knowledge there is no limit."""
+    assert budget.refusal(None, "HEAD", NOW) is None
+    assert budget.refusal(OTHER, "GET", NOW) is None
+    assert budget.remaining(OTHER, "GET", NOW) is None
+
+
+def test_a_published_limit_is_used_up_and_no_further() -> None:
+    """At nothing remaining nobody asks, until the window has ended."""
+    state = budget.learn(OTHER, told(1, window=60), "HEAD", NOW)
+    assert budget.refusal(state, "HEAD", NOW) is None
+    state = budget.learn(state, told(0, window=60), "HEAD", after(1))
+    refused = budget.refusal(state, "HEAD", after(2))
+    assert refused is not None
+    assert refused.until == after(60)
+    assert "0 of 100" in refused.reason
+    assert budget.refusal(state, "HEAD", after(61)) is None
+
+
+def test_docker_hub_counts_gets_alone() -> None:
+    """HEAD is free on Docker Hub, whatever remains."""
+    state = budget.learn(HUB, told(0), "HEAD", NOW)
+    assert budget.refusal(state, "HEAD", NOW) is None
+    assert budget.refusal(state, "GET", NOW) is not None
+
+
+def test_docker_hubs_last_fifth_is_left_to_real_pulls() -> None:
+    """The hosts behind the same address need the rest of the limit themselves."""
+    assert budget.refusal(budget.learn(HUB, told(21), "HEAD", NOW), "GET", NOW) is None
+    refused = budget.refusal(budget.learn(HUB, told(20), "HEAD", NOW), "GET", NOW)
+    assert refused is not None
+    assert "20 kept for pulls" in refused.reason
+
+
+def test_docker_hubs_pull_limit_ends_gets_alone() -> None:
+    """A 429 with a document is the pull limit: HEADs go on."""
+    reply = replace(told(0, status=429), body=PULL_LIMIT)
+    state = budget.learn(HUB, reply, "GET", NOW)
+    assert state.blocked_until is None
+    assert state.get_blocked_until == after(2160)
+    assert budget.refusal(state, "HEAD", after(1)) is None
+    assert budget.refusal(state, "GET", after(2159)) is not None
+
+
+def test_docker_hubs_abuse_limit_ends_everything_and_longer_each_time() -> None:
+    """A bare 429 is the abuse limit: a minute at first, then twice that, up to an hour."""
+    state, at, waits = HUB, NOW, []
+    for _ in range(8):
+        state = budget.learn(state, Reply(429, body=b"Too Many Requests"), "HEAD", at, rate=10)
+        assert state.blocked_until is not None
+        waits.append((state.blocked_until - at).total_seconds())
+        at = state.blocked_until + timedelta(seconds=1)
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+
+def test_retry_after_is_obeyed_with_jitter() -> None:
+    """A told wait is lengthened a little, so that replicas do not return together."""
+    reply = Reply(429, {"retry-after": ("100",)})
+    assert budget.learn(OTHER, reply, "HEAD", NOW).blocked_until == after(100)
+    assert budget.learn(OTHER, reply, "HEAD", NOW, jitter=1.0).blocked_until == after(120)
+
+
+def test_a_429_without_a_published_limit_finds_a_pace() -> None:
+    """Half of what was asked for, rising again while the registry is content."""
+    state = budget.learn(OTHER, Reply(429), "HEAD", NOW, rate=8)
+    assert budget.pace(state, None, NOW) == 4
+    assert budget.pace(state, None, after(60)) == 5
+    assert budget.pace(state, 2, after(60)) == 2
+    again = budget.learn(state, Reply(429), "HEAD", after(120), rate=6)
+    assert again.requests_per_second == 2
+
+
+def test_a_429_with_a_published_limit_finds_no_pace() -> None:
+    """Who says what is allowed is believed."""
+    state = budget.learn(OTHER, told(0, status=429), "HEAD", NOW, rate=8)
+    assert budget.pace(state, None, NOW) is None
+    assert state.blocked_until is not None
+
+
+def test_turns_at_a_pace_do_not_overlap() -> None:
+    """What is promised to one replica is not promised to another."""
+    first, state = budget.reserve(OTHER, 2, 4, NOW)
+    second, state = budget.reserve(state, 2, 2, after(0.5))
+    third, _ = budget.reserve(state, 2, 1, after(60))
+    assert (first, second, third) == (NOW, after(2), after(60))
+
+
+def test_a_good_answer_clears_the_error() -> None:
+    """What is shown as the last error is over once the registry answers again."""
+    state = budget.learn(OTHER, Reply(429), "HEAD", NOW, rate=8)
+    assert state.last_error
+    assert budget.learn(state, Reply(200), "HEAD", after(100)).last_error == ""
+
+
+moments = st.integers(-1000, 1000).map(after)
+states = st.builds(
+    RegistryState,
+    registry=st.just("r.example"),
+    rate_remaining=st.none() | st.integers(0, 100),
+    blocked_until=st.none() | moments,
+    get_blocked_until=st.none() | moments,
+    requests_per_second=st.none() | st.floats(0.1, 100),
+    slowed_at=st.none() | moments,
+    paced_until=st.none() | moments,
+    observed_at=moments,
+)
+
+
+@given(states, states)
+def test_joining_forgets_no_stop(one: RegistryState, other: RegistryState) -> None:
+    """Whatever two replicas know, in either order: the stricter stop holds, the newer view wins."""
+    both = budget.merged(one, other)
+    for field in ("blocked_until", "get_blocked_until", "paced_until"):
+        known = [v for v in (getattr(one, field), getattr(other, field)) if v]
+        assert getattr(both, field) == (max(known) if known else None)
+    assert both.observed_at == max(one.observed_at, other.observed_at)
+    swapped = budget.merged(other, one)
+    if one.observed_at != other.observed_at:
+        assert swapped.rate_remaining == both.rate_remaining
+
+
+@given(states, st.sampled_from([200, 401, 404, 429, 503]), st.binary(max_size=50), moments)
+def test_what_is_learnt_never_asks_sooner(
+    state: RegistryState, status: int, body: bytes, at: datetime
+) -> None:
+    """No response shortens a stop that was told before."""
+    learnt = budget.learn(state, Reply(status, body=body), "HEAD", at, rate=1.0)
+    if state.blocked_until:
+        assert learnt.blocked_until
+        assert learnt.blocked_until >= state.blocked_until
+    if status == 429:
+        assert budget.refusal(learnt, "HEAD", at) is not None
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_stop_holds_for_every_method(method: str) -> None:
+    """A registry that said 429 is asked nothing before its time."""
+    state = replace(OTHER, blocked_until=after(10), last_error="answered 429")
+    refused = budget.refusal(state, method, after(9))
+    assert refused is not None
+    assert "answered 429" in refused.reason
+    assert budget.refusal(state, method, after(10)) is None

@@ -1,0 +1,65 @@
+"""What registries write into `WWW-Authenticate`, and what is understood of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_resolver.core.challenge import Challenge, parse_challenges
+
+HUB = 'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="a:b:pull"'
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([], []),
+        ([""], []),
+        (
+            [HUB],
+            [
+                (
+                    "bearer",
+                    {
+                        "realm": "https://auth.docker.io/token",
+                        "service": "registry.docker.io",
+                        "scope": "a:b:pull",
+                    },
+                )
+            ],
+        ),
+        (['BASIC realm="Sonatype Nexus"'], [("basic", {"realm": "Sonatype Nexus"})]),
+        (["Basic"], [("basic", {})]),
+        (
+            ['Bearer realm="https://x/t",scope="a:pull,push", Basic realm="g"'],
+            [
+                ("bearer", {"realm": "https://x/t", "scope": "a:pull,push"}),
+                ("basic", {"realm": "g"}),
+            ],
+        ),
+        (["Negotiate", 'Basic realm="x"'], [("negotiate", {}), ("basic", {"realm": "x"})]),
+        (["Negotiate YII=, Basic realm=x"], [("negotiate", {}), ("basic", {"realm": "x"})]),
+        (['Bearer  realm = "a" , service = "b"'], [("bearer", {"realm": "a", "service": "b"})]),
+        ([r'Bearer realm="a\"b"'], [("bearer", {"realm": 'a"b'})]),
+        (['Bearer realm="never closed'], [("bearer", {"realm": "never closed"})]),
+        (["Bearer realm=unquoted,service=s"], [("bearer", {"realm": "unquoted", "service": "s"})]),
+        (['Bearer realm="first",realm="second"'], [("bearer", {"realm": "first"})]),
+        ([",,, ,"], []),
+    ],
+)
+def test_challenges_are_read(
+    headers: list[str], expected: list[tuple[str, dict[str, str]]]
+) -> None:
+    """Schemes in any case, several in a header, commas inside quotes, and odd spacing."""
+    assert parse_challenges(headers) == tuple(Challenge(*each) for each in expected)
+
+
+@given(st.lists(st.text(max_size=300), max_size=5))
+def test_nothing_that_is_sent_raises(headers: list[str]) -> None:
+    """Any text gives challenges, or none."""
+    for challenge in parse_challenges(headers):
+        assert challenge.scheme == challenge.scheme.lower()
+
+
+def test_a_flood_of_challenges_is_bounded() -> None:
+    """A header of a megabyte is read in part and in no time."""
+    assert len(parse_challenges(['Basic realm="x", ' * 100_000] * 3)) <= 16

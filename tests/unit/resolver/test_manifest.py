@@ -1,0 +1,150 @@
+"""Manifests and indexes: what a body is, and what is inside it."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_resolver.core.manifest import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Entry,
+    Index,
+    Manifest,
+    Strange,
+    read_manifest,
+    read_platform,
+)
+from imagedrift_schemas.platform import Platform
+
+D = [f"sha256:{c * 64}" for c in "0123456789"]
+
+
+def body(**fields: Any) -> bytes:
+    """A document."""
+    return json.dumps({"schemaVersion": 2, **fields}).encode()
+
+
+def child(digest: str, platform: str = "linux/amd64", **fields: Any) -> dict[str, Any]:
+    """An entry of an index."""
+    os, architecture, *variant = platform.split("/")
+    told = {"os": os, "architecture": architecture} | ({"variant": variant[0]} if variant else {})
+    return {"digest": digest, "mediaType": OCI_MANIFEST, "platform": told} | fields
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
+def test_an_index_lists_its_platforms(media_type: str) -> None:
+    """Each manifest with its platform in normal form; an index inside is told apart."""
+    document = body(
+        mediaType=media_type,
+        manifests=[
+            child(D[1]),
+            child(D[2], "linux/arm64/v8"),
+            child(D[3], "linux/arm"),
+            {"digest": D[4], "mediaType": OCI_INDEX},
+        ],
+    )
+    assert read_manifest(document, media_type) == Index(
+        (
+            Entry(D[1], Platform("linux", "amd64"), False),
+            Entry(D[2], Platform("linux", "arm64"), False),
+            Entry(D[3], Platform("linux", "arm", "v7"), False),
+            Entry(D[4], None, True),
+        )
+    )
+
+
+def test_attestations_are_no_images() -> None:
+    """What BuildKit adds to an index is left out, by its annotation or its platform."""
+    document = body(
+        mediaType=OCI_INDEX,
+        manifests=[
+            child(D[1]),
+            child(D[2], "unknown/unknown"),
+            child(D[3], annotations={"vnd.docker.reference.type": "attestation-manifest"}),
+        ],
+    )
+    index = read_manifest(document, OCI_INDEX)
+    assert isinstance(index, Index)
+    assert [entry.digest for entry in index.entries] == [D[1]]
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST, "application/json", ""])
+def test_a_manifest_names_its_configuration(media_type: str) -> None:
+    """The configuration's digest is what a classic engine shows as the image id."""
+    document = body(config={"digest": D[1], "size": 7}, layers=[])
+    assert read_manifest(document, media_type) == Manifest(D[1], 7)
+
+
+@pytest.mark.parametrize(
+    ("document", "media_type", "kind"),
+    [
+        (body(manifests=[], layers=[]), OCI_INDEX, "invalid"),
+        (body(manifests=[], config={"digest": D[1]}), OCI_MANIFEST, "invalid"),
+        (body(mediaType=OCI_INDEX, manifests=[]), OCI_MANIFEST, "invalid"),
+        (body(mediaType=OCI_MANIFEST, config={"digest": D[1]}), DOCKER_MANIFEST, "invalid"),
+        (body(config={"digest": "sha256:short"}), OCI_MANIFEST, "invalid"),
+        (b"{", OCI_INDEX, "invalid"),
+        (b"[]", OCI_INDEX, "invalid"),
+        (b"\xff\xfe", OCI_INDEX, "invalid"),
+        (b"[" * 100_000, OCI_INDEX, "invalid"),
+        (b"<html>", "text/html", "unsupported"),
+        (b"{}", "application/vnd.docker.distribution.manifest.v1+prettyjws", "unsupported"),
+        (b'{"schemaVersion":1,"fsLayers":[]}', "application/json", "unsupported"),
+        (b"{}", OCI_INDEX, "unsupported"),
+        (body(artifactType="x/y", blobs=[]), "application/json", "unsupported"),
+    ],
+)
+def test_documents_that_are_none_are_told_apart(
+    document: bytes, media_type: str, kind: str
+) -> None:
+    """Ambiguous ones (CVE-2021-41190), disagreeing media types, schema 1, and no JSON at all."""
+    content = read_manifest(document, media_type)
+    assert isinstance(content, Strange)
+    assert content.kind == kind
+    assert content.reason
+
+
+def test_a_flood_of_children_is_bounded() -> None:
+    """An index of four megabytes yields so many children and no more."""
+    document = body(mediaType=OCI_INDEX, manifests=[child(D[1])] * 20_000)
+    index = read_manifest(document, OCI_INDEX)
+    assert isinstance(index, Index)
+    assert len(index.entries) == 2_000
+
+
+def test_a_configuration_names_its_platform() -> None:
+    """And one that does not is no image's."""
+    assert read_platform(b'{"os":"linux","architecture":"arm","variant":"v6"}') == Platform(
+        "linux", "arm", "v6"
+    )
+    for other in (b"{}", b"", b'{"os":1,"architecture":"x"}', b'{"os":"","architecture":""}'):
+        assert read_platform(other) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.sampled_from(D),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["manifests", "config", "digest", "mediaType", "platform", "os", "layers"]
+            )
+            | st.text(max_size=8),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(json_values, st.sampled_from([OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, "", "text/plain"]))
+def test_no_document_raises(document: object, media_type: str) -> None:
+    """Whatever JSON is sent is one of the three."""
+    content = read_manifest(json.dumps(document).encode(), media_type)
+    assert isinstance(content, Index | Manifest | Strange)

@@ -1,0 +1,145 @@
+"""Push notifications: what registries send, and whom we believe."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_resolver.core.notification import Unreadable, moved_tags
+from imagedrift_resolver.core.shared_secret import shows_secret
+
+SECRET = "a-long-shared-secret"
+DIGEST = f"sha256:{'a' * 64}"
+
+DISTRIBUTION = {
+    "events": [
+        {
+            "action": "push",
+            "target": {"repository": "team/app", "tag": "1.0", "digest": DIGEST},
+            "request": {"host": "registry.example.org:5000", "method": "PUT"},
+        },
+        {
+            "action": "pull",
+            "target": {"repository": "team/other", "tag": "1.0"},
+            "request": {"host": "registry.example.org:5000"},
+        },
+        {
+            "action": "push",
+            "target": {"repository": "team/app", "digest": DIGEST},
+            "request": {"host": "registry.example.org:5000"},
+        },
+    ]
+}
+HUB = {
+    "push_data": {"tag": "latest", "pusher": "me"},
+    "repository": {"repo_name": "team/app", "status": "Active"},
+}
+GITHUB = {
+    "action": "published",
+    "package": {
+        "name": "App",
+        "namespace": "Team",
+        "package_type": "CONTAINER",
+        "package_version": {"container_metadata": {"tag": {"name": "V1", "digest": DIGEST}}},
+    },
+}
+HARBOR = {
+    "type": "PUSH_ARTIFACT",
+    "event_data": {
+        "resources": [
+            {"digest": DIGEST, "tag": "v1", "resource_url": "hub.example.org:443/p/app:v1"},
+            {"digest": DIGEST, "tag": "v2", "resource_url": f"hub.example.org/p/app@{DIGEST}"},
+        ],
+        "repository": {"repo_full_name": "p/app"},
+    },
+}
+QUAY = {
+    "name": "app",
+    "repository": "ns/app",
+    "docker_url": "quay.io/ns/app",
+    "updated_tags": ["latest", "1.0"],
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (DISTRIBUTION, ["registry.example.org:5000/team/app:1.0"]),
+        (HUB, ["docker.io/team/app:latest"]),
+        (GITHUB, ["ghcr.io/team/app:V1"]),
+        ({"registry_package": GITHUB["package"]}, ["ghcr.io/team/app:V1"]),
+        ({"package": {"package_type": "npm"}}, []),
+        (HARBOR, ["hub.example.org:443/p/app:v1", "hub.example.org/p/app:v2"]),
+        (QUAY, ["quay.io/ns/app:latest", "quay.io/ns/app:1.0"]),
+        ({"events": []}, []),
+    ],
+)
+def test_each_registrys_notification_is_understood(
+    document: dict[str, Any], expected: list[str]
+) -> None:
+    """Docker distribution, Docker Hub, GHCR, Harbor and Quay name the tags that moved."""
+    found = moved_tags(json.dumps(document).encode())
+    assert [reference.canonical for reference in found] == expected
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"other": 1}', b"[" * 100_000])
+def test_what_is_no_notification_is_refused(body: bytes) -> None:
+    """Who set it up is told that it was not understood."""
+    with pytest.raises(Unreadable):
+        moved_tags(body)
+
+
+marks = ["events", "push_data", "repository", "package", "event_data", "docker_url"]
+inner = st.recursive(
+    st.none() | st.integers() | st.text(max_size=10),
+    lambda i: (
+        st.lists(i, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [*marks, "target", "request", "host", "tag", "resources", "updated_tags"]
+            ),
+            i,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(marks), inner, min_size=1))
+def test_no_document_raises_anything_else(document: dict[str, Any]) -> None:
+    """Whatever JSON is sent gives references, or is refused."""
+    try:
+        moved_tags(json.dumps(document).encode())
+    except Unreadable:
+        return
+
+
+def test_the_secret_is_shown_in_any_of_four_ways() -> None:
+    """Registries differ in what they can send."""
+    signature = hmac.new(SECRET.encode(), b"body", hashlib.sha256).hexdigest()
+    assert shows_secret(SECRET, "/", {"authorization": f"Bearer {SECRET}"}, b"body")
+    assert shows_secret(SECRET, "/", {"authorization": SECRET}, b"body")
+    assert shows_secret(SECRET, "/", {"x-hub-signature-256": f"sha256={signature}"}, b"body")
+    assert shows_secret(SECRET, f"/x?a=b&secret={SECRET}", {}, b"body")
+
+
+def test_who_does_not_show_it_is_not_believed() -> None:
+    """Nothing, something else, a signature of another body, or no secret at all."""
+    signature = hmac.new(SECRET.encode(), b"body", hashlib.sha256).hexdigest()
+    assert not shows_secret(SECRET, "/", {}, b"body")
+    assert not shows_secret(SECRET, "/", {"authorization": "Bearer x"}, b"body")
+    assert not shows_secret(SECRET, "/", {"authorization": f"Bearer {SECRET}x"}, b"body")
+    assert not shows_secret(SECRET, "/?secret=", {"authorization": ""}, b"body")
+    assert not shows_secret(SECRET, "/", {"x-hub-signature-256": f"sha256={signature}"}, b"bodx")
+    assert not shows_secret("", "/?secret=", {"authorization": ""}, b"body")
+
+
+@given(st.text(max_size=100), st.text(max_size=100), st.binary(max_size=50))
+def test_no_request_raises(target: str, header: str, body: bytes) -> None:
+    """Whatever is sent is believed or not."""
+    assert not shows_secret(SECRET, target, {"authorization": header}, body)

@@ -1,0 +1,98 @@
+"""Which registries are asked at all."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from imagedrift_resolver.core.policy import question_fault, registry_fault
+from imagedrift_schemas.v1 import Describe, Resolve
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "registry",
+    ["docker.io", "ghcr.io", "registry.example.org:5000", "registry.example.org:443", "1.1.1.1"],
+)
+def test_public_registries_are_asked(registry: str) -> None:
+    """Nothing needs to be configured for them."""
+    assert registry_fault(registry, named=False, allowed=True) == ""
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        "localhost",
+        "localhost:5000",
+        "registry:5000",
+        "MACHINE",
+        "app.localhost",
+        "127.0.0.1:5000",
+        "127.1:5000",
+        "10.0.0.5:5000",
+        "169.254.169.254",
+        "[::1]:5000",
+        "[fd00:ec2::254]",
+        "registry.example.org:22",
+        "registry.example.org:80",
+    ],
+)
+def test_names_of_inner_machines_are_not_asked_unless_named(registry: str) -> None:
+    """`localhost` and single labels mean another machine on every host; ports belong to others."""
+    assert registry_fault(registry, named=False, allowed=True)
+    assert registry_fault(registry, named=True, allowed=True) == ""
+
+
+def test_the_policy_deny_lets_only_named_registries_through() -> None:
+    """With `deny` a public registry must be named as well."""
+    assert "deny" in registry_fault("ghcr.io", named=False, allowed=False)
+    assert registry_fault("ghcr.io", named=True, allowed=True) == ""
+
+
+def resolve(registry: str, repository: str, tag: str) -> Resolve:
+    """A question."""
+    return Resolve(registry=registry, repository=repository, tag=tag, asked_at=NOW, fresh_since=NOW)
+
+
+@pytest.mark.parametrize(
+    ("registry", "repository", "tag"),
+    [
+        ("docker.io", "library/nginx", "1.27"),
+        ("ghcr.io", "a/b/c", "latest"),
+        ("10.0.0.5:5000", "x", "V1"),
+    ],
+)
+def test_sound_questions_pass(registry: str, repository: str, tag: str) -> None:
+    """A reference in normal form is asked as it is."""
+    assert question_fault(resolve(registry, repository, tag)) == ""
+
+
+@pytest.mark.parametrize(
+    ("registry", "repository", "tag"),
+    [
+        ("docker.io", "nginx", "1"),
+        ("index.docker.io", "library/nginx", "1"),
+        ("ghcr.io", "../../etc", "1"),
+        ("ghcr.io", "a/b", "../../x"),
+        ("ghcr.io", "a/b", "1?x=y"),
+        ("ghcr.io", "a/b", "1\r\nHost: evil"),
+        ("ghcr.io/x", "a/b", "1"),
+        ("ghcr.io@evil", "a/b", "1"),
+        ("", "a/b", "1"),
+        ("ghcr.io", "", ""),
+    ],
+)
+def test_questions_that_would_ask_something_else_are_refused(
+    registry: str, repository: str, tag: str
+) -> None:
+    """Nothing that is no reference becomes part of a url (CVE-2024-3727)."""
+    assert question_fault(resolve(registry, repository, tag))
+
+
+def test_a_digest_that_is_none_is_refused() -> None:
+    """A digest is checked before a url is made of it (CVE-2024-3727)."""
+    for digest in ("sha256:../x", "sha256:abc", "md5:" + "a" * 32):
+        question = Describe(registry="ghcr.io", repository="a/b", digest=digest, asked_at=NOW)
+        assert question_fault(question)
+    fine = Describe(registry="ghcr.io", repository="a/b", digest=f"sha256:{'a' * 64}", asked_at=NOW)
+    assert question_fault(fine) == ""
