@@ -64,10 +64,12 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
             NAME, version(NAME), ABOUT, "lookup", subjects.RESOLVER_LOOKUP, desk.lookup
         )
         webhook = Webhook(settings.webhook_secret, desk.moved)
+        sharing = asyncio.create_task(gates.share())
         try:
             async with webhook.serving(settings.webhook_port, settings.webhook_address):
                 await pull_all(nats, known, resolver, running)
         finally:
+            sharing.cancel()
             await gates.flush()
             await http.close()
 

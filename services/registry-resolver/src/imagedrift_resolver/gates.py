@@ -1,12 +1,21 @@
 """Every registry's gate, made when it is first needed and kept while the process lives."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
+
+import structlog
 
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate, Lanes, States
+from imagedrift_runtime.bus import BusError
 from imagedrift_runtime.registries import Registries
 from imagedrift_schemas.v1 import RegistryState
+
+log = structlog.get_logger()
+
+SHARE_S: Final = 3.0
 
 
 class Gates:
@@ -42,6 +51,15 @@ class Gates:
                 now=self._now,
             )
         return gate
+
+    async def share(self) -> None:
+        """Share what was learnt, for ever: an operator asks of a registry that rests, too."""
+        while True:
+            await asyncio.sleep(SHARE_S)
+            try:
+                await self.flush()
+            except BusError as error:
+                log.warning("states.unshared", error=str(error))
 
     async def flush(self) -> None:
         """Share what was learnt and not shared yet."""
