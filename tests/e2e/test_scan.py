@@ -1,5 +1,6 @@
 """`imagedrift scan`: a real engine's images judged against a real registry, without any server."""
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import Any
 import pytest
 
 from imagedrift_sandbox.processes import console_script
-from imagedrift_sandbox.stack import named_registry
+from imagedrift_sandbox.stack import Stack, named_registry
 from support.engine import DockerEngine, DockerRegistry
+from support.operator import Operator
 
 pytestmark = pytest.mark.real
 
 
 def scan(
-    engine: DockerEngine, registry: DockerRegistry, folder: Path, *images: str
+    engine: DockerEngine, registry: DockerRegistry, folder: Path, *images: str, nats_url: str = ""
 ) -> tuple[int, dict[str, dict[str, Any]]]:
     """Run the command as an operator would; its exit code, and its rows by reference."""
     registries = folder / "registries.toml"
@@ -26,6 +28,7 @@ def scan(
             "DOCKER_HOST": engine.host,
             "IMAGEDRIFT_REGISTRIES": str(registries),
             "HOME": str(folder),
+            "NATS_URL": nats_url,
         },
         capture_output=True,
         text=True,
@@ -84,3 +87,26 @@ def test_an_image_that_is_not_here_is_named(
     code, rows = scan(docker_engine, docker_registry, tmp_path, "no/such:image")
 
     assert (code, rows) == (2, {})
+
+
+async def test_a_scan_asks_the_fleet_first(
+    docker_engine: DockerEngine, docker_registry: DockerRegistry, tmp_path: Path
+) -> None:
+    """What the fleet's resolvers know already costs the registry no second request."""
+    reference = f"{docker_registry.host}/scan/shared:1"
+    docker_engine.build(reference, "shared")
+    docker_engine.push(reference)
+    registries = named_registry(docker_registry.host)
+    async with Stack.running(tmp_path / "stack", registries_toml=registries) as stack:
+        await stack.start_ingest()
+        await stack.start_resolver()
+        await stack.start_agent(host="scanned", docker_host=docker_engine.host)
+        await Operator(stack.dsn).sees(reference, verdict="current")
+        asked = docker_registry.requests("HEAD", "scan/shared/manifests/1")
+
+        code, rows = await asyncio.to_thread(
+            scan, docker_engine, docker_registry, tmp_path, nats_url=stack.nats.url
+        )
+
+    assert (code, rows[reference]["verdict"]) == (0, "current")
+    assert docker_registry.requests("HEAD", "scan/shared/manifests/1") == asked

@@ -1,4 +1,4 @@
-"""`imagedrift scan`: this host, now, without any server.
+"""`imagedrift scan`: this host, now, without any server; with a fleet's cache where there is one.
 
 Exit codes: 1 something is outdated; else 2 it could not be told for at least one image; else 0.
 """
@@ -19,8 +19,10 @@ from imagedrift_cli import tables
 from imagedrift_cli.database import Unusable
 from imagedrift_cli.scan.alone import resolver
 from imagedrift_cli.scan.judging import Finding, judged
+from imagedrift_cli.scan.shared import SharedSettings, preferring_shared
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import clock, registries, settings
+from imagedrift_runtime.answers import NoBus
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
@@ -31,14 +33,15 @@ from imagedrift_schemas.v1 import LocalImage
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 def scan(images: tuple[str, ...], as_json: bool) -> None:
-    """Judge the images of this host now, asking the registries directly.
+    """Judge the images of this host now.
 
-    With IMAGE, only these. Exit code 1 when something is outdated, else 2 when it could not be
-    told for at least one image, else 0.
+    Asks the registries directly; where NATS_URL is set, a fleet's resolvers first. With IMAGE,
+    only these. Exit code 1 when something is outdated, else 2 when it could not be told for at
+    least one image, else 0.
     """
     try:
         findings = asyncio.run(_scan(images))
-    except (SettingsFault, SourceFault) as fault:
+    except (SettingsFault, SourceFault, NoBus) as fault:
         raise Unusable(str(fault)) from fault
     rows = [_row(finding) for finding in findings]
     tables.show(rows, "json" if as_json else "table", title="This host")
@@ -59,7 +62,10 @@ async def _scan(wanted: Sequence[str]) -> list[Finding]:
     references = {image.reference for image in images}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("asking registries", total=len(references))
-        async with resolver(known, asking.docker_folder) as asks:
+        async with (
+            resolver(known, asking.docker_folder) as direct,
+            preferring_shared(settings.load(SharedSettings), direct) as asks,
+        ):
             return await judged(
                 images,
                 asks,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from imagedrift_resolver.__main__ import trust
 from imagedrift_resolver.adapters.directory import Directory
@@ -14,7 +15,9 @@ from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime import clock
 from imagedrift_runtime.registries import Registries
-from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, RegistryState, Resolve
+from imagedrift_schemas.v1 import Answer, Describe, Described, RegistryState, Resolve
+
+A = TypeVar("A", Answer, Described)
 
 
 @asynccontextmanager
@@ -36,14 +39,14 @@ async def resolver(known: Registries, docker_config: Path) -> AsyncIterator[Reso
 class _NoCache:
     """Everything is asked once in a scan, so there is nothing to remember."""
 
-    async def answer(self, question: Resolve) -> Answer | None:  # noqa: ARG002 - the port's name
-        return None
+    async def answer(self, question: Resolve) -> tuple[Answer | None, int]:  # noqa: ARG002 - a port
+        return None, 0
 
-    async def described(self, question: Describe) -> Described | None:  # noqa: ARG002 - likewise
-        return None
+    async def described(self, question: Describe) -> tuple[Described | None, int]:  # noqa: ARG002
+        return None, 0
 
-    async def put(self, answer: AnyAnswer) -> None:
-        """Forget it: whoever asked has it."""
+    async def keep(self, answer: A, revision: int) -> A:  # noqa: ARG002 - a port
+        return answer
 
 
 class _OwnStates:
