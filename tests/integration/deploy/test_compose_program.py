@@ -9,16 +9,21 @@ from support.deploy import ROOT
 from support.programs import require_program
 
 REQUIRED = ("POSTGRES_PASSWORD", "NATS_AGENT_PASSWORD", "NATS_SERVICE_PASSWORD", "DOCKER_GID")
+GRAFANA = ("GRAFANA_PASSWORD", "GRAFANA_DATABASE_PASSWORD")
 FILE = ROOT / "docker-compose.yml"
+DASHBOARDS = ROOT / "deploy" / "docker-compose.dashboards.yml"
 
 
-def compose(tmp_path: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+def compose(
+    tmp_path: Path, environment: dict[str, str], *more: Path
+) -> "subprocess.CompletedProcess[str]":
     """Let Compose itself read the file."""
+    files = [word for file in (FILE, *more) for word in ("--file", file)]
     program = require_program("docker-compose", "apt-get install docker-compose")
     return subprocess.run(
-        [program, "--project-directory", ROOT, "--file", FILE, "config"],
+        [program, "--project-directory", ROOT, *files, "config"],
         cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **environment},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)} | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -28,7 +33,7 @@ def compose(tmp_path: Path, **environment: str) -> "subprocess.CompletedProcess[
 
 def test_compose_reads_the_file(tmp_path: Path) -> None:
     """With its variables set the file is valid, and each address holds its password."""
-    made = compose(tmp_path, **dict.fromkeys(REQUIRED, "1234"))
+    made = compose(tmp_path, dict.fromkeys(REQUIRED, "1234"))
     assert made.returncode == 0, made.stderr
     assert "nats://agent:1234@nats:4222" in made.stdout
     assert """NATS_AGENT_PASSWORD: '"1234"'""" in made.stdout
@@ -38,6 +43,14 @@ def test_compose_reads_the_file(tmp_path: Path) -> None:
 def test_compose_refuses_to_start_without_a_secret(tmp_path: Path, name: str) -> None:
     """A secret that is not set, or is empty, is named, with where to set it."""
     given = dict.fromkeys(REQUIRED, "1234") | {name: ""}
-    refused = compose(tmp_path, **given)
+    refused = compose(tmp_path, given)
     assert refused.returncode != 0
     assert f"set {name} in .env" in refused.stderr
+
+
+def test_compose_reads_the_dashboards_beside_it(tmp_path: Path) -> None:
+    """The second file adds to the first, and its paths are those of the repository."""
+    made = compose(tmp_path, dict.fromkeys((*REQUIRED, *GRAFANA), "1234"), DASHBOARDS)
+    assert made.returncode == 0, made.stderr
+    assert f"{ROOT}/deploy/grafana/reader.sql:/reader.sql:ro" in made.stdout
+    assert "imagedrift-ingest:local" in made.stdout

@@ -2,9 +2,11 @@
 
 import json
 import re
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import pytest
@@ -13,17 +15,20 @@ from imagedrift_ingest import migrations
 from imagedrift_ingest.commands import maintain
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
-from support.deploy import DEPLOY, ROOT
+from imagedrift_sandbox.postgres_programs import find_binaries
+from support.deploy import DEPLOY, ROOT, read_yaml
 from support.ingest import answer, fleet, image, ingest
 from support.operator import Operator, wait_for
 
-DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+DASHBOARDS = [DEPLOY / "grafana" / "dashboards" / f"{name}.json" for name in ("fleet", "services")]
 
 
 def statements(page: Path) -> list[str]:
     """Every statement in the ```sql blocks of a page."""
     blocks = re.findall(r"^```sql\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    return [each.strip() for block in blocks for each in block.split(";") if each.strip()]
+    found = [each.strip() for block in blocks for each in block.split(";") if each.strip()]
+    assert found, f"{page} has no SQL"
+    return found
 
 
 def panels() -> Iterator[Any]:
@@ -108,9 +113,9 @@ async def test_the_documented_logins_can_do_their_work_and_no_more(
     try:
         for sql in statements(ROOT / "docs" / "deployment.md"):
             await owner.execute(sql)
-        for login in ("ingest", "grafana"):
+        for login in ("ingest", "alice"):
             await owner.execute(f"ALTER ROLE {login} PASSWORD 'secret'")
-        writer, reader = (_as(database_dsn, login) for login in ("ingest", "grafana"))
+        writer, reader = (_as(database_dsn, login) for login in ("ingest", "alice"))
         with NatsServer.start_sync() as nats:
             async with fleet(nats.url) as agents, ingest(writer, nats.url):
                 await agents.has("web-1", image(version=1))
@@ -124,9 +129,42 @@ async def test_the_documented_logins_can_do_their_work_and_no_more(
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await Operator(writer).ask("DROP TABLE fleet.trend")
     finally:
-        await owner.execute("DROP OWNED BY ingest, grafana; DROP ROLE ingest, grafana")
+        await owner.execute("DROP OWNED BY ingest, alice; DROP ROLE ingest, alice")
         await owner.close()
 
 
-def _as(dsn: str, login: str) -> str:
-    return re.sub(r"//[^@/]*@", f"//{login}:secret@", dsn)
+async def test_grafana_s_login_reads_the_views(
+    postgres_server: PostgresServer, database_dsn: str
+) -> None:
+    """reader.sql makes a login that reads views alone, and can be run again for a new password."""
+    await migrations.migrate(database_dsn)
+    try:
+        for password in ("first", "it's the second"):
+            _psql(database_dsn, password)
+        dsn = _as(database_dsn, "grafana", quote("it's the second"))
+        reader = Operator(dsn)
+        assert await reader.ask("SELECT hosts FROM fleet_summary")
+        assert await reader.ask("SHOW statement_timeout") == [{"statement_timeout": "30s"}]
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.ask("SELECT * FROM fleet.hosts")
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await Operator(_as(database_dsn, "grafana", "first")).ask("SELECT 1")
+    finally:
+        await Operator(database_dsn).ask("DROP ROLE IF EXISTS grafana")
+
+
+def _psql(dsn: str, password: str) -> None:
+    """Run reader.sql as the Compose file does."""
+    service = read_yaml(DEPLOY / "docker-compose.dashboards.yml")["services"]["reader"]
+    words = [
+        re.sub(r"\$\{GRAFANA_DATABASE_PASSWORD[^}]*\}", password, word)
+        for word in service["command"]
+    ]
+    words[-2:] = [f"--file={DEPLOY / 'grafana' / 'reader.sql'}", dsn]
+    words[0] = str(find_binaries(None) / words[0])
+    told = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+
+
+def _as(dsn: str, login: str, password: str = "secret") -> str:
+    return re.sub(r"//[^@/]*@", f"//{login}:{password}@", dsn)

