@@ -64,16 +64,16 @@ class Registries:
                 self._known.clear()
             known = self._known.setdefault(site, _Acquaintance())
         if known.is_met():
-            return await self._converse(site, gate, known, talk(known.manners))
+            return await self._converse(gate, known, talk(known.manners))
         async with known.first:
             if not known.is_met():
-                result = await self._converse(site, gate, known, talk(known.manners))
+                result = await self._converse(gate, known, talk(known.manners))
                 known.met = True
                 return result
-        return await self._converse(site, gate, known, talk(known.manners))
+        return await self._converse(gate, known, talk(known.manners))
 
     async def _converse(
-        self, site: Site, gate: Gate, known: "_Acquaintance", conversation: Conversation[T]
+        self, gate: Gate, known: "_Acquaintance", conversation: Conversation[T]
     ) -> T | Failure:
         said: Any = None
         while True:
@@ -84,7 +84,7 @@ class Registries:
                 known.manners = known.manners.joined(learnt)
                 return result  # type: ignore[no-any-return]  # a generator's value is untyped
             if isinstance(step, Authorise):
-                said = await self._tokens.get(step, site.credential)
+                said = await self._tokens.get(step)
                 continue
             if step.own and (refused := await gate.before(step.method)):
                 conversation.close()

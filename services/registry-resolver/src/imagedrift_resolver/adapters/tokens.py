@@ -8,7 +8,6 @@ from typing import Final
 
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.core.conversation import Authorise
-from imagedrift_resolver.core.credential import Credential
 from imagedrift_resolver.core.token import TOKEN_CAP, Grant, Token, read_token, request_for
 from imagedrift_schemas.v1 import Failure
 
@@ -25,7 +24,7 @@ class Tokens:
         self._tokens: OrderedDict[Grant, Token] = OrderedDict()
         self._getting: dict[Grant, asyncio.Task[Token | Failure]] = {}
 
-    async def get(self, wanted: Authorise, credential: Credential) -> Token | Failure:
+    async def get(self, wanted: Authorise) -> Token | Failure:
         """Return a token that still holds for a while, or why there is none."""
         known = self._tokens.get(wanted.grant)
         if known and wanted.refused and wanted.refused.reveal() == f"Bearer {known.value.reveal()}":
@@ -35,13 +34,13 @@ class Tokens:
             return known
         task = self._getting.get(wanted.grant)
         if task is None:
-            task = asyncio.create_task(self._get(wanted, credential))
+            task = asyncio.create_task(self._get(wanted))
             self._getting[wanted.grant] = task
             task.add_done_callback(lambda _: self._getting.pop(wanted.grant, None))
         return await asyncio.shield(task)
 
-    async def _get(self, wanted: Authorise, credential: Credential) -> Token | Failure:
-        request = request_for(wanted.grant, credential)
+    async def _get(self, wanted: Authorise) -> Token | Failure:
+        request = request_for(wanted.grant, wanted.credential)
         headers = [("Host", request.url.authority), ("User-Agent", USER_AGENT)]
         headers += [("Accept", "application/json"), ("Accept-Encoding", "identity")]
         if request.authorization:

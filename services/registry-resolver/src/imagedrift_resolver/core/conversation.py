@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from imagedrift_resolver.core import answer
 from imagedrift_resolver.core.challenge import parse_challenges
-from imagedrift_resolver.core.credential import Secret
+from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.site import (
@@ -88,6 +88,8 @@ class Authorise(Struct, frozen=True):
     grant: Grant
     trusted: bool
     refused: Secret | None = None
+    credential: Credential = Anonymous()
+    """What may be shown for it: nothing to whom a redirect led, whatever realm that one names."""
 
 
 T = TypeVar("T")
@@ -199,7 +201,8 @@ def _authorization(
                 return None, manners
             trusted = site.trusts(way.realm.host)
             grant = way.grant(scope_of(path[1]))
-            token: Token | Failure = yield Authorise(grant, trusted, refused)
+            credential = site.credential if site.is_own(url) else Anonymous()
+            token: Token | Failure = yield Authorise(grant, trusted, refused, credential)
             if not isinstance(token, Token):
                 return token, manners
             return Secret(f"Bearer {token.value.reveal()}"), manners
