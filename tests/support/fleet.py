@@ -87,12 +87,17 @@ class System(NamedTuple):
 async def system(
     home: Path,
     *registries: SandboxRegistry | str,
+    also: str = "",
     freshness_s: int = 300,
     ingests: int = 1,
     resolvers: int = 1,
 ) -> AsyncIterator[System]:
-    """Run servers and services around the registries, which may be asked over plain HTTP."""
-    text = named_registry(*(each if isinstance(each, str) else each.host for each in registries))
+    """Run servers and services around the registries, which may be asked over plain HTTP.
+
+    `also` is what registries.toml says of further ones.
+    """
+    hosts = [each if isinstance(each, str) else each.host for each in registries]
+    text = named_registry(*hosts, extra=[also])
     async with Stack.running(home, registries_toml=text, freshness_s=freshness_s) as stack:
         await asyncio.gather(
             *(stack.start_ingest() for _ in range(ingests)),
