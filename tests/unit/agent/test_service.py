@@ -1,0 +1,143 @@
+"""The agent's two halves, on a source and an outlet of the test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from imagedrift_agent.core.inventory import Census
+from imagedrift_agent.core.records import Event
+from imagedrift_agent.core.survey import SourceFault, Survey
+from imagedrift_schemas.v1 import Inventory, LocalImage
+from support.agents import RecordingMemory, RecordingOutlet, running_agent, until
+
+
+class QuietSource:
+    """A source that has some images, tells of changes when asked to, and counts looks."""
+
+    def __init__(self, images: int = 1) -> None:
+        self.images = images
+        self.looks = 0
+        self.fault = ""
+        self.events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self.events.put_nowait(None)
+
+    async def take(self) -> Survey:
+        """Look."""
+        self.looks += 1
+        if self.fault:
+            raise SourceFault(self.fault)
+        images = tuple(
+            LocalImage(reference=f"docker.io/library/app:{n}", image_id=f"sha256:{n:064x}")
+            for n in range(self.images)
+        )
+        return Survey(census=Census(images, {}), engine="docker")
+
+    async def changes(self) -> AsyncIterator[Event | None]:
+        """Tell what happens."""
+        while True:
+            yield await self.events.get()
+
+
+class OutletThatKeepsCancellation(RecordingOutlet):
+    """Behaves as asyncio.wait_for does when the reply comes with the cancellation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.publishing = asyncio.Event()
+
+    async def publish(self, inventory: Inventory) -> None:
+        """Take an inventory, and swallow a cancellation meanwhile."""
+        self.publishing.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await super().publish(inventory)
+
+
+async def test_a_cancellation_that_a_library_keeps_does_not_stop_the_end() -> None:
+    """The agent ends although the reply came at the moment of the cancellation."""
+    outlet = OutletThatKeepsCancellation()
+    async with asyncio.timeout(5):
+        async with running_agent(QuietSource(), outlet):
+            await outlet.publishing.wait()
+
+    assert len(outlet.inventories) == 1
+
+
+async def test_an_unchanged_host_says_only_that_it_lives() -> None:
+    """One inventory, then signs of life with the content that it stands for."""
+    outlet = RecordingOutlet()
+    async with running_agent(QuietSource(), outlet, interval_s=1):
+        await until(lambda: len(outlet.beats) >= 2, "two signs of life")
+
+    [said] = outlet.inventories
+    assert {beat.content for beat in outlet.beats} == {said.content}
+    numbers = [said.seq, *(beat.seq for beat in outlet.beats)]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_a_change_without_an_event_is_found_by_the_next_round() -> None:
+    """The full look of every interval is the safety net of the events."""
+    source, outlet = QuietSource(), RecordingOutlet()
+    async with running_agent(source, outlet, interval_s=1):
+        await until(lambda: len(outlet.inventories) == 1, "the first inventory")
+        source.images = 2
+        await until(lambda: len(outlet.inventories) == 2, "the second")
+
+    assert len(outlet.inventories[1].images) == 2
+
+
+async def test_a_burst_of_events_is_one_look() -> None:
+    """A hundred layers of one pull do not cost a hundred looks."""
+    source, outlet = QuietSource(), RecordingOutlet()
+    async with running_agent(source, outlet):
+        await until(lambda: len(outlet.inventories) == 1, "the first inventory")
+        await until(source.events.empty, "it listens")
+        looks = source.looks
+        source.images = 2
+        for _ in range(100):
+            source.events.put_nowait(Event(type="image", action="tag"))
+        await until(lambda: len(outlet.inventories) == 2, "the second")
+
+    assert source.looks == looks + 1
+
+
+async def test_a_refusal_is_repeated_until_it_is_taken() -> None:
+    """Nothing is lost, nothing is said twice."""
+    source, outlet = QuietSource(), RecordingOutlet()
+    outlet.refuses = True
+    async with running_agent(source, outlet):
+        await until(lambda: outlet.refused >= 3, "three refusals")
+        outlet.refuses = False
+        await until(lambda: bool(outlet.inventories), "the inventory")
+        await asyncio.sleep(0)
+
+    assert len(outlet.inventories) == 1
+
+
+async def test_another_identity_forgets_what_was_kept() -> None:
+    """A host that is told another NATS, site or id has confirmed nothing yet."""
+    memory, first, second = RecordingMemory(), RecordingOutlet(), RecordingOutlet()
+    async with running_agent(QuietSource(), first, memory, where="one"):
+        await until(lambda: bool(first.inventories), "the first inventory")
+    async with running_agent(QuietSource(), second, memory, where="two"):
+        await until(lambda: bool(second.inventories), "the same, said to another")
+
+    assert first.inventories[0].content == second.inventories[0].content
+
+
+@pytest.mark.parametrize("fault", ["the engine hangs", "the engine talks nonsense"])
+async def test_a_fault_is_said_once_and_so_is_its_end(fault: str) -> None:
+    """Between the two, the host says no more than it has to."""
+    source, outlet = QuietSource(), RecordingOutlet()
+    async with running_agent(source, outlet):
+        await until(lambda: bool(outlet.inventories), "the first inventory")
+        source.fault = fault
+        source.events.put_nowait(None)
+        await until(lambda: bool(outlet.beats), "the fault is said")
+        source.fault = ""
+        await until(lambda: len(outlet.beats) == 2, "its end is said")
+
+    assert [beat.degraded for beat in outlet.beats] == [fault, ""]
+    assert len(outlet.inventories) == 1
