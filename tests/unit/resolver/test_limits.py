@@ -12,7 +12,7 @@ from imagedrift_resolver.core.reply import HEARD, Reply
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 
 
-def reply(body: bytes = b"", **headers: str) -> Reply:
+def reply(headers: dict[str, str], body: bytes = b"") -> Reply:
     """Make a response of headers written with underscores."""
     return Reply(429, {name.replace("_", "-"): (value,) for name, value in headers.items()}, body)
 
@@ -58,7 +58,7 @@ def test_limits_are_read(headers: dict[str, str], expected: Limits | None) -> No
     """Docker Hub's windows, the de-facto x- headers, and three generations of the IETF draft."""
     at = datetime.fromtimestamp(1795500000, UTC)
     assert at == NOW
-    assert read_limits(reply(**headers), NOW) == expected
+    assert read_limits(reply(headers), NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_limits_are_read(headers: dict[str, str], expected: Limits | None) -> No
 )
 def test_waits_are_read(headers: dict[str, str], body: bytes, expected: float | None) -> None:
     """Seconds, a date, a moment in three units, a duration in the body; floor and ceiling."""
-    told = wait_s(reply(body, **headers), NOW)
+    told = wait_s(reply(headers, body), NOW)
     assert told == (None if expected is None else pytest.approx(expected))
 
 

@@ -1,0 +1,84 @@
+"""Conversations played by hand: the other side is a function, and nothing is sent anywhere."""
+
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from imagedrift_resolver.core.conversation import Authorise, Send
+from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
+from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.core.token import Token
+from imagedrift_resolver.core.url import parse_url
+from imagedrift_schemas.v1 import Failure
+
+NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+DIGEST = f"sha256:{'a' * 64}"
+
+T = TypeVar("T")
+Server = Callable[[Send], Reply | Trouble]
+Steps = list[Send | Authorise]
+
+
+def site(
+    registry: str = "registry.example.org",
+    credential: Credential | None = None,
+    *,
+    scheme: str = "https",
+    host: str = "",
+    **fields: Any,
+) -> Site:
+    """A registry as it is configured."""
+    return Site(
+        registry=registry,
+        api=parse_url(f"{scheme}://{host or registry}"),
+        credential=credential or Anonymous(),
+        **fields,
+    )
+
+
+def good(digest: str = DIGEST, media_type: str = "") -> Reply:
+    """A HEAD that tells a digest."""
+    kind = media_type or "application/vnd.oci.image.index.v1+json"
+    return Reply(200, {"docker-content-digest": (digest,), "content-type": (kind,)})
+
+
+def challenge(text: str, status: int = 401) -> Reply:
+    """A response that wants to be shown something."""
+    return Reply(status, {"www-authenticate": (text,)})
+
+
+def moved(location: str, status: int = 307) -> Reply:
+    """A redirect."""
+    return Reply(status, {"location": (location,)})
+
+
+def tokens(authorise: Authorise) -> Token | Failure:
+    """A token endpoint that gives a token for each grant, and another one when it is refused."""
+    number = "2" if authorise.refused else "1"
+    return Token(Secret(f"token-{authorise.grant.realm.host}-{number}"), NOW)
+
+
+def play(
+    conversation: Generator[Any, Any, tuple[T, Any]],
+    server: Server,
+    endpoint: Callable[[Authorise], Token | Failure] = tokens,
+) -> tuple[T, Any, Steps]:
+    """Hold a conversation; what it found out, what it learnt, and everything that it wanted."""
+    steps: Steps = []
+    said: Any = None
+    while True:
+        try:
+            step = conversation.send(said)
+        except StopIteration as end:
+            result, manners = end.value
+            return result, manners, steps
+        steps.append(step)
+        assert len(steps) < 500, "the conversation has no end"
+        said = server(step) if isinstance(step, Send) else endpoint(step)
+
+
+def shown(step: Send | Authorise) -> str:
+    """What a request shows."""
+    assert isinstance(step, Send)
+    return step.authorization.reveal() if step.authorization else ""

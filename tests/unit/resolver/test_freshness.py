@@ -1,0 +1,128 @@
+"""When the shared cache answers a question already, and whom it may be shown to."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from imagedrift_resolver.core.answer import answer, described
+from imagedrift_resolver.core.freshness import (
+    is_described,
+    is_fresh,
+    may_inherit,
+    may_serve,
+    platforms_to_describe,
+)
+from imagedrift_schemas.v1 import (
+    Answer,
+    Child,
+    Denied,
+    Describe,
+    Described,
+    Found,
+    Resolve,
+    Unreachable,
+)
+
+NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+DIGEST = f"sha256:{'a' * 64}"
+QUESTION = Resolve(registry="ghcr.io", repository="a/b", tag="1", asked_at=NOW, fresh_since=NOW)
+DESCRIBE = Describe(registry="ghcr.io", repository="a/b", digest=DIGEST, asked_at=NOW)
+
+
+def found(seconds: float = 0, credential: str = "anonymous", digest: str = DIGEST) -> Answer:
+    """An answer of so many seconds after the question."""
+    at = NOW + timedelta(seconds=seconds)
+    return answer(QUESTION, Found(digest=digest), None, at, credential)
+
+
+def test_an_answer_counts_from_the_moment_before_its_request() -> None:
+    """At or after the wanted moment it will do; before it, a push may have come in between."""
+    assert is_fresh(found(0), QUESTION, "anonymous")
+    assert is_fresh(found(1), QUESTION, "anonymous")
+    assert not is_fresh(found(-0.001), QUESTION, "anonymous")
+    assert not is_fresh(None, QUESTION, "anonymous")
+
+
+@pytest.mark.parametrize(
+    ("got_with", "asker", "served"),
+    [
+        ("anonymous", "anonymous", True),
+        ("anonymous", "me", True),
+        ("me", "me", True),
+        ("me", "anonymous", False),
+        ("me", "you", False),
+    ],
+)
+def test_what_a_credential_opened_is_shown_to_it_alone(
+    got_with: str, asker: str, served: bool
+) -> None:
+    """P7: an answer got with a credential is never served to a question that lacks it."""
+    assert may_serve(found(credential=got_with), asker) is served
+    assert is_fresh(found(1, got_with), QUESTION, asker) is served
+
+
+def test_an_anonymous_denial_does_not_answer_who_has_a_credential() -> None:
+    """A credential that was configured since then is tried at once."""
+    denied = answer(QUESTION, Denied(reason="x"), None, NOW, "anonymous")
+    assert not is_fresh(denied, QUESTION, "me")
+    assert is_fresh(denied, QUESTION, "anonymous")
+
+
+def test_a_failure_keeps_what_was_found_last() -> None:
+    """P1: an error is no news of the digest; it only counts."""
+    first = found(0)
+    one = answer(QUESTION, Unreachable(reason="x"), first, NOW + timedelta(hours=1), "anonymous")
+    two = answer(QUESTION, Unreachable(reason="x"), one, NOW + timedelta(hours=2), "anonymous")
+    assert (two.last_digest, two.last_found_at, two.failures) == (DIGEST, NOW, 2)
+    again = answer(QUESTION, Found(digest="sha256:b"), two, NOW + timedelta(hours=3), "anonymous")
+    assert (again.last_digest, again.failures) == ("sha256:b", 0)
+
+
+def test_without_an_answer_before_the_questions_own_knowledge_is_kept() -> None:
+    """A lost cache does not lose what the asker knows."""
+    asked = replace(QUESTION, last_digest=DIGEST)
+    made = answer(asked, Unreachable(reason="x"), None, NOW, "anonymous")
+    assert (made.last_digest, made.failures) == (DIGEST, 1)
+
+
+def test_a_private_digest_does_not_live_on_in_an_anonymous_answer() -> None:
+    """What a credential opened is not inherited by an answer that anybody may see."""
+    assert may_inherit(found(), "me")
+    assert may_inherit(found(credential="me"), "me")
+    assert not may_inherit(found(credential="me"), "anonymous")
+
+
+AMD = Child(platform="linux/amd64", digest=DIGEST)
+ARM = Child(platform="linux/arm64", digest=DIGEST, config_digest=DIGEST)
+KNOWN = described(DESCRIBE, (AMD, ARM), None, NOW, "anonymous")
+
+
+@pytest.mark.parametrize(
+    ("platforms", "done"),
+    [
+        ((), True),
+        (("linux/arm64",), True),
+        (("linux/arm64/v8",), True),
+        (("linux/amd64",), False),
+        (("windows/amd64",), True),
+        (("nonsense",), True),
+    ],
+)
+def test_a_digest_is_looked_into_once(platforms: tuple[str, ...], done: bool) -> None:
+    """Again only for a configuration that nobody asked for before; and it is not forgotten then."""
+    question = replace(DESCRIBE, platforms=platforms)
+    assert is_described(KNOWN, question, "anonymous") is done
+    wider = platforms_to_describe(KNOWN, question)
+    assert set(wider) == {*platforms, "linux/arm64"}
+
+
+def test_a_failed_description_is_tried_when_it_is_asked_for_again() -> None:
+    """Until then the failure is the answer; what was known of the digest stays known."""
+    failed = described(DESCRIBE, Unreachable(reason="x"), KNOWN, NOW, "anonymous")
+    assert failed.children == (AMD, ARM)
+    assert is_described(failed, DESCRIBE, "anonymous")
+    later = replace(DESCRIBE, asked_at=NOW + timedelta(seconds=1))
+    assert not is_described(failed, later, "anonymous")
+    assert not is_described(None, DESCRIBE, "anonymous")
+    assert isinstance(failed, Described)
