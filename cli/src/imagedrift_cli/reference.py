@@ -1,7 +1,7 @@
 """Writes the pages that follow from the source: docs/settings.md and docs/cli.md.
 
-    python -m imagedrift_cli.reference            writes the pages that differ
-    python -m imagedrift_cli.reference --check    lists them and exits 1 instead
+python -m imagedrift_cli.reference            writes the pages that differ
+python -m imagedrift_cli.reference --check    lists them and exits 1 instead
 """
 
 import argparse
@@ -17,6 +17,7 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_cli.__main__ import main as imagedrift
 from imagedrift_cli.database import DatabaseSettings
 from imagedrift_cli.deploy import StreamSettings
+from imagedrift_cli.scan.shared import SharedSettings
 from imagedrift_cli.up import UpSettings
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_resolver.settings import ResolverSettings
@@ -29,9 +30,15 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift-ingest", IngestSettings),
     ("imagedrift migrate, and the operator's commands", DatabaseSettings),
     ("imagedrift streams", StreamSettings),
+    ("imagedrift scan", SharedSettings),
     ("imagedrift up", UpSettings),
 )
 """Who reads which settings, beside those that every service has."""
+
+_ALSO: Final = {
+    "imagedrift scan": "Those of `imagedrift-agent` and `imagedrift-resolver`, and:",
+}
+"""Whose settings a reader takes as well."""
 
 _WIDTH: Final = 96
 _GENERATED: Final = (
@@ -60,6 +67,8 @@ def settings_page() -> str:
         parts.append(f"## {reader}")
         if issubclass(kind, CommonSettings):
             parts.append("Those of every service, and:")
+        elif reader in _ALSO:
+            parts.append(_ALSO[reader])
         parts.append(_table([row for row in describe(kind) if row not in shared]))
     return "\n\n".join(parts) + "\n"
 
