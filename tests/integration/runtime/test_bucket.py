@@ -41,6 +41,24 @@ async def test_a_value_is_read_as_written(bus: Bus) -> None:
     assert await bucket.get(KEY) == Entry(b"", 3)
 
 
+async def test_a_read_goes_to_the_leader(bus: Bus) -> None:
+    """A replica, which answers direct reads, may not have the newest value yet."""
+    bucket = await make(bus)
+    await bucket.put(KEY, b"1")
+    asked: list[str] = []
+
+    async def note(subject: str, payload: bytes) -> None:
+        asked.append(subject)
+
+    for kind in ("STREAM.MSG.GET", "DIRECT.GET"):
+        await bus.listen(f"$JS.API.{kind}.{bucket.stream}.>", note)
+        await bus.listen(f"$JS.API.{kind}.{bucket.stream}", note)
+    await bucket.get(KEY)
+    await until(lambda: asked, what="the request is seen")
+
+    assert asked == [f"$JS.API.STREAM.MSG.GET.{bucket.stream}"]
+
+
 async def test_of_many_who_replace_one_revision_one_wins(bus: Bus) -> None:
     """Compare and swap: all others learn that they lost."""
     bucket = await make(bus)

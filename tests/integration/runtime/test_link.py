@@ -225,6 +225,21 @@ async def test_a_late_answer_to_a_probe_ends_nothing(fresh_nats: NatsServer) -> 
         assert await bus.publish((await OwnStream.make(bus)).subject + ".a", b"x") == Stored(1)
 
 
+async def test_probes_of_a_lost_connection_are_forgotten(fresh_nats: NatsServer) -> None:
+    """Their answers cannot come any more: none is kept for ever."""
+    async with connect([fresh_nats.url], "test", probe_every_s=60) as bus:
+        bus.link.call_within_s = 0.2
+        fresh_nats.pause()
+        await until(lambda: _probe_fails(bus), what="the server hangs")
+        assert bus.link._rounds
+        fresh_nats.kill()
+        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+        await fresh_nats.restart()
+        await until(lambda: bus.client.is_connected, what="reconnected")
+
+        await until(lambda: not bus.link._rounds, what="they are forgotten")
+
+
 async def _probe_fails(bus: Bus) -> bool:
     try:
         await bus.probe()

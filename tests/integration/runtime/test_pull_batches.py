@@ -1,7 +1,7 @@
 """Pulling in batches: one outcome per message, in order, or the batch comes again."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import pytest
 import structlog
@@ -94,7 +94,7 @@ async def test_a_wrong_number_of_outcomes_is_a_defect_that_loses_nothing(
 
 
 async def test_a_long_batch_keeps_its_messages(bus: Bus) -> None:
-    """A batch that takes several times the acknowledgement wait is delivered once."""
+    """A batch that takes several times the acknowledgement wait is not given to another replica."""
     own = await OwnStream.make(bus, consumer={"ack_wait": 0.3})
     await own.fill(3)
     enough = asyncio.Event()
@@ -102,14 +102,17 @@ async def test_a_long_batch_keeps_its_messages(bus: Bus) -> None:
 
     async def slow(messages: Sequence[pull.Delivery]) -> Sequence[Outcome]:
         deliveries.extend(each.deliveries for each in messages)
+        await asyncio.sleep(1.2)
         if len(deliveries) >= 3:
             enough.set()
-        await asyncio.sleep(1)
         return [Done()] * len(messages)
 
-    await pull.batches(
-        bus, own.name, own.consumer, slow, service="t", size=3, stopping=enough, ack_wait_s=0.3
-    )
+    def replica() -> Awaitable[None]:
+        return pull.batches(
+            bus, own.name, own.consumer, slow, service="t", size=3, stopping=enough, ack_wait_s=0.3
+        )
+
+    await asyncio.wait_for(asyncio.gather(replica(), replica()), 10)
     await until(lambda: _is_settled(own), what="all are acknowledged")
 
     assert deliveries == [1, 1, 1]

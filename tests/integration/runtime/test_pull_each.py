@@ -220,19 +220,19 @@ async def test_a_long_handler_keeps_its_message(bus: Bus) -> None:
     """Work that takes several times the acknowledgement wait is not given to another meanwhile."""
     own = await OwnStream.make(bus, consumer={"ack_wait": 0.3})
     await own.fill(1)
-    handled = 0
+    begun: list[int] = []
+    ended = asyncio.Event()
 
     async def slow(delivery: pull.Delivery) -> Outcome:
-        nonlocal handled
-        handled += 1
+        begun.append(delivery.deliveries)
         await asyncio.sleep(1.2)
+        ended.set()
         return Done()
 
-    async with pulling(own, slow, ack_wait_s=0.3):
-        await until(lambda: handled, what="it has begun")
-    # The loop has ended, and so has the handler, without a second delivery meanwhile.
+    async with pulling(own, slow, slots=4, ack_wait_s=0.3):  # three slots wait for it meanwhile
+        await asyncio.wait_for(ended.wait(), 5)
 
-    assert handled == 1
+    assert begun == [1]
     assert (await own.waiting(), await own.in_flight()) == (0, 0)
 
 

@@ -163,8 +163,12 @@ async def test_a_lost_connection_ends_a_fetch_under_way() -> None:
     await asyncio.wait_for(script.waiting.wait(), 1)
 
     bus.link.lost.set()
-
     assert await asyncio.wait_for(under_way, 1) == []
+
+    bus.link.lost = asyncio.Event()
+    script.things.append([Message("a")])
+    assert len(await asyncio.wait_for(messages(4), 1)) == 1
+    assert bus.asked == [4, 4], "on the new connection it is asked again"
 
 
 async def test_what_is_held_when_leaving_is_given_back() -> None:
