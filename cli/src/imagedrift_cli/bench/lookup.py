@@ -50,12 +50,10 @@ async def _measure(
         await shop.answered(references)
         seconds = time.perf_counter() - began
         taken = await asking
-        answers = await shop.answers(questions)
+        answers = await shop.answers_to(questions)
         kinds = await shop.registry.kinds()
     right = sum(
-        answer is not None
-        and isinstance(answer.outcome, Found)
-        and answer.outcome.digest == digests[answer.repository]
+        isinstance(answer.outcome, Found) and answer.outcome.digest == digests[answer.repository]
         for answer in answers
     )
     floor = references * latency / connections

@@ -110,7 +110,7 @@ class Workshop:
             link = await stack.enter_async_context(bus.connect([nats.url], "imagedrift-bench"))
             workshop = cls(home, nats, registry, link, toml)
             await streams.ensure(link, lanes=workshop._lanes.lanes())
-            stack.push_async_callback(workshop.close)
+            stack.push_async_callback(workshop.stop_resolvers)
             yield workshop
 
     async def start_resolvers(self, count: int) -> None:
@@ -131,9 +131,10 @@ class Workshop:
             )
         await asyncio.gather(*(resolver.ready() for resolver in self.resolvers[-count:]))
 
-    async def close(self) -> None:
+    async def stop_resolvers(self) -> None:
         """Stop the resolvers."""
-        await asyncio.gather(*(resolver.stop() for resolver in self.resolvers))
+        stopping, self.resolvers = self.resolvers, []
+        await asyncio.gather(*(resolver.stop() for resolver in stopping))
 
     def question(self, repository: str, fresh_since: datetime) -> Resolve:
         """Make a question about a repository's `latest`."""
@@ -173,8 +174,24 @@ class Workshop:
         info = await self.bus.js.stream_info(f"KV_{subjects.BUCKET_DIGESTS}")
         return int(info.state.last_seq)
 
-    async def answers(self, questions: Iterable[Resolve]) -> list[Answer | None]:
-        """Read the answers to questions."""
+    async def pending(self) -> int:
+        """Tell how many questions are delivered and not settled."""
+        consumer = subjects.lane_consumer(self._lanes.lane_of(self.registry.host))
+        return (await self.bus.lag(subjects.STREAM_LOOKUP, consumer)).in_flight
+
+    async def answers_to(self, questions: Sequence[Resolve]) -> list[Answer]:
+        """Wait for the answers to questions; an older answer than is asked for does not count."""
         bucket = await self.bus.bucket(subjects.BUCKET_DIGESTS)
-        entries = [await bucket.get(subjects.answer_key(question)) for question in questions]
-        return [codec.decode(entry.value, Answer) if entry else None for entry in entries]
+        deadline = time.monotonic() + WITHIN_S
+        answers: list[Answer] = []
+        while len(answers) < len(questions):
+            question = questions[len(answers)]
+            entry = await bucket.get(subjects.answer_key(question))
+            answer = codec.decode(entry.value, Answer) if entry else None
+            if answer and answer.checked_at >= question.fresh_since:
+                answers.append(answer)
+            elif time.monotonic() > deadline:
+                raise TimeoutError(f"{question.repository} was not answered: {answer}")
+            else:
+                await asyncio.sleep(POLL_S)
+        return answers

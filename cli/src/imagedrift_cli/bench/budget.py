@@ -1,0 +1,87 @@
+"""`imagedrift bench budget`: what becomes of the questions when a registry allows only so many.
+
+The registry answers `--allow` requests and then says 429 for an hour; it publishes no limit, so
+the end comes without a warning. All references were answered a period before, so that there is an
+age to keep: an answer that could not be renewed must still tell what was found last, and when.
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from imagedrift_cli.bench import report
+from imagedrift_cli.bench.resolving import Workshop
+from imagedrift_runtime.clock import now
+from imagedrift_schemas.v1 import Answer, Found, Limited
+
+WINDOW_S = 3600
+
+
+@click.command("budget")
+@click.option("--references", default=58, show_default=True)
+@click.option("--allow", default=20, show_default=True, help="Requests that are answered.")
+@click.option("--resolvers", default=1, show_default=True, help="Resolver processes.")
+@report.as_json
+def command(references: int, allow: int, resolvers: int, as_json: bool) -> None:
+    """A registry that allows so many requests, then answers 429."""
+    with tempfile.TemporaryDirectory(prefix="imagedrift-bench-") as home:
+        figures, failed = asyncio.run(_measure(Path(home), references, allow, resolvers))
+    report.finish("budget", figures, as_json=as_json, failed_checks=failed)
+
+
+async def _measure(
+    home: Path, references: int, allow: int, resolvers: int
+) -> tuple[dict[str, float | int], list[str]]:
+    async with Workshop.open(home) as shop:
+        repositories = [f"bench/app{number:03d}" for number in range(references)]
+        await shop.registry.push(repositories)
+        await shop.start_resolvers(1)
+        report.progress.print(f"a first period without a limit: {references} references")
+        first = [shop.question(repository, now()) for repository in repositories]
+        await shop.ask(first, 1)
+        known = await shop.answers_to(first)
+        await shop.stop_resolvers()
+        await asyncio.sleep(2)  # the server forgets the questions
+        limit = {
+            "limit": allow,
+            "window_s": WINDOW_S,
+            "kinds": ["manifest_head", "manifest_get"],
+            "dialect": "none",
+            "wait": "seconds",
+        }
+        await shop.registry.control("PUT", "budget", limit)
+        await shop.start_resolvers(resolvers)
+        report.progress.print(f"a second one, in which the registry allows {allow}")
+        questions = [shop.question(repository, now()) for repository in repositories]
+        began = time.perf_counter()
+        await shop.ask(questions, 300)
+        answers = await shop.answers_to(questions)
+        seconds = time.perf_counter() - began
+        rejected = (await shop.registry.statuses()).get("429", 0)
+    answered = sum(isinstance(answer.outcome, Found) for answer in answers)
+    kept = sum(map(_is_kept, known, answers))
+    failed = []
+    if answered != min(allow, references):
+        failed.append(f"{answered} were answered, {allow} were allowed")
+    if kept != references:
+        failed.append(f"{references - kept} references lost what was known of them")
+    if rejected > resolvers:
+        failed.append(f"{rejected} requests were made in vain")
+    return {
+        "answered": answered,
+        "rejected_requests": rejected,
+        "unknown": sum(isinstance(answer.outcome, Limited) for answer in answers),
+        "kept_with_age": kept - answered,
+        "seconds": round(seconds, 3),
+    }, failed
+
+
+def _is_kept(before: Answer, after: Answer) -> bool:
+    """Tell whether an answer is new, or still tells what was found last and when."""
+    if isinstance(after.outcome, Found):
+        return True
+    same = (after.last_digest, after.last_found_at) == (before.last_digest, before.last_found_at)
+    return bool(before.last_digest) and same and isinstance(after.outcome, Limited)

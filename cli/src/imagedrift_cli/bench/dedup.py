@@ -1,0 +1,121 @@
+"""`imagedrift bench dedup`: how many requests a whole fleet costs its registry.
+
+Every host asks about each of its images, in two freshness periods; several resolvers share the
+work. With `--faults` one resolver is killed and one is paused in the middle of the first period,
+which then lasts longer, as the killed one's questions are delivered again after 30 seconds: every
+question must still be answered, at the price of at most one request per question in flight.
+"""
+
+import asyncio
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from imagedrift_cli.bench import report
+from imagedrift_cli.bench.resolving import Workshop
+from imagedrift_runtime.clock import now
+from imagedrift_schemas.v1 import Found, Resolve
+
+PERIOD_S = 5.0
+DISTURBED_PERIOD_S = 45.0
+PERIODS = 2
+LATENCY_S = 0.02
+PAUSE_S = 1.0
+
+
+@click.command("dedup")
+@click.option("--hosts", default=100, show_default=True)
+@click.option(
+    "--images", default=58, show_default=True, help="Distinct images; every host has all."
+)
+@click.option("--resolvers", default=3, show_default=True, help="Resolver processes.")
+@click.option("--faults", is_flag=True, help="Kill one resolver and pause one.")
+@report.as_json
+def command(hosts: int, images: int, resolvers: int, faults: bool, as_json: bool) -> None:
+    """Registry requests for a fleet over two freshness periods."""
+    with tempfile.TemporaryDirectory(prefix="imagedrift-bench-") as home:
+        figures, failed = asyncio.run(_measure(Path(home), hosts, images, resolvers, faults))
+    report.finish("dedup", figures, as_json=as_json, failed_checks=failed)
+
+
+async def _measure(
+    home: Path, hosts: int, images: int, resolvers: int, faults: bool
+) -> tuple[dict[str, float | int], list[str]]:
+    failed: list[str] = []
+    asked = taken = in_flight = 0
+    async with Workshop.open(home) as shop:
+        repositories = [f"bench/app{number:03d}" for number in range(images)]
+        digests = await shop.registry.push(repositories)
+        await shop.registry.control("POST", "faults", {"latency_s": LATENCY_S})
+        await shop.start_resolvers(resolvers)
+        before = await shop.registry.kinds()
+        for period in range(PERIODS):
+            report.progress.print(f"period {period + 1}: {hosts} hosts ask about {images} images")
+            began, since = time.monotonic(), now()
+            questions = [shop.question(repository, since) for repository in repositories]
+            disturbed = faults and period == 0
+            lasts = DISTURBED_PERIOD_S if disturbed else PERIOD_S
+            asking = asyncio.create_task(_as_a_fleet(shop, questions, hosts, lasts))
+            if disturbed:
+                in_flight += await _disturb(shop)
+            taken += await asking
+            asked += hosts * images
+            failed += await _wrong(shop, questions, digests)
+            # The server forgets a question when its time is over: then the next period begins.
+            await asyncio.sleep(max(0.0, lasts + 1 - (time.monotonic() - began)))
+        after = await shop.registry.kinds()
+    spent = {kind: count - before.get(kind, 0) for kind, count in after.items()}
+    requests = sum(spent.values())
+    expected = PERIODS * images
+    if not expected <= requests <= expected + in_flight:
+        failed.append(f"{requests} requests were made for {expected} questions")
+    return {
+        "unique_references": images,
+        "head_requests": spent.get("manifest_head", 0),
+        "get_requests": spent.get("manifest_get", 0),
+        "token_requests": spent.get("token", 0),
+        "requests_per_reference": round(requests / expected, 3),
+        "periods": PERIODS,
+        "questions_asked": asked,
+        "questions_taken": taken,
+        "in_flight_at_faults": in_flight,
+    }, failed
+
+
+async def _as_a_fleet(shop: Workshop, questions: list[Resolve], hosts: int, lasts: float) -> int:
+    """Let every host ask all its questions, in an order of its own; how many were taken."""
+    dice = random.Random(hosts)  # noqa: S311 - no secret
+    taken = 0
+    for _ in range(hosts):
+        taken += await shop.ask(dice.sample(questions, len(questions)), lasts)
+    return taken
+
+
+async def _disturb(shop: Workshop) -> int:
+    """Kill one resolver, pause another, start a new one; how many questions were in flight."""
+    await asyncio.sleep(0.2)
+    victim, sleeper = shop.resolvers[0], shop.resolvers[1]
+    lag = await shop.pending()
+    sleeper.pause()
+    victim.kill()
+    shop.resolvers.remove(victim)
+    report.progress.print(f"killed one resolver and paused one, {lag} questions in flight")
+    await asyncio.sleep(PAUSE_S)
+    sleeper.resume()
+    await shop.start_resolvers(1)
+    return lag
+
+
+async def _wrong(shop: Workshop, questions: list[Resolve], digests: dict[str, str]) -> list[str]:
+    """Wait until every question is answered; what is wrong with the answers."""
+    answers = await shop.answers_to(questions)
+    wrong = [
+        question.repository
+        for question, answer in zip(questions, answers, strict=True)
+        if not isinstance(answer.outcome, Found)
+        or answer.outcome.digest != digests[question.repository]
+    ]
+    return [f"no or a wrong answer for {', '.join(wrong)}"] if wrong else []
