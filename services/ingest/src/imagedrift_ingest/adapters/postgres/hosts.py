@@ -177,11 +177,11 @@ def _gate(
             one.seen_at,
             one.envelope.interval_s,
             one.envelope.degraded,
+            len(images[_name(one)]) if _name(one) in images else None,
         )
         for one in said
     ]
-    compared = [ids[name] for name in images]
-    return (*arguments(rows, 7), epoch, compared)
+    return (*arguments(rows, 8), epoch)
 
 
 def _rows(

@@ -10,7 +10,7 @@ WITH made AS (
   RETURNING host_id
 )
 INSERT INTO fleet.host_state (host_id, last_seen_at)
-SELECT m.host_id, '-infinity' FROM made AS m
+SELECT m.host_id, 'epoch' FROM made AS m
 
 -- name: identify
 -- The keys of hosts that are known.
@@ -32,11 +32,12 @@ SELECT generation FROM fleet.generation
 -- name: gate
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
 -- live. The rows that come back are those accepted: whether it is their first inventory, whether
--- their images changed, and whether they say something new of themselves.
+-- their images changed, and whether they say something new of themselves. `images` counts those
+-- that were read; null where they were not, as nothing changed.
 WITH said AS MATERIALIZED (
-  SELECT s.host_id, s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded
-  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[])
-    AS s (host_id, seq, content, about, seen_at, interval_s, degraded)
+  SELECT s.host_id, s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images
+  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[])
+    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images)
 ), locked AS MATERIALIZED (
   SELECT st.host_id, st.epoch, st.seq, st.content, st.about, st.reconciled_at
   FROM fleet.host_state AS st
@@ -45,18 +46,20 @@ WITH said AS MATERIALIZED (
   FOR NO KEY UPDATE
 )
 UPDATE fleet.host_state AS st SET
-  epoch = $8::bigint,
+  epoch = $9::bigint,
   seq = s.seq,
   content = s.content,
   about = s.about,
   interval_s = s.interval_s,
   degraded = s.degraded,
+  images = coalesce(s.images, st.images),
   last_seen_at = greatest(st.last_seen_at, s.seen_at),
+  silent_at = greatest(st.last_seen_at, s.seen_at) + make_interval(secs => 3.0 * s.interval_s),
   changed_at = CASE WHEN l.content IS DISTINCT FROM s.content THEN s.seen_at ELSE st.changed_at END,
-  reconciled_at = CASE WHEN s.host_id = any($9::bigint[]) THEN now() ELSE st.reconciled_at END
+  reconciled_at = CASE WHEN s.images IS NOT NULL THEN now() ELSE st.reconciled_at END
 FROM said AS s
 JOIN locked AS l ON l.host_id = s.host_id
-WHERE st.host_id = s.host_id AND ($8::bigint, s.seq) > (l.epoch, l.seq)
+WHERE st.host_id = s.host_id AND ($9::bigint, s.seq) > (l.epoch, l.seq)
 RETURNING
   st.host_id,
   l.content IS NULL AS first,
@@ -137,6 +140,10 @@ WITH said AS MATERIALIZED (
   ORDER BY st.host_id
   FOR NO KEY UPDATE OF st
 )
-UPDATE fleet.host_state AS st SET last_seen_at = l.seen_at, interval_s = l.interval_s, degraded = l.degraded
+UPDATE fleet.host_state AS st SET
+  last_seen_at = l.seen_at,
+  silent_at = l.seen_at + make_interval(secs => 3.0 * l.interval_s),
+  interval_s = l.interval_s,
+  degraded = l.degraded
 FROM locked AS l
 WHERE st.host_id = l.host_id AND st.last_seen_at < l.seen_at

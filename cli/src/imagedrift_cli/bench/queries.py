@@ -1,0 +1,156 @@
+"""`imagedrift bench queries`: what operators ask of a large fleet, in milliseconds, warm.
+
+Every answer is checked against what was put in.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+import click
+
+from imagedrift_cli.bench import report
+from imagedrift_cli.bench.big_fleet import SITE, BigFleet
+from imagedrift_cli.bench.seed import Truth, seed
+from imagedrift_ingest.migrations import migrate
+from imagedrift_sandbox.postgres import PostgresServer
+
+REPEATS: Final = 7
+SETTINGS: Final = {
+    "shared_buffers": "1GB",
+    "max_wal_size": "8GB",
+    "work_mem": "64MB",
+    "jit": "off",
+    "random_page_cost": "1.1",
+}
+Rows = list[asyncpg.Record]
+
+
+class Question(NamedTuple):
+    """A question, its SQL, and whether an answer is right."""
+
+    name: str
+    sql: str
+    arguments: tuple[Any, ...]
+    right: Callable[[Rows], bool]
+
+
+@click.command("queries")
+@click.option("--hosts", default=100_000, show_default=True)
+@click.option("--images", default=30, show_default=True)
+@report.as_json
+def command(hosts: int, images: int, as_json: bool) -> None:
+    """Ask the operators' questions of a large fleet."""
+    figures, failed = asyncio.run(_measure(BigFleet(hosts, images)))
+    report.finish("queries", figures, as_json=as_json, failed_checks=failed)
+
+
+async def _measure(fleet: BigFleet) -> tuple[dict[str, float | int], list[str]]:
+    with tempfile.TemporaryDirectory(prefix="imagedrift-bench-") as home:
+        Path(home).chmod(0o755)
+        async with PostgresServer.start(Path(home), settings=SETTINGS) as server:
+            await migrate(server.dsn())
+            connection = await asyncpg.connect(server.dsn())
+            report.progress.print(f"writing {fleet.hosts * fleet.images} rows")
+            truth = await seed(connection, fleet)
+            figures: dict[str, float | int] = {"hosts": fleet.hosts, "images": fleet.images}
+            failed = []
+            for question in _questions(fleet, truth):
+                figures[question.name], good = await _ask(connection, question)
+                if not good:
+                    failed.append(f"{question.name}: the answer is wrong")
+            await connection.close()
+    return figures, failed
+
+
+async def _ask(connection: asyncpg.Connection, question: Question) -> tuple[float, bool]:
+    """Ask several times; the median in milliseconds, and whether the answer was right."""
+    report.progress.print(question.name)
+    times = []
+    rows: Rows = []
+    for _ in range(REPEATS + 1):
+        began = time.perf_counter()
+        rows = await connection.fetch(question.sql, *question.arguments)
+        times.append((time.perf_counter() - began) * 1000)
+    return round(statistics.median(times[1:]), 2), question.right(rows)
+
+
+def _questions(fleet: BigFleet, truth: Truth) -> list[Question]:
+    host = fleet.hosts // 2
+    top = [n for _, n in truth.outdated_of_reference.most_common(20)]
+    worst = [n for _, n in truth.outdated_of_host.most_common(20)]
+    rare = min(truth.hosts_with_digest.items(), key=lambda item: abs(item[1] - 200))
+    popular = max(truth.outdated_of_reference, key=lambda key: truth.outdated_of_reference[key])
+    return [
+        Question(
+            "outdated_on_host",
+            "SELECT * FROM ops.outdated WHERE site = $1 AND host = $2",
+            (SITE, fleet.host(host)),
+            lambda rows: len(rows) == truth.outdated_of_host[host],
+        ),
+        Question(
+            "fleet_summary",
+            "SELECT * FROM ops.fleet_summary",
+            (),
+            lambda rows: _is_summary(rows[0], fleet, truth),
+        ),
+        Question(
+            "top_images",
+            "SELECT * FROM ops.images ORDER BY outdated_hosts DESC LIMIT 20",
+            (),
+            lambda rows: [row["outdated_hosts"] for row in rows] == top,
+        ),
+        Question(
+            "hosts_running_digest",
+            "SELECT host, reference, running FROM ops.comparisons WHERE local_digests @> $1",
+            ([fleet.digest(*rare[0])],),
+            lambda rows: len(rows) == rare[1],
+        ),
+        Question(
+            "silent_hosts",
+            "SELECT site, host, silent_for FROM ops.hosts WHERE silent ORDER BY silent_for DESC",
+            (),
+            lambda rows: len(rows) == truth.silent_hosts,
+        ),
+        Question(
+            "worst_hosts",
+            "SELECT * FROM ops.host_counts ORDER BY outdated DESC LIMIT 20",
+            (),
+            lambda rows: [row["outdated"] for row in rows] == worst,
+        ),
+        Question(
+            "longest_outdated",
+            "SELECT host, reference, outdated_for FROM ops.outdated"
+            " ORDER BY outdated_for DESC LIMIT 20",
+            (),
+            lambda rows: len(rows) == min(20, truth.verdicts["outdated"]),
+        ),
+        Question(
+            "one_image",
+            "SELECT * FROM ops.images WHERE reference = $1",
+            (fleet.reference(popular),),
+            lambda rows: rows[0]["outdated_hosts"] == truth.outdated_of_reference[popular],
+        ),
+        Question(
+            "hosts_page",
+            "SELECT * FROM ops.hosts ORDER BY hostname LIMIT 50",
+            (),
+            lambda rows: rows[0]["host"] == fleet.host(0),
+        ),
+        Question(
+            "places",
+            "SELECT * FROM ops.places WHERE level = 1 ORDER BY outdated DESC",
+            (),
+            lambda rows: sum(row["hosts"] for row in rows) == fleet.hosts,
+        ),
+    ]
+
+
+def _is_summary(row: asyncpg.Record, fleet: BigFleet, truth: Truth) -> bool:
+    expected = {"hosts": fleet.hosts, "silent_hosts": truth.silent_hosts, "images": truth.images}
+    return all(row[name] == value for name, value in (expected | truth.verdicts).items())

@@ -1,0 +1,158 @@
+"""The change feed: what was committed is published, once, and nothing else."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest.adapters.jetstream import Announcer
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.outbox import Leaving, Outbox
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Changed
+from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
+from support.operator import wait_for
+
+
+async def changes(agents: Fleet) -> list[Changed]:
+    """Everything in the stream of changes."""
+    js = agents.bus.js
+    state = (await js.stream_info(subjects.STREAM_CHANGED)).state
+    places = range(state.first_seq or 1, state.last_seq + 1)
+    stored = [await js.get_msg(subjects.STREAM_CHANGED, place) for place in places]
+    return [codec.decode(message.data, Changed) for message in stored]
+
+
+async def test_a_moved_tag_is_told_once_for_all_its_hosts(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """Three hosts with one image make one message: from what, to what, how many hosts."""
+    async with ingest(dsn, fresh_nats.url):
+        for number in range(3):
+            await agents.has(f"web-{number}", image(running=int(number > 0)))
+        await agents.answers(answer(version=1))
+        await operator.sees(NGINX, verdict="current")
+        await wait_for(lambda: operator.ask("SELECT FROM ops.hosts OFFSET 2"), what="three hosts")
+        await agents.answers(answer(version=2))
+
+        async def told() -> list[Changed]:
+            return [c for c in await changes(agents) if c.to_verdict == "outdated"]
+
+        [change] = await wait_for(told, what="the change")
+
+    assert (change.registry, change.repository, change.tag) == (
+        "docker.io",
+        "library/nginx",
+        "1.27",
+    )
+    assert (change.from_verdict, change.from_reason) == ("current", "digest_match")
+    assert (change.to_reason, change.remote_digest) == ("digest_differs", digest((NGINX, 2)))
+    assert (change.hosts, change.running_hosts) == (3, 2)
+
+
+async def waiting(dsn: str) -> int:
+    """How many changes are in the outbox."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM fleet.outbox"))
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def unpublished(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator) -> None:
+    """A committed change that nobody has published: the stream was away meanwhile."""
+    await agents.bus.js.delete_stream(subjects.STREAM_CHANGED)
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image())
+        await operator.sees(NGINX, verdict="unknown")
+        await agents.answers(answer(version=1))
+        await operator.sees(NGINX, verdict="current")
+    assert await waiting(dsn) == 1
+    from imagedrift_runtime import streams
+
+    await streams.ensure(agents.bus)
+
+
+@pytest.mark.usefixtures("unpublished")
+async def test_a_crash_between_publishing_and_committing_publishes_no_second_copy(
+    dsn: str, agents: Fleet
+) -> None:
+    """The message is in the stream, the row still in the outbox: published again, kept once."""
+    announcer = Announcer(agents.bus)
+
+    async def crash(leaving: list[Leaving]) -> list[int]:
+        await announcer(leaving)
+        raise ConnectionAbortedError
+
+    async with connect.pool(dsn, connections=1) as pool:
+        outbox = Outbox(Database(pool))
+        with pytest.raises(Exception, match="ConnectionAbortedError"):
+            await outbox.publish(crash)
+        assert await waiting(dsn) == 1
+        assert await outbox.publish(announcer) == 1
+
+    assert await waiting(dsn) == 0
+    assert len(await changes(agents)) == 1
+
+
+@pytest.mark.usefixtures("unpublished")
+async def test_what_nats_did_not_store_stays(dsn: str) -> None:
+    """Only what is stored is removed."""
+
+    async def refuse(leaving: list[Leaving]) -> list[int]:
+        return []
+
+    async with connect.pool(dsn, connections=1) as pool:
+        assert await Outbox(Database(pool)).publish(refuse) == 0
+    assert await waiting(dsn) == 1
+
+
+@pytest.mark.usefixtures("unpublished")
+async def test_one_replica_publishes_at_a_time(dsn: str) -> None:
+    """A second one finds the work taken and does not wait for it."""
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def slow(leaving: list[Leaving]) -> list[int]:
+        entered.set()
+        await leave.wait()
+        return [one.change_id for one in leaving]
+
+    async def never(leaving: list[Leaving]) -> Any:
+        raise AssertionError("published twice")
+
+    async with connect.pool(dsn, connections=2) as pool:
+        first = asyncio.create_task(Outbox(Database(pool)).publish(slow))
+        await entered.wait()
+        assert await Outbox(Database(pool)).publish(never) == 0
+        leave.set()
+        assert await first == 1
+
+
+async def test_a_change_that_is_rolled_back_is_not_published(dsn: str, agents: Fleet) -> None:
+    """Verdict and outbox are one transaction."""
+    from imagedrift_ingest.adapters.postgres.answers import SQL
+
+    async with connect.pool(dsn, connections=2) as pool:
+        await pool.execute(
+            f"""
+            INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+              VALUES ('r.io/a:1', 'r.io', 'a', '1', 'ask');
+            INSERT INTO fleet.comparisons
+              (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
+              VALUES (1, '{digest(1)}', '{{}}', 'linux/amd64', 'unknown', 'not_checked', now())
+            """
+        )
+        async with pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            row = ([1], ["missing"], ["not_found"], ["unknown"], ["not_checked"], [None], [None])
+            await connection.execute(SQL["judge"], *row)
+            assert await connection.fetchval("SELECT count(*) FROM fleet.outbox") == 1
+            assert await Outbox(Database(pool)).publish(Announcer(agents.bus)) == 0
+            await transaction.rollback()
+        assert await Outbox(Database(pool)).publish(Announcer(agents.bus)) == 0
+    assert await changes(agents) == []

@@ -1,0 +1,148 @@
+"""Six workers on one database: whatever the order, the tables equal the newest inventories."""
+
+import asyncio
+import random
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.service import Ingest
+from imagedrift_runtime.delivery import Delivery
+from imagedrift_runtime.outcomes import Done
+from imagedrift_schemas import codec, subjects
+from support.ingest import NOW, image, inventory
+
+WORKERS = 6
+HOSTS = 40
+REPORTS = 15
+EPOCHS = 2
+REFERENCES = [f"docker.io/library/app{n}:1" for n in range(12)]
+
+
+class Report(NamedTuple):
+    """One host's inventory, in its place in the stream."""
+
+    host: str
+    epoch: int
+    seq: int
+    versions: dict[str, int]
+
+    @property
+    def delivery(self) -> Delivery:
+        """The report as it is delivered."""
+        images = [image(name, version) for name, version in sorted(self.versions.items())]
+        subject = subjects.inventory("fra1", self.host)
+        payload = codec.encode(inventory(self.host, images))
+        stored_at = NOW + timedelta(days=self.epoch, seconds=self.seq)
+        return Delivery(subject, payload, f"S{self.epoch}", self.seq, 1, stored_at)
+
+
+class RolledBack(Exception):
+    """Thrown after everything was written."""
+
+
+class FlakyDatabase(Database):
+    """Rolls back one transaction in ten after its work, and pauses now and then."""
+
+    def __init__(self, pool: Any, draw: random.Random) -> None:
+        super().__init__(pool)
+        self._draw = draw
+
+    async def transaction(self, work: Any) -> Any:
+        """Run, and sometimes throw the work away before running it again."""
+
+        async def wasted(connection: asyncpg.Connection) -> None:
+            await work(connection)
+            await asyncio.sleep(self._draw.random() * 0.01)
+            raise RolledBack
+
+        if self._draw.random() < 0.1:
+            with pytest.raises(RolledBack):
+                await super().transaction(wasted)
+        if self._draw.random() < 0.1:
+            await asyncio.sleep(self._draw.random() * 0.05)
+        return await super().transaction(work)
+
+
+async def epoch_of(stream: str) -> int:
+    """The epoch is in the stream's name."""
+    return int(stream[1:])
+
+
+def made(draw: random.Random) -> list[Report]:
+    """Every host reports its changing images, in two epochs of the stream."""
+    reports: list[Report] = []
+    seqs: dict[int, int] = defaultdict(int)
+    for number in range(HOSTS):
+        versions = dict.fromkeys(draw.sample(REFERENCES, 5), 1)
+        for place in range(REPORTS):
+            epoch = 1 + place * EPOCHS // REPORTS
+            seqs[epoch] += 1
+            reports.append(Report(f"h{number}", epoch, seqs[epoch], dict(versions)))
+            for name in draw.sample(REFERENCES, draw.randrange(3)):
+                versions[name] = versions.get(name, 0) + 1
+            if len(versions) > 6:
+                versions.pop(draw.choice(sorted(versions)))
+    return reports
+
+
+async def work(ingest: Ingest, batches: list[list[Report]], draw: random.Random) -> None:
+    """Handle batches until none is left."""
+    while batches:
+        batch = batches.pop(draw.randrange(len(batches)))
+        for epoch in range(1, EPOCHS + 1):
+            of_epoch = [report.delivery for report in batch if report.epoch == epoch]
+            if of_epoch:
+                fates = await ingest.inventories(of_epoch)
+                assert set(map(type, fates)) == {Done}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_tables_equal_the_newest_inventories(dsn: str, seed: int) -> None:
+    """P4, P5: shuffled overlapping batches, duplicates, rollbacks and pauses lose nothing."""
+    draw = random.Random(seed)
+    reports = made(draw)
+    shuffled = reports + draw.sample(reports, len(reports) // 3)
+    draw.shuffle(shuffled)
+    batches = [shuffled[place : place + 25] for place in range(0, len(shuffled), 20)]
+
+    async with connect.pool(dsn, connections=WORKERS + 1) as pool:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(WORKERS):
+                database = FlakyDatabase(pool, draw)
+                hosts = Hosts(database, Dictionary(database))
+                tasks.create_task(work(Ingest(hosts, None, epoch_of), batches, draw))  # type: ignore[arg-type]
+
+        newest = {r.host: r for r in sorted(reports, key=lambda r: (r.epoch, r.seq))}
+        rows = await pool.fetch("SELECT host, reference, image_id FROM ops.comparisons")
+        assert {(row["host"], row["reference"], row["image_id"]) for row in rows} == {
+            (report.host, name, image(name, version).image_id)
+            for report in newest.values()
+            for name, version in report.versions.items()
+        }
+        assert await broken_links(pool) == []
+
+
+async def broken_links(pool: "asyncpg.Pool[asyncpg.Record]") -> list[Any]:
+    """Changes whose old image is not the one that the change before it brought."""
+    rows = await pool.fetch(
+        """SELECT host_id, ref_id, old_comparison_id AS old, new_comparison_id AS new,
+             lag(new_comparison_id) OVER chain AS before, row_number() OVER chain AS place,
+             lead(occurred_at) OVER chain IS NULL AS last, hi.comparison_id AS held
+           FROM fleet.host_changes
+           LEFT JOIN (SELECT hi.host_id, c.ref_id, hi.comparison_id FROM fleet.host_images AS hi
+                        JOIN fleet.comparisons AS c USING (comparison_id)) AS hi
+             USING (host_id, ref_id)
+           WINDOW chain AS (PARTITION BY host_id, ref_id ORDER BY occurred_at)"""
+    )
+    assert len(rows) > HOSTS
+    # A host's first inventory is no change, so a chain may begin with any image.
+    gaps = [row for row in rows if row["place"] > 1 and row["old"] != row["before"]]
+    return gaps + [row for row in rows if row["last"] and row["new"] != row["held"]]

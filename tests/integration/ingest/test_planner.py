@@ -1,0 +1,248 @@
+"""Which questions are asked, in which order, and how many at a time."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.answers import Answers
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.adapters.postgres.questions import Questions
+from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.service import Ingest
+from imagedrift_runtime.clock import now
+from imagedrift_runtime.delivery import Delivery
+from imagedrift_runtime.outcomes import Done
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import (
+    Child,
+    Describe,
+    LocalImage,
+    Question,
+    RegistryState,
+    Resolve,
+    Unreachable,
+)
+from support.ingest import NGINX, answer, digest, image, inventory
+
+FRESHNESS = 60
+LATER = timedelta(seconds=FRESHNESS + 10)
+
+
+class Planned:
+    """Ingest's database side without NATS: what is asked is kept in a list."""
+
+    def __init__(self, database: Database, outstanding: int) -> None:
+        policy = Policy(freshness_s=FRESHNESS, stretch=4)
+        self.database = database
+        self.answers = Answers(database, policy)
+        self.hosts = Hosts(database, Dictionary(database, freshness_s=FRESHNESS))
+        self.questions = Questions(database, policy, outstanding)
+        self.refuse: set[str] = set()
+        self._ingest = Ingest(self.hosts, self.answers, self._epoch)
+        self._seq = 0
+
+    async def _epoch(self, stream: str) -> int:
+        return 1
+
+    async def has(self, host: str, *images: LocalImage) -> None:
+        """A host reports."""
+        self._seq += 1
+        payload = codec.encode(inventory(host, images))
+        subject = subjects.inventory("fra1", host)
+        message = Delivery(subject, payload, "S", self._seq, 1, now())
+        assert await self._ingest.inventories([message]) == [Done()]
+
+    async def answered(self, reference: str, version: object = 1, **facts: Any) -> None:
+        """The registry answers."""
+        self._seq += 1
+        said = answer(reference, version, **facts)
+        await self.answers.learn(1, {reference: (self._seq, said)}, [])
+
+    async def asks(self, at: datetime | None = None) -> list[Question]:
+        """What the planner asks at a moment."""
+        asked: list[Question] = []
+
+        async def ask(questions: Sequence[Question]) -> list[bool | None]:
+            asked.extend(questions)
+            return [name(q) not in self.refuse for q in questions]
+
+        await self.questions.ask_due(at or datetime.now(UTC), ask)  # noqa: TID251
+        return asked
+
+    async def names(self, at: datetime | None = None) -> list[str]:
+        """The tags that it asks about."""
+        return [name(question) for question in await self.asks(at) if isinstance(question, Resolve)]
+
+
+def name(question: Question) -> str:
+    """The reference that a question is about."""
+    if isinstance(question, Resolve):
+        return f"{question.registry}/{question.repository}:{question.tag}"
+    return f"{question.registry}/{question.repository}@{question.digest}"
+
+
+@pytest.fixture
+async def planned(dsn: str) -> AsyncIterator[Planned]:
+    """A planner that lets three questions of a registry be out at a time."""
+    async with connect.pool(dsn, connections=3) as pool:
+        yield Planned(Database(pool), outstanding=3)
+
+
+async def test_a_question_is_asked_once_and_again_when_its_answer_is_old(planned: Planned) -> None:
+    """Asked, not asked while it is out, nor while its answer is fresh, then asked again."""
+    await planned.has("web-1", image())
+    [asked] = await planned.asks()
+    assert isinstance(asked, Resolve)
+    assert asked.asked_at - asked.fresh_since == timedelta(seconds=FRESHNESS)
+    assert await planned.names() == []
+
+    await planned.answered(NGINX)
+    assert await planned.names(now() + timedelta(seconds=FRESHNESS - 5)) == []
+    [again] = await planned.asks(now() + LATER)
+    assert isinstance(again, Resolve)
+    assert again.last_digest == digest((NGINX, 1))
+
+
+async def test_a_question_without_an_answer_is_asked_again_after_its_time(planned: Planned) -> None:
+    """A lost question is not lost for ever."""
+    await planned.has("web-1", image())
+    assert await planned.names() == [NGINX]
+    assert await planned.names(now() + timedelta(seconds=FRESHNESS)) == []
+    assert await planned.names(now() + LATER) == [NGINX]
+
+
+async def test_a_question_that_is_there_already_counts_and_is_tried_soon(planned: Planned) -> None:
+    """What the stream refuses is out already; perhaps it is our own old one, so try again soon."""
+    await planned.has("web-1", image())
+    planned.refuse = {NGINX}
+    assert await planned.names() == [NGINX]
+    assert await planned.names() == []
+    assert await planned.names(now() + timedelta(seconds=FRESHNESS / 10 + 1)) == [NGINX]
+
+
+async def test_references_run_by_most_hosts_come_first_and_few_at_a_time(planned: Planned) -> None:
+    """Scarce lookups go where they matter; a registry never has more than its bound out."""
+    for number in range(5):
+        reference = f"docker.io/library/app{number}:1"
+        for host in range(number + 1):
+            images = [image(f"docker.io/library/app{n}:1", running=1) for n in range(host, 5)]
+            await planned.has(f"web-{host}", *images)
+        assert reference
+    await planned.has("web-9", image("quay.io/a/b:1"))
+    await Upkeep(planned.database).count_hosts()
+
+    first = await planned.names()
+    assert [one for one in first if "docker.io" in one] == [
+        f"docker.io/library/app{n}:1" for n in (4, 3, 2)
+    ]
+    assert "quay.io/a/b:1" in first
+
+    assert await planned.names() == []
+    await planned.answered("docker.io/library/app4:1")
+    assert await planned.names() == ["docker.io/library/app1:1"]
+
+
+async def test_a_registry_that_blocks_us_is_asked_only_what_was_never_tried(
+    planned: Planned,
+) -> None:
+    """What was never tried learns the reason; the rest waits until the registry opens."""
+    old, new = "docker.io/library/old:1", "docker.io/library/new:1"
+    await planned.has("web-1", image(old))
+    assert await planned.names() == [old]
+    await planned.answered(old)
+    opens = now() + timedelta(hours=1)
+    state = RegistryState(registry="docker.io", blocked_until=opens, observed_at=now())
+    await planned.answers.registries(1, [(1, state)])
+    await planned.has("web-2", image(new))
+
+    assert await planned.names(now() + LATER) == [new]
+    assert old in await planned.names(opens + timedelta(minutes=5))
+
+
+async def test_nobodys_reference_is_not_asked_until_somebody_has_it(planned: Planned) -> None:
+    """Answers that come for references nobody has make no questions, nor do removed images."""
+    await planned.answered(NGINX)
+    await planned.has("web-1", image("docker.io/library/gone:1"))
+    await planned.has("web-1")
+    later = now() + timedelta(minutes=3)
+    assert await planned.names(later) == []
+
+    await planned.has("web-2", image(version="another"))
+    assert await planned.names(later + timedelta(seconds=FRESHNESS)) == [NGINX]
+
+
+async def test_a_failing_reference_is_asked_less_often(planned: Planned) -> None:
+    """The second failure waits two periods."""
+    await planned.has("web-1", image())
+    for _ in range(2):
+        await planned.answered(NGINX, outcome=Unreachable())
+    assert await planned.names(now() + LATER) == []
+    assert await planned.names(now() + timedelta(seconds=2 * FRESHNESS + 5)) == [NGINX]
+
+
+async def test_a_tag_that_never_moves_is_asked_less_often(planned: Planned) -> None:
+    """Found the same for four weeks, it waits four periods."""
+    await planned.has("web-1", image())
+    await planned.answered(NGINX, checked_at=now() - timedelta(days=28))
+    await planned.answered(NGINX)
+    assert await planned.names(now() + timedelta(seconds=3 * FRESHNESS)) == []
+    assert await planned.names(now() + timedelta(seconds=4.5 * FRESHNESS)) == [NGINX]
+
+
+async def test_a_digest_is_described_once_for_every_platform_that_needs_it(
+    planned: Planned,
+) -> None:
+    """A mismatch asks what is inside, a second platform asks again, an answered one never."""
+    arm = image(version=0, platform="linux/arm64", image_id=digest("arm"))
+    await planned.has("web-1", image(version=0))
+    await planned.answered(NGINX, 2)
+    [asked] = [q for q in await planned.asks() if isinstance(q, Describe)]
+    assert (asked.digest, asked.platforms) == (digest((NGINX, 2)), ("linux/amd64",))
+    assert not [q for q in await planned.asks() if isinstance(q, Describe)]
+
+    await planned.has("web-2", arm)
+    [more] = [q for q in await planned.asks() if isinstance(q, Describe)]
+    assert more.platforms == ("linux/arm64",)
+
+    from imagedrift_schemas.v1 import Described
+
+    children = tuple(
+        Child(platform=platform, digest=digest(platform), config_digest=digest(("c", platform)))
+        for platform in ("linux/amd64", "linux/arm64")
+    )
+    told = Described(
+        registry="docker.io",
+        repository="library/nginx",
+        digest=digest((NGINX, 2)),
+        checked_at=now(),
+        children=children,
+    )
+    await planned.answers.learn(1, {}, [told])
+    assert not [q for q in await planned.asks(now() + timedelta(days=2)) if isinstance(q, Describe)]
+
+
+async def test_the_order_of_an_answer_and_its_description_does_not_matter(
+    planned: Planned,
+) -> None:
+    """Described first, or answered first, or the image last: the verdict is the same."""
+    from imagedrift_schemas.v1 import Described
+
+    child = Child(platform="linux/amd64", digest=digest("child"), config_digest=image().image_id)
+    told = Described(
+        registry="docker.io",
+        repository="library/nginx",
+        digest=digest((NGINX, 2)),
+        checked_at=now(),
+        children=(child,),
+    )
+    await planned.answers.learn(1, {}, [told])
+    await planned.answered(NGINX, 2)
+    await planned.has("web-1", image())
+    reasons = await planned.database.pool.fetch("SELECT reason FROM ops.comparisons")
+    assert [row["reason"] for row in reasons] == ["platform_match"]

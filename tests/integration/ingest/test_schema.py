@@ -1,0 +1,240 @@
+"""The schema: made once however often asked, commented, guarded, and refused when it is another."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest import migrations
+from imagedrift_ingest.__main__ import start
+from imagedrift_ingest.settings import IngestSettings
+from imagedrift_runtime.process import Process
+from imagedrift_runtime.settings import SettingsFault
+from imagedrift_sandbox.nats import NatsServer
+from support.ingest import Fleet, digest
+
+CONTRACT = {
+    "comparisons": "site host hostname labels reference registry repository tag platform image_id"
+    " local_digests remote_digest verdict reason verdict_since checked_at next_check_at stale error"
+    " running containers size created_at",
+    "outdated": "site host hostname labels reference registry repository tag platform image_id"
+    " local_digests remote_digest verdict reason verdict_since checked_at next_check_at stale error"
+    " running containers size created_at outdated_for recreate_only",
+    "fleet_summary": "hosts silent_hosts images current outdated pinned local missing unknown stale"
+    " as_of",
+    "images": "reference registry repository tag hosts running_hosts outdated_hosts variants"
+    " remote_digest remote_since checked_at next_check_at error",
+    "hosts": "site host hostname labels images outdated unknown last_seen_at silent_for silent",
+    "registries": "registry credential rate_limit rate_remaining rate_window rate_reset_at"
+    " blocked_until last_status last_error observed_at",
+    "lookup_errors": "reference outcome error failures failing_since next_check_at hosts",
+    "tag_history": "reference digest valid_from valid_to",
+    "host_history": "site host reference old_digests new_digests occurred_at",
+    "trend": "taken_at hosts silent_hosts images current outdated pinned local missing unknown"
+    " stale",
+    "dead_letters": "received_at subject reason error payload",
+    "places": "place hosts outdated silent",
+}
+UNCOMMENTED = """
+    SELECT n.nspname || '.' || c.relname || '.' || a.attname
+    FROM pg_attribute AS a
+    JOIN pg_class AS c ON c.oid = a.attrelid
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ('fleet', 'ops') AND a.attnum > 0 AND NOT a.attisdropped
+      AND c.relkind IN ('r', 'v', 'p') AND NOT c.relispartition
+      AND col_description(c.oid, a.attnum) IS NULL
+"""
+BAD_ROWS = (
+    "INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'Not A Host')",
+    "INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)"
+    " VALUES ('a/b:c', 'x', 'b', 'c', 'ask')",
+    "INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)"
+    " VALUES ('a/b:c', 'a', 'b', 'c', 'pinned')",
+    "UPDATE fleet.answers SET remote_digest = 'latest', remote_since = now()",
+    "UPDATE fleet.answers SET failure = 'unreachable'",
+    "UPDATE fleet.comparisons SET verdict = 'current', reason = 'digest_differs'",
+    "UPDATE fleet.comparisons SET repo_digests = ARRAY['sha256:short']",
+    "UPDATE fleet.comparisons SET repo_digests = ARRAY[NULL]::text[]",
+    "INSERT INTO fleet.host_images (host_id, comparison_id, since) VALUES (1, 99, now())",
+    "UPDATE fleet.host_images SET running = -1",
+    "INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id) VALUES (now(), 1, 1)",
+)
+GOOD_ROWS = f"""
+    INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'web-1');
+    INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+      VALUES ('r.io/a:1', 'r.io', 'a', '1', 'ask');
+    INSERT INTO fleet.answers (ref_id) VALUES (1);
+    INSERT INTO fleet.comparisons
+      (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
+      VALUES (1, '{digest(1)}', ARRAY['{digest(2)}', '{digest(3)}'], 'linux/amd64', 'unknown',
+              'not_checked', now());
+    INSERT INTO fleet.host_images (host_id, comparison_id, since) VALUES (1, 1, now());
+"""
+
+
+async def columns(connection: asyncpg.Connection) -> dict[str, list[str]]:
+    """The columns of every view of the contract."""
+    rows = await connection.fetch(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'ops'"
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["table_name"], []).append(row["column_name"])
+    return found
+
+
+@pytest.fixture(params=["database_dsn", "database_dsn_15"])
+def empty(request: pytest.FixtureRequest) -> str:
+    """An empty database, of the newest and of the oldest PostgreSQL that we support."""
+    dsn: str = request.getfixturevalue(request.param)
+    return dsn
+
+
+def test_migrating_twice_at_once_migrates_once(empty: str) -> None:
+    """One does all of it, the other waits and finds nothing to do."""
+
+    async def twice() -> list[list[str]]:
+        return list(await asyncio.gather(*(migrations.migrate(empty) for _ in range(2))))
+
+    assert sorted(asyncio.run(twice())) == [[], migrations.known()]
+
+
+def test_the_views_are_the_contracts_and_every_column_is_commented(empty: str) -> None:
+    """No column of the contract is missing, and none of ours is without a sentence."""
+
+    async def look() -> tuple[dict[str, list[str]], list[str]]:
+        await migrations.migrate(empty)
+        connection = await asyncpg.connect(empty)
+        try:
+            missing = [row[0] for row in await connection.fetch(UNCOMMENTED)]
+            return await columns(connection), missing
+        finally:
+            await connection.close()
+
+    found, uncommented = asyncio.run(look())
+    for view, names in CONTRACT.items():
+        assert set(names.split()) <= set(found[view]), view
+    assert uncommented == []
+
+
+async def test_bad_rows_cannot_be_stored(dsn: str) -> None:
+    """The constraints hold whoever writes."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(GOOD_ROWS)
+        for statement in BAD_ROWS:
+            with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_the_operators_role_reads_ops_and_nothing_else(dsn: str) -> None:
+    """Views yes; tables, writing and functions of ours no."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("SET ROLE imagedrift_operator")
+        for view in CONTRACT:
+            await connection.fetch(f"SELECT * FROM ops.{view}")
+        for refused in (
+            "SELECT * FROM fleet.hosts",
+            "DELETE FROM ops.trend",
+            "SELECT fleet.make_months(1)",
+            "CREATE TABLE ops.mine (x integer)",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(refused)
+    finally:
+        await connection.close()
+
+
+async def test_the_writers_role_does_everything_ingest_does_but_no_ddl(dsn: str) -> None:
+    """It writes facts and makes months through the function, but alters no table."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("SET ROLE imagedrift_writer")
+        await connection.execute(GOOD_ROWS)
+        assert await connection.fetchval("SELECT fleet.make_months(4)") == 2
+        assert await connection.fetchval("SELECT images FROM ops.fleet_summary") == 1
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("ALTER TABLE fleet.hosts ADD COLUMN mine text")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("version", range(1, len(migrations.known())))
+async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
+    database_dsn: str, tmp_path: Path, version: int
+) -> None:
+    """Rows that were written under an older schema are there, and readable, after the upgrade."""
+    for name in migrations.known()[:version]:
+        shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
+    await migrations.migrate(database_dsn, tmp_path)
+    connection = await asyncpg.connect(database_dsn)
+    try:
+        await connection.execute(GOOD_ROWS)
+        assert await migrations.migrate(database_dsn) == migrations.known()[version:]
+        row = await connection.fetchrow("SELECT * FROM ops.comparisons")
+        assert row is not None
+        assert (row["host"], row["reference"]) == ("web-1", "r.io/a:1")
+        assert await connection.fetchval("SELECT count(*) FROM fleet.generation") == 1
+    finally:
+        await connection.close()
+
+
+async def test_a_service_refuses_another_schema_and_says_what_to_do(
+    database_dsn: str, fresh_nats: NatsServer, agents: Fleet, tmp_path: Path
+) -> None:
+    """None, an older one, and a newer one: each is told in words."""
+    settings = IngestSettings(database_url=database_dsn, nats_url=(fresh_nats.url,))
+    with pytest.raises(SettingsFault, match="run `imagedrift migrate`"):
+        await start(settings, Process(()))
+
+    first, *_ = migrations.known()
+    shutil.copy(migrations.folder() / f"{first}.sql", tmp_path)
+    await migrations.migrate(database_dsn, tmp_path)
+    with pytest.raises(SettingsFault, match="lacks 0002_views"):
+        await start(settings, Process(()))
+
+    await migrations.migrate(database_dsn)
+    newer = tmp_path / "9999_later.sql"
+    newer.write_text(
+        "-- Later\n-- depends:\n-- migrate: apply\nSELECT 1;\n-- migrate: rollback\nSELECT 1;\n"
+    )
+    for path in migrations.folder().glob("*.sql"):
+        shutil.copy(path, tmp_path)
+    await migrations.migrate(database_dsn, tmp_path)
+    with pytest.raises(SettingsFault, match="9999_later, which this version does not know"):
+        await start(settings, Process(()))
+
+
+async def test_a_migration_that_fails_names_itself_and_leaves_the_others(
+    database_dsn: str, tmp_path: Path
+) -> None:
+    """Each is a transaction of its own."""
+    good, bad = tmp_path / "0001_good.sql", tmp_path / "0002_bad.sql"
+    text = "-- {0}\n-- depends: {1}\n-- migrate: apply\n{2};\n-- migrate: rollback\nSELECT 1;\n"
+    good.write_text(text.format("good", "", "CREATE TABLE public.kept (x integer)"))
+    bad.write_text(
+        text.format("bad", "0001_good", "CREATE TABLE public.lost (x integer); SELECT 1/0")
+    )
+
+    with pytest.raises(migrations.MigrationFailed, match=r"0002_bad.*division by zero"):
+        await migrations.migrate(database_dsn, tmp_path)
+
+    connection = await asyncpg.connect(database_dsn)
+    try:
+        assert await connection.fetchval("SELECT to_regclass('public.kept') IS NOT NULL")
+        assert await connection.fetchval("SELECT to_regclass('public.lost') IS NULL")
+    finally:
+        await connection.close()
+
+
+def test_a_password_is_never_shown() -> None:
+    """A connection string is told without it, in either place where it can stand."""
+    from imagedrift_ingest.adapters.postgres.connect import redacted
+
+    assert redacted("postgresql://me:secret@db:5432/x") == "postgresql://me:***@db:5432/x"
+    assert "secret" not in redacted("postgresql://db/x?user=me&password=secret")

@@ -1,0 +1,82 @@
+"""When a reference is asked next."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_ingest.core.freshness import (
+    BLOCKED_AT_MOST,
+    FAILED_AT_MOST,
+    SPREAD,
+    Policy,
+    due_after_answer,
+    due_after_failure,
+    due_refused,
+    due_unanswered,
+    period_s,
+    question_ttl,
+)
+from support.ingest import NOW
+
+POLICY = Policy(freshness_s=300)
+policies = st.builds(
+    Policy, freshness_s=st.floats(1, 86_400), stretch=st.floats(1, 100, allow_nan=False)
+)
+spans = st.timedeltas(timedelta(0), timedelta(days=4000))
+
+
+def test_a_tag_that_moved_this_week_is_asked_every_period() -> None:
+    """Stretching starts after a week of standing still."""
+    assert period_s(POLICY, timedelta(days=6)) == 300
+
+
+def test_a_tag_that_never_moves_is_asked_less_often_within_the_bound() -> None:
+    """Three weeks make three periods, and many weeks no more than the bound."""
+    assert period_s(POLICY, timedelta(days=21)) == 900
+    assert period_s(POLICY, timedelta(days=1000)) == 1200
+
+
+@given(unmoved=spans)
+def test_a_stretch_of_one_switches_it_off(unmoved: timedelta) -> None:
+    """Then every tag is asked every period."""
+    assert period_s(Policy(freshness_s=300, stretch=1), unmoved) == 300
+
+
+@given(policy=policies, unmoved=spans, name=st.text())
+def test_due_lies_between_one_period_and_the_stretched_one_with_its_spread(
+    policy: Policy, unmoved: timedelta, name: str
+) -> None:
+    """P3 and the freshness both hold: never sooner than a period, never later than the bound."""
+    due = (due_after_answer(policy, name, NOW, unmoved) - NOW).total_seconds()
+    assert policy.freshness_s * 0.999 <= due <= policy.freshness_s * policy.stretch * (1 + SPREAD)
+
+
+def test_references_heard_of_at_once_are_spread() -> None:
+    """A thousand of them do not come due together again."""
+    due = {due_after_answer(POLICY, f"r{n}", NOW, timedelta(0)) for n in range(1000)}
+    assert max(due) - min(due) > timedelta(seconds=25)
+    assert len(due) > 500
+
+
+def test_failures_are_asked_later_each_time_up_to_a_bound() -> None:
+    """1, 2, 4, 4 … periods."""
+    waits = [due_after_failure(POLICY, NOW, n, None) - NOW for n in (1, 2, 3, 4, 100)]
+    periods = [1, 2, FAILED_AT_MOST, FAILED_AT_MOST, FAILED_AT_MOST]
+    assert waits == [timedelta(seconds=300 * n) for n in periods]
+
+
+def test_a_registry_that_names_a_moment_is_asked_then() -> None:
+    """Not before, not in the past, and not years later whatever it says."""
+    soon, past, never = NOW + timedelta(seconds=40), NOW - timedelta(days=1), NOW.replace(year=9000)
+    assert due_after_failure(POLICY, NOW, 1, soon) == soon
+    assert due_after_failure(POLICY, NOW, 1, past) == NOW
+    assert due_after_failure(POLICY, NOW, 1, never) == NOW + BLOCKED_AT_MOST
+
+
+@given(policy=policies)
+def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: Policy) -> None:
+    """Otherwise its own remains would refuse it."""
+    assert due_unanswered(policy, NOW) - NOW > timedelta(seconds=question_ttl(policy))
+    assert question_ttl(policy) >= 1
+    assert due_refused(policy, NOW) > NOW

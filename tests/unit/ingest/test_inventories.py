@@ -1,0 +1,128 @@
+"""What an inventory must be, and which of several counts."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_ingest.core.inventories import Image, Keys, images_of, newest, read
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.errors import Malformed
+from imagedrift_schemas.v1 import Inventory, LocalImage
+from support.ingest import NGINX, NOW, digest, image, inventory
+
+SUBJECT = subjects.inventory("fra1", "web-1")
+
+
+def raw(*images: LocalImage | dict[str, Any]) -> msgspec.Raw:
+    """Images as bytes."""
+    return msgspec.Raw(msgspec.json.encode(images))
+
+
+def images(*said: LocalImage | dict[str, Any]) -> list[Image]:
+    """Images as they are read."""
+    return images_of(raw(*said), Keys())
+
+
+def said(seq: int = 1, host: str = "web-1", **facts: Any) -> Any:
+    """A message as it is read."""
+    message = inventory(host, [image()], **facts)
+    return read(subjects.inventory("fra1", host), codec.encode(message), seq, NOW)
+
+
+def test_a_message_about_another_host_is_refused() -> None:
+    """P8: the subject says who may speak."""
+    payload = codec.encode(inventory("web-2", []))
+    with pytest.raises(Malformed, match="site and host"):
+        read(SUBJECT, payload, 1, NOW)
+
+
+@pytest.mark.parametrize(
+    ("facts", "field"),
+    [
+        ({"content": "md5:1"}, "content"),
+        ({"content": "sha512:" + "0" * 128}, "content"),
+        ({"interval_s": 0}, "interval_s"),
+        ({"interval_s": 2**40}, "interval_s"),
+        ({"hostname": "a\x00b"}, "hostname"),
+        ({"labels": {"k": "\x01"}}, "labels"),
+        ({"place": "x" * 5000}, "place"),
+        ({"degraded": "\x1f"}, "degraded"),
+    ],
+)
+def test_a_field_that_the_database_would_refuse_is_named(facts: dict[str, Any], field: str) -> None:
+    """P9: the error names the field, so that whoever sent it can find it."""
+    with pytest.raises(Malformed, match=f"^{field}:"):
+        said(**facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "field"),
+    [
+        ({"reference": "<none>:<none>"}, r"images\[1\].reference"),
+        ({"image_id": "abc"}, r"images\[1\].image_id"),
+        ({"repo_digests": ("latest",)}, r"images\[1\].repo_digests"),
+        ({"manifest_digest": "x"}, r"images\[1\].manifest_digest"),
+        ({"platform": ""}, r"images\[1\].platform"),
+        ({"size": -1}, r"images\[1\].size"),
+        ({"running": 2**31}, r"images\[1\].running"),
+        ({"containers": ("a\x1fb",)}, r"images\[1\].containers"),
+    ],
+)
+def test_an_image_that_cannot_be_stored_is_named(facts: dict[str, Any], field: str) -> None:
+    """P9: the error names the image and its field."""
+    with pytest.raises(Malformed, match=field):
+        images(image(), msgspec.structs.replace(image("docker.io/library/redis:7"), **facts))
+
+
+def test_images_that_are_no_images_are_refused() -> None:
+    """What msgspec cannot read is told with its path."""
+    with pytest.raises(Malformed, match="image_id"):
+        images({"reference": NGINX})
+
+
+def test_of_several_messages_the_one_stored_last_counts() -> None:
+    """The order in a batch is not the order in the stream."""
+    kept = newest([said(2), said(3), said(1), said(1, "web-2")])
+    assert [(one.host, one.seq) for one in kept] == [("web-1", 3), ("web-2", 1)]
+
+
+def test_spellings_of_one_reference_are_one_image() -> None:
+    """`nginx` and its canonical name are counted once, with the containers of both."""
+    one = image(NGINX, containers=("b",), running=1)
+    two = msgspec.structs.replace(one, reference="nginx:1.27", containers=("a",), running=0)
+    [merged] = images(one, two)
+    assert merged.key.reference == NGINX
+    assert (merged.local.containers, merged.local.running) == (("a", "b"), 1)
+
+
+def test_images_of_one_reference_are_marked_as_sharing_it() -> None:
+    """So that a host with two of them is counted once."""
+    read_back = images(image(version=1), image(version=2), image("redis"))
+    assert [one.shared for one in read_back] == [True, True, False]
+
+
+def test_the_order_of_digests_does_not_matter() -> None:
+    """The set is the identity."""
+    one = image(repo_digests=(digest("b"), digest("a")))
+    two = image(repo_digests=(digest("a"), digest("b"), digest("a")))
+    assert images(one)[0].key == images(two)[0].key
+
+
+@given(st.binary(max_size=300) | st.just(b'{"type":"inventory"}'))
+def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
+    """P9: nothing but `Malformed` comes out of bad bytes."""
+    with pytest.raises(Malformed):
+        read(SUBJECT, payload, 1, NOW)
+
+
+texts = st.text(max_size=20)
+
+
+@given(st.builds(Inventory, site=texts, host=texts, taken_at=st.just(NOW), content=texts))
+def test_any_inventory_is_read_or_refused(message: Inventory) -> None:
+    """P9: nor out of a well-formed message that makes no sense."""
+    with pytest.raises(Malformed):
+        read(SUBJECT, codec.encode(message), 1, NOW)

@@ -1,0 +1,138 @@
+"""Batches, on a database that refuses or is away."""
+
+from collections.abc import Mapping, Sequence
+
+from imagedrift_ingest.core.inventories import Image, Said
+from imagedrift_ingest.service import Away, HostName, ImagesNeeded, Ingest, Poisonous
+from imagedrift_runtime.delivery import Delivery
+from imagedrift_runtime.outcomes import Done, Reject, Retry
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
+from support.ingest import NOW, answer, image, inventory
+
+
+class Hosts:
+    """Keeps inventories in memory; refuses a host called `poison`."""
+
+    def __init__(self, *, changed: bool = True, away: bool = False) -> None:
+        self.stored: dict[HostName, Sequence[Image]] = {}
+        self.batches = 0
+        self._changed = changed
+        self._away = away
+
+    async def changed(self, said: Sequence[Said]) -> set[HostName]:
+        """Everything, or nothing."""
+        if self._away:
+            raise Away("away")
+        return {(one.site, one.host) for one in said} if self._changed else set()
+
+    async def remember(
+        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
+    ) -> int:
+        """Store, unless something is wrong."""
+        self.batches += 1
+        if any(one.host == "poison" for one in said):
+            raise Poisonous("no")
+        missing = {(one.site, one.host) for one in said} - images.keys()
+        if missing:
+            raise ImagesNeeded(missing)
+        self.stored |= images
+        return len(said)
+
+
+class Answers:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, Answer]] = {}
+        self.forgotten: list[str] = []
+
+    async def learn(
+        self, epoch: int, answers: Mapping[str, tuple[int, Answer]], described: Sequence[Described]
+    ) -> int:
+        """Store."""
+        self.answers |= answers
+        return 0
+
+    async def forget(self, references: Sequence[str]) -> None:
+        """Store."""
+        self.forgotten += references
+
+    async def registries(self, epoch: int, states: Sequence[tuple[int, RegistryState]]) -> None:
+        """Nothing here."""
+
+    async def bury(self, epoch: int, letters: Sequence[tuple[int, DeadLetter]]) -> None:
+        """Nothing here."""
+
+
+async def epoch(stream: str) -> int:
+    """Every stream was made at the same time."""
+    return 1
+
+
+def delivery(subject: str, payload: bytes, seq: int = 1) -> Delivery:
+    """A message as it is delivered."""
+    return Delivery(subject, payload, "S", seq, 1, NOW)
+
+
+def reported(host: str, seq: int = 1) -> Delivery:
+    """An inventory as it is delivered."""
+    payload = codec.encode(inventory(host, [image()]))
+    return delivery(subjects.inventory("fra1", host), payload, seq)
+
+
+async def test_the_guilty_message_alone_is_refused() -> None:
+    """P9: a batch that the database refuses is halved down to the one that is to blame."""
+    hosts = Hosts()
+    batch = [reported(f"web-{n}", n) for n in range(1, 50)] + [reported("poison", 50)]
+
+    fates = await Ingest(hosts, Answers(), epoch).inventories(batch)
+
+    assert [type(fate) for fate in fates] == [Done] * 49 + [Reject]
+    assert len(hosts.stored) == 49
+    assert hosts.batches <= 12
+
+
+async def test_a_database_that_is_away_acknowledges_nothing() -> None:
+    """P4: everything is delivered again."""
+    fates = await Ingest(Hosts(away=True), Answers(), epoch).inventories([reported("web-1")])
+    assert [type(fate) for fate in fates] == [Retry]
+
+
+async def test_a_message_that_cannot_be_read_costs_itself() -> None:
+    """P9: the others of its batch are stored."""
+    hosts = Hosts()
+    bad = delivery(subjects.inventory("fra1", "web-9"), b"{", 2)
+    fates = await Ingest(hosts, Answers(), epoch).inventories([reported("web-1"), bad])
+    assert [type(fate) for fate in fates] == [Done, Reject]
+    assert list(hosts.stored) == [("fra1", "web-1")]
+
+
+async def test_images_are_read_when_a_host_changed_meanwhile() -> None:
+    """What another replica stored in between is noticed at the gate, and the images are read."""
+    hosts = Hosts(changed=False)
+    fates = await Ingest(hosts, Answers(), epoch).inventories([reported("web-1")])
+    assert fates == [Done()]
+    assert len(hosts.stored["fra1", "web-1"]) == 1
+
+
+async def test_the_newest_answer_counts_and_a_deleted_one_is_asked_again() -> None:
+    """A delete in the cache is no answer: it makes the reference due."""
+    answers = Answers()
+    old, new = answer(version=1), answer(version=2)
+    key = f"$KV.drift_digests.{subjects.answer_key(new)}"
+    other = answer("quay.io/a/b:1")
+    deleted = f"$KV.drift_digests.{subjects.answer_key(other)}"
+
+    fates = await Ingest(Hosts(), answers, epoch).digests(
+        [
+            delivery(key, codec.encode(new), 9),
+            delivery(key, codec.encode(old), 8),
+            delivery(deleted, b"", 10),
+            delivery(key, b"nonsense", 11),
+        ]
+    )
+
+    assert [type(fate) for fate in fates] == [Done, Done, Done, Reject]
+    assert answers.answers["docker.io/library/nginx:1.27"] == (9, new)
+    assert answers.forgotten == ["quay.io/a/b:1"]
