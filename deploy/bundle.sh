@@ -1,0 +1,25 @@
+#!/bin/sh
+# Puts together what `install.sh` installs on a host: the agent and all it needs as wheels, the
+# systemd unit, and SHA256SUMS over them. Prints the one checksum that a host has to be told.
+#
+#   deploy/bundle.sh FOLDER [PYTHON]
+#
+# Wheels are for the machine and the Python that make them: build on the oldest that you install on.
+set -eu
+folder=${1:?FOLDER is missing: deploy/bundle.sh FOLDER [PYTHON]}
+python=${2:-python3}
+source=$(cd "$(dirname "$0")/.." && pwd)
+
+mkdir -p "$folder"
+if [ -n "$(ls -A "$folder")" ]; then
+  echo "bundle.sh: $folder is not empty" >&2
+  exit 2
+fi
+members=$(cd "$source" && sh deploy/members.sh agent)
+(cd "$source" && "$python" -m pip wheel --quiet --disable-pip-version-check \
+  --constraint constraints.txt --wheel-dir "$folder.wheels" $members)
+mv "$folder.wheels"/*.whl "$folder/"
+rmdir "$folder.wheels"
+cp "$source/deploy/systemd/imagedrift-agent.service" "$source/docs/agent.md" "$folder/"
+(cd "$folder" && sha256sum -- *.whl imagedrift-agent.service agent.md > SHA256SUMS)
+sha256sum < "$folder/SHA256SUMS" | cut -d' ' -f1

@@ -1,0 +1,117 @@
+"""The installer installs what it was promised, and nothing else."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+
+
+class Host:
+    """Folders that stand in for a host's own."""
+
+    def __init__(self, home: Path) -> None:
+        self.prefix = home / "opt"
+        self.etc = home / "etc"
+
+    def install(self, bundle: Path, sums: str, *more: str) -> subprocess.CompletedProcess[str]:
+        """Run the installer."""
+        environment = {
+            "PATH": os.getenv("PATH", os.defpath),
+            "IMAGEDRIFT_PREFIX": str(self.prefix),
+            "IMAGEDRIFT_ETC": str(self.etc),
+        }
+        command = ["sh", str(DEPLOY / "install.sh"), "--no-service", "--from", str(bundle)]
+        return subprocess.run(
+            [*command, "--sums", sums, *more],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def agent(self) -> Path:
+        """The command that the service starts."""
+        return self.prefix / "current/venv/bin/imagedrift-agent"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """An empty host."""
+    return Host(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A bundle of this source, and its checksum."""
+    folder = tmp_path_factory.mktemp("bundle") / "agent"
+    made = subprocess.run(
+        ["sh", str(DEPLOY / "bundle.sh"), str(folder)], capture_output=True, text=True, check=True
+    )
+    return folder, made.stdout.strip()
+
+
+def test_a_bundle_is_installed_and_runs(host: Host, bundle: tuple[Path, str]) -> None:
+    """The agent says its version; what the operator had written before is theirs."""
+    host.etc.mkdir()
+    (host.etc / "agent.env").write_text("IMAGEDRIFT_SITE=fra1\n")
+
+    done = host.install(*bundle)
+
+    version = subprocess.run(
+        [host.agent, "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert done.returncode == 0, done.stderr
+    assert version.startswith("imagedrift-agent ")
+    assert (host.etc / "agent.env").read_text() == "IMAGEDRIFT_SITE=fra1\n"
+
+
+@pytest.mark.parametrize(
+    "tamper", ["a wheel", "the list", "another list", "a path", "a stranger", "a missing file"]
+)
+def test_a_bundle_that_was_tampered_with_is_refused(
+    host: Host, bundle: tuple[Path, str], tmp_path: Path, tamper: str
+) -> None:
+    """Whatever was changed, nothing is installed and the one that ran before still does."""
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle[0], copy)
+    sums = bundle[1]
+    listed = copy / "SHA256SUMS"
+    wheel = sorted(copy.glob("*.whl"))[0]
+    match tamper:
+        case "a wheel":
+            wheel.write_bytes(wheel.read_bytes() + b" ")
+        case "the list":
+            listed.write_text(listed.read_text() + "\n")
+        case "another list":
+            sums = "0" * 64
+        case "a path" | "a stranger":
+            name = "../etc/passwd" if tamper == "a path" else "run-me.sh"
+            listed.write_text(f"{'0' * 64}  {name}\n")
+            sums = checksum(listed)
+        case "a missing file":
+            wheel.unlink()
+
+    done = host.install(copy, sums)
+
+    assert done.returncode == 1
+    assert not host.prefix.exists()
+
+
+def test_wrong_options_are_refused(host: Host, tmp_path: Path) -> None:
+    """Before anything is fetched."""
+    for sums, more in (("xyz", []), ("0" * 63, []), ("0" * 64, ["--what"])):
+        done = host.install(tmp_path, sums, *more)
+
+        assert done.returncode == 1
+        assert done.stderr.startswith("install.sh: ")
+
+
+def checksum(path: Path) -> str:
+    """The checksum of a file, as the tool of the host says it."""
+    said = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout
+    return said.split()[0]
