@@ -14,9 +14,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from imagedrift_cli.database import Reader
+from imagedrift_cli.database import Reader, Unusable
 from imagedrift_cli.demo.story import Story
 from imagedrift_runtime import bus
+from imagedrift_sandbox.children import ProgramError
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 
@@ -41,7 +42,10 @@ def demo(hosts: int, keep: bool) -> None:
         console = Console(width=WIDTH)  # for whoever reads the log
     with tempfile.TemporaryDirectory(prefix="imagedrift-demo-") as home:
         Path(home).chmod(0o755)  # PostgreSQL may run as another user
-        failed = asyncio.run(_perform(Path(home), hosts, keep, console))
+        try:
+            failed = asyncio.run(_perform(Path(home), hosts, keep, console))
+        except ProgramError as error:
+            raise Unusable(str(error)) from error
     for check in failed:
         console.print(f"[red]did not hold:[/red] {check}")
     if not failed:
@@ -50,6 +54,8 @@ def demo(hosts: int, keep: bool) -> None:
 
 
 async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list[str]:
+    # Being told to end is like Ctrl-C: what was started is stopped, what was written is removed.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     registry = SandboxRegistry()
     with _progress(console) as progress:
         task = progress.add_task("NATS, PostgreSQL and a registry start", total=3)
@@ -62,7 +68,7 @@ async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list
             Reader.connected(stack.dsn) as reader,
         ):
             progress.update(task, completed=3)
-            story = Story(reader, registry, console)
+            story = Story(reader, registry, console, FRESHNESS_S)
             await _start_services(stack, progress)
             await story.fleet_reports(connection, hosts, progress)
             await story.everything_is_answered(hosts, progress)
