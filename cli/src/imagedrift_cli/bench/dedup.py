@@ -113,7 +113,7 @@ async def _wrong(shop: Workshop, questions: list[Resolve], digests: dict[str, st
     """Wait until every question is answered; what is wrong with the answers."""
     answers = await shop.answers_to(questions)
     wrong = [
-        question.repository
+        f"{question.repository} ({answer.outcome})"
         for question, answer in zip(questions, answers, strict=True)
         if not isinstance(answer.outcome, Found)
         or answer.outcome.digest != digests[question.repository]

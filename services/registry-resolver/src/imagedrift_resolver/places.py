@@ -14,7 +14,7 @@ from typing import Final
 WAIT_S: Final = 10.0
 STALLED_S: Final = 1.0
 STALLED_WAITERS: Final = 8
-HELD_UP_S: Final = 0.3
+CONFIRM_S: Final = 0.25
 
 
 class Places:
@@ -38,7 +38,7 @@ class Places:
         self._waiting.append(waiter)
         timers = (
             loop.call_later(WAIT_S, _dismiss, waiter),
-            loop.call_later(STALLED_S, self._thin_out, time.monotonic() + STALLED_S),
+            loop.call_later(STALLED_S, self._suspect),
         )
         try:
             return await waiter
@@ -68,13 +68,13 @@ class Places:
             self._taken += 1
             waiter.set_result(True)
 
-    def _thin_out(self, due: float) -> None:
-        now = time.monotonic()
-        if now - due > HELD_UP_S:  # we stood still, not the registry: what has come is unread yet
-            self._moved_at = now
-            again = now + STALLED_S
-            asyncio.get_running_loop().call_later(STALLED_S, self._thin_out, again)
-        elif now - self._moved_at >= STALLED_S:
+    def _suspect(self) -> None:
+        """Look again in a moment: if it was us who stood still, what has come is read by then."""
+        if time.monotonic() - self._moved_at >= STALLED_S:
+            asyncio.get_running_loop().call_later(CONFIRM_S, self._thin_out, self._moved_at)
+
+    def _thin_out(self, moved_at: float) -> None:
+        if self._moved_at == moved_at:
             while len(self._waiting) > STALLED_WAITERS:
                 _dismiss(self._waiting.pop())
 
