@@ -21,6 +21,7 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_runtime import bus, clock, logs, settings
 from imagedrift_schemas import subjects
 
+CONNECT_WITHIN_S: Final = 10.0
 CLOCK_MAY_DIFFER_S: Final = 30.0
 WRONG_STREAM: Final = 10060
 """JetStream's refusal of a message that expects another stream: it let us in so far."""
@@ -40,19 +41,23 @@ def main() -> int:
     try:
         values = settings.load(AgentSettings)
     except settings.SettingsFault as fault:
-        return _print([Finding("settings", False, line, "correct it") for line in fault.faults])
+        return tell([Finding("settings", False, line, "correct it") for line in fault.faults])
     logs.configure(wiring.SERVICE, values.log)
-    return _print(asyncio.run(examine(values)))
+    return tell(asyncio.run(examine(values)))
 
 
-async def examine(values: AgentSettings) -> list[Finding]:
+async def examine(
+    values: AgentSettings, connect_within_s: float = CONNECT_WITHIN_S
+) -> list[Finding]:
     """Try everything that an agent with these settings needs."""
     state = _state(values)
     host = values.host_id or state.what.partition(" ")[0]
-    return [state, await _source(values), *await _nats(values, host if state.good else "doctor")]
+    host = host if state.good else values.host_id or "doctor"
+    return [state, await _source(values), *await _nats(values, host, connect_within_s)]
 
 
-def _print(findings: list[Finding]) -> int:
+def tell(findings: list[Finding]) -> int:
+    """Print what was found, and the exit code."""
     for each in findings:
         print(f"{'ok  ' if each.good else 'FAIL'}  {each.about:<10} {each.what}")  # noqa: T201
         if not each.good:
@@ -95,7 +100,7 @@ def _engine_advice(fault: str) -> str:
     return next((do for sign, do in known.items() if sign in fault), "see DOCKER_HOST")
 
 
-async def _nats(values: AgentSettings, host: str) -> list[Finding]:
+async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Finding]:
     """Try the connection, and with it what we may do and what time it is there."""
     try:
         async with bus.connect(
@@ -105,6 +110,7 @@ async def _nats(values: AgentSettings, host: str) -> list[Finding]:
             ca=values.nats_ca,
             spool=False,
             inbox=f"_INBOX_{host}",
+            within_s=within_s,
         ) as connection:
             reached = Finding("nats", True, f"connected to {_server(connection)}")
             return [
@@ -144,7 +150,7 @@ async def _clock(connection: bus.Bus) -> Finding:
     """Compare our clock with the server's, which tells its time to every user."""
     began = time.monotonic()
     try:
-        answer = await connection.request("$SYS.REQ.USER.INFO", b"")
+        answer = await connection.request("$SYS.REQ.USER.INFO", b"", timeout=2)
         there = msgspec.json.decode(answer, type=_UserInfo).server.time
     except (bus.BusError, msgspec.DecodeError):
         return Finding("clock", True, "not compared: this server does not tell its time")
