@@ -8,11 +8,14 @@ keep-alive, and the stream of events in chunks.
 import asyncio
 import json
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
+
+from imagedrift_sandbox.ports import LOOPBACK
 
 Fault = Literal["", "hangs", "nonsense", "fails", "hangs up"]
 
@@ -22,8 +25,9 @@ _VERSIONED = re.compile(r"^/v[0-9.]+(?=/)")
 class ScriptedEngine:
     """An engine with the answers that a script gives it, by path without the API version."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, host: str) -> None:
+        self.host = host
+        """What DOCKER_HOST is set to."""
         self.answers: dict[str, Any] = {}
         self.fault: Fault = ""
         self.asked: list[str] = []
@@ -37,20 +41,28 @@ class ScriptedEngine:
     @classmethod
     @asynccontextmanager
     async def serving(cls, path: Path) -> AsyncIterator["ScriptedEngine"]:
-        """Serve for the length of an `async with`."""
-        engine = cls(path)
-        server = await asyncio.start_unix_server(engine._accept, path)
-        try:
+        """Serve on a unix socket for the length of an `async with`."""
+        engine = cls(f"unix://{path}")
+        async with engine._served(await asyncio.start_unix_server(engine._accept, path)):
             yield engine
-        finally:
-            server.close()
-            await engine.drop_connections()
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+    @classmethod
+    @asynccontextmanager
+    async def serving_tcp(
+        cls, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator["ScriptedEngine"]:
+        """Serve on a free port of 127.0.0.1 for the length of an `async with`."""
+        engine = cls("")
+        server = await asyncio.start_server(engine._accept, LOOPBACK, 0, ssl=tls)
+        engine.host = f"tcp://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+        async with engine._served(server):
+            yield engine
 
     @property
-    def host(self) -> str:
-        """What DOCKER_HOST is set to."""
-        return f"unix://{self.path}"
+    def path(self) -> Path:
+        """The socket."""
+        return Path(self.host.removeprefix("unix://"))
 
     @property
     def listeners(self) -> int:
@@ -79,6 +91,14 @@ class ScriptedEngine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _served(self, server: asyncio.Server) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            server.close()
+            await self.drop_connections()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
