@@ -66,7 +66,7 @@ async def test_closing_is_quick_and_quiet(
         took = time.monotonic() - began
         await asyncio.sleep(0)
 
-    assert took < 0.5
+    assert took < 2, "nats' own drain would take five seconds"
     assert logs == []
     assert caplog.records == []
     assert unhandled == []

@@ -109,5 +109,5 @@ async def test_without_a_spool_a_publish_fails_at_once(fresh_nats: NatsServer) -
         await until(lambda: bus.client.is_connected, what="reconnected")
         stored = await bus.publish(f"{own.subject}.b", b"2")
 
-    assert took < 0.5
+    assert took < 2, "with a spool it takes the five seconds of a call"
     assert stored == Stored(1), "what failed has not arrived later"

@@ -78,12 +78,12 @@ async def test_metrics_are_in_prometheus_text_and_other_paths_are_not_there() ->
 
 async def test_a_loop_that_is_stuck_fails_its_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check answers from its own thread, and says that the loop does not turn."""
-    monkeypatch.setattr(health, "STUCK_AFTER_S", 0.2)
+    monkeypatch.setattr(health, "STUCK_AFTER_S", 0.6)
     monkeypatch.setattr(health, "TURN_EVERY_S", 0.02)
     found: list[tuple[int, str]] = []
     async with health.serve(Health(), free_port()) as port:
         await asyncio.sleep(0.05)
-        thread = threading.Timer(0.4, lambda: found.append(ask(port, "/livez")))
+        thread = threading.Timer(1.0, lambda: found.append(ask(port, "/livez")))
         thread.start()
         thread.join()  # the loop is stuck for as long
         await asyncio.sleep(0.05)
