@@ -117,15 +117,15 @@ async def _serve(
     async with asyncio.TaskGroup() as tasks:
         for stream, handler in pulled:
             tasks.create_task(_pull(nats, stream, handler, settings, run))
-        for work, every_s, sooner in (
-            (plan, PLAN_EVERY_S, plan_now),
-            (announce, ANNOUNCE_EVERY_S, announce_now),
-            (note_heartbeats, HEARTBEATS_EVERY_S, None),
-            (upkeep.count_hosts, COUNT_EVERY_S, None),
-            (upkeep.take_trend, TREND_EVERY_S, None),
-            (upkeep.tidy, TIDY_EVERY_S, None),
+        for task in (
+            _repeat(plan, PLAN_EVERY_S, run, sooner=plan_now),
+            _repeat(announce, ANNOUNCE_EVERY_S, run, sooner=announce_now),
+            _repeat(note_heartbeats, HEARTBEATS_EVERY_S, run),
+            _repeat(upkeep.tidy, TIDY_EVERY_S, run),
+            _repeat(upkeep.count_hosts, COUNT_EVERY_S, run, first_after_s=COUNT_EVERY_S),
+            _repeat(upkeep.take_trend, TREND_EVERY_S, run, first_after_s=TREND_EVERY_S),
         ):
-            tasks.create_task(_repeat(work, every_s, sooner, run))
+            tasks.create_task(task)
 
 
 async def _pull(
@@ -145,10 +145,13 @@ async def _pull(
 async def _repeat(
     work: Callable[[], Awaitable[object]],
     every_s: float,
-    sooner: asyncio.Event | None,
     run: Process,
+    *,
+    sooner: asyncio.Event | None = None,
+    first_after_s: float = 0.0,
 ) -> None:
     """Do `work` every so often, or as soon as `sooner` is set, until asked to stop."""
+    await _first_of(first_after_s, run.stopping)
     while not run.stopping.is_set():
         try:
             await work()

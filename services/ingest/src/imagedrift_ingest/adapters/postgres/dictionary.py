@@ -56,8 +56,8 @@ class Dictionary:
         self._one_at_a_time = asyncio.Lock()
 
     def forget(self) -> None:
-        """Forget every key."""
-        self._ids.clear()
+        """Forget every key; batches at work keep those that they have."""
+        self._ids = {}
 
     async def keys_of(self, images: Sequence[Image]) -> Mapping[ImageKey, int]:
         """Return the keys of comparisons, these among them, making rows for new ones."""
@@ -67,10 +67,11 @@ class Dictionary:
             # Another batch may have brought the same images meanwhile.
             new = {image.key: image for image in images if image.key not in self._ids}
             if len(self._ids) + len(new) > MOST_REMEMBERED:
-                # Batches at work keep the old mapping.
+                # Batches at work keep what they have.
                 self._ids, new = {}, {image.key: image for image in images}
-            self._ids.update(await self._find_or_make(new))
-            return self._ids
+            ids = self._ids
+            ids.update(await self._find_or_make(new))
+            return ids
 
     async def _find_or_make(self, new: Mapping[ImageKey, Image]) -> dict[ImageKey, int]:
         ordered = sorted(new, key=msgspec.structs.astuple)

@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
@@ -31,6 +32,13 @@ SEPARATOR = "\x1f"
 """A control character, so part of no container's name."""
 
 
+class Known(Struct, frozen=True):
+    """Keys of hosts, and of which filling of the database they are."""
+
+    generation: object
+    ids: dict[HostName, int]
+
+
 class Hosts:
     """The hosts and what they have."""
 
@@ -43,34 +51,24 @@ class Hosts:
         self._database = database
         self._on_new_images = on_new_images
         self._dictionary = dictionary
-        self._ids: dict[HostName, int] = {}
-        self._generation: object = None
+        self._known = Known(None, {})
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
-        ids = await self._identify([(one.site, one.host) for one in said])
+        known = await self._identify(said)
 
         async def work(connection: asyncpg.Connection) -> set[int] | None:
-            if await connection.fetchval(SQL["generation"]) != self._generation:
+            if await connection.fetchval(SQL["generation"]) != known.generation:
                 return None
-            of = [ids[one.site, one.host] for one in said]
+            of = [known.ids[_name(one)] for one in said]
             rows = await connection.fetch(SQL["changed"], of, [one.content for one in said])
             return {row["host_id"] for row in rows}
 
         changed = await self._database.transaction(work)
         if changed is None:
-            await self._begin_generation()
+            await self._forget()
             return await self.changed(said)
-        return {(s.site, s.host) for s in said if ids[s.site, s.host] in changed}
-
-    async def _begin_generation(self) -> None:
-        """Forget every key: the database was emptied, or this is the first look at it."""
-
-        async def work(connection: asyncpg.Connection) -> object:
-            return await connection.fetchval(SQL["generation"])
-
-        self.forget()
-        self._generation = await self._database.transaction(work)
+        return {_name(one) for one in said if known.ids[_name(one)] in changed}
 
     async def remember(
         self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
@@ -79,11 +77,14 @@ class Hosts:
 
         Raises `ImagesNeeded` when a host changed meanwhile whose images were not given.
         """
-        ids = await self._identify([(one.site, one.host) for one in said])
+        known = await self._identify(said)
+        ids = known.ids
         made = self._dictionary.made
         keys = await self._dictionary.keys_of([i for of_host in images.values() for i in of_host])
 
         async def work(connection: asyncpg.Connection) -> tuple[int, int]:
+            if await connection.fetchval(SQL["generation"]) != known.generation:
+                raise Away("the database was emptied meanwhile")
             accepted = await connection.fetch(SQL["gate"], *_gate(said, ids, epoch, images))
             by_id = {ids[one.site, one.host]: one for one in said}
             await _rename(connection, [by_id[r["host_id"]] for r in accepted if r["renamed"]], ids)
@@ -109,7 +110,7 @@ class Hosts:
         try:
             accepted, changed = await self._database.transaction(work)
         except asyncpg.ForeignKeyViolationError as error:
-            self.forget()
+            await self._forget()
             raise Away("a remembered row was gone") from error
         metrics.inventories.add(changed, outcome="changed")
         metrics.inventories.add(accepted - changed, outcome="unchanged")
@@ -131,16 +132,25 @@ class Hosts:
         if rows:
             await self._database.transaction(work)
 
-    def forget(self) -> None:
-        """Forget every key: a row that was thought to exist is gone."""
-        self._ids.clear()
-        self._dictionary.forget()
+    async def _forget(self) -> None:
+        """Forget every key: the database was emptied, or this is the first look at it.
 
-    async def _identify(self, names: Sequence[HostName]) -> Mapping[HostName, int]:
+        Batches at work keep the keys that they have, and the generation that those are of.
+        """
+
+        async def work(connection: asyncpg.Connection) -> object:
+            return await connection.fetchval(SQL["generation"])
+
+        generation = await self._database.transaction(work)
+        self._dictionary.forget()
+        self._known = Known(generation, {})
+
+    async def _identify(self, said: Sequence[Said]) -> Known:
         """Return the keys of hosts, making rows for new ones in a transaction of their own."""
-        new = sorted({name for name in names if name not in self._ids})
+        known = self._known
+        new = sorted({_name(one) for one in said if _name(one) not in known.ids})
         if not new:
-            return self._ids
+            return known
 
         async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
             columns = arguments(new, 2)
@@ -151,11 +161,11 @@ class Hosts:
             return found
 
         found = await self._database.transaction(work)
-        if len(self._ids) + len(found) > MOST_REMEMBERED:
-            self._ids = {name: self._ids[name] for name in names if name in self._ids}
-        for row in found:
-            self._ids[row["site"], row["host"]] = row["host_id"]
-        return self._ids
+        if len(known.ids) > MOST_REMEMBERED:
+            kept = {_name(one): known.ids[_name(one)] for one in said if _name(one) in known.ids}
+            known = self._known = Known(known.generation, kept)
+        known.ids.update({(row["site"], row["host"]): row["host_id"] for row in found})
+        return known
 
 
 def _name(said: Said) -> HostName:

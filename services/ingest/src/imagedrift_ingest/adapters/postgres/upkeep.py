@@ -80,7 +80,7 @@ class Upkeep:
 
     async def _retire(self) -> int:
         async def work(connection: asyncpg.Connection) -> int:
-            if not await connection.fetchval(SQL["alone"]):
+            if not await connection.fetchval(SQL["alone"], "retire"):
                 return 0
             silent = await connection.fetch(
                 SQL["long_silent"], self._keep.retire_after, MOST_AT_ONCE
@@ -95,7 +95,7 @@ class Upkeep:
         """Run one statement alone; how many rows it wrote."""
 
         async def work(connection: asyncpg.Connection) -> int:
-            if not await connection.fetchval(SQL["alone"]):
+            if not await connection.fetchval(SQL["alone"], name):
                 return 0
             status = await connection.execute(SQL[name], *arguments)
             return int(status.rpartition(" ")[2])
@@ -106,7 +106,7 @@ class Upkeep:
         """Run one function alone; what it returned."""
 
         async def work(connection: asyncpg.Connection) -> int:
-            if not await connection.fetchval(SQL["alone"]):
+            if not await connection.fetchval(SQL["alone"], name):
                 return 0
             return int(await connection.fetchval(SQL[name], *arguments))
 

@@ -1,8 +1,8 @@
 -- What is done every now and then, by one replica at a time.
 
 -- name: alone
--- Let one replica do upkeep at a time. Never waits; ends with the transaction.
-SELECT pg_try_advisory_xact_lock(1768780138)
+-- Let one replica do a step of upkeep at a time. Never waits; ends with the transaction.
+SELECT pg_try_advisory_xact_lock(17687801, hashtext($1::text))
 
 -- name: make_months
 -- Make partitions for this month and the next ones.

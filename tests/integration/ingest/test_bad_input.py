@@ -1,0 +1,72 @@
+"""Bad messages cost themselves: each becomes a dead letter, and the next message is served."""
+
+import msgspec
+
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas import codec, subjects
+from support.ingest import NGINX, Fleet, Operator, answer, image, ingest, inventory
+from support.operator import wait_for
+
+
+async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """P9: no JSON, a reference that is none, another's subject; the good one is stored."""
+    wrong = inventory("web-2", [image("<none>:<none>")])
+    foreign = inventory("web-9", [image()])
+    for host, payload in (
+        ("web-1", b"{"),
+        ("web-2", codec.encode(wrong)),
+        ("web-3", codec.encode(foreign)),
+    ):
+        await agents.bus.publish(subjects.inventory("fra1", host), payload)
+    await agents.has("web-4", image())
+
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, host="web-4")
+        letters = await wait_for(
+            lambda: operator.ask("SELECT * FROM ops.dead_letters ORDER BY subject OFFSET 2"),
+            what="three letters",
+        )
+        letters = await operator.ask("SELECT * FROM ops.dead_letters ORDER BY subject")
+
+    assert [(letter["reason"], letter["service"]) for letter in letters] == [
+        ("malformed", "ingest")
+    ] * 3
+    errors = [letter["error"] for letter in letters]
+    assert "images[0].reference" in errors[1]
+    assert "site and host" in errors[2]
+    assert letters[0]["payload"] == "{"
+    assert {row["host"] for row in await operator.ask("SELECT * FROM ops.hosts")} == {"web-4"}
+
+
+async def test_an_answer_that_contradicts_itself_is_refused_alone(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """P9: a digest that is none, a reference that is none; the answer after them is stored."""
+    good = answer()
+    bad_digest = msgspec.structs.replace(
+        answer("docker.io/library/bad:1"), outcome=msgspec.structs.replace(good.outcome, digest="x")
+    )
+    bad_name = msgspec.structs.replace(answer("docker.io/library/Bad:1"))
+    await agents.has("web-1", image())
+    for said in (bad_digest, bad_name, good):
+        await agents.answers(said)
+
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, verdict="current")
+        await wait_for(
+            lambda: operator.ask("SELECT * FROM ops.dead_letters OFFSET 1"), what="two letters"
+        )
+
+
+async def test_fields_of_a_later_version_are_ignored(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """An older reader understands a newer writer."""
+    message = msgspec.json.decode(codec.encode(inventory("web-1", [image()])))
+    message["new_field"] = {"a": 1}
+    message["images"][0]["new_field"] = 2
+    await agents.bus.publish(subjects.inventory("fra1", "web-1"), msgspec.json.encode(message))
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, host="web-1")

@@ -1,0 +1,240 @@
+"""What is done now and then, and rebuilding the database from NATS."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.commands import maintain, rebuild
+from imagedrift_ingest.core.retention import Retention
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import DeadLetter, RegistryState
+from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest
+from support.operator import wait_for
+
+REDIS = "docker.io/library/redis:7"
+
+
+@pytest.fixture
+async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """The database as its owner sees it."""
+    opened = await asyncpg.connect(dsn)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def filled(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator) -> None:
+    """Two hosts, one of them with an outdated image, and their facts stored; ingest has ended."""
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image(running=1), image(REDIS), place="dc1/rack-1/web-1")
+        await agents.has("web-2", image(), place="dc1/rack-2/web-2")
+        await operator.sees(NGINX, host="web-2")
+        await agents.answers(answer(version=2))
+        await agents.answers(answer(REDIS))
+        await operator.sees(REDIS, verdict="current")
+        await operator.sees(NGINX, verdict="outdated", host="web-1")
+
+
+@pytest.mark.usefixtures("filled")
+async def test_the_trend_is_kept_once_per_five_minutes(dsn: str, operator: Operator) -> None:
+    """Whoever takes it second changes nothing; the row is the summary."""
+    assert (await maintain(dsn)).done["trend_taken"] == 1
+    assert (await maintain(dsn)).done["trend_taken"] == 0
+    [row] = await operator.ask("SELECT * FROM ops.trend")
+    [summary] = await operator.ask("SELECT * FROM ops.fleet_summary")
+    assert row["taken_at"].timestamp() % 300 == 0
+    kept = summary.keys() - {"as_of"}
+    assert {name: row[name] for name in kept} == {name: summary[name] for name in kept}
+    assert (row["hosts"], row["images"], row["outdated"], row["current"]) == (2, 3, 2, 1)
+
+
+@pytest.mark.usefixtures("filled")
+async def test_a_host_that_is_silent_for_long_is_retired_and_counts_again_when_it_speaks(
+    dsn: str,
+    fresh_nats: NatsServer,
+    agents: Fleet,
+    operator: Operator,
+    connection: asyncpg.Connection,
+) -> None:
+    """Silent first, then gone with its images; its next inventory is a first one."""
+    await connection.execute(
+        "UPDATE fleet.host_state SET last_seen_at = NOW() - '40 days'::interval,"
+        " silent_at = now() - '40 days'::interval"
+        " WHERE host_id = (SELECT host_id FROM fleet.hosts WHERE host = 'web-1')"
+    )
+    [silent] = await operator.ask("SELECT host FROM ops.hosts WHERE silent")
+    assert silent == {"host": "web-1"}
+
+    assert (await maintain(dsn)).done["hosts_retired"] == 1
+    assert (await maintain(dsn)).done["hosts_retired"] == 0
+    assert [row["host"] for row in await operator.ask("SELECT * FROM ops.hosts")] == ["web-2"]
+    assert {row["host"] for row in await operator.ask("SELECT * FROM ops.comparisons")} == {"web-2"}
+
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image(running=1), image(REDIS))
+        await operator.sees(REDIS, host="web-1", verdict="current")
+    assert len(await operator.ask("SELECT * FROM ops.hosts")) == 2
+
+
+@pytest.mark.usefixtures("filled")
+async def test_what_nobody_has_is_removed_after_the_history_that_names_it(
+    dsn: str,
+    fresh_nats: NatsServer,
+    agents: Fleet,
+    operator: Operator,
+    connection: asyncpg.Connection,
+) -> None:
+    """An image is first marked, kept as long as history, then dropped with its reference."""
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image(running=1))
+
+        async def gone() -> bool:
+            return not await operator.comparisons(REDIS)
+
+        await wait_for(gone, what="the image is gone")
+    assert (await maintain(dsn)).done["images_marked"] == 1
+    assert (await maintain(dsn)).done["images_dropped"] == 0
+    [change] = await operator.ask("SELECT * FROM ops.host_history")
+    assert (change["reference"], change["new_digests"]) == (REDIS, None)
+
+    await connection.execute(
+        "UPDATE fleet.comparisons SET unused_since = unused_since - '2 years'::interval"
+    )
+    await connection.execute(
+        "UPDATE fleet.image_refs SET first_seen_at = first_seen_at - '2 years'::interval"
+    )
+    await connection.execute(
+        "UPDATE fleet.answers SET attempted_at = attempted_at - '2 years'::interval"
+    )
+    done = (await maintain(dsn)).done
+    assert (done["images_dropped"], done["references_dropped"]) == (1, 1)
+    left = await connection.fetch("SELECT reference FROM fleet.image_refs")
+    assert [row["reference"] for row in left] == [NGINX]
+
+
+async def test_months_are_made_ahead_and_dropped_after_their_retention(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    """Late rows move out of the default partition; old months go as a whole."""
+    await connection.execute(
+        """CREATE TABLE fleet.host_changes_202001 PARTITION OF fleet.host_changes
+             FOR VALUES FROM ('2020-01-01Z') TO ('2020-02-01Z')"""
+    )
+    insert = """INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, new_comparison_id)
+                  VALUES ($1::timestamptz, 1, 1, 1)"""
+    far = await connection.fetchval("SELECT now() + '3 months'::interval")
+    await connection.execute(insert, far)
+    await connection.execute(insert, NOW.replace(year=2020, month=1))
+    assert await connection.fetchval("SELECT count(*) FROM fleet.host_changes_default") == 1
+
+    done = (await maintain(dsn, Retention(history=400))).done
+    assert (done["months_made"], done["months_dropped"]) == (0, 1)
+    assert await connection.fetchval("SELECT fleet.make_months(4)") == 2
+    assert await connection.fetchval("SELECT count(*) FROM fleet.host_changes_default") == 0
+    assert await connection.fetchval("SELECT occurred_at FROM fleet.host_changes") == far
+
+
+@pytest.mark.usefixtures("filled")
+async def test_upkeep_is_done_by_one_replica_at_a_time(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    """A second one does not wait: it leaves the work to the first."""
+    async with connect.pool(dsn, connections=1) as pool:
+        upkeep = Upkeep(Database(pool))
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("SELECT pg_advisory_xact_lock(17687801, hashtext('take_trend'))")
+        assert await upkeep.take_trend() == 0
+        await transaction.rollback()
+        assert await upkeep.take_trend() == 1
+
+
+@pytest.mark.usefixtures("filled")
+async def test_a_registry_that_gets_configured_is_asked_from_then_on(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """`localhost` means nothing centrally, until an operator says what it means."""
+    own = "localhost:5000/app:1"
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-3", image(own))
+        await operator.sees(own, verdict="unknown", reason="refused", next_check_at=None)
+
+    async with connect.pool(dsn, connections=1) as pool:
+        assert await Upkeep(Database(pool)).apply_policy(lambda name: name == "localhost:5000") == 1
+    row = await operator.sees(own, verdict="unknown", reason="not_checked")
+    assert row["next_check_at"] is not None
+
+
+async def test_places_are_rolled_up_at_each_level(filled: None, operator: Operator) -> None:
+    """One row per place and level, with its hosts, the outdated and the silent of them."""
+    rows = await operator.ask("SELECT * FROM ops.places ORDER BY place")
+    assert [(row["place"], row["level"], row["hosts"], row["outdated"]) for row in rows] == [
+        ("dc1", 1, 2, 2),
+        ("dc1/rack-1", 2, 1, 1),
+        ("dc1/rack-1/web-1", 3, 1, 1),
+        ("dc1/rack-2", 2, 1, 1),
+        ("dc1/rack-2/web-2", 3, 1, 1),
+    ]
+    assert all(row["silent"] == 0 for row in rows)
+
+
+FACTS = {
+    "hosts": "SELECT site, host, hostname, labels, images, outdated, unknown, place FROM ops.hosts",
+    "comparisons": """SELECT site, host, reference, platform, image_id, local_digests,
+        remote_digest, verdict, reason, stale, error, running, containers, size, checked_at, tagged
+        FROM ops.comparisons""",
+    "registries": "SELECT * FROM ops.registries",
+    "dead_letters": "SELECT * FROM ops.dead_letters",
+    "tag_now": "SELECT reference, digest FROM ops.tag_history WHERE valid_to IS NULL",
+}
+
+
+async def facts(operator: Operator) -> dict[str, list[Any]]:
+    """Everything that is not history."""
+    return {name: sorted(map(repr, await operator.ask(sql))) for name, sql in FACTS.items()}
+
+
+@pytest.mark.parametrize("while_running", [False, True])
+async def test_an_emptied_database_is_rebuilt_from_nats_and_equals_the_old_one(
+    filled: None,
+    dsn: str,
+    fresh_nats: NatsServer,
+    agents: Fleet,
+    operator: Operator,
+    while_running: bool,
+) -> None:
+    """P4: by one command, whether ingest runs meanwhile or is started after it."""
+    bucket = await agents.bus.bucket(subjects.BUCKET_REGISTRIES)
+    state = RegistryState(registry="docker.io", rate_limit=100, observed_at=NOW)
+    await bucket.put(subjects.registry_key("docker.io", "anonymous"), codec.encode(state))
+    letter = DeadLetter(service="agent", subject="s", reason="r", received_at=NOW, payload=b"\x00")
+    await agents.bus.publish(subjects.dead("agent"), codec.encode(letter))
+
+    async with ingest(dsn, fresh_nats.url):
+
+        async def complete() -> bool:
+            now = await facts(operator)
+            return bool(now["registries"] and now["dead_letters"])
+
+        await wait_for(complete, what="everything is stored")
+        before = await facts(operator)
+        if while_running:
+            await rebuild(dsn, agents.bus, empty=True)
+            await wait_for(lambda: _equal(operator, before), what="the same facts")
+            await agents.has("web-1", image(version=7))
+            await operator.sees(NGINX, image_id=image(version=7).image_id)
+    if not while_running:
+        await rebuild(dsn, agents.bus, empty=True)
+        assert await operator.ask("SELECT * FROM ops.hosts") == []
+        async with ingest(dsn, fresh_nats.url):
+            await wait_for(lambda: _equal(operator, before), what="the same facts")
+
+
+async def _equal(operator: Operator, before: dict[str, list[Any]]) -> bool:
+    return await facts(operator) == before
