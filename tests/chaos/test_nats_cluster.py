@@ -1,0 +1,89 @@
+"""Three NATS servers, as in production: the one that leads is killed, and work goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from imagedrift_runtime import pull, streams
+from imagedrift_runtime.bus import AlreadyThere, Bus, NotPublished, Stored, connect
+from imagedrift_runtime.outcomes import Done, Outcome
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.ports import LOOPBACK, free_ports
+from imagedrift_schemas import subjects
+from support.nats_bus import until
+
+QUESTIONS = 300
+ELECTION_S = 30.0
+"""Servers elect a new leader within 4 to 9 s; the rest is for a busy machine."""
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[list[NatsServer]]:
+    """Three servers that replicate to each other."""
+    ports = free_ports(3)
+    routes = ", ".join(f'"nats://{LOOPBACK}:{port}"' for port in ports)
+    servers = [
+        NatsServer(
+            name=f"n{number}",
+            config_extra=f'cluster {{ name: c, listen: "{LOOPBACK}:{port}", routes: [{routes}] }}',
+        )
+        for number, port in enumerate(ports)
+    ]
+    try:
+        await asyncio.gather(*(asyncio.to_thread(server.start_blocking) for server in servers))
+        yield servers
+    finally:
+        await asyncio.gather(*(asyncio.to_thread(server.close) for server in servers))
+
+
+async def ask(bus: Bus, number: int) -> Stored | AlreadyThere:
+    """Ask a question until NATS has it."""
+    while True:
+        try:
+            return await bus.publish(f"drift.v1.lookup.hub.r.q{number}", b"?", ttl_s=300)
+        except NotPublished:
+            await asyncio.sleep(0.2)
+
+
+async def test_questions_outlive_the_server_that_leads_them(cluster: list[NatsServer]) -> None:
+    """Each is stored once and answered, though the leader dies half way."""
+    urls = [server.url for server in cluster]
+    answered: set[str] = set()
+    stopping = asyncio.Event()
+
+    async def answer(delivery: pull.Delivery) -> Outcome:
+        answered.add(delivery.subject)
+        return Done()
+
+    async with connect(urls, "ingest") as asking, connect(urls, "resolver") as answering:
+        first = await streams.ensure(asking, replicas=3)
+        second = await streams.ensure(asking, replicas=3)
+        loop = pull.each(
+            answering,
+            subjects.STREAM_LOOKUP,
+            "lane-hub",
+            answer,
+            service="t",
+            slots=16,
+            stopping=stopping,
+        )
+        task = asyncio.create_task(loop)
+        for number in range(QUESTIONS // 2):
+            await ask(asking, number)
+        leader = await _leader(asking)
+        next(server for server in cluster if server.name == leader).kill()
+        for number in range(QUESTIONS // 2, QUESTIONS):
+            await ask(asking, number)
+        await until(lambda: len(answered) == QUESTIONS, what="all answers", within_s=ELECTION_S)
+        again = await ask(asking, 0)
+        stopping.set()
+        await asyncio.wait_for(task, 10)
+
+    assert {step.action for step in first} == {"created"}
+    assert {step.action for step in second} == {"unchanged"}
+    assert again == AlreadyThere(), "the new leader knows what was asked"
+
+
+async def _leader(bus: Bus) -> str:
+    return str((await bus.js.stream_info(subjects.STREAM_LOOKUP)).cluster.leader)
