@@ -14,11 +14,11 @@ from imagedrift_sandbox.processes import ServiceProcess
 
 
 @pytest.fixture
-async def environment(nats_server: NatsServer) -> dict[str, str]:
+async def environment(fresh_nats: NatsServer) -> dict[str, str]:
     """What a resolver needs: a NATS server with the streams."""
-    async with bus.connect([nats_server.url], "test") as connection:
+    async with bus.connect([fresh_nats.url], "test") as connection:
         await streams.ensure(connection)
-    return {"NATS_URL": nats_server.url, "IMAGEDRIFT_LOG": "json"}
+    return {"NATS_URL": fresh_nats.url, "IMAGEDRIFT_LOG": "json"}
 
 
 async def test_a_service_is_ready_is_measured_and_stops(
