@@ -1,8 +1,12 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 VENV   := .venv
+# Files share a process, so that each process starts its servers once.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 BIN    := $(VENV)/bin
 MEMBERS := schemas runtime services/agent services/registry-resolver services/ingest sandbox cli
+MIGRATIONS := $(wildcard services/ingest/src/imagedrift_ingest/sql/migrations/*.sql)
+BENCHMARKS := dedup lookup budget "ingest --hosts 5000" "flip --hosts 5000" "queries --hosts 5000" agent end-to-end
 SOURCES := $(addsuffix /src,$(MEMBERS))
 
 .PHONY: help install demo test check format bench clean
@@ -28,14 +32,16 @@ check: install ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES) tests
 	$(BIN)/lint-imports
+	$(BIN)/squawk $(MIGRATIONS)
 	$(BIN)/python -m imagedrift_schemas.export --check
+	$(BIN)/python -m imagedrift_cli.reference --check
 
 format: install ## bring the sources into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 bench: install ## every benchmark, small
-	$(BIN)/imagedrift bench all
+	set -e; for each in $(BENCHMARKS); do sh -c "$(BIN)/imagedrift bench $$each"; done
 
 clean: ## remove what these commands made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
