@@ -50,8 +50,12 @@ class Desk:
     async def ask(self, reference: str, *, ttl_s: float = 300, **fields: Any) -> Answer:
         """Ask what a tag points to and wait for the answer."""
         question = resolve(reference, **fields)
-        await self.put(question, ttl_s)
+        await self.put_anew(question, ttl_s)
         return await self.answer(question)
+
+    async def put_anew(self, question: Question, ttl_s: float = 300) -> None:
+        """Put a question, once the server has forgotten the same one of before."""
+        await wait_for(lambda: self.put(question, ttl_s), what=f"{question} is taken")
 
     async def answer(self, question: Resolve, within_s: float = 30) -> Answer:
         """Wait for an answer to a question."""
@@ -73,7 +77,7 @@ class Desk:
             asked_at=now(),
             platforms=platforms,
         )
-        await self.put(question, 1)
+        await self.put_anew(question, 1)
 
         async def found() -> Described | None:
             known = await self.read(question, Described)

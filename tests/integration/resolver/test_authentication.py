@@ -1,0 +1,269 @@
+"""Authentication against the sandbox registry, imitating each vendor's way."""
+
+import asyncio
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.registry import Auth, Kind, SandboxRegistry, Scheme
+from imagedrift_schemas.v1 import Answer, Denied, Found
+from support.operator import wait_for
+from support.resolver import resolve, trusting, working
+
+USERS = {"robot$reader": "hunter2"}
+
+
+def with_password(home: Path, host: str, password: str = "hunter2") -> str:
+    """A `registries.toml` with a password in a file of its own."""
+    (home / "password").write_text(f"{password}\n")
+    return trusting(host, username="robot$reader", password_file=str(home / "password"))
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        pytest.param(Auth(scheme=Scheme.BEARER), id="token"),
+        pytest.param(Auth(scheme=Scheme.BEARER, token_field="access_token"), id="acr"),
+        pytest.param(Auth(scheme=Scheme.BEARER, token_field="both", expires_in=None), id="no-life"),
+        pytest.param(
+            Auth(
+                scheme=Scheme.BEARER,
+                challenges=(
+                    'Basic realm="gitea"',
+                    'Bearer realm="{realm}",service="{service}",scope="*"',
+                ),
+            ),
+            id="gitea",
+        ),
+        pytest.param(
+            Auth(
+                scheme=Scheme.BEARER,
+                challenges=(
+                    'BEARER realm="{realm}",service="{service}",scope="repository:user/image:pull"',
+                ),
+            ),
+            id="ghcr",
+        ),
+        pytest.param(
+            Auth(scheme=Scheme.BEARER, challenges=('Bearer realm="/token",service="{service}"',)),
+            id="relative",
+        ),
+    ],
+)
+async def test_an_anonymous_token_opens_public_images(
+    fresh_nats: NatsServer, tmp_path: Path, auth: Auth
+) -> None:
+    """The token's field, lifetime, challenge and scope differ by vendor; the answer does not."""
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        pushed = registry.push_image("team/app", "1.0")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            answer = await desk.ask(registry.reference("team/app", "1.0"))
+        assert isinstance(answer.outcome, Found)
+        assert answer.outcome.digest == pushed.digest
+        assert answer.credential == "anonymous"
+
+
+@pytest.mark.parametrize("scheme", [Scheme.BASIC, Scheme.BEARER])
+async def test_a_password_opens_private_images(
+    fresh_nats: NatsServer, tmp_path: Path, scheme: Scheme
+) -> None:
+    """From a file that `registries.toml` names, by Basic or for a token; the answer tells whose."""
+    auth = Auth(scheme=scheme, users=USERS, private=("*",))
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        pushed = registry.push_image("team/app", "1.0")
+        toml = with_password(tmp_path, registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answer = await desk.ask(registry.reference("team/app", "1.0"))
+        assert answer.last_digest == pushed.digest
+        assert answer.credential == "robot$reader"
+
+
+async def test_a_wrong_password_is_told_and_tried_once(
+    fresh_nats: NatsServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The registry sees it once; nobody else ever does."""
+    auth = Auth(scheme=Scheme.BASIC, users=USERS)
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        registry.push_image("team/app", "1.0")
+        toml = with_password(tmp_path, registry.host, "wrong-secret")
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answer = await desk.ask(registry.reference("team/app", "1.0"))
+            entry = await desk.answers.get(f"{registry.host}".replace(".", "=2E"))
+        assert isinstance(answer.outcome, Denied)
+        assert entry is None
+        sent = [seen.authorization for seen in registry.counts.requests]
+        assert sum(text is not None for text in sent) == 1
+    told = capfd.readouterr()
+    assert "wrong-secret" not in told.out + told.err + str(answer)
+
+
+async def test_an_identity_token_is_exchanged(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """By POST, as Docker's own logins to ACR and others do."""
+    auth = Auth(scheme=Scheme.BEARER, identity_tokens={"long-lived": "me"}, private=("*",))
+    (tmp_path / "token").write_text("long-lived")
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        pushed = registry.push_image("team/app", "1.0")
+        toml = trusting(registry.host, token_file=str(tmp_path / "token"))
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answer = await desk.ask(registry.reference("team/app", "1.0"))
+        assert answer.last_digest == pushed.digest
+        assert [s.method for s in registry.counts.requests if s.kind is Kind.TOKEN] == ["POST"]
+
+
+async def test_a_realm_on_another_host_gives_tokens(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """As Docker Hub's and GitLab's do; the credential goes there once the operator allows it."""
+    async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER, users=USERS)).serving() as realm:
+        auth = Auth(
+            scheme=Scheme.BEARER,
+            realm=f"http://localhost:{realm.port}/token",
+            users=USERS,
+            private=("*",),
+        )
+        async with SandboxRegistry(auth=auth, tokens=realm.tokens).serving() as registry:
+            pushed = registry.push_image("team/app", "1.0")
+            toml = with_password(tmp_path, registry.host)
+            reference = registry.reference("team/app", "1.0")
+            async with working(fresh_nats.url, tmp_path, toml) as desk:
+                refused = await desk.ask(reference, ttl_s=1)
+            assert realm.totals().total == 0
+            async with working(fresh_nats.url, tmp_path, toml + 'realms = ["localhost"]\n') as desk:
+                found = await desk.ask(registry.reference("team/app", "1.0"), ttl_s=1)
+    assert not isinstance(refused.outcome, Found)
+    assert found.last_digest == pushed.digest
+
+
+async def test_one_token_serves_all_who_need_it_at_once(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Tags of one repository share a token, however many are asked at the same moment."""
+    async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
+        references = []
+        for number in range(30):
+            registry.push_image("team/app", f"v{number}")
+            references.append(registry.reference("team/app", f"v{number}"))
+        toml = trusting(registry.host, max_connections=10)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = await asyncio.gather(*(desk.ask(each) for each in references))
+        assert all(isinstance(answer.outcome, Found) for answer in answers)
+        totals = registry.totals()
+        assert (totals.token_requests, totals.head_requests) == (1, 31)
+
+
+@pytest.mark.parametrize("status", [401, 400])
+async def test_a_token_that_ended_early_is_renewed(
+    fresh_nats: NatsServer, tmp_path: Path, status: int
+) -> None:
+    """Whatever the registry calls that: ECR Public says 400."""
+    auth = Auth(scheme=Scheme.BEARER, expired_status=status)
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        for tag in ("1", "2"):
+            registry.push_image("team/app", tag)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            await desk.ask(registry.reference("team/app", "1"))
+            registry.tokens.expire_all()
+            answer = await desk.ask(registry.reference("team/app", "2"))
+        assert isinstance(answer.outcome, Found)
+        assert registry.totals().token_requests == 2
+
+
+HELPER = """#!/bin/sh
+read server
+echo "$1 $server" >> {log}
+case "$server" in
+  {host}) echo '{{"ServerURL":"x","Username":"robot$reader","Secret":"hunter2"}}' ;;
+  *) echo "credentials not found in native keychain"; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("key", ["credsStore", "credHelpers"])
+async def test_a_helper_program_is_asked_for_the_credential(
+    fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """A real program speaking Docker's helper protocol; asked once, not for each question."""
+    auth = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        pushed = registry.push_image("team/app", "1")
+        registry.push_image("team/app", "2")
+        program = tmp_path / "docker-credential-vault"
+        log = tmp_path / "asked"
+        program.write_text(HELPER.format(host=registry.host, log=log))
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.getenv('PATH')}")
+        config = {key: "vault" if key == "credsStore" else {registry.host: "vault"}}
+        async with working(
+            fresh_nats.url, tmp_path, trusting(registry.host), docker_config=json.dumps(config)
+        ) as desk:
+            answer = await desk.ask(registry.reference("team/app", "1"))
+            other = await desk.ask(registry.reference("team/app", "2"))
+    assert answer.last_digest == pushed.digest
+    assert isinstance(other.outcome, Found)
+    assert answer.credential == "robot$reader"
+    assert log.read_text().splitlines() == [f"get {registry.host}"]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("exit 3", "exit code 3"),
+        ("echo secret-on-stdout; exit 1", "exit code 1"),
+        ("echo '<html>'", "printed no JSON"),
+        ("", "is not installed"),
+    ],
+)
+async def test_a_helper_that_fails_is_told(
+    fresh_nats: NatsServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    words: str,
+) -> None:
+    """One named for this registry must work; what it printed is not repeated."""
+    async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
+        registry.push_image("team/app", "1")
+        program = tmp_path / "docker-credential-vault"
+        if script:
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.getenv('PATH')}")
+        config = json.dumps({"credHelpers": {registry.host: "vault"}})
+        async with working(
+            fresh_nats.url, tmp_path, trusting(registry.host), docker_config=config
+        ) as desk:
+            answer = await desk.ask(registry.reference("team/app", "1"))
+        assert isinstance(answer.outcome, Denied)
+        assert words in answer.outcome.reason
+        assert "secret-on-stdout" not in str(answer)
+        assert registry.totals().total == 0
+
+
+async def test_what_a_credential_opened_is_not_served_without_it(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """P7: after the credential is gone the cached answer is no answer, and its digest not told."""
+    auth = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        registry.push_image("team/app", "1")
+        reference = registry.reference("team/app", "1")
+        question = resolve(reference)
+        async with working(
+            fresh_nats.url, tmp_path, with_password(tmp_path, registry.host)
+        ) as desk:
+            await desk.put(question, 1)
+            first = await desk.answer(question)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            again = resolve(reference, fresh_since=question.fresh_since)
+            await desk.put_anew(again)
+
+            async def without() -> Answer | None:
+                known: Answer | None = await desk.read(again, Answer)
+                return known if known and known.credential == "anonymous" else None
+
+            second: Answer = await wait_for(without, what="an answer without the credential")
+    assert isinstance(first.outcome, Found)
+    assert isinstance(second.outcome, Denied)
+    assert second.last_digest == ""
