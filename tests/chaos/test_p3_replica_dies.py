@@ -1,0 +1,49 @@
+"""P3 when a replica dies: only what it was asking at that moment is asked once more."""
+
+from pathlib import Path
+
+from imagedrift_sandbox.registry.faults import latency
+from imagedrift_sandbox.registry.server import SandboxRegistry
+from imagedrift_schemas import subjects
+from support.fleet import pulled, system
+from support.operator import wait_for
+
+IMAGES = 60
+CONNECTIONS = 8
+"""So many questions a replica has in flight."""
+AGAIN_S = 3
+"""After that long the server delivers again what the dead replica held."""
+
+
+async def test_p3_a_dead_replica_costs_at_most_what_it_had_in_flight(
+    registry: SandboxRegistry, tmp_path: Path
+) -> None:
+    """One of two resolvers is killed: every reference is answered, few are asked twice."""
+    registry.misbehave(latency(0.1))
+    named = f'[registry."{registry.host}"]\nscheme = "http"\nmax_connections = {CONNECTIONS}\n'
+    async with system(tmp_path, also=named, resolvers=2) as running:
+        lane = subjects.lane_consumer(registry.host)
+        js = running.hosts.bus.js
+        found = await js.consumer_info(subjects.STREAM_LOOKUP, lane)
+        await js.add_consumer(subjects.STREAM_LOOKUP, found.config.evolve(ack_wait=AGAIN_S))
+        images = [pulled(registry, f"app/{number}") for number in range(IMAGES)]
+        await running.hosts.have("web-1", *images)
+
+        async def half_are_asked() -> bool:
+            return registry.totals().head_requests >= IMAGES // 2
+
+        await wait_for(half_are_asked, what="it is in the middle of it")
+        victim = next(s for s in running.stack.services if s.name == "imagedrift-resolver")
+        victim.kill()
+
+        await wait_for(
+            lambda: running.operator.ask(
+                "SELECT 1 FROM ops.comparisons WHERE verdict = 'current' HAVING count(*) = $1",
+                IMAGES,
+            ),
+            what="every image is judged",
+        )
+        heads = [asked.get("manifest_head", 0) for asked in registry.totals().references.values()]
+        assert len(heads) == IMAGES
+        assert max(heads) <= 2
+        assert sum(heads) <= IMAGES + CONNECTIONS
