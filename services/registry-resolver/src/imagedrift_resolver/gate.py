@@ -69,7 +69,7 @@ class Gate:
         self._window = window.first_window(max_connections)
         self._breaker = breaker.Breaker()
         self._places = Places(self._room)
-        self._synced_at = float("-inf")
+        self._synced_at, self._has_synced = float("-inf"), False
         self._syncing = asyncio.Lock()
         self._dirty = False
         self._promised: deque[datetime] = deque()
@@ -192,14 +192,18 @@ class Gate:
         return [first + i * timedelta(seconds=1 / rate) for i in range(count)]
 
     async def _sync(self) -> None:
-        if time.monotonic() - self._synced_at < SYNC_S or self._syncing.locked():
+        if time.monotonic() - self._synced_at < SYNC_S:
+            return
+        if self._syncing.locked() and self._has_synced:  # what was known a moment ago will do
             return
         if self._dirty:
             await self._share()
             return
         async with self._syncing:
-            self._synced_at = time.monotonic()
+            if time.monotonic() - self._synced_at < SYNC_S:
+                return
             shared = await self._states.read(self._state.registry, self._state.credential)
+            self._synced_at, self._has_synced = time.monotonic(), True
             if shared:
                 self._state = budget.merged(shared, self._state)
 

@@ -1,0 +1,186 @@
+"""Budgets on real servers: stop before the limit, stay away after a 429, share both."""
+
+import asyncio
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.registry import Budget, Dialect, Kind, SandboxRegistry, Wait
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Answer, Found, Limited, RegistryState
+from support.operator import wait_for
+from support.resolver import Desk, now, resolve, trusting, working
+
+BOTH = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+
+
+def push(registry: SandboxRegistry, count: int) -> list[str]:
+    """Push images; their references."""
+    for number in range(count):
+        registry.push_image(f"app{number}", seed=number)
+    return [registry.reference(f"app{number}", "latest") for number in range(count)]
+
+
+async def ask_all(desk: Desk, references: list[str]) -> list[Answer]:
+    """Ask about all at once."""
+    return list(await asyncio.gather(*(desk.ask(reference) for reference in references)))
+
+
+async def state_of(desk: Desk, registry: str) -> RegistryState:
+    """Wait until something is shared about a registry."""
+    bucket = await desk.nats.bucket(subjects.BUCKET_REGISTRIES)
+    key = subjects.registry_key(registry, "anonymous")
+    entry = await wait_for(lambda: bucket.get(key), what=f"the state of {registry}")
+    return codec.decode(entry.value, RegistryState)
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [
+        Dialect.DOCKER_HUB,
+        Dialect.X_RATELIMIT,
+        Dialect.IETF_FIELDS,
+        Dialect.IETF_ONE,
+        Dialect.IETF_POLICY,
+    ],
+)
+async def test_a_published_limit_is_used_up_without_a_429(
+    fresh_nats: NatsServer, tmp_path: Path, dialect: Dialect
+) -> None:
+    """Ten are allowed: ten are asked, whatever the spelling, and the others are told why not."""
+    async with SandboxRegistry().serving() as registry:
+        references = push(registry, 16)
+        registry.limit(Budget(limit=10, window_s=600, kinds=BOTH, dialect=dialect))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            answers = await ask_all(desk, references)
+            state = await state_of(desk, registry.host)
+        assert sum(isinstance(answer.outcome, Found) for answer in answers) == 10
+        limited = [a.outcome for a in answers if isinstance(a.outcome, Limited)]
+        assert len(limited) == 6
+        assert all(outcome.until and outcome.until > now() for outcome in limited)
+        assert registry.totals().rejected == 0
+        assert (state.rate_limit, state.rate_remaining) == (10, 0)
+
+
+@pytest.mark.parametrize("wait", list(Wait))
+async def test_one_429_stops_everybody(fresh_nats: NatsServer, tmp_path: Path, wait: Wait) -> None:
+    """A limit that nobody published costs one request in vain; its end is read in any spelling."""
+    async with SandboxRegistry().serving() as registry:
+        references = push(registry, 8)
+        registry.limit(Budget(limit=3, window_s=300, kinds=BOTH, dialect=Dialect.NONE, wait=wait))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            answers = await ask_all(desk, references)
+            state = await state_of(desk, registry.host)
+        assert sum(isinstance(answer.outcome, Found) for answer in answers) == 3
+        assert registry.totals().rejected == 1
+        assert state.blocked_until is not None
+        told = wait in (Wait.SECONDS, Wait.DATE, Wait.EPOCH, Wait.X_EPOCH)
+        expected = timedelta(seconds=300 if told else 60)  # a HEAD has no body to tell it in
+        assert state.blocked_until - now() < 1.25 * expected
+        assert state.last_status == 429
+
+
+async def test_a_stop_outlives_the_resolver(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """A new replica asks nothing of a registry that told another one to wait."""
+    async with SandboxRegistry().serving() as registry:
+        references = push(registry, 3)
+        registry.limit(
+            Budget(limit=0, window_s=300, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.SECONDS)
+        )
+        toml = trusting(registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            await desk.ask(references[0])
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = await ask_all(desk, references[1:])
+        assert all(isinstance(answer.outcome, Limited) for answer in answers)
+        assert registry.totals().total == 1
+
+
+async def test_a_lane_of_its_own_is_paused_on_the_server(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """After a 429 no replica is even given a question, until the time is over."""
+    async with SandboxRegistry().serving() as registry:
+        references = push(registry, 3)
+        registry.limit(
+            Budget(limit=1, window_s=2, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.SECONDS)
+        )
+        toml = trusting(registry.host, max_connections=1)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            consumer = subjects.lane_consumer(registry.host)
+            await desk.ask(references[0])
+            await desk.ask(references[1])
+
+            async def paused() -> bool:
+                return (await desk.nats.lag(subjects.STREAM_LOOKUP, consumer)).paused
+
+            await wait_for(paused, what="the lane is paused")
+            last = await desk.ask(references[2])
+            assert not await paused()
+        assert isinstance(last.outcome, Found)
+        assert registry.totals().rejected == 1
+
+
+async def test_a_configured_pace_is_kept_by_all_replicas_together(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Two resolvers at ten requests a second make ten, not twenty."""
+    async with SandboxRegistry().serving() as registry:
+        references = push(registry, 20)
+        toml = trusting(registry.host, requests_per_second=10)
+        (tmp_path / "other").mkdir()
+        async with (
+            working(fresh_nats.url, tmp_path, toml) as desk,
+            working(fresh_nats.url, tmp_path / "other", toml),
+        ):
+            began = time.monotonic()
+            answers = await ask_all(desk, references)
+            took = time.monotonic() - began
+        assert all(isinstance(answer.outcome, Found) for answer in answers)
+        assert took > 1.7
+        assert took < 10
+
+
+async def test_docker_hub_spends_gets_on_descriptions_alone(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """HEADs go on when the pull limit is used up; a description then says so."""
+    async with SandboxRegistry().serving() as registry:
+        pushed = registry.push_image("library/app", "1")
+        registry.push_image("library/app", "2", seed=2)
+        registry.limit(Budget(limit=100, window_s=600, dialect=Dialect.DOCKER_HUB))
+        assert registry.meter is not None
+        for _ in range(85):
+            registry.meter.charge(Kind.MANIFEST_GET, "", time.time())  # noqa: TID251
+        toml = trusting("docker.io", endpoint=registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            first = await desk.ask("docker.io/library/app:1")
+            described = await desk.describe("docker.io/library/app:1", pushed.digest)
+            second = await desk.ask("docker.io/library/app:2")
+        assert isinstance(first.outcome, Found)
+        assert isinstance(second.outcome, Found)
+        assert isinstance(described.failure, Limited)
+        assert "kept for pulls" in described.failure.reason
+        assert registry.totals().get_requests == 0
+
+
+async def test_an_answer_in_the_cache_costs_nothing(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """A question that is delivered again, or asked by somebody else, is answered from the cache."""
+    async with SandboxRegistry().serving() as registry:
+        [reference] = push(registry, 1)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            question = resolve(reference)
+            await desk.put(question, 1)
+            first = await desk.answer(question)
+            await desk.put_anew(resolve(reference, fresh_since=question.fresh_since))
+            later = resolve(registry.reference("app0", "none"))
+            await desk.put(later)
+            await desk.answer(later)
+            assert await desk.read(question, Answer) == first
+        assert [s.reference for s in registry.counts.requests if s.method == "HEAD"] == [
+            "latest",
+            "none",
+        ]

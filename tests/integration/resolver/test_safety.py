@@ -1,0 +1,244 @@
+"""What must never happen on the wire, whoever names the image and whatever the registry says."""
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagedrift_resolver.adapters import sockets
+from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.url import Url
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
+from imagedrift_schemas.v1 import Answer, Found, Invalid, Refused, Unreachable
+from support.operator import wait_for
+from support.resolver import resolve, trusting, working
+
+
+def client() -> Http:
+    """A client with the machine's own trust."""
+    return Http(lambda _: ssl.create_default_context())
+
+
+async def send(url: Url, *, trusted: bool = False, cap: int = 1000) -> Reply | Trouble:
+    """Make one request with a client of its own."""
+    http = client()
+    try:
+        headers = [("Host", url.authority)]
+        return await http.send("GET", url, headers, cap=cap, trusted=trusted)
+    finally:
+        await http.close()
+
+
+async def test_an_inner_registry_is_asked_only_when_it_is_named(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Without an entry in `registries.toml` a loopback address is refused by name."""
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        async with working(fresh_nats.url, tmp_path, "") as desk:
+            answer = await desk.ask(registry.reference("app", "1"))
+        assert isinstance(answer.outcome, Refused)
+        assert registry.totals().total == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1"])
+async def test_a_name_that_resolves_to_an_inner_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """The check is made on the resolved address: a public-looking name gains nothing (SSRF)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    async def resolver(*_: Any, **__: Any) -> list[Any]:
+        return [(family, socket.SOCK_STREAM, 6, "", (address, 443))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolver)
+    got = await send(Url("https", "registry.example.org", 443, "/v2/"))
+    assert isinstance(got, Trouble)
+    assert got.forbidden
+    assert "registry.example.org is a " in got.reason
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name that resolves to something else the second time is not asked again (rebinding)."""
+    loop, asked, connected = asyncio.get_running_loop(), [], []
+
+    async def resolver(host: str, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        address = "1.1.1.1" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443))]
+
+    async def connection(_: Any, host: str, port: int) -> Any:
+        connected.append((host, port))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(loop, "getaddrinfo", resolver)
+    monkeypatch.setattr(loop, "create_connection", connection)
+    got = await send(Url("https", "registry.example.org", 443, "/v2/"))
+    assert isinstance(got, Trouble)
+    assert (asked, connected) == (["registry.example.org"], [("1.1.1.1", 443)])
+
+
+async def test_an_address_that_does_not_answer_gives_way_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of several addresses the forbidden are left out, and the first that connects is taken."""
+    monkeypatch.setattr(sockets, "NEXT_ADDRESS_S", 0.05)
+    loop, tried = asyncio.get_running_loop(), []
+
+    async def resolver(*_: Any, **__: Any) -> list[Any]:
+        addresses = ("10.0.0.1", "1.1.1.1", "8.8.8.8")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, 443)) for a in addresses]
+
+    async def connection(_: Any, host: str, port: int) -> Any:
+        tried.append(host)
+        if host == "1.1.1.1":
+            await asyncio.sleep(5)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(loop, "getaddrinfo", resolver)
+    monkeypatch.setattr(loop, "create_connection", connection)
+    got = await send(Url("https", "registry.example.org", 443, "/v2/"))
+    assert tried == ["1.1.1.1", "8.8.8.8"]
+    assert got == Trouble("registry.example.org: the connection was refused")
+
+
+async def test_a_redirect_takes_no_credential_along(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """The other host sees a request without `Authorization` (GHSA-vh4v-2xq2-g5cg)."""
+    (tmp_path / "password").write_text("hunter2")
+    async with SandboxRegistry().serving() as other, SandboxRegistry().serving() as registry:
+        other.push_image("app", "1")
+        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect=other.url))
+        toml = trusting(registry.host, username="me", password_file=str(tmp_path / "password"))
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answer = await desk.ask(registry.reference("app", "1"))
+        assert isinstance(answer.outcome, Found)
+        assert [seen.authorization for seen in other.counts.requests] == [None]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(kinds=(Kind.MANIFEST_GET,), body="x" * 5_000_000), Invalid),
+        (Fault(kinds=(Kind.MANIFEST_GET,), endless=True), Invalid),
+        (Fault(kinds=(Kind.MANIFEST_GET,), truncate=20), Invalid),
+        (Fault(kinds=(Kind.MANIFEST_GET,), headers={"Content-Encoding": "gzip"}), Invalid),
+        (Fault(kinds=(Kind.MANIFEST_GET,), drop=True), Unreachable),
+        (
+            Fault(
+                kinds=(Kind.MANIFEST_GET,),
+                headers={"Docker-Content-Digest": f"sha256:{'0' * 64}"},
+            ),
+            Invalid,
+        ),
+    ],
+)
+async def test_a_body_is_bounded_and_proves_itself(
+    fresh_nats: NatsServer, tmp_path: Path, fault: Fault, expected: type
+) -> None:
+    """Too large, endless (CVE-2020-1702), cut, compressed, missing, or another than its digest."""
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
+        registry.misbehave(fault)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            answer = await desk.ask(registry.reference("app", "1"))
+        assert isinstance(answer.outcome, expected)
+
+
+async def test_no_request_asks_for_compression(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """Bytes that count are bytes as sent: a small body cannot become a large one."""
+    seen: list[bytes] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, working(fresh_nats.url, tmp_path, trusting(host)) as desk:
+        await desk.ask(f"{host}/app:1")
+    assert seen[0].startswith(b"HEAD /v2/app/manifests/1 HTTP/1.1\r\n")
+    assert b"Accept-Encoding: identity\r\n" in seen[0]
+    assert b"User-Agent: imagedrift\r\n" in seen[0]
+    assert seen[0].count(b"application/vnd.") == 4
+
+
+async def test_a_certificate_that_is_not_trusted_is_no_registry(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Over https the certificate is checked; the reason says so."""
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, working(fresh_nats.url, tmp_path, f'[registry."{host}"]\n') as desk:
+        server.close()
+        answer = await desk.ask(f"{host}/app:1")
+    assert isinstance(answer.outcome, Unreachable)
+    assert "refused" in answer.outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"no json", "malformed"),
+        (b'{"type":"resolve"}', "malformed"),
+        (
+            b'{"type":"resolve","registry":"ghcr.io","repository":"../x","tag":"1",'
+            b'"asked_at":"2026-11-24T00:00:00Z","fresh_since":"2026-11-24T00:00:00Z"}',
+            "bad_reference",
+        ),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_a_dead_letter(
+    fresh_nats: NatsServer, tmp_path: Path, payload: bytes, reason: str
+) -> None:
+    """It is kept with its reason, and the next question is answered."""
+    from imagedrift_schemas import codec, subjects
+    from imagedrift_schemas.v1 import DeadLetter
+
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            await desk.nats.publish("drift.v1.lookup.other.x.y", payload)
+            answer = await desk.ask(registry.reference("app", "1"))
+
+            async def letter() -> Any:
+                info = await desk.nats.js.stream_info(subjects.STREAM_DEAD)
+                return info.state.messages
+
+            await wait_for(letter, what="a dead letter")
+            subject = subjects.dead("imagedrift-resolver")
+            message = await desk.nats.js.get_last_msg(subjects.STREAM_DEAD, subject)
+        assert isinstance(answer.outcome, Found)
+        assert codec.decode(message.data, DeadLetter).reason == reason
+
+
+async def test_an_answer_of_before_does_not_replace_a_newer_one(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """A resolver that was held up between request and answer finds the newer one and gives way."""
+    from imagedrift_resolver.adapters.jetstream import Cache
+
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            cache = Cache(desk.answers)
+            question = resolve(registry.reference("app", "1"))
+            _, revision = await cache.answer(question)
+            old = Answer(
+                registry=question.registry,
+                repository=question.repository,
+                tag=question.tag,
+                checked_at=question.asked_at,
+                outcome=Unreachable(reason="long ago"),
+            )
+            newer = await desk.ask(registry.reference("app", "1"))
+            assert await cache.keep(old, revision) == newer
+            assert await desk.read(question, Answer) == newer
