@@ -25,7 +25,7 @@ from imagedrift_runtime.answers import NoBus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.lag import reporting
 from imagedrift_runtime.nats_py import nats
-from imagedrift_runtime.soon import Soon, status
+from imagedrift_runtime.soon import Soon, is_delivery
 from imagedrift_runtime.waiting import backoff, unless, wait
 
 log = structlog.get_logger()
@@ -77,7 +77,7 @@ class Fetch:
     async def leave(self) -> None:
         """End the subscription, and give back what was not begun."""
         if self._soon:
-            self._held += [each for each in self._soon.waiting() if status(each) is None]
+            self._held += filter(is_delivery, self._soon.waiting())
         for message in self._held:
             with suppress(nats.errors.Error):
                 await message.nak()

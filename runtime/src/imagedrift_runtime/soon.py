@@ -64,7 +64,7 @@ class Soon:
 
     def _sort(self, arrived: list[Any]) -> list[Any]:
         """Tell messages from statuses of the server. Raises the error that one of them is."""
-        messages = [message for message in arrived if status(message) is None]
+        messages = [message for message in arrived if is_delivery(message)]
         self._standing -= len(messages)
         for message in arrived:
             ended = status(message)
@@ -78,3 +78,8 @@ class Soon:
 def status(message: Any) -> str | None:
     """Read the status that the server sent in place of a message; None for a message."""
     return message.headers.get("Status") if message.headers else None
+
+
+def is_delivery(message: Any) -> bool:
+    """Tell a message of a stream from a status, and from what anybody may send to an inbox."""
+    return status(message) is None and message.reply.startswith("$JS.ACK.")

@@ -228,3 +228,12 @@ async def test_messages_that_came_with_a_refusal_are_not_lost() -> None:
     assert [each.name for each in await messages(4)] == ["a"]
     assert [each.name for each in await messages(4)] == ["b"]
     assert bus.asked == [4, 4]
+
+
+async def test_what_is_no_delivery_is_not_handled() -> None:
+    """Anybody with the permission can send to an inbox; no handler sees it, and no loop ends."""
+    stray = Message("stray")
+    stray.reply = ""
+    messages, _, _ = fetching([stray], [stray, Message("a")])
+
+    assert [each.name for each in await messages(4)] == ["a"]
