@@ -100,5 +100,5 @@ async def test_a_strange_authority_is_a_fault(
             docker_host=engine.host.replace("tcp://", "https://"),
             docker_cert_path=str(strange_certificates),
         )
-        with pytest.raises(SourceFault, match="(?i)certificate.verify.failed"):
+        with pytest.raises(SourceFault, match=r"(?i)certificate.verify.failed"):
             await wiring.take_inventory(settings)
