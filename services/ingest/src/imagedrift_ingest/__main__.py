@@ -56,16 +56,19 @@ async def start(settings: IngestSettings, run: Process) -> None:
         ) as nats,
     ):
         database = connect.Database(pool, run.health)
-        await _await_schema(database, run)
+        await _await_database(database, Upkeep(database), known, run)
         if not run.stopping.is_set():
             await _serve(settings, run, database, nats, known)
 
 
-async def _await_schema(database: connect.Database, run: Process) -> None:
+async def _await_database(
+    database: connect.Database, upkeep: Upkeep, known: registries.Registries, run: Process
+) -> None:
     """Wait for the database; refuse to work on another schema than ours."""
     while not run.stopping.is_set():
         try:
             await database.transaction(migrations.check)
+            await upkeep.apply_policy(known.is_named)
         except migrations.WrongSchema as error:
             raise SettingsFault([f"DATABASE_URL: {error}"]) from error
         except Away as error:
@@ -83,7 +86,6 @@ async def _serve(
     known: registries.Registries,
 ) -> None:
     upkeep = Upkeep(database, settings.retention)
-    await upkeep.apply_policy(known.is_named)
     plan_now = asyncio.Event()
     announce_now = asyncio.Event()
     dictionary = Dictionary(database, known.is_named, settings.freshness)
@@ -107,7 +109,12 @@ async def _serve(
             pass
 
     async def note_heartbeats() -> None:
-        await hosts.alive(heartbeats.take())
+        signs = heartbeats.take()
+        try:
+            await hosts.alive(signs)
+        except Away:
+            heartbeats.put_back(signs)
+            raise
 
     pulled = [(subjects.STREAM_INVENTORY, ingest.inventories)] * settings.workers + [
         (f"KV_{subjects.BUCKET_DIGESTS}", ingest.digests),

@@ -114,7 +114,6 @@ class Heartbeats:
 
     def __init__(self) -> None:
         self._signs: dict[tuple[str, str], tuple[Alive, datetime]] = {}
-        self.any = asyncio.Event()
 
     async def hear(self, subject: str, payload: bytes) -> None:
         """Take in one message; one that is not about its subject's host is dropped."""
@@ -126,10 +125,12 @@ class Heartbeats:
             log.warning("heartbeat.rejected", subject=subject, error=str(error))
             return
         self._signs[alive.site, alive.host] = (alive, now())
-        self.any.set()
 
     def take(self) -> dict[tuple[str, str], tuple[Alive, datetime]]:
         """Return what has come in, and start anew."""
         signs, self._signs = self._signs, {}
-        self.any.clear()
         return signs
+
+    def put_back(self, signs: dict[tuple[str, str], tuple[Alive, datetime]]) -> None:
+        """Return what could not be stored; what came in since is newer."""
+        self._signs = signs | self._signs
