@@ -1,0 +1,126 @@
+"""Writes `docs/sql.md` from the comments in the database and the cookbook.
+
+DATABASE_URL=… python -m imagedrift_ingest.sql_reference > docs/sql.md
+"""
+
+import asyncio
+import importlib.resources
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final
+
+import asyncpg
+from msgspec import Struct
+
+from imagedrift_runtime import settings
+from imagedrift_runtime.settings import Variable
+
+HEAD: Final = """# SQL reference
+
+Generated from the comments in the database and from the cookbook: do not edit.
+`python -m imagedrift_ingest.sql_reference` writes it; a test tells when it is out of date.
+
+The schema `ops` holds views only. Names and meanings here are fixed: columns are added, never
+changed silently. Everything else in the database is private and may change with every release.
+
+## Who may read
+
+The role `imagedrift_operator` reads `ops` and nothing else. Give it to people and programs:
+
+```sql
+CREATE ROLE alice LOGIN PASSWORD '…' IN ROLE imagedrift_operator CONNECTION LIMIT 5;
+ALTER ROLE alice SET statement_timeout = '30s';
+ALTER ROLE alice SET default_transaction_read_only = on;
+ALTER ROLE alice SET search_path = ops;
+```
+
+The settings are repeated because PostgreSQL does not inherit them. Ingest itself needs
+`imagedrift_writer`; only `imagedrift migrate` and `rebuild` run as the owner of the schema.
+
+A dashboard that refreshes every few seconds should read `ops.trend`, not `ops.fleet_summary`.
+For one host ask `ops.hosts`, for all hosts at once `ops.host_counts`.
+
+## Views
+"""
+VIEWS: Final = """
+    SELECT c.relname AS view, obj_description(c.oid, 'pg_class') AS about, a.attname AS name,
+      CASE WHEN t.typname ~ '^_' THEN format_type(t.typelem, NULL) || '[]'
+        ELSE format_type(a.atttypid, a.atttypmod) END AS type,
+      col_description(c.oid, a.attnum) AS words
+    FROM pg_class AS c
+    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type AS t ON t.oid = a.atttypid
+    WHERE c.relnamespace = 'ops'::regnamespace AND c.relkind = 'v'
+    ORDER BY c.relname, a.attnum
+"""
+_RECIPE: Final = re.compile(r"^-- name: (\w+)\n-- (.+)\n((?:.+\n?)+)", re.MULTILINE)
+
+
+class Recipe(Struct, frozen=True):
+    """A question and the query that answers it."""
+
+    name: str
+    question: str
+    sql: str
+
+
+class _Settings(Struct, frozen=True):
+    database_url: Annotated[str, Variable("DATABASE_URL", "a migrated database")]
+
+
+def cookbook() -> list[Recipe]:
+    """Read the questions, in their order."""
+    source = importlib.resources.files("imagedrift_ingest") / "sql" / "cookbook.sql"
+    found = _RECIPE.findall(source.read_text(encoding="utf-8"))
+    return [Recipe(name, question, sql.strip()) for name, question, sql in found]
+
+
+async def render(connection: asyncpg.Connection) -> str:
+    """Write the reference from a migrated database."""
+    rows = await connection.fetch(VIEWS)
+    views: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        views.setdefault(row["view"], []).append(dict(row))
+    lines = [HEAD, *(line for view in views.values() for line in _view(view))]
+    lines += ["## Cookbook", "", "Every query here is run by a test.", ""]
+    lines += [line for recipe in cookbook() for line in _recipe(recipe)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _view(columns: list[Mapping[str, str]]) -> Iterable[str]:
+    yield f"### ops.{columns[0]['view']}"
+    yield ""
+    yield columns[0]["about"]
+    yield ""
+    yield "| column | type | meaning |"
+    yield "|---|---|---|"
+    for column in columns:
+        words = column["words"].replace("|", "\\|")
+        yield f"| {column['name']} | {_short(column['type'])} | {words} |"
+    yield ""
+
+
+def _recipe(recipe: Recipe) -> Iterable[str]:
+    yield f"### {recipe.question}"
+    yield ""
+    yield "```sql"
+    yield recipe.sql
+    yield "```"
+    yield ""
+
+
+def _short(name: str) -> str:
+    return name.replace("timestamp with time zone", "timestamptz")
+
+
+async def _main(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        sys.stdout.write(await render(connection))
+    finally:
+        await connection.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(settings.load(_Settings).database_url))
