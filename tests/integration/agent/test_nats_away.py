@@ -101,6 +101,31 @@ async def test_another_nats_is_told_everything(
     assert stored == 2
 
 
+async def test_a_host_whose_inventory_is_too_large_says_so(
+    engine: ScriptedEngine, tmp_path: Path
+) -> None:
+    """It lives, and the reason is seen where the host is; when it fits again, it is stored."""
+    memory, beats = StateFolder(str(tmp_path)), list[Alive]()
+
+    async def hear(_: str, payload: bytes) -> None:
+        beats.append(codec.decode(payload, Alive))
+
+    with NatsServer.start_sync(config_extra="max_payload: 8000") as small:
+        async with bus.connect([small.url], "test") as connection:
+            await streams.ensure(connection)
+            await connection.listen(subjects.ALIVE_ALL, hear)
+            populate(engine, images=40, containers=0)
+            async with running_agent(source_on(engine), RealOutlet(small.url), memory):
+                await until(lambda: bool(beats), "a sign of life")
+                change(engine, 2)
+                stored, last = await stored_after(small, 1)
+
+    assert "not stored" in beats[0].degraded
+    assert "payload" in beats[0].degraded.lower()
+    assert beats[0].content == ""
+    assert (stored, len(last.images)) == (1, 2)
+
+
 def source_on(engine: ScriptedEngine) -> Engine:
     """The adapter on the engine."""
     return Engine(lambda: Address(path=str(engine.path)))

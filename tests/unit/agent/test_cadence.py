@@ -35,7 +35,7 @@ def said(at: datetime = START, degraded: str = "", chance: float = 0.5) -> Said:
 def confirmed(fingerprint: str = "a", chance: float = 0.5) -> Speech:
     """A host whose inventory `a` was confirmed at the start."""
     speech = begin(Confirmed(), START, chance)
-    return published(speech, Confirmed(fingerprint, START), said(chance=chance))
+    return published(speech, Confirmed(fingerprint, "c", START), said(chance=chance))
 
 
 def test_what_is_new_is_published_at_once() -> None:
@@ -46,7 +46,7 @@ def test_what_is_new_is_published_at_once() -> None:
 
 def test_a_restart_does_not_repeat_what_was_confirmed() -> None:
     """A host that starts unchanged says that it lives, not what it has."""
-    speech = begin(Confirmed("a", START), START, 0.5)
+    speech = begin(Confirmed("a", "c", START), START, 0.5)
 
     assert next_step(speech, "a", "", START) == Beat()
 
@@ -87,7 +87,7 @@ def test_a_refusal_is_waited_out_within_the_window(failures: int, chance: float)
     """The wait doubles, is drawn at random, and never leaves the window."""
     speech = confirmed()
     for _ in range(failures):
-        speech = refused(speech, START, WITHIN_S, chance)
+        speech = refused(speech, Publish(), START, WITHIN_S, chance)
 
     step = next_step(speech, "b", "", START)
 
@@ -96,9 +96,29 @@ def test_a_refusal_is_waited_out_within_the_window(failures: int, chance: float)
     assert step == (Wait(expected) if expected > START else Publish())
 
 
+def test_a_host_whose_inventory_is_refused_still_lives() -> None:
+    """It beats when that is due, and the wait before the next try goes on as it was."""
+    speech = refused(begin(Confirmed(), START, 0.5), Publish(), START, WITHIN_S, 0.5)
+
+    beat = next_step(speech, "a", "too large", START)
+    after = beaten(speech, said(degraded="too large"))
+
+    assert beat == Beat()
+    assert next_step(after, "a", "too large", START) == Wait(START + timedelta(seconds=0.5))
+    assert after.failures == 1
+
+
+def test_a_sign_of_life_that_is_not_taken_is_repeated_after_a_wait() -> None:
+    """Not at once, and not only after the interval."""
+    speech = refused(confirmed(), Beat(), START, WITHIN_S, 0.5)
+
+    assert next_step(speech, "a", "", START) == Wait(START + timedelta(seconds=0.5))
+    assert next_step(speech, "a", "", START + timedelta(seconds=0.5)) == Beat()
+
+
 def test_a_clock_that_was_set_back_does_not_put_off_the_resend() -> None:
     """A confirmation from the future counts from now."""
-    speech = begin(Confirmed("a", START + timedelta(days=400)), START, 0.5)
+    speech = begin(Confirmed("a", "c", START + timedelta(days=400)), START, 0.5)
 
     assert next_step(speech, "a", "", START + RESEND_AFTER) == Publish()
 
@@ -138,12 +158,12 @@ class Conversation(RuleBasedStateMachine):
             match next_step(self.speech, self.newest, self.degraded, self.now):
                 case Wait():
                     return
-                case _ if not there:
-                    self.speech = refused(self.speech, self.now, WITHIN_S, chance)
+                case (Publish() | Beat()) as step if not there:
+                    self.speech = refused(self.speech, step, self.now, WITHIN_S, chance)
                     self.refused_last = True
                 case Publish():
                     self.nats = self.newest
-                    record = Confirmed(self.newest, self.now)
+                    record = Confirmed(self.newest, "c", self.now)
                     self.speech = published(self.speech, record, self.told(chance))
                 case Beat():
                     self.speech = beaten(self.speech, self.told(chance))

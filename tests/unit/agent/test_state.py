@@ -15,7 +15,7 @@ from imagedrift_schemas.v1 import Inventory
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 KEPT = Kept(
     "here",
-    Confirmed("abc", NOW),
+    Confirmed("abc", "sha256:1", NOW),
     Inventory(site="s", host="h", taken_at=NOW, content=f"sha256:{'0' * 64}"),
 )
 
@@ -80,5 +80,7 @@ def test_a_spoilt_id_is_made_up_anew(tmp_path: Path) -> None:
 
 def test_an_id_that_cannot_be_kept_is_a_fault_of_its_setting() -> None:
     """An id that changes with every start would be a new host each time."""
-    with pytest.raises(Unusable, match=r"IMAGEDRIFT_STATE_DIR: /proc/nowhere: .*IMAGEDRIFT_HOST_ID"):
+    with pytest.raises(
+        Unusable, match=r"IMAGEDRIFT_STATE_DIR: /proc/nowhere: .*IMAGEDRIFT_HOST_ID"
+    ):
         StateFolder("/proc/nowhere").host_id("web-1")

@@ -44,15 +44,10 @@ class Ledger:
         """Note that a look failed; the last inventory stands."""
         self._tell(reason)
 
-    def confirm(self, fingerprint: str, now: datetime) -> None:
+    def confirm(self, fingerprint: str, content: str, now: datetime) -> None:
         """Note that NATS has the inventory of this fingerprint."""
-        self.confirmed = Confirmed(fingerprint, now)
+        self.confirmed = Confirmed(fingerprint, content, now)
         self._keep()
-
-    @property
-    def content(self) -> str:
-        """Content of the newest inventory; empty while there is none."""
-        return self.newest.content if self.newest else ""
 
     def _keep(self) -> None:
         self._memory.keep(Kept(self._where, self.confirmed, self.newest))

@@ -40,6 +40,7 @@ class Speaker:
         self._return_within_s = return_within_s
         self._speech = cadence.begin(ledger.confirmed, world.now(), world.chance())
         self._seq = 0
+        self._not_stored = ""
 
     async def speak(self) -> None:
         """Connect, however long that takes, and speak for ever."""
@@ -49,7 +50,7 @@ class Speaker:
                 async with self._connect() as outlet:
                     await self._talk(outlet)
             except NotSaid as error:
-                self._refused(error)
+                self._refused(cadence.Beat(), error)
                 await asyncio.sleep(self._quiet_s())
 
     async def _talk(self, outlet: Outlet) -> None:
@@ -57,7 +58,7 @@ class Speaker:
             heed_cancellation()
             ledger, now = self._ledger, self._world.now()
             ledger.changed.clear()
-            step = cadence.next_step(self._speech, ledger.fingerprint, ledger.degraded, now)
+            step = cadence.next_step(self._speech, ledger.fingerprint, self._degraded(), now)
             try:
                 match step:
                     case cadence.Wait(until):
@@ -69,7 +70,8 @@ class Speaker:
                     case _:
                         assert_never(step)
             except NotSaid as error:
-                self._refused(error)
+                assert not isinstance(step, cadence.Wait)  # waiting says nothing
+                self._refused(step, error)
 
     async def _publish(self, outlet: Outlet) -> None:
         ledger = self._ledger
@@ -77,16 +79,20 @@ class Speaker:
         assert newest is not None  # it has a fingerprint
         said = replace(newest, boot=self._about.boot, seq=self._next_seq(), degraded=degraded)
         await outlet.publish(said)
-        now = self._world.now()
-        ledger.confirm(fingerprint, now)
+        self._not_stored = ""
+        ledger.confirm(fingerprint, said.content, self._world.now())
         self._speech = cadence.published(self._speech, ledger.confirmed, self._said(degraded))
         log.info("inventory.published", images=len(said.images), content=said.content, seq=said.seq)
 
     async def _beat(self, outlet: Outlet) -> None:
-        degraded, now = self._ledger.degraded, self._world.now()
-        said = statement.alive(self._about, self._ledger.content, self._next_seq(), degraded, now)
-        await outlet.beat(said)
+        degraded, now = self._degraded(), self._world.now()
+        content = self._ledger.confirmed.content
+        await outlet.beat(statement.alive(self._about, content, self._next_seq(), degraded, now))
         self._speech = cadence.beaten(self._speech, self._said(degraded))
+
+    def _degraded(self) -> str:
+        """Say why what NATS has of this host may be out of date."""
+        return self._ledger.degraded or self._not_stored
 
     def _said(self, degraded: str) -> cadence.Said:
         return cadence.Said(
@@ -96,9 +102,11 @@ class Speaker:
             chance=self._world.chance(),
         )
 
-    def _refused(self, error: NotSaid) -> None:
+    def _refused(self, step: cadence.Publish | cadence.Beat, error: NotSaid) -> None:
         now, chance = self._world.now(), self._world.chance()
-        self._speech = cadence.refused(self._speech, now, self._return_within_s, chance)
+        self._speech = cadence.refused(self._speech, step, now, self._return_within_s, chance)
+        if isinstance(step, cadence.Publish):
+            self._not_stored = f"the inventory is not stored: {error}"
         log.warning("inventory.refused", error=str(error), again_in_s=round(self._quiet_s(), 1))
 
     def _quiet_s(self) -> float:

@@ -5,6 +5,9 @@
     health of the source changed            ->  Beat at once
     a refusal                               ->  wait, longer each time, at random up to a bound
 
+A host whose inventory is refused again and again (it is too large, or not permitted) still beats:
+it lives, and can say what is wrong.
+
 Every wait is drawn at random, so that a fleet which lost its NATS together does not return
 together. Time and chance (0 <= chance < 1) are values; what is kept over a restart is `Confirmed`.
 """
@@ -21,9 +24,10 @@ FIRST_WAIT_S: Final = 1.0
 
 
 class Confirmed(Struct, frozen=True):
-    """What NATS has confirmed last: the fingerprint of an inventory, and when."""
+    """What NATS has confirmed last: the fingerprint and content of an inventory, and when."""
 
     fingerprint: str = ""
+    content: str = ""
     at: datetime | None = None
 
 
@@ -37,6 +41,8 @@ class Speech(Struct, frozen=True, kw_only=True):
     resend_at: datetime
     failures: int = 0
     quiet_until: datetime | None = None
+    is_refused: bool = False
+    """The last inventory that was published was refused."""
 
 
 class Said(Struct, frozen=True, kw_only=True):
@@ -74,32 +80,39 @@ def begin(confirmed: Confirmed, now: datetime, chance: float) -> Speech:
 
 def next_step(speech: Speech, fingerprint: str, degraded: str, now: datetime) -> Step:
     """Decide what to do now; an empty fingerprint means that no inventory is known yet."""
-    if speech.quiet_until and now < speech.quiet_until:
-        return Wait(speech.quiet_until)
-    if fingerprint and (fingerprint != speech.confirmed.fingerprint or now >= speech.resend_at):
+    quiet_until = speech.quiet_until or now
+    is_news = fingerprint != speech.confirmed.fingerprint or now >= speech.resend_at
+    if fingerprint and is_news and now >= quiet_until:
         return Publish()
-    if now >= speech.beat_at or degraded != speech.degraded:
+    if now >= speech.beat_at or (degraded != speech.degraded and now >= quiet_until):
         return Beat()
-    return Wait(min(speech.beat_at, speech.resend_at))
+    return Wait(min(speech.beat_at, quiet_until if now < quiet_until else speech.resend_at))
 
 
 def published(speech: Speech, confirmed: Confirmed, said: Said) -> Speech:
     """NATS has confirmed an inventory."""
     resend_at = said.at + RESEND_AFTER * _around_one(said.chance)
-    return replace(beaten(speech, said), confirmed=confirmed, resend_at=resend_at)
+    taken = replace(speech, confirmed=confirmed, resend_at=resend_at, is_refused=False)
+    return beaten(taken, said)
 
 
 def beaten(speech: Speech, said: Said) -> Speech:
     """A sign of life was given: the next comes within the interval, never later."""
     beat_at = said.at + timedelta(seconds=said.interval_s) * _around_one(said.chance)
-    return replace(speech, degraded=said.degraded, beat_at=beat_at, failures=0, quiet_until=None)
+    speech = replace(speech, degraded=said.degraded, beat_at=beat_at)
+    return speech if speech.is_refused else replace(speech, failures=0, quiet_until=None)
 
 
-def refused(speech: Speech, now: datetime, within_s: float, chance: float) -> Speech:
-    """Nothing was confirmed: wait at random, up to a bound that doubles with every failure."""
+def refused(
+    speech: Speech, step: Publish | Beat, now: datetime, within_s: float, chance: float
+) -> Speech:
+    """It was not taken: wait at random, up to a bound that doubles with every failure."""
     ceiling = min(within_s, FIRST_WAIT_S * 2 ** min(speech.failures, 16))
     quiet_until = now + timedelta(seconds=ceiling * chance)
-    return replace(speech, failures=speech.failures + 1, quiet_until=quiet_until)
+    speech = replace(speech, failures=speech.failures + 1, quiet_until=quiet_until)
+    if isinstance(step, Beat):
+        return replace(speech, beat_at=quiet_until)
+    return replace(speech, is_refused=True)
 
 
 def _around_one(chance: float) -> float:
