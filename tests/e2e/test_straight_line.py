@@ -93,7 +93,7 @@ async def test_a_replaced_image_is_outdated_until_its_container_is_recreated(
     await wait_for(lambda: no_rows(operator, reference, "outdated"), what="no outdated row is left")
 
 
-async def test_a_local_build_is_never_asked_of_the_registry(
+async def test_p2_a_local_build_is_never_asked_of_the_registry(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, operator: Operator
 ) -> None:
     """An image that was built and never pushed is `local`, and the registry hears nothing of it."""
