@@ -1,7 +1,7 @@
 """What listens on core NATS: handlers of messages that nobody stores, and micro services.
 
-Each is kept, so that a new client after a lost one gets it again, and so that the end can let it
-finish what it holds.
+Each is in force when the call returns: who asks then is heard. Each is kept, so that a new client
+after a lost one gets it again, and so that the end can let it finish what it holds.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from imagedrift_runtime import micro
+from imagedrift_runtime.answers import NoBus
 from imagedrift_runtime.link import CLOSE_WITHIN_S, Link
 from imagedrift_runtime.nats_py import nats
 
@@ -54,6 +55,8 @@ class Listening:
     async def _keep(self, start: Callable[[], Awaitable[Any]]) -> None:
         self._started.append(await start())
         self._starts.append(start)
+        with suppress(NoBus):  # away for now: the client subscribes again on its return
+            await self._link.probe()  # the server answers in order: now it knows
 
     async def _again(self) -> None:
         self._started.clear()
