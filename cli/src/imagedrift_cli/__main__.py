@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "why": "imagedrift_cli.operator:why",
     "migrate": "imagedrift_cli.deploy:migrate",
     "streams": "imagedrift_cli.deploy:make_streams",
+    "maintain": "imagedrift_cli.upkeep:maintain",
+    "rebuild": "imagedrift_cli.upkeep:rebuild",
     "bench": "imagedrift_cli.bench:bench",
 }
 

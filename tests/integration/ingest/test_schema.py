@@ -2,18 +2,21 @@
 
 import asyncio
 import shutil
+import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from imagedrift_ingest import migrations
 from imagedrift_ingest.__main__ import start
+from imagedrift_ingest.commands import maintain
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_sandbox.nats import NatsServer
-from support.ingest import Fleet, digest
+from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
 
 CONTRACT = {
     "comparisons": "site host hostname labels reference registry repository tag platform image_id"
@@ -162,6 +165,26 @@ async def test_the_writers_role_does_everything_ingest_does_but_no_ddl(dsn: str)
             await connection.execute("ALTER TABLE fleet.hosts ADD COLUMN mine text")
     finally:
         await connection.close()
+
+
+async def test_the_service_runs_as_a_member_of_the_writers_role(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """Only migrations need the owner."""
+    name = f"writer_{uuid.uuid4().hex}"
+    owner = await asyncpg.connect(dsn)
+    await owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x' IN ROLE imagedrift_writer")
+    try:
+        where = urlsplit(dsn)
+        as_writer = where._replace(netloc=f"{name}:x@{where.hostname}:{where.port}").geturl()
+        async with ingest(as_writer, fresh_nats.url):
+            await agents.has("web-1", image())
+            await agents.answers(answer())
+            await operator.sees(NGINX, verdict="current")
+        assert (await maintain(as_writer)).done["trend_taken"] == 1
+    finally:
+        await owner.execute(f"DROP ROLE {name}")
+        await owner.close()
 
 
 @pytest.mark.parametrize("version", range(1, len(migrations.known())))

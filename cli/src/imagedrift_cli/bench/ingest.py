@@ -94,8 +94,9 @@ class _Run:
         report.progress.print("raw COPY of the same rows")
         await self._stack.stop_services()
         rows = self._stack.home / "rows.copy"
-        table = {"schema_name": "fleet", "output": rows, "format": "binary"}
-        await self._db.copy_from_table("host_images", **table)
+        await self._db.copy_from_table(
+            "host_images", schema_name="fleet", output=rows, format="binary", timeout=WITHIN_S
+        )
         count = await self._db.fetchval("SELECT count(*) FROM fleet.host_images")
         await self._db.execute(CLEAR)
         await self._db.execute("CHECKPOINT")
@@ -163,6 +164,7 @@ class _Run:
                  n_tup_ins + n_tup_upd + n_tup_del AS image_rows
                FROM pg_stat_all_tables WHERE relid = 'fleet.host_images'::regclass"""
         )
+        assert row is not None
         return {name: int(row[name]) for name in ("wal", "image_rows")}
 
     async def _stored(self) -> bool:

@@ -75,5 +75,7 @@ REVOKE ALL ON FUNCTION fleet.drop_months(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION fleet.make_months(integer) TO imagedrift_writer;
 GRANT EXECUTE ON FUNCTION fleet.drop_months(timestamptz) TO imagedrift_writer;
 SELECT fleet.make_months(2);
+-- A service looks whether the schema is its own.
+GRANT SELECT ON public._pogo_migration TO imagedrift_writer;
 -- migrate: rollback
 -- Forward only.

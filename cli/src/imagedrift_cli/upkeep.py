@@ -1,0 +1,73 @@
+"""The commands that an operator runs on a working system: `maintain` and `rebuild`."""
+
+import asyncio
+from typing import Annotated
+
+import click
+from msgspec import Meta, Struct
+
+from imagedrift_cli.database import Unusable, database_url
+from imagedrift_ingest import commands, migrations
+from imagedrift_ingest.core.retention import Retention
+from imagedrift_ingest.service import Away
+from imagedrift_runtime import bus, settings
+from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.settings import Variable
+
+
+class RetentionSettings(Struct, frozen=True, kw_only=True):
+    """How long things are kept: the variables that ingest reads, too."""
+
+    retire_days: Annotated[
+        int, Meta(ge=1), Variable("IMAGEDRIFT_RETIRE_DAYS", "days until a silent host is given up")
+    ] = Retention().retire_after
+    history_days: Annotated[
+        int, Meta(ge=1), Variable("IMAGEDRIFT_HISTORY_DAYS", "days for which history is kept")
+    ] = Retention().history
+
+
+@click.command()
+def maintain() -> None:
+    """Do all upkeep of the database (DATABASE_URL) now.
+
+    Ingest does it in the background, too; running both is harmless.
+    """
+    try:
+        values = settings.load(RetentionSettings)
+        keep = Retention(retire_after=values.retire_days, history=values.history_days)
+        result = asyncio.run(commands.maintain(database_url(), keep))
+    except settings.SettingsFault as fault:
+        raise Unusable(str(fault)) from fault
+    except Away as error:
+        raise Unusable(f"the database does not work: {error}") from error
+    for name, count in result.done.items():
+        click.echo(f"{count:>8} {name.replace('_', ' ')}")
+
+
+@click.command()
+@click.option("--empty", is_flag=True, help="Forget every fact and all history before.")
+@click.confirmation_option(
+    "--yes", prompt="Read everything that NATS holds into the database again?"
+)
+def rebuild(empty: bool) -> None:
+    """Fill the database (DATABASE_URL) from what NATS (NATS_URL) holds.
+
+    For a database that was lost or restored from a copy. History is not on NATS: with --empty,
+    or in a new database, it starts anew.
+    """
+    try:
+        streams = asyncio.run(_rebuild(database_url(), settings.load(CommonSettings), empty))
+    except (settings.SettingsFault, bus.NoBus, migrations.WrongSchema) as error:
+        raise Unusable(str(error)) from error
+    except (Away, OSError) as error:
+        raise Unusable(f"the database does not work: {error}") from error
+    for name in streams:
+        click.echo(f"read again: {name}")
+    click.echo("ingest fills the database while it runs; `imagedrift status` shows how far it is")
+
+
+async def _rebuild(dsn: str, values: CommonSettings, empty: bool) -> list[str]:
+    async with bus.connect(
+        values.nats_url, "imagedrift-cli", credentials=values.nats_creds, ca=values.nats_ca
+    ) as nats:
+        return list(await commands.rebuild(dsn, nats, empty=empty))
