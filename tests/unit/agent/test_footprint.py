@@ -1,0 +1,22 @@
+"""What an agent loads when it starts: memory on every host of a fleet."""
+
+import subprocess
+import sys
+
+import pytest
+
+LISTED = "import sys, imagedrift_agent.__main__; print(*sys.modules)"
+
+
+@pytest.mark.parametrize(
+    "library", ["aiohttp", "httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click"]
+)
+def test_an_agent_does_not_load_what_it_may_never_use(library: str) -> None:
+    """Each of these costs megabytes; some are installed beside an agent, some come on demand."""
+    done = subprocess.run(
+        [sys.executable, "-c", LISTED], capture_output=True, text=True, check=True
+    )
+
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "nats" in loaded
+    assert library not in loaded
