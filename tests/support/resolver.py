@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from imagedrift_resolver.__main__ import start
+from imagedrift_resolver.__main__ import PARTS, start
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import bus, registries, streams
 from imagedrift_runtime.process import Process
@@ -130,9 +130,16 @@ async def working(
         **settings,
     )
     async with desk(url, toml) as at:
-        running = Process(("nats",))
+        running = Process(PARTS)
         task = asyncio.create_task(start(told, running))
+
+        async def ready() -> bool:
+            if task.done():
+                await task
+            return running.health.is_ready
+
         try:
+            await wait_for(ready, what="the resolver is ready")
             yield at
         finally:
             running.stopping.set()

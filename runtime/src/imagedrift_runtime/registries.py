@@ -58,7 +58,7 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is configured for one registry; the defaults are what holds for any other."""
 
     scheme: Literal["https", "http"] = "https"
-    endpoint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.\[\]:-]*$")] = ""
+    endpoint: str = ""
     ca: str = ""
     max_connections: Annotated[int, Meta(ge=1, le=1000)] | None = None
     requests_per_second: Annotated[float, Meta(gt=0, le=10_000)] | None = None
@@ -205,6 +205,12 @@ def _host_fault(host: str) -> str:
     return "" if reads_back else "write a registry's host, with a port where there is one"
 
 
+def _is_address(endpoint: str) -> bool:
+    port = endpoint.rpartition("]")[2].rpartition(":")[2] if ":" in endpoint else "443"
+    named = port if port.isdigit() else "443"  # an IPv6 address without a port
+    return not _host_fault(endpoint) and 1 <= int(named) <= 65535
+
+
 def _entry_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (key, what is wrong) for one registry's table."""
     known = Registry.__struct_fields__
@@ -218,6 +224,9 @@ def _entry_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 msgspec.convert({key: value}, Registry)
             except msgspec.ValidationError as error:
                 yield key, str(error).partition(" - at")[0]
+    endpoint = table.get("endpoint")
+    if isinstance(endpoint, str) and endpoint and not _is_address(endpoint):
+        yield "endpoint", "write a host, with a port from 1 to 65535 where there is one"
     if table.get("username") and not table.get("password_file"):
         yield "username", "needs password_file"
     if table.get("password_file") and not table.get("username"):

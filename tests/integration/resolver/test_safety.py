@@ -3,6 +3,9 @@
 import asyncio
 import socket
 import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
 from imagedrift_schemas.v1 import Answer, Found, Invalid, Refused, Unreachable
 from support.operator import wait_for
+from support.programs import require_program
 from support.resolver import resolve, trusting, working
 
 
@@ -171,17 +175,71 @@ async def test_no_request_asks_for_compression(fresh_nats: NatsServer, tmp_path:
     assert seen[0].count(b"application/vnd.") == 4
 
 
-async def test_a_certificate_that_is_not_trusted_is_no_registry(
-    fresh_nats: NatsServer, tmp_path: Path
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody trusts, and its key."""
+    home = tmp_path_factory.mktemp("tls")
+    key, made = home / "key.pem", home / "certificate.pem"
+    require_program("openssl", "apt-get install openssl")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", key, "-out", made),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return made, key
+
+
+@asynccontextmanager
+async def tls_registry(made: Path, key: Path) -> AsyncIterator[str]:
+    """Serve a registry over TLS that knows every tag; yields its host."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made, key)
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+                b"Content-Type: application/vnd.oci.image.index.v1+json\r\n"
+                b"Docker-Content-Digest: sha256:" + b"a" * 64 + b"\r\n\r\n"
+            )
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
+    fresh_nats: NatsServer, tmp_path: Path, certificate: tuple[Path, Path]
 ) -> None:
-    """Over https the certificate is checked; the reason says so."""
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, working(fresh_nats.url, tmp_path, f'[registry."{host}"]\n') as desk:
-        server.close()
-        answer = await desk.ask(f"{host}/app:1")
-    assert isinstance(answer.outcome, Unreachable)
-    assert "refused" in answer.outcome.reason
+    """With `ca` the registry answers over TLS; without it the reason names the certificate."""
+    async with tls_registry(*certificate) as host:
+        entry = f'[registry."{host}"]\n'
+        async with working(fresh_nats.url, tmp_path, entry) as desk:
+            refused = await desk.ask(f"{host}/app:1", ttl_s=1)
+        async with working(fresh_nats.url, tmp_path, f'{entry}ca = "{certificate[0]}"\n') as desk:
+            found = await desk.ask(f"{host}/app:1", ttl_s=1)
+            again = await desk.ask(f"{host}/app:2")
+    assert isinstance(refused.outcome, Unreachable)
+    assert "certificate is not trusted" in refused.outcome.reason
+    assert isinstance(found.outcome, Found)
+    assert isinstance(again.outcome, Found)
+
+
+async def test_a_server_without_tls_is_told_apart(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """A registry that speaks plain http is not spoken to in plain text unless configured so."""
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        entry = f'[registry."{registry.host}"]\n'
+        async with working(fresh_nats.url, tmp_path, entry) as desk:
+            answer = await desk.ask(registry.reference("app", "1"))
+        assert isinstance(answer.outcome, Unreachable)
+        assert "TLS failed" in answer.outcome.reason
+        assert registry.totals().total == 0
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,13 @@ def test_a_registry_with_a_limit_gets_its_own_lane() -> None:
     }
 
 
+def test_an_endpoint_is_a_host_with_or_without_a_port() -> None:
+    """A name, an address of either kind."""
+    for endpoint in ("mirror.lan", "mirror:5000", "10.0.0.5:5000", "[fd00::1]", "[fd00::1]:5000"):
+        known = registries.parse(f'[registry."docker.io"]\nendpoint = "{endpoint}"\n')
+        assert known.of("docker.io").endpoint == endpoint
+
+
 def test_registries_in_one_lane_add_their_limits() -> None:
     """A lane shared on purpose has room for the connections of all who share it."""
     known = registries.parse(
@@ -103,6 +110,8 @@ def test_names_of_docker_hub_are_one() -> None:
             "f:4: registry.a.b.scheme: Invalid enum value 'ftp'",
         ),
         ('[registry."a.b"]\nmax_connections = 0', "f:2: registry.a.b.max_connections: Expected"),
+        ('[registry."a.b"]\nendpoint = "x:0"', "f:2: registry.a.b.endpoint: write a host"),
+        ('[registry."a.b"]\nendpoint = "http://x"', "f:2: registry.a.b.endpoint: write a host"),
         ('[registry."a.b"]\nlane = "A B"', "f:2: registry.a.b.lane: Expected `str` matching"),
         ('[registry."a.b"]\nusername = "u"', "f:2: registry.a.b.username: needs password_file"),
         ('[registry."docker.io"]\n[registry."index.docker.io"]', "f:2: registry.index.docker.io"),

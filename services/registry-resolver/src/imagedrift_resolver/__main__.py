@@ -1,36 +1,32 @@
 """`imagedrift-resolver`: wires the resolver and runs it until it is told to stop."""
 
 import asyncio
-import ssl
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 
-import httpx
-
 from imagedrift_resolver.adapters.desk import Desk
-from imagedrift_resolver.adapters.directory import Directory, api_of
+from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
 from imagedrift_resolver.adapters.oci import Registries as Asking
+from imagedrift_resolver.adapters.trust import trust
 from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
-from imagedrift_resolver.settings import ResolverSettings
+from imagedrift_resolver.settings import ResolverSettings, check
 from imagedrift_runtime import bus, clock, process, pull, registries
 from imagedrift_runtime.registries import Registries
-from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas import subjects
 
 NAME = "imagedrift-resolver"
 ABOUT = "Answers questions about image references by asking their registries."
-SHORTEST_SECRET = 16
+PARTS = ("nats", "questions")
 
 
 def main() -> None:
     """Run the resolver; the process exits with its code."""
-    sys.exit(process.run(NAME, ResolverSettings, start, about=ABOUT, parts=("nats",)))
+    sys.exit(process.run(NAME, ResolverSettings, start, about=ABOUT, parts=PARTS))
 
 
 async def start(settings: ResolverSettings, running: process.Process) -> None:
@@ -67,6 +63,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
         sharing = asyncio.create_task(gates.share())
         try:
             async with webhook.serving(settings.webhook_port, settings.webhook_address):
+                running.health.ready("questions")
                 await pull_all(nats, known, resolver, running)
         finally:
             sharing.cancel()
@@ -91,28 +88,6 @@ async def pull_all(
                     stopping=running.stopping,
                 )
             )
-
-
-def check(settings: ResolverSettings) -> None:
-    """Refuse to take notifications from everybody. Raises `SettingsFault`."""
-    if settings.webhook_port and len(settings.webhook_secret) < SHORTEST_SECRET:
-        raise SettingsFault(
-            [
-                "IMAGEDRIFT_WEBHOOK_SECRET: needed with IMAGEDRIFT_WEBHOOK_PORT, "
-                f"at least {SHORTEST_SECRET} characters"
-            ]
-        )
-
-
-def trust(known: Registries) -> Callable[[str], ssl.SSLContext]:
-    """Return what tells which certificates a server may show: ours where configured."""
-    public = httpx.create_ssl_context()
-    own = {
-        api_of(registry, entry): ssl.create_default_context(cafile=entry.ca)
-        for registry, entry in known.named.items()
-        if entry.ca
-    }
-    return lambda authority: own.get(authority, public)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """What the resolver is told by its environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
 from imagedrift_runtime.connection import CommonSettings
-from imagedrift_runtime.settings import Variable
+from imagedrift_runtime.settings import SettingsFault, Variable
+
+SHORTEST_SECRET: Final = 16
 
 
 class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
@@ -38,3 +40,14 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
     def docker_folder(self) -> Path:
         """The folder of Docker's configuration."""
         return Path(self.docker_config).expanduser()
+
+
+def check(settings: ResolverSettings) -> None:
+    """Refuse to take notifications from everybody. Raises `SettingsFault`."""
+    if settings.webhook_port and len(settings.webhook_secret) < SHORTEST_SECRET:
+        raise SettingsFault(
+            [
+                "IMAGEDRIFT_WEBHOOK_SECRET: needed with IMAGEDRIFT_WEBHOOK_PORT, "
+                f"at least {SHORTEST_SECRET} characters"
+            ]
+        )

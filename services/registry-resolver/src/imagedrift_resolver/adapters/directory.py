@@ -11,7 +11,7 @@ from imagedrift_resolver.core.credential import (
 )
 from imagedrift_resolver.core.policy import registry_fault
 from imagedrift_resolver.core.site import HUB_API, Site
-from imagedrift_resolver.core.url import parse_url
+from imagedrift_resolver.core.url import BadUrl, parse_url
 from imagedrift_runtime.registries import Registries, RegistriesFault, Registry, read_secret
 from imagedrift_schemas.reference import DOCKER_HUB
 from imagedrift_schemas.v1 import Denied, Failure, Refused
@@ -40,12 +40,16 @@ class Directory:
         if fault:
             return Refused(reason=fault)
         entry = self._registries.of(registry)
+        try:
+            api = parse_url(f"{entry.scheme}://{api_of(registry, entry)}")
+        except BadUrl as error:
+            return Refused(reason=f"{registry}: {error}")
         credential = await self._credential(registry, entry)
         if isinstance(credential, Denied):
             return credential
         return Site(
             registry=registry,
-            api=parse_url(f"{entry.scheme}://{api_of(registry, entry)}"),
+            api=api,
             trusted=named,
             realms=frozenset(entry.realms),
             credential=credential,

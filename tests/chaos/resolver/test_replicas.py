@@ -1,0 +1,109 @@
+"""Any number of replicas: killing, pausing or adding one loses no question."""
+
+import asyncio
+from pathlib import Path
+
+from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.registry import SandboxRegistry
+from imagedrift_sandbox.registry.faults import latency
+from imagedrift_schemas import subjects
+from imagedrift_schemas.v1 import Found
+from support.operator import wait_for
+from support.resolver import Desk, desk, resolve, spawn, trusting
+
+REFERENCES = 30
+
+
+def push(registry: SandboxRegistry) -> list[str]:
+    """Push images; their references."""
+    for number in range(REFERENCES):
+        registry.push_image(f"app{number}", seed=number)
+    return [registry.reference(f"app{number}", "latest") for number in range(REFERENCES)]
+
+
+async def in_flight(at: Desk, registry: SandboxRegistry) -> int:
+    """How many questions are delivered and not settled."""
+    lane = subjects.lane_consumer(at.lanes.lane_of(registry.host))
+    return (await at.nats.lag(subjects.STREAM_LOOKUP, lane)).in_flight
+
+
+async def some(registry: SandboxRegistry) -> bool:
+    """Tell whether the registry was asked a few times."""
+    return registry.totals().total >= 5
+
+
+async def test_killed_paused_and_new_replicas_lose_no_question(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Each tag is found, with at most one request more for each that was in flight."""
+    async with SandboxRegistry().serving() as registry:
+        references = push(registry)
+        registry.misbehave(latency(0.05))
+        toml = trusting(registry.host, max_connections=6)
+        children: list[Child] = []
+        try:
+            async with desk(fresh_nats.url, toml) as at:
+                children += [spawn(fresh_nats.url, tmp_path / str(n), toml) for n in range(2)]
+                questions = [resolve(reference) for reference in references]
+                for question in questions:
+                    assert await at.put(question)
+                await wait_for(lambda: some(registry), what="the first requests")
+                held = await in_flight(at, registry)
+                children[1].pause()
+                children[0].kill()
+                children.append(spawn(fresh_nats.url, tmp_path / "2", toml))
+                await asyncio.sleep(0.5)
+                children[1].resume()
+                answers = [await at.answer(question, within_s=60) for question in questions]
+            assert all(isinstance(answer.outcome, Found) for answer in answers)
+            assert held > 0
+            assert REFERENCES <= registry.totals().head_requests <= REFERENCES + held
+        finally:
+            for child in children:
+                child.stop()
+
+
+async def test_two_resolvers_make_one_request_per_reference(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """P3: asked by many, in one freshness period, each reference costs its registry one HEAD."""
+    async with SandboxRegistry().serving() as registry:
+        references = push(registry)
+        toml = trusting(registry.host)
+        children = [spawn(fresh_nats.url, tmp_path / str(n), toml) for n in range(2)]
+        try:
+            async with desk(fresh_nats.url, toml) as at:
+                first = [resolve(reference) for reference in references]
+                taken = [await at.put(question) for question in first]
+                again = [await at.put(resolve(reference)) for reference in references * 3]
+                for question in first:
+                    await at.answer(question)
+            assert all(taken)
+            assert not any(again)
+            assert registry.totals().total == REFERENCES
+        finally:
+            for child in children:
+                child.stop()
+
+
+async def test_nats_may_go_away_and_come_back(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """Questions that wait in the stream are answered once the server is there again."""
+    async with SandboxRegistry().serving() as registry:
+        references = push(registry)
+        registry.misbehave(latency(0.02))
+        toml = trusting(registry.host, max_connections=2)
+        child = spawn(fresh_nats.url, tmp_path / "one", toml)
+        try:
+            async with desk(fresh_nats.url, toml) as at:
+                questions = [resolve(reference) for reference in references]
+                for question in questions:
+                    assert await at.put(question)
+                await wait_for(lambda: some(registry), what="the first requests")
+            await asyncio.to_thread(fresh_nats.kill)
+            await fresh_nats.restart()
+            async with desk(fresh_nats.url, toml) as at:
+                answers = [await at.answer(question, within_s=90) for question in questions]
+            assert all(isinstance(answer.outcome, Found) for answer in answers)
+        finally:
+            child.stop()

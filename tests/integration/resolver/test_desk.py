@@ -1,0 +1,166 @@
+"""The shared cache for others: the micro service, and notifications of a push."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from imagedrift_runtime.bus import Refused
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.ports import free_port
+from imagedrift_sandbox.registry import SandboxRegistry
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Answer
+from support.operator import wait_for
+from support.resolver import Desk, resolve, trusting, working
+
+SECRET = "a-secret-of-the-webhook"
+
+
+async def lookup(desk: Desk, payload: bytes) -> Answer:
+    """Ask the micro service."""
+    return codec.decode(await desk.nats.request(subjects.RESOLVER_LOOKUP, payload), Answer)
+
+
+async def test_the_cache_can_be_asked_over_nats(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """By reference, in the service that `nats micro ls` shows; nothing is asked of a registry."""
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        reference = registry.reference("app", "1")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            known = await desk.ask(reference)
+            assert await lookup(desk, reference.encode()) == known
+            assert await lookup(desk, json.dumps({"reference": reference}).encode()) == known
+            answer = await desk.nats.client.request("$SRV.INFO.imagedrift-resolver", b"")
+            info = json.loads(answer.data)
+        assert [endpoint["name"] for endpoint in info["endpoints"]] == ["lookup"]
+        assert registry.totals().total == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b"ghcr.io/nobody/asked:1", "404"),
+        (b"NOT A REFERENCE", "400"),
+        (b"{", "400"),
+        (b"", "400"),
+        (f"ghcr.io/a/b@sha256:{'a' * 64}".encode(), "400"),
+    ],
+)
+async def test_a_question_that_has_no_answer_is_told_why(
+    fresh_nats: NatsServer, tmp_path: Path, payload: bytes, code: str
+) -> None:
+    """As an error of the service, with a sentence."""
+    async with working(fresh_nats.url, tmp_path) as desk:
+        with pytest.raises(Refused) as caught:
+            await lookup(desk, payload)
+    assert caught.value.code == code
+    assert caught.value.text
+
+
+async def test_what_a_credential_opened_is_told_to_its_holder_alone(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """P7: who does not go by that credential learns that there is something, and no more."""
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        reference = registry.reference("app", "1")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            private = replace(await desk.ask(reference), credential="me")
+            await desk.answers.put(subjects.answer_key(private), codec.encode(private))
+            with pytest.raises(Refused) as caught:
+                await lookup(desk, reference.encode())
+            mine = json.dumps({"reference": reference, "credential": "me"}).encode()
+            assert await lookup(desk, mine) == private
+    assert caught.value.code == "403"
+    assert private.last_digest not in caught.value.text
+
+
+async def post(
+    port: int, body: bytes, *, secret: str = SECRET, head: bytes | None = None
+) -> tuple[int, bytes]:
+    """Send a notification; the status and text that came back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    told = (
+        head
+        or (
+            f"POST /?secret={secret} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
+    )
+    writer.write(told + body)
+    await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 15)
+    writer.close()
+    status, _, text = answer.partition(b"\r\n\r\n")
+    return int(status.split()[1]), text
+
+
+def notification(host: str, *tags: str) -> bytes:
+    """What the Docker registry sends."""
+    events = [
+        {
+            "action": "push",
+            "target": {"repository": "app", "tag": tag},
+            "request": {"host": host},
+        }
+        for tag in tags
+    ]
+    return json.dumps({"events": events}).encode()
+
+
+async def test_a_notification_makes_a_known_tag_be_asked_at_once(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Although its question would be refused for another hour; an unknown tag is not asked."""
+    port = free_port()
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1", seed=1)
+        reference = registry.reference("app", "1")
+        settings: dict[str, Any] = {"webhook_port": port, "webhook_secret": SECRET}
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host), **settings) as desk:
+            await desk.ask(reference, ttl_s=3600)
+            moved = registry.push_image("app", "1", seed=2)
+            question = resolve(reference)
+            assert not await desk.put(question)
+            status, text = await post(port, notification(registry.host, "1", "2"))
+            assert (status, text) == (202, b"1 of 2 tags are looked up again\n")
+
+            async def renewed() -> bool:
+                return bool((await desk.read(question, Answer)).last_digest == moved.digest)
+
+            await wait_for(renewed, what="the answer after the push")
+        assert registry.totals().head_requests == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "secret", "head", "status"),
+    [
+        (b"{}", SECRET, None, 400),
+        (b"no json", SECRET, None, 400),
+        (b'{"events":[]}', SECRET, None, 202),
+        (b'{"events":[]}', "wrong", None, 401),
+        (b"", SECRET, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"", SECRET, b"nonsense\r\n\r\n", 400),
+        (b"", SECRET, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400),
+        (b"x" * 1_100_000, SECRET, None, 413),
+    ],
+)
+async def test_what_is_no_notification_is_refused_with_its_reason(
+    fresh_nats: NatsServer,
+    tmp_path: Path,
+    body: bytes,
+    secret: str,
+    head: bytes | None,
+    status: int,
+) -> None:
+    """Another method, no HTTP, too large, without the secret, or nothing that makes sense."""
+    port = free_port()
+    settings: dict[str, Any] = {"webhook_port": port, "webhook_secret": SECRET}
+    async with working(fresh_nats.url, tmp_path, "", **settings):
+        got, text = await post(port, body, secret=secret, head=head)
+    assert got == status
+    assert text
+    assert SECRET.encode() not in text

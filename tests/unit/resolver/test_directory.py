@@ -1,0 +1,81 @@
+"""From a registry's name to the site that is asked."""
+
+from pathlib import Path
+
+import pytest
+
+from imagedrift_resolver.adapters.directory import Directory
+from imagedrift_resolver.core.credential import (
+    Anonymous,
+    Credential,
+    IdentityToken,
+    Password,
+    Secret,
+)
+from imagedrift_resolver.core.site import Site
+from imagedrift_runtime.registries import Registries, parse
+from imagedrift_schemas.v1 import Denied, Refused
+
+
+class Others:
+    """Credentials of somewhere else, and who asked for them."""
+
+    def __init__(self, answer: Credential | Denied | None = None) -> None:
+        self.answer = answer or Anonymous()
+        self.asked: list[str] = []
+
+    async def of(self, registry: str) -> Credential | Denied:
+        """Give the same to everybody."""
+        self.asked.append(registry)
+        return self.answer
+
+
+async def site(registry: str, toml: str = "", others: Others | None = None) -> Site:
+    """Look a registry up that can be asked."""
+    found = await Directory(parse(toml), others or Others()).site(registry)
+    assert isinstance(found, Site)
+    return found
+
+
+async def test_docker_hub_is_asked_at_its_own_address() -> None:
+    """`docker.io` answers at `registry-1.docker.io`."""
+    assert str((await site("docker.io")).api) == "https://registry-1.docker.io/"
+    assert str((await site("ghcr.io")).api) == "https://ghcr.io/"
+
+
+async def test_a_mirror_is_not_shown_what_was_meant_for_the_registry() -> None:
+    """Docker's configuration is searched for the mirror's own credential."""
+    others = Others(Password("me", Secret("x")))
+    found = await site("docker.io", '[registry."docker.io"]\nendpoint = "mirror:5000"\n', others)
+    assert (str(found.api), found.namespace) == ("https://mirror:5000/", "docker.io")
+    assert others.asked == ["mirror:5000"]
+
+
+async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
+    """And from nowhere else where they are configured; a missing file is no anonymity."""
+    (tmp_path / "s").write_text("hunter2\n")
+    entry = '[registry."a.example"]\n'
+    found = await site("a.example", f'{entry}username="me"\npassword_file="{tmp_path}/s"\n')
+    assert found.credential == Password("me", Secret("hunter2"))
+    found = await site("a.example", f'{entry}token_file="{tmp_path}/s"\n')
+    assert found.credential == IdentityToken(Secret("hunter2"))
+    toml = f'{entry}username="me"\npassword_file="{tmp_path}/none"\n'
+    denied = await Directory(parse(toml), Others()).site("a.example")
+    assert isinstance(denied, Denied)
+    assert "none: this secret cannot be read" in denied.reason
+
+
+@pytest.mark.parametrize(
+    "registry", ["localhost:5000", "10.0.0.1", "registry.example.org:99999", "[::::::]:5000"]
+)
+async def test_what_cannot_be_asked_is_refused(registry: str) -> None:
+    """Inner machines, and addresses that are none."""
+    refused = await Directory(Registries(), Others()).site(registry)
+    assert isinstance(refused, Refused)
+    assert refused.reason
+
+
+async def test_a_credential_that_cannot_be_had_is_a_denial() -> None:
+    """The registry is not asked anonymously in its place."""
+    denied = Denied(reason="the helper failed")
+    assert await Directory(Registries(), Others(denied)).site("ghcr.io") == denied
