@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Protocol
 
 from imagedrift_agent.adapters import jetstream
@@ -103,10 +104,16 @@ async def running_agent(
     health: EngineHealth | None = None,
     host: str = "h1",
     where: str = "",
+    now: Callable[[], datetime] = clock.now,
 ) -> AsyncIterator[None]:
     """Run an agent for the length of an `async with`."""
     stopping = asyncio.Event()
-    world = World(now=clock.now, chance=random.random, engine_is=health or EngineHealth())
+    world = World(
+        now=now,
+        steady=clock.now,
+        chance=random.random,
+        engine_is=health or EngineHealth(),
+    )
     task = asyncio.create_task(
         report(
             About(site="test", host=host, interval_s=interval_s, boot="b"),

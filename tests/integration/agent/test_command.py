@@ -76,6 +76,15 @@ def test_what_only_the_start_finds_is_told_alike(
     assert "Traceback" not in done.stderr
 
 
+def test_faults_that_only_the_start_finds_are_told_together() -> None:
+    """The operator corrects them in one go."""
+    done = run("--source=images.txt", IMAGEDRIFT_STATE_DIR="/proc/nowhere")
+
+    assert done.returncode == 2
+    assert "IMAGEDRIFT_SOURCE" in done.stderr
+    assert "IMAGEDRIFT_STATE_DIR" in done.stderr
+
+
 def test_help_lists_every_setting() -> None:
     """With its default and a sentence."""
     done = run("--help")

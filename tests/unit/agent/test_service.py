@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -141,3 +142,14 @@ async def test_a_fault_is_said_once_and_so_is_its_end(fault: str) -> None:
 
     assert [beat.degraded for beat in outlet.beats] == [fault, ""]
     assert len(outlet.inventories) == 1
+
+
+async def test_a_clock_that_is_set_back_silences_nobody() -> None:
+    """Waiting is measured by what only goes on; the clock is only told."""
+    outlet, shown = RecordingOutlet(), [datetime(2026, 11, 23, tzinfo=UTC)]
+    async with running_agent(QuietSource(), outlet, interval_s=1, now=lambda: shown[0]):
+        await until(lambda: bool(outlet.beats), "a sign of life")
+        shown[0] -= timedelta(hours=5)
+        await until(lambda: outlet.beats[-1].at == shown[0], "one after the clock was set back")
+
+    assert outlet.inventories[0].taken_at - outlet.beats[-1].at == timedelta(hours=5)

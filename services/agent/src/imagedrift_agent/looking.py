@@ -26,7 +26,7 @@ class Watcher:
         self._ledger = ledger
         self._world = world
         self._pending = debounce.Pending()
-        self._look_at: datetime = world.now()
+        self._look_at: datetime = world.steady()
         self._heard_something = asyncio.Event()
 
     async def follow(self) -> None:
@@ -63,7 +63,7 @@ class Watcher:
 
     def _heard(self, event: Event | None) -> None:
         """Note an event; None, like a reload of the engine, may have hidden any number of them."""
-        now = self._world.now()
+        now = self._world.steady()
         if event is None or event.type == "daemon":
             self._look_at = now
         else:
@@ -74,7 +74,7 @@ class Watcher:
         while True:
             self._heard_something.clear()
             due = min(self._look_at, self._pending.due or self._look_at)
-            wait = (due - self._world.now()).total_seconds()
+            wait = (due - self._world.steady()).total_seconds()
             if wait <= 0:
                 return
             await first_of(self._heard_something, wait)
@@ -94,7 +94,7 @@ class Watcher:
             log.info("inventory.changed", images=len(inventory.images), **survey.census.skipped)
 
     def _look_in(self, seconds: float) -> None:
-        self._look_at = self._world.now() + timedelta(seconds=seconds)
+        self._look_at = self._world.steady() + timedelta(seconds=seconds)
 
     def _back_off_s(self, failures: int) -> float:
         return float(min(self._about.interval_s, 2 ** min(failures - 1, 10)))

@@ -56,8 +56,13 @@ class Memory(Protocol):
 
 
 class World(Struct, frozen=True, kw_only=True):
-    """Time, chance, and who is told when the engine fails (with a reason) or works (with none)."""
+    """Time, chance, and who is told when the engine fails (with a reason) or works (with none).
+
+    `now` is what the clock shows, for what is said; `steady` only ever goes on, for waiting: a
+    clock that is set back by an hour must not silence a host for an hour.
+    """
 
     now: Callable[[], datetime]
+    steady: Callable[[], datetime]
     chance: Callable[[], float]
     engine_is: Callable[[str], None]

@@ -38,7 +38,7 @@ class Speaker:
         self._ledger = ledger
         self._world = world
         self._return_within_s = return_within_s
-        self._speech = cadence.begin(ledger.confirmed, world.now(), world.chance())
+        self._speech = cadence.begin(ledger.confirmed, world.steady(), world.chance())
         self._seq = 0
         self._not_stored = ""
 
@@ -56,7 +56,7 @@ class Speaker:
     async def _talk(self, outlet: Outlet) -> None:
         while True:
             heed_cancellation()
-            ledger, now = self._ledger, self._world.now()
+            ledger, now = self._ledger, self._world.steady()
             ledger.changed.clear()
             step = cadence.next_step(self._speech, ledger.fingerprint, self._degraded(), now)
             try:
@@ -96,22 +96,22 @@ class Speaker:
 
     def _said(self, degraded: str) -> cadence.Said:
         return cadence.Said(
-            at=self._world.now(),
+            at=self._world.steady(),
             degraded=degraded,
             interval_s=self._about.interval_s,
             chance=self._world.chance(),
         )
 
     def _refused(self, step: cadence.Publish | cadence.Beat, error: NotSaid) -> None:
-        now, chance = self._world.now(), self._world.chance()
+        now, chance = self._world.steady(), self._world.chance()
         self._speech = cadence.refused(self._speech, step, now, self._return_within_s, chance)
         if isinstance(step, cadence.Publish):
             self._not_stored = f"the inventory is not stored: {error}"
         log.warning("inventory.refused", error=str(error), again_in_s=round(self._quiet_s(), 1))
 
     def _quiet_s(self) -> float:
-        quiet_until = self._speech.quiet_until or self._world.now()
-        return max(0.0, (quiet_until - self._world.now()).total_seconds())
+        quiet_until = self._speech.quiet_until or self._world.steady()
+        return max(0.0, (quiet_until - self._world.steady()).total_seconds())
 
     def _next_seq(self) -> int:
         self._seq += 1

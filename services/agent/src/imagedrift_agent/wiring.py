@@ -4,9 +4,12 @@ import hashlib
 import random
 import secrets
 import socket
+import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypeVar
 
 from imagedrift_agent.adapters import jetstream
 from imagedrift_agent.adapters.engine import Engine
@@ -25,20 +28,28 @@ from imagedrift_runtime.process import Process
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas.v1 import Inventory
 
+S = TypeVar("S")
+T = TypeVar("T")
+
 SERVICE = "imagedrift-agent"
 
 
 async def start(settings: AgentSettings, running: Process) -> None:
     """Wire an agent together and let it run. Raises `SettingsFault`."""
     memory = StateFolder(settings.state_dir)
-    source = source_of(settings)
-    about = about_of(settings, host_id(settings, memory))
+    source, host = _all_or_faults(lambda: source_of(settings), lambda: host_id(settings, memory))
+    about = about_of(settings, host)
     await report(
         about,
         source,
         connector(settings, about.host, running.health),
         memory,
-        World(now=clock.now, chance=random.random, engine_is=_engine_health(running.health)),
+        World(
+            now=clock.now,
+            steady=_steady(clock.now()),
+            chance=random.random,
+            engine_is=_engine_health(running.health),
+        ),
         running.stopping,
         where=_where(settings, about),
         return_within_s=settings.return_within,
@@ -122,6 +133,26 @@ def connector(settings: AgentSettings, host: str, health: Health | None) -> Conn
         ca=settings.nats_ca,
         health=health,
     )
+
+
+def _all_or_faults(first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
+    """Make both, or raise one `SettingsFault` of all that is wrong."""
+    faults: list[str] = []
+    made: list[Any] = []
+    for make in (first, second):
+        try:
+            made.append(make())
+        except SettingsFault as fault:
+            faults += fault.faults
+    if faults:
+        raise SettingsFault(faults)
+    return made[0], made[1]
+
+
+def _steady(began: datetime) -> Callable[[], datetime]:
+    """Time since the start, on top of when that was; it does not follow when the clock is set."""
+    origin = time.monotonic()
+    return lambda: began + timedelta(seconds=time.monotonic() - origin)
 
 
 def _engine_health(health: Health) -> Callable[[str], None]:

@@ -1,0 +1,1 @@
+"""What the agent touches: engines, files, NATS, the state folder."""
