@@ -149,6 +149,13 @@ reconnects = Counter(
     "how",
 )
 
+# --- Agent --------------------------------------------------------------------------------------
+
+looks = Counter("looks_total", "Looks at the engine: changed, unchanged, failed.", "outcome")
+looking = Histogram("look_seconds", "How long a look at the engine took.", buckets=_SHORT)
+host_images = Gauge("host_images", "Images in the newest inventory of this host.")
+signs_of_life = Counter("signs_of_life_total", "Signs of life: said, failed.", "outcome")
+
 # --- Ingest -------------------------------------------------------------------------------------
 
 inventories = Counter(

@@ -116,6 +116,7 @@ async def test_everything_that_a_host_is_told_is_said(
         log = tmp_path / "log"
         async with ServiceProcess.start("imagedrift-agent", environment, log=log) as agent:
             await until(lambda: any(each.host == "told" for each in said), "the inventory")
+            metrics = await agent.metrics()
             code = await agent.stop()
 
     inventory = next(each for each in said if each.host == "told")
@@ -124,6 +125,8 @@ async def test_everything_that_a_host_is_told_is_said(
     assert inventory.place == "dc1/pve-3/lxc-104"
     assert inventory.interval_s == 77
     assert inventory.content == codec.content_hash(inventory.images)
+    assert "imagedrift_host_images 2.0" in metrics
+    assert 'imagedrift_looks_total{outcome="changed"} 1.0' in metrics
     assert code == 0
 
 

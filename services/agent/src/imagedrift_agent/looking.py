@@ -11,6 +11,7 @@ from imagedrift_agent.core.survey import SourceFault, Survey
 from imagedrift_agent.ledger import Ledger
 from imagedrift_agent.ports import Source, World
 from imagedrift_agent.waiting import first_of
+from imagedrift_runtime import metrics
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ class Watcher:
             self._pending = debounce.Pending()
             self._look_in(self._about.interval_s)
             try:
-                survey = await self._source.take()
+                survey = await self._take()
             except SourceFault as fault:
                 failures += 1
                 self._failed(str(fault))
@@ -60,6 +61,12 @@ class Watcher:
             else:
                 failures = 0
                 self._found(survey)
+
+    async def _take(self) -> Survey:
+        began = self._world.steady()
+        survey = await self._source.take()
+        metrics.looking.observe((self._world.steady() - began).total_seconds())
+        return survey
 
     def _heard(self, event: Event | None) -> None:
         """Note an event; None, like a reload of the engine, may have hidden any number of them."""
@@ -82,6 +89,7 @@ class Watcher:
     def _failed(self, reason: str) -> None:
         if reason != self._ledger.degraded:
             log.warning("look.failed", reason=reason)
+        metrics.looks.add(outcome="failed")
         self._world.engine_is(reason)
         self._ledger.may_be_old(reason)
 
@@ -90,7 +98,10 @@ class Watcher:
         if self._ledger.degraded:
             log.info("look.recovered", after=self._ledger.degraded)
         self._world.engine_is("")
-        if self._ledger.found(inventory):
+        is_news = self._ledger.found(inventory)
+        metrics.looks.add(outcome="changed" if is_news else "unchanged")
+        metrics.host_images.set(len(inventory.images))
+        if is_news:
             log.info("inventory.changed", images=len(inventory.images), **survey.census.skipped)
 
     def _look_in(self, seconds: float) -> None:

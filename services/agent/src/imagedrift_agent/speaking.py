@@ -16,6 +16,7 @@ from imagedrift_agent.core import cadence, statement
 from imagedrift_agent.ledger import Ledger
 from imagedrift_agent.ports import NotSaid, Outlet, World
 from imagedrift_agent.waiting import first_of, heed_cancellation
+from imagedrift_runtime import metrics
 
 log = structlog.get_logger()
 
@@ -88,6 +89,7 @@ class Speaker:
         degraded, now = self._degraded(), self._world.now()
         content = self._ledger.confirmed.content
         await outlet.beat(statement.alive(self._about, content, self._next_seq(), degraded, now))
+        metrics.signs_of_life.add(outcome="said")
         self._speech = cadence.beaten(self._speech, self._said(degraded))
 
     def _degraded(self) -> str:
@@ -107,6 +109,8 @@ class Speaker:
         self._speech = cadence.refused(self._speech, step, now, self._return_within_s, chance)
         if isinstance(step, cadence.Publish):
             self._not_stored = f"the inventory is not stored: {error}"
+        else:
+            metrics.signs_of_life.add(outcome="failed")
         log.warning("inventory.refused", error=str(error), again_in_s=round(self._quiet_s(), 1))
 
     def _quiet_s(self) -> float:
