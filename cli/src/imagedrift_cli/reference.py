@@ -19,6 +19,7 @@ from imagedrift_cli.database import DatabaseSettings
 from imagedrift_cli.deploy import StreamSettings
 from imagedrift_cli.scan.shared import SharedSettings
 from imagedrift_cli.up import UpSettings
+from imagedrift_cli.upkeep import RetentionSettings
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.connection import CommonSettings
@@ -28,14 +29,19 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift-agent", AgentSettings),
     ("imagedrift-resolver", ResolverSettings),
     ("imagedrift-ingest", IngestSettings),
-    ("imagedrift migrate, and the operator's commands", DatabaseSettings),
+    ("imagedrift migrate, rebuild, and the operator's commands", DatabaseSettings),
     ("imagedrift streams", StreamSettings),
+    ("imagedrift maintain", RetentionSettings),
     ("imagedrift scan", SharedSettings),
     ("imagedrift up", UpSettings),
 )
 """Who reads which settings, beside those that every service has."""
 
 _ALSO: Final = {
+    "imagedrift migrate, rebuild, and the operator's commands": (
+        "`rebuild` reads those of every service as well."
+    ),
+    "imagedrift maintain": "`DATABASE_URL`, and:",
     "imagedrift scan": "Those of `imagedrift-agent` and `imagedrift-resolver`, and:",
 }
 """Whose settings a reader takes as well."""
@@ -77,7 +83,9 @@ def commands_page() -> str:
     """Return docs/cli.md."""
     opening = "# The `imagedrift` command"
     settings = "What each command reads of its environment is in [settings.md](settings.md)."
-    helps = [f"## {name}\n\n```\n{text}\n```" for name, text in _helps(imagedrift, "imagedrift")]
+    helps = [
+        f"## {name}\n\n```\n{text}\n```" for name, text in _helps(imagedrift, "imagedrift", None)
+    ]
     return "\n\n".join([opening, _GENERATED, settings, *helps]) + "\n"
 
 
@@ -107,16 +115,18 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> str:
     return "\n".join(lines)
 
 
-def _helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+def _helps(
+    command: click.Command, name: str, parent: click.Context | None
+) -> Iterator[tuple[str, str]]:
     """Yield each command's name in full and its help, a group before what is in it."""
     context = click.Context(
-        command, info_name=name, terminal_width=_WIDTH, **command.context_settings
+        command, parent, name, terminal_width=_WIDTH, **command.context_settings
     )
-    yield name, command.get_help(context)
+    yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
             if found := command.get_command(context, child):
-                yield from _helps(found, f"{name} {child}")
+                yield from _helps(found, child, context)
 
 
 def _repository() -> Path:

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import re
 from pathlib import Path
+from typing import TypeGuard
 
 import msgspec
 import pytest
@@ -21,23 +22,23 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 def settings_classes() -> set[type[msgspec.Struct]]:
     """Every class of settings in the services and the command, found by looking."""
-    found = set()
+    found: set[type[msgspec.Struct]] = set()
     for package in (imagedrift_agent, imagedrift_resolver, imagedrift_ingest, imagedrift_cli):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.endswith("__main__"):
                 continue
-            for thing in vars(importlib.import_module(module.name)).values():
-                if (
-                    isinstance(thing, type)
-                    and issubclass(thing, msgspec.Struct)
-                    and is_settings(thing)
-                ):
-                    found.add(thing)
+            found |= {
+                thing
+                for name, thing in vars(importlib.import_module(module.name)).items()
+                if not name.startswith("_") and is_settings(thing)
+            }
     return found
 
 
-def is_settings(kind: type[msgspec.Struct]) -> bool:
-    """Whether the fields of a Struct are variables of the environment."""
+def is_settings(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+    """Whether a thing is a Struct whose fields are variables of the environment."""
+    if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
+        return False
     try:
         return bool(describe(kind))
     except TypeError:
