@@ -13,13 +13,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from imagedrift_sandbox.ports import LOOPBACK
 
 Fault = Literal["", "hangs", "nonsense", "fails", "hangs up"]
 
 _VERSIONED = re.compile(r"^/v[0-9.]+(?=/)")
+
+
+class Refusal(NamedTuple):
+    """An answer that is an error, in place of a document."""
+
+    status: int
 
 
 class ScriptedEngine:
@@ -140,10 +146,11 @@ class ScriptedEngine:
         if path == "/events":
             await self._stream_events(writer)
             return False
-        if path in self.answers:
-            _send(writer, 200, json.dumps(self.answers[path]).encode())
+        answer = self.answers.get(path, Refusal(404))
+        if isinstance(answer, Refusal):
+            _send(writer, answer.status, b'{"message":"this is refused"}')
         else:
-            _send(writer, 404, b'{"message":"no such thing"}')
+            _send(writer, 200, json.dumps(answer).encode())
         await writer.drain()
         return True
 

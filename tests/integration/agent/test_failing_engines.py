@@ -10,7 +10,7 @@ import pytest
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.http import EngineFault
 from imagedrift_agent.core.address import Address
-from imagedrift_sandbox.engine import Fault, ScriptedEngine, populate
+from imagedrift_sandbox.engine import Fault, Refusal, ScriptedEngine, populate
 from support.agents import EngineHealth, RecordingMemory, RecordingOutlet, running_agent, until
 
 faults = pytest.mark.parametrize(
@@ -137,6 +137,26 @@ async def test_an_image_that_goes_during_a_look_is_passed_over(engine: ScriptedE
 
     assert len(survey.census.images) == 2
     assert survey.census.skipped == {"image_gone": 1}
+
+
+@pytest.mark.parametrize("answer", [Refusal(500), "no details", {"Id": 7}], ids=repr)
+async def test_a_broken_image_spares_the_others(engine: ScriptedEngine, answer: Any) -> None:
+    """It is told by what the list says of it, counted, and asked for again at the next look."""
+    broken = engine.answers["/images/json"][0]["Id"]
+    good, engine.answers[f"/images/{broken}/json"] = (
+        engine.answers[f"/images/{broken}/json"],
+        answer,
+    )
+    source = source_on(engine)
+
+    first = await source.take()
+    engine.answers[f"/images/{broken}/json"] = good
+    second = await source.take()
+
+    assert [i.reference for i in first.census.images] == [i.reference for i in second.census.images]
+    assert first.census.skipped == {"broken": 1}
+    assert second.census.skipped == {}
+    assert first.census.images[0].repo_digests == second.census.images[0].repo_digests
 
 
 @pytest.mark.parametrize(

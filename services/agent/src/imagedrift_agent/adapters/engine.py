@@ -19,6 +19,7 @@ from imagedrift_agent.adapters.http import (
     Connection,
     EngineFault,
     NotThere,
+    Refused,
 )
 from imagedrift_agent.core import records
 from imagedrift_agent.core.address import Address
@@ -55,6 +56,7 @@ class Engine:
         self._answer_within_s = answer_within_s
         self._version = records.Version()
         self._images: dict[records.ImageSummary, records.Image] = {}
+        self._broken: set[records.ImageSummary] = set()
         self._configured: dict[str, str] = {}
 
     async def take(self) -> Survey:
@@ -91,8 +93,10 @@ class Engine:
         containers = await self._with_references(pool, prefix, listed)
         wanted = _wanted(summaries, containers)
         images = await self._with_details(pool, wanted, by_digest=info.has_containerd_store)
+        census = take_census(images, containers)
+        broken = {"broken": len(self._broken)} if self._broken else {}
         return Survey(
-            census=take_census(images, containers),
+            census=msgspec.structs.replace(census, skipped={**census.skipped, **broken}),
             engine="podman" if _is_podman(version) else "docker",
             engine_version=version.version,
             os=version.os,
@@ -130,14 +134,25 @@ class Engine:
     async def _with_details(
         self, pool: _Pool, wanted: list[records.ImageSummary], *, by_digest: bool
     ) -> list[records.Image]:
-        """Read the details of images; those that did not change are known already."""
+        """Read the details of images; those that did not change are known already.
+
+        An engine can have one broken image among good ones: that is told by what the list says.
+        """
         query = "?manifests=1" if wants_manifests(self._version) else ""
         prefix = path_prefix(self._version)
-        self._images = {known: self._images[known] for known in wanted if known in self._images}
+        known = self._images.keys() - self._broken
+        self._images = {each: self._images[each] for each in wanted if each in known}
+        self._broken.clear()
 
         async def detail(connection: Connection, summary: records.ImageSummary) -> None:
             target = f"{prefix}/images/{quote(summary.id, safe=':')}/json{query}"
-            found = await _get(connection, target, records.Image)
+            try:
+                found = await _get(connection, target, records.Image)
+            except NotThere:
+                raise
+            except Refused:
+                self._broken.add(summary)
+                found = records.known_by_list(summary, self._version)
             digest = records.image_id(found.id) if by_digest else summary.digest
             self._images[summary] = msgspec.structs.replace(found, digest=digest)
 
@@ -174,9 +189,11 @@ async def _get(connection: Connection, target: str, kind: type[U]) -> U:
 
 def _decode(target: str, body: bytes, kind: type[U]) -> U:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return records.read(body, kind)
     except msgspec.DecodeError as error:
-        raise EngineFault(f"GET {target}: not what an engine says: {error}") from error
+        raise Refused(
+            f"GET {target.partition('?')[0]}: not what an engine says: {error}"
+        ) from error
 
 
 def _wanted(

@@ -30,7 +30,11 @@ class EngineFault(SourceFault):
     """The engine cannot be reached, is too slow, or says what we do not understand."""
 
 
-class NotThere(EngineFault):
+class Refused(EngineFault):
+    """The engine answered this call with an error, or with what it never says there."""
+
+
+class NotThere(Refused):
     """The engine knows no such image or container (it went while we were looking)."""
 
 
@@ -121,8 +125,8 @@ class Connection:
             self.close()
 
 
-def _refused(target: str, status: int, body: bytes) -> EngineFault:
-    kind = NotThere if status == 404 else EngineFault
+def _refused(target: str, status: int, body: bytes) -> Refused:
+    kind = NotThere if status == 404 else Refused
     return kind(
         f"GET {target.partition('?')[0]}: {status} {body[:200].decode(errors='replace').strip()}"
     )

@@ -1,11 +1,16 @@
 """What an engine says: the few fields of its API that we read, by the API's own names.
 
 Decoded strictly by type and leniently otherwise: unknown fields are passed over, and a field that
-some engine version does not have is empty here. Every type is of the Docker Engine API, which
-Podman speaks as well.
+some engine or version does not have, or has as null, is empty here (`read`). Every type is of the
+Docker Engine API, which Podman speaks as well.
 """
 
+from typing import Any, TypeVar
+
+import msgspec
 from msgspec import Struct, field
+
+T = TypeVar("T")
 
 _CONTAINERD_STORE = "io.containerd.snapshotter.v1"
 
@@ -160,6 +165,39 @@ class Event(Struct, frozen=True, rename="pascal"):
     type: str = ""
     action: str = ""
     actor: Actor | None = None
+
+
+def read(body: bytes, kind: type[T]) -> T:
+    """Decode a body. Raises `msgspec.DecodeError`.
+
+    Which fields may be null differs from engine to engine, so where one stands in the way all are
+    taken out, and count as missing.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        return msgspec.convert(_without_nulls(msgspec.json.decode(body)), type=kind)
+
+
+def _without_nulls(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+        case list():
+            return [_without_nulls(each) for each in value if each is not None]
+        case _:
+            return value
+
+
+def known_by_list(summary: ImageSummary, engine: Version) -> Image:
+    """Make up the details of an image that the engine cannot tell: it was made for the engine."""
+    return Image(
+        id=summary.id,
+        repo_tags=list(summary.repo_tags or ()),
+        repo_digests=list(summary.repo_digests or ()),
+        os=engine.os,
+        architecture=engine.arch,
+    )
 
 
 def image_id(text: str) -> str:
