@@ -11,6 +11,8 @@ SHARED = {
     "IMAGEDRIFT_METRICS_PORT": "99999",
     "IMAGEDRIFT_LOG": "xml",
     "NATS_URL": ",",
+    "NATS_CREDS": "/does/not/exist",
+    "NATS_CA": "/does/not/exist",
 }
 WRONG = {
     "imagedrift-agent": {"IMAGEDRIFT_SITE": "Rack 7", "IMAGEDRIFT_LABELS": "env"},

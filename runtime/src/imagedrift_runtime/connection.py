@@ -16,10 +16,12 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
         Meta(min_length=1),
         Variable("NATS_URL", "NATS servers, comma-separated: nats://host:4222 or tls://host:4222"),
     ] = ("nats://127.0.0.1:4222",)
-    nats_creds: Annotated[str, Variable("NATS_CREDS", "path of a NATS credentials file")] = ""
-    nats_ca: Annotated[str, Variable("NATS_CA", "path of the CA that signed NATS' certificate")] = (
-        ""
-    )
+    nats_creds: Annotated[
+        str, Variable("NATS_CREDS", "path of a NATS credentials file", file=True)
+    ] = ""
+    nats_ca: Annotated[
+        str, Variable("NATS_CA", "path of the CA that signed NATS' certificate", file=True)
+    ] = ""
     metrics_port: Annotated[
         int,
         Meta(ge=0, le=65535),

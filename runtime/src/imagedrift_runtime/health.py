@@ -38,11 +38,13 @@ class Health:
 
     def __init__(self, parts: Iterable[str] = ()) -> None:
         self._parts: dict[str, Part] = {name: Part(False, "starting") for name in parts}
+        self._starting = set(self._parts)
         self._turned = time.monotonic()
 
     def ready(self, part: str) -> None:
         """Say that `part` works."""
         self._parts[part] = Part(True)
+        self._starting.discard(part)
         metrics.ready.set(1, part=part)
 
     def failed(self, part: str, reason: str) -> None:
@@ -58,6 +60,11 @@ class Health:
     def is_ready(self) -> bool:
         """Tell whether every part is ready."""
         return all(part.ready for part in self.parts().values())
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether every part has been ready once: before that there is nothing to finish."""
+        return not self._starting
 
     @property
     def is_alive(self) -> bool:

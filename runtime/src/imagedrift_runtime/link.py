@@ -64,13 +64,22 @@ class Link:
         client = nats.aio.client.Client()
         began = time.monotonic()
         self._quiet = False
+        # nats-py can swallow a cancellation in the middle of an attempt: so it is not waited for.
+        connecting = asyncio.create_task(
+            client.connect(**self._access.options(), **self._callbacks())
+        )
+        connecting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
-            async with asyncio.timeout(self._access.within_s):
-                await client.connect(**self._access.options(), **self._callbacks())
+            await asyncio.wait({connecting}, timeout=self._access.within_s)
+            if not connecting.done():
+                raise TimeoutError
+            connecting.result()
         except Exception as error:  # of many kinds: of sockets, TLS, credentials, the protocol
+            connecting.cancel()
             await self._give_up(client)
             raise NoBus(f"no NATS at {self._access}: {self.reason(error, began)}") from error
         except BaseException:
+            connecting.cancel()
             await self._give_up(client)
             raise
         self.client = client

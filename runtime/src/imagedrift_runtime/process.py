@@ -2,8 +2,9 @@
 
 Exit codes: 0 stopped as asked, 1 a defect or a server that could not be reached, 2 wrong settings.
 SIGTERM and SIGINT set `Process.stopping`; the service finishes what it holds and returns. A second
-signal, or `STOP_WITHIN_S` without an end, cancels it. What does not even heed that, such as a
-thread that hangs, is left behind `EXIT_WITHIN_S` later: nothing acknowledged is lost by it.
+signal, or `STOP_WITHIN_S` without an end, cancels it; so does the first where it has not begun, as
+it still waits for a server: it holds nothing then. What does not even heed that, such as a thread
+that hangs, is left behind `EXIT_WITHIN_S` later: nothing acknowledged is lost by it.
 """
 
 import argparse
@@ -96,8 +97,9 @@ async def _outcome(service: str, values: C, start: Start[C], process: Process) -
     try:
         await task
     except asyncio.CancelledError:
-        log.warning("service.cancelled")
-        return 1
+        if process.health.has_begun:
+            log.warning("service.cancelled")
+            return 1
     except settings.SettingsFault as fault:  # one that only the start could find
         return _refuse(service, fault)
     except BusError as error:
@@ -120,7 +122,7 @@ def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        if process.stopping.is_set():
+        if process.stopping.is_set() or not process.health.has_begun:
             task.cancel()
             _leave_within(EXIT_WITHIN_S)
             return

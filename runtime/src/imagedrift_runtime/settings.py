@@ -31,6 +31,8 @@ class Variable(Struct, frozen=True):
     name: str
     help: str
     secret: bool = False
+    file: bool = False
+    """Its value is the path of a file that has to be there."""
 
 
 class SettingsFault(Exception):
@@ -57,6 +59,8 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
             text = _text(variable, source)
             if text:
                 values[field.name] = _value(text, hints[field.name], variable)
+                if variable.file:
+                    _check_file(variable.name, text)
             elif field.required:
                 raise _Fault(f"{variable.name}: required but not set ({variable.help})")
         except _Fault as fault:
@@ -91,6 +95,14 @@ def _text(variable: Variable, source: Mapping[str, str]) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
+        raise _Fault(f"{name}: {path!r} cannot be read: {reason}") from None
+
+
+def _check_file(name: str, path: str) -> None:
+    try:
+        Path(path).open("rb").close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no path"
         raise _Fault(f"{name}: {path!r} cannot be read: {reason}") from None
 
 

@@ -196,3 +196,16 @@ def test_what_is_written_is_read_back(labels: dict[str, str], names: list[str], 
     )
 
     assert (values.labels, values.names, values.count) == (labels, tuple(names), count)
+
+
+def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
+    """A credentials file or CA that cannot be read is a wrong setting, told at the start."""
+    there = tmp_path / "ca.pem"
+    there.touch()
+
+    assert settings.load(Example, {"X_DSN": "dsn", "NATS_CA": str(there)}).nats_ca == str(there)
+    told = faults(X_DSN="dsn", NATS_CREDS=str(tmp_path), NATS_CA=f"{there}.old")
+    assert told == [
+        f"NATS_CREDS: '{tmp_path}' cannot be read: Is a directory",
+        f"NATS_CA: '{there}.old' cannot be read: No such file or directory",
+    ]

@@ -1,0 +1,37 @@
+"""A service that still waits for a server is not kept waiting when it is told to stop."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from imagedrift_sandbox.ports import LOOPBACK, free_port
+from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.processes import ServiceProcess
+from support.operator import wait_for
+
+AT_ONCE_S = 5.0
+
+
+@pytest.mark.parametrize("script", ["imagedrift-resolver", "imagedrift-ingest", "imagedrift-agent"])
+async def test_a_service_that_waits_for_nats_stops_at_once(script: str, tmp_path: Path) -> None:
+    """It has begun nothing, so there is nothing to finish: being told to end is no fault."""
+    environment = {
+        "NATS_URL": f"nats://{LOOPBACK}:{free_port()}",
+        "DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:{free_port()}/none",
+        "IMAGEDRIFT_STATE_DIR": str(tmp_path),
+        "IMAGEDRIFT_LOG": "json",
+    }
+    service = ServiceProcess.spawn(script, environment, log=tmp_path / "log")
+
+    async def waits() -> bool:
+        return http_status(f"{service.metrics_url}/readyz") == 503
+
+    await wait_for(waits, what="it has started, and is not ready")
+
+    began = time.monotonic()
+    code = await service.stop()
+
+    assert code == 0, service.log_text()
+    assert time.monotonic() - began < AT_ONCE_S
+    assert '"event": "service.stopped"' in service.log_text()
