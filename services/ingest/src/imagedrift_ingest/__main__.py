@@ -111,7 +111,7 @@ async def _serve(
     async def note_heartbeats() -> None:
         signs = heartbeats.take()
         try:
-            await hosts.alive(signs)
+            await hosts.alive(now(), signs)
         except Away:
             heartbeats.put_back(signs)
             raise

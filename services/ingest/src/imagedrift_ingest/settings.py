@@ -16,7 +16,11 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
     database_url: Annotated[
         str,
         Meta(min_length=1),
-        Variable("DATABASE_URL", "PostgreSQL; several hosts separated by commas are tried in turn"),
+        Variable(
+            "DATABASE_URL",
+            "PostgreSQL; several hosts separated by commas are tried in turn",
+            secret=True,
+        ),
     ]
     freshness: Annotated[
         float,

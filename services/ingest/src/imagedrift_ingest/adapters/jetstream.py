@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 import structlog
 
 from imagedrift_ingest.adapters.postgres.outbox import Leaving
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.core import inventories
+from imagedrift_ingest.service import Away, HostName, Sign
 from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored
-from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
 from imagedrift_schemas.v1 import Alive, Question
@@ -19,6 +18,7 @@ log = structlog.get_logger()
 
 EPOCH_KEPT_S = 10.0
 AT_ONCE = 64
+ALIVE = subjects.ALIVE_ALL.removesuffix(".*.*")
 
 
 class Epochs:
@@ -113,24 +113,27 @@ class Heartbeats:
     """Gathers signs of life, the newest of each host, until they are taken."""
 
     def __init__(self) -> None:
-        self._signs: dict[tuple[str, str], tuple[Alive, datetime]] = {}
+        self._signs: dict[HostName, Sign] = {}
 
     async def hear(self, subject: str, payload: bytes) -> None:
-        """Take in one message; one that is not about its subject's host is dropped."""
+        """Take in one message; one that is not about its subject's host is dropped (P8)."""
         try:
             alive = codec.decode(payload, Alive)
-            if (alive.site, alive.host) != subjects.host_of(subject):
-                raise SchemaError("not about the host of its subject")
+            inventories.check_sign(alive)
         except SchemaError as error:
             log.warning("heartbeat.rejected", subject=subject, error=str(error))
             return
-        self._signs[alive.site, alive.host] = (alive, now())
+        # The subject has two tokens after the prefix, so this holds for one site and host only.
+        if subject != f"{ALIVE}.{alive.site}.{alive.host}":
+            log.warning("heartbeat.rejected", subject=subject, error="about another host")
+            return
+        self._signs[alive.site, alive.host] = (alive.interval_s, alive.degraded)
 
-    def take(self) -> dict[tuple[str, str], tuple[Alive, datetime]]:
+    def take(self) -> dict[HostName, Sign]:
         """Return what has come in, and start anew."""
         signs, self._signs = self._signs, {}
         return signs
 
-    def put_back(self, signs: dict[tuple[str, str], tuple[Alive, datetime]]) -> None:
+    def put_back(self, signs: dict[HostName, Sign]) -> None:
         """Return what could not be stored; what came in since is newer."""
         self._signs = signs | self._signs

@@ -19,7 +19,7 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference, Malformed
 from imagedrift_schemas.reference import ImageReference
-from imagedrift_schemas.v1 import Host, InventoryEnvelope, LocalImage
+from imagedrift_schemas.v1 import Alive, Host, InventoryEnvelope, LocalImage
 
 MOST_IMAGES: Final = 20_000
 MOST_TEXT: Final = 4096
@@ -98,6 +98,14 @@ _TEXTS: Final = (
     "agent_version",
     "degraded",
 )
+
+
+def check_sign(alive: Alive) -> None:
+    """Refuse a heartbeat that the database would refuse. Raises `Malformed`."""
+    if not 0 < alive.interval_s <= MOST_COUNT:
+        raise Malformed("interval_s: must be a positive number of seconds")
+    if alive.degraded:
+        _check_text("degraded", alive.degraded)
 
 
 def newest(said: Iterable[Said]) -> list[Said]:

@@ -21,9 +21,8 @@ from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.inventories import Image, ImageKey, Said
-from imagedrift_ingest.service import Away, HostName, ImagesNeeded
+from imagedrift_ingest.service import Away, HostName, ImagesNeeded, Sign
 from imagedrift_runtime import metrics
-from imagedrift_schemas.v1 import Alive
 
 SQL = load("hosts")
 MOST_REMEMBERED = 500_000
@@ -119,17 +118,20 @@ class Hosts:
             self._on_new_images()
         return accepted
 
-    async def alive(self, signs: Mapping[HostName, tuple[Alive, datetime]]) -> None:
+    async def alive(self, at: datetime, signs: Mapping[HostName, Sign]) -> None:
         """Note that hosts live; those never heard of are left to their inventory."""
-        rows = [
-            (*name, at, max(1, alive.interval_s), alive.degraded)
-            for name, (alive, at) in signs.items()
-        ]
+        alike: dict[tuple[str, Sign], list[str]] = {}
+        for (site, host), sign in signs.items():
+            alike.setdefault((site, sign), []).append(host)
+        for (site, (interval_s, degraded)), hosts in sorted(alike.items()):
+            # Each in a transaction of its own: rows of several are not in id order together.
+            values = (site, hosts, at, interval_s, degraded)
 
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["alive"], *arguments(rows, 5))
+            async def work(
+                connection: asyncpg.Connection, values: tuple[Any, ...] = values
+            ) -> None:
+                await connection.execute(SQL["alive"], *values)
 
-        if rows:
             await self._database.transaction(work)
 
     async def _forget(self) -> None:

@@ -127,23 +127,19 @@ FULL JOIN after AS a USING (host_id, ref_id)
 JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_id)
 
 -- name: alive
--- Note that hosts live; those never heard of are left to their inventory. Locked in id order.
-WITH said AS MATERIALIZED (
-  SELECT s.site, s.host, s.seen_at, s.interval_s, s.degraded
-  FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::integer[], $5::text[]) AS s (site, host, seen_at, interval_s, degraded)
-), locked AS MATERIALIZED (
-  SELECT st.host_id, s.seen_at, s.interval_s, s.degraded
-  FROM said AS s
-  JOIN fleet.hosts AS h ON h.site = s.site AND h.host = s.host
-  JOIN fleet.host_state AS st ON st.host_id = h.host_id
-  WHERE h.retired_at IS NULL
-  ORDER BY st.host_id
-  FOR NO KEY UPDATE OF st
-)
+-- Note that hosts of a site live; those never heard of are left to their inventory. Nothing is
+-- read before it is written, so no lock is taken first; in id order two replicas seldom meet, and
+-- where they do one of them tries again.
 UPDATE fleet.host_state AS st SET
-  last_seen_at = l.seen_at,
-  silent_at = l.seen_at + make_interval(secs => 3.0 * l.interval_s),
-  interval_s = l.interval_s,
-  degraded = l.degraded
-FROM locked AS l
-WHERE st.host_id = l.host_id AND st.last_seen_at < l.seen_at
+  last_seen_at = $3::timestamptz,
+  silent_at = $3::timestamptz + make_interval(secs => 3.0 * $4::integer),
+  interval_s = $4::integer,
+  degraded = $5::text
+FROM (
+  SELECT h.host_id
+  FROM unnest($2::text[]) AS s (host)
+  JOIN fleet.hosts AS h ON h.site = $1::text AND h.host = s.host
+  WHERE h.retired_at IS NULL
+  ORDER BY h.host_id
+) AS l
+WHERE st.host_id = l.host_id AND st.last_seen_at < $3::timestamptz
