@@ -20,7 +20,7 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """Where the facts are."""
 
     database_url: Annotated[
-        str, Variable("DATABASE_URL", "PostgreSQL, as postgresql://user@host/database")
+        str, Variable("DATABASE_URL", "PostgreSQL, as postgresql://user@host/database", secret=True)
     ]
 
 

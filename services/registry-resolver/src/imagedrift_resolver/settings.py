@@ -33,7 +33,11 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
     ] = "127.0.0.1"
     webhook_secret: Annotated[
         str,
-        Variable("IMAGEDRIFT_WEBHOOK_SECRET", "what a notification must show; needed with a port"),
+        Variable(
+            "IMAGEDRIFT_WEBHOOK_SECRET",
+            "what a notification must show; needed with a port",
+            secret=True,
+        ),
     ] = ""
 
     @property
