@@ -41,6 +41,17 @@ class QuietSource:
             yield await self.events.get()
 
 
+class SourceWithoutEvents(QuietSource):
+    """A source that can be looked at, and says nothing of its own."""
+
+    async def changes(self) -> AsyncIterator[Event | None]:
+        """Refuse."""
+        for event in [Event()]:
+            if self.images:
+                raise SourceFault("GET /events: 403")
+            yield event
+
+
 class OutletThatKeepsCancellation(RecordingOutlet):
     """Behaves as asyncio.wait_for does when the reply comes with the cancellation."""
 
@@ -87,6 +98,17 @@ async def test_a_change_without_an_event_is_found_by_the_next_round() -> None:
         await until(lambda: len(outlet.inventories) == 2, "the second")
 
     assert len(outlet.inventories[1].images) == 2
+
+
+async def test_an_engine_that_tells_no_events_is_looked_at_all_the_same() -> None:
+    """A proxy may let the lists through and not the events."""
+    source, outlet = SourceWithoutEvents(), RecordingOutlet()
+    async with running_agent(source, outlet, interval_s=1):
+        await until(lambda: len(outlet.inventories) == 1, "the first inventory")
+        source.images = 2
+        await until(lambda: len(outlet.inventories) == 2, "the second")
+
+    assert {beat.degraded for beat in outlet.beats} <= {""}
 
 
 async def test_a_burst_of_events_is_one_look() -> None:
