@@ -12,14 +12,16 @@ from imagedrift_agent.adapters.jetstream import Outlet, connected
 from imagedrift_agent.doctor import examine
 from imagedrift_agent.ports import NotSaid
 from imagedrift_agent.settings import AgentSettings
+from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime import bus, streams
 from imagedrift_runtime.bus import Bus, NotPublished, Stored
 from imagedrift_sandbox.ports import LOOPBACK, free_ports
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory
 from support.deploy import ShippedNats, nats_environment
-from support.ingest import NOW, image, inventory
+from support.ingest import NGINX, NOW, image, ingest, inventory
 from support.nats_bus import until
+from support.operator import Operator
 
 OWN = subjects.inventory("fra1", "web-1")
 OTHER = subjects.inventory("fra1", "web-2")
@@ -231,3 +233,16 @@ async def test_three_servers_keep_everything_when_one_is_lost() -> None:
         await until(made, what="every stream has three replicas", within_s=30)
         cluster[0].kill()
         await until(stored, what="an inventory is stored with a server lost", within_s=30)
+
+
+async def test_what_an_agent_says_reaches_the_database(
+    shipped: ShippedNats, service: Bus, database_dsn: str
+) -> None:
+    """From the agents' account, through ingest in the services' account, to a row."""
+    await migrate(database_dsn)
+    operator = Operator(database_dsn)
+    async with ingest(database_dsn, shipped.url_of("service", "20261123")):
+        async with agent(shipped) as outlet:
+            await outlet.publish(inventory("web-1", [image()]))
+        row = await operator.sees(NGINX, verdict="unknown", reason="not_checked")
+        assert (row["site"], row["host"]) == ("fra1", "web-1")
