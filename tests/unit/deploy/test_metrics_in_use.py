@@ -24,7 +24,7 @@ PANELS = [
 ]
 BY_SCRAPE = {"instance", "job"}
 LITERAL_LABELS = {
-    "outcome": {"stored", "already_there", "failed", "done", "retry", "reject", "asked"},
+    "outcome": {"stored", "already_there", "failed", "done", "retry", "reject"},
     "stream": {thing.name for thing in layout.layout() if thing.kind == "stream"},
 }
 
