@@ -26,7 +26,7 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Resolve
 
 AT_ONCE = 64
-POLL_S = 0.01
+POLL_S = 0.02
 WITHIN_S = 120.0
 
 

@@ -1,6 +1,7 @@
 """`imagedrift-resolver`: wires the resolver and runs it until it is told to stop."""
 
 import asyncio
+import gc
 import sys
 from importlib.metadata import version
 
@@ -22,10 +23,13 @@ from imagedrift_schemas import subjects
 NAME = "imagedrift-resolver"
 ABOUT = "Answers questions about image references by asking their registries."
 PARTS = ("nats", "questions")
+COLLECT = (50_000, 20, 100)
+"""Thresholds of the garbage collector: hardly anything here is cyclic, and looking costs 5 %."""
 
 
 def main() -> None:
     """Run the resolver; the process exits with its code."""
+    gc.set_threshold(*COLLECT)
     sys.exit(process.run(NAME, ResolverSettings, start, about=ABOUT, parts=PARTS))
 
 

@@ -1,5 +1,6 @@
 """From a registry's name to the site that is asked: configuration, policy and credential joined."""
 
+import time
 from typing import Final, Protocol
 
 from imagedrift_resolver.core.credential import (
@@ -16,6 +17,9 @@ from imagedrift_runtime.registries import Registries, RegistriesFault, Registry,
 from imagedrift_schemas.reference import DOCKER_HUB
 from imagedrift_schemas.v1 import Denied, Failure, Refused
 
+KEPT_S: Final = 1.0
+"""How long a site is taken as known: a thousand questions need not read a secret each."""
+MOST_KEPT: Final = 10_000
 _APIS: Final = {DOCKER_HUB: HUB_API}
 
 
@@ -32,9 +36,20 @@ class Directory:
     def __init__(self, registries: Registries, others: OtherCredentials) -> None:
         self._registries = registries
         self._others = others
+        self._kept: dict[str, tuple[float, Site | Failure]] = {}
 
     async def site(self, registry: str) -> Site | Failure:
         """Return how to ask a registry, or why it is not asked."""
+        kept = self._kept.get(registry)
+        if kept and time.monotonic() < kept[0]:
+            return kept[1]
+        site = await self._site(registry)
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        self._kept[registry] = (time.monotonic() + KEPT_S, site)
+        return site
+
+    async def _site(self, registry: str) -> Site | Failure:
         named = self._registries.is_named(registry)
         fault = registry_fault(registry, named=named, allowed=self._registries.allowed(registry))
         if fault:

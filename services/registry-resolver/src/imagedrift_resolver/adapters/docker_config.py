@@ -24,6 +24,7 @@ log = structlog.get_logger()
 HELPER_WITHIN_S: Final = 10.0
 KEPT_S: Final = 300.0
 """How long a helper's word is taken: its passwords last hours, and programs are slow to start."""
+LOOK_EVERY_S: Final = 1.0
 _LONGEST: Final = 64 * 1024
 _NOTHING: Final = b"credentials not found"
 
@@ -33,6 +34,7 @@ class DockerCredentials:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "config.json"
+        self._looked_at = float("-inf")
         self._changed: tuple[float, int] | None = None
         self._config: DockerConfig | Fault = DockerConfig()
         self._kept: dict[Helper, tuple[float, Credential | Denied]] = {}
@@ -55,6 +57,9 @@ class DockerCredentials:
 
     def _read(self) -> DockerConfig | Fault:
         """Read the file again when it has changed: a login must not need a restart."""
+        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return self._config
+        self._looked_at = time.monotonic()
         try:
             stat = self._path.stat()
             changed = (stat.st_mtime, stat.st_ino)

@@ -28,6 +28,7 @@ IDLE_S: Final = 15.0
 CONNECT_WITHIN_S: Final = 5.0
 WITHIN_S: Final = 15.0
 MOST_ORIGINS: Final = 256
+MOST_HEADERS: Final = 1024
 _HEARD: Final = {name.encode(): name for name in HEARD}
 HEADERS_CAP: Final = 64 * 1024
 MOST_INTERIM: Final = 8
@@ -41,6 +42,7 @@ class Http:
     def __init__(self, trust: Callable[[str], ssl.SSLContext]) -> None:
         self._trust = trust
         self._origins: dict[tuple[tuple[str, str, int], bool], _Origin] = {}
+        self._headers: dict[tuple[tuple[str, str], ...], httpx.Headers] = {}
 
     async def send(
         self,
@@ -53,7 +55,7 @@ class Http:
         content: bytes | None = None,
     ) -> Reply | Trouble:
         """Make a request. Whatever goes wrong is a `Trouble` with its reason."""
-        request = httpx.Request(method, str(url), headers=headers, content=content)
+        request = httpx.Request(method, str(url), headers=self._checked(headers), content=content)
         try:
             async with asyncio.timeout(WITHIN_S):
                 return await self._origin(url, trusted).send(request, cap)
@@ -71,6 +73,16 @@ class Http:
         for origin in self._origins.values():
             await origin.close()
         self._origins.clear()
+
+    def _checked(self, headers: Headers) -> httpx.Headers:
+        """Return headers in the form that is sent, checked once for all requests that have them."""
+        key = tuple(headers)
+        checked = self._headers.get(key)
+        if checked is None:
+            if len(self._headers) >= MOST_HEADERS:
+                self._headers.clear()
+            checked = self._headers[key] = httpx.Headers(headers)
+        return checked
 
     def _origin(self, url: Url, trusted: bool) -> "_Origin":
         key = (url.origin, trusted)
