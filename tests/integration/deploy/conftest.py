@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 
-import asyncpg
 import pytest
 
 from imagedrift_ingest.commands import maintain
@@ -34,12 +33,6 @@ async def _tell(dsn: str, nats_url: str) -> None:
     async with fleet(nats_url) as agents, ingest(dsn, nats_url):
         await _speak(agents)
         await _settled(Operator(dsn))
-    connection = await asyncpg.connect(dsn)
-    await connection.execute(
-        "UPDATE fleet.host_state SET last_seen_at = now() - interval '1 day'"
-        " WHERE host_id = (SELECT host_id FROM fleet.hosts WHERE host = 'web-3')"
-    )
-    await connection.close()
     await maintain(dsn)
 
 
@@ -50,7 +43,7 @@ async def _speak(agents: Fleet) -> None:
     production = {"env": "prod"}
     await agents.has("web-1", waiting, pulled, labels=production, place="dc1/rack-2/web-1")
     await agents.has("web-2", running, image(GONE), degraded="the engine does not answer")
-    await agents.has("web-3", pulled, built, image(REDIS), place="dc1/rack-3/web-3")
+    await agents.has("web-3", pulled, built, image(REDIS), place="dc1/rack-3/web-3", interval_s=1)
     await agents.answers(answer(version=2))
     await agents.answers(answer(GONE, outcome=Missing(reason="MANIFEST_UNKNOWN")))
     await agents.answers(answer(REDIS, outcome=Unreachable(reason="connection refused")))
@@ -67,5 +60,6 @@ async def _settled(operator: Operator) -> None:
         "SELECT FROM ops.lookup_errors HAVING count(*) = 2",
         "SELECT FROM ops.registries",
         "SELECT FROM ops.dead_letters",
+        "SELECT FROM ops.hosts WHERE silent",
     ):
         await wait_for(lambda sql=sql: operator.ask(sql), what=sql)  # type: ignore[misc]
