@@ -170,3 +170,29 @@ questions = Counter(
 database_failures = Counter(
     "database_failures_total", "Transactions that failed and are tried again, by kind.", "kind"
 )
+
+# --- Resolver -----------------------------------------------------------------------------------
+
+answers = Counter(
+    "answers_total",
+    "Questions answered: from the cache, or by asking, with what came of it.",
+    "source",
+    "outcome",
+)
+registry_requests = Counter(
+    "registry_requests_total",
+    "Requests to registries, by method and status; status none: no response.",
+    "method",
+    "status",
+)
+registry_seconds = Histogram(
+    "registry_request_seconds", "How long a registry took to respond.", buckets=_SHORT
+)
+tokens = Counter(
+    "registry_tokens_total", "Tokens asked of token endpoints: got, failed.", "outcome"
+)
+circuits = Counter("circuits_opened_total", "Times that a registry that failed was left alone.")
+limits = Counter("registry_limits_total", "Times that a registry answered 429.")
+notifications = Counter(
+    "notifications_total", "Push notifications: taken, refused, unreadable.", "outcome"
+)

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from imagedrift_resolver.core import breaker, budget, window
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.places import WAIT_S, Places
+from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Failure, Limited, RegistryState, Unreachable
 
 log = structlog.get_logger()
@@ -155,11 +156,13 @@ class Gate:
         self._state = replace(self._state, last_error=reason, observed_at=self._now())
         self._dirty = True
         if self._breaker.open_until != was:
+            metrics.circuits.add()
             log.warning("circuit.opened", registry=self._state.registry, error=reason)
             self._places.let_all_in()
 
     async def _stop(self, now: datetime) -> None:
         """Stop asking after a 429: here, in every replica, and on the server."""
+        metrics.limits.add()
         self._window = window.after_limit(self._window)
         self._places.let_all_in()
         await self._share()

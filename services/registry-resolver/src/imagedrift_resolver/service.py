@@ -26,6 +26,7 @@ from imagedrift_resolver.core.freshness import (
 from imagedrift_resolver.core.policy import question_fault
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate
+from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import BusError
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_runtime.pull import Delivery
@@ -132,11 +133,13 @@ class Resolver:
         credential = credential_of(site)
         known, revision = await self._cache.answer(question)
         if known and is_fresh(known, question, credential):
+            metrics.answers.add(source="cache", outcome="answer")
             return known
         began = self._now()
         outcome = await self._asked(
             site, "HEAD", lambda site, gate: self._registries.resolve(site, question, gate)
         )
+        metrics.answers.add(source="registry", outcome=type(outcome).__name__.lower())
         previous = known if known and may_inherit(known, credential) else None
         made = answer(question, outcome, previous, began, credential)
         return await self._cache.keep(made, revision)
@@ -145,6 +148,7 @@ class Resolver:
         credential = credential_of(site)
         known, revision = await self._cache.described(question)
         if known and is_described(known, question, credential):
+            metrics.answers.add(source="cache", outcome="description")
             return known
         began = self._now()
         previous = known if known and may_inherit(known, credential) else None
@@ -152,6 +156,8 @@ class Resolver:
         children = await self._asked(
             site, "GET", lambda site, gate: self._registries.describe(site, wider, gate)
         )
+        kind = "description" if isinstance(children, tuple) else type(children).__name__.lower()
+        metrics.answers.add(source="registry", outcome=kind)
         made = described(question, children, previous, began, credential)
         return await self._cache.keep(made, revision)
 

@@ -5,6 +5,7 @@ whether HEAD works) spares the others a request each.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -17,6 +18,7 @@ from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate
+from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Describe, Failure, Outcome, Resolve
 
 T = TypeVar("T")
@@ -102,9 +104,14 @@ class Registries:
         ]
         if step.authorization:
             headers.append(("Authorization", step.authorization.reveal()))
-        return await self._http.send(
+        began = time.monotonic()
+        got = await self._http.send(
             step.method, step.url, headers, cap=step.cap, trusted=step.trusted
         )
+        status = str(got.status) if isinstance(got, Reply) else "none"
+        metrics.registry_requests.add(method=step.method, status=status)
+        metrics.registry_seconds.observe(time.monotonic() - began)
+        return got
 
 
 class _Acquaintance:

@@ -9,6 +9,7 @@ from typing import Final
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.core.conversation import Authorise
 from imagedrift_resolver.core.token import TOKEN_CAP, Grant, Token, read_token, request_for
+from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Failure
 
 MOST: Final = 10_000
@@ -59,6 +60,7 @@ class Tokens:
             content=content,
         )
         token = read_token(reply, asked_at)
+        metrics.tokens.add(outcome="got" if isinstance(token, Token) else "failed")
         if isinstance(token, Token):
             self._tokens[wanted.grant] = token
             if len(self._tokens) > MOST:

@@ -14,6 +14,7 @@ import structlog
 
 from imagedrift_resolver.core.notification import BODY_CAP, Unreadable, moved_tags
 from imagedrift_resolver.core.shared_secret import shows_secret
+from imagedrift_runtime import metrics
 from imagedrift_schemas.reference import ImageReference
 
 log = structlog.get_logger()
@@ -73,13 +74,16 @@ class Webhook:
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
         target = request.target.decode("latin-1")
         if not shows_secret(self._secret, target, headers, body):
+            metrics.notifications.add(outcome="refused")
             log.warning("notification.refused")
             return 401, "show the secret: Authorization, X-Hub-Signature-256 or ?secret="
         try:
             references = moved_tags(body)
         except Unreadable as error:
+            metrics.notifications.add(outcome="unreadable")
             log.warning("notification.unreadable", error=str(error))
             return 400, f"not understood: {error}"
+        metrics.notifications.add(outcome="taken")
         asked = await self._moved(references)
         log.info("notification.taken", tags=len(references), asked=asked)
         return 202, f"{asked} of {len(references)} tags are looked up again"

@@ -1,0 +1,112 @@
+"""A registry that is dead, slow or lying: told, left alone, and tried again."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from imagedrift_resolver.adapters import http
+from imagedrift_resolver.core import breaker
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.ports import free_port
+from imagedrift_sandbox.processes import ServiceProcess
+from imagedrift_sandbox.registry import Fault, SandboxRegistry
+from imagedrift_schemas.v1 import Found, Unreachable
+from support.resolver import desk, trusting, working
+
+
+async def test_a_registry_that_fails_is_left_alone_and_tried_again(
+    fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After three failures in a row nothing is asked; one request finds out that it is back."""
+    monkeypatch.setattr(breaker, "FIRST_WAIT_S", 2.0)
+    async with SandboxRegistry().serving() as registry:
+        for tag in "123456":
+            registry.push_image("app", tag)
+        fault = registry.misbehave(Fault(status=503, body=""))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as at:
+            failed = [await at.ask(registry.reference("app", tag)) for tag in "123"]
+            left_alone = await at.ask(registry.reference("app", "4"))
+            asked = registry.totals().total
+            registry.faults.remove(fault)
+            await asyncio.sleep(2.5)
+            back = await at.ask(registry.reference("app", "5"))
+        assert [answer.outcome for answer in failed] == [
+            Unreachable(reason="the registry answered 503: it has a problem of its own")
+        ] * 3
+        assert isinstance(left_alone.outcome, Unreachable)
+        assert "not asked" in left_alone.outcome.reason
+        assert "503" in left_alone.outcome.reason
+        assert asked == 3
+        assert isinstance(back.outcome, Found)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(hang=True), "no complete response within 1 s"),
+        (Fault(drop=True), "is not HTTP, or ended early"),
+    ],
+)
+async def test_a_deadline_ends_every_wait(
+    fresh_nats: NatsServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    words: str,
+) -> None:
+    """Whatever does not come in time is told as that."""
+    monkeypatch.setattr(http, "WITHIN_S", 1.0)
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        registry.misbehave(fault)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as at:
+            answer = await at.ask(registry.reference("app", "1"))
+    assert isinstance(answer.outcome, Unreachable)
+    assert words in answer.outcome.reason
+
+
+async def test_a_closed_port_is_told_as_that(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """The operator sees host, port, and what is wrong."""
+    host = f"127.0.0.1:{free_port()}"
+    async with working(fresh_nats.url, tmp_path, trusting(host)) as at:
+        answer = await at.ask(f"{host}/app:1")
+    assert answer.outcome == Unreachable(reason=f"{host}: the connection was refused")
+
+
+async def test_a_name_that_does_not_resolve_is_told_as_that(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """`.invalid` never resolves."""
+    async with working(fresh_nats.url, tmp_path) as at:
+        answer = await at.ask("registry.invalid/app:1")
+    assert isinstance(answer.outcome, Unreachable)
+    assert answer.outcome.reason == "registry.invalid: its name does not resolve"
+
+
+async def test_metrics_tell_what_was_asked_and_no_secret(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """As a process, with its metrics on: requests by status; no password in them or in the log."""
+    (tmp_path / "password").write_text("hunter2")
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        toml = trusting(registry.host, username="me", password_file=str(tmp_path / "password"))
+        (tmp_path / "registries.toml").write_text(toml)
+        environment = {
+            "NATS_URL": fresh_nats.url,
+            "IMAGEDRIFT_REGISTRIES": str(tmp_path / "registries.toml"),
+            "DOCKER_CONFIG": str(tmp_path),
+        }
+        async with (
+            desk(fresh_nats.url, toml) as at,
+            ServiceProcess.start(
+                "imagedrift-resolver", environment, log=tmp_path / "log"
+            ) as service,
+        ):
+            await at.ask(registry.reference("app", "1"))
+            await at.ask(registry.reference("app", "2"))
+            told = await service.metrics()
+    assert 'imagedrift_registry_requests_total{method="HEAD",status="200"} 1.0' in told
+    assert 'imagedrift_answers_total{outcome="missing",source="registry"} 1.0' in told
+    assert "hunter2" not in told + service.log_text()
