@@ -10,7 +10,7 @@ from imagedrift_agent.adapters.engine import Engine as Source
 from imagedrift_agent.core.address import Address
 from imagedrift_schemas.v1 import Inventory, LocalImage
 from support.agents import RecordingOutlet, running_agent, until
-from support.engine import DockerRegistry
+from support.engine import DockerEngine, DockerRegistry
 from support.engine_api import Engine
 
 pytestmark = pytest.mark.real
@@ -86,6 +86,24 @@ async def test_a_container_that_lives_a_second_changes_nothing(
 
     assert len(outlet.inventories) == said + 1
     assert not [i for i in newest(outlet).images if i.containers]
+
+
+async def test_a_reference_with_tag_and_digest_is_followed_by_its_tag(
+    docker_engine: DockerEngine, docker_registry: DockerRegistry
+) -> None:
+    """As a Swarm runs it: the digest says what was meant, the tag where it would move to."""
+    app = f"{docker_registry.host}/swarm/app"
+    await asyncio.to_thread(docker_engine.build, f"{app}:2.1")
+    digest = await asyncio.to_thread(docker_engine.push, f"{app}:2.1")
+    await asyncio.to_thread(docker_engine.remove_image, f"{app}:2.1")
+    await asyncio.to_thread(docker_engine.pull, f"{app}@{digest}")
+    await asyncio.to_thread(docker_engine.run, f"{app}:2.1@{digest}", "task")
+
+    survey = await Source(lambda: Address(path=str(docker_engine.path))).take()
+
+    [found] = survey.census.images
+    assert (found.reference, found.repo_digests) == (f"{app}:2.1", (digest,))
+    assert (found.containers, found.tagged) == (("task",), False)
 
 
 async def equal(outlet: RecordingOutlet, engine: Engine, when: str) -> Inventory:

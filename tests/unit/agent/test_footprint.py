@@ -8,15 +8,19 @@ import pytest
 LISTED = "import sys, imagedrift_agent.__main__; print(*sys.modules)"
 
 
-@pytest.mark.parametrize(
-    "library", ["aiohttp", "httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click"]
-)
-def test_an_agent_does_not_load_what_it_may_never_use(library: str) -> None:
-    """Each of these costs megabytes; some are installed beside an agent, some come on demand."""
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
+    """The libraries that a starting agent has loaded."""
     done = subprocess.run(
         [sys.executable, "-c", LISTED], capture_output=True, text=True, check=True
     )
+    return {name.partition(".")[0] for name in done.stdout.split()}
 
-    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+
+@pytest.mark.parametrize(
+    "library", ["aiohttp", "httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click"]
+)
+def test_an_agent_does_not_load_what_it_may_never_use(loaded: set[str], library: str) -> None:
+    """Each of these costs megabytes; some are installed beside an agent, some come on demand."""
     assert "nats" in loaded
     assert library not in loaded

@@ -107,11 +107,13 @@ class Speaker:
     def _refused(self, step: cadence.Publish | cadence.Beat, error: NotSaid) -> None:
         now, chance = self._world.steady(), self._world.chance()
         self._speech = cadence.refused(self._speech, step, now, self._return_within_s, chance)
+        event = "sign_of_life.refused"
         if isinstance(step, cadence.Publish):
+            event = "inventory.refused"
             self._not_stored = f"the inventory is not stored: {error}"
         else:
             metrics.signs_of_life.add(outcome="failed")
-        log.warning("inventory.refused", error=str(error), again_in_s=round(self._quiet_s(), 1))
+        log.warning(event, error=str(error), again_in_s=round(self._quiet_s(), 1))
 
     def _quiet_s(self) -> float:
         quiet_until = self._speech.quiet_until or self._world.steady()
