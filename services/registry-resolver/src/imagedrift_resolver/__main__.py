@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 from imagedrift_resolver.adapters.desk import Desk
@@ -23,6 +24,8 @@ from imagedrift_schemas import subjects
 NAME = "imagedrift-resolver"
 ABOUT = "Answers questions about image references by asking their registries."
 PARTS = ("nats", "questions")
+LOOK_UPS = 32
+"""Names that are resolved at once: one whose servers are dead takes a thread for a while."""
 COLLECT = (50_000, 20, 100)
 """Thresholds of the garbage collector: hardly anything here is cyclic, and looking costs 5 %."""
 
@@ -35,6 +38,7 @@ def main() -> None:
 
 async def start(settings: ResolverSettings, running: process.Process) -> None:
     """Answer questions until the process is told to stop."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LOOK_UPS, "look-up"))
     known = registries.load(settings.registries)
     check(settings)
     http = Http(trust(known))

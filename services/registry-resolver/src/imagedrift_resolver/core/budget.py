@@ -26,6 +26,7 @@ RESERVE: Final = 0.2
 DEFAULT_WINDOW_S: Final = 3600
 UNTOLD_WAIT_S: Final = 60.0
 LONGEST_UNTOLD_WAIT_S: Final = 3600.0
+MOST_JITTER_S: Final = 30.0
 SLOWEST: Final = 0.1
 RISE_PER_S: Final = 1 / 60
 """Requests per second that a pace gains in a second without a 429."""
@@ -79,7 +80,7 @@ def learn(
         state = _with_limits(state, limits, now)
     if reply.status == 429:
         return _after_429(state, reply, method, now, limits is None, rate, jitter)
-    if reply.status < 400:
+    if reply.status < 500:  # it answers, whatever it says
         state = replace(state, last_error="")
     return state
 
@@ -151,7 +152,7 @@ def _after_429(
         return replace(state, get_blocked_until=until, last_error="pull limit used up")
     # An end that was published is kept to the second: jitter is for guesses of our own.
     wait = told or _reset_wait(state, now) or _longer(state, now)
-    until = now + timedelta(seconds=wait * (1 + 0.2 * jitter))
+    until = now + timedelta(seconds=wait + jitter * min(0.2 * wait, MOST_JITTER_S))
     state = replace(
         state,
         blocked_until=_later(state.blocked_until, until),
