@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from imagedrift_resolver.__main__ import trust
 from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.oci import Registries as Asking
+from imagedrift_resolver.adapters.trust import trust
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime import clock
