@@ -18,8 +18,11 @@ SECRET = ("authorization", "cookie", "password", "secret", "token")
 REDACTED = "***"
 
 
-def configure(service: str, form: Format = "auto") -> None:
-    """Set up logging for the process: console on a terminal, JSON lines elsewhere."""
+def configure(service: str, form: Format = "auto", *, least: int = logging.INFO) -> None:
+    """Set up logging for the process: console on a terminal, JSON lines elsewhere.
+
+    `least` is the level of the least event that is written.
+    """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -34,13 +37,13 @@ def configure(service: str, form: Format = "auto") -> None:
     )
     structlog.configure(
         processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)
-    _libraries(shared, last)
+    _libraries(shared, last, max(least, logging.WARNING))
 
 
 def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dict[str, Any]:
@@ -58,7 +61,9 @@ def _redacted(key: object, value: Any) -> Any:
 
 
 def _libraries(
-    shared: list[structlog.typing.Processor], last: list[structlog.typing.Processor]
+    shared: list[structlog.typing.Processor],
+    last: list[structlog.typing.Processor],
+    least: int,
 ) -> None:
     """Give what libraries log through `logging` the same form; from warnings upwards."""
     handler = logging.StreamHandler(sys.stderr)
@@ -70,4 +75,4 @@ def _libraries(
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.WARNING)
+    root.setLevel(least)

@@ -13,6 +13,7 @@ Rules:
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -23,6 +24,9 @@ from msgspec import Struct
 S = TypeVar("S", bound=Struct)
 
 FILE_SUFFIX = "_FILE"
+
+_USER_INFO = re.compile(r"//.*@")
+"""What an address may hold of a user and a password."""
 
 
 class Variable(Struct, frozen=True):
@@ -113,7 +117,8 @@ def _value(text: str, hint: Any, variable: Variable) -> Any:
     except msgspec.ValidationError as error:
         if variable.secret:
             raise _Fault(f"{variable.name}: not valid, and secret ({variable.help})") from None
-        raise _Fault(f"{variable.name}: {error} (it is {text!r}; {variable.help})") from None
+        told = _USER_INFO.sub("//***@", text)
+        raise _Fault(f"{variable.name}: {error} (it is {told!r}; {variable.help})") from None
 
 
 def _shape(text: str, hint: Any) -> Any:

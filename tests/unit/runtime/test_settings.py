@@ -95,6 +95,15 @@ def test_a_secret_is_not_repeated() -> None:
     assert told[1].startswith("X_PIN: not valid, and secret")
 
 
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    """An address that is wrong is shown without who may use it."""
+    (told,) = faults(X_DSN="dsn", NATS_URL="nats://a:1,http://user:hunter2@b")
+
+    assert told.startswith("NATS_URL: ")
+    assert "hunter2" not in told
+    assert told.count("@b") == 1
+
+
 def test_a_secret_can_stand_in_a_file(tmp_path: Path) -> None:
     """`NAME_FILE` holds the path; the line break at its end does not count."""
     path = tmp_path / "dsn"
