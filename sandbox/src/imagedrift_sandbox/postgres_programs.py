@@ -86,7 +86,10 @@ def give(path: Path, account: Account) -> None:
 def run_program(
     command: list[str | Path], *, account: Account = OURSELVES, password: str = ""
 ) -> str:
-    """Run one of PostgreSQL's programs to its end and return what it printed."""
+    """Run one of PostgreSQL's programs to its end and return what it printed.
+
+    In a session of its own: a Ctrl-C is for us, and would end it in the middle of its work.
+    """
     done = subprocess.run(
         command,
         env={"LC_ALL": "C", "PGPASSWORD": password, "PATH": os.defpath},
@@ -94,6 +97,7 @@ def run_program(
         capture_output=True,
         text=True,
         check=False,
+        start_new_session=True,
         user=account.uid,
         group=account.gid,
         extra_groups=account.groups,

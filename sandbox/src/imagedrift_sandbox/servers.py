@@ -140,4 +140,5 @@ async def to_the_end(call: Callable[[], T]) -> T:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        running.exception()  # nobody waits for it any more: seen, so that asyncio tells nobody
         raise
