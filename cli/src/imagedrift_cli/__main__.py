@@ -1,52 +1,56 @@
 """The `imagedrift` command: wiring only. Each command is loaded when it is named."""
 
-import importlib
+import logging
 from typing import Final
 
 import click
 
+from imagedrift_cli.lazy import Command, LazyGroup
+
 COMMANDS: Final = {
-    "demo": "imagedrift_cli.demo:demo",
-    "up": "imagedrift_cli.up:up",
-    "scan": "imagedrift_cli.scan:scan",
-    "status": "imagedrift_cli.operator:status",
-    "outdated": "imagedrift_cli.operator:outdated",
-    "image": "imagedrift_cli.operator:image",
-    "host": "imagedrift_cli.operator:host",
-    "registries": "imagedrift_cli.operator:registries",
-    "errors": "imagedrift_cli.operator:errors",
-    "why": "imagedrift_cli.operator:why",
-    "migrate": "imagedrift_cli.deploy:migrate",
-    "streams": "imagedrift_cli.deploy:make_streams",
-    "maintain": "imagedrift_cli.upkeep:maintain",
-    "rebuild": "imagedrift_cli.upkeep:rebuild",
-    "bench": "imagedrift_cli.bench:bench",
+    "demo": Command("imagedrift_cli.demo:demo", "Show the whole system at work on this machine."),
+    "up": Command("imagedrift_cli.up:up", "Watch this machine's Docker Engine, until Ctrl-C."),
+    "scan": Command("imagedrift_cli.scan:scan", "Judge the images of this host now."),
+    "status": Command(
+        "imagedrift_cli.operator:status", "How the fleet is: hosts, images, verdicts."
+    ),
+    "outdated": Command(
+        "imagedrift_cli.operator:outdated", "Which hosts run an image that was since replaced."
+    ),
+    "image": Command(
+        "imagedrift_cli.operator:image", "One image: what it points to now, and who has it."
+    ),
+    "host": Command("imagedrift_cli.operator:host", "Everything that one host has."),
+    "registries": Command(
+        "imagedrift_cli.operator:registries", "What each registry allows, and what is left of it."
+    ),
+    "errors": Command(
+        "imagedrift_cli.operator:errors", "References whose last check failed, and why."
+    ),
+    "why": Command("imagedrift_cli.operator:why", "All that one verdict rests on."),
+    "migrate": Command("imagedrift_cli.deploy:migrate", "Bring the database to the newest schema."),
+    "streams": Command(
+        "imagedrift_cli.deploy:make_streams", "Create or update what NATS has to hold."
+    ),
+    "maintain": Command("imagedrift_cli.upkeep:maintain", "Do all upkeep of the database now."),
+    "rebuild": Command("imagedrift_cli.upkeep:rebuild", "Fill the database from what NATS holds."),
+    "bench": Command("imagedrift_cli.bench:bench", "Measure this machine."),
 }
 
 
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's signature
-        cmd_name: str,
-    ) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="imagedrift-cli", prog_name="imagedrift")
 def main() -> None:
     """Tell which hosts run an image that its registry has since replaced.
 
     Start with `imagedrift demo`. The operator's commands read DATABASE_URL.
     """
+    from imagedrift_runtime import logs  # noqa: PLC0415 - not loaded for `--help`, which ends before
+
+    # What fails for good is an error of the command; what was tried again is nobody's concern.
+    logs.configure("imagedrift", "console", least=logging.ERROR)
 
 
 if __name__ == "__main__":

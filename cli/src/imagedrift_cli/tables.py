@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 Form = Literal["table", "json", "csv"]
@@ -53,7 +54,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_table(rows: Sequence[Row], title: str = "") -> Table:
     """Lay rows out as a table."""
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=escape(title) or None, title_justify="left")
     if not rows:
         table.add_column("nothing found")
         return table
@@ -66,7 +67,7 @@ def as_table(rows: Sequence[Row], title: str = "") -> Table:
 
 def as_list(row: Row, title: str = "") -> Table:
     """Lay one row out as a list of its columns."""
-    table = Table("column", "value", title=title or None, title_justify="left")
+    table = Table("column", "value", title=escape(title) or None, title_justify="left")
     for column, value in row.items():
         table.add_row(column, _cell(column, value))
     return table
@@ -95,7 +96,7 @@ def _cell(column: str, value: Any) -> str:
         case list():
             return "\n".join(_short(item) for item in value)
         case dict():
-            return ", ".join(f"{key}={item}" for key, item in value.items())
+            return escape(", ".join(f"{key}={item}" for key, item in value.items()))
         case str() if column == "verdict":
             return f"[{COLOURS.get(value, 'white')}]{value}[/]"
         case bool():
@@ -108,7 +109,7 @@ def _cell(column: str, value: Any) -> str:
 
 def _short(value: Any) -> str:
     """Cut a digest to what a person compares; the other forms give it whole."""
-    text = str(value).replace("[", "\\[")
+    text = escape(str(value))
     return text[:19] + "…" if text.startswith(("sha256:", "sha512:")) else text
 
 

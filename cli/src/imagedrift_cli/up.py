@@ -17,8 +17,11 @@ from rich.live import Live
 
 from imagedrift_cli import database, tables
 from imagedrift_cli.database import Unusable
-from imagedrift_runtime import settings
+from imagedrift_ingest.migrations import WrongSchema
+from imagedrift_runtime import registries, settings
+from imagedrift_runtime.registries import RegistriesFault
 from imagedrift_runtime.settings import SettingsFault, Variable
+from imagedrift_runtime.streams import UnsafeChange
 from imagedrift_sandbox.children import ProgramError
 from imagedrift_sandbox.stack import Stack
 
@@ -46,11 +49,10 @@ def up(home: Path | None) -> None:
     """Watch this machine's Docker Engine against the real registries, until Ctrl-C."""
     try:
         values = settings.load(UpSettings)
-    except SettingsFault as fault:
-        raise Unusable(str(fault)) from fault
-    try:
-        asyncio.run(_watch(home or _home(values), values, Console()))
-    except ProgramError as error:
+        registries.load(values.registries or None)
+        folder = _made(home or _home(values))
+        asyncio.run(_watch(folder, values, Console()))
+    except (SettingsFault, RegistriesFault, ProgramError, WrongSchema, UnsafeChange) as error:
         raise Unusable(str(error)) from error
 
 
@@ -61,14 +63,22 @@ def _home(values: UpSettings) -> Path:
     return Path(values.data_home or Path(values.home) / ".local/share") / "imagedrift"
 
 
+def _made(home: Path) -> Path:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unusable(f"--home: {home} cannot be made: {error.strerror}") from error
+    return home
+
+
 async def _watch(home: Path, values: UpSettings, console: Console) -> None:
     stopping = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
-    registries = Path(values.registries).read_text() if values.registries else ""
+    rules = Path(values.registries).read_text() if values.registries else ""
     console.print("starting NATS and PostgreSQL")
     async with Stack.running(
-        home, registries_toml=registries, freshness_s=values.freshness, durable=True
+        home, registries_toml=rules, freshness_s=values.freshness, durable=True
     ) as stack:
         with console.status("starting the services"):
             await _start(stack, values)

@@ -1,11 +1,13 @@
 """The canned questions as text: parameters, literals, and what is printed with ``--sql``."""
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from imagedrift_cli import queries, tables
 from imagedrift_cli.__main__ import main
@@ -96,3 +98,15 @@ def test_csv_keeps_lists_and_times_readable() -> None:
 def test_a_duration_is_said_in_two_units(value: timedelta, said: str) -> None:
     """A duration is shown in its two largest units."""
     assert tables.duration(value) == said
+
+
+@pytest.mark.parametrize("text", ["[/red]", "[red]", "a\\[b]", "[link=x]y"])
+def test_what_looks_like_markup_is_shown_as_it_is(text: str) -> None:
+    """Labels, names and titles come from hosts: none of them colours or breaks a table."""
+    console = Console(width=100, record=True, file=io.StringIO())
+    row = {"labels": {"k": text}, "hostname": text, "containers": [text]}
+
+    tables.show([row], "table", title=text, console=console)
+    tables.show([row, row], "table", title=text, console=console)
+
+    assert console.export_text().count(text) == 2 + 3 * 3

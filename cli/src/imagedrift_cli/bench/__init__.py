@@ -1,31 +1,28 @@
 """The benchmarks. Each starts its own servers, checks its own result, and says what it measured.
 
-A benchmark is a module here, named as its command with `_` for `-`, that defines `command`, a
-`click.Command` decorated with `report.as_json`, whose callback ends with `report.finish`.
-Progress goes to standard error; with ``--json`` the last line of standard output is one object.
+A benchmark is a module here that defines `command`, a `click.Command` decorated with
+`report.as_json`, whose callback ends with `report.finish`. Progress goes to standard error; with
+``--json`` the last line of standard output is one object.
 """
 
-import importlib
+from typing import Final
 
 import click
 
-NAMES = ("dedup", "lookup", "budget", "ingest", "flip", "queries", "agent", "end-to-end")
+from imagedrift_cli.lazy import Command, LazyGroup
+
+COMMANDS: Final = {
+    "dedup": Command(f"{__name__}.dedup:command", "Requests that a fleet costs its registries."),
+    "lookup": Command(f"{__name__}.lookup:command", "References resolved per second."),
+    "budget": Command(f"{__name__}.budget:command", "A registry that allows only so much."),
+    "ingest": Command(f"{__name__}.ingest:command", "From NATS to committed rows."),
+    "flip": Command(f"{__name__}.flip:command", "One tag of the whole fleet moves."),
+    "queries": Command(f"{__name__}.queries:command", "The operators' questions of a large fleet."),
+    "agent": Command(f"{__name__}.agent:command", "What an agent costs its host."),
+    "end-to-end": Command(f"{__name__}.end_to_end:command", "From a change to its row."),
+}
 
 
-class _Benchmarks(click.Group):
-    """Loads a benchmark only when it is named: each imports what it needs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(NAMES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in NAMES:
-            return None
-        module = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
-
-
-@click.group(cls=_Benchmarks)
+@click.command(cls=LazyGroup, table=COMMANDS)
 def bench() -> None:
     """Measure this machine: each benchmark starts its own servers and checks its own result."""

@@ -42,9 +42,9 @@ LIMITS = {
 
 
 @click.command("agent")
-@click.option("--images", default=200, show_default=True)
-@click.option("--containers", default=50, show_default=True)
-@click.option("--idle", default=20, show_default=True, help="Seconds to watch an idle agent.")
+@report.count("--images", 200)
+@report.count("--containers", 50)
+@report.count("--idle", 20, "Seconds to watch an idle agent.")
 @report.as_json
 def command(images: int, containers: int, idle: int, as_json: bool) -> None:
     """A connected agent on a busy host: memory, processor time, and delays."""

@@ -21,9 +21,9 @@ WINDOW_S = 3600
 
 
 @click.command("budget")
-@click.option("--references", default=58, show_default=True)
-@click.option("--allow", default=20, show_default=True, help="Requests that are answered.")
-@click.option("--resolvers", default=1, show_default=True, help="Resolver processes.")
+@report.count("--references", 58)
+@report.count("--allow", 20, "Requests that are answered.")
+@report.count("--resolvers", 1, "Resolver processes.")
 @report.as_json
 def command(references: int, allow: int, resolvers: int, as_json: bool) -> None:
     """A registry that allows so many requests, then answers 429."""

@@ -27,11 +27,9 @@ PAUSE_S = 1.0
 
 
 @click.command("dedup")
-@click.option("--hosts", default=100, show_default=True)
-@click.option(
-    "--images", default=58, show_default=True, help="Distinct images; every host has all."
-)
-@click.option("--resolvers", default=3, show_default=True, help="Resolver processes.")
+@report.count("--hosts", 100)
+@report.count("--images", 58, "Distinct images; every host has all.")
+@report.count("--resolvers", 3, "Resolver processes.")
 @click.option("--faults", is_flag=True, help="Kill one resolver and pause one.")
 @report.as_json
 def command(hosts: int, images: int, resolvers: int, faults: bool, as_json: bool) -> None:

@@ -55,9 +55,9 @@ class Release(NamedTuple):
 
 
 @click.command("end-to-end")
-@click.option("--images", default=50, show_default=True, help="Images on the host.")
-@click.option("--changes", default=100, show_default=True, help="Images that change there.")
-@click.option("--pushes", default=20, show_default=True, help="Tags that are pushed.")
+@report.count("--images", 50, "Images on the host.")
+@report.count("--changes", 100, "Images that change there.")
+@report.count("--pushes", 20, "Tags that are pushed.")
 @report.as_json
 def command(images: int, changes: int, pushes: int, as_json: bool) -> None:
     """Image changed on a host, or tag pushed: how long until the operator's row says so."""

@@ -41,7 +41,7 @@ WRITTEN: Final = """
 
 
 @click.command("flip")
-@click.option("--hosts", default=100_000, show_default=True)
+@report.count("--hosts", 100_000)
 @report.as_json
 def command(hosts: int, as_json: bool) -> None:
     """Move one tag: rows and log written, and how soon every host has its new verdict."""

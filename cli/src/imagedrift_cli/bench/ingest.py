@@ -34,8 +34,8 @@ CLEAR = "TRUNCATE fleet.host_images"
 
 
 @click.command("ingest")
-@click.option("--hosts", default=100_000, show_default=True)
-@click.option("--images", default=30, show_default=True)
+@report.count("--hosts", 100_000)
+@report.count("--images", 30)
 @report.as_json
 def command(hosts: int, images: int, as_json: bool) -> None:
     """Cold start of a fleet, then an unchanged cycle: from NATS to committed rows."""

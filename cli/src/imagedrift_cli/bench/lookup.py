@@ -19,10 +19,16 @@ from imagedrift_schemas.v1 import Found
 
 
 @click.command("lookup")
-@click.option("--references", default=2_000, show_default=True)
-@click.option("--latency", default=0.05, show_default=True, help="Seconds per request.")
-@click.option("--connections", default=100, show_default=True, help="The registry's limit.")
-@click.option("--resolvers", default=2, show_default=True, help="Resolver processes.")
+@report.count("--references", 2_000)
+@click.option(
+    "--latency",
+    default=0.05,
+    type=click.FloatRange(min=0),
+    show_default=True,
+    help="Seconds per request.",
+)
+@report.count("--connections", 100, "The registry's limit.")
+@report.count("--resolvers", 2, "Resolver processes.")
 @report.as_json
 def command(
     references: int, latency: float, connections: int, resolvers: int, as_json: bool

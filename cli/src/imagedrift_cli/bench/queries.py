@@ -41,8 +41,8 @@ class Question(NamedTuple):
 
 
 @click.command("queries")
-@click.option("--hosts", default=100_000, show_default=True)
-@click.option("--images", default=30, show_default=True)
+@report.count("--hosts", 100_000)
+@report.count("--images", 30)
 @report.as_json
 def command(hosts: int, images: int, as_json: bool) -> None:
     """Ask the operators' questions of a large fleet."""
@@ -60,7 +60,7 @@ async def _measure(fleet: BigFleet) -> tuple[dict[str, float | int], list[str]]:
             truth = await seed(connection, fleet)
             figures: dict[str, float | int] = {"hosts": fleet.hosts, "images": fleet.images}
             failed = []
-            for question in _questions(fleet, truth):
+            for question in [*_of_hosts(fleet, truth), *_of_images(fleet, truth)]:
                 figures[question.name], good = await _ask(connection, question)
                 if not good:
                     failed.append(f"{question.name}: the answer is wrong")
@@ -80,12 +80,9 @@ async def _ask(connection: asyncpg.Connection, question: Question) -> tuple[floa
     return round(statistics.median(times[1:]), 2), question.right(rows)
 
 
-def _questions(fleet: BigFleet, truth: Truth) -> list[Question]:
+def _of_hosts(fleet: BigFleet, truth: Truth) -> list[Question]:
     host = fleet.hosts // 2
-    top = [n for _, n in truth.outdated_of_reference.most_common(20)]
     worst = [n for _, n in truth.outdated_of_host.most_common(20)]
-    rare = min(truth.hosts_with_digest.items(), key=lambda item: abs(item[1] - 200))
-    popular = max(truth.outdated_of_reference, key=lambda key: truth.outdated_of_reference[key])
     return [
         Question(
             "outdated_on_host",
@@ -100,18 +97,6 @@ def _questions(fleet: BigFleet, truth: Truth) -> list[Question]:
             lambda rows: _is_summary(rows[0], fleet, truth),
         ),
         Question(
-            "top_images",
-            "SELECT * FROM ops.images ORDER BY outdated_hosts DESC LIMIT 20",
-            (),
-            lambda rows: [row["outdated_hosts"] for row in rows] == top,
-        ),
-        Question(
-            "hosts_running_digest",
-            "SELECT host, reference, running FROM ops.comparisons WHERE local_digests @> $1",
-            ([fleet.digest(*rare[0])],),
-            lambda rows: len(rows) == rare[1],
-        ),
-        Question(
             "silent_hosts",
             "SELECT site, host, silent_for FROM ops.hosts WHERE silent ORDER BY silent_for DESC",
             (),
@@ -122,6 +107,38 @@ def _questions(fleet: BigFleet, truth: Truth) -> list[Question]:
             "SELECT * FROM ops.host_counts ORDER BY outdated DESC LIMIT 20",
             (),
             lambda rows: [row["outdated"] for row in rows] == worst,
+        ),
+        Question(
+            "hosts_page",
+            "SELECT * FROM ops.hosts ORDER BY hostname LIMIT 50",
+            (),
+            lambda rows: rows[0]["host"] == fleet.host(0),
+        ),
+        Question(
+            "places",
+            "SELECT * FROM ops.places WHERE level = 1 ORDER BY outdated DESC",
+            (),
+            lambda rows: sum(row["hosts"] for row in rows) == fleet.hosts,
+        ),
+    ]
+
+
+def _of_images(fleet: BigFleet, truth: Truth) -> list[Question]:
+    top = [n for _, n in truth.outdated_of_reference.most_common(20)]
+    rare = min(truth.hosts_with_digest.items(), key=lambda item: abs(item[1] - 200))
+    popular = max(truth.outdated_of_reference, key=lambda key: truth.outdated_of_reference[key])
+    return [
+        Question(
+            "top_images",
+            "SELECT * FROM ops.images ORDER BY outdated_hosts DESC LIMIT 20",
+            (),
+            lambda rows: [row["outdated_hosts"] for row in rows] == top,
+        ),
+        Question(
+            "hosts_running_digest",
+            "SELECT host, reference, running FROM ops.comparisons WHERE local_digests @> $1",
+            ([fleet.digest(*rare[0])],),
+            lambda rows: len(rows) == rare[1],
         ),
         Question(
             "longest_outdated",
@@ -135,18 +152,6 @@ def _questions(fleet: BigFleet, truth: Truth) -> list[Question]:
             "SELECT * FROM ops.images WHERE reference = $1",
             (fleet.reference(popular),),
             lambda rows: rows[0]["outdated_hosts"] == truth.outdated_of_reference[popular],
-        ),
-        Question(
-            "hosts_page",
-            "SELECT * FROM ops.hosts ORDER BY hostname LIMIT 50",
-            (),
-            lambda rows: rows[0]["host"] == fleet.host(0),
-        ),
-        Question(
-            "places",
-            "SELECT * FROM ops.places WHERE level = 1 ORDER BY outdated DESC",
-            (),
-            lambda rows: sum(row["hosts"] for row in rows) == fleet.hosts,
         ),
     ]
 

@@ -19,6 +19,13 @@ progress = Console(stderr=True)
 """Where a benchmark says what it is doing."""
 
 
+def count(option: str, default: int, told: str | None = None) -> Callable[[F], F]:
+    """Give a benchmark an option that says how many of something: one at the least."""
+    return click.option(
+        option, default=default, type=click.IntRange(min=1), show_default=True, help=told
+    )
+
+
 def as_json(command: F) -> F:
     """Give a benchmark the option ``--json``, passed to it as `as_json`."""
     return click.option(

@@ -5,7 +5,7 @@ Exit codes: 1 something is outdated; else 2 it could not be told for at least on
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -57,8 +57,9 @@ def exit_code(verdicts: Any) -> int:
 async def _scan(wanted: Sequence[str]) -> list[Finding]:
     agent, asking = settings.load(AgentSettings), settings.load(ResolverSettings)
     known = registries.load(asking.registries)
+    names = _canonical(wanted)
     inventory = await take_inventory(agent)
-    images = _only(inventory.images, wanted)
+    images = _only(inventory.images, names)
     references = {image.reference for image in images}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("asking registries", total=len(references))
@@ -75,14 +76,18 @@ async def _scan(wanted: Sequence[str]) -> list[Finding]:
             )
 
 
-def _only(images: Sequence[LocalImage], wanted: Sequence[str]) -> list[LocalImage]:
-    """Keep the images that were named. Raises `Unusable` for one that is not here."""
-    if not wanted:
-        return list(images)
+def _canonical(wanted: Sequence[str]) -> Mapping[str, str]:
+    """Map each name as it was typed to its canonical form. Raises `Unusable`."""
     try:
-        names = {text: ImageReference.parse(text).canonical for text in wanted}
+        return {text: ImageReference.parse(text).canonical for text in wanted}
     except BadReference as error:
         raise Unusable(str(error)) from error
+
+
+def _only(images: Sequence[LocalImage], names: Mapping[str, str]) -> list[LocalImage]:
+    """Keep the images that were named, if any. Raises `Unusable` for one that is not here."""
+    if not names:
+        return list(images)
     here = {image.reference for image in images}
     absent = [text for text, canonical in names.items() if canonical not in here]
     if absent:
