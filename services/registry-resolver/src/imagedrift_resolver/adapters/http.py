@@ -14,6 +14,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import h11
@@ -28,7 +29,6 @@ IDLE_S: Final = 15.0
 CONNECT_WITHIN_S: Final = 5.0
 WITHIN_S: Final = 15.0
 MOST_ORIGINS: Final = 256
-MOST_HEADERS: Final = 1024
 _HEARD: Final = {name.encode(): name for name in HEARD}
 HEADERS_CAP: Final = 64 * 1024
 MOST_INTERIM: Final = 8
@@ -42,7 +42,6 @@ class Http:
     def __init__(self, trust: Callable[[str], ssl.SSLContext]) -> None:
         self._trust = trust
         self._origins: dict[tuple[tuple[str, str, int], bool], _Origin] = {}
-        self._headers: dict[tuple[tuple[str, str], ...], httpx.Headers] = {}
 
     async def send(
         self,
@@ -55,7 +54,9 @@ class Http:
         content: bytes | None = None,
     ) -> Reply | Trouble:
         """Make a request. Whatever goes wrong is a `Trouble` with its reason."""
-        request = httpx.Request(method, str(url), headers=self._checked(headers), content=content)
+        request = httpx.Request(
+            method, str(url), headers=_prepared(tuple(headers)), content=content
+        )
         try:
             async with asyncio.timeout(WITHIN_S):
                 return await self._origin(url, trusted).send(request, cap)
@@ -73,16 +74,6 @@ class Http:
         for origin in self._origins.values():
             await origin.close()
         self._origins.clear()
-
-    def _checked(self, headers: Headers) -> httpx.Headers:
-        """Return headers in the form that is sent, checked once for all requests that have them."""
-        key = tuple(headers)
-        checked = self._headers.get(key)
-        if checked is None:
-            if len(self._headers) >= MOST_HEADERS:
-                self._headers.clear()
-            checked = self._headers[key] = httpx.Headers(headers)
-        return checked
 
     def _origin(self, url: Url, trusted: bool) -> "_Origin":
         key = (url.origin, trusted)
@@ -105,7 +96,9 @@ class Line(httpx.AsyncBaseTransport):
         """Send one request; the response's body is still to be read. Raises `Broken`."""
         content = await request.aread()
         head = h11.Request(
-            method=request.method, target=request.url.raw_path, headers=request.headers.raw
+            method=request.method,
+            target=request.url.raw_path,
+            headers=_checked(tuple(request.headers.raw)),
         )
         data = self._http.send(head) or b""
         data += (self._http.send(h11.Data(data=content)) or b"") if content else b""
@@ -196,6 +189,18 @@ class _Origin:
                 self._url, trusted=self._trusted, context=self._context, within_s=CONNECT_WITHIN_S
             )
         )
+
+
+@lru_cache(maxsize=1024)
+def _prepared(headers: tuple[tuple[str, str], ...]) -> httpx.Headers:
+    """Give headers httpx's form: they are the same for all requests to a repository."""
+    return httpx.Headers(list(headers))
+
+
+@lru_cache(maxsize=1024)
+def _checked(raw: tuple[tuple[bytes, bytes], ...]) -> Any:
+    """Give headers h11's form, which checks every byte of them."""
+    return h11.Request(method="GET", target="/", headers=list(raw)).headers
 
 
 async def _read(response: httpx.Response, cap: int) -> Reply:
