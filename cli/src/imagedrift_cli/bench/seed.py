@@ -54,6 +54,7 @@ async def seed(connection: asyncpg.Connection, fleet: BigFleet) -> Truth:
     await _copy(connection, "image_refs", columns, _references(fleet))
     columns = "ref_id seq remote_digest remote_since checked_at attempted_at next_check_at"
     await _copy(connection, "answers", columns, _answers(fleet, at))
+    await _copy(connection, "remote_history", "ref_id valid_from digest", _history(fleet, at))
     columns = "comparison_id ref_id image_id repo_digests platform verdict reason verdict_since"
     await _copy(connection, "comparisons", columns, _comparisons(fleet, at))
     columns = "host_id comparison_id since running containers"
@@ -105,6 +106,12 @@ def _answers(fleet: BigFleet, at: Any) -> Iterable[tuple[Any, ...]]:
         else:
             since = at - timedelta(seconds=number)
             yield number + 1, 1, fleet.digest(number, NEWEST), since, at, at, later
+
+
+def _history(fleet: BigFleet, at: Any) -> Iterable[tuple[Any, ...]]:
+    for number in range(fleet.references):
+        if number % UNANSWERED_EVERY:
+            yield number + 1, at - timedelta(seconds=number), fleet.digest(number, NEWEST)
 
 
 def _comparisons(fleet: BigFleet, at: Any) -> Iterable[tuple[Any, ...]]:

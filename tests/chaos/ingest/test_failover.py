@@ -1,0 +1,119 @@
+"""A primary and its standby: the primary dies, or is demoted, and ingest goes on with the other."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.service import Away
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_sandbox.postgres_programs import give, run_program, unprivileged_account
+from support.ingest import Fleet, Operator, image, ingest
+from support.operator import wait_for
+
+
+@pytest.fixture
+async def standby(postgres: PostgresServer) -> AsyncIterator[PostgresServer]:
+    """A streaming replica of the database."""
+    server = PostgresServer(durable=True)
+    account = unprivileged_account()
+    give(server.home, account)
+    assert postgres.binaries is not None
+    program = postgres.binaries / "pg_basebackup"
+    source = f"--dbname={postgres.dsn('postgres')}"
+    run_program(
+        [program, source, "-D", server.home / "cluster", "-R", "-X", "stream", "-c", "fast"],
+        account=account,
+    )
+    shutil.copy(postgres.home / "password", server.home / "password")
+    give(server.home / "password", account)
+    # Not `start`: a replica cannot be asked to make a database.
+    server.prepare()
+    server.choose_ports()
+    await asyncio.to_thread(server.launch_blocking)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.close)
+
+
+def either(first: PostgresServer, second: PostgresServer) -> str:
+    """A connection string of both servers, for whichever accepts writes."""
+    one, two = urlsplit(first.dsn()), urlsplit(second.dsn())
+    hosts = f"{one.username}:{one.password}@{one.hostname}:{one.port},{two.hostname}:{two.port}"
+    return f"postgresql://{hosts}/imagedrift?target_session_attrs=read-write"
+
+
+async def promote(standby: PostgresServer) -> None:
+    """Make the replica the primary."""
+    connection = await asyncpg.connect(standby.dsn())
+    try:
+        assert await connection.fetchval("SELECT pg_promote()")
+    finally:
+        await connection.close()
+
+
+async def caught_up(primary: PostgresServer) -> None:
+    """Wait until the replica has everything."""
+    operator = Operator(primary.dsn())
+    behind = "SELECT FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"
+    await wait_for(lambda: operator.ask(behind), what="the replica has caught up")
+
+
+async def test_ingest_goes_on_with_the_promoted_standby(
+    postgres: PostgresServer, standby: PostgresServer, fresh_nats: NatsServer, agents: Fleet
+) -> None:
+    """P4: the primary is killed while a fleet reports; nothing that was acknowledged is missing."""
+    async with ingest(either(postgres, standby), fresh_nats.url, batch=5):
+        for number in range(20):
+            await agents.has(f"h{number}", image())
+        before = Operator(postgres.dsn())
+
+        async def stored(operator: Operator, hosts: int) -> bool:
+            [row] = await operator.ask("SELECT hosts FROM ops.fleet_summary")
+            return bool(row["hosts"] == hosts)
+
+        await wait_for(lambda: stored(before, 20), what="half of the fleet")
+        await caught_up(postgres)
+        postgres.kill()
+        for number in range(20, 40):
+            await agents.has(f"h{number}", image())
+        await promote(standby)
+        after = Operator(standby.dsn())
+        await wait_for(lambda: stored(after, 40), what="the whole fleet", within_s=60)
+
+
+async def test_a_pool_leaves_a_server_that_became_a_replica(
+    postgres: PostgresServer, standby: PostgresServer
+) -> None:
+    """Connections to a demoted primary are dropped at its first refusal, not kept for ever."""
+    async with connect.pool(either(postgres, standby), connections=1) as pool:
+        database = Database(pool)
+
+        async def where(connection: asyncpg.Connection) -> int:
+            await connection.execute("UPDATE fleet.generation SET made_at = now()")
+            return int(await connection.fetchval("SELECT inet_server_port()"))
+
+        assert await database.transaction(where) == postgres.port
+        await caught_up(postgres)
+        await promote(standby)
+        owner = await asyncpg.connect(postgres.dsn())
+        try:  # as a demoted primary does, it stays up and refuses to write
+            await owner.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            await owner.execute("SELECT pg_reload_conf()")
+        finally:
+            await owner.close()
+
+        async def moved() -> bool:
+            try:
+                return await database.transaction(where) == standby.port
+            except Away:
+                return False
+
+        await wait_for(moved, what="the promoted server is used")

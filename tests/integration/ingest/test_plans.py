@@ -1,0 +1,122 @@
+"""How the hot queries are answered: through which indexes, and what they leave unread."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from imagedrift_cli.bench.big_fleet import SITE, BigFleet
+from imagedrift_cli.bench.seed import seed
+from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_runtime.clock import now
+from imagedrift_sandbox.postgres import PostgresServer
+
+FLEET = BigFleet(hosts=3000, images=10, references=600)
+HOST = f"site = '{SITE}' AND host = '{FLEET.host(7)}'"
+REFERENCE = f"reference = '{FLEET.reference(3)}'"
+
+
+@pytest.fixture(scope="module")
+def fleet_dsn(postgres_server: PostgresServer, migrated: str) -> Iterator[str]:
+    """A database with a fleet large enough for indexes to pay."""
+    name = "plans"
+    dsn = postgres_server.create_database(name, template=migrated)
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        try:
+            await seed(connection, FLEET)
+        finally:
+            await connection.close()
+
+    asyncio.run(fill())
+    yield dsn
+    postgres_server.drop_database(name)
+
+
+async def plan(dsn: str, sql: str, *arguments: object) -> str:
+    """The plan of a query on a disk where an index costs what memory costs."""
+    connection = await asyncpg.connect(dsn, server_settings={"random_page_cost": "1.1"})
+    try:
+        rows = await connection.fetch(f"EXPLAIN (COSTS OFF) {sql}", *arguments)
+        return "\n".join(row[0] for row in rows)
+    finally:
+        await connection.close()
+
+
+def scanned(text: str) -> set[str]:
+    """The tables that are read from one end to the other."""
+    return set(re.findall(r"Seq Scan on (\w+)", text))
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        (f"SELECT * FROM ops.outdated WHERE {HOST}", "host_images_pkey"),
+        (f"SELECT * FROM ops.hosts WHERE {HOST}", "hosts_"),
+        (f"SELECT * FROM ops.comparisons WHERE {HOST} AND {REFERENCE}", "image_refs_reference_key"),
+        (
+            f"SELECT host FROM ops.outdated WHERE {REFERENCE} LIMIT 100",
+            "host_images_comparison_idx",
+        ),
+        (f"SELECT * FROM ops.tag_history WHERE {REFERENCE}", "remote_history_pkey"),
+        (f"SELECT * FROM ops.host_history WHERE {HOST}", "host_changes_"),
+    ],
+)
+async def test_a_question_about_one_thing_reads_no_whole_table(
+    fleet_dsn: str, sql: str, index: str
+) -> None:
+    """One host, one image: found through indexes, whatever the size of the fleet."""
+    found = await plan(fleet_dsn, sql)
+    assert index in found
+    assert not scanned(found) & {"host_images", "hosts", "host_state"}
+
+
+async def test_who_has_a_digest_is_found_by_the_digest(fleet_dsn: str) -> None:
+    """From the digest to the images to the hosts, without reading all images of all hosts."""
+    sql = "SELECT host FROM ops.comparisons WHERE local_digests @> ARRAY[$1]"
+    found = await plan(fleet_dsn, sql, FLEET.digest(3, 1))
+    assert "comparisons_digests_idx" in found
+    assert "host_images_comparison_idx" in found
+    assert "host_images" not in scanned(found)
+
+
+@pytest.mark.parametrize("view", ["fleet_summary", "images"])
+async def test_the_whole_fleet_is_counted_from_the_narrow_index(fleet_dsn: str, view: str) -> None:
+    """Per distinct image first, by an index alone; only then joined."""
+    found = await plan(fleet_dsn, f"SELECT * FROM ops.{view}")
+    assert "Index Only Scan using host_images_comparison_idx" in found
+    assert "host_images" not in scanned(found)
+
+
+async def test_columns_that_are_not_asked_for_are_not_joined(fleet_dsn: str) -> None:
+    """A row view joins by keys to the left, so that the planner drops what is not used."""
+    sql = "SELECT reference, count(*) FROM ops.outdated GROUP BY reference"
+    found = await plan(fleet_dsn, sql)
+    assert " hosts " not in found
+    assert " answers " not in found
+
+
+async def test_the_planner_of_questions_never_reads_all_images(fleet_dsn: str) -> None:
+    """Whether anybody wants an answer is looked up for each due reference."""
+    found = await plan(fleet_dsn, load("planner")["due"], now(), 1000, 1000)
+    assert "host_images" not in scanned(found)
+
+
+async def test_a_sign_of_life_touches_no_index(fleet_dsn: str) -> None:
+    """Heartbeats are updates within their page: no index of their own, nothing to clean up."""
+    connection = await asyncpg.connect(fleet_dsn)
+    try:
+        hosts = [FLEET.host(number) for number in range(FLEET.hosts)]
+        await connection.execute(load("hosts")["alive"], SITE, hosts, now(), 300, "")
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        row = await connection.fetchrow(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'host_state'"
+        )
+        assert row is not None
+        assert row["n_tup_upd"] == FLEET.hosts
+        assert row["n_tup_hot_upd"] >= 0.95 * FLEET.hosts
+    finally:
+        await connection.close()
