@@ -38,6 +38,7 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
 """Who reads which settings, beside those that every service has."""
 
 _ALSO: Final = {
+    "imagedrift up": "Those of `imagedrift-agent` that say where the engine is, and:",
     "imagedrift migrate, rebuild, and the operator's commands": (
         "`rebuild` reads those of every service as well."
     ),

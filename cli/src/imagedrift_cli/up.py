@@ -6,16 +6,18 @@ between runs.
 
 import asyncio
 import os
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import click
-from msgspec import Struct
+from msgspec import Meta, Struct
 from rich.console import Console
 from rich.live import Live
 
-from imagedrift_cli import database, tables
+from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.settings import AgentSettings
+from imagedrift_agent.wiring import take_inventory
+from imagedrift_cli import database, stopping, tables
 from imagedrift_cli.database import Unusable
 from imagedrift_ingest.migrations import WrongSchema
 from imagedrift_runtime import registries, settings
@@ -31,10 +33,11 @@ REFRESH_S = 2.0
 class UpSettings(Struct, frozen=True, kw_only=True):
     """What `up` hands on to the services that it starts."""
 
-    docker_host: Annotated[str, Variable("DOCKER_HOST", "the engine to watch")] = ""
     docker_config: Annotated[str, Variable("DOCKER_CONFIG", "folder of Docker's config.json")] = ""
     registries: Annotated[str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml")] = ""
-    freshness: Annotated[int, Variable("IMAGEDRIFT_FRESHNESS", "seconds an answer is good")] = 300
+    freshness: Annotated[
+        int, Meta(ge=1, le=86_400), Variable("IMAGEDRIFT_FRESHNESS", "seconds an answer is good")
+    ] = 300
     home: Annotated[str, Variable("HOME", "the user's folder")] = ""
     data_home: Annotated[str, Variable("XDG_DATA_HOME", "the user's folder for data")] = ""
 
@@ -48,10 +51,12 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 def up(home: Path | None) -> None:
     """Watch this machine's Docker Engine against the real registries, until Ctrl-C."""
     try:
-        values = settings.load(UpSettings)
+        values, agent = settings.load(UpSettings), settings.load(AgentSettings)
         registries.load(values.registries or None)
         folder = _made(home or _home(values))
-        asyncio.run(_watch(folder, values, Console()))
+        asyncio.run(_watch(folder, values, agent, Console()))
+    except SourceFault as fault:
+        raise Unusable(f"no engine to watch (DOCKER_HOST names one): {fault}") from fault
     except (SettingsFault, RegistriesFault, ProgramError, WrongSchema, UnsafeChange) as error:
         raise Unusable(str(error)) from error
 
@@ -71,40 +76,46 @@ def _made(home: Path) -> Path:
     return home
 
 
-async def _watch(home: Path, values: UpSettings, console: Console) -> None:
-    stopping = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stopping.set)
+async def _watch(home: Path, values: UpSettings, agent: AgentSettings, console: Console) -> None:
+    stopping.end_as_by_ctrl_c()
+    await take_inventory(agent)  # no server is started for an engine that does not answer
     rules = Path(values.registries).read_text() if values.registries else ""
     console.print("starting NATS and PostgreSQL")
     async with Stack.running(
         home, registries_toml=rules, freshness_s=values.freshness, durable=True
     ) as stack:
         with console.status("starting the services"):
-            await _start(stack, values)
+            await _start(stack, values, agent)
         console.print(f"DATABASE_URL={stack.dsn}")
         console.print("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
-        await _show(stack.dsn, stopping, console)
+        await _show(stack.dsn, stopping.asked(), console)
         console.print("stopping")
 
 
-async def _start(stack: Stack, values: UpSettings) -> None:
+async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None:
     await stack.start_ingest()
     await stack.start_resolver(
         DOCKER_CONFIG=values.docker_config or str(Path(values.home) / ".docker")
     )
-    await stack.start_agent(host="this-host", docker_host=values.docker_host, interval_s=60)
+    await stack.start_agent(
+        host="this-host",
+        interval_s=60,
+        DOCKER_HOST=agent.docker_host,
+        DOCKER_TLS_VERIFY=agent.docker_tls_verify,
+        DOCKER_CERT_PATH=agent.docker_cert_path,
+        XDG_RUNTIME_DIR=agent.runtime_dir,
+    )
 
 
-async def _show(dsn: str, stopping: asyncio.Event, console: Console) -> None:
+async def _show(dsn: str, stop: asyncio.Event, console: Console) -> None:
     with Live(console=console, auto_refresh=False) as live:
-        while not stopping.is_set():
+        while not stop.is_set():
             rows = await database.rows(dsn, "host", {"host": "this-host"})
             keep = ("reference", "verdict", "reason", "running", "checked_at", "error")
             shown = [{column: row[column] for column in keep} for row in rows]
             live.update(tables.as_table(shown, "This machine"), refresh=True)
             try:
                 async with asyncio.timeout(REFRESH_S):
-                    await stopping.wait()
+                    await stop.wait()
             except TimeoutError:
                 continue

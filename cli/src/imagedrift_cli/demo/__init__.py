@@ -5,7 +5,6 @@ fleet beside this machine's Docker Engine, if one answers.
 """
 
 import asyncio
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -14,16 +13,19 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.settings import AgentSettings
+from imagedrift_agent.wiring import take_inventory
+from imagedrift_cli import stopping
 from imagedrift_cli.database import Reader, Unusable
 from imagedrift_cli.demo.story import Story
-from imagedrift_runtime import bus
+from imagedrift_runtime import bus, settings
 from imagedrift_sandbox.children import ProgramError
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 
 FRESHNESS_S = 8
 WIDTH = 140
-DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
 @click.command()
@@ -54,8 +56,7 @@ def demo(hosts: int, keep: bool) -> None:
 
 
 async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list[str]:
-    # Being told to end is like Ctrl-C: what was started is stopped, what was written is removed.
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    stopping.end_as_by_ctrl_c()
     registry = SandboxRegistry()
     with _progress(console) as progress:
         task = progress.add_task("NATS, PostgreSQL and a registry start", total=3)
@@ -87,7 +88,7 @@ async def _start_services(stack: Stack, progress: Progress) -> None:
     progress.advance(task)
     await stack.start_resolver()
     progress.advance(task)
-    if DOCKER_SOCKET.exists():
+    if await _engine_answers():
         await stack.start_agent(host="this-host")
     else:
         listed = stack.home / "images.txt"
@@ -96,13 +97,19 @@ async def _start_services(stack: Stack, progress: Progress) -> None:
     progress.advance(task)
 
 
+async def _engine_answers() -> bool:
+    try:
+        await take_inventory(settings.load(AgentSettings, {}))
+    except SourceFault:
+        return False
+    return True
+
+
 async def _stay(stack: Stack, console: Console) -> None:
-    stopping = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stopping.set)
+    stop = stopping.asked()
     console.print(f"\nDATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
     console.print("Still running; Ctrl-C stops.")
-    await stopping.wait()
+    await stop.wait()
 
 
 def _progress(console: Console) -> Progress:

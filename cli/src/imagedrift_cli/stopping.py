@@ -1,0 +1,17 @@
+"""How a command that runs for a while is told to end: by Ctrl-C, or by SIGTERM in its place."""
+
+import asyncio
+import signal
+
+
+def end_as_by_ctrl_c() -> None:
+    """Let SIGTERM do what Ctrl-C does: what was started is stopped, what was written is removed."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+
+
+def asked() -> asyncio.Event:
+    """Return an event that either sets from now on, in place of interrupting what runs."""
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
