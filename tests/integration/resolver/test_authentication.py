@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Auth, Kind, SandboxRegistry, Scheme
-from imagedrift_schemas.v1 import Answer, Denied, Found
+from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
+from imagedrift_schemas.v1 import Answer, Denied, Found, Limited
 from support.operator import wait_for
 from support.resolver import resolve, trusting, working
 
@@ -99,6 +99,38 @@ async def test_a_wrong_password_is_told_and_tried_once(
         assert sum(text is not None for text in sent) == 1
     told = capfd.readouterr()
     assert "wrong-secret" not in told.out + told.err + str(answer)
+
+
+async def test_a_password_that_is_refused_is_not_shown_for_ever(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Three refusals of a token endpoint, then it rests: accounts are locked for more."""
+    auth = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        toml = with_password(tmp_path, registry.host, "wrong-secret")
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = [
+                await desk.ask(registry.reference(f"app{number}", "1")) for number in range(6)
+            ]
+        assert all(isinstance(answer.outcome, Denied) for answer in answers)
+        assert "not shown again" in str(answers[-1].outcome)
+        assert registry.totals().token_requests == 3
+
+
+async def test_a_token_endpoint_that_is_overloaded_is_given_time(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Its 429 stops the questions to its registry, as a registry's own would."""
+    async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
+        registry.misbehave(
+            Fault(kinds=(Kind.TOKEN,), status=429, body="", headers={"Retry-After": "60"})
+        )
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            answers = [
+                await desk.ask(registry.reference(f"app{number}", "1")) for number in range(3)
+            ]
+        assert all(isinstance(answer.outcome, Limited) for answer in answers)
+        assert (registry.totals().token_requests, registry.totals().head_requests) == (1, 1)
 
 
 async def test_an_identity_token_is_exchanged(fresh_nats: NatsServer, tmp_path: Path) -> None:

@@ -95,6 +95,20 @@ def test_retry_after_is_obeyed_with_jitter() -> None:
     assert budget.learn(OTHER, reply, "HEAD", NOW, jitter=1.0).blocked_until == after(120)
 
 
+def test_a_503_that_says_when_to_come_back_is_obeyed() -> None:
+    """One that does not is a failure like any other."""
+    state = budget.learn(OTHER, Reply(503, {"retry-after": ("30",)}), "HEAD", NOW)
+    assert state.blocked_until == after(30)
+    assert budget.refusal(state, "HEAD", after(29)) is not None
+    assert budget.learn(OTHER, Reply(503), "HEAD", NOW).blocked_until is None
+
+
+def test_jitter_on_a_long_wait_is_short() -> None:
+    """An hour is not lengthened by twelve minutes."""
+    reply = Reply(429, {"retry-after": ("3600",)})
+    assert budget.learn(OTHER, reply, "HEAD", NOW, jitter=1.0).blocked_until == after(3630)
+
+
 def test_a_429_without_a_published_limit_finds_a_pace() -> None:
     """Half of what was asked for, rising again while the registry is content."""
     state = budget.learn(OTHER, Reply(429), "HEAD", NOW, rate=8)

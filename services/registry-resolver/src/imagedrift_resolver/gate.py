@@ -114,6 +114,10 @@ class Gate:
         self._state = budget.learn(before, reply, method, now, rate=self._rate(), jitter=jitter)
         self._dirty = True
         if reply.status == 429:
+            metrics.limits.add()
+            self._window = window.after_limit(self._window)
+            await self._stop(now)
+        elif self._state.blocked_until != before.blocked_until:
             await self._stop(now)
         elif self._state.rate_remaining == 0 and before.rate_remaining != 0:
             await self._share()
@@ -160,10 +164,15 @@ class Gate:
             log.warning("circuit.opened", registry=self._state.registry, error=reason)
             self._places.let_all_in()
 
+    async def limited(self, outcome: Limited) -> None:
+        """Learn from a token endpoint that asks us to wait: no token, no question."""
+        now = self._now()
+        until = outcome.until or now + timedelta(seconds=WAIT_S)
+        self._state = budget.stopped(self._state, until, outcome.reason)
+        await self._stop(now)
+
     async def _stop(self, now: datetime) -> None:
-        """Stop asking after a 429: here, in every replica, and on the server."""
-        metrics.limits.add()
-        self._window = window.after_limit(self._window)
+        """Stop asking: here, in every replica, and on the server."""
         self._places.let_all_in()
         await self._share()
         until = self._state.blocked_until

@@ -19,7 +19,7 @@ from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate
 from imagedrift_runtime import metrics
-from imagedrift_schemas.v1 import Describe, Failure, Outcome, Resolve
+from imagedrift_schemas.v1 import Describe, Failure, Limited, Outcome, Resolve
 
 T = TypeVar("T")
 MOST_REGISTRIES: Final = 10_000
@@ -87,6 +87,8 @@ class Registries:
                 return result  # type: ignore[no-any-return]  # a generator's value is untyped
             if isinstance(step, Authorise):
                 said = await self._tokens.get(step)
+                if isinstance(said, Limited):
+                    await gate.limited(said)
                 continue
             if step.own and (refused := await gate.before(step.method)):
                 conversation.close()

@@ -8,6 +8,7 @@ One `RegistryState` per (registry, credential) is shared by all replicas and sur
 - Any other registry is taken to count every request, and its limit is used up to the last one.
 - Docker Hub has two kinds of 429: the pull limit (a JSON document, or nothing remaining) ends GETs
   until the window moves on; the abuse limit (bare text) ends everything, longer each time.
+- A 503 that tells when to come back is obeyed like a 429.
 - A registry that publishes no limit and still says 429 gets a pace: half of what it was asked,
   rising slowly while it is content.
 """
@@ -80,9 +81,16 @@ def learn(
         state = _with_limits(state, limits, now)
     if reply.status == 429:
         return _after_429(state, reply, method, now, limits is None, rate, jitter)
+    if reply.status == 503 and (told := wait_s(reply, now)):
+        return stopped(state, now + timedelta(seconds=told), "answered 503, and when to come back")
     if reply.status < 500:  # it answers, whatever it says
         state = replace(state, last_error="")
     return state
+
+
+def stopped(state: RegistryState, until: datetime, why: str) -> RegistryState:
+    """Return the state in which nothing is asked before `until`."""
+    return replace(state, blocked_until=_later(state.blocked_until, until), last_error=why)
 
 
 def pace(state: RegistryState | None, configured: float | None, now: datetime) -> float | None:
@@ -153,11 +161,7 @@ def _after_429(
     # An end that was published is kept to the second: jitter is for guesses of our own.
     wait = told or _reset_wait(state, now) or _longer(state, now)
     until = now + timedelta(seconds=wait + jitter * min(0.2 * wait, MOST_JITTER_S))
-    state = replace(
-        state,
-        blocked_until=_later(state.blocked_until, until),
-        last_error="answered 429, too many requests",
-    )
+    state = stopped(state, until, "answered 429, too many requests")
     if not untold:
         return state
     slower = max(SLOWEST, min(rate, state.requests_per_second or rate) / 2)
