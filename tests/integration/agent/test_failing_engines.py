@@ -1,6 +1,7 @@
 """An engine that fails: the last inventory stands, the host says why, and recovers by itself."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,34 @@ async def test_an_event_in_pieces_is_one_event(engine: ScriptedEngine) -> None:
     await events.aclose()
 
     assert (first.type, first.action, second.type) == ("image", "tag", "container")
+
+
+async def test_a_connection_that_times_out_by_itself_is_a_fault(
+    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As TCP's own time-out is, which comes with no bound of ours: it ends the listening."""
+    source = source_on(engine)
+    events: Any = source.changes()
+    await anext(events)
+
+    async def read(_: asyncio.StreamReader, __: int) -> bytes:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    monkeypatch.setattr(asyncio.StreamReader, "read", read)
+    engine.emit("image", "tag")
+    with pytest.raises(EngineFault, match="/events: Connection timed out"):
+        for _ in range(2):  # the first read may have begun before
+            await anext(events)
+
+
+async def test_an_event_without_an_end_is_a_fault(
+    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is bounded as every answer is."""
+    monkeypatch.setattr("imagedrift_agent.adapters.engine.MAX_EVENT", 1000)
+    events: Any = source_on(engine).changes()
+    await anext(events)
+    engine.emit_raw(b"x" * 2000)
+
+    with pytest.raises(EngineFault, match="/events: one of more than 1000 bytes"):
+        await anext(events)

@@ -32,6 +32,7 @@ U = TypeVar("U")
 
 PASS_WITHIN_S = 120.0
 WORKERS = 4
+MAX_EVENT = 1024 * 1024
 
 # Only what changes an inventory: health checks alone cause three `exec_*` events each time.
 EVENTS = {
@@ -79,6 +80,8 @@ class Engine:
                     if not chunk:
                         yield None
                     *lines, rest = (rest + chunk).split(b"\n")
+                    if len(rest) > MAX_EVENT:
+                        raise EngineFault(f"GET /events: one of more than {MAX_EVENT} bytes")
                     for line in filter(bytes.strip, lines):
                         yield _decode("/events", line, records.Event)
         raise EngineFault("the engine ended its stream of events")
@@ -122,7 +125,7 @@ class Engine:
         self._configured = {i: self._configured[i] for i in hidden if i in self._configured}
 
         async def detail(connection: Connection, container: str) -> None:
-            target = f"{prefix}/containers/{container}/json"
+            target = f"{prefix}/containers/{quote(container, safe='')}/json"
             found = await _get(connection, target, records.ContainerDetail)
             self._configured[container] = found.config.image
 
@@ -190,7 +193,7 @@ async def _get(connection: Connection, target: str, kind: type[U]) -> U:
 def _decode(target: str, body: bytes, kind: type[U]) -> U:
     try:
         return records.read(body, kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(
             f"GET {target.partition('?')[0]}: not what an engine says: {error}"
         ) from error

@@ -20,8 +20,8 @@ import h11
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.survey import SourceFault
 
-CONNECT_WITHIN_S = 5.0
-ANSWER_WITHIN_S = 30.0
+CONNECT_WITHIN_S = 5
+ANSWER_WITHIN_S = 30
 MAX_BODY = 64 * 1024 * 1024
 CHUNK = 64 * 1024
 
@@ -157,9 +157,9 @@ async def _bounded(target: str, seconds: float | None) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield
-    except TimeoutError as error:
-        raise EngineFault(f"{call}: no answer in {seconds:g} s") from error
-    except OSError as error:  # ssl.SSLError derives from it
-        raise EngineFault(f"{call}: {error.strerror or error}") from error
-    except h11.RemoteProtocolError as error:
+    except OSError as error:  # of time-outs and TLS as well, whosever they are
+        late = isinstance(error, TimeoutError) and not error.strerror
+        why = f"no answer in {seconds} s" if late else error.strerror or error
+        raise EngineFault(f"{call}: {why}") from error
+    except h11.ProtocolError as error:
         raise EngineFault(f"{call}: broken off, or no HTTP: {error}") from error

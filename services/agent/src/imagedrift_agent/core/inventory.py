@@ -29,6 +29,7 @@ IGNORE_LABEL = "imagedrift.ignore"
 # Between two attempts of a crash loop a container is "restarting": counted as running, or the
 # inventory would change with every attempt.
 RUNNING = frozenset({"running", "paused", "restarting"})
+MAX_SIZE = 2**63 - 1
 NAMELESS = frozenset({"<none>:<none>", "<none>@<none>"})
 
 
@@ -135,7 +136,7 @@ def _local_image(entry: _Entry, tag_is_known: bool) -> LocalImage:
         repo_digests=tuple(sorted(digests)),
         platform=facts.platform_of(entry.image),
         tagged=entry.tagged,
-        size=max(entry.image.size, 0),
+        size=min(max(entry.image.size, 0), MAX_SIZE),
         created_at=facts.created_at(entry.image),
         containers=tuple(sorted(_name(container) for container in entry.containers)),
         running=sum(container.state in RUNNING for container in entry.containers),
