@@ -143,7 +143,7 @@ class ScriptedEngine:
             case "":
                 pass
         path = _VERSIONED.sub("", target.partition("?")[0])
-        if path == "/events":
+        if path == "/events" and path not in self.answers:
             await self._stream_events(writer)
             return False
         answer = self.answers.get(path, Refusal(404))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from imagedrift_agent import doctor
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_runtime import bus, streams
-from imagedrift_sandbox.engine import ScriptedEngine, populate
+from imagedrift_sandbox.engine import Refusal, ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 
 ONE_HOST_ONLY = """
@@ -60,7 +60,10 @@ async def test_nothing_is_wrong(settings: AgentSettings) -> None:
 
     async with bus.connect(settings.nats_url, "test") as connection:
         info = await connection.js.stream_info("DRIFT_INVENTORY", subjects_filter=">")
-    assert [each.about for each in found] == ["state", "source", "nats", "permitted", "clock"]
+    assert [each.about for each in found] == [
+        *("state", "source", "events"),
+        *("nats", "permitted", "clock"),
+    ]
     assert all(each.good for each in found), found
     assert "3 images, 2 running" in found[1].what
     assert "drift.v1.inventory.default.mine" not in (info.state.subjects or {})
@@ -73,6 +76,20 @@ async def test_a_stopped_engine_is_named(settings: AgentSettings, tmp_path: Path
     what, advice = wrong["source"]
     assert f"{tmp_path}/nothing" in what
     assert "start the engine" in advice
+
+
+async def test_a_proxy_that_keeps_the_events_back_is_named(
+    settings: AgentSettings, engine: ScriptedEngine
+) -> None:
+    """Everything works then, but slowly."""
+    engine.answers["/events"] = Refusal(403)
+
+    wrong = await failures(settings)
+
+    what, advice = wrong["events"]
+    assert "403" in what
+    assert "let GET /events through" in advice
+    assert "source" not in wrong
 
 
 async def test_a_wrong_source_is_named(settings: AgentSettings) -> None:
@@ -97,7 +114,7 @@ async def test_a_nats_that_is_not_there_is_named(settings: AgentSettings) -> Non
         replace(settings, nats_url=("nats://127.0.0.1:9",)), connect_within_s=0.5
     )
 
-    assert [each.about for each in found] == ["state", "source", "nats"]
+    assert [each.about for each in found] == ["state", "source", "events", "nats"]
     assert "nats://127.0.0.1:9" in found[-1].what
     assert "NATS_URL" in found[-1].advice
 

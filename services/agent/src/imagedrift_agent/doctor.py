@@ -17,6 +17,7 @@ from msgspec import Struct
 from imagedrift_agent import wiring
 from imagedrift_agent.adapters.state import StateFolder, Unusable
 from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.ports import Source
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_runtime import bus, clock, logs, settings
 from imagedrift_schemas import subjects
@@ -53,7 +54,7 @@ async def examine(
     state = _state(values)
     host = values.host_id or state.what.partition(" ")[0]
     host = host if state.good else values.host_id or "doctor"
-    return [state, await _source(values), *await _nats(values, host, connect_within_s)]
+    return [state, *await _source(values), *await _nats(values, host, connect_within_s)]
 
 
 def tell(findings: list[Finding]) -> int:
@@ -76,15 +77,27 @@ def _state(values: AgentSettings) -> Finding:
     return Finding("state", True, f"{host} is this host's id, kept in {values.state_dir}")
 
 
-async def _source(values: AgentSettings) -> Finding:
+async def _source(values: AgentSettings) -> list[Finding]:
+    """Look once, and listen for events as far as that they are let through."""
     try:
-        survey = await wiring.source_of(values).take()
+        source = wiring.source_of(values)
+        survey = await source.take()
     except (SourceFault, settings.SettingsFault) as error:
-        return Finding("source", False, str(error), _engine_advice(str(error)))
+        return [Finding("source", False, str(error), _engine_advice(str(error)))]
     images, skipped = survey.census.images, sum(survey.census.skipped.values())
     running = sum(image.running for image in images)
     found = f"{len(images)} images, {running} running containers, {skipped} passed over"
-    return Finding("source", True, f"{survey.engine} {survey.engine_version}: {found}")
+    looked = Finding("source", True, f"{survey.engine} {survey.engine_version}: {found}")
+    return [looked, await _events(source)]
+
+
+async def _events(source: Source) -> Finding:
+    try:
+        await anext(aiter(source.changes()))
+    except SourceFault as error:
+        advice = "let GET /events through: without it a change is seen only once per interval"
+        return Finding("events", False, str(error), advice)
+    return Finding("events", True, "changes are told as they happen")
 
 
 def _engine_advice(fault: str) -> str:
