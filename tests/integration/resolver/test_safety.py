@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from imagedrift_resolver.adapters import sockets
+from imagedrift_resolver.adapters import http, sockets
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import Url
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
-from imagedrift_schemas.v1 import Answer, Found, Invalid, Refused, Unreachable
+from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
+from imagedrift_schemas.v1 import Answer, Denied, Found, Invalid, Refused, Unreachable
 from support.operator import wait_for
 from support.programs import require_program
 from support.resolver import resolve, trusting, working
@@ -30,12 +30,12 @@ def client() -> Http:
 
 async def send(url: Url, *, trusted: bool = False, cap: int = 1000) -> Reply | Trouble:
     """Make one request with a client of its own."""
-    http = client()
+    own = client()
     try:
         headers = [("Host", url.authority)]
-        return await http.send("GET", url, headers, cap=cap, trusted=trusted)
+        return await own.send("GET", url, headers, cap=cap, trusted=trusted)
     finally:
-        await http.close()
+        await own.close()
 
 
 async def test_an_inner_registry_is_asked_only_when_it_is_named(
@@ -154,6 +154,44 @@ async def test_a_body_is_bounded_and_proves_itself(
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
             answer = await desk.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, expected)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(kinds=(Kind.TOKEN,), endless=True), Invalid),
+        (Fault(kinds=(Kind.TOKEN,), body='{"token":"' + "a" * 70_000 + '"}'), Invalid),
+        (Fault(kinds=(Kind.TOKEN,), body='{"token":"a\\r\\nX-Evil: 1"}'), Invalid),
+        (Fault(kinds=(Kind.TOKEN,), redirect="http://127.0.0.1:1"), Invalid),
+        (Fault(kinds=(Kind.MANIFEST_HEAD,), status=403, endless=True), Denied),
+        (Fault(kinds=(Kind.MANIFEST_HEAD,), headers={"X-Large": "x" * 1_000_000}), Unreachable),
+    ],
+)
+async def test_tokens_errors_and_headers_are_bounded_too(
+    fresh_nats: NatsServer, tmp_path: Path, fault: Fault, expected: type
+) -> None:
+    """64 KiB of a token's answer, nothing after a HEAD, and headers that come to an end."""
+    async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
+        registry.push_image("app", "1")
+        registry.misbehave(fault)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            answer = await desk.ask(registry.reference("app", "1"))
+        assert isinstance(answer.outcome, expected)
+
+
+async def test_a_body_that_trickles_is_given_up(
+    fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deadline is for the whole response, not for each byte of it."""
+    monkeypatch.setattr(http, "WITHIN_S", 1.0)
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
+        registry.misbehave(Fault(kinds=(Kind.MANIFEST_GET,), drip_s=0.05))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            answer = await desk.ask(registry.reference("app", "1"))
+    assert isinstance(answer.outcome, Unreachable)
+    assert "no complete response within 1 s" in answer.outcome.reason
 
 
 async def test_no_request_asks_for_compression(fresh_nats: NatsServer, tmp_path: Path) -> None:
