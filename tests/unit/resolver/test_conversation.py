@@ -371,7 +371,17 @@ def test_a_head_that_tells_nothing_is_followed_by_a_get(head: Reply) -> None:
     assert isinstance(outcome, Found)
     assert (outcome.digest, outcome.source) == (BODY_DIGEST, "get")
     assert methods(steps) == "HEAD GET"
+    if head.status != 405:  # which is certain; anything else may have been a push in between
+        _, manners, steps = ask(site(), lambda s: head if s.method == "HEAD" else by_get(), manners)
+        assert methods(steps) == "HEAD GET"
     assert methods(ask(site(), lambda _: by_get(), manners)[2]) == "GET"
+
+
+def test_a_head_that_was_in_vain_once_is_trusted_again() -> None:
+    """A tag pushed between HEAD and GET does not condemn the registry to GETs."""
+    _, manners, _ = ask(site(), lambda s: Reply(404) if s.method == "HEAD" else by_get())
+    _, manners, _ = ask(site(), lambda _: good(), manners)
+    assert manners.head == "works"
 
 
 def test_a_404_is_believed_once_get_has_agreed() -> None:

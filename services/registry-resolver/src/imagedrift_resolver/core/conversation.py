@@ -45,7 +45,8 @@ from imagedrift_schemas.v1 import (
     Unsupported,
 )
 
-Head: TypeAlias = Literal["unknown", "works", "useless"]
+Head: TypeAlias = Literal["unknown", "works", "doubted", "useless"]
+"""Whether a registry's HEAD tells what we ask. It is given up after twice in vain, in a row."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _REPOSITORY: Final = re.compile(r"/v2/(.+)/(?:manifests|blobs)/[^/]+")
 
@@ -103,13 +104,15 @@ def resolve(
     """Find out what a tag points to."""
     url = site.url(repository, "manifests", tag)
     outcome: Outcome | None = None
+    refused_head = False
     if manners.head != "useless":
         reply, manners = yield from fetch(site, manners, "HEAD", url, 0)
         if not isinstance(reply, Reply):
             return reply, manners
-        outcome = answer.of_head(reply, now)
+        outcome, refused_head = answer.of_head(reply, now), reply.status == 405
         if isinstance(outcome, Found):
-            return outcome, replace(manners, head="works")
+            known = manners.head == "works"
+            return outcome, manners if known else replace(manners, head="works")
         if outcome and (not isinstance(outcome, Missing) or manners.head == "works" or site.is_hub):
             return outcome, manners
     if site.is_hub:  # its GETs are pulls, and kept for `Describe`
@@ -118,8 +121,10 @@ def resolve(
     if not isinstance(reply, Reply):
         return reply, manners
     got = answer.of_get(reply, now)
-    if isinstance(got, Found):  # a HEAD was in vain: it had no digest, or told less than the truth
-        manners = replace(manners, head="useless")
+    if isinstance(got, Found) and manners.head != "useless":
+        # The HEAD was in vain: no digest, or less than the truth. Once may be a push in between.
+        certain = refused_head or manners.head == "doubted"
+        manners = replace(manners, head="useless" if certain else "doubted")
     elif isinstance(outcome, Missing) and isinstance(got, Missing):
         manners = replace(manners, head="works")
     return got, manners
