@@ -1,0 +1,87 @@
+"""The proxy that we ship lets the agent work, and nobody do more than that."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.core.address import Address
+from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.engine import ScriptedEngine, populate
+from support.engine_api import UnixConnection
+from support.programs import require_program
+
+CONFIG = Path(__file__).parents[3] / "deploy/haproxy/engine-proxy.cfg"
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="idrift-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+async def engine(folder: Path) -> AsyncIterator[ScriptedEngine]:
+    """An engine behind the proxy; only the places of the sockets are the test's."""
+    program = require_program("haproxy", "apt-get install haproxy")
+    text = CONFIG.read_text().replace("/var/run/docker.sock", str(folder / "docker.sock"))
+    text = text.replace("/run/imagedrift/engine.sock", str(folder / "engine.sock"))
+    (folder / "proxy.cfg").write_text(text.replace(" group imagedrift", ""))
+    async with ScriptedEngine.serving(folder / "docker.sock") as serving:
+        populate(serving, images=3, containers=2)
+        proxy = Child.spawn([program, "-f", folder / "proxy.cfg", "-db"], log=folder / "proxy.log")
+        socket = folder / "engine.sock"
+        await asyncio.to_thread(proxy.wait_until, socket.exists, bound_s=10)
+        yield serving
+        await asyncio.to_thread(proxy.stop)
+
+
+async def test_the_agent_works_through_the_proxy(engine: ScriptedEngine, folder: Path) -> None:
+    """It looks, and hears what happens."""
+    source = Engine(lambda: Address(path=str(folder / "engine.sock")))
+    events: Any = source.changes()
+
+    survey = await source.take()
+    assert await anext(events) is None
+    engine.emit("image", "tag")
+    event = await anext(events)
+    await events.aclose()
+
+    assert len(survey.census.images) == 3
+    assert survey.census.skipped == {}
+    assert event.action == "tag"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/containers/create"),
+        ("POST", "/v1.41/images/json"),
+        ("DELETE", "/images/x/json"),
+        ("GET", "/containers/x/export"),
+        ("GET", "/containers/x/archive?path=/etc/shadow"),
+        ("GET", "/images/get"),
+        ("GET", "/v1.41/secrets"),
+        ("GET", "/containers/json/../x/export"),
+    ],
+)
+async def test_everything_else_is_denied(
+    engine: ScriptedEngine, folder: Path, method: str, path: str
+) -> None:
+    """The engine never hears of it."""
+
+    def status() -> int:
+        connection = UnixConnection(folder / "engine.sock")
+        connection.request(method, path)
+        found = connection.getresponse().status
+        connection.close()
+        return found
+
+    assert await asyncio.to_thread(status) == 403
+    assert engine.asked == []
