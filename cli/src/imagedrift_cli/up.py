@@ -86,9 +86,10 @@ async def _watch(home: Path, values: UpSettings, agent: AgentSettings, console: 
     ) as stack:
         with console.status("starting the services"):
             await _start(stack, values, agent)
+        stop = stopping.asked()
         console.print(f"DATABASE_URL={stack.dsn}")
         console.print("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
-        await _show(stack.dsn, stopping.asked(), console)
+        await _show(stack.dsn, stop, console)
         console.print("stopping")
 
 

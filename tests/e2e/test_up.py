@@ -1,0 +1,103 @@
+"""`imagedrift up` as a user runs it: told to end at any moment, it leaves no process behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from imagedrift_sandbox.engine import ScriptedEngine, populate
+from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
+from support.agents import until
+
+WITHIN_S = 60.0
+UNWANTED = ("Traceback", "never retrieved", "Error:")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
+    """An engine with a few images of no registry that can be asked."""
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o755)
+    async with ScriptedEngine.serving(tmp_path / "engine.sock") as scripted:
+        populate(scripted, 3, 1)
+        yield scripted
+
+
+@pytest.fixture
+def up(tmp_path: Path, engine: ScriptedEngine) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, in a session of its own as on a terminal; killed if it still runs at the end."""
+    with (tmp_path / "told").open("wb") as told:
+        process = subprocess.Popen(
+            [console_script("imagedrift"), "up", "--home", tmp_path / "home"],
+            env=BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(tmp_path)},
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
+        )
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    "begun",
+    ["home/postgres/cluster/base", "home/imagedrift-ingest-1.log"],
+    ids=["initdb", "services"],
+)
+async def test_ctrl_c_while_it_starts_ends_all_that_was_started(
+    up: subprocess.Popen[bytes], tmp_path: Path, begun: str
+) -> None:
+    """Ctrl-C reaches the whole terminal: every program it started ends, and nothing is said."""
+    await until((tmp_path / begun).exists, begun, WITHIN_S)
+
+    os.killpg(up.pid, signal.SIGINT)
+    await until(lambda: up.poll() is not None, "the end", WITHIN_S)
+
+    assert up.returncode == 1
+    assert_nothing_is_left(tmp_path)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_told_to_end_it_stops_in_order(
+    up: subprocess.Popen[bytes], tmp_path: Path, how: signal.Signals
+) -> None:
+    """Once it shows the machine, being told to end is its normal end."""
+    await until(lambda: "Ctrl-C stops." in said(tmp_path), "its address", WITHIN_S)
+
+    os.killpg(up.pid, how)
+    await until(lambda: up.poll() is not None, "the end", WITHIN_S)
+
+    assert up.returncode == 0, said(tmp_path)
+    assert_nothing_is_left(tmp_path)
+
+
+def said(folder: Path) -> str:
+    """What the command has printed by now."""
+    return (folder / "told").read_text()
+
+
+def assert_nothing_is_left(folder: Path) -> None:
+    """No process was left that names the folder, and nothing unwanted was said."""
+    text = said(folder)
+    assert [word for word in UNWANTED if word in text] == [], text
+    assert processes_that_name(f"{folder}/home") == []
+
+
+def processes_that_name(folder: str) -> list[str]:
+    """The command lines of all processes with a path in their arguments or environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+            if folder.encode() in line + (process / "environ").read_bytes():
+                found.append(line.replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:  # it ended, or is another user's
+            continue
+    return found
