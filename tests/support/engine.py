@@ -6,6 +6,7 @@ own, and only processes that we started are ended.
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +60,10 @@ class DockerEngine(Engine):
             "--iptables": "false",
         }
         arguments = [str(program), *(f"{flag}={value}" for flag, value in flags.items())]
-        self.child = Child.spawn(arguments, log=self.home / "dockerd.log")
+        # Should the tests be killed, it still ends its containers and its containerd.
+        self.child = Child.spawn(
+            arguments, log=self.home / "dockerd.log", death_signal=signal.SIGTERM
+        )
         try:
             self.child.wait_until(self.answers, bound_s=START_WITHIN_S)
         except ProgramError as error:
