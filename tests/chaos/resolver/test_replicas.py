@@ -28,6 +28,14 @@ async def in_flight(at: Desk, registry: SandboxRegistry) -> int:
     return (await at.nats.lag(subjects.STREAM_LOOKUP, lane)).in_flight
 
 
+async def deliver_again_soon(at: Desk, registry: SandboxRegistry) -> None:
+    """Let the lane give up on a replica after seconds: thirty of them are long for a test."""
+    lane = subjects.lane_consumer(at.lanes.lane_of(registry.host))
+    config = (await at.nats.js.consumer_info(subjects.STREAM_LOOKUP, lane)).config
+    config.ack_wait = 3
+    await at.nats.js.add_consumer(subjects.STREAM_LOOKUP, config)
+
+
 async def some(registry: SandboxRegistry) -> bool:
     """Tell whether the registry was asked a few times."""
     return registry.totals().total >= 5
@@ -44,6 +52,7 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
         children: list[Child] = []
         try:
             async with desk(fresh_nats.url, toml) as at:
+                await deliver_again_soon(at, registry)
                 children += [spawn(fresh_nats.url, tmp_path / str(n), toml) for n in range(2)]
                 questions = [resolve(reference) for reference in references]
                 for question in questions:
