@@ -139,21 +139,29 @@ def _must_be_outcomes(outcomes: Sequence[object]) -> None:
 async def _kept(messages: Sequence[Any], ack_wait_s: float) -> AsyncIterator[None]:
     """Keep messages while they are handled: tell the server that they are being worked on."""
 
+    telling: asyncio.Task[None] | None = None
+
     async def tell() -> None:
         while True:
-            await asyncio.sleep(ack_wait_s / 3)
             for message in messages:
                 try:
                     await message.in_progress()
                 except (OSError, nats.errors.Error) as error:
                     log.warning("progress.failed", subject=message.subject, error=repr(error))
+            await asyncio.sleep(ack_wait_s / 3)
+
+    def begin() -> None:  # a task for each message, most of which take milliseconds, is dear
+        nonlocal telling
+        telling = asyncio.create_task(tell())
 
     stream, began = messages[0].metadata.stream, time.monotonic()
     metrics.in_flight.add(len(messages), stream=stream)
-    telling = asyncio.create_task(tell())
+    timer = asyncio.get_running_loop().call_later(ack_wait_s / 3, begin)
     try:
         yield
     finally:
-        telling.cancel()
+        timer.cancel()
+        if telling:
+            telling.cancel()
         metrics.in_flight.add(-len(messages), stream=stream)
         metrics.handling.observe(time.monotonic() - began, stream=stream)

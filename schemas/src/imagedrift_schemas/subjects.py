@@ -15,6 +15,7 @@ escaping is reversible. The same form is legal in a key of a bucket.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from imagedrift_schemas.errors import BadToken
@@ -49,6 +50,7 @@ _OTHER = re.compile(rb"[^A-Za-z0-9_/-]")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9_/-]|=[0-9A-F]{2})+", re.ASCII)
 
 
+@lru_cache(maxsize=4096)
 def escape(text: str) -> str:
     """Write `text` as one subject token. Empty text has no token and raises `BadToken`."""
     if not text:
