@@ -15,6 +15,7 @@ if [ -n "$(ls -A "$folder")" ]; then
   echo "bundle.sh: $folder is not empty" >&2
   exit 2
 fi
+folder=$(cd "$folder" && pwd)
 members=$(cd "$source" && sh deploy/members.sh agent)
 (cd "$source" && "$python" -m pip wheel --quiet --disable-pip-version-check \
   --constraint constraints.txt --wheel-dir "$folder.wheels" $members)
