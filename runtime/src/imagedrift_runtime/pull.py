@@ -138,7 +138,6 @@ def _must_be_outcomes(outcomes: Sequence[object]) -> None:
 @asynccontextmanager
 async def _kept(messages: Sequence[Any], ack_wait_s: float) -> AsyncIterator[None]:
     """Keep messages while they are handled: tell the server that they are being worked on."""
-
     telling: asyncio.Task[None] | None = None
 
     async def tell() -> None:
