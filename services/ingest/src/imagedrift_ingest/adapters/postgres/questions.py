@@ -62,6 +62,7 @@ class Questions:
                 again = freshness.due_unanswered if result else freshness.due_refused
                 marks.append((row["ref_id"], True, again(self._policy, at)))
         ids, asked, times = arguments(marks, 3)
+        await connection.execute(SQL["lock_asked"], ids)
         await connection.execute(SQL["asked"], ids, at, asked, times)
         return sum(result is True for result in results)
 

@@ -34,37 +34,35 @@ SELECT generation FROM fleet.generation
 -- live. The rows that come back are those accepted: whether it is their first inventory, whether
 -- their images changed, and whether they say something new of themselves. `images` counts those
 -- that were read; null where they were not, as nothing changed.
-WITH said AS MATERIALIZED (
-  SELECT s.host_id, s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images
+WITH locked AS MATERIALIZED (
+  SELECT
+    st.host_id, st.epoch, st.seq AS old_seq, st.content AS old_content, st.about AS old_about, st.reconciled_at,
+    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images
   FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[])
     AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images)
-), locked AS MATERIALIZED (
-  SELECT st.host_id, st.epoch, st.seq, st.content, st.about, st.reconciled_at
-  FROM fleet.host_state AS st
-  WHERE st.host_id = any($1::bigint[])
+  JOIN fleet.host_state AS st ON st.host_id = s.host_id
   ORDER BY st.host_id
-  FOR NO KEY UPDATE
+  FOR NO KEY UPDATE OF st
 )
 UPDATE fleet.host_state AS st SET
   epoch = $9::bigint,
-  seq = s.seq,
-  content = s.content,
-  about = s.about,
-  interval_s = s.interval_s,
-  degraded = s.degraded,
-  images = coalesce(s.images, st.images),
-  last_seen_at = greatest(st.last_seen_at, s.seen_at),
-  silent_at = greatest(st.last_seen_at, s.seen_at) + make_interval(secs => 3.0 * s.interval_s),
-  changed_at = CASE WHEN l.content IS DISTINCT FROM s.content THEN s.seen_at ELSE st.changed_at END,
-  reconciled_at = CASE WHEN s.images IS NOT NULL THEN now() ELSE st.reconciled_at END
-FROM said AS s
-JOIN locked AS l ON l.host_id = s.host_id
-WHERE st.host_id = s.host_id AND ($9::bigint, s.seq) > (l.epoch, l.seq)
+  seq = l.seq,
+  content = l.content,
+  about = l.about,
+  interval_s = l.interval_s,
+  degraded = l.degraded,
+  images = coalesce(l.images, st.images),
+  last_seen_at = greatest(st.last_seen_at, l.seen_at),
+  silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
+  changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
+  reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
+FROM locked AS l
+WHERE st.host_id = l.host_id AND ($9::bigint, l.seq) > (l.epoch, l.old_seq)
 RETURNING
   st.host_id,
-  l.content IS NULL AS first,
-  l.content IS DISTINCT FROM s.content OR l.reconciled_at < now() - interval '1 day' AS changed,
-  l.about IS DISTINCT FROM s.about AS renamed
+  l.old_content IS NULL AS first,
+  l.old_content IS DISTINCT FROM l.content OR l.reconciled_at < now() - interval '1 day' AS changed,
+  l.old_about IS DISTINCT FROM l.about AS renamed
 
 -- name: describe_hosts
 -- Write what hosts say of themselves; a retired one that speaks again counts again.
@@ -80,50 +78,48 @@ WHERE h.host_id = s.host_id
 -- Bring the rows of changed hosts ($8) to what they said: one statement that reads, compares and
 -- writes only what differs, and notes which images came, went or were replaced.
 -- Runs after `gate` as a statement of its own, so that it sees what the previous holder of the
--- locks committed.
-WITH said AS MATERIALIZED (
-  SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, s.since, string_to_array(s.containers, chr(31)) AS containers
-  FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::text[])
-    AS s (host_id, comparison_id, running, tagged, shared, since, containers)
-), held AS MATERIALIZED (
+-- locks committed. The comparison is a full join because that is never planned as a nested loop:
+-- PostgreSQL cannot know how long the arrays are, and takes them for short.
+WITH held AS MATERIALIZED (
   SELECT hi.host_id, hi.comparison_id, hi.running, hi.tagged, hi.shared, hi.containers
   FROM fleet.host_images AS hi
   WHERE hi.host_id = any($8::bigint[])
-), gone AS (
+), differing AS MATERIALIZED (
+  SELECT
+    host_id, comparison_id, s.running, s.tagged, s.shared, s.since, s.containers,
+    s.since IS NULL AS gone, held.running IS NULL AS new
+  FROM (
+    SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, s.since, string_to_array(s.containers, chr(31)) AS containers
+    FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::text[])
+      AS s (host_id, comparison_id, running, tagged, shared, since, containers)
+  ) AS s
+  FULL JOIN held USING (host_id, comparison_id)
+  WHERE (held.running, held.tagged, held.shared, held.containers)
+    IS DISTINCT FROM (s.running, s.tagged, s.shared, s.containers)
+), removed AS (
   DELETE FROM fleet.host_images AS hi
-  USING held
-  WHERE hi.host_id = held.host_id AND hi.comparison_id = held.comparison_id
-    AND NOT EXISTS (
-      SELECT FROM said AS s WHERE s.host_id = held.host_id AND s.comparison_id = held.comparison_id
-    )
-  RETURNING hi.host_id, hi.comparison_id
+  USING differing AS d
+  WHERE d.gone AND hi.host_id = d.host_id AND hi.comparison_id = d.comparison_id
 ), altered AS (
   UPDATE fleet.host_images AS hi SET
-    running = s.running, tagged = s.tagged, shared = s.shared, containers = s.containers
-  FROM said AS s
-  JOIN held ON held.host_id = s.host_id AND held.comparison_id = s.comparison_id
-  WHERE hi.host_id = s.host_id AND hi.comparison_id = s.comparison_id
-    AND (held.running, held.tagged, held.shared, held.containers)
-      IS DISTINCT FROM (s.running, s.tagged, s.shared, s.containers)
+    running = d.running, tagged = d.tagged, shared = d.shared, containers = d.containers
+  FROM differing AS d
+  WHERE NOT d.gone AND NOT d.new AND hi.host_id = d.host_id AND hi.comparison_id = d.comparison_id
 ), added AS (
-  INSERT INTO fleet.host_images (host_id, comparison_id, running, tagged, shared, containers, since)
-  SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, s.containers, s.since
-  FROM said AS s
-  WHERE NOT EXISTS (
-    SELECT FROM held WHERE held.host_id = s.host_id AND held.comparison_id = s.comparison_id
-  )
-  RETURNING host_id, comparison_id
-), before AS (
-  SELECT g.host_id, c.ref_id, g.comparison_id
-  FROM gone AS g JOIN fleet.comparisons AS c ON c.comparison_id = g.comparison_id
-), after AS (
-  SELECT a.host_id, c.ref_id, a.comparison_id
-  FROM added AS a JOIN fleet.comparisons AS c ON c.comparison_id = a.comparison_id
+  INSERT INTO fleet.host_images (host_id, comparison_id, running, tagged, shared, since, containers)
+  SELECT d.host_id, d.comparison_id, d.running, d.tagged, d.shared, d.since, d.containers
+  FROM differing AS d
+  WHERE d.new
+), moved AS MATERIALIZED (
+  SELECT d.host_id, c.ref_id, d.comparison_id, d.gone
+  FROM differing AS d
+  JOIN fleet.comparisons AS c ON c.comparison_id = d.comparison_id
+  WHERE d.gone OR d.new
 )
 INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id, new_comparison_id)
 SELECT w.since, host_id, ref_id, b.comparison_id, a.comparison_id
-FROM before AS b
-FULL JOIN after AS a USING (host_id, ref_id)
+FROM (SELECT host_id, ref_id, comparison_id FROM moved WHERE gone) AS b
+FULL JOIN (SELECT host_id, ref_id, comparison_id FROM moved WHERE NOT gone) AS a USING (host_id, ref_id)
 JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_id)
 
 -- name: alive

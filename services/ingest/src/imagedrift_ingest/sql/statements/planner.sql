@@ -55,17 +55,16 @@ SELECT
 FROM picked AS p
 ORDER BY p.weight DESC, p.attempted_at NULLS FIRST
 
+-- name: lock_asked
+-- Lock answers in id order, as everybody locks them.
+SELECT FROM fleet.answers WHERE ref_id = any($1::bigint[]) ORDER BY ref_id FOR NO KEY UPDATE
+
 -- name: asked
 -- Note that questions are out, or that nobody wants their answer, and when they are due next.
--- Locked in id order, as everybody locks answers.
-WITH locked AS MATERIALIZED (
-  SELECT ref_id FROM fleet.answers WHERE ref_id = any($1::bigint[]) ORDER BY ref_id FOR NO KEY UPDATE
-)
 UPDATE fleet.answers AS a SET
   asked_at = CASE WHEN s.asked THEN $2::timestamptz ELSE a.asked_at END,
   next_check_at = greatest(s.next_check_at, CASE WHEN a.next_check_at > $2::timestamptz THEN a.next_check_at END)
 FROM unnest($1::bigint[], $3::boolean[], $4::timestamptz[]) AS s (ref_id, asked, next_check_at)
-JOIN locked AS l ON l.ref_id = s.ref_id
 WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 
 -- name: undescribed
