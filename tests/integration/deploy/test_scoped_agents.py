@@ -1,0 +1,88 @@
+"""Thousands of hosts: a scoped signing key with the template that docs/deployment.md gives."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from imagedrift_agent.adapters.jetstream import connected
+from imagedrift_runtime import bus, streams
+from imagedrift_runtime.bus import Bus, NotPublished
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas import subjects
+from support.deploy import ROOT
+from support.ingest import image, inventory
+from support.nats_operator import ScopedFleet
+
+
+def template(word: str) -> list[str]:
+    """The subjects that the page's template lets an agent publish or subscribe."""
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    found = re.findall(rf"^{word} +(\S+)$", page, re.MULTILINE)
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def scoped() -> ScopedFleet:
+    """An operator whose agents are let in by the documented template."""
+    shared = [subjects.INVENTORY_ALL, subjects.ALIVE_ALL]
+    return ScopedFleet(shared, template("publish"), template("subscribe"))
+
+
+@pytest.fixture(scope="module")
+def server(scoped: ScopedFleet) -> Iterator[NatsServer]:
+    """A server that trusts this operator."""
+    with NatsServer.start_sync(config_extra=scoped.config) as running:
+        yield running
+
+
+@pytest.fixture
+async def service(server: NatsServer, scoped: ScopedFleet, tmp_path: Path) -> AsyncIterator[Bus]:
+    """A service's connection, with every stream there."""
+    credentials = str(scoped.service(tmp_path / "service.creds"))
+    async with bus.connect([server.url], "test-service", credentials=credentials) as connection:
+        await streams.ensure(connection)
+        yield connection
+
+
+async def test_each_host_speaks_for_itself_by_its_name_alone(
+    server: NatsServer, service: Bus, scoped: ScopedFleet, tmp_path: Path
+) -> None:
+    """Two hosts with credentials of one key store their own inventories, and not each other's."""
+    for host, other in (("web-1", "web-2"), ("web-2", "web-1")):
+        credentials = str(scoped.agent(tmp_path / f"{host}.creds", "fra1", host))
+        async with connected([server.url], host, credentials=credentials, ca="") as outlet:
+            await outlet.publish(inventory(host, [image()]))
+        async with bus.connect(
+            [server.url], "test", credentials=credentials, inbox=f"_INBOX_{host}", spool=False
+        ) as connection:
+            connection.link.js = connection.client.jetstream(timeout=0.3)
+            for elsewhere in (
+                subjects.inventory("fra1", other),
+                subjects.inventory("ams1", host),
+                f"$JS.API.STREAM.PURGE.{subjects.STREAM_INVENTORY}",
+            ):
+                with pytest.raises(NotPublished, match=r"(?i)permissions violation"):
+                    await connection.publish(elsewhere, b"{}")
+            await connection.client.publish(
+                subjects.inventory("fra1", host), b"{}", reply=subjects.inventory("fra1", other)
+            )
+            await connection.probe()
+    for host in ("web-1", "web-2"):
+        stored = await service.js.get_last_msg(
+            subjects.STREAM_INVENTORY, subjects.inventory("fra1", host)
+        )
+        assert stored.data == b"{}"  # what the host said last, and no confirmation of another's
+
+
+async def test_an_agent_of_another_operator_is_not_let_in(
+    server: NatsServer, scoped: ScopedFleet, tmp_path: Path
+) -> None:
+    """Credentials of a key that the server does not know open nothing."""
+    stranger = ScopedFleet([], template("publish"), template("subscribe"))
+    credentials = str(stranger.agent(tmp_path / "stranger.creds", "fra1", "web-1"))
+    with pytest.raises(bus.NoBus, match=r"(?i)authorization"):
+        async with bus.connect([server.url], "test", credentials=credentials, within_s=1):
+            pass
