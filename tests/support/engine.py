@@ -4,7 +4,6 @@ Nothing here touches an engine that the machine may run already: data, sockets a
 own, and only processes that we started are ended.
 """
 
-import os
 import shutil
 import signal
 import tempfile
@@ -14,42 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_sandbox.children import Child, ProgramError
+from imagedrift_sandbox.children import Child
 from imagedrift_sandbox.ports import LOOPBACK, free_port
 from imagedrift_sandbox.probe import http_status
-from support.engine_api import Engine
-from support.programs import missing, require_program
-
-START_WITHIN_S = 30.0
+from support.own_engine import START_WITHIN_S, OwnEngine
+from support.programs import require_program
 
 
-class DockerEngine(Engine):
+class DockerEngine(OwnEngine):
     """A dockerd of our own."""
 
-    def __init__(self, home: Path) -> None:
-        super().__init__(home / "docker.sock")
-        self.home = home
-        self.child: Child | None = None
+    program = "dockerd"
+    package = "docker.io"
 
-    @classmethod
-    @contextmanager
-    def started(cls) -> Iterator["DockerEngine"]:
-        """Run an engine for the length of a `with`; skips where dockerd is missing."""
-        require_program("dockerd", "apt-get install docker.io")
-        if os.geteuid() != 0:
-            missing("root for a Docker Engine of its own", "run the tests as root")
-        home = Path(tempfile.mkdtemp(prefix="idrift-"))  # short: a socket's path has 107 bytes
-        engine = cls(home)
-        try:
-            engine.start()
-            yield engine
-        finally:
-            engine.stop_daemon()
-            shutil.rmtree(home, ignore_errors=True)
-
-    def start(self) -> None:
-        """Start the daemon on the data that is there."""
-        program = require_program("dockerd", "apt-get install docker.io")
+    def launch(self) -> Child:
+        """Start dockerd without a network of its own."""
         flags = {
             "--host": self.host,
             "--data-root": str(self.home / "data"),
@@ -59,23 +37,9 @@ class DockerEngine(Engine):
             "--bridge": "none",
             "--iptables": "false",
         }
-        arguments = [str(program), *(f"{flag}={value}" for flag, value in flags.items())]
+        arguments = [str(self.found()), *(f"{flag}={value}" for flag, value in flags.items())]
         # Should the tests be killed, it still ends its containers and its containerd.
-        self.child = Child.spawn(
-            arguments, log=self.home / "dockerd.log", death_signal=signal.SIGTERM
-        )
-        try:
-            self.child.wait_until(self.answers, bound_s=START_WITHIN_S)
-        except ProgramError as error:
-            missing("a Docker Engine that starts", str(error))
-
-    def stop_daemon(self) -> None:
-        """Stop the daemon with its containers; the data stays."""
-        if self.child:
-            if self.answers():
-                for container in self.call("GET", "/containers/json"):
-                    self.remove(container["Id"])
-            self.child.stop(bound_s=20)
+        return Child.spawn(arguments, log=self.home / "dockerd.log", death_signal=signal.SIGTERM)
 
 
 class DockerRegistry:

@@ -3,53 +3,26 @@
 import json
 import os
 import resource
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imagedrift_sandbox.children import Child, ProgramError
-from support.engine import START_WITHIN_S
-from support.engine_api import Engine
-from support.programs import missing, require_program
-
-INSTALL = "apt-get install podman"
+from imagedrift_sandbox.children import Child
+from support.own_engine import OwnEngine
 
 
-class PodmanEngine(Engine):
+class PodmanEngine(OwnEngine):
     """A `podman system service` of our own, as root, with images and containers of its own."""
 
+    program = "podman"
+    package = "podman"
     push_options = "&tlsVerify=false"
 
-    def __init__(self, home: Path) -> None:
-        super().__init__(home / "podman.sock")
-        self.home = home
-        self.child: Child | None = None
-
-    @classmethod
-    @contextmanager
-    def started(cls) -> Iterator["PodmanEngine"]:
-        """Run Podman for the length of a `with`; skips where it is missing."""
-        require_program("podman", INSTALL)
-        if os.geteuid() != 0:
-            missing("root for a Podman of its own", "run the tests as root")
-        home = Path(tempfile.mkdtemp(prefix="idrift-"))  # short: a socket's path has 107 bytes
-        engine = cls(home)
-        try:
-            engine.start()
-            yield engine
-        finally:
-            engine.stop_service()
-            shutil.rmtree(home, ignore_errors=True)
-
-    def start(self) -> None:
-        """Start the service on the data that is there."""
+    def launch(self) -> Child:
+        """Start the service with a configuration of its own."""
         arguments = [
-            *(require_program("podman", INSTALL), "--root", self.home / "root"),
+            *(self.found(), "--root", self.home / "root"),
             *("--runroot", self.home / "run", "--storage-driver", "vfs"),
             *("--cgroup-manager", "cgroupfs", "system", "service", "--time", "0", self.host),
         ]
@@ -60,18 +33,11 @@ class PodmanEngine(Engine):
             "CONTAINERS_REGISTRIES_CONF": self._write("registries.conf", _INSECURE),
         }
         log = self.home / "podman.log"
-        self.child = Child.spawn([str(a) for a in arguments], log=log, environment=environment)
-        try:
-            self.child.wait_until(self.answers, bound_s=START_WITHIN_S)
-        except ProgramError as error:
-            missing("a Podman that starts", str(error))
+        return Child.spawn([str(a) for a in arguments], log=log, environment=environment)
 
-    def stop_service(self) -> None:
-        """Stop the service and its containers; the data stays."""
-        if self.child:
-            if self.answers():
-                self.clear()
-            self.child.stop()
+    def stop_containers(self) -> None:
+        """End and remove everything: mounts of what only stopped would stay."""
+        self.clear()
 
     def _write(self, name: str, text: str) -> str:
         path = self.home / name

@@ -70,11 +70,6 @@ class ScriptedEngine:
         """The socket."""
         return Path(self.host.removeprefix("unix://"))
 
-    @property
-    def listeners(self) -> int:
-        """How many follow the events now."""
-        return len(self._listeners)
-
     def forget_asked(self) -> None:
         """Begin anew with what was asked for."""
         self.asked.clear()
