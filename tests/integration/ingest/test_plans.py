@@ -137,21 +137,20 @@ def inner_sides(text: str) -> list[str]:
     return [side for side in found if "Index" not in side and "Limit" not in side]
 
 
-PREPARED = {
-    ("hosts", "changed"): "bigint[], bytea[]",
-    ("hosts", "gate"): "bigint[], bigint[], bytea[], bytea[], timestamptz[], integer[], text[],"
-    " integer[], bigint",
-    ("hosts", "reconcile"): "bigint[], bigint[], integer[], boolean[], boolean[], timestamptz[],"
-    " text[], bigint[], timestamptz[]",
-    ("hosts", "alive"): "text, text[], timestamptz, integer, text",
-    ("dictionary", "find"): "integer[], text[], text[], text[], text[]",
-    ("dictionary", "lock"): "text[], text[]",
-    ("answers", "judge"): "bigint[], text[], text[], text[], text[], text[], timestamptz[]",
-    ("planner", "asked"): "bigint[], timestamptz, boolean[], timestamptz[]",
-}
+SHORT = (
+    "Function Scan on w",  # changed images are paired with the hosts of the batch, to know when
+    "Materialize",  # due references are paired with the registries, of which there are few
+    "Aggregate",  # the hosts of one image are counted from an index
+    "Seq Scan on descriptions d",  # empty in this database
+)
+HOT = [
+    (file, name)
+    for file in ("hosts", "dictionary", "answers", "planner", "outbox")
+    for name in load(file)
+]
 
 
-@pytest.mark.parametrize(("file", "name"), PREPARED, ids=lambda part: part)
+@pytest.mark.parametrize(("file", "name"), HOT)
 async def test_a_batch_is_never_compared_row_by_row_with_itself(
     fleet_dsn: str, file: str, name: str
 ) -> None:
@@ -159,16 +158,16 @@ async def test_a_batch_is_never_compared_row_by_row_with_itself(
 
     A nested loop without an index is then cheap on paper and costs seconds a batch.
     """
-    types = PREPARED[file, name]
+    sql = load(file)[name]
+    count = max(map(int, re.findall(r"\$(\d+)", sql)), default=0)
+    arguments = f"({', '.join(['NULL'] * count)})" if count else ""
     connection = await asyncpg.connect(fleet_dsn, server_settings={"random_page_cost": "1.1"})
     try:
         await connection.execute("SET plan_cache_mode = force_generic_plan")
-        await connection.execute(f"PREPARE p ({types}) AS {load(file)[name]}")
-        nulls = ", ".join("NULL" for _ in types.split(", "))
-        rows = await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE p ({nulls})")
+        await connection.execute(f"PREPARE p AS {sql}")
+        rows = await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE p {arguments}")
         found = "\n".join(row[0] for row in rows)
     finally:
         await connection.close()
-    # The one exception pairs changed images with the hosts of the batch, to know when.
-    assert [inner for inner in inner_sides(found) if inner != "Function Scan on w"] == [], found
-    assert not scanned(found) & {"host_images", "host_state", "comparisons"}, found
+    assert [side for side in inner_sides(found) if side not in SHORT] == [], found
+    assert not scanned(found) & {"host_images", "host_state"}, found

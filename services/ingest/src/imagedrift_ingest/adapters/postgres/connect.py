@@ -84,6 +84,9 @@ async def pool(
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
             "jit": "off",
+            # A test reads the generic plan of every statement; one made for the arrays at hand may
+            # read whole tables for a large batch, and costs its planning each time.
+            "plan_cache_mode": "force_generic_plan",
         },
     )
     try:
