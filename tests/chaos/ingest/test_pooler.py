@@ -24,8 +24,9 @@ listen_port = {own}
 auth_type = any
 pool_mode = transaction
 default_pool_size = 3
-ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout,jit
+ignore_startup_parameters = {ignored}
 """
+IGNORED = "statement_timeout,lock_timeout,idle_in_transaction_session_timeout,jit,plan_cache_mode"
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ async def pooled_dsn(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[
     program = require_program("pgbouncer", "apt-get install pgbouncer")
     to, own = urlsplit(postgres.dsn()), free_port()
     config = Path(str(postgres.home)) / "pgbouncer.ini"
-    config.write_text(CONFIG.format(port=to.port, user=to.username, password=to.password, own=own))
+    login = {"user": to.username, "password": to.password}
+    config.write_text(CONFIG.format(port=to.port, own=own, ignored=IGNORED, **login))
     config.chmod(0o644)
     log = tmp_path / "pgbouncer.log"
     pooler = Child.spawn([program, config], log=log, account=unprivileged_account())
