@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -109,7 +109,15 @@ def why(host_name: str, reference: str, form: str | None) -> None:
     _answer("why", {"host": host_name, "reference": canonical}, form, title=canonical)
 
 
-COMMANDS = (status, outdated, image, host, registries, errors, why)
+IN_A_LINE: Final = {
+    "outdated": ("hostname", "reference", "running", "reason", "outdated_for", "recreate_only"),
+    "image_hosts": ("hostname", "verdict", "reason", "running", "verdict_since"),
+    "host": ("reference", "verdict", "reason", "running", "verdict_since", "error"),
+    "registries": ("registry", "credential", "rate_limit", "rate_remaining", "blocked_until"),
+    "why": ("image_id", "verdict", "reason", "tagged", "running", "verdict_since", "error"),
+    "errors": ("reference", "outcome", "failures", "hosts", "failing_since", "error"),
+}
+"""What a table for people shows of several rows; JSON and CSV give every column."""
 
 
 def _answer(name: str, values: Mapping[str, object], form: str | None, *, title: str) -> None:
@@ -118,6 +126,8 @@ def _answer(name: str, values: Mapping[str, object], form: str | None, *, title:
         return
     found = asyncio.run(database.rows(database.database_url(), name, values))
     shown: Form = "json" if form == "json" else "csv" if form == "csv" else "table"
+    if shown == "table" and len(found) > 1:
+        found = [{column: row[column] for column in IN_A_LINE.get(name, row)} for row in found]
     tables.show(found, shown, title=title)
 
 
