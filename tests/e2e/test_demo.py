@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +16,11 @@ Starter = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where the demonstration writes, for its own user to reach."""
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
-    return tmp_path
+def folder() -> Iterator[Path]:
+    """Where the demonstration writes. Not pytest's: PostgreSQL's own user could not reach it."""
+    with tempfile.TemporaryDirectory(prefix="idrift-") as home:
+        Path(home).chmod(0o755)
+        yield Path(home)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def demo(folder: Path) -> Iterator[Starter]:
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def test_the_demonstration_holds_what_it_shows(demo: Starter, folder: Path) -> None:
@@ -63,7 +64,7 @@ def test_a_demonstration_that_is_told_to_end_leaves_nothing(
 ) -> None:
     """Told to end in the middle it stops what it started and removes what it wrote."""
     process = demo("--hosts", "12")
-    children = wait_for_children(process.pid, 3)
+    children = wait_for_children(process, 3)
 
     process.send_signal(how)
     output, _ = process.communicate(timeout=WITHIN_S)
@@ -74,10 +75,11 @@ def test_a_demonstration_that_is_told_to_end_leaves_nothing(
     assert list(folder.iterdir()) == []
 
 
-def wait_for_children(pid: int, count: int) -> list[str]:
+def wait_for_children(process: subprocess.Popen[str], count: int) -> list[str]:
     """Wait until a process has so many children, and return their ids."""
     deadline = time.monotonic() + WITHIN_S
-    while len(children := children_of(pid)) < count:
+    while len(children := children_of(process.pid)) < count:
+        assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, f"only {len(children)} children"
         time.sleep(0.02)
     return children
