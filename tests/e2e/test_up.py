@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,22 +21,28 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
+def folder() -> Iterator[Path]:
+    """Where the command writes. Not pytest's: PostgreSQL's own user could not reach it."""
+    with tempfile.TemporaryDirectory(prefix="idrift-") as home:
+        Path(home).chmod(0o755)
+        yield Path(home)
+
+
+@pytest.fixture
+async def engine(folder: Path) -> AsyncIterator[ScriptedEngine]:
     """An engine with a few images of no registry that can be asked."""
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
-    async with ScriptedEngine.serving(tmp_path / "engine.sock") as scripted:
+    async with ScriptedEngine.serving(folder / "engine.sock") as scripted:
         populate(scripted, 3, 1)
         yield scripted
 
 
 @pytest.fixture
-def up(tmp_path: Path, engine: ScriptedEngine) -> Iterator[subprocess.Popen[bytes]]:
+def up(folder: Path, engine: ScriptedEngine) -> Iterator[subprocess.Popen[bytes]]:
     """The command, in a session of its own as on a terminal; killed if it still runs at the end."""
-    with (tmp_path / "told").open("wb") as told:
+    with (folder / "told").open("wb") as told:
         process = subprocess.Popen(
-            [console_script("imagedrift"), "up", "--home", tmp_path / "home"],
-            env=BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(tmp_path)},
+            [console_script("imagedrift"), "up", "--home", folder / "home"],
+            env=BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)},
             stdout=told,
             stderr=told,
             start_new_session=True,
@@ -52,30 +59,30 @@ def up(tmp_path: Path, engine: ScriptedEngine) -> Iterator[subprocess.Popen[byte
     ids=["initdb", "services"],
 )
 async def test_ctrl_c_while_it_starts_ends_all_that_was_started(
-    up: subprocess.Popen[bytes], tmp_path: Path, begun: str
+    up: subprocess.Popen[bytes], folder: Path, begun: str
 ) -> None:
     """Ctrl-C reaches the whole terminal: every program it started ends, and nothing is said."""
-    await until((tmp_path / begun).exists, begun, WITHIN_S)
+    await until((folder / begun).exists, begun, WITHIN_S)
 
     os.killpg(up.pid, signal.SIGINT)
     await until(lambda: up.poll() is not None, "the end", WITHIN_S)
 
     assert up.returncode == 1
-    assert_nothing_is_left(tmp_path)
+    assert_nothing_is_left(folder)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 async def test_told_to_end_it_stops_in_order(
-    up: subprocess.Popen[bytes], tmp_path: Path, how: signal.Signals
+    up: subprocess.Popen[bytes], folder: Path, how: signal.Signals
 ) -> None:
     """Once it shows the machine, being told to end is its normal end."""
-    await until(lambda: "Ctrl-C stops." in said(tmp_path), "its address", WITHIN_S)
+    await until(lambda: "Ctrl-C stops." in said(folder), "its address", WITHIN_S)
 
     os.killpg(up.pid, how)
     await until(lambda: up.poll() is not None, "the end", WITHIN_S)
 
-    assert up.returncode == 0, said(tmp_path)
-    assert_nothing_is_left(tmp_path)
+    assert up.returncode == 0, said(folder)
+    assert_nothing_is_left(folder)
 
 
 def said(folder: Path) -> str:
