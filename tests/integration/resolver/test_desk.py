@@ -61,7 +61,7 @@ async def test_a_question_that_has_no_answer_is_told_why(
     assert caught.value.text
 
 
-async def test_what_a_credential_opened_is_told_to_its_holder_alone(
+async def test_p7_what_a_credential_opened_is_told_to_its_holder_alone(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
     """P7: who does not go by that credential learns that there is something, and no more."""
