@@ -37,6 +37,20 @@ def digest(of: object) -> str:
     return "sha256:" + hashlib.sha256(repr(of).encode()).hexdigest()
 
 
+GOOD_ROWS = f"""
+    INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'web-1');
+    INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+      VALUES ('r.io/a:1', 'r.io', 'a', '1', 'ask');
+    INSERT INTO fleet.answers (ref_id) VALUES (1);
+    INSERT INTO fleet.comparisons
+      (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
+      VALUES (1, '{digest(1)}', ARRAY['{digest(2)}', '{digest(3)}'], 'linux/amd64', 'unknown',
+              'not_checked', now());
+    INSERT INTO fleet.host_images (host_id, comparison_id, since) VALUES (1, 1, now());
+"""
+"""One host with one image, as SQL."""
+
+
 def image(reference: str = NGINX, version: object = 1, **facts: Any) -> LocalImage:
     """A local image pulled under a reference when that was at `version`."""
     given: dict[str, Any] = {
@@ -164,6 +178,7 @@ def copies(of: LocalImage, count: int) -> Iterator[LocalImage]:
 
 
 __all__ = [
+    "GOOD_ROWS",
     "NGINX",
     "NOW",
     "Fleet",

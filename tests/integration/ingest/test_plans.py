@@ -170,4 +170,7 @@ async def test_a_batch_is_never_compared_row_by_row_with_itself(
     finally:
         await connection.close()
     assert [side for side in inner_sides(found) if side not in SHORT] == [], found
-    assert not scanned(found) & {"host_images", "host_state"}, found
+    whole = {"host_images", "host_state"}
+    if file != "planner":  # which looks at all references that are due
+        whole |= {"answers", "comparisons"}
+    assert not scanned(found) & whole, found

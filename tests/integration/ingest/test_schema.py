@@ -2,21 +2,18 @@
 
 import asyncio
 import shutil
-import uuid
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from imagedrift_ingest import migrations
 from imagedrift_ingest.__main__ import start
-from imagedrift_ingest.commands import maintain
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_sandbox.nats import NatsServer
-from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
+from support.ingest import GOOD_ROWS, Fleet
 
 CONTRACT = {
     "comparisons": "site host hostname labels reference registry repository tag platform image_id"
@@ -64,17 +61,6 @@ BAD_ROWS = (
     "UPDATE fleet.host_images SET running = -1",
     "INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id) VALUES (now(), 1, 1)",
 )
-GOOD_ROWS = f"""
-    INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'web-1');
-    INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
-      VALUES ('r.io/a:1', 'r.io', 'a', '1', 'ask');
-    INSERT INTO fleet.answers (ref_id) VALUES (1);
-    INSERT INTO fleet.comparisons
-      (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
-      VALUES (1, '{digest(1)}', ARRAY['{digest(2)}', '{digest(3)}'], 'linux/amd64', 'unknown',
-              'not_checked', now());
-    INSERT INTO fleet.host_images (host_id, comparison_id, since) VALUES (1, 1, now());
-"""
 
 
 async def columns(connection: asyncpg.Connection) -> dict[str, list[str]]:
@@ -132,59 +118,6 @@ async def test_bad_rows_cannot_be_stored(dsn: str) -> None:
                 await connection.execute(statement)
     finally:
         await connection.close()
-
-
-async def test_the_operators_role_reads_ops_and_nothing_else(dsn: str) -> None:
-    """Views yes; tables, writing and functions of ours no."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute("SET ROLE imagedrift_operator")
-        for view in CONTRACT:
-            await connection.fetch(f"SELECT * FROM ops.{view}")
-        for refused in (
-            "SELECT * FROM fleet.hosts",
-            "DELETE FROM ops.trend",
-            "SELECT fleet.make_months(1)",
-            "CREATE TABLE ops.mine (x integer)",
-        ):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.execute(refused)
-    finally:
-        await connection.close()
-
-
-async def test_the_writers_role_does_everything_ingest_does_but_no_ddl(dsn: str) -> None:
-    """It writes facts and makes months through the function, but alters no table."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute("SET ROLE imagedrift_writer")
-        await connection.execute(GOOD_ROWS)
-        assert await connection.fetchval("SELECT fleet.make_months(4)") == 2
-        assert await connection.fetchval("SELECT images FROM ops.fleet_summary") == 1
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute("ALTER TABLE fleet.hosts ADD COLUMN mine text")
-    finally:
-        await connection.close()
-
-
-async def test_the_service_runs_as_a_member_of_the_writers_role(
-    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
-) -> None:
-    """Only migrations need the owner."""
-    name = f"writer_{uuid.uuid4().hex}"
-    owner = await asyncpg.connect(dsn)
-    await owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x' IN ROLE imagedrift_writer")
-    try:
-        where = urlsplit(dsn)
-        as_writer = where._replace(netloc=f"{name}:x@{where.hostname}:{where.port}").geturl()
-        async with ingest(as_writer, fresh_nats.url):
-            await agents.has("web-1", image())
-            await agents.answers(answer())
-            await operator.sees(NGINX, verdict="current")
-        assert (await maintain(as_writer)).done["trend_taken"] == 1
-    finally:
-        await owner.execute(f"DROP ROLE {name}")
-        await owner.close()
 
 
 @pytest.mark.parametrize("version", range(1, len(migrations.known())))

@@ -28,13 +28,23 @@ ORDER BY r.ref_id
 ON CONFLICT (ref_id) DO NOTHING
 
 -- name: lock
--- What is known of references, locked in id order: a verdict is made of it until the commit.
+-- What is known of references, and of all that point to digests, locked in id order: a verdict is
+-- made of it until the commit.
+WITH wanted AS (
+  SELECT r.ref_id
+  FROM unnest($1::text[]) AS s (reference)
+  JOIN fleet.image_refs AS r ON r.reference = s.reference
+  UNION
+  SELECT a.ref_id
+  FROM unnest($2::text[]) AS s (digest)
+  JOIN fleet.answers AS a ON a.remote_digest = s.digest
+)
 SELECT
   r.reference, r.policy, a.ref_id, a.epoch, a.seq, a.remote_digest, a.remote_since, a.gone,
   a.checked_at, a.attempted_at, a.failure, a.error, a.failures, a.failing_since, a.next_check_at
-FROM fleet.image_refs AS r
-JOIN fleet.answers AS a ON a.ref_id = r.ref_id
-WHERE r.reference = any($1::text[]) OR a.remote_digest = any($2::text[])
+FROM wanted AS w
+JOIN fleet.answers AS a ON a.ref_id = w.ref_id
+JOIN fleet.image_refs AS r ON r.ref_id = w.ref_id
 ORDER BY a.ref_id
 FOR NO KEY UPDATE OF a
 
@@ -63,9 +73,10 @@ ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform
 ON CONFLICT (ref_id, image_id, repo_digests, platform) DO NOTHING
 
 -- name: hurry
--- Ask at once about references that got a new image to compare, unless their answer is fresh.
+-- Ask at once about references that got a new image to compare, unless their answer is fresh or
+-- their question is out.
 UPDATE fleet.answers AS a
-SET next_check_at = least(a.next_check_at, greatest(now(), a.attempted_at + make_interval(secs => $2::float8)))
+SET next_check_at = least(a.next_check_at, greatest(now(), greatest(a.attempted_at, a.asked_at) + make_interval(secs => $2::float8)))
 FROM fleet.image_refs AS r
 WHERE a.ref_id = any($1::bigint[]) AND r.ref_id = a.ref_id AND r.policy = 'ask'
-  AND a.next_check_at > greatest(now(), a.attempted_at + make_interval(secs => $2::float8))
+  AND a.next_check_at > greatest(now(), greatest(a.attempted_at, a.asked_at) + make_interval(secs => $2::float8))
