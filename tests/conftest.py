@@ -1,4 +1,4 @@
-"""Real servers for the tests: one of each per session (and per xdist worker), started on demand.
+"""Real servers for the tests, started on demand: one per session and worker, NATS per module.
 
 They are started outside any event loop, so that every test's own loop can use them.
 """
@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
@@ -17,11 +18,19 @@ from support.programs import missing
 pytest_plugins = ["support.engine", "support.podman"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nats_server() -> Iterator[NatsServer]:
-    """A NATS server with JetStream, shared by the session: use names of your own."""
+    """A NATS server with JetStream, shared by the tests of a module: use names of your own."""
     with NatsServer.start_sync() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_come() -> Iterator[None]:
+    """What one test makes of the logs, a command's level for one, is undone for the next."""
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,6 @@ def configure(service: str, form: Format = "auto", *, least: int = logging.INFO)
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)
