@@ -23,6 +23,7 @@ import structlog
 from imagedrift_runtime import metrics
 from imagedrift_runtime.access import Access, jitter
 from imagedrift_runtime.answers import NoBus
+from imagedrift_runtime.client import Client
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats_py import nats
 
@@ -61,7 +62,7 @@ class Link:
 
     async def open(self) -> None:
         """Connect a new client. Raises `NoBus` when no server lets us in within the bound."""
-        client = nats.aio.client.Client()
+        client = Client()
         began = time.monotonic()
         self._quiet = False
         # nats-py can swallow a cancellation in the middle of an attempt: so it is not waited for.

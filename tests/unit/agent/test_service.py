@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from imagedrift_agent.core.inventory import Census
 from imagedrift_agent.core.records import Event
 from imagedrift_agent.core.survey import SourceFault, Survey
-from imagedrift_schemas.v1 import Inventory, LocalImage
+from imagedrift_schemas.v1 import LocalImage
 from support.agents import RecordingMemory, RecordingOutlet, running_agent, until
 
 
@@ -50,31 +49,6 @@ class SourceWithoutEvents(QuietSource):
             if self.images:
                 raise SourceFault("GET /events: 403")
             yield event
-
-
-class OutletThatKeepsCancellation(RecordingOutlet):
-    """Behaves as asyncio.wait_for does when the reply comes with the cancellation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.publishing = asyncio.Event()
-
-    async def publish(self, inventory: Inventory) -> None:
-        """Take an inventory, and swallow a cancellation meanwhile."""
-        self.publishing.set()
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        await super().publish(inventory)
-
-
-async def test_a_cancellation_that_a_library_keeps_does_not_stop_the_end() -> None:
-    """The agent ends although the reply came at the moment of the cancellation."""
-    outlet = OutletThatKeepsCancellation()
-    async with asyncio.timeout(5):
-        async with running_agent(QuietSource(), outlet):
-            await outlet.publishing.wait()
-
-    assert len(outlet.inventories) == 1
 
 
 async def test_an_unchanged_host_says_only_that_it_lives() -> None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from imagedrift_agent.core import cadence, statement
 from imagedrift_agent.ledger import Ledger
 from imagedrift_agent.ports import NotSaid, Outlet, World
-from imagedrift_agent.waiting import first_of, heed_cancellation
+from imagedrift_agent.waiting import first_of
 from imagedrift_runtime import metrics
 
 log = structlog.get_logger()
@@ -56,7 +56,6 @@ class Speaker:
 
     async def _talk(self, outlet: Outlet) -> None:
         while True:
-            heed_cancellation()
             ledger, now = self._ledger, self._world.steady()
             ledger.changed.clear()
             step = cadence.next_step(self._speech, ledger.fingerprint, self._degraded(), now)

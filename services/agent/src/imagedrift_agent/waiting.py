@@ -1,4 +1,4 @@
-"""Waiting for whichever comes first, and not waiting when the end has come."""
+"""Waiting for whichever comes first."""
 
 import asyncio
 
@@ -10,14 +10,3 @@ async def first_of(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-def heed_cancellation() -> None:
-    """Raise the cancellation that a library kept to itself.
-
-    `asyncio.wait_for` does until Python 3.12, when what it waits for is ready at that moment
-    (cpython #86296), and nats-py waits for every reply with it.
-    """
-    task = asyncio.current_task()
-    if task and task.cancelling():
-        raise asyncio.CancelledError
