@@ -51,6 +51,25 @@ GOOD_ROWS = f"""
 """One host with one image, as SQL."""
 
 
+MISCOUNTED = """
+    SELECT comparison_id, u.*, n.*
+    FROM fleet.usage AS u
+    FULL JOIN (
+      SELECT
+        comparison_id, count(*) AS hosts, count(*) FILTER (WHERE running > 0) AS running,
+        count(*) FILTER (WHERE shared) AS shared,
+        count(*) FILTER (WHERE shared AND running > 0) AS shared_running
+      FROM fleet.host_images
+      GROUP BY comparison_id
+    ) AS n USING (comparison_id)
+    WHERE u.hosts IS DISTINCT FROM coalesce(n.hosts, 0)
+      OR u.running IS DISTINCT FROM coalesce(n.running, 0)
+      OR u.shared IS DISTINCT FROM coalesce(n.shared, 0)
+      OR u.shared_running IS DISTINCT FROM coalesce(n.shared_running, 0)
+"""
+"""The images whose kept number of hosts is not the number of their rows, in one snapshot."""
+
+
 def image(reference: str = NGINX, version: object = 1, **facts: Any) -> LocalImage:
     """A local image pulled under a reference when that was at `version`."""
     given: dict[str, Any] = {

@@ -13,11 +13,12 @@ from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.service import Ingest
 from imagedrift_runtime.delivery import Delivery
 from imagedrift_runtime.outcomes import Done
 from imagedrift_schemas import codec, subjects
-from support.ingest import NOW, image, inventory
+from support.ingest import MISCOUNTED, NOW, image, inventory
 
 WORKERS = 6
 HOSTS = 40
@@ -37,7 +38,10 @@ class Report(NamedTuple):
     @property
     def delivery(self) -> Delivery:
         """The report as it is delivered."""
-        images = [image(name, version) for name, version in sorted(self.versions.items())]
+        images = [
+            image(name, version, running=(self.seq + version) % 2)
+            for name, version in sorted(self.versions.items())
+        ]
         subject = subjects.inventory("fra1", self.host)
         payload = codec.encode(inventory(self.host, images))
         stored_at = NOW + timedelta(days=self.epoch, seconds=self.seq)
@@ -104,6 +108,17 @@ async def work(ingest: Ingest, batches: list[list[Report]], draw: random.Random)
                 assert set(map(type, fates)) == {Done}
 
 
+async def add_up(pool: "asyncpg.Pool[asyncpg.Record]", batches: list[list[Report]]) -> int:
+    """Add up usage while others write; how often it was looked at, and right."""
+    upkeep = Upkeep(Database(pool))
+    looks = 0
+    while batches:
+        await upkeep.add_up_usage()
+        assert await pool.fetch(MISCOUNTED) == []
+        looks += 1
+    return looks
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_tables_equal_the_newest_inventories(dsn: str, seed: int) -> None:
     """P4, P5: shuffled overlapping batches, duplicates, rollbacks and pauses lose nothing."""
@@ -115,6 +130,7 @@ async def test_the_tables_equal_the_newest_inventories(dsn: str, seed: int) -> N
 
     async with connect.pool(dsn, connections=WORKERS + 1) as pool:
         async with asyncio.TaskGroup() as tasks:
+            adding = tasks.create_task(add_up(pool, batches))
             for _ in range(WORKERS):
                 database = FlakyDatabase(pool, draw)
                 hosts = Hosts(database, Dictionary(database))
@@ -128,6 +144,8 @@ async def test_the_tables_equal_the_newest_inventories(dsn: str, seed: int) -> N
             for name, version in report.versions.items()
         }
         assert await broken_links(pool) == []
+        assert adding.result() > 0
+        assert await pool.fetch(MISCOUNTED) == []
 
 
 async def broken_links(pool: "asyncpg.Pool[asyncpg.Record]") -> list[Any]:

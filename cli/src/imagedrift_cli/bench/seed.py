@@ -13,6 +13,7 @@ import asyncpg
 from msgspec import Struct
 
 from imagedrift_cli.bench.big_fleet import NEWEST, SITE, VERSIONS, BigFleet, Held
+from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
 
 UNANSWERED_EVERY: Final = 100
@@ -59,6 +60,7 @@ async def seed(connection: asyncpg.Connection, fleet: BigFleet) -> Truth:
     await _copy(connection, "comparisons", columns, _comparisons(fleet, at))
     columns = "host_id comparison_id since running containers"
     await _copy(connection, "host_images", columns, _images(fleet, at, truth))
+    await connection.execute(load("upkeep")["add_up_usage"], timeout=600)
     await connection.execute("VACUUM ANALYZE", timeout=600)
     return truth
 

@@ -32,6 +32,7 @@ PLAN_EVERY_S = 0.5
 PLAN_GATHER_S = 0.2
 HEARTBEATS_EVERY_S = 0.25
 ANNOUNCE_EVERY_S = 1.0
+ADD_UP_EVERY_S = 5.0
 COUNT_EVERY_S = 30.0
 TREND_EVERY_S = 30.0
 TIDY_EVERY_S = 3600.0
@@ -129,6 +130,7 @@ async def _serve(
             _repeat(announce, ANNOUNCE_EVERY_S, run, sooner=announce_now),
             _repeat(note_heartbeats, HEARTBEATS_EVERY_S, run),
             _repeat(upkeep.tidy, TIDY_EVERY_S, run),
+            _repeat(upkeep.add_up_usage, ADD_UP_EVERY_S, run),
             _repeat(upkeep.count_hosts, COUNT_EVERY_S, run, first_after_s=COUNT_EVERY_S),
             _repeat(upkeep.take_trend, TREND_EVERY_S, run, first_after_s=TREND_EVERY_S),
         ):

@@ -30,6 +30,7 @@ async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
     async with connect.pool(dsn, connections=1) as pool:
         upkeep = Upkeep(connect.Database(pool), retention)
         done = await upkeep.tidy()
+        done["images_counted"] = await upkeep.add_up_usage()
         done["references_counted"] = await upkeep.count_hosts()
         done["trend_taken"] = await upkeep.take_trend()
         return Maintained(done)

@@ -28,6 +28,10 @@ class Upkeep:
         self._database = database
         self._keep = retention or Retention()
 
+    async def add_up_usage(self) -> int:
+        """Add up how many hosts have each image; the number of images that changed."""
+        return await self._step("add_up_usage")
+
     async def count_hosts(self) -> int:
         """Count the hosts of every reference, for the planner."""
         return await self._step("count_hosts")

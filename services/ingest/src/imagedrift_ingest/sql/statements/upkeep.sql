@@ -32,15 +32,30 @@ DELETE FROM fleet.trend WHERE taken_at < now() - make_interval(days => $1::integ
 -- Drop dead letters after their retention.
 DELETE FROM fleet.dead_letters WHERE received_at < now() - make_interval(days => $1::integer)
 
+-- name: add_up_usage
+-- Add to the totals what changed since, and forget the changes. Only this writes totals, so no two
+-- ever wait for one row. A snapshot that sees an image go has seen it come: no total falls below 0.
+WITH taken AS (
+  DELETE FROM fleet.usage_changes RETURNING comparison_id, hosts, running, shared, shared_running
+), summed AS (
+  SELECT
+    comparison_id, sum(hosts)::integer AS hosts, sum(running)::integer AS running,
+    sum(shared)::integer AS shared, sum(shared_running)::integer AS shared_running
+  FROM taken
+  GROUP BY comparison_id
+)
+UPDATE fleet.usage_totals AS t SET
+  hosts = t.hosts + s.hosts, running = t.running + s.running,
+  shared = t.shared + s.shared, shared_running = t.shared_running + s.shared_running
+FROM summed AS s
+WHERE t.comparison_id = s.comparison_id
+  AND (s.hosts, s.running, s.shared, s.shared_running) <> (0, 0, 0, 0)
+
 -- name: count_hosts
 -- Note how many hosts have, and run, each reference: due references are asked in that order.
 WITH counted AS MATERIALIZED (
   SELECT c.ref_id, sum(u.hosts) AS hosts, sum(u.running) AS running
-  FROM (
-    SELECT comparison_id, count(*) AS hosts, count(*) FILTER (WHERE running > 0) AS running
-    FROM fleet.host_images
-    GROUP BY comparison_id
-  ) AS u
+  FROM fleet.usage AS u
   JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
   GROUP BY c.ref_id
 ), locked AS MATERIALIZED (
@@ -77,9 +92,9 @@ UPDATE fleet.host_state SET content = NULL, about = NULL, images = 0 WHERE host_
 -- name: mark_unused
 -- Note since when images are on no host, and which are on one again.
 WITH now_used AS (
-  SELECT c.comparison_id, c.unused_since,
-    (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1) IS NOT NULL AS used
+  SELECT c.comparison_id, c.unused_since, u.hosts > 0 AS used
   FROM fleet.comparisons AS c
+  JOIN fleet.usage AS u ON u.comparison_id = c.comparison_id
 ), locked AS MATERIALIZED (
   SELECT c.comparison_id, n.used
   FROM now_used AS n
@@ -128,7 +143,8 @@ WHERE coalesce(d.described_at, d.asked_at) < now() - make_interval(days => $1::i
 -- Forget every fact. What NATS still has comes again when its consumers are reset.
 TRUNCATE
   fleet.hosts, fleet.host_state, fleet.host_images, fleet.host_changes, fleet.image_refs,
-  fleet.answers, fleet.remote_history, fleet.descriptions, fleet.comparisons, fleet.outbox,
+  fleet.answers, fleet.remote_history, fleet.descriptions, fleet.comparisons,
+  fleet.usage_totals, fleet.usage_changes, fleet.outbox,
   fleet.registry_states, fleet.dead_letters, fleet.trend
 
 -- name: new_generation

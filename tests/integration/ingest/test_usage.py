@@ -1,0 +1,70 @@
+"""How many hosts have an image is kept, and is right whoever wrote what."""
+
+import random
+
+import pytest
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from support.ingest import MISCOUNTED
+
+IMAGES = """
+    INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+      VALUES ('r.io/a:1', 'r.io', 'a', '1', 'ask');
+    INSERT INTO fleet.answers (ref_id) VALUES (1);
+    INSERT INTO fleet.comparisons
+      (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
+      SELECT 1, 'sha256:' || lpad(n::text, 64, '0'), '{}', 'linux/amd64', 'local', 'no_repo_digest',
+        now()
+      FROM generate_series(1, 6) AS n;
+"""
+WRITES = {
+    """INSERT INTO fleet.hosts (site, host)
+       SELECT 'fra1', 'h' || n FROM generate_series(1, 9) AS n ON CONFLICT DO NOTHING""": 3,
+    """INSERT INTO fleet.host_images (host_id, comparison_id, since, running, shared)
+       SELECT h.host_id, c.comparison_id, now(), (random() * 2)::integer, random() < 0.5
+       FROM fleet.hosts AS h, fleet.comparisons AS c WHERE random() < 0.3
+       ON CONFLICT DO NOTHING""": 8,
+    "UPDATE fleet.host_images SET running = (random() * 2)::integer WHERE random() < 0.5": 4,
+    "UPDATE fleet.host_images SET shared = NOT shared WHERE random() < 0.3": 4,
+    "UPDATE fleet.host_images SET tagged = NOT tagged": 2,
+    "DELETE FROM fleet.host_images WHERE random() < 0.3": 3,
+    "DELETE FROM fleet.hosts WHERE random() < 0.2": 1,
+    "TRUNCATE fleet.host_images": 1,
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_counts_follow_whoever_writes(dsn: str, seed: int) -> None:
+    """Rows come, change, go, go with their host, or are all thrown away, in any order."""
+    draw = random.Random(seed)
+    seen = set()
+    async with connect.pool(dsn, connections=1) as pool:
+        await pool.execute(IMAGES)
+        await pool.execute("SELECT setseed($1)", draw.random())
+        for _ in range(60):
+            await pool.execute(draw.choices([*WRITES], [*WRITES.values()])[0])
+            assert await pool.fetch(MISCOUNTED) == []
+            if draw.random() < 0.3:
+                await Upkeep(Database(pool)).add_up_usage()
+                assert await pool.fetchval("SELECT count(*) FROM fleet.usage_changes") == 0
+                assert await pool.fetch(MISCOUNTED) == []
+            seen.add(await pool.fetchval("SELECT sum(hosts) FROM fleet.usage"))
+    assert len(seen) > 10
+
+
+async def test_a_change_that_changes_no_count_writes_none(dsn: str) -> None:
+    """Names of containers, or a second running one, are nothing to add up."""
+    async with connect.pool(dsn, connections=1) as pool:
+        await pool.execute(IMAGES)
+        await pool.execute("INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'h')")
+        await pool.execute(
+            "INSERT INTO fleet.host_images (host_id, comparison_id, since, running)"
+            " VALUES (1, 1, now(), 1)"
+        )
+        await Upkeep(Database(pool)).add_up_usage()
+        await pool.execute("UPDATE fleet.host_images SET running = 2, containers = '{a,b}'")
+        assert await pool.fetchval("SELECT count(*) FROM fleet.usage_changes") == 0
+        await pool.execute("UPDATE fleet.host_images SET running = 0")
+        assert await pool.fetchval("SELECT running FROM fleet.usage_changes") == -1
