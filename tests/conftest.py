@@ -3,7 +3,6 @@
 They are started outside any event loop, so that every test's own loop can use them.
 """
 
-import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,9 +10,8 @@ import structlog
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
-from imagedrift_sandbox.postgres_programs import debian_binaries
 from imagedrift_sandbox.registry import SandboxRegistry
-from support.programs import missing
+from support.postgres import OLDEST, fresh_database, programs
 
 pytest_plugins = ["support.engine", "support.podman"]
 
@@ -43,10 +41,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def postgres_server_15() -> Iterator[PostgresServer]:
     """Debian's PostgreSQL 15, the oldest version that we support."""
-    binaries = debian_binaries(15)
-    if binaries is None:
-        missing("PostgreSQL 15", "apt-get install postgresql-15")
-    with PostgresServer.start_sync(binaries=binaries) as server:
+    with PostgresServer.start_sync(binaries=programs(OLDEST)) as server:
         yield server
 
 
@@ -74,10 +69,3 @@ async def registry() -> AsyncIterator[SandboxRegistry]:
     """An empty registry in the test's own loop: push, misbehave, count."""
     async with SandboxRegistry().serving() as serving:
         yield serving
-
-
-def fresh_database(server: PostgresServer) -> Iterator[str]:
-    """Create a database, give its dsn, and drop it."""
-    name = f"test_{uuid.uuid4().hex}"
-    yield server.create_database(name)
-    server.drop_database(name)

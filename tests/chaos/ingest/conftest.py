@@ -8,12 +8,13 @@ from imagedrift_ingest.migrations import migrate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from support.ingest import Fleet, Operator, fleet
+from support.postgres import VERSIONS, programs
 
 
-@pytest.fixture
-async def postgres() -> AsyncIterator[PostgresServer]:
-    """A database that survives a crash, with the schema."""
-    async with PostgresServer.start(durable=True) as server:
+@pytest.fixture(params=VERSIONS)
+async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[PostgresServer]:
+    """A database of each PostgreSQL that survives a crash, with the schema."""
+    async with PostgresServer.start(binaries=programs(request.param), durable=True) as server:
         await migrate(server.dsn())
         yield server
 

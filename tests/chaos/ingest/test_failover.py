@@ -21,7 +21,7 @@ from support.operator import wait_for
 @pytest.fixture
 async def standby(postgres: PostgresServer) -> AsyncIterator[PostgresServer]:
     """A streaming replica of the database."""
-    server = PostgresServer(durable=True)
+    server = PostgresServer(binaries=postgres.binaries, durable=True)
     account = unprivileged_account()
     give(server.home, account)
     assert postgres.binaries is not None

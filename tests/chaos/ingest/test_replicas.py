@@ -11,6 +11,7 @@ from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, image
 from support.operator import wait_for
+from support.postgres import NEWEST
 
 HOSTS = 300
 
@@ -70,6 +71,8 @@ async def test_a_replica_that_is_killed_costs_nothing_but_time(
     assert (images["hosts"], images["outdated_hosts"]) == (HOSTS, HOSTS * 3 // 4)
 
 
+# About the process, which is the same with every database.
+@pytest.mark.parametrize("postgres", [NEWEST], indirect=True)
 async def test_a_process_stops_when_it_is_told_to(
     environment: dict[str, str], agents: Fleet, tmp_path: Path
 ) -> None:

@@ -1,33 +1,34 @@
-"""A migrated database, a NATS server and ingest for each test."""
+"""A migrated database of each PostgreSQL, a NATS server and ingest for each test."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from imagedrift_ingest.migrations import migrate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from support.ingest import Fleet, Operator, fleet, ingest
+from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated
 
-TEMPLATE = "migrated"
+SERVERS = {NEWEST: "postgres_server", OLDEST: "postgres_server_15"}
 
 
-@pytest.fixture(scope="session")
-def migrated(postgres_server: PostgresServer) -> str:
-    """The name of a database that is migrated, to be copied by tests."""
-    asyncio.run(migrate(postgres_server.create_database(TEMPLATE)))
-    return TEMPLATE
+@pytest.fixture(scope="module", params=VERSIONS)
+def server(request: pytest.FixtureRequest) -> PostgresServer:
+    """A server of each PostgreSQL: every test that has a database here is run on both."""
+    found: PostgresServer = request.getfixturevalue(SERVERS[request.param])
+    return found
 
 
 @pytest.fixture
-def dsn(postgres_server: PostgresServer, migrated: str) -> Iterator[str]:
-    """A migrated database of the test's own."""
-    import uuid
+def database_dsn(server: PostgresServer) -> Iterator[str]:
+    """An empty database of the test's own."""
+    yield from fresh_database(server)
 
-    name = f"ingest_{uuid.uuid4().hex}"
-    yield postgres_server.create_database(name, template=migrated)
-    postgres_server.drop_database(name)
+
+@pytest.fixture
+def dsn(server: PostgresServer) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    yield from fresh_database(server, migrated(server))
 
 
 @pytest.fixture

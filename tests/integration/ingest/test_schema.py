@@ -74,28 +74,33 @@ async def columns(connection: asyncpg.Connection) -> dict[str, list[str]]:
     return found
 
 
-@pytest.fixture(params=["database_dsn", "database_dsn_15"])
-def empty(request: pytest.FixtureRequest) -> str:
-    """An empty database, of the newest and of the oldest PostgreSQL that we support."""
-    dsn: str = request.getfixturevalue(request.param)
-    return dsn
+async def test_the_server_is_of_the_version_in_the_name_of_the_test(
+    database_dsn: str, request: pytest.FixtureRequest
+) -> None:
+    """A test that says postgresql-15 has run on PostgreSQL 15."""
+    connection = await asyncpg.connect(database_dsn)
+    try:
+        major = connection.get_server_version().major
+    finally:
+        await connection.close()
+    assert request.node.name.endswith(f"[postgresql-{major}]")
 
 
-def test_migrating_twice_at_once_migrates_once(empty: str) -> None:
+def test_migrating_twice_at_once_migrates_once(database_dsn: str) -> None:
     """One does all of it, the other waits and finds nothing to do."""
 
     async def twice() -> list[list[str]]:
-        return list(await asyncio.gather(*(migrations.migrate(empty) for _ in range(2))))
+        return list(await asyncio.gather(*(migrations.migrate(database_dsn) for _ in range(2))))
 
     assert sorted(asyncio.run(twice())) == [[], migrations.known()]
 
 
-def test_the_views_are_the_contracts_and_every_column_is_commented(empty: str) -> None:
+def test_the_views_are_the_contracts_and_every_column_is_commented(database_dsn: str) -> None:
     """No column of the contract is missing, and none of ours is without a sentence."""
 
     async def look() -> tuple[dict[str, list[str]], list[str]]:
-        await migrations.migrate(empty)
-        connection = await asyncpg.connect(empty)
+        await migrations.migrate(database_dsn)
+        connection = await asyncpg.connect(database_dsn)
         try:
             missing = [row[0] for row in await connection.fetch(UNCOMMENTED)]
             return await columns(connection), missing
