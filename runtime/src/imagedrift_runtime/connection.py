@@ -17,10 +17,12 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
         Variable("NATS_URL", "NATS servers, comma-separated: nats://host:4222 or tls://host:4222"),
     ] = ("nats://127.0.0.1:4222",)
     nats_creds: Annotated[
-        str, Variable("NATS_CREDS", "path of a NATS credentials file", file=True)
+        str,
+        Variable("NATS_CREDS", "path of a NATS credentials file", file="BEGIN NATS USER JWT"),
     ] = ""
     nats_ca: Annotated[
-        str, Variable("NATS_CA", "path of the CA that signed NATS' certificate", file=True)
+        str,
+        Variable("NATS_CA", "path of the CA that signed NATS' certificate", file="CERTIFICATE---"),
     ] = ""
     metrics_port: Annotated[
         int,

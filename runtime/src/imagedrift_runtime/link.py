@@ -66,9 +66,7 @@ class Link:
         began = time.monotonic()
         self._quiet = False
         # nats-py can swallow a cancellation in the middle of an attempt: so it is not waited for.
-        connecting = asyncio.create_task(
-            client.connect(**self._access.options(), **self._callbacks())
-        )
+        connecting = asyncio.create_task(self._connect(client))
         connecting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             await asyncio.wait({connecting}, timeout=self._access.within_s)
@@ -130,6 +128,9 @@ class Link:
         text = str(error) or silence
         complaint = self.complaint(since)
         return f"{text} ({complaint})" if complaint and complaint != text else text
+
+    async def _connect(self, client: Client) -> None:
+        await client.connect(**self._access.options(), **self._callbacks())
 
     async def _is_lost(self) -> bool:
         for _ in range(2):

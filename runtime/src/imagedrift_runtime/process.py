@@ -44,6 +44,10 @@ class Common(Protocol):
         """How logs are written."""
 
 
+class NoPort(Exception):
+    """An address to serve on cannot be had; the message names the variable."""
+
+
 C = TypeVar("C", bound=Common)
 Start = Callable[[C, "Process"], Awaitable[None]]
 
@@ -102,7 +106,7 @@ async def _outcome(service: str, values: C, start: Start[C], process: Process) -
             return 1
     except settings.SettingsFault as fault:  # one that only the start could find
         return _refuse(service, fault)
-    except BusError as error:
+    except (BusError, NoPort) as error:
         log.error("service.failed", error=str(error))
         return 1
     except Exception:

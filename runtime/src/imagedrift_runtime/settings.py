@@ -14,7 +14,7 @@ Rules:
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -22,9 +22,13 @@ import msgspec
 from msgspec import Struct
 
 S = TypeVar("S", bound=Struct)
+T = TypeVar("T")
+U = TypeVar("U")
 
 FILE_SUFFIX = "_FILE"
 
+_LOOKED_AT = 1024 * 1024
+"""Bytes of a file in which its mark has to come."""
 _USER_INFO = re.compile(r"//.*@")
 """What an address may hold of a user and a password."""
 
@@ -35,8 +39,8 @@ class Variable(Struct, frozen=True):
     name: str
     help: str
     secret: bool = False
-    file: bool = False
-    """Its value is the path of a file that has to be there."""
+    file: str | None = None
+    """Its value is the path of a file that has to be there, and to have this text in it."""
 
 
 class SettingsFault(Exception):
@@ -63,8 +67,8 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
             text = _text(variable, source)
             if text:
                 values[field.name] = _value(text, hints[field.name], variable)
-                if variable.file:
-                    _check_file(variable.name, text)
+                if variable.file is not None:
+                    _check_file(variable, text, variable.file)
             elif field.required:
                 raise _Fault(f"{variable.name}: required but not set ({variable.help})")
         except _Fault as fault:
@@ -86,6 +90,20 @@ def describe(kind: type[Struct]) -> list[tuple[str, str, str]]:
     return rows
 
 
+def both_or_faults(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
+    """Make both, or raise one `SettingsFault` of all that is wrong."""
+    faults: list[str] = []
+    made: list[Any] = []
+    for make in (first, second):
+        try:
+            made.append(make())
+        except SettingsFault as fault:
+            faults += fault.faults
+    if faults:
+        raise SettingsFault(faults)
+    return made[0], made[1]
+
+
 def _text(variable: Variable, source: Mapping[str, str]) -> str:
     """Find a variable's text, in the file that holds it where it is a secret."""
     text = source.get(variable.name, "").strip()
@@ -102,12 +120,15 @@ def _text(variable: Variable, source: Mapping[str, str]) -> str:
         raise _Fault(f"{name}: {path!r} cannot be read: {reason}") from None
 
 
-def _check_file(name: str, path: str) -> None:
+def _check_file(variable: Variable, path: str, mark: str) -> None:
     try:
-        Path(path).open("rb").close()
+        with Path(path).open("rb") as file:
+            is_one = mark.encode() in file.read(_LOOKED_AT)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no path"
-        raise _Fault(f"{name}: {path!r} cannot be read: {reason}") from None
+        raise _Fault(f"{variable.name}: {path!r} cannot be read: {reason}") from None
+    if not is_one:
+        raise _Fault(f"{variable.name}: {path!r} has no {mark!r} in it ({variable.help})")
 
 
 def _value(text: str, hint: Any, variable: Variable) -> Any:

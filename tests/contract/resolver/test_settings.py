@@ -69,6 +69,23 @@ def test_a_wrong_registries_toml_names_key_and_line(tmp_path: Path, text: str, w
     assert "hunter2" not in told.stderr
 
 
+def test_faults_of_files_and_of_what_belongs_together_are_told_at_once(tmp_path: Path) -> None:
+    """The file of registries, its certificates, and the secret that a port needs."""
+    (tmp_path / "r.toml").write_text('[registry."a.b"]\nca = "/no/such/file.pem"\n')
+    told = run(IMAGEDRIFT_REGISTRIES=str(tmp_path / "r.toml"), IMAGEDRIFT_WEBHOOK_PORT="8080")
+    assert told.returncode == 2
+    assert "registry.a.b.ca: /no/such/file.pem" in told.stderr
+    assert "IMAGEDRIFT_WEBHOOK_SECRET" in told.stderr
+
+
+def test_a_registries_file_that_is_not_there_is_named_by_its_variable() -> None:
+    """Together with any other wrong variable."""
+    told = run(IMAGEDRIFT_REGISTRIES="/no/such/r.toml", IMAGEDRIFT_LOG="loud")
+    assert told.returncode == 2
+    assert "IMAGEDRIFT_REGISTRIES: '/no/such/r.toml' cannot be read" in told.stderr
+    assert "IMAGEDRIFT_LOG" in told.stderr
+
+
 def test_a_webhook_without_a_secret_is_refused() -> None:
     """Nobody but the registries may make us ask."""
     told = run(IMAGEDRIFT_WEBHOOK_PORT="8080", IMAGEDRIFT_WEBHOOK_SECRET="short")

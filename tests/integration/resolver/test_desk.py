@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_runtime.bus import Refused
+from imagedrift_runtime.process import NoPort
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.ports import free_port
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Answer
 from support.operator import wait_for
 from support.resolver import Desk, resolve, trusting, working
@@ -164,3 +167,18 @@ async def test_what_is_no_notification_is_refused_with_its_reason(
     assert got == status
     assert text
     assert SECRET.encode() not in text
+
+
+async def test_a_port_for_notifications_that_is_taken_is_named() -> None:
+    """With its variable: the log of a service that cannot start is all that there is."""
+
+    async def nothing_moved(_: tuple[ImageReference, ...]) -> int:
+        return 0
+
+    port = free_port()
+    async with Webhook(SECRET, nothing_moved).serving(port, "127.0.0.1"):
+        with pytest.raises(
+            NoPort, match=rf"IMAGEDRIFT_WEBHOOK_PORT: 127\.0\.0\.1:{port}: .*in use"
+        ):
+            async with Webhook(SECRET, nothing_moved).serving(port, "127.0.0.1"):
+                pass

@@ -39,6 +39,8 @@ async def start(values, running):
             raise ValueError("planted")
         case "no bus":
             raise NoBus("no NATS at nats://nowhere")
+        case "no port":
+            raise process.NoPort("T_PORT: 127.0.0.1:1: taken")
         case "stop":
             await running.stopping.wait()
         case "ignore":
@@ -165,12 +167,15 @@ def test_a_defect_is_told_with_its_traceback(service: Starter) -> None:
     assert "ValueError: planted" in errors
 
 
-def test_a_server_that_is_away_is_told_without_one(service: Starter) -> None:
-    """It is nobody's defect: one line says what is missing."""
-    code, _, errors = service(T_DO="no bus").end()
+@pytest.mark.parametrize(
+    ("do", "words"), [("no bus", "no NATS at nats://nowhere"), ("no port", "T_PORT: 127.0.0.1:1:")]
+)
+def test_what_is_missing_is_told_without_one(service: Starter, do: str, words: str) -> None:
+    """A server that is away or a port that is taken is nobody's defect: one line says it."""
+    code, _, errors = service(T_DO=do).end()
 
     assert code == 1
-    assert "no NATS at nats://nowhere" in errors
+    assert words in errors
     assert "Traceback" not in errors
 
 

@@ -1,6 +1,7 @@
 """Settings: read once, every fault at once, and no secret ever repeated."""
 
 import string
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ from msgspec import Meta, Struct
 
 from imagedrift_runtime import settings
 from imagedrift_runtime.connection import CommonSettings
-from imagedrift_runtime.settings import SettingsFault, Variable
+from imagedrift_runtime.settings import SettingsFault, Variable, both_or_faults
 
 
 class Example(CommonSettings, Struct, frozen=True, kw_only=True):
@@ -185,7 +186,7 @@ def test_no_secret_is_ever_told(secret: str) -> None:
     """Whatever it is, and wherever it stands."""
     told = "\n".join(faults(X_PIN=f"x{secret}", X_COUNT="x"))
 
-    assert secret not in told
+    assert f"x{secret}" not in told
 
 
 LABEL = st.text(alphabet=string.ascii_letters + string.digits + "-_./:", min_size=1, max_size=20)
@@ -210,7 +211,7 @@ def test_what_is_written_is_read_back(labels: dict[str, str], names: list[str], 
 def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
     """A credentials file or CA that cannot be read is a wrong setting, told at the start."""
     there = tmp_path / "ca.pem"
-    there.touch()
+    there.write_text("-----BEGIN CERTIFICATE-----\n")
 
     assert settings.load(Example, {"X_DSN": "dsn", "NATS_CA": str(there)}).nats_ca == str(there)
     told = faults(X_DSN="dsn", NATS_CREDS=str(tmp_path), NATS_CA=f"{there}.old")
@@ -218,3 +219,36 @@ def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
         f"NATS_CREDS: '{tmp_path}' cannot be read: Is a directory",
         f"NATS_CA: '{there}.old' cannot be read: No such file or directory",
     ]
+
+
+def test_a_file_of_another_kind_is_told_at_the_start(tmp_path: Path) -> None:
+    """A server would only say that it lets nobody in, and TLS that there is no certificate."""
+    other = tmp_path / "notes.txt"
+    other.write_text("remember the milk")
+
+    told = faults(X_DSN="dsn", NATS_CREDS=str(other), NATS_CA=str(other))
+
+    assert [line.partition(" (")[0] for line in told] == [
+        f"NATS_CREDS: '{other}' has no 'BEGIN NATS USER JWT' in it",
+        f"NATS_CA: '{other}' has no 'CERTIFICATE---' in it",
+    ]
+
+
+def test_the_faults_of_two_things_are_told_together() -> None:
+    """Whichever of them is right: what is made of both needs both."""
+
+    def wrong(*told: str) -> Callable[[], int]:
+        def make() -> int:
+            raise SettingsFault(list(told))
+
+        return make
+
+    assert both_or_faults(lambda: 1, lambda: "a") == (1, "a")
+    for first, second, told in (
+        (wrong("a"), wrong("b", "c"), ["a", "b", "c"]),
+        (wrong("a"), lambda: 1, ["a"]),
+        (lambda: 1, wrong("b"), ["b"]),
+    ):
+        with pytest.raises(SettingsFault) as error:
+            both_or_faults(first, second)
+        assert error.value.faults == told

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
 
 from imagedrift_agent.adapters import jetstream
 from imagedrift_agent.adapters.engine import Engine
@@ -25,11 +24,8 @@ from imagedrift_agent.speaking import Connect
 from imagedrift_runtime import clock
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.process import Process
-from imagedrift_runtime.settings import SettingsFault
+from imagedrift_runtime.settings import SettingsFault, both_or_faults
 from imagedrift_schemas.v1 import Inventory
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 SERVICE = "imagedrift-agent"
 
@@ -37,7 +33,7 @@ SERVICE = "imagedrift-agent"
 async def start(settings: AgentSettings, running: Process) -> None:
     """Wire an agent together and let it run. Raises `SettingsFault`."""
     memory = StateFolder(settings.state_dir)
-    source, host = _all_or_faults(lambda: source_of(settings), lambda: host_id(settings, memory))
+    source, host = both_or_faults(lambda: source_of(settings), lambda: host_id(settings, memory))
     about = about_of(settings, host)
     await report(
         about,
@@ -133,20 +129,6 @@ def connector(settings: AgentSettings, host: str, health: Health | None) -> Conn
         ca=settings.nats_ca,
         health=health,
     )
-
-
-def _all_or_faults(first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
-    """Make both, or raise one `SettingsFault` of all that is wrong."""
-    faults: list[str] = []
-    made: list[Any] = []
-    for make in (first, second):
-        try:
-            made.append(make())
-        except SettingsFault as fault:
-            faults += fault.faults
-    if faults:
-        raise SettingsFault(faults)
-    return made[0], made[1]
 
 
 def _steady(began: datetime) -> Callable[[], datetime]:

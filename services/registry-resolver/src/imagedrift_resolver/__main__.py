@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import ssl
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
@@ -19,6 +21,7 @@ from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings, check
 from imagedrift_runtime import bus, clock, process, pull, registries
 from imagedrift_runtime.registries import Registries
+from imagedrift_runtime.settings import both_or_faults
 from imagedrift_schemas import subjects
 
 NAME = "imagedrift-resolver"
@@ -39,9 +42,8 @@ def main() -> None:
 async def start(settings: ResolverSettings, running: process.Process) -> None:
     """Answer questions until the process is told to stop."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LOOK_UPS, "look-up"))
-    known = registries.load(settings.registries)
-    check(settings)
-    http = Http(trust(known))
+    (known, trusted), _ = both_or_faults(lambda: registries_of(settings), lambda: check(settings))
+    http = Http(trusted)
     async with bus.connect(
         settings.nats_url,
         NAME,
@@ -77,6 +79,14 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
             sharing.cancel()
             await gates.flush()
             await http.close()
+
+
+def registries_of(
+    settings: ResolverSettings,
+) -> tuple[Registries, Callable[[str], ssl.SSLContext]]:
+    """Read what is configured for registries, certificates included. Raises `SettingsFault`."""
+    known = registries.load(settings.registries)
+    return known, trust(known)
 
 
 async def pull_all(

@@ -16,7 +16,11 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
 
     registries: Annotated[
         str,
-        Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml: limits, trust, credentials"),
+        Variable(
+            "IMAGEDRIFT_REGISTRIES",
+            "path of registries.toml: limits, trust, credentials",
+            file="",
+        ),
     ] = ""
     docker_config: Annotated[
         str, Variable("DOCKER_CONFIG", "folder of Docker's config.json: registry credentials")

@@ -15,6 +15,7 @@ import structlog
 from imagedrift_resolver.core.notification import BODY_CAP, Unreadable, moved_tags
 from imagedrift_resolver.core.shared_secret import shows_secret
 from imagedrift_runtime import metrics
+from imagedrift_runtime.process import NoPort
 from imagedrift_schemas.reference import ImageReference
 
 log = structlog.get_logger()
@@ -36,11 +37,18 @@ class Webhook:
 
     @asynccontextmanager
     async def serving(self, port: int, address: str) -> AsyncIterator[int]:
-        """Serve while the context lasts; yields the port. Port 0 serves nothing."""
+        """Serve while the context lasts; yields the port. Port 0 serves nothing.
+
+        Raises `NoPort`.
+        """
         if port == 0:
             yield 0
             return
-        server = await asyncio.start_server(self._accept, address, port)
+        try:
+            server = await asyncio.start_server(self._accept, address, port)
+        except OSError as error:
+            why = error.strerror or error
+            raise NoPort(f"IMAGEDRIFT_WEBHOOK_PORT: {address}:{port}: {why}") from error
         try:
             yield int(server.sockets[0].getsockname()[1])
         finally:
