@@ -23,18 +23,28 @@ Rules:
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from imagedrift_runtime.registry import Registry, entry_faults, host_fault
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_runtime.streams import LANE_SLOTS
 from imagedrift_schemas import subjects
-from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
+
+__all__ = [
+    "Registries",
+    "RegistriesFault",
+    "Registry",
+    "load",
+    "parse",
+    "read_secret",
+    "registry_name",
+]
 
 FAMILIES: Final = (
     (re.compile(r"docker\.io"), "hub"),
@@ -46,27 +56,11 @@ OTHER: Final = "other"
 SHARED: Final = frozenset({"ecr", OTHER})
 """Lanes of registries that have nothing to do with each other."""
 PACED_S: Final = 5.0
-_LANE: Final = r"^[a-z0-9][a-z0-9_.:-]{0,99}$"
 _HEADER: Final = re.compile(r"""\s*\[\s*registry\s*\.\s*["']?(?P<name>[^"'\]]*)["']?\s*\]""")
 
 
 class RegistriesFault(SettingsFault):
     """Every fault of `registries.toml`, one line each, with the file, line and key."""
-
-
-class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is configured for one registry; the defaults are what holds for any other."""
-
-    scheme: Literal["https", "http"] = "https"
-    endpoint: str = ""
-    ca: str = ""
-    max_connections: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    requests_per_second: Annotated[float, Meta(gt=0, le=10_000)] | None = None
-    username: str = ""
-    password_file: str = ""
-    token_file: str = ""
-    realms: tuple[str, ...] = ()
-    lane: Annotated[str, Meta(pattern=_LANE)] | None = None
 
 
 class Registries(Struct, frozen=True, kw_only=True):
@@ -130,7 +124,8 @@ def load(path: str | None) -> Registries:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8"
-        raise RegistriesFault([f"{path}: cannot be read: {reason}"]) from error
+        fault = f"IMAGEDRIFT_REGISTRIES: {path}: cannot be read: {reason}"
+        raise RegistriesFault([fault]) from error
     return parse(text, path)
 
 
@@ -188,51 +183,13 @@ def _named(tables: Any, found: _Faults) -> dict[str, Registry]:
         found.add(("registry",), 'write one table per registry: [registry."host:port"]')
         return entries
     for host, table in tables.items():
-        wrong = _host_fault(host) or (registry_name(host) in entries and "named twice") or ""
-        problems = [((), wrong)] if wrong else [((key,), why) for key, why in _entry_faults(table)]
+        wrong = host_fault(host) or (registry_name(host) in entries and "named twice") or ""
+        problems = [((), wrong)] if wrong else [((key,), why) for key, why in entry_faults(table)]
         for key, why in problems:
             found.add(("registry", host, *key), why)
         if not problems:
             entries[registry_name(host)] = msgspec.convert(table, Registry)
     return entries
-
-
-def _host_fault(host: str) -> str:
-    try:
-        reads_back = ImageReference.parse(f"{host}/a/b").path == "a/b"
-    except BadReference:
-        reads_back = False
-    return "" if reads_back else "write a registry's host, with a port where there is one"
-
-
-def _is_address(endpoint: str) -> bool:
-    port = endpoint.rpartition("]")[2].rpartition(":")[2] if ":" in endpoint else "443"
-    named = port if port.isdigit() else "443"  # an IPv6 address without a port
-    return not _host_fault(endpoint) and 1 <= int(named) <= 65535
-
-
-def _entry_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (key, what is wrong) for one registry's table."""
-    known = Registry.__struct_fields__
-    for key, value in table.items():
-        if key in ("password", "token"):
-            yield key, f"a secret has no place here: name a file that holds it as {key}_file"
-        elif key not in known:
-            yield key, f"unknown key; there are {', '.join(known)}"
-        else:
-            try:
-                msgspec.convert({key: value}, Registry)
-            except msgspec.ValidationError as error:
-                yield key, str(error).partition(" - at")[0]
-    endpoint = table.get("endpoint")
-    if isinstance(endpoint, str) and endpoint and not _is_address(endpoint):
-        yield "endpoint", "write a host, with a port from 1 to 65535 where there is one"
-    if table.get("username") and not table.get("password_file"):
-        yield "username", "needs password_file"
-    if table.get("password_file") and not table.get("username"):
-        yield "password_file", "needs username"
-    if table.get("password_file") and table.get("token_file"):
-        yield "token_file", "either this or username and password_file"
 
 
 def _line_of(text: str, path: tuple[str, ...]) -> int:

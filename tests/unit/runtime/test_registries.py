@@ -80,6 +80,14 @@ def test_an_endpoint_is_a_host_with_or_without_a_port() -> None:
         assert known.of("docker.io").endpoint == endpoint
 
 
+def test_a_realm_is_a_host_of_any_kind() -> None:
+    """Names of one label too: an inner token server may have no other."""
+    hosts = ("gitlab.example.org", "auth", "10.0.0.5", "[fd00::1]")
+    for host in hosts:
+        known = registries.parse(f'[registry."a.b"]\nrealms = ["{host}"]\n')
+        assert known.of("a.b").realms == (host,)
+
+
 def test_registries_in_one_lane_add_their_limits() -> None:
     """A lane shared on purpose has room for the connections of all who share it."""
     known = registries.parse(
@@ -104,6 +112,9 @@ def test_names_of_docker_hub_are_one() -> None:
         ("registry = 3", "f:1: registry: write one table"),
         ('[registry."https://ghcr.io"]', "f:1: registry.https://ghcr.io: write a"),
         ('[registry."short"]', "f:1: registry.short: write a"),
+        ('[registry."300.1.1.1"]', "f:1: registry.300.1.1.1: write an IPv4 address"),
+        ('[registry."10.1.2:5000"]', "f:1: registry.10.1.2:5000: write an IPv4 address"),
+        ('[registry."a.b"]\nendpoint = "010.0.0.1"', "f:2: registry.a.b.endpoint: write a host"),
         ('[registry."a.b"]\nshceme = "http"', "f:2: registry.a.b.shceme: unknown key"),
         (
             '[registry."x.y"]\nscheme="http"\n[registry."a.b"]\nscheme = "ftp"',
@@ -112,6 +123,9 @@ def test_names_of_docker_hub_are_one() -> None:
         ('[registry."a.b"]\nmax_connections = 0', "f:2: registry.a.b.max_connections: Expected"),
         ('[registry."a.b"]\nendpoint = "x:0"', "f:2: registry.a.b.endpoint: write a host"),
         ('[registry."a.b"]\nendpoint = "http://x"', "f:2: registry.a.b.endpoint: write a host"),
+        ('[registry."a.b"]\nrealms = ["https://x.y"]', "f:2: registry.a.b.realms: write a host"),
+        ('[registry."a.b"]\nrealms = ["x.y:8443"]', "f:2: registry.a.b.realms: write a host"),
+        ('[registry."a.b"]\nrealms = ["x.y", ""]', "f:2: registry.a.b.realms: write a host"),
         ('[registry."a.b"]\nlane = "A B"', "f:2: registry.a.b.lane: Expected `str` matching"),
         ('[registry."a.b"]\nusername = "u"', "f:2: registry.a.b.username: needs password_file"),
         ('[registry."docker.io"]\n[registry."index.docker.io"]', "f:2: registry.index.docker.io"),
