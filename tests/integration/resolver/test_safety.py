@@ -13,8 +13,10 @@ import pytest
 
 from imagedrift_resolver.adapters import http, sockets
 from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.trust import trust
 from imagedrift_resolver.core.reply import Reply, Trouble
-from imagedrift_resolver.core.url import Url
+from imagedrift_resolver.core.url import Url, parse_url
+from imagedrift_runtime import registries
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Answer, Denied, Found, Invalid, Refused, Unreachable
@@ -215,14 +217,14 @@ async def test_no_request_asks_for_compression(fresh_nats: NatsServer, tmp_path:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that nobody trusts, and its key."""
+    """A certificate for 127.0.0.1 and localhost that nobody trusts, and its key."""
     home = tmp_path_factory.mktemp("tls")
     key, made = home / "key.pem", home / "certificate.pem"
     require_program("openssl", "apt-get install openssl")
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
             *("-keyout", key, "-out", made),
         ],
         check=True,
@@ -266,6 +268,42 @@ async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
     assert "certificate is not trusted" in refused.outcome.reason
     assert isinstance(found.outcome, Found)
     assert isinstance(again.outcome, Found)
+
+
+async def answers(host: str, toml: str) -> bool:
+    """Whether a server is spoken to over TLS, with the trust that a configuration gives."""
+    own = Http(trust(registries.parse(toml)))
+    try:
+        url = parse_url(f"https://{host}/token")
+        return isinstance(await own.send("GET", url, [("Host", host)], cap=99, trusted=True), Reply)
+    finally:
+        await own.close()
+
+
+async def test_a_configured_authority_is_trusted_where_tokens_come_from(
+    certificate: tuple[Path, Path],
+) -> None:
+    """Its own host on another port, as GitLab's, and the hosts in `realms`; nobody else."""
+    ca = f'ca = "{certificate[0]}"\n'
+    async with tls_registry(*certificate) as tokens:
+        elsewhere = tokens.replace("127.0.0.1", "localhost")
+        at_port = f'[registry."127.0.0.1:5050"]\n{ca}'
+        assert await answers(tokens, at_port)
+        assert not await answers(elsewhere, at_port)
+        assert await answers(elsewhere, f'{at_port}realms = ["LocalHost"]\n')
+        assert not await answers(tokens, f'[registry."a.example"]\n{ca}')
+
+
+async def test_a_configured_authority_holds_however_the_endpoint_is_spelt(
+    certificate: tuple[Path, Path],
+) -> None:
+    """In capitals; and with the port that https has anyway."""
+    ca = f'ca = "{certificate[0]}"\n'
+    async with tls_registry(*certificate) as mirror:
+        lower, upper = (mirror.replace("127.0.0.1", name) for name in ("localhost", "LOCALHOST"))
+        assert await answers(lower, f'[registry."docker.io"]\nendpoint = "{upper}"\n{ca}')
+    context = trust(registries.parse(f'[registry."a.example:443"]\n{ca}'))
+    assert len(context(parse_url("https://a.example")).get_ca_certs()) == 1
 
 
 async def test_a_server_without_tls_is_told_apart(fresh_nats: NatsServer, tmp_path: Path) -> None:

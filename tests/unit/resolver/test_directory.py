@@ -75,6 +75,12 @@ async def test_what_cannot_be_asked_is_refused(registry: str) -> None:
     assert refused.reason
 
 
+async def test_realms_are_known_in_lower_case() -> None:
+    """As a token endpoint's host is, however it was written."""
+    found = await site("a.example", '[registry."a.example"]\nrealms = ["Auth.Example"]\n')
+    assert found.realms == {"auth.example"}
+
+
 async def test_a_credential_that_cannot_be_had_is_a_denial() -> None:
     """The registry is not asked anonymously in its place."""
     denied = Denied(reason="the helper failed")

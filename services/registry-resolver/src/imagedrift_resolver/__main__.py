@@ -16,6 +16,7 @@ from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
 from imagedrift_resolver.adapters.oci import Registries as Asking
 from imagedrift_resolver.adapters.trust import trust
 from imagedrift_resolver.adapters.webhook import Webhook
+from imagedrift_resolver.core.url import Url
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings, check
@@ -83,7 +84,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
 
 def registries_of(
     settings: ResolverSettings,
-) -> tuple[Registries, Callable[[str], ssl.SSLContext]]:
+) -> tuple[Registries, Callable[[Url], ssl.SSLContext]]:
     """Read what is configured for registries, certificates included. Raises `SettingsFault`."""
     known = registries.load(settings.registries)
     return known, trust(known)

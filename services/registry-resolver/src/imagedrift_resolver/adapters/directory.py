@@ -12,7 +12,7 @@ from imagedrift_resolver.core.credential import (
 )
 from imagedrift_resolver.core.policy import registry_fault
 from imagedrift_resolver.core.site import HUB_API, Site
-from imagedrift_resolver.core.url import BadUrl, parse_url
+from imagedrift_resolver.core.url import BadUrl, Url, parse_url
 from imagedrift_runtime.registries import Registries, RegistriesFault, Registry, read_secret
 from imagedrift_schemas.reference import DOCKER_HUB
 from imagedrift_schemas.v1 import Denied, Failure, Refused
@@ -56,7 +56,7 @@ class Directory:
             return Refused(reason=fault)
         entry = self._registries.of(registry)
         try:
-            api = parse_url(f"{entry.scheme}://{api_of(registry, entry)}")
+            api = api_of(registry, entry)
         except BadUrl as error:
             return Refused(reason=f"{registry}: {error}")
         credential = await self._credential(registry, entry)
@@ -66,7 +66,7 @@ class Directory:
             registry=registry,
             api=api,
             trusted=named,
-            realms=frozenset(entry.realms),
+            realms=realms_of(entry),
             credential=credential,
             namespace=registry if entry.endpoint else "",
         )
@@ -85,6 +85,11 @@ class Directory:
         return await self._others.of(entry.endpoint or registry)
 
 
-def api_of(registry: str, entry: Registry) -> str:
-    """Return the host (and port) that answers for a registry."""
-    return entry.endpoint or _APIS.get(registry, registry)
+def api_of(registry: str, entry: Registry) -> Url:
+    """Return where a registry answers. Raises `BadUrl`."""
+    return parse_url(f"{entry.scheme}://{entry.endpoint or _APIS.get(registry, registry)}")
+
+
+def realms_of(entry: Registry) -> frozenset[str]:
+    """Return the further hosts of token endpoints, as they are spelt in a url that was read."""
+    return frozenset(realm.lower() for realm in entry.realms)

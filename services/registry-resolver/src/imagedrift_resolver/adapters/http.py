@@ -39,7 +39,7 @@ Headers = list[tuple[str, str]]
 class Http:
     """Makes requests to any origin; connections are kept and used again."""
 
-    def __init__(self, trust: Callable[[str], ssl.SSLContext]) -> None:
+    def __init__(self, trust: Callable[[Url], ssl.SSLContext]) -> None:
         self._trust = trust
         self._origins: dict[tuple[tuple[str, str, int], bool], _Origin] = {}
 
@@ -77,7 +77,7 @@ class Http:
 
     def _origin(self, url: Url, trusted: bool) -> "_Origin":
         key = (url.origin, trusted)
-        origin = self._origins.pop(key, None) or _Origin(url, trusted, self._trust(url.authority))
+        origin = self._origins.pop(key, None) or _Origin(url, trusted, self._trust(url))
         self._origins[key] = origin  # the one used last stands last
         if len(self._origins) > MOST_ORIGINS:
             self._origins.pop(next(iter(self._origins)))  # its idle connections end when collected
