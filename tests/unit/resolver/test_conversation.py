@@ -173,10 +173,11 @@ def test_a_401_that_cannot_be_met_says_what_is_wanted(text: str, words: str) -> 
         ("registry.gitlab.com", "", "https://gitlab.com/jwt/auth"),
         ("harbor.example.org", "", "https://harbor.example.org/service/token"),
         ("harbor.example.org", "", "/service/token"),
+        ("gitlab.example.org:5050", "", "https://gitlab.example.org/jwt/auth"),
     ],
 )
 def test_known_pairs_of_hosts_may_see_the_credential(registry: str, host: str, realm: str) -> None:
-    """Docker Hub and GitLab give tokens on another host than the registry's."""
+    """Docker Hub and GitLab give tokens on another host or port than the registry's."""
     at = site(registry, ME, host=host)
     _, _, steps = ask(at, lambda _: challenge(f'Bearer realm="{realm}",service="s"'))
     asked = steps[1]

@@ -1,8 +1,9 @@
 """A registry as it is asked: where, with which credential, and whom it may send us to.
 
-- A credential is bound to the registry's own origin. A token endpoint elsewhere is shown it only
-  if that pair of hosts is known (`PAIRS`) or configured (`realms`). (CVE-2020-15157,
-  CVE-2026-33540)
+- A credential is bound to the registry's own origin. A token endpoint is shown it on the same
+  host, whatever the port (GitLab's registry is on 5050, its tokens on 443; and a registry that
+  means ill can ask for the password itself). Elsewhere only if that pair of hosts is known
+  (`PAIRS`) or configured (`realms`). (CVE-2020-15157, CVE-2026-33540)
 - A redirect is followed without it, at most `MOST_HOPS` times, never from https to http.
   (GHSA-vh4v-2xq2-g5cg, GO-2026-5822)
 - Realms and redirect targets are public addresses, or the registry's own named host.
