@@ -115,6 +115,21 @@ def test_basic_is_shown_where_it_is_wanted() -> None:
     assert methods(ask(site(credential=ME), server, manners)[2]) == "HEAD"
 
 
+@pytest.mark.parametrize(
+    ("credential", "offer"), [(ME, "Basic"), (RegistryToken(Secret("abc")), BEARER)]
+)
+def test_a_400_is_told_as_one_where_no_token_can_have_ended(
+    credential: Password | RegistryToken, offer: str
+) -> None:
+    """What is shown there never ends, so the request itself was not understood."""
+    at = site(credential=credential)
+    _, manners, _ = ask(at, lambda step: good() if shown(step) else challenge(offer))
+    outcome, _, steps = ask(at, lambda _: Reply(400), manners)
+    assert isinstance(outcome, Invalid)
+    assert "answered 400" in outcome.reason
+    assert methods(steps) == "HEAD"
+
+
 def test_a_password_that_is_not_accepted_is_not_tried_again() -> None:
     """Repeated failures lock accounts and ban addresses."""
     _, manners, _ = ask(site(credential=ME), lets_in("Basic bWU6aHVudGVyMg==", "Basic"))

@@ -125,7 +125,18 @@ def test_no_token_is_told_with_a_reason(reply: Reply | Trouble, expected: type) 
     assert failed.reason.startswith("token endpoint: ")
 
 
-@given(st.integers(0, 999), st.binary(max_size=300), st.booleans())
-def test_no_answer_raises(status: int, body: bytes, cut: bool) -> None:
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_does_not_blame_a_credential_that_was_not_shown(status: int) -> None:
+    """GHCR answers 403 to everybody who asks for a private repository, or for none."""
+    without = read_token(Reply(status), NOW, shown=False)
+    refused = read_token(Reply(status), NOW, shown=True)
+    assert isinstance(without, Denied)
+    assert "configure a credential" in without.reason
+    assert isinstance(refused, Denied)
+    assert "the credential is not accepted" in refused.reason
+
+
+@given(st.integers(0, 999), st.binary(max_size=300), st.booleans(), st.booleans())
+def test_no_answer_raises(status: int, body: bytes, cut: bool, shown: bool) -> None:
     """Whatever a token endpoint says is a token or a failure."""
-    read_token(Reply(status, {}, body, cut), NOW)
+    read_token(Reply(status, {}, body, cut), NOW, shown=shown)

@@ -60,7 +60,8 @@ class Tokens:
             return rests
         asked_at = self._now()
         reply = await self._ask(wanted)
-        token = read_token(reply, asked_at)
+        shown = not isinstance(wanted.credential, Anonymous)
+        token = read_token(reply, asked_at, shown=shown)
         metrics.tokens.add(outcome="got" if isinstance(token, Token) else "failed")
         self._note(wanted, reply)
         if isinstance(token, Token):

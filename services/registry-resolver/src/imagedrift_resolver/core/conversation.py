@@ -140,7 +140,8 @@ def fetch(
         if not isinstance(shown, Secret | None):
             return shown, manners
         reply = yield _send(site, method, url, shown, cap)
-        if _is_stale(reply, shown) and not renewed:
+        way = manners.ways.get(url.origin) if shown else None
+        if _is_stale(reply, way) and not renewed:
             renewed = True
             manners, failure = _challenged(site, manners, url, reply)
             if failure:
@@ -168,10 +169,10 @@ def _send(
     return Send(method, url, shown, cap, site.trusts(url.host), site.is_own(url))
 
 
-def _is_stale(reply: Reply | Trouble, shown: Secret | None) -> bool:
+def _is_stale(reply: Reply | Trouble, way: Way | None) -> bool:
     """Tell whether a (new) credential may help. ECR Public answers 400 to a token that ended."""
     return isinstance(reply, Reply) and (
-        reply.status == 401 or (reply.status == 400 and shown is not None)
+        reply.status == 401 or (reply.status == 400 and isinstance(way, Bearer))
     )
 
 

@@ -85,12 +85,15 @@ def request_for(grant: Grant, credential: Credential) -> TokenRequest:
             return TokenRequest("GET", _asking(grant, ""))
 
 
-def read_token(reply: Reply | Trouble, now: datetime) -> Token | Failure:
-    """Make a token of the endpoint's answer, or say why there is none."""
+def read_token(reply: Reply | Trouble, now: datetime, *, shown: bool = True) -> Token | Failure:
+    """Make a token of the endpoint's answer, or say why there is none.
+
+    `shown` tells whether it was shown a credential, which it may then refuse.
+    """
     if isinstance(reply, Trouble):
         return Unreachable(reason=f"token endpoint: {reply.reason}")
     if reply.status != 200:
-        return _refused(reply, now)
+        return _refused(reply, now, shown)
     try:
         document = msgspec.json.decode(reply.body) if not reply.cut else None
     except (msgspec.DecodeError, RecursionError, ValueError):
@@ -104,10 +107,13 @@ def read_token(reply: Reply | Trouble, now: datetime) -> Token | Failure:
     return Token(Secret(str(token)), now + life)
 
 
-def _refused(reply: Reply, now: datetime) -> Failure:
+def _refused(reply: Reply, now: datetime, shown: bool) -> Failure:
     status = reply.status
     if status in (400, 401, 403, 404):
-        return Denied(reason=f"token endpoint: answered {status}; the credential is not accepted")
+        why = "the credential is not accepted, or may not read this repository"
+        if not shown:
+            why = "configure a credential for the registry, or there is no such repository"
+        return Denied(reason=f"token endpoint: answered {status}; {why}")
     if status == 429:
         wait = timedelta(seconds=wait_s(reply, now) or DEFAULT_LIFE_S)
         return Limited(reason="token endpoint: answered 429, too many requests", until=now + wait)
