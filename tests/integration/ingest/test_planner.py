@@ -1,97 +1,22 @@
 """Which questions are asked, in which order, and how many at a time."""
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.answers import Answers
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.hosts import Hosts
-from imagedrift_ingest.adapters.postgres.questions import Questions
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
-from imagedrift_ingest.core.freshness import Policy
-from imagedrift_ingest.service import Ingest
 from imagedrift_runtime.clock import now
-from imagedrift_runtime.delivery import Delivery
-from imagedrift_runtime.outcomes import Done
-from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import (
-    Child,
-    Describe,
-    LocalImage,
-    Question,
-    RegistryState,
-    Resolve,
-    Unreachable,
-)
-from support.ingest import NGINX, answer, digest, image, inventory
-
-FRESHNESS = 60
-LATER = timedelta(seconds=FRESHNESS + 10)
-
-
-class Planned:
-    """Ingest's database side without NATS: what is asked is kept in a list."""
-
-    def __init__(self, database: Database, outstanding: int) -> None:
-        policy = Policy(freshness_s=FRESHNESS, stretch=4)
-        self.database = database
-        self.answers = Answers(database, policy)
-        self.hosts = Hosts(database, Dictionary(database, freshness_s=FRESHNESS))
-        self.questions = Questions(database, policy, outstanding)
-        self.refuse: set[str] = set()
-        self._ingest = Ingest(self.hosts, self.answers, self._epoch)
-        self._seq = 0
-
-    async def _epoch(self, stream: str) -> int:
-        return 1
-
-    async def has(self, host: str, *images: LocalImage) -> None:
-        """A host reports."""
-        self._seq += 1
-        payload = codec.encode(inventory(host, images))
-        subject = subjects.inventory("fra1", host)
-        message = Delivery(subject, payload, "S", self._seq, 1, now())
-        assert await self._ingest.inventories([message]) == [Done()]
-
-    async def answered(self, reference: str, version: object = 1, **facts: Any) -> None:
-        """The registry answers."""
-        self._seq += 1
-        said = answer(reference, version, **facts)
-        await self.answers.learn(1, {reference: (self._seq, said)}, [])
-
-    async def asks(self, at: datetime | None = None) -> list[Question]:
-        """What the planner asks at a moment."""
-        asked: list[Question] = []
-
-        async def ask(questions: Sequence[Question]) -> list[bool | None]:
-            asked.extend(questions)
-            return [name(q) not in self.refuse for q in questions]
-
-        await self.questions.ask_due(at or datetime.now(UTC), ask)  # noqa: TID251
-        return asked
-
-    async def names(self, at: datetime | None = None) -> list[str]:
-        """The tags that it asks about."""
-        return [name(question) for question in await self.asks(at) if isinstance(question, Resolve)]
-
-
-def name(question: Question) -> str:
-    """The reference that a question is about."""
-    if isinstance(question, Resolve):
-        return f"{question.registry}/{question.repository}:{question.tag}"
-    return f"{question.registry}/{question.repository}@{question.digest}"
+from imagedrift_schemas.v1 import Child, Describe, Resolve, Unreachable
+from support.ingest import NGINX, digest, image
+from support.planning import FRESHNESS, LATER, Planned, planning
 
 
 @pytest.fixture
 async def planned(dsn: str) -> AsyncIterator[Planned]:
     """A planner that lets three questions of a registry be out at a time."""
-    async with connect.pool(dsn, connections=3) as pool:
-        yield Planned(Database(pool), outstanding=3)
+    async with planning(dsn, outstanding=3) as made:
+        yield made
 
 
 async def test_a_question_is_asked_once_and_again_when_its_answer_is_old(planned: Planned) -> None:
@@ -146,23 +71,6 @@ async def test_references_run_by_most_hosts_come_first_and_few_at_a_time(planned
     assert await planned.names() == []
     await planned.answered("docker.io/library/app4:1")
     assert await planned.names() == ["docker.io/library/app1:1"]
-
-
-async def test_a_registry_that_blocks_us_is_asked_only_what_was_never_tried(
-    planned: Planned,
-) -> None:
-    """What was never tried learns the reason; the rest waits until the registry opens."""
-    old, new = "docker.io/library/old:1", "docker.io/library/new:1"
-    await planned.has("web-1", image(old))
-    assert await planned.names() == [old]
-    await planned.answered(old)
-    opens = now() + timedelta(hours=1)
-    state = RegistryState(registry="docker.io", blocked_until=opens, observed_at=now())
-    await planned.answers.registries(1, [(1, state)])
-    await planned.has("web-2", image(new))
-
-    assert await planned.names(now() + LATER) == [new]
-    assert old in await planned.names(opens + timedelta(minutes=5))
 
 
 async def test_nobodys_reference_is_not_asked_until_somebody_has_it(planned: Planned) -> None:

@@ -14,6 +14,7 @@ from imagedrift_ingest.core.freshness import (
     due_after_failure,
     due_refused,
     due_unanswered,
+    lapsed_before,
     period_s,
     question_ttl,
 )
@@ -80,3 +81,10 @@ def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: Policy) 
     assert due_unanswered(policy, NOW) - NOW > timedelta(seconds=question_ttl(policy))
     assert question_ttl(policy) >= 1
     assert due_refused(policy, NOW) > NOW
+
+
+@given(policy=policies)
+def test_a_question_is_out_until_it_may_be_repeated(policy: Policy) -> None:
+    """Both are one moment, so that no question is forgotten, or counted twice."""
+    asked = lapsed_before(policy, NOW)
+    assert due_unanswered(policy, asked) == NOW

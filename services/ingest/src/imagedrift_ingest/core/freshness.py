@@ -6,6 +6,7 @@ Rules:
   not asked at once for ever.
 - After a failure: later each time it fails again, up to `FAILED_AT_MOST` periods; when the
   registry named a moment, then.
+- While its registry blocks us: when the block ends; see `blocks`.
 - A question lives in its stream for `question_ttl`: until then the server refuses another one,
   and no answer can be older than its question, so `due` is never before that.
 """
@@ -61,6 +62,11 @@ def due_after_failure(
     return min(max(until, failed_at), failed_at + BLOCKED_AT_MOST)
 
 
+def spread_after_block(policy: Policy) -> timedelta:
+    """Tell over how long the references of a registry are spread when it can be asked again."""
+    return timedelta(seconds=policy.freshness_s * SPREAD)
+
+
 def question_ttl(policy: Policy) -> int:
     """Tell how long a question keeps others out, in whole seconds."""
     return max(1, int(policy.freshness_s))
@@ -69,6 +75,11 @@ def question_ttl(policy: Policy) -> int:
 def due_unanswered(policy: Policy, asked_at: datetime) -> datetime:
     """Tell when a question that stays without an answer is asked again."""
     return asked_at + timedelta(seconds=question_ttl(policy) + TOKEN_GRACE_S)
+
+
+def lapsed_before(policy: Policy, now: datetime) -> datetime:
+    """Tell since when a question must have been asked that may still be in its stream."""
+    return now - timedelta(seconds=question_ttl(policy) + TOKEN_GRACE_S)
 
 
 def due_refused(policy: Policy, refused_at: datetime) -> datetime:

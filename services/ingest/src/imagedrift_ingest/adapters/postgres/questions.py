@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from imagedrift_ingest.adapters.postgres.blocks import Blocks
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import freshness
@@ -31,9 +32,11 @@ class Questions:
         self._database = database
         self._policy = policy
         self._outstanding = outstanding
+        self._blocks = Blocks(database, policy)
 
     async def ask_due(self, at: datetime, ask: Ask) -> int:
         """Ask what is due, unless another replica does; how many were published."""
+        await self._blocks.heed(at)
 
         async def work(connection: asyncpg.Connection) -> int:
             if not await connection.fetchval(SQL["lead"]):
@@ -46,7 +49,8 @@ class Questions:
         return await self._database.transaction(work)
 
     async def _resolve(self, connection: asyncpg.Connection, at: datetime, ask: Ask) -> int:
-        due = await connection.fetch(SQL["due"], at, self._outstanding, MOST_AT_ONCE)
+        lapsed = freshness.lapsed_before(self._policy, at)
+        due = await connection.fetch(SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed)
         wanted = [row for row in due if row["wanted"]]
         fresh_since = at - timedelta(seconds=self._policy.freshness_s)
         results = await ask([_resolve(row, at, fresh_since) for row in wanted])
@@ -62,7 +66,7 @@ class Questions:
                 again = freshness.due_unanswered if result else freshness.due_refused
                 marks.append((row["ref_id"], True, again(self._policy, at)))
         ids, asked, times = arguments(marks, 3)
-        await connection.execute(SQL["lock_asked"], ids)
+        await connection.execute(SQL["lock_answers"], ids)
         await connection.execute(SQL["asked"], ids, at, asked, times)
         return sum(result is True for result in results)
 

@@ -1,17 +1,22 @@
--- Which questions are due.
+-- Which questions are due, and when the others will be.
 
 -- name: lead
 -- Let one replica plan at a time. Never waits; ends with the transaction.
 SELECT pg_try_advisory_xact_lock(1768780136)
 
 -- name: any_due
--- Whether a reference is due: asked often, so it reads one index entry.
+-- Whether a reference is due: asked often, so it reads one index entry. Those of a registry that
+-- blocks us do not keep it true, as they are moved to the end of the block.
 SELECT EXISTS (SELECT FROM fleet.answers WHERE next_check_at <= $1::timestamptz)
 
 -- name: due
 -- References that are due, those run by most hosts first, then the oldest check; at most $2 of a
 -- registry are out without an answer at a time, and of one that blocks us only those that were
 -- never tried, which then learn the reason. `wanted`: some host has an image to compare.
+-- What is due and not picked, for want of room, keeps its moment: one that is over says that the
+-- reference is next in line. When there is room depends on answers that nobody can foretell, and a
+-- guess would be written anew at every look.
+-- $4: questions from before that have left their stream, and are out no more.
 WITH ranked AS (
   SELECT
     a.ref_id, r.reference, r.registry, r.repository, r.tag, a.remote_digest, a.attempted_at, a.weight, a.hosts,
@@ -24,7 +29,8 @@ WITH ranked AS (
   SELECT r.registry, count(*) AS n
   FROM fleet.answers AS a
   JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
-  WHERE a.next_check_at > $1::timestamptz AND a.asked_at > coalesce(a.attempted_at, '-infinity')
+  WHERE a.next_check_at > $1::timestamptz AND a.asked_at > $4::timestamptz
+    AND a.asked_at > coalesce(a.attempted_at, '-infinity')
   GROUP BY r.registry
 ), blocked AS (
   SELECT registry, min(greatest(blocked_until, '-infinity')) AS until
@@ -55,7 +61,42 @@ SELECT
 FROM picked AS p
 ORDER BY p.weight DESC, p.attempted_at NULLS FIRST
 
--- name: lock_asked
+-- name: blocks
+-- Registries that cannot be asked, and until when: a registry opens when its first credential is
+-- free. What blocks only GETs does not count: a tag is asked about with HEAD.
+SELECT registry, min(greatest(blocked_until, '-infinity')) AS opens
+FROM fleet.registry_states
+GROUP BY registry
+HAVING min(greatest(blocked_until, '-infinity')) > $1::timestamptz
+
+-- name: misplaced
+-- References that are due in a window of their registry's time, those that are due soonest first,
+-- and their place by how many hosts run them. One that was never tried is asked all the same when
+-- it is due, once, and is moved afterwards.
+WITH windows AS MATERIALIZED (
+  SELECT w.registry, w.since, w.until, w.opens
+  FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
+    AS w (registry, since, until, opens)
+)
+SELECT
+  a.ref_id, w.registry, a.next_check_at, w.opens,
+  row_number() OVER (PARTITION BY w.registry ORDER BY a.weight DESC, a.ref_id) AS place,
+  count(*) OVER (PARTITION BY w.registry) AS of
+FROM fleet.answers AS a
+JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
+JOIN windows AS w ON w.registry = r.registry
+WHERE a.next_check_at >= (SELECT min(since) FROM windows) AND a.next_check_at < (SELECT max(until) FROM windows)
+  AND a.next_check_at >= w.since AND a.next_check_at < w.until
+  AND (a.attempted_at IS NOT NULL OR a.next_check_at > $1::timestamptz)
+ORDER BY a.next_check_at
+
+-- name: move
+-- Change when locked references are due, unless that has changed since it was read.
+UPDATE fleet.answers AS a SET next_check_at = s.next_check_at
+FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS s (ref_id, was, next_check_at)
+WHERE a.ref_id = s.ref_id AND a.next_check_at = s.was
+
+-- name: lock_answers
 -- Lock answers in id order, as everybody locks them.
 SELECT FROM fleet.answers WHERE ref_id = any($1::bigint[]) ORDER BY ref_id FOR NO KEY UPDATE
 

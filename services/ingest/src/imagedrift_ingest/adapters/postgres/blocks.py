@@ -1,0 +1,95 @@
+"""When references of registries that block us are due, in PostgreSQL.
+
+What is found is moved a bounded number at a time, each reference once for a block, and in a
+transaction of its own: locks are taken in one order, and not kept while something is published.
+"""
+
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final, TypeAlias
+
+import asyncpg
+import structlog
+
+from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.core import blocks, freshness
+
+log = structlog.get_logger()
+
+SQL = load("planner")
+LOOK_EVERY: Final = timedelta(seconds=5)
+LOOK_AHEAD: Final = 2 * LOOK_EVERY
+MOST_AT_ONCE = 1000
+
+
+Misplaced: TypeAlias = dict[int, asyncpg.Record]
+"""References that shall be due at another moment, by id; those that are due soonest come first."""
+
+
+class Blocks:
+    """Keeps what is due in step with which registries may be asked."""
+
+    def __init__(self, database: Database, policy: freshness.Policy) -> None:
+        self._database = database
+        self._spread = freshness.spread_after_block(policy)
+        self._looked_at: datetime | None = None
+        self._known: blocks.Blocks = {}
+        self._misplaced: Misplaced = {}
+
+    async def heed(self, at: datetime) -> None:
+        """Look now and then for references that are due while nobody can be asked; move some."""
+        looked = self._looked_at
+        if looked is None or not looked <= at < looked + LOOK_EVERY:
+            await self._look(at)
+        if self._misplaced:
+            await self._move()
+
+    async def _look(self, at: datetime) -> None:
+        """Find out which references have to be moved."""
+
+        async def work(connection: asyncpg.Connection) -> tuple[dict[str, datetime], Misplaced]:
+            now = {
+                row["registry"]: row["opens"] for row in await connection.fetch(SQL["blocks"], at)
+            }
+            return now, await self._find(connection, now, at)
+
+        now, found = await self._database.transaction(work)
+        if changed := blocks.changed(self._known, now):
+            log.info("blocks.changed", registries=sorted(changed), references=len(found))
+        # What was found for another block than the one that holds is void: it was found anew.
+        kept = {n: row for n, row in self._misplaced.items() if row["registry"] not in changed}
+        self._misplaced = found | kept
+        self._known, self._looked_at = now, at
+
+    async def _find(
+        self, connection: asyncpg.Connection, now: blocks.Blocks, at: datetime
+    ) -> Misplaced:
+        windows = [
+            (w.registry, w.since, w.until, w.opens)
+            for w in blocks.windows(self._known, now, at, ahead=LOOK_AHEAD, spread=self._spread)
+        ]
+        if not windows:
+            return {}
+        found = await connection.fetch(SQL["misplaced"], at, *arguments(windows, 4))
+        return {row["ref_id"]: row for row in found}
+
+    async def _move(self) -> None:
+        """Move as many references as are moved at once, unless another replica plans."""
+        some = list(islice(self._misplaced.values(), MOST_AT_ONCE))
+        moves = [(row["ref_id"], row["next_check_at"], self._due(row)) for row in some]
+
+        async def work(connection: asyncpg.Connection) -> bool:
+            if not await connection.fetchval(SQL["lead"]):
+                return False
+            columns = arguments(moves, 3)
+            await connection.execute(SQL["lock_answers"], columns[0])
+            await connection.execute(SQL["move"], *columns)
+            return True
+
+        if await self._database.transaction(work):
+            for row in some:
+                del self._misplaced[row["ref_id"]]
+
+    def _due(self, row: asyncpg.Record) -> datetime:
+        return blocks.due_when_open(row["opens"], self._spread, row["place"], row["of"])

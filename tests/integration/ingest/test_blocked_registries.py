@@ -1,0 +1,211 @@
+"""When references are due whose registry asked us to wait."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from imagedrift_ingest.adapters.postgres import blocks
+from imagedrift_ingest.adapters.postgres.blocks import LOOK_EVERY
+from imagedrift_ingest.adapters.postgres.questions import Questions
+from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.core.freshness import spread_after_block
+from imagedrift_runtime.clock import now
+from imagedrift_schemas.v1 import Limited
+from support.ingest import image
+from support.planning import FRESHNESS, LATER, POLICY, Planned, planning
+
+HUB = [f"docker.io/library/app{number}:1" for number in range(5)]
+NEW = "docker.io/library/new:1"
+QUAY = "quay.io/a/b:1"
+HOUR = timedelta(hours=1)
+SPREAD = spread_after_block(POLICY)
+SQL = load("planner")
+REFERENCES = "fleet.answers AS a JOIN fleet.image_refs AS r USING (ref_id)"
+
+
+@pytest.fixture
+async def planned(dsn: str) -> AsyncIterator[Planned]:
+    """A planner of a fleet whose references have all been answered a moment ago."""
+    async with planning(dsn, outstanding=len(HUB)) as made:
+        await made.has("web-1", *map(image, [*HUB, QUAY]))
+        await made.asks()
+        for reference in (*HUB, QUAY):
+            await made.answered(reference)
+        yield made
+
+
+async def dues(planned: Planned) -> dict[str, datetime]:
+    """What operators read of each reference; both views say the same."""
+    seen: list[dict[str, datetime]] = []
+    for view in ("comparisons", "images"):
+        sql = f"SELECT reference, next_check_at FROM ops.{view}"
+        seen.append({row[0]: row[1] for row in await planned.database.pool.fetch(sql)})
+    assert seen[0] == seen[1]
+    return seen[0]
+
+
+async def writes(planned: Planned) -> set[tuple[str, str]]:
+    """The transaction that last wrote each reference's answer."""
+    sql = f"SELECT reference, a.xmin::text FROM {REFERENCES}"
+    return {(row[0], row[1]) for row in await planned.database.pool.fetch(sql)}
+
+
+async def test_references_of_a_blocked_registry_are_due_when_the_block_ends(
+    planned: Planned,
+) -> None:
+    """Put off once, whether due already or during the block, and then asked; others go on."""
+    seen = await writes(planned)
+    start = now() + timedelta(seconds=FRESHNESS * 1.05)
+    early = [one for one, due in (await dues(planned)).items() if due <= start and one != QUAY]
+    assert 0 < len(early) < len(HUB)
+    opens = start + HOUR
+    await planned.told("docker.io", blocked_until=opens)
+
+    asked = []
+    for tick in range(30):
+        at = start + tick * LOOK_EVERY
+        asked += await planned.names(at)
+        after = await dues(planned)
+        assert all(opens <= after[one] <= opens + SPREAD for one in HUB)
+        assert not await planned.database.pool.fetchval(SQL["any_due"], at)
+        seen |= await writes(planned)
+    assert set(asked) == {QUAY}
+    assert after[QUAY] < opens
+    assert [sum(who == one for who, _ in seen) for one in HUB] == [2] * len(HUB)
+
+    assert {*HUB} <= {*await planned.names(opens + SPREAD)}
+
+
+async def test_what_was_never_tried_is_asked_once_and_learns_the_reason(planned: Planned) -> None:
+    """A new image at a blocked registry: one question, then it waits like the others."""
+    opens = now() + HOUR
+    await planned.told("docker.io", blocked_until=opens)
+    await planned.has("web-2", image(NEW))
+    assert await planned.names(now()) == [NEW]
+    for tick in range(1, 30):
+        assert NEW not in await planned.names(now() + tick * LATER / 4)
+    assert opens <= (await dues(planned))[NEW] <= opens + SPREAD
+
+
+async def test_questions_that_lapsed_in_a_block_leave_room(planned: Planned) -> None:
+    """What was out when the block began is not counted as out for as long as that lasts."""
+    asked = now() + timedelta(seconds=FRESHNESS * 1.2)
+    assert {*HUB} <= {*await planned.names(asked)}  # as many as may be out
+    await planned.told("docker.io", blocked_until=asked + HOUR)
+    await planned.has("web-2", image(NEW))
+    assert await planned.names(asked + timedelta(seconds=30)) == []
+    assert NEW in await planned.names(asked + LATER)
+
+
+async def test_references_that_most_hosts_run_are_due_first(planned: Planned) -> None:
+    """The more hosts, the sooner after the block; they are not due all at once."""
+    for weight, reference in enumerate(HUB):
+        await planned.database.pool.execute(
+            "UPDATE fleet.answers SET weight = $1 WHERE ref_id ="
+            " (SELECT ref_id FROM fleet.image_refs WHERE reference = $2)",
+            weight,
+            reference,
+        )
+    opens = now() + HOUR
+    await planned.told("docker.io", blocked_until=opens)
+    await planned.asks(now() + LOOK_EVERY)
+    after = await dues(planned)
+    assert [after[one] for one in reversed(HUB)] == [opens + SPREAD * n / 5 for n in range(5)]
+
+
+async def test_a_block_that_grows_puts_off_once_more(planned: Planned) -> None:
+    """The new end counts, for what waited for the old one too."""
+    start = now()
+    for hours in (1, 2):
+        opens = start + hours * HOUR
+        await planned.told("docker.io", blocked_until=opens)
+        await planned.asks(start + hours * LOOK_EVERY)
+        after = await dues(planned)
+        assert all(opens <= after[one] <= opens + SPREAD for one in HUB)
+
+
+@pytest.mark.parametrize("second", [timedelta(0), timedelta(minutes=2)], ids=["now", "soon"])
+async def test_a_block_that_ends_early_brings_references_forward(
+    planned: Planned, second: timedelta
+) -> None:
+    """With another credential that is free at once, or sooner, they are asked then."""
+    start = now() + LOOK_EVERY
+    await planned.told("docker.io", blocked_until=start + HOUR)
+    await planned.answered(HUB[0], outcome=Limited(until=start + HOUR))
+    await planned.asks(start)
+
+    later = start + LOOK_EVERY
+    opens = later + second
+    await planned.told("docker.io", "account", blocked_until=opens)
+    asked = {*await planned.names(later)} & {*HUB}
+    assert len(asked) == (opens == later)
+    after, seen = await dues(planned), await writes(planned)
+    assert all(opens <= after[one] <= opens + SPREAD for one in {*HUB} - asked)
+    await planned.asks(later - SPREAD / 100)  # looks at blocks again
+    assert await writes(planned) == seen
+    assert {*HUB} - asked <= {*await planned.names(opens + SPREAD)}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"get_blocked_until": now() + HOUR}, {"blocked_until": now() - HOUR}, {"rate_remaining": 0}],
+    ids=lambda state: next(iter(state)),
+)
+async def test_only_a_block_of_all_requests_puts_off(
+    planned: Planned, state: dict[str, Any]
+) -> None:
+    """Tags are asked about with HEAD, which a used up pull limit does not stop."""
+    before = await dues(planned)
+    await planned.told("docker.io", **state)
+    assert await planned.names() == []
+    assert await dues(planned) == before
+    assert {*await planned.names(now() + LATER)} == {*HUB, QUAY}
+
+
+async def test_a_look_at_blocks_moves_a_bounded_number(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest follows at the next look of the planner, soonest first."""
+    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 2)
+    before = await dues(planned)
+    start = now() + LOOK_EVERY
+    await planned.told("docker.io", blocked_until=start + HOUR)
+    for moved in (2, 4, 5):
+        await planned.asks(start)
+        after = await dues(planned)
+        soonest = sorted(HUB, key=lambda one: before[one])
+        assert [after[one] != before[one] for one in soonest] == [n < moved for n in range(5)]
+
+
+async def test_an_answer_that_comes_meanwhile_is_not_undone(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before an answer moves nothing after it, until the next look."""
+    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 1)
+    start = now() + LOOK_EVERY
+    opens = start + HOUR
+    await planned.told("docker.io", blocked_until=opens)
+    await planned.asks(start)
+    for reference in HUB:
+        await planned.answered(reference)
+    before = await dues(planned)
+    for _ in HUB:
+        await planned.asks(start)
+    assert await dues(planned) == before
+
+    for _ in HUB:
+        await planned.asks(min(before.values()))
+    assert all(opens <= due for one, due in (await dues(planned)).items() if one in HUB)
+
+
+async def test_a_replica_that_comes_later_moves_nothing_again(planned: Planned) -> None:
+    """What a reference is due at tells that it has been moved; nothing else is kept of it."""
+    start = now() + LOOK_EVERY
+    await planned.told("docker.io", blocked_until=start + HOUR)
+    await planned.asks(start)
+    seen = await writes(planned)
+    planned.questions = Questions(planned.database, POLICY, len(HUB))
+    assert await planned.asks(start) == []
+    assert await writes(planned) == seen

@@ -1,0 +1,105 @@
+"""Which references are moved when registries begin or cease to block us."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_ingest.core.blocks import LONG_AGO, Window, changed, due_when_open, windows
+from support.ingest import NOW
+
+HUB, QUAY = "docker.io", "quay.io"
+AHEAD, SPREAD = timedelta(seconds=10), timedelta(seconds=30)
+HOUR = timedelta(hours=1)
+
+
+def found(
+    before: dict[str, datetime], now: dict[str, datetime], at: datetime = NOW
+) -> list[Window]:
+    """What is moved."""
+    return list(windows(before, now, at, ahead=AHEAD, spread=SPREAD))
+
+
+def put_off(until: datetime, opens: datetime) -> Window:
+    """Whatever is due before `until`."""
+    return Window(registry=HUB, since=LONG_AGO, until=until, opens=opens)
+
+
+def test_a_block_that_begins_or_grows_moves_what_is_due_before_its_end() -> None:
+    """Whether it is due already or not; of other registries nothing."""
+    end, later = NOW + HOUR, NOW + 2 * HOUR
+    assert found({}, {HUB: end}) == [put_off(end, end)]
+    assert found({HUB: end}, {HUB: later}) == [put_off(later, later)]
+
+
+def test_a_block_that_is_known_moves_what_falls_due_inside_it_from_now_on() -> None:
+    """A little ahead, and never beyond its end."""
+    end, soon = NOW + HOUR, NOW + AHEAD / 2
+    assert found({HUB: end}, {HUB: end}) == [put_off(NOW + AHEAD, end)]
+    assert found({HUB: soon}, {HUB: soon}) == [put_off(soon, soon)]
+
+
+def test_a_block_that_ends_early_brings_forward_what_waits_for_its_end() -> None:
+    """To now, or to the earlier end; one that ends as it said moves nothing."""
+    end, sooner = NOW + HOUR, NOW + HOUR / 2
+    waiting = Window(registry=HUB, since=end, until=end + SPREAD, opens=NOW)
+    assert found({HUB: end}, {}) == [waiting]
+    assert found({HUB: end}, {HUB: sooner})[1:] == [
+        Window(registry=HUB, since=end, until=end + SPREAD, opens=sooner)
+    ]
+    assert found({HUB: end}, {}, at=end) == []
+
+
+def test_only_another_moment_is_another_block() -> None:
+    """Begun, ended and grown ones are told, others are not."""
+    assert changed({HUB: NOW, QUAY: NOW}, {HUB: NOW, QUAY: NOW}) == set()
+    assert changed({HUB: NOW}, {HUB: NOW + HOUR, QUAY: NOW}) == {HUB, QUAY}
+    assert changed({HUB: NOW}, {}) == {HUB}
+
+
+@given(count=st.integers(1, 1000))
+def test_a_registry_that_opens_is_asked_evenly_and_never_before(count: int) -> None:
+    """The first at once, each later than the one before, none later than the spread."""
+    due = [due_when_open(NOW, SPREAD, place, count) for place in range(1, count + 1)]
+    assert due[0] == NOW
+    assert all(one < other for one, other in pairwise(due))
+    assert due[-1] < NOW + SPREAD
+
+
+seconds = st.integers(0, 2000).map(lambda s: timedelta(seconds=s))
+looks = st.lists(st.tuples(seconds, st.none() | seconds), min_size=1, max_size=8)
+
+
+@given(dues=st.lists(seconds, min_size=1, max_size=8), looks=looks)
+def test_whatever_blocks_come_and_go_references_wait_for_the_last_or_for_their_own_moment(
+    dues: Sequence[timedelta], looks: Sequence[tuple[timedelta, timedelta | None]]
+) -> None:
+    """Never inside a block, never for one that is over early, and moved once for each."""
+    own = [NOW + due for due in dues]
+    waiting, known, at, opened = list(own), dict[str, datetime](), NOW, LONG_AGO
+    for step, block in looks:
+        at += step
+        now = {HUB: at + block} if block else {}
+        for window in found(known, now, at):
+            move(waiting, window)
+        if now or at < known.get(HUB, at):
+            opened = now.get(HUB, at)
+        known = now
+        assert all(due >= known.get(HUB, LONG_AGO) for due in waiting)
+        assert all(
+            due == before or opened <= due < opened + SPREAD
+            for due, before in zip(waiting, own, strict=True)
+        )
+        settled = list(waiting)
+        for window in found(known, now, at):
+            move(waiting, window)
+        assert waiting == settled
+
+
+def move(waiting: list[datetime], window: Window) -> None:
+    """Do with moments what the database does with references."""
+    hit = [n for n, due in enumerate(waiting) if window.since <= due < window.until]
+    for place, n in enumerate(hit, 1):
+        waiting[n] = due_when_open(window.opens, SPREAD, place, len(hit))
