@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Budget, Dialect, Kind, SandboxRegistry, Wait
+from imagedrift_sandbox.registry import Budget, Dialect, Fault, Kind, SandboxRegistry, Wait
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Found, Limited, RegistryState
 from support.operator import wait_for
@@ -81,6 +81,25 @@ async def test_one_429_stops_everybody(fresh_nats: NatsServer, tmp_path: Path, w
         expected = timedelta(seconds=300 if told else 60)  # a HEAD has no body to tell it in
         assert state.blocked_until - now() < 1.25 * expected
         assert state.last_status == 429
+
+
+async def test_a_429_of_where_a_registry_sends_us_stops_everybody_too(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """registry.k8s.io redirects every question: the limit is that of the registry behind it."""
+    async with SandboxRegistry().serving() as front, SandboxRegistry().serving() as behind:
+        push(behind, 8)
+        references = push(front, 8)
+        front.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect=behind.url))
+        behind.limit(Budget(limit=3, window_s=300, kinds=BOTH, dialect=Dialect.NONE))
+        async with working(fresh_nats.url, tmp_path, trusting(front.host)) as desk:
+            answers = await ask_all(desk, references)
+            state = await state_of(desk, front.host)
+        assert sum(isinstance(answer.outcome, Found) for answer in answers) == 3
+        assert behind.totals().rejected == 1
+        assert front.totals().head_requests == 4
+        assert state.blocked_until is not None
+        assert state.blocked_until > now()
 
 
 async def test_a_stop_outlives_the_resolver(fresh_nats: NatsServer, tmp_path: Path) -> None:

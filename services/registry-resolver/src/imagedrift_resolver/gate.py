@@ -165,7 +165,10 @@ class Gate:
             self._places.let_all_in()
 
     async def limited(self, outcome: Limited) -> None:
-        """Learn from a token endpoint that asks us to wait: no token, no question."""
+        """Learn from another host that a question needs, and that asks us to wait.
+
+        No token, or nobody behind a redirect, is no answer.
+        """
         now = self._now()
         until = outcome.until or now + timedelta(seconds=WAIT_S)
         self._state = budget.stopped(self._state, until, outcome.reason)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
+from imagedrift_resolver.core.answer import failure
 from imagedrift_resolver.core.conversation import Authorise, Conversation, Manners, Send, resolve
 from imagedrift_resolver.core.description import Children, describe
 from imagedrift_resolver.core.manifest import ACCEPT
@@ -94,8 +95,15 @@ class Registries:
                 conversation.close()
                 return refused
             said = await self._send(step)
-            if step.own and isinstance(said, Reply):
-                await gate.observe(said, step.method)
+            if isinstance(said, Reply):
+                await self._learn(gate, step, said)
+
+    async def _learn(self, gate: Gate, step: Send, reply: Reply) -> None:
+        """Let the gate learn. Of whom a redirect led to only that its limit is used up."""
+        if step.own:
+            await gate.observe(reply, step.method)
+        elif isinstance(outcome := failure(reply, self._now()), Limited):
+            await gate.limited(outcome)
 
     async def _send(self, step: Send) -> Any:
         headers = [
