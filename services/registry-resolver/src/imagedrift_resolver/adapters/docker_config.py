@@ -24,6 +24,8 @@ log = structlog.get_logger()
 HELPER_WITHIN_S: Final = 10.0
 KEPT_S: Final = 300.0
 """How long a helper's word is taken: its passwords last hours, and programs are slow to start."""
+FAILED_KEPT_S: Final = 20.0
+"""And for how long its failure: it may have been away for a moment, and it may hang each time."""
 LOOK_EVERY_S: Final = 1.0
 _LONGEST: Final = 64 * 1024
 _NOTHING: Final = b"credentials not found"
@@ -77,44 +79,50 @@ class DockerCredentials:
         kept = self._kept.get(helper)
         if kept and time.monotonic() < kept[0]:
             return kept[1]
-        credential = await _run(helper)
-        self._kept[helper] = (time.monotonic() + KEPT_S, credential)
+        told = await _run(helper)
+        credential = _unavailable(helper, told) if isinstance(told, Fault) else told
+        kept_s = FAILED_KEPT_S if isinstance(told, Fault) else KEPT_S
+        self._kept[helper] = (time.monotonic() + kept_s, credential)
         return credential
 
 
-async def _run(helper: Helper) -> Credential | Denied:
+async def _run(helper: Helper) -> Credential | Fault:
     """Ask a helper: the server on its input, a document or a complaint on its output."""
-    name = f"docker-credential-{helper.suffix}"
-    program = shutil.which(name)
+    program = shutil.which(_name(helper))
     if program is None:
-        return _unavailable(helper, name, "is not installed")
-    process = await asyncio.create_subprocess_exec(
-        program,
-        "get",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+        return Fault("is not installed")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            "get",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError as error:
+        return Fault(f"cannot be started: {error.strerror}")
     try:
         async with asyncio.timeout(HELPER_WITHIN_S):
             output, _ = await process.communicate(helper.server.encode())
     except TimeoutError:
         process.kill()
         await process.wait()
-        return _unavailable(helper, name, f"gave no answer within {HELPER_WITHIN_S:.0f} s")
+        return Fault(f"gave no answer within {HELPER_WITHIN_S:.0f} s")
     if process.returncode:
         if output.lstrip().lower().startswith(_NOTHING):
             return Anonymous()
-        return _unavailable(helper, name, f"failed with exit code {process.returncode}")
-    found = read_helper(output[:_LONGEST])
-    if isinstance(found, Fault):
-        return _unavailable(helper, name, found.reason)
-    return found or Anonymous()
+        return Fault(f"failed with exit code {process.returncode}")
+    return read_helper(output[:_LONGEST]) or Anonymous()
 
 
-def _unavailable(helper: Helper, name: str, why: str) -> Credential | Denied:
+def _unavailable(helper: Helper, fault: Fault) -> Credential | Denied:
     """A store for all registries that is not there leaves us anonymous, as it does Docker."""
-    log.warning("credential.unavailable", helper=name, server=helper.server, error=why)
+    name = _name(helper)
+    log.warning("credential.unavailable", helper=name, server=helper.server, error=fault.reason)
     if helper.required:
-        return Denied(reason=f"the credential helper {name} {why}")
+        return Denied(reason=f"the credential helper {name} {fault.reason}")
     return Anonymous()
+
+
+def _name(helper: Helper) -> str:
+    return f"docker-credential-{helper.suffix}"

@@ -43,7 +43,7 @@ class Helper(Struct, frozen=True):
 
 
 class Fault(Struct, frozen=True):
-    """The configuration is there and wrong; the reason never holds a secret."""
+    """What is configured cannot be used; the reason never holds a secret."""
 
     reason: str
 
