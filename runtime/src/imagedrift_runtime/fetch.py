@@ -42,7 +42,10 @@ UNPINNED = (
 class Fetch:
     """Brings messages of one consumer. Called with how many; gives at most that many."""
 
-    def __init__(self, bus: Bus, stream: str, consumer: str, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, bus: Bus, stream: str, consumer: str, stopping: asyncio.Event, gather_s: float = 0.0
+    ) -> None:
+        self._gather_s = gather_s
         self._bus = bus
         self._stream = stream
         self._consumer = consumer
@@ -88,7 +91,7 @@ class Fetch:
             self._subscription = await self._bus.js.pull_subscribe_bind(
                 durable=self._consumer, stream=self._stream
             )
-            self._soon = Soon(self._bus.client, self._subscription)
+            self._soon = Soon(self._bus.client, self._subscription, self._gather_s)
         lost = self._bus.link.lost
         messages = await unless(self._soon.fetch(most, FETCH_WITHIN_S), self._stopping, lost)
         if lost.is_set():
@@ -145,10 +148,10 @@ class Fetch:
 
 @asynccontextmanager
 async def fetching(
-    bus: Bus, stream: str, consumer: str, stopping: asyncio.Event
+    bus: Bus, stream: str, consumer: str, stopping: asyncio.Event, gather_s: float = 0.0
 ) -> AsyncIterator[Fetch]:
     """Fetch from a consumer for the length of the context."""
-    fetch = Fetch(bus, stream, consumer, stopping)
+    fetch = Fetch(bus, stream, consumer, stopping, gather_s)
     try:
         async with reporting(bus, stream, consumer):
             yield fetch

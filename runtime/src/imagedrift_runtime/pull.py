@@ -30,6 +30,8 @@ __all__ = ["BatchHandler", "Delivery", "Handler", "batches", "each"]
 log = structlog.get_logger()
 
 DEFECT_AGAIN_S = 30.0
+GATHER_S = 0.005
+"""A batch is complete, too, when for so long no message came."""
 
 Handler = Callable[[Delivery], Awaitable[Outcome]]
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Outcome]]]
@@ -87,7 +89,7 @@ async def batches(
     The handler returns one outcome per message, in order.
     """
     settle = Settle(bus, service, sure=False)
-    async with fetching(bus, stream, consumer, stopping) as fetch:
+    async with fetching(bus, stream, consumer, stopping, GATHER_S) as fetch:
         while not stopping.is_set():
             messages = await fetch(size)
             if not messages:

@@ -7,8 +7,12 @@ as pending, and keeps the rest back. With several replicas a lane then moves onc
 Here one request is left standing on the server: what has come is handed out at once, and the next
 request is made when this one is used up. So never more is on its way than the caller had room for.
 A request whose end was not seen (reconnect, lost status) is forgotten by the clock.
+
+Who handles batches waits a moment longer, as long as more keep coming: the first message of a full
+stream is a few milliseconds ahead of the rest, and would else be a batch of its own.
 """
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -21,13 +25,17 @@ OVER = ("404", "408")
 
 
 class Soon:
-    """Asks one consumer, through a pull subscription of nats-py."""
+    """Asks one consumer, through a pull subscription of nats-py.
 
-    def __init__(self, client: Any, subscription: Any) -> None:
+    `gather_s` is how long a pause between messages ends what is handed out together; 0: any.
+    """
+
+    def __init__(self, client: Any, subscription: Any, gather_s: float = 0.0) -> None:
         self._client = client
         self._inbox = subscription._deliver
         self._next = subscription._nms
         self._subscription = subscription._sub
+        self._gather_s = gather_s
         self._standing = 0
         self._until = 0.0
 
@@ -55,7 +63,14 @@ class Soon:
         return taken
 
     async def _arrived(self, within_s: float) -> list[Any]:
-        return [await self._subscription.next_msg(timeout=within_s), *self.waiting()]
+        arrived = [await self._subscription.next_msg(timeout=within_s), *self.waiting()]
+        while self._gather_s and len(arrived) < self._standing:
+            await asyncio.sleep(self._gather_s)
+            more = self.waiting()
+            arrived += more
+            if not more:
+                break
+        return arrived
 
     async def _ask(self, most: int, within_s: float) -> None:
         request = {"batch": most, "expires": max(1, int(within_s * 1e9))}

@@ -13,7 +13,7 @@ from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_sandbox.nats import NatsServer
-from support.ingest import GOOD_ROWS, Fleet
+from support.ingest import GOOD_ROWS, Fleet, digest
 
 CONTRACT = {
     "comparisons": "site host hostname labels reference registry repository tag platform image_id"
@@ -57,6 +57,14 @@ BAD_ROWS = (
     "UPDATE fleet.comparisons SET verdict = 'current', reason = 'digest_differs'",
     "UPDATE fleet.comparisons SET repo_digests = ARRAY['sha256:short']",
     "UPDATE fleet.comparisons SET repo_digests = ARRAY[NULL]::text[]",
+    f"UPDATE fleet.comparisons SET repo_digests = ARRAY['{digest(1).upper()}']",
+    f"UPDATE fleet.comparisons SET repo_digests = ARRAY['{digest(1)}', '{digest(1)}0']",
+    f"UPDATE fleet.comparisons SET repo_digests = ARRAY['{digest(1)}', NULL]",
+    f"UPDATE fleet.comparisons SET image_id = '{digest(1)[:-1]}g'",
+    f"UPDATE fleet.comparisons SET image_id = '{digest(1)}0'",
+    f"UPDATE fleet.comparisons SET image_id = 'sha512{digest(1)[6:]}'",
+    "INSERT INTO fleet.usage_totals (comparison_id) VALUES (99)",
+    "UPDATE fleet.usage_totals SET running = 5",
     "INSERT INTO fleet.host_images (host_id, comparison_id, since) VALUES (1, 99, now())",
     "UPDATE fleet.host_images SET running = -1",
     "INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id) VALUES (now(), 1, 1)",

@@ -238,3 +238,20 @@ async def test_an_emptied_database_is_rebuilt_from_nats_and_equals_the_old_one(
 
 async def _equal(operator: Operator, before: dict[str, list[Any]]) -> bool:
     return await facts(operator) == before
+
+
+async def test_a_table_that_has_doubled_gets_statistics_anew(dsn: str) -> None:
+    """What was planned for an empty table is planned anew when there is something in it."""
+    async with connect.pool(dsn, connections=1) as pool:
+        upkeep = Upkeep(Database(pool))
+        while await upkeep.analyze_grown():
+            pass
+        await pool.execute(
+            "INSERT INTO fleet.hosts (site, host) SELECT 'fra1', 'h' || n"
+            " FROM generate_series(1, 900) AS n"
+        )
+        await pool.execute("SELECT pg_stat_force_next_flush()")
+        assert await upkeep.analyze_grown() == 1
+        size = "SELECT reltuples FROM pg_class WHERE oid = 'fleet.hosts'::regclass"
+        assert await pool.fetchval(size) == 900
+        assert await upkeep.analyze_grown() == 0

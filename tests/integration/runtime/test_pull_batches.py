@@ -42,6 +42,23 @@ async def test_a_batch_is_no_larger_than_asked_and_nothing_is_left(bus: Bus) -> 
     ]
 
 
+async def test_a_full_stream_comes_in_full_batches(bus: Bus) -> None:
+    """The first message, which is there a moment before the rest, is no batch of its own."""
+    own = await OwnStream.make(bus)
+    await own.fill(40)
+    enough = asyncio.Event()
+    sizes: list[int] = []
+
+    async def handler(messages: Sequence[pull.Delivery]) -> Sequence[Outcome]:
+        sizes.append(len(messages))
+        if sum(sizes) == 40:
+            enough.set()
+        return [Done()] * len(messages)
+
+    await run(own, handler, enough)
+    assert sizes.count(4) >= 9, sizes
+
+
 async def _is_settled(own: OwnStream) -> bool:
     return (await own.waiting(), await own.in_flight()) == (0, 0)
 

@@ -32,7 +32,8 @@ PLAN_EVERY_S = 0.5
 PLAN_GATHER_S = 0.2
 HEARTBEATS_EVERY_S = 0.25
 ANNOUNCE_EVERY_S = 1.0
-ADD_UP_EVERY_S = 5.0
+ANALYZE_EVERY_S = 3.0
+ADD_UP_EVERY_S = 10.0
 COUNT_EVERY_S = 30.0
 TREND_EVERY_S = 30.0
 TIDY_EVERY_S = 3600.0
@@ -130,6 +131,7 @@ async def _serve(
             _repeat(announce, ANNOUNCE_EVERY_S, run, sooner=announce_now),
             _repeat(note_heartbeats, HEARTBEATS_EVERY_S, run),
             _repeat(upkeep.tidy, TIDY_EVERY_S, run),
+            _repeat(upkeep.analyze_grown, ANALYZE_EVERY_S, run),
             _repeat(upkeep.add_up_usage, ADD_UP_EVERY_S, run),
             _repeat(upkeep.count_hosts, COUNT_EVERY_S, run, first_after_s=COUNT_EVERY_S),
             _repeat(upkeep.take_trend, TREND_EVERY_S, run, first_after_s=TREND_EVERY_S),

@@ -32,6 +32,10 @@ class Upkeep:
         """Add up how many hosts have each image; the number of images that changed."""
         return await self._step("add_up_usage")
 
+    async def analyze_grown(self) -> int:
+        """Have statements planned anew that use a table which has doubled; how many tables have."""
+        return await self._call("analyze_grown")
+
     async def count_hosts(self) -> int:
         """Count the hosts of every reference, for the planner."""
         return await self._step("count_hosts")

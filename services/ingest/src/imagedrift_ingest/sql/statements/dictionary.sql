@@ -22,8 +22,8 @@ ON CONFLICT (reference) DO NOTHING
 -- Every reference has a row for its answer; one that may be asked is due at once.
 INSERT INTO fleet.answers (ref_id, next_check_at)
 SELECT r.ref_id, CASE r.policy WHEN 'ask' THEN now() END
-FROM fleet.image_refs AS r
-WHERE r.reference = any($1::text[])
+FROM unnest($1::text[]) AS s (reference)
+JOIN fleet.image_refs AS r ON r.reference = s.reference
 ORDER BY r.ref_id
 ON CONFLICT (ref_id) DO NOTHING
 

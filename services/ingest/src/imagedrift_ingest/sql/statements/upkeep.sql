@@ -32,6 +32,10 @@ DELETE FROM fleet.trend WHERE taken_at < now() - make_interval(days => $1::integ
 -- Drop dead letters after their retention.
 DELETE FROM fleet.dead_letters WHERE received_at < now() - make_interval(days => $1::integer)
 
+-- name: analyze_grown
+-- Take statistics of tables that have doubled, so that statements are planned anew.
+SELECT fleet.analyze_grown()
+
 -- name: add_up_usage
 -- Add to the totals what changed since, and forget the changes. Only this writes totals, so no two
 -- ever wait for one row. A snapshot that sees an image go has seen it come: no total falls below 0.
