@@ -8,6 +8,8 @@
   decided in `core`.
 - A body is read up to its cap and no further; the connection is closed then. A response that does
   not end within `WITHIN_S` is none.
+- A server may end an idle connection in the moment in which we use it. A request that met its end,
+  without a byte of a response, is made once more on a new one (RFC 9112, 9.3.1).
 """
 
 import asyncio
@@ -91,6 +93,8 @@ class Line(httpx.AsyncBaseTransport):
         self._end = end
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADERS_CAP)
         self._free_since = time.monotonic()
+        self.is_answered = False
+        """Whether a byte came since the last request began."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; the response's body is still to be read. Raises `Broken`."""
@@ -103,6 +107,7 @@ class Line(httpx.AsyncBaseTransport):
         data = self._http.send(head) or b""
         data += (self._http.send(h11.Data(data=content)) or b"") if content else b""
         data += self._http.send(h11.EndOfMessage()) or b""
+        self.is_answered = False
         self._end.write(data)
         for _ in range(MOST_INTERIM):
             event = await self.next_event()
@@ -117,7 +122,9 @@ class Line(httpx.AsyncBaseTransport):
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
-                self._http.receive_data(await self._end.read())
+                data = await self._end.read()
+                self.is_answered = self.is_answered or bool(data)
+                self._http.receive_data(data)
             elif event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                 raise Broken("the connection ended without a response")
             else:
@@ -162,7 +169,17 @@ class _Origin:
         self._free: list[Line] = []
 
     async def send(self, request: httpx.Request, cap: int) -> Reply:
-        line = await self._line()
+        line = await self._kept()
+        if line is None:
+            return await self._exchange(await self._opened(), request, cap)
+        try:
+            return await self._exchange(line, request, cap)
+        except (Broken, h11.ProtocolError):
+            if line.is_answered or request.method == "POST":
+                raise
+        return await self._exchange(await self._opened(), request, cap)
+
+    async def _exchange(self, line: Line, request: httpx.Request, cap: int) -> Reply:
         reusable = False
         try:
             reply = await _read(await line.handle_async_request(request), cap)
@@ -178,12 +195,15 @@ class _Origin:
         while self._free:
             await self._free.pop().aclose()
 
-    async def _line(self) -> Line:
+    async def _kept(self) -> Line | None:
         while self._free:
             line = self._free.pop()
             if line.is_free:
                 return line
             await line.aclose()
+        return None
+
+    async def _opened(self) -> Line:
         return Line(
             await connect(
                 self._url, trusted=self._trusted, context=self._context, within_s=CONNECT_WITHIN_S

@@ -1,0 +1,100 @@
+"""Connections that are kept and used again: what becomes of one that its server ends."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.url import parse_url
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Server:
+    """Says what it is told to, one thing a request; nothing at all ends the connection."""
+
+    def __init__(self, *sayings: bytes) -> None:
+        self.sayings = list(sayings)
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.port = 0
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Serve while the context lasts."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        async with server:
+            yield
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        while head := await _head(reader):
+            self.requests.append(head)
+            saying = self.sayings.pop(0)
+            writer.write(saying)
+            if not saying.endswith(b"ok"):
+                break
+        writer.close()
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+
+
+async def send_all(server: Server, *methods: str) -> list[Reply | Trouble]:
+    """Make requests, one after the other."""
+    http = Http(lambda _: ssl.create_default_context())
+    url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
+    try:
+        return [
+            await http.send(method, url, [("Host", url.authority)], cap=9, trusted=True)
+            for method in methods
+        ]
+    finally:
+        await http.close()
+
+
+async def test_a_connection_is_used_again() -> None:
+    """It spares a handshake for each question."""
+    server = Server(GOOD, GOOD)
+    async with server.serving():
+        replies = await send_all(server, "GET", "GET")
+    assert [type(reply) for reply in replies] == [Reply, Reply]
+    assert server.connections == 1
+
+
+async def test_a_kept_connection_that_its_server_ends_at_that_moment_costs_no_answer() -> None:
+    """Its end and our request met on the way (RFC 9112, 9.3.1): it is made on a new one."""
+    server = Server(GOOD, b"", GOOD)
+    async with server.serving():
+        replies = await send_all(server, "GET", "GET")
+    assert [type(reply) for reply in replies] == [Reply, Reply]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("saying", [b"", b"HTTP/1.1 200 O"])
+async def test_a_new_connection_that_ends_is_told(saying: bytes) -> None:
+    """It was never idle, so the server means it; and what has begun is not begun again."""
+    server = Server(saying, GOOD)
+    async with server.serving():
+        [trouble] = await send_all(server, "GET")
+    assert isinstance(trouble, Trouble)
+    assert server.connections == 1
+
+
+async def test_what_may_have_been_heard_is_not_said_again() -> None:
+    """Half a response, and a POST, which could do a thing twice."""
+    for second, saying in (("GET", b"HTTP/1.1 200 O"), ("POST", b"")):
+        server = Server(GOOD, saying, GOOD)
+        async with server.serving():
+            replies = await send_all(server, "GET", second)
+        assert [type(reply) for reply in replies] == [Reply, Trouble]
+        assert len(server.requests) == 2
