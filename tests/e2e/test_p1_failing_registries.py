@@ -69,6 +69,8 @@ async def test_p1_no_failing_registry_changes_what_is_said(
     asked = {each.host for name, each in registries.items() if name != "limited"}
     await wait_for(lambda: stale_registries_are(running, asked), what="every answer is stale")
     assert await answered(running, "early", before)
+    limited = registries["limited"].host
+    await wait_for(lambda: is_asked_when_it_opens(running, limited), what="the limit is waited for")
 
 
 async def answered(
@@ -92,3 +94,13 @@ async def stale_registries_are(running: System, registries: set[str]) -> bool:
         "GROUP BY registry HAVING count(*) = 2"
     )
     return {row["registry"] for row in rows} == registries
+
+
+async def is_asked_when_it_opens(running: System, registry: str) -> bool:
+    """Tell whether each image of a registry is due when the registry said, and soon after."""
+    rows = await running.operator.ask(
+        "SELECT next_check_at - blocked_until AS after "
+        "FROM ops.comparisons JOIN ops.registries USING (registry) WHERE registry = $1",
+        registry,
+    )
+    return len(rows) == 3 and all(0 <= row["after"].total_seconds() < 1 for row in rows)
