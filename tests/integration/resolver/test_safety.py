@@ -22,7 +22,7 @@ from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Sche
 from imagedrift_schemas.v1 import Answer, Denied, Found, Invalid, Refused, Unreachable
 from support.operator import wait_for
 from support.programs import require_program
-from support.resolver import resolve, trusting, working
+from support.resolver import now, resolve, trusting, working
 
 
 def client() -> Http:
@@ -363,7 +363,7 @@ async def test_an_answer_of_before_does_not_replace_a_newer_one(
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            cache = Cache(desk.answers)
+            cache = Cache(desk.answers, now)
             question = resolve(registry.reference("app", "1"))
             _, revision = await cache.answer(question)
             old = Answer(

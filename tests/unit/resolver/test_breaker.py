@@ -11,6 +11,7 @@ from imagedrift_resolver.core.breaker import (
     Breaker,
     admit,
     failed,
+    is_open,
     succeeded,
 )
 
@@ -63,6 +64,12 @@ def test_a_failed_probe_waits_longer() -> None:
         _, breaker = admit(breaker, at, 30)
         breaker = failed(breaker, at, "refused")
     assert waits == [15, 30, 60, 120, 240, 480, LONGEST_WAIT_S, LONGEST_WAIT_S]
+
+
+def test_a_clock_that_is_set_back_does_not_keep_it_open() -> None:
+    """It would stay open for as long as the clock was ahead."""
+    assert not is_open(opened(), after(-3600))
+    assert admit(opened(), after(-3600), 30)[0]
 
 
 def test_failures_under_way_when_it_opened_do_not_count_again() -> None:

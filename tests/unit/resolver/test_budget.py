@@ -141,6 +141,15 @@ def test_a_good_answer_clears_the_error() -> None:
     assert budget.learn(state, Reply(200), "HEAD", after(100)).last_error == ""
 
 
+def test_what_a_wrong_clock_told_is_not_believed() -> None:
+    """Neither its stops nor its counts: nobody knows when they were true."""
+    early = replace(OTHER, blocked_until=after(7200), rate_remaining=0, observed_at=after(3600))
+    known = budget.believable(early, NOW)
+    assert (known.blocked_until, known.rate_remaining, known.observed_at) == (None, None, NOW)
+    near = replace(early, observed_at=after(59))
+    assert budget.believable(near, NOW) == near
+
+
 moments = st.integers(-1000, 1000).map(after)
 states = st.builds(
     RegistryState,

@@ -11,6 +11,7 @@ from imagedrift_resolver.core.freshness import (
     is_fresh,
     may_inherit,
     may_serve,
+    overtakes,
     platforms_to_describe,
 )
 from imagedrift_schemas.v1 import (
@@ -38,10 +39,21 @@ def found(seconds: float = 0, credential: str = "anonymous", digest: str = DIGES
 
 def test_an_answer_counts_from_the_moment_before_its_request() -> None:
     """At or after the wanted moment it will do; before it, a push may have come in between."""
-    assert is_fresh(found(0), QUESTION, "anonymous")
-    assert is_fresh(found(1), QUESTION, "anonymous")
-    assert not is_fresh(found(-0.001), QUESTION, "anonymous")
-    assert not is_fresh(None, QUESTION, "anonymous")
+    assert is_fresh(found(0), QUESTION, "anonymous", NOW)
+    assert is_fresh(found(1), QUESTION, "anonymous", NOW)
+    assert not is_fresh(found(-0.001), QUESTION, "anonymous", NOW)
+    assert not is_fresh(None, QUESTION, "anonymous", NOW)
+
+
+def test_an_answer_from_the_future_is_none() -> None:
+    """A clock that was ahead told when; a clock may differ by a little."""
+    assert is_fresh(found(59), QUESTION, "anonymous", NOW)
+    assert not is_fresh(found(61), QUESTION, "anonymous", NOW)
+    assert overtakes(found(59), found(0), NOW)
+    assert not overtakes(found(61), found(0), NOW)
+    assert not overtakes(found(0), found(1), NOW)
+    failed = described(DESCRIBE, Unreachable(reason="x"), None, found(61).checked_at, "anonymous")
+    assert not is_described(failed, DESCRIBE, "anonymous", NOW)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +71,14 @@ def test_what_a_credential_opened_is_shown_to_it_alone(
 ) -> None:
     """P7: an answer got with a credential is never served to a question that lacks it."""
     assert may_serve(found(credential=got_with), asker) is served
-    assert is_fresh(found(1, got_with), QUESTION, asker) is served
+    assert is_fresh(found(1, got_with), QUESTION, asker, NOW) is served
 
 
 def test_an_anonymous_denial_does_not_answer_who_has_a_credential() -> None:
     """A credential that was configured since then is tried at once."""
     denied = answer(QUESTION, Denied(reason="x"), None, NOW, "anonymous")
-    assert not is_fresh(denied, QUESTION, "me")
-    assert is_fresh(denied, QUESTION, "anonymous")
+    assert not is_fresh(denied, QUESTION, "me", NOW)
+    assert is_fresh(denied, QUESTION, "anonymous", NOW)
 
 
 def test_a_failure_keeps_what_was_found_last() -> None:
@@ -112,7 +124,7 @@ KNOWN = described(DESCRIBE, (AMD, ARM), None, NOW, "anonymous")
 def test_a_digest_is_looked_into_once(platforms: tuple[str, ...], done: bool) -> None:
     """Again only for a configuration that nobody asked for before; and it is not forgotten then."""
     question = replace(DESCRIBE, platforms=platforms)
-    assert is_described(KNOWN, question, "anonymous") is done
+    assert is_described(KNOWN, question, "anonymous", NOW) is done
     wider = platforms_to_describe(KNOWN, question)
     assert set(wider) == {*platforms, "linux/arm64"}
 
@@ -121,8 +133,8 @@ def test_a_failed_description_is_tried_when_it_is_asked_for_again() -> None:
     """Until then the failure is the answer; what was known of the digest stays known."""
     failed = described(DESCRIBE, Unreachable(reason="x"), KNOWN, NOW, "anonymous")
     assert failed.children == (AMD, ARM)
-    assert is_described(failed, DESCRIBE, "anonymous")
+    assert is_described(failed, DESCRIBE, "anonymous", NOW)
     later = replace(DESCRIBE, asked_at=NOW + timedelta(seconds=1))
-    assert not is_described(failed, later, "anonymous")
-    assert not is_described(None, DESCRIBE, "anonymous")
+    assert not is_described(failed, later, "anonymous", NOW)
+    assert not is_described(None, DESCRIBE, "anonymous", NOW)
     assert isinstance(failed, Described)

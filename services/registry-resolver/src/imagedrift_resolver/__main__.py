@@ -58,7 +58,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
             lanes=Lanes(nats, known),
             now=clock.now,
         )
-        cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS))
+        cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
         resolver = Resolver(
             cache=cache,
             sites=Directory(known, DockerCredentials(settings.docker_folder)),

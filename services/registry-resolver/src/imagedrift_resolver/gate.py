@@ -142,7 +142,7 @@ class Gate:
         return self._window.size if left is None else max(1, min(self._window.size, left))
 
     def _refused(self, method: str) -> Failure | None:
-        if self._breaker.open_until and self._now() < self._breaker.open_until:
+        if breaker.is_open(self._breaker, self._now()):
             return self._open()
         return budget.refusal(self._state, method, self._now())
 
@@ -199,8 +199,7 @@ class Gate:
 
         def take(shared: RegistryState) -> RegistryState:
             nonlocal first
-            known = budget.merged(shared, self._state)
-            first, kept = budget.reserve(known, rate, count, self._now())
+            first, kept = budget.reserve(self._joined(shared), rate, count, self._now())
             return kept
 
         self._state = await self._states.change(self._state, take)
@@ -219,16 +218,18 @@ class Gate:
                 return
             shared = await self._states.read(self._state.registry, self._state.credential)
             self._synced_at, self._has_synced = time.monotonic(), True
-            if shared:
-                self._state = budget.merged(shared, self._state)
+            self._state = self._joined(shared or self._state)
 
     async def _share(self) -> None:
         async with self._syncing:
             self._synced_at, self._dirty = time.monotonic(), False
-            shared = await self._states.change(
-                self._state, lambda state: budget.merged(state, self._state)
-            )
-            self._state = budget.merged(shared, self._state)
+            self._state = self._joined(await self._states.change(self._state, self._joined))
+
+    def _joined(self, shared: RegistryState) -> RegistryState:
+        """Join what others know with what we know."""
+        now = self._now()
+        own = budget.believable(self._state, now)
+        return budget.merged(budget.believable(shared, now), own)
 
     def _rate(self) -> float:
         """Return at how many requests a second we asked lately."""

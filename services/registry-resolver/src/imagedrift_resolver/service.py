@@ -132,10 +132,10 @@ class Resolver:
     async def _resolve(self, question: Resolve, site: Site | Failure) -> Answer:
         credential = credential_of(site)
         known, revision = await self._cache.answer(question)
-        if known and is_fresh(known, question, credential):
+        began = self._now()
+        if known and is_fresh(known, question, credential, began):
             metrics.answers.add(source="cache", outcome="answer")
             return known
-        began = self._now()
         outcome = await self._asked(
             site, "HEAD", lambda site, gate: self._registries.resolve(site, question, gate)
         )
@@ -147,10 +147,10 @@ class Resolver:
     async def _describe(self, question: Describe, site: Site | Failure) -> Described:
         credential = credential_of(site)
         known, revision = await self._cache.described(question)
-        if known and is_described(known, question, credential):
+        began = self._now()
+        if known and is_described(known, question, credential, began):
             metrics.answers.add(source="cache", outcome="description")
             return known
-        began = self._now()
         previous = known if known and may_inherit(known, credential) else None
         wider = replace(question, platforms=platforms_to_describe(previous, question))
         children = await self._asked(

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from imagedrift_resolver.core.freshness import overtakes
 from imagedrift_runtime.bus import Bucket, Bus, BusError
 from imagedrift_runtime.registries import Registries
 from imagedrift_schemas import codec, subjects
@@ -27,8 +28,9 @@ A = TypeVar("A", Answer, Described)
 class Cache:
     """Answers, by question."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, now: Callable[[], datetime]) -> None:
         self._bucket = bucket
+        self._now = now
 
     async def answer(self, question: Resolve) -> tuple[Answer | None, int]:
         """Read what was last said about a tag, from the leader, and its revision."""
@@ -46,7 +48,7 @@ class Cache:
         key, value, kind = subjects.answer_key(answer), codec.encode(answer), type(answer)
         while await self._bucket.replace(key, value, revision) is None:
             other, revision = await self._read(key, kind)
-            if other and other.checked_at >= answer.checked_at:
+            if other and overtakes(other, answer, self._now()):
                 log.info("answer.overtaken", key=key)
                 return other
         return answer

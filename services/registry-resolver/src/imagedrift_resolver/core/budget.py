@@ -18,6 +18,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from imagedrift_resolver.core.foreign_time import is_to_come
 from imagedrift_resolver.core.limits import Limits, clamped, read_limits, wait_s
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas.reference import DOCKER_HUB
@@ -109,6 +110,13 @@ def reserve(
     start = max(now, state.paced_until or now)
     until = start + timedelta(seconds=count / rate)
     return start, replace(state, paced_until=until)
+
+
+def believable(state: RegistryState, now: datetime) -> RegistryState:
+    """Return what is known, or nothing where a wrong clock has told when."""
+    if not is_to_come(state.observed_at, now):
+        return state
+    return RegistryState(registry=state.registry, credential=state.credential, observed_at=now)
 
 
 def merged(shared: RegistryState, own: RegistryState) -> RegistryState:

@@ -1,12 +1,15 @@
 """Whether what the shared cache holds answers a question already."""
 
+from datetime import datetime
+
 from imagedrift_resolver.core.credential import ANONYMOUS
+from imagedrift_resolver.core.foreign_time import is_to_come
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.v1 import Answer, Describe, Described, Resolve
 
 
-def is_fresh(answer: Answer | None, question: Resolve, credential: str) -> bool:
+def is_fresh(answer: Answer | None, question: Resolve, credential: str, now: datetime) -> bool:
     """Tell whether an answer is young enough, and was got as this question may be answered.
 
     `checked_at` is the moment before the request: an answer whose request began before a push
@@ -15,8 +18,14 @@ def is_fresh(answer: Answer | None, question: Resolve, credential: str) -> bool:
     return (
         answer is not None
         and answer.checked_at >= question.fresh_since
+        and not is_to_come(answer.checked_at, now)
         and may_serve(answer, credential)
     )
+
+
+def overtakes(other: Answer | Described, answer: Answer | Described, now: datetime) -> bool:
+    """Tell whether another answer, kept meanwhile, is newer than this one."""
+    return other.checked_at >= answer.checked_at and not is_to_come(other.checked_at, now)
 
 
 def may_serve(answer: Answer | Described, credential: str) -> bool:
@@ -31,12 +40,14 @@ def may_inherit(answer: Answer | Described, credential: str) -> bool:
     return answer.credential in (credential, ANONYMOUS)
 
 
-def is_described(known: Described | None, question: Describe, credential: str) -> bool:
+def is_described(
+    known: Described | None, question: Describe, credential: str, now: datetime
+) -> bool:
     """Tell whether a digest need not be looked into (again): its content never changes."""
     if known is None or not may_serve(known, credential):
         return False
     if known.failure is not None:
-        return known.checked_at >= question.asked_at
+        return question.asked_at <= known.checked_at and not is_to_come(known.checked_at, now)
     offered = [Platform.parse(child.platform) for child in known.children]
     for text in question.platforms:
         try:
