@@ -75,7 +75,8 @@ def basic() -> str:
 
 
 def signing_key(home: Path) -> tuple[Path, Path]:
-    """Make a key and its certificate for a token endpoint."""
+    """Make a key and its certificate for a token endpoint; skips where openssl is missing."""
+    require_program("openssl", "apt-get install openssl")
     home.mkdir(exist_ok=True)
     key, certificate = home / "key.pem", home / "certificate.pem"
     subprocess.run(

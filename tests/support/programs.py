@@ -7,6 +7,9 @@ from typing import NoReturn
 
 import pytest
 
+DEMAND = "IMAGEDRIFT_REQUIRE_REAL"
+"""Set to 1 it demands everything: what is missing is a failure."""
+
 
 def require_program(name: str, install: str) -> Path:
     """The path of a program; skips the test, or fails it under IMAGEDRIFT_REQUIRE_REAL=1."""
@@ -19,6 +22,6 @@ def require_program(name: str, install: str) -> Path:
 def missing(what: str, install: str) -> NoReturn:
     """Say that something real is not here: a skip, or a failure under IMAGEDRIFT_REQUIRE_REAL=1."""
     reason = f"needs {what}: {install}"
-    if os.getenv("IMAGEDRIFT_REQUIRE_REAL") == "1":
+    if os.getenv(DEMAND) == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -1,34 +1,36 @@
 """The systemd unit is one that systemd takes, and gives the agent no more than it needs."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from support.programs import require_program
+
 UNIT = Path(__file__).parents[3] / "deploy/systemd/imagedrift-agent.service"
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="needs systemd-analyze: apt-get install systemd"
-)
 
 
-@needs_systemd
-def test_the_unit_is_taken_without_a_complaint() -> None:
+@pytest.fixture
+def systemd_analyze() -> Path:
+    """What systemd says of a unit without running it."""
+    return require_program("systemd-analyze", "apt-get install systemd")
+
+
+def test_the_unit_is_taken_without_a_complaint(systemd_analyze: Path) -> None:
     """Save that the command is not installed here."""
     done = subprocess.run(
-        ["systemd-analyze", "verify", UNIT], capture_output=True, text=True, check=False
+        [systemd_analyze, "verify", UNIT], capture_output=True, text=True, check=False
     )
 
     complaints = [line for line in done.stderr.splitlines() if UNIT.name in line]
     assert [line for line in complaints if "is not executable" not in line] == []
 
 
-@needs_systemd
-def test_the_unit_leaves_little_exposed() -> None:
+def test_the_unit_leaves_little_exposed(systemd_analyze: Path) -> None:
     """By systemd's own measure, from 0 (nothing) to 10 (everything): below 2."""
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT],
+        [systemd_analyze, "security", "--offline=true", "--no-pager", UNIT],
         capture_output=True,
         text=True,
         check=False,
