@@ -1,7 +1,8 @@
 """`imagedrift-agent doctor`: what an agent needs, each tried for real, and what to do about it.
 
-Nothing is changed: whether we may publish is found with a message that the server must refuse for
-another reason, after it has let it in.
+Nothing is changed, but that a host without an id gets the one that its agent will have. Whether we
+may publish is found with a message that the server must refuse for another reason, after it has let
+it in.
 """
 
 import asyncio
@@ -51,9 +52,7 @@ async def examine(
     values: AgentSettings, connect_within_s: float = CONNECT_WITHIN_S
 ) -> list[Finding]:
     """Try everything that an agent with these settings needs."""
-    state = _state(values)
-    host = values.host_id or state.what.partition(" ")[0]
-    host = host if state.good else values.host_id or "doctor"
+    state, host = _state(values)
     return [state, *await _source(values), *await _nats(values, host, connect_within_s)]
 
 
@@ -66,15 +65,17 @@ def tell(findings: list[Finding]) -> int:
     return 0 if all(each.good for each in findings) else 1
 
 
-def _state(values: AgentSettings) -> Finding:
+def _state(values: AgentSettings) -> tuple[Finding, str]:
+    """Try the state folder, and tell the host's id: a name of our own where there is none."""
     folder = StateFolder(values.state_dir)
     try:
         host = values.host_id or folder.host_id(socket.gethostname())
         folder.try_writing()
     except Unusable as error:
         user = f"chown {os.geteuid()} {values.state_dir}"
-        return Finding("state", False, str(error), f"as root: mkdir -p {values.state_dir}; {user}")
-    return Finding("state", True, f"{host} is this host's id, kept in {values.state_dir}")
+        advice = f"as root: mkdir -p {values.state_dir}; {user}"
+        return Finding("state", False, str(error), advice), values.host_id or "doctor"
+    return Finding("state", True, f"{host} is this host's id, kept in {values.state_dir}"), host
 
 
 async def _source(values: AgentSettings) -> list[Finding]:
