@@ -1,5 +1,6 @@
 """An engine over TCP, in the clear and by TLS with certificates on both sides."""
 
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_agent import wiring
+from imagedrift_agent.adapters.http import Connection
 from imagedrift_agent.core.survey import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import ScriptedEngine, populate
@@ -56,6 +58,24 @@ async def test_an_engine_over_tcp_is_read() -> None:
         inventory = await wiring.take_inventory(AgentSettings(docker_host=engine.host))
 
     assert len(inventory.images) == 2
+
+
+async def test_an_engine_that_vanishes_is_missed_within_a_minute() -> None:
+    """Its machine loses its power: no end comes, so the kernel has to ask."""
+    async with ScriptedEngine.serving_tcp() as engine:
+        populate(engine, images=1, containers=0)
+        address = wiring.address_of(AgentSettings(docker_host=engine.host))
+        async with Connection(address) as connection:
+            await connection.get("/version")
+            assert connection._writer is not None
+            kept: socket.socket = connection._writer.get_extra_info("socket")
+            idle, every, times = (
+                kept.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+            assert kept.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+    assert idle + every * times <= 60
 
 
 async def test_an_engine_over_tls_is_read(certificates: Path) -> None:

@@ -5,10 +5,13 @@ Rules:
   call it was and what the engine did.
 - A connection serves one call at a time and is kept for the next one. Nothing stays open between
   two passes but the stream of events.
+- Over TCP the kernel asks whether the other end is still there: a machine that lost its power sends
+  no end, and the stream of events would be waited for, for ever.
 - A general client would cost a third of this agent's memory, see docs/agent.md.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +27,8 @@ CONNECT_WITHIN_S = 5
 ANSWER_WITHIN_S = 30
 MAX_BODY = 64 * 1024 * 1024
 CHUNK = 64 * 1024
+SILENT_S, ASKED_EVERY_S, ASKED = 30, 10, 3
+"""After how much silence the other end is asked, how often, and how many times in vain."""
 
 
 class EngineFault(SourceFault):
@@ -136,7 +141,16 @@ async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamW
     if address.path:
         return await asyncio.open_unix_connection(address.path)
     context = _context(address) if address.tls else None
-    return await asyncio.open_connection(address.host, address.port, ssl=context)
+    reader, writer = await asyncio.open_connection(address.host, address.port, ssl=context)
+    _ask_when_silent(writer.get_extra_info("socket"))
+    return reader, writer
+
+
+def _ask_when_silent(connected: socket.socket) -> None:
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_S)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASKED_EVERY_S)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, ASKED)
 
 
 def _context(address: Address) -> ssl.SSLContext:
