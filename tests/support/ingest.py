@@ -129,7 +129,8 @@ class Fleet:
     async def lives(self, host: str, **facts: Any) -> None:
         """Send a heartbeat."""
         now = datetime.now(UTC)  # noqa: TID251
-        sign = Alive(site="fra1", host=host, content=digest("?"), at=now, **facts)
+        given = {"content": digest("?")} | facts
+        sign = Alive(site="fra1", host=host, at=now, **given)
         await self.bus.say(subjects.alive("fra1", host), codec.encode(sign))
 
     async def answers(self, said: Answer | Any) -> None:

@@ -111,8 +111,9 @@ async def test_a_sign_of_life_touches_no_index(fleet_dsn: str) -> None:
     """Heartbeats are updates within their page: no index of their own, nothing to clean up."""
     connection = await asyncpg.connect(fleet_dsn)
     try:
-        hosts = [FLEET.host(number) for number in range(FLEET.hosts)]
-        await connection.execute(load("hosts")["alive"], SITE, hosts, now(), 300, "")
+        hosts = [row[0] for row in await connection.fetch("SELECT host_id FROM fleet.hosts")]
+        contents = [bytes(32)] * len(hosts)
+        await connection.execute(load("hosts")["alive"], hosts, contents, now(), 300, "")
         await connection.execute("SELECT pg_stat_force_next_flush()")
         row = await connection.fetchrow(
             "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'host_state'"

@@ -1,23 +1,25 @@
 """Heartbeats are gathered, the newest of each host; those that are wrong are dropped."""
 
+from typing import Any
+
 import pytest
 
 from imagedrift_ingest.adapters.jetstream import Heartbeats
+from imagedrift_ingest.core.inventories import Sign
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive
 from support.ingest import NOW, digest
 
+HASH = bytes.fromhex(digest(1)[7:])
 SUBJECT = subjects.alive("fra1", "web-1")
 
 
 def beat(
-    host: str = "web-1", site: str = "fra1", interval_s: int = 60, degraded: str = ""
+    host: str = "web-1", *, interval_s: int = 60, content: str = digest(1), **facts: Any
 ) -> bytes:
     """A heartbeat's bytes."""
-    alive = Alive(
-        site=site, host=host, content=digest(1), at=NOW, interval_s=interval_s, degraded=degraded
-    )
-    return codec.encode(alive)
+    given: dict[str, Any] = {"site": "fra1", "at": NOW} | facts
+    return codec.encode(Alive(host=host, interval_s=interval_s, content=content, **given))
 
 
 async def test_the_newest_sign_of_each_host_is_kept_until_it_is_taken() -> None:
@@ -27,12 +29,15 @@ async def test_the_newest_sign_of_each_host_is_kept_until_it_is_taken() -> None:
     await heartbeats.hear(SUBJECT, beat(interval_s=2))
     await heartbeats.hear(subjects.alive("fra1", "web-2"), beat("web-2"))
     taken = heartbeats.take()
-    assert taken == {("fra1", "web-1"): (2, ""), ("fra1", "web-2"): (60, "")}
+    assert taken == {
+        ("fra1", "web-1"): Sign(HASH, 2, ""),
+        ("fra1", "web-2"): Sign(HASH, 60, ""),
+    }
     assert heartbeats.take() == {}
 
     await heartbeats.hear(SUBJECT, beat(interval_s=3))
     heartbeats.put_back(taken)
-    assert heartbeats.take()["fra1", "web-1"] == (3, "")
+    assert heartbeats.take()["fra1", "web-1"].interval_s == 3
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,8 @@ async def test_the_newest_sign_of_each_host_is_kept_until_it_is_taken() -> None:
         beat(interval_s=0),
         beat(interval_s=2**40),
         beat(degraded="a\x00b"),
+        beat(content="sha256:short"),
+        beat(content="sha512:" + "0" * 128),
     ],
 )
 async def test_a_wrong_heartbeat_is_dropped(payload: bytes) -> None:

@@ -68,21 +68,20 @@ class BigFleet:
 
     def inventory(self, number: int) -> tuple[str, bytes]:
         """Return the subject and payload of a host's inventory."""
-        pieces = [self._piece(held) for held in self.held(number)]
-        images = b"[" + b",".join(pieces) + b"]"
+        images, content = self._said(number)
         host = self.host(number)
         head = (
             f'{{"type":"inventory","site":"{SITE}","host":"{host}","hostname":"{host}.example.org",'
             f'"labels":{{"dc":"dc{number % 10}"}},"place":"dc{number % 10}/rack-{number % 500}",'
             f'"taken_at":"2026-11-23T00:00:00Z","engine_version":"28.2.2","agent_version":"0.1.0",'
-            f'"content":"sha256:{hashlib.sha256(images).hexdigest()}","images":'
+            f'"content":"{content}","images":'
         )
         return subjects.inventory(SITE, host), head.encode() + images + b"}"
 
     def heartbeat(self, number: int, at: datetime) -> tuple[str, bytes]:
         """Return the subject and payload of a host's heartbeat."""
         host = self.host(number)
-        alive = Alive(site=SITE, host=host, content=self.digest(0, 0), at=at)
+        alive = Alive(site=SITE, host=host, content=self._said(number)[1], at=at)
         return subjects.alive(SITE, host), codec.encode(alive)
 
     def rows(self) -> Iterator[tuple[int, Held]]:
@@ -90,6 +89,10 @@ class BigFleet:
         for number in range(self.hosts):
             for held in self.held(number):
                 yield number, held
+
+    def _said(self, number: int) -> tuple[bytes, str]:
+        images = b"[" + b",".join(self._piece(held) for held in self.held(number)) + b"]"
+        return images, f"sha256:{hashlib.sha256(images).hexdigest()}"
 
     def _piece(self, held: Held) -> bytes:
         piece = self._pieces.get(held)

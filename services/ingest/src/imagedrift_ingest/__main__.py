@@ -12,8 +12,10 @@ from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.answers import Answers
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.adapters.postgres.keys import HostKeys
 from imagedrift_ingest.adapters.postgres.outbox import Outbox
 from imagedrift_ingest.adapters.postgres.questions import Questions
+from imagedrift_ingest.adapters.postgres.signs import Signs
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.service import Away, Ingest
@@ -91,7 +93,9 @@ async def _serve(
     plan_now = asyncio.Event()
     announce_now = asyncio.Event()
     dictionary = Dictionary(database, known.is_named, settings.freshness)
-    hosts = Hosts(database, dictionary, plan_now.set)
+    keys = HostKeys(database, dictionary)
+    hosts = Hosts(database, dictionary, keys, plan_now.set)
+    living = Signs(database, keys)
     answers = Answers(database, settings.policy, known.is_named, announce_now.set)
     ingest = Ingest(hosts, answers, Epochs(nats))
     questions = Questions(database, settings.policy, settings.outstanding)
@@ -113,7 +117,7 @@ async def _serve(
     async def note_heartbeats() -> None:
         signs = heartbeats.take()
         try:
-            await hosts.alive(now(), signs)
+            await living.note(now(), signs)
         except Away:
             heartbeats.put_back(signs)
             raise

@@ -25,8 +25,6 @@ from imagedrift_schemas.v1 import (
 )
 
 HostName: TypeAlias = tuple[str, str]
-Sign: TypeAlias = tuple[int, str]
-"""What a sign of life says: the interval in seconds, and why the engine is away, if it is."""
 T = TypeVar("T")
 
 AGAIN_S = 5.0

@@ -7,7 +7,8 @@ import structlog
 
 from imagedrift_ingest.adapters.postgres.outbox import Leaving
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.service import Away, HostName, Sign
+from imagedrift_ingest.core.inventories import Sign
+from imagedrift_ingest.service import Away, HostName
 from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored
 from imagedrift_schemas import codec, subjects
@@ -119,7 +120,7 @@ class Heartbeats:
         """Take in one message; one that is not about its subject's host is dropped (P8)."""
         try:
             alive = codec.decode(payload, Alive)
-            inventories.check_sign(alive)
+            sign = inventories.sign_of(alive)
         except SchemaError as error:
             log.warning("heartbeat.rejected", subject=subject, error=str(error))
             return
@@ -127,7 +128,7 @@ class Heartbeats:
         if subject != f"{ALIVE}.{alive.site}.{alive.host}":
             log.warning("heartbeat.rejected", subject=subject, error="about another host")
             return
-        self._signs[alive.site, alive.host] = (alive.interval_s, alive.degraded)
+        self._signs[alive.site, alive.host] = sign
 
     def take(self) -> dict[HostName, Sign]:
         """Return what has come in, and start anew."""

@@ -1,41 +1,29 @@
-"""Inventories and heartbeats in PostgreSQL: gate, then reconcile, in one transaction a batch.
+"""Inventories in PostgreSQL: gate, then reconcile, in one transaction a batch.
 
 Rules:
 - Rows of hosts are locked in id order, always, so that replicas wait but never deadlock.
 - The gate decides who is newer (P5); a message that is not costs nothing more.
 - A first inventory is copied: there is nothing to compare it with.
 - An unchanged host costs its heartbeat row; its images are neither decoded nor read.
-- Keys of hosts are kept in memory. Should a row have gone meanwhile, the foreign key says so and
-  everything remembered is forgotten.
+- Should a remembered row have gone meanwhile, the foreign key says so and all keys are forgotten.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import asyncpg
 import msgspec
-from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
 from imagedrift_ingest.core.inventories import Image, ImageKey, Said
-from imagedrift_ingest.service import Away, HostName, ImagesNeeded, Sign
+from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
 
-SQL = load("hosts")
-MOST_REMEMBERED = 500_000
 COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "containers")
 SEPARATOR = "\x1f"
 """A control character, so part of no container's name."""
-
-
-class Known(Struct, frozen=True):
-    """Keys of hosts, and of which filling of the database they are."""
-
-    generation: object
-    ids: dict[HostName, int]
 
 
 class Hosts:
@@ -45,19 +33,20 @@ class Hosts:
         self,
         database: Database,
         dictionary: Dictionary,
+        keys: HostKeys | None = None,
         on_new_images: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._on_new_images = on_new_images
         self._dictionary = dictionary
-        self._known = Known(None, {})
+        self._keys = keys or HostKeys(database, dictionary)
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
-        known = await self._identify(said)
+        known = await self._keys.enrol([*map(_name, said)])
 
         async def work(connection: asyncpg.Connection) -> set[int] | None:
-            if await connection.fetchval(SQL["generation"]) != known.generation:
+            if not await self._keys.are_valid(known, connection):
                 return None
             of = [known.ids[_name(one)] for one in said]
             rows = await connection.fetch(SQL["changed"], of, [one.content for one in said])
@@ -65,7 +54,7 @@ class Hosts:
 
         changed = await self._database.transaction(work)
         if changed is None:
-            await self._forget()
+            await self._keys.forget()
             return await self.changed(said)
         return {_name(one) for one in said if known.ids[_name(one)] in changed}
 
@@ -76,14 +65,14 @@ class Hosts:
 
         Raises `ImagesNeeded` when a host changed meanwhile whose images were not given.
         """
-        known = await self._identify(said)
+        known = await self._keys.enrol([*map(_name, said)])
         ids = known.ids
         made = self._dictionary.made
         keys = await self._dictionary.keys_of([i for of_host in images.values() for i in of_host])
 
         async def work(connection: asyncpg.Connection) -> tuple[int, int]:
-            if await connection.fetchval(SQL["generation"]) != known.generation:
-                raise Away("the database was emptied meanwhile")
+            if not await self._keys.are_valid(known, connection):
+                raise Away("the database was emptied or replaced meanwhile")
             accepted = await connection.fetch(SQL["gate"], *_gate(said, ids, epoch, images))
             by_id = {ids[one.site, one.host]: one for one in said}
             await _rename(connection, [by_id[r["host_id"]] for r in accepted if r["renamed"]], ids)
@@ -109,7 +98,7 @@ class Hosts:
         try:
             accepted, changed = await self._database.transaction(work)
         except asyncpg.ForeignKeyViolationError as error:
-            await self._forget()
+            await self._keys.forget()
             raise Away("a remembered row was gone") from error
         metrics.inventories.add(changed, outcome="changed")
         metrics.inventories.add(accepted - changed, outcome="unchanged")
@@ -117,57 +106,6 @@ class Hosts:
         if self._dictionary.made > made:
             self._on_new_images()
         return accepted
-
-    async def alive(self, at: datetime, signs: Mapping[HostName, Sign]) -> None:
-        """Note that hosts live; those never heard of are left to their inventory."""
-        alike: dict[tuple[str, Sign], list[str]] = {}
-        for (site, host), sign in signs.items():
-            alike.setdefault((site, sign), []).append(host)
-        for (site, (interval_s, degraded)), hosts in sorted(alike.items()):
-            # Each in a transaction of its own: rows of several are not in id order together.
-            values = (site, hosts, at, interval_s, degraded)
-
-            async def work(
-                connection: asyncpg.Connection, values: tuple[Any, ...] = values
-            ) -> None:
-                await connection.execute(SQL["alive"], *values)
-
-            await self._database.transaction(work)
-
-    async def _forget(self) -> None:
-        """Forget every key: the database was emptied, or this is the first look at it.
-
-        Batches at work keep the keys that they have, and the generation that those are of.
-        """
-
-        async def work(connection: asyncpg.Connection) -> object:
-            return await connection.fetchval(SQL["generation"])
-
-        generation = await self._database.transaction(work)
-        self._dictionary.forget()
-        self._known = Known(generation, {})
-
-    async def _identify(self, said: Sequence[Said]) -> Known:
-        """Return the keys of hosts, making rows for new ones in a transaction of their own."""
-        known = self._known
-        new = sorted({_name(one) for one in said if _name(one) not in known.ids})
-        if not new:
-            return known
-
-        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-            columns = arguments(new, 2)
-            found = await connection.fetch(SQL["identify"], *columns)
-            if len(found) < len(new):
-                await connection.execute(SQL["enrol"], *columns)
-                found = await connection.fetch(SQL["identify"], *columns)
-            return found
-
-        found = await self._database.transaction(work)
-        if len(known.ids) > MOST_REMEMBERED:
-            kept = {_name(one): known.ids[_name(one)] for one in said if _name(one) in known.ids}
-            known = self._known = Known(known.generation, kept)
-        known.ids.update({(row["site"], row["host"]): row["host_id"] for row in found})
-        return known
 
 
 def _name(said: Said) -> HostName:

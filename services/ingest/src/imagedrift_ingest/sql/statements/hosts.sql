@@ -25,9 +25,10 @@ FROM unnest($1::bigint[], $2::bytea[]) AS s (host_id, content)
 LEFT JOIN fleet.host_state AS st ON st.host_id = s.host_id
 WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interval '1 day'
 
--- name: generation
--- Which filling of the database this is: keys from before it are void.
-SELECT generation FROM fleet.generation
+-- name: filling
+-- Which filling of the database this is, and on which line of its history: keys from before it was
+-- emptied, or restored to an earlier moment, are void. A new primary counts as restored.
+SELECT generation || '/' || (SELECT timeline_id FROM pg_control_checkpoint()) FROM fleet.generation
 
 -- name: gate
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
@@ -51,6 +52,7 @@ UPDATE fleet.host_state AS st SET
   about = l.about,
   interval_s = l.interval_s,
   degraded = l.degraded,
+  behind = false,
   images = coalesce(l.images, st.images),
   last_seen_at = greatest(st.last_seen_at, l.seen_at),
   silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
@@ -123,19 +125,18 @@ FULL JOIN (SELECT host_id, ref_id, comparison_id FROM moved WHERE NOT gone) AS a
 JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_id)
 
 -- name: alive
--- Note that hosts of a site live; those never heard of are left to their inventory. Nothing is
--- read before it is written, so no lock is taken first; in id order two replicas seldom meet, and
--- where they do one of them tries again.
+-- Note that hosts live; those without an inventory are left to that. Nothing is read before it is
+-- written, so no lock is taken first; in id order two replicas seldom meet, and where they do one
+-- of them tries again. A host that changed just now has signs from before on their way.
 UPDATE fleet.host_state AS st SET
   last_seen_at = $3::timestamptz,
   silent_at = $3::timestamptz + make_interval(secs => 3.0 * $4::integer),
   interval_s = $4::integer,
-  degraded = $5::text
+  degraded = $5::text,
+  behind = (st.content <> l.content AND st.changed_at < $3::timestamptz - interval '10 s') IS TRUE
 FROM (
-  SELECT h.host_id
-  FROM unnest($2::text[]) AS s (host)
-  JOIN fleet.hosts AS h ON h.site = $1::text AND h.host = s.host
-  WHERE h.retired_at IS NULL
-  ORDER BY h.host_id
+  SELECT s.host_id, s.content
+  FROM unnest($1::bigint[], $2::bytea[]) AS s (host_id, content)
+  ORDER BY s.host_id
 ) AS l
-WHERE st.host_id = l.host_id AND st.last_seen_at < $3::timestamptz
+WHERE st.host_id = l.host_id AND st.content IS NOT NULL AND st.last_seen_at < $3::timestamptz

@@ -1,0 +1,49 @@
+"""Signs of life in PostgreSQL: one narrow update a host, found by its key.
+
+A sign names the images that the host has, by their hash. Where other ones are stored although
+they had time to come, `behind` is noted: the inventory is still on its way, or was refused.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+import asyncpg
+
+from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
+from imagedrift_ingest.core.inventories import Sign
+from imagedrift_ingest.service import HostName
+
+
+class Signs:
+    """The hosts' signs of life."""
+
+    def __init__(self, database: Database, keys: HostKeys) -> None:
+        self._database = database
+        self._keys = keys
+
+    async def note(self, at: datetime, signs: Mapping[HostName, Sign]) -> None:
+        """Note that hosts live; those never heard of are left to their inventory."""
+        known = await self._keys.find(signs)
+        alike: dict[tuple[int, str], list[tuple[int, bytes | None]]] = {}
+        for name, sign in signs.items():
+            if name in known.ids:
+                alike.setdefault(sign[1:], []).append((known.ids[name], sign.content))
+        for (interval_s, degraded), rows in sorted(alike.items()):
+            # Each in a transaction of its own: rows of several are not in id order together.
+            values = (*arguments(sorted(rows, key=itemgetter(0)), 2), at, interval_s, degraded)
+
+            async def work(
+                connection: asyncpg.Connection, values: tuple[Any, ...] = values
+            ) -> bool:
+                valid = await self._keys.are_valid(known, connection)
+                if valid:
+                    await connection.execute(SQL["alive"], *values)
+                return valid
+
+            if not await self._database.transaction(work):
+                await self._keys.forget()
+                return await self.note(at, signs)
+        return None
