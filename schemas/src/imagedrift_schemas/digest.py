@@ -16,8 +16,7 @@ from imagedrift_schemas.errors import BadDigest
 Digest = NewType("Digest", str)
 """Text that went through `parse_digest`, or that this module computed."""
 
-_BYTES_OF: Final = {"sha256": 32, "sha512": 64}
-_ALGORITHM_OF: Final = {length: algorithm for algorithm, length in _BYTES_OF.items()}
+_HEX_DIGITS: Final = {"sha256": 64, "sha512": 128}
 _LOWER_HEX: Final = frozenset("0123456789abcdef")
 _ANY_HEX: Final = _LOWER_HEX | frozenset("ABCDEF")
 
@@ -40,12 +39,11 @@ def digest_fault(text: str) -> str:
     algorithm, colon, hex_part = text.partition(":")
     if not colon:
         return "digest format: no ':' between algorithm and hash"
-    if algorithm not in _BYTES_OF:
+    if algorithm not in _HEX_DIGITS:
         return _unknown(algorithm)
     if not _ANY_HEX.issuperset(hex_part):
         return "digest format: the hash has a character that is no hex digit"
-    if len(hex_part) != 2 * _BYTES_OF[algorithm]:
-        wanted = 2 * _BYTES_OF[algorithm]
+    if len(hex_part) != (wanted := _HEX_DIGITS[algorithm]):
         return f"digest length: {algorithm} has {wanted} hex digits, not {len(hex_part)}"
     if not _LOWER_HEX.issuperset(hex_part):
         return "digest format: upper-case hex; a digest is written in lower case"
@@ -54,7 +52,7 @@ def digest_fault(text: str) -> str:
 
 def digest_of(body: bytes, algorithm: str = "sha256") -> Digest:
     """Compute the digest of the bytes."""
-    if algorithm not in _BYTES_OF:
+    if algorithm not in _HEX_DIGITS:
         raise BadDigest(_unknown(algorithm))
     return Digest(f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}")
 
@@ -63,19 +61,6 @@ def verify(digest: Digest, body: bytes) -> bool:
     """Tell whether the bytes are the ones that the digest names, by the digest's own algorithm."""
     algorithm, _, _ = digest.partition(":")
     return digest_of(body, algorithm) == digest
-
-
-def to_bytes(digest: Digest) -> bytes:
-    """Return the hash alone, 32 or 64 bytes: how a digest is stored and sent compactly."""
-    return bytes.fromhex(digest.partition(":")[2])
-
-
-def from_bytes(value: bytes) -> Digest:
-    """Return the digest of a bare hash; its length tells the algorithm."""
-    algorithm = _ALGORITHM_OF.get(len(value))
-    if algorithm is None:
-        raise BadDigest(f"a hash of {len(value)} bytes: sha256 has 32, sha512 has 64")
-    return Digest(f"{algorithm}:{value.hex()}")
 
 
 def _unknown(algorithm: str) -> str:
