@@ -1,7 +1,8 @@
 """Logs: one event per line, named `noun.past_verb`, facts as fields, on stderr.
 
 What libraries log takes the same form. A field whose name says that it is a secret is never
-written, however deep it is.
+written, however deep it is. A traceback is plain: structlog's own choice, where rich is installed,
+shows the values of local variables, passwords among them.
 """
 
 import logging
@@ -31,7 +32,11 @@ def configure(service: str, form: Format = "auto", *, least: int = logging.INFO)
         redact,
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 
 from imagedrift_resolver.core.credential import (
     Credential,
@@ -122,7 +123,7 @@ def test_no_content_raises(content: bytes) -> None:
 
 
 def test_no_secret_is_ever_shown() -> None:
-    """Neither `repr` nor `str` of anything that holds a secret writes it."""
+    """Neither `repr` nor `str`, nor rich's, of anything that holds a secret writes it."""
     for holder in (
         Secret("hunter2"),
         Password("me", Secret("hunter2")),
@@ -130,4 +131,4 @@ def test_no_secret_is_ever_shown() -> None:
         RegistryToken(Secret("hunter2")),
         [Secret("hunter2")],
     ):
-        assert "hunter2" not in f"{holder} {holder!r}"
+        assert "hunter2" not in f"{holder} {holder!r} {pretty_repr(holder)}"

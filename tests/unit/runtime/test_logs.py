@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -131,3 +132,30 @@ def test_what_is_no_secret_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
 
     line = json.loads(stream.getvalue())
     assert (line["token_requests"], line["credential"], line["token"]) == (3, "robot", "")
+
+
+LOCALS = """
+import structlog  # before the runtime, as a service may: with rich, where that is installed
+import rich
+from imagedrift_runtime import logs
+
+logs.configure("imagedrift-test", "console")
+
+def send(password):
+    raise ValueError("planted")
+
+try:
+    send("hunter" + "2")
+except ValueError:
+    structlog.get_logger().exception("handler.failed")
+"""
+
+
+def test_a_traceback_shows_no_values() -> None:
+    """A defect in the middle of a login must not write the password to the terminal."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOCALS], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert "ValueError: planted" in done.stderr
+    assert "hunter2" not in done.stderr

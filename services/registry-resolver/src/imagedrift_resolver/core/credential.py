@@ -6,6 +6,7 @@ A credential's name tells the operator which one was used; the secret stays insi
 
 import base64
 import re
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -28,6 +29,10 @@ class Secret(Struct, frozen=True):
         return "Secret(***)"
 
     __str__ = __repr__
+
+    def __rich_repr__(self) -> Iterator[str]:
+        """What rich shows of it, which asks every Struct for its fields."""
+        yield "***"
 
 
 class Anonymous(Struct, frozen=True):
