@@ -6,8 +6,7 @@ A credential's name tells the operator which one was used; the secret stays insi
 
 import base64
 import re
-from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -30,9 +29,9 @@ class Secret(Struct, frozen=True):
 
     __str__ = __repr__
 
-    def __rich_repr__(self) -> Iterator[str]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         """What rich shows of it, which asks every Struct for its fields."""
-        yield "***"
+        return [("text", "***")]
 
 
 class Anonymous(Struct, frozen=True):
