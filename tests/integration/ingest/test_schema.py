@@ -13,7 +13,7 @@ from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_sandbox.nats import NatsServer
-from support.ingest import GOOD_ROWS, Fleet, digest
+from support.ingest import GOOD_ROWS, MISCOUNTED, Fleet, digest
 
 CONTRACT = {
     "comparisons": "site host hostname labels reference registry repository tag platform image_id"
@@ -149,6 +149,8 @@ async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
         assert row is not None
         assert (row["host"], row["reference"]) == ("web-1", "r.io/a:1")
         assert await connection.fetchval("SELECT count(*) FROM fleet.generation") == 1
+        assert await connection.fetchval("SELECT hosts FROM ops.images") == 1
+        assert await connection.fetch(MISCOUNTED) == []
     finally:
         await connection.close()
 
