@@ -38,8 +38,8 @@ class States(Protocol):
 
     async def change(
         self, own: RegistryState, change: Callable[[RegistryState], RegistryState]
-    ) -> RegistryState:
-        """Apply `change` to the shared state (`own` where there is none) and return the result."""
+    ) -> RegistryState | None:
+        """Apply `change` to the shared state (`own` where there is none); the result, if shared."""
 
 
 class Lanes(Protocol):
@@ -202,7 +202,7 @@ class Gate:
             first, kept = budget.reserve(self._joined(shared), rate, count, self._now())
             return kept
 
-        self._state = await self._states.change(self._state, take)
+        self._state = await self._states.change(self._state, take) or take(self._state)
         return [first + i * timedelta(seconds=1 / rate) for i in range(count)]
 
     async def _sync(self) -> None:
@@ -223,7 +223,9 @@ class Gate:
     async def _share(self) -> None:
         async with self._syncing:
             self._synced_at, self._dirty = time.monotonic(), False
-            self._state = self._joined(await self._states.change(self._state, self._joined))
+            shared = await self._states.change(self._state, self._joined)
+            self._dirty = self._dirty or shared is None
+            self._state = self._joined(shared or self._state)
 
     def _joined(self, shared: RegistryState) -> RegistryState:
         """Join what others know with what we know."""

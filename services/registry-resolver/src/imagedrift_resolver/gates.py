@@ -62,6 +62,5 @@ class Gates:
                 log.warning("states.unshared", error=str(error))
 
     async def flush(self) -> None:
-        """Share what was learnt and not shared yet."""
-        for gate in self._gates.values():
-            await gate.flush()
+        """Share what was learnt and not shared yet, of all together: there may be many."""
+        await asyncio.gather(*(gate.flush() for gate in self._gates.values()))

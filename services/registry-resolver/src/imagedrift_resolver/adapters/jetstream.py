@@ -80,10 +80,9 @@ class States:
 
     async def change(
         self, own: RegistryState, change: Callable[[RegistryState], RegistryState]
-    ) -> RegistryState:
-        """Apply `change` until nobody interferes. Without NATS it applies to what we know."""
+    ) -> RegistryState | None:
+        """Apply `change` until nobody interferes. None when nothing was shared."""
         key = subjects.registry_key(own.registry, own.credential)
-        changed = change(own)
         try:
             for _ in range(MOST_TRIES):
                 shared, revision = await self._read(key)
@@ -93,9 +92,9 @@ class States:
                     return changed
         except BusError as error:
             log.warning("state.unshared", registry=own.registry, error=str(error))
-            return changed
+            return None
         log.warning("state.unshared", registry=own.registry, error="too many replicas at once")
-        return changed
+        return None
 
     async def _read(self, key: str) -> tuple[RegistryState | None, int]:
         entry = await self._bucket.get(key)

@@ -1,0 +1,114 @@
+"""The gate before a registry: what it learns reaches the other replicas, whatever NATS does."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from imagedrift_resolver.core.reply import Reply
+from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.core.url import parse_url
+from imagedrift_resolver.gate import Gate
+from imagedrift_resolver.gates import Gates
+from imagedrift_runtime.registries import Registries
+from imagedrift_schemas.v1 import RegistryState
+
+NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+
+
+class SharedStates:
+    """What replicas share, which can be away, and slow to say so."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, RegistryState] = {}
+        self.is_away = False
+        self.slow_s = 0.0
+
+    async def read(self, registry: str, _credential: str) -> RegistryState | None:
+        """Return the shared state."""
+        return None if self.is_away else self.states.get(registry)
+
+    async def change(
+        self, own: RegistryState, change: Callable[[RegistryState], RegistryState]
+    ) -> RegistryState | None:
+        """Change it, unless it is away."""
+        await asyncio.sleep(self.slow_s)
+        if self.is_away:
+            return None
+        changed = change(self.states.get(own.registry) or own)
+        self.states[own.registry] = changed
+        return changed
+
+
+class NoLanes:
+    """Lanes that nobody pauses."""
+
+    async def pause(self, _registry: str, _until: datetime) -> None:
+        """Do nothing."""
+
+
+def gates(states: SharedStates) -> Gates:
+    """The gates of one replica."""
+    return Gates(Registries(), states=states, lanes=NoLanes(), now=lambda: NOW)
+
+
+def gate(replica: Gates, registry: str = "r.example") -> Gate:
+    """A registry's gate."""
+    return replica.of(Site(registry=registry, api=parse_url(f"https://{registry}")))
+
+
+async def limited(asked: Gate) -> None:
+    """Ask, and be told to wait."""
+    assert await asked.enter("HEAD") is None
+    assert await asked.before("HEAD") is None
+    await asked.observe(Reply(429, {"retry-after": ("600",)}), "HEAD")
+    asked.leave(None)
+
+
+async def test_what_is_learnt_is_shared_at_once() -> None:
+    """Another replica is not asked to find it out for itself."""
+    states = SharedStates()
+    await limited(gate(gates(states)))
+    assert await gate(gates(states)).enter("HEAD") is not None
+
+
+async def test_what_could_not_be_shared_is_shared_later() -> None:
+    """A stop that was learnt while NATS was away would else be lost with this replica."""
+    states = SharedStates()
+    replica = gates(states)
+    states.is_away = True
+    await limited(gate(replica))
+    await replica.flush()
+    assert not states.states
+
+    states.is_away = False
+    await replica.flush()
+    assert await gate(gates(states)).enter("HEAD") is not None
+
+
+async def test_a_pace_is_kept_while_nothing_can_be_shared() -> None:
+    """By each replica alone: the turns are ours then."""
+    states = SharedStates()
+    states.is_away = True
+    asked = gate(gates(states))
+    await limited(asked)
+    first = await asked._turn(1.0)
+    second = await asked._turn(1.0)
+    assert (second - first).total_seconds() == 1
+
+
+async def test_many_registries_are_shared_together() -> None:
+    """One after the other they would outlast the time that a service has for its end."""
+    states = SharedStates()
+    replica = gates(states)
+    for number in range(40):
+        asked = gate(replica, f"r{number}.example")
+        assert await asked.enter("HEAD") is None
+        await asked.observe(Reply(200), "HEAD")
+        asked.leave(None)
+    states.slow_s = 0.1
+
+    began = time.monotonic()
+    await replica.flush()
+    assert time.monotonic() - began < 1
+    assert len(states.states) == 40
