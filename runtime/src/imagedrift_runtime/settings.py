@@ -106,9 +106,9 @@ def both_or_faults(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, 
 
 def _text(variable: Variable, source: Mapping[str, str]) -> str:
     """Find a variable's text, in the file that holds it where it is a secret."""
-    text = source.get(variable.name, "").strip()
+    text = _read(source, variable.name)
     name = variable.name + FILE_SUFFIX
-    path = source.get(name, "").strip() if variable.secret else ""
+    path = _read(source, name) if variable.secret else ""
     if not path:
         return text
     if text:
@@ -118,6 +118,16 @@ def _text(variable: Variable, source: Mapping[str, str]) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise _Fault(f"{name}: {path!r} cannot be read: {reason}") from None
+
+
+def _read(source: Mapping[str, str], name: str) -> str:
+    """Read a variable; what is not UTF-8 there could be written neither to NATS nor to a log."""
+    text = source.get(name, "").strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Fault(f"{name}: is not UTF-8") from None
+    return text
 
 
 def _check_file(variable: Variable, path: str, mark: str) -> None:

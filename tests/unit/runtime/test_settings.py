@@ -1,5 +1,6 @@
 """Settings: read once, every fault at once, and no secret ever repeated."""
 
+import os
 import string
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_every_fault_is_told_at_once_with_its_variable() -> None:
     assert "`int` >= 1" in told[2]
     assert "'0'" in told[2]
     assert "expected k=v,k=v but found 'novalue'" in told[4]
+
+
+def test_text_that_is_not_utf_8_is_a_fault() -> None:
+    """So are bytes of another encoding shown in an environment; no message could carry them."""
+    told = faults(X_DSN="dsn", X_LABELS=os.fsdecode(b"env=caf\xe9"), X_COUNT="0")
+
+    assert told[-1] == "X_LABELS: is not UTF-8"
+    assert len(told) == 2
 
 
 def test_a_secret_is_not_repeated() -> None:
