@@ -12,8 +12,8 @@ from imagedrift_ingest.adapters.postgres.questions import Questions
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.freshness import spread_after_block
 from imagedrift_runtime.clock import now
-from imagedrift_schemas.v1 import Limited
-from support.ingest import image
+from imagedrift_schemas.v1 import Describe, Limited
+from support.ingest import NGINX, digest, image
 from support.planning import FRESHNESS, LATER, POLICY, Planned, planning
 
 HUB = [f"docker.io/library/app{number}:1" for number in range(5)]
@@ -238,3 +238,22 @@ async def test_only_the_replica_that_plans_moves_references(planned: Planned) ->
     await planned.asks(start)
     after = await dues(planned)
     assert all(after[one] >= start + HOUR for one in HUB)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"blocked_until": now() + HOUR}, {"get_blocked_until": now() + HOUR}],
+    ids=lambda state: next(iter(state)),
+)
+async def test_the_inside_of_a_digest_is_asked_for_when_its_registry_can_be_asked(
+    dsn: str, state: dict[str, Any]
+) -> None:
+    """It takes a GET, which a used up pull limit stops as well."""
+    async with planning(dsn, outstanding=100) as planned:
+        await planned.has("web-1", image())
+        await planned.asks()
+        await planned.answered(NGINX, version=2)
+        await planned.told("docker.io", **state)
+        assert [q for q in await planned.asks() if isinstance(q, Describe)] == []
+        [asked] = [q for q in await planned.asks(now() + 2 * HOUR) if isinstance(q, Describe)]
+        assert asked.digest == digest((NGINX, 2))

@@ -109,7 +109,8 @@ FROM unnest($1::bigint[], $3::boolean[], $4::timestamptz[]) AS s (ref_id, asked,
 WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 
 -- name: undescribed
--- Digests whose inside would tell whether images are outdated for their platform, once each.
+-- Digests whose inside would tell whether images are outdated for their platform, once each, of
+-- registries that can be asked with GET.
 SELECT
   a.remote_digest AS digest, min(r.registry) AS registry, min(r.repository) AS repository,
   array_agg(DISTINCT c.platform) AS platforms, max(a.hosts) AS hosts
@@ -117,8 +118,14 @@ FROM fleet.comparisons AS c
 JOIN fleet.answers AS a ON a.ref_id = c.ref_id
 JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
 LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
+LEFT JOIN (
+  SELECT registry, min(greatest(blocked_until, get_blocked_until, '-infinity')) AS until
+  FROM fleet.registry_states
+  GROUP BY registry
+) AS b ON b.registry = r.registry
 WHERE c.reason = 'digest_differs' AND a.remote_digest IS NOT NULL AND r.policy = 'ask'
   AND (d.digest IS NULL OR NOT c.platform = any(d.platforms) OR d.next_ask_at <= $1::timestamptz)
+  AND (b.until IS NULL OR b.until <= $1::timestamptz)
   AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
 GROUP BY a.remote_digest
 ORDER BY max(a.weight) DESC
