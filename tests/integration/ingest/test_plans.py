@@ -142,7 +142,6 @@ def inner_sides(text: str) -> list[str]:
 
 SHORT = (
     "Function Scan on w",  # changed images are paired with the hosts of the batch, to know when
-    "Subquery Scan on b",  # digests are paired with the registries, of which there are few
     "Materialize",  # due references are paired with the registries, of which there are few
     "Aggregate",  # the hosts of one image are counted from an index
     "Seq Scan on descriptions d",  # empty in this database

@@ -118,14 +118,13 @@ FROM fleet.comparisons AS c
 JOIN fleet.answers AS a ON a.ref_id = c.ref_id
 JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
 LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
-LEFT JOIN (
-  SELECT registry, min(greatest(blocked_until, get_blocked_until, '-infinity')) AS until
-  FROM fleet.registry_states
-  GROUP BY registry
-) AS b ON b.registry = r.registry
 WHERE c.reason = 'digest_differs' AND a.remote_digest IS NOT NULL AND r.policy = 'ask'
   AND (d.digest IS NULL OR NOT c.platform = any(d.platforms) OR d.next_ask_at <= $1::timestamptz)
-  AND (b.until IS NULL OR b.until <= $1::timestamptz)
+  AND NOT coalesce((
+    SELECT bool_and(greatest(g.blocked_until, g.get_blocked_until, '-infinity') > $1::timestamptz)
+    FROM fleet.registry_states AS g
+    WHERE g.registry = r.registry
+  ), false)
   AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
 GROUP BY a.remote_digest
 ORDER BY max(a.weight) DESC
