@@ -10,7 +10,7 @@ from imagedrift_resolver.core.conversation import Manners, Send
 from imagedrift_resolver.core.description import describe
 from imagedrift_resolver.core.manifest import OCI_INDEX, OCI_MANIFEST
 from imagedrift_resolver.core.reply import Reply
-from imagedrift_schemas.v1 import Child, Invalid, Limited, Missing
+from imagedrift_schemas.v1 import Child, Denied, Invalid, Limited, Missing, Unreachable
 from support.conversations import NOW, Steps, play, site
 
 
@@ -160,3 +160,18 @@ def test_a_failure_on_the_way_is_the_outcome() -> None:
     assert isinstance(look(shelf, digest, "linux/amd64")[0], Missing)
     assert isinstance(look(lambda _: Reply(429), digest)[0], Limited)
     assert isinstance(look(shelf, amd)[0], Missing)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, Denied), (404, Missing), (429, Limited), (503, Unreachable)]
+)
+def test_a_configuration_that_is_not_given_is_told_as_what_it_is(status: int, kind: type) -> None:
+    """A limit or an outage of where the blobs are is no contradiction of the registry's."""
+    shelf = Shelf()
+    amd, config = shelf.image("linux/amd64")
+
+    def server(step: Send) -> Reply:
+        return Reply(status) if step.url.target.endswith(config) else shelf(step)
+
+    failed, _ = look(server, amd)
+    assert (type(failed), str(status) in failed.reason) == (kind, True)

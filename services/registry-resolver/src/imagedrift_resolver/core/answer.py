@@ -81,7 +81,7 @@ def of_get(reply: Reply, now: datetime, wanted: str = "") -> Outcome:
     return Found(digest=found, media_type=shown(reply.media_type), source="get")
 
 
-def failure(reply: Reply, now: datetime) -> Outcome:
+def failure(reply: Reply, now: datetime) -> Failure:
     """Say what a response means that is not 200."""
     status = reply.status
     said = f"the registry answered {status}{_code(reply)}"

@@ -45,7 +45,7 @@ def describe(
     content, manners = yield from _content(site, manners, repository, digest, now)
     match content:
         case Manifest():
-            return (yield from _single(site, manners, repository, digest, content))
+            return (yield from _single(site, manners, repository, digest, content, now))
         case Index():
             entries, manners = yield from _flat(site, manners, repository, content, now)
             if not isinstance(entries, tuple):
@@ -73,15 +73,18 @@ def _content(
 
 
 def _single(
-    site: Site, manners: Manners, repository: str, digest: str, manifest: Manifest
+    site: Site, manners: Manners, repository: str, digest: str, manifest: Manifest, now: datetime
 ) -> Conversation[Children | Failure]:
     """Describe an image of one platform, which only its configuration names."""
     url = site.url(repository, "blobs", manifest.config_digest)
     reply, manners = yield from fetch(site, manners, "GET", url, MANIFEST_CAP)
     if not isinstance(reply, Reply):
         return reply, manners
-    if reply.status != 200 or reply.cut:
-        return Invalid(reason=f"the image's configuration: answered {reply.status}"), manners
+    if reply.status != 200:
+        failed = answer.failure(reply, now)
+        return replace(failed, reason=f"the image's configuration: {failed.reason}"), manners
+    if reply.cut:
+        return Invalid(reason="the image's configuration ended early, or is too large"), manners
     if not verify(parse_digest(manifest.config_digest), reply.body):
         return Invalid(reason="the image's configuration does not hash to its digest"), manners
     platform = read_platform(reply.body)
