@@ -52,7 +52,7 @@ fetch() { # fetch NAME: bring one file of the bundle to $work
   case $from in
     http://* | https://*)
       if command -v curl >/dev/null; then
-        curl -fsS --max-filesize 104857600 -o "$work/$1" "$from/$1"
+        curl -fsSL --max-filesize 104857600 -o "$work/$1" "$from/$1"
       else
         wget -q -O "$work/$1" "$from/$1"
       fi || fail "$from/$1 cannot be fetched"

@@ -3,6 +3,12 @@
 import os
 import shutil
 import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,10 +23,12 @@ class Host:
         self.prefix = home / "opt"
         self.etc = home / "etc"
 
-    def install(self, bundle: Path, sums: str, *more: str) -> subprocess.CompletedProcess[str]:
+    def install(
+        self, bundle: Path | str, sums: str, *more: str, path: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         """Run the installer."""
         environment = {
-            "PATH": os.getenv("PATH", os.defpath),
+            "PATH": path or os.getenv("PATH", os.defpath),
             "IMAGEDRIFT_PREFIX": str(self.prefix),
             "IMAGEDRIFT_ETC": str(self.etc),
         }
@@ -102,6 +110,21 @@ def test_a_bundle_that_was_tampered_with_is_refused(
     assert not host.prefix.exists()
 
 
+@pytest.mark.parametrize("program", [p for p in ("curl", "wget") if shutil.which(p)])
+def test_a_bundle_is_fetched_from_where_its_address_leads(
+    host: Host, tmp_path: Path, program: str
+) -> None:
+    """A store of artifacts redirects; what is fetched there is checked as anything else."""
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  run-me.sh\n")
+    sums = checksum(tmp_path / "SHA256SUMS")
+    path = only(tmp_path / "bin", program)
+    with moved(tmp_path) as url:
+        done = host.install(url, sums, path=path)
+
+    assert "a file that does not belong to an agent: run-me.sh" in done.stderr
+    assert done.returncode == 1
+
+
 def test_wrong_options_are_refused(host: Host, tmp_path: Path) -> None:
     """Before anything is fetched."""
     for sums, more in (("xyz", []), ("0" * 63, []), ("0" * 64, ["--what"])):
@@ -115,3 +138,45 @@ def checksum(path: Path) -> str:
     """The checksum of a file, as the tool of the host says it."""
     said = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout
     return said.split()[0]
+
+
+class Moved(SimpleHTTPRequestHandler):
+    """Serves a folder under `/there/`, and sends whoever asks elsewhere to that."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        name = self.path.rpartition("/")[2]
+        if self.path.startswith("/there/"):
+            self.path = f"/{name}"
+            super().do_GET()
+            return
+        self.send_response(302)
+        self.send_header("Location", f"/there/{name}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@contextmanager
+def moved(folder: Path) -> Iterator[str]:
+    """Serve a folder that has moved; yields the address of before."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Moved, directory=folder))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/here"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def only(folder: Path, fetcher: str) -> str:
+    """A PATH with the programs that the installer needs so far, and this one to fetch with."""
+    folder.mkdir()
+    (folder / "python3").symlink_to(sys.executable)
+    for name in ("sh", "mktemp", "rm", "cp", "sha256sum", "cut", fetcher):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return str(folder)
