@@ -10,6 +10,7 @@ import pytest
 
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.service import Away
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
@@ -87,6 +88,18 @@ async def test_ingest_goes_on_with_the_promoted_standby(
         await promote(standby)
         after = Operator(standby.dsn())
         await wait_for(lambda: stored(after, 40), what="the whole fleet", within_s=60)
+
+
+async def test_keys_of_the_old_primary_are_void_on_the_new_one(
+    postgres: PostgresServer, standby: PostgresServer
+) -> None:
+    """What the old one wrote last may not have come over: its keys may be given anew."""
+    await caught_up(postgres)
+    async with connect.pool(postgres.dsn(), connections=1) as old:
+        before = await old.fetchval(load("hosts")["filling"])
+    await promote(standby)
+    async with connect.pool(standby.dsn(), connections=1) as new:
+        assert await new.fetchval(load("hosts")["filling"]) not in (None, before)
 
 
 async def test_a_pool_leaves_a_server_that_became_a_replica(

@@ -27,8 +27,10 @@ WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interv
 
 -- name: filling
 -- Which filling of the database this is, and on which line of its history: keys from before it was
--- emptied, or restored to an earlier moment, are void. A new primary counts as restored.
-SELECT generation || '/' || (SELECT timeline_id FROM pg_control_checkpoint()) FROM fleet.generation
+-- emptied, or restored to an earlier moment, are void. A new primary counts as restored. (The
+-- first eight digits of the log's file are its time line; a replica, which takes no writes, has none.)
+SELECT generation || CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) ELSE '' END
+FROM fleet.generation
 
 -- name: gate
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
