@@ -1,5 +1,7 @@
 """What registries write into `WWW-Authenticate`, and what is understood of it."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +60,34 @@ def test_nothing_that_is_sent_raises(headers: list[str]) -> None:
     """Any text gives challenges, or none."""
     for challenge in parse_challenges(headers):
         assert challenge.scheme == challenge.scheme.lower()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "a" * 8190 + "@",
+        "Bearer " + "a" * 8180 + "@",
+        "Bearer " + "a/" * 4090 + "@",
+        "a" + " " * 8180 + "@",
+        " " * 8190 + "@",
+        "Bearer a=" + " " * 8180 + ",",
+        "Bearer a" + " " * 4000 + "=" + " " * 4000 + '"',
+        'a="' + "\\" * 8180,
+        "@" * 8190,
+    ],
+)
+def test_no_header_takes_long_to_read(header: str) -> None:
+    """Whoever can name an image can name a registry: it must not hold up all others (P6)."""
+    began = time.process_time()
+    parse_challenges([header] * 8)
+    assert time.process_time() - began < 0.5
+
+
+def test_what_makes_no_sense_is_passed_over() -> None:
+    """And what comes after it is read."""
+    told = 'Bearer realm="https://x/t"'
+    for nonsense in ("@", ";;", '"', "(a)", "a/b/c@", "a=,", "é "):
+        assert Challenge("bearer", {"realm": "https://x/t"}) in parse_challenges([nonsense + told])
 
 
 def test_a_flood_of_challenges_is_bounded() -> None:

@@ -5,7 +5,8 @@
     parameter  = name "=" ( word | quoted )
 
 Read leniently, because registries write it freely: any case, stray commas, missing quotes,
-schemes that nobody knows. What makes no sense is skipped; nothing raises.
+schemes that nobody knows. What makes no sense is skipped, word by word: a step for each character
+would look at the rest of a long word as often as that has characters. Nothing raises.
 """
 
 import re
@@ -17,10 +18,12 @@ from msgspec import Struct
 _LONGEST: Final = 8192
 _MOST: Final = 16
 _PARAMETER: Final = re.compile(
-    r"""\s*([A-Za-z0-9_!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s",]+))"""
+    r"""([A-Za-z0-9_!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s",]+))"""
 )
-_SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]*)(?=\s|,|$)")
-_TOKEN68: Final = re.compile(r"\s*[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?=\s|,|$)")
+_TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
+_GAP: Final = re.compile(r"[\s,]+")
+_NONSENSE: Final = re.compile(r"[A-Za-z0-9_!#$%&'*+.^`|~/=-]+|.", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)")
 
 
@@ -44,7 +47,9 @@ def _of_one(header: str) -> Iterable[Challenge]:
     parameters: dict[str, str] = {}
     position = 0
     while position < len(header):
-        if parameter := _PARAMETER.match(header, position):
+        if gap := _GAP.match(header, position):
+            position = gap.end()
+        elif parameter := _PARAMETER.match(header, position):
             name, quoted, word = parameter.groups()
             value = word if word is not None else _ESCAPE.sub(r"\1", quoted)
             parameters.setdefault(name.lower(), value)
@@ -56,7 +61,7 @@ def _of_one(header: str) -> Iterable[Challenge]:
             position = found.end()
         elif scheme and (token := _TOKEN68.match(header, position)):
             position = token.end()
-        else:
-            position += 1  # a comma, or nonsense
+        elif nonsense := _NONSENSE.match(header, position):
+            position = nonsense.end()
     if scheme:
         yield Challenge(scheme, parameters)
