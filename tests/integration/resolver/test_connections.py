@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.http import MOST_PIECES, Http
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import parse_url
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Server:
@@ -49,13 +50,13 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-async def send_all(server: Server, *methods: str) -> list[Reply | Trouble]:
+async def send_all(server: Server, *methods: str, cap: int = 9) -> list[Reply | Trouble]:
     """Make requests, one after the other."""
     http = Http(lambda _: ssl.create_default_context())
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [
-            await http.send(method, url, [("Host", url.authority)], cap=9, trusted=True)
+            await http.send(method, url, [("Host", url.authority)], cap=cap, trusted=True)
             for method in methods
         ]
     finally:
@@ -98,3 +99,33 @@ async def test_what_may_have_been_heard_is_not_said_again() -> None:
             replies = await send_all(server, "GET", second)
         assert [type(reply) for reply in replies] == [Reply, Trouble]
         assert len(server.requests) == 2
+
+
+async def test_a_body_in_crumbs_holds_up_nobody() -> None:
+    """Chunks of a byte each are a minute's work: others go on meanwhile, and it is given up."""
+    server = Server(CHUNKED + b"1\r\nx\r\n" * (3 * MOST_PIECES))
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with server.serving():
+        at_work = asyncio.create_task(others())
+        [reply] = await send_all(server, "GET", cap=4 * MOST_PIECES)
+        at_work.cancel()
+    assert isinstance(reply, Reply)
+    assert reply.cut
+    assert len(reply.body) <= MOST_PIECES + 1
+    assert turns >= MOST_PIECES / 200
+
+
+async def test_a_body_in_pieces_is_read_whole() -> None:
+    """As servers send what they make while they send it."""
+    chunk = b"100\r\n" + b"x" * 256 + b"\r\n"
+    server = Server(CHUNKED + 4 * chunk + b"0\r\n\r\n")
+    async with server.serving():
+        [reply] = await send_all(server, "GET", cap=4096)
+    assert reply == Reply(200, {}, b"x" * 1024)

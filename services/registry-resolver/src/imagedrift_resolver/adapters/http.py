@@ -34,6 +34,10 @@ MOST_ORIGINS: Final = 256
 _HEARD: Final = {name.encode(): name for name in HEARD}
 HEADERS_CAP: Final = 64 * 1024
 MOST_INTERIM: Final = 8
+MOST_PIECES: Final = 10_000
+"""Pieces in which a body may come: each costs as much as a kilobyte does, however small it is."""
+TURN: Final = 100
+"""Pieces after which others get their turn, as all may be there at once."""
 
 Headers = list[tuple[str, str]]
 
@@ -230,15 +234,17 @@ async def _read(response: httpx.Response, cap: int) -> Reply:
         if key is not None:
             headers[key] = (*headers.get(key, ()), value.decode("latin-1"))
     most = cap if response.status_code == 200 else ERROR_CAP
-    body = bytearray()
-    cut = False
+    body, cut, pieces = bytearray(), False, 0
     stream: Any = response.stream
     try:
         async for chunk in stream:
             body += chunk
-            if len(body) > most:
+            pieces += 1
+            if len(body) > most or pieces > MOST_PIECES:
                 cut = True
                 break
+            if pieces % TURN == 0:
+                await asyncio.sleep(0)
     except (Broken, h11.ProtocolError):
         cut = True
     return Reply(response.status_code, headers, bytes(body[:most]), cut)

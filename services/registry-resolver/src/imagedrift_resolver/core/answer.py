@@ -65,7 +65,7 @@ def of_get(reply: Reply, now: datetime, wanted: str = "") -> Outcome:
     if reply.status != 200:
         return failure(reply, now)
     if reply.cut:
-        return Invalid(reason="the manifest ended early, or is larger than 4 MiB")
+        return Invalid(reason="the manifest ended early, exceeds 4 MiB, or came in crumbs")
     if reply.first("content-encoding") not in ("", "identity"):
         return Invalid(reason="the manifest was sent compressed, which nobody asked for")
     content = read_manifest(reply.body, reply.media_type)

@@ -33,7 +33,7 @@ class Reply(Struct, frozen=True):
     headers: dict[str, tuple[str, ...]] = {}
     body: bytes = b""
     cut: bool = False
-    """The body was longer than we read, or ended early: what we have of it proves nothing."""
+    """The body was longer than we read, in too many pieces, or ended early: it proves nothing."""
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header."""
