@@ -12,7 +12,9 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.ports import free_port
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import unprivileged_account
+from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, image, ingest
+from support.operator import wait_for
 from support.programs import require_program
 
 CONFIG = """
@@ -54,8 +56,16 @@ async def test_ingest_works_through_a_pooler_without_prepared_statements(
         for number in range(20):
             await agents.has(f"h{number}", image(version=number % 3))
         await operator.sees(NGINX, host="h19")
+        # First the question: what is answered already is not asked.
+        await wait_for(lambda: agents.asked(NGINX), what="the question")
         await agents.answers(answer(version=2))
         await operator.sees(NGINX, host="h18", verdict="outdated")
         await operator.sees(NGINX, host="h17", verdict="current")
+        await wait_for(lambda: announced(agents), what="the changes are told")
         assert run.health.is_ready
-    assert await agents.asked(NGINX) is not None
+
+
+async def announced(agents: Fleet) -> int:
+    """How many changes are in the feed."""
+    feed = await agents.bus.js.stream_info(subjects.STREAM_CHANGED)
+    return int(feed.state.messages)
