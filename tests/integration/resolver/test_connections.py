@@ -2,11 +2,15 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from imagedrift_resolver.adapters.blanks import LONGEST, Blanks
 from imagedrift_resolver.adapters.http import MOST_PIECES, Http
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import parse_url
@@ -129,3 +133,34 @@ async def test_a_body_in_pieces_is_read_whole() -> None:
     async with server.serving():
         [reply] = await send_all(server, "GET", cap=4096)
     assert reply == Reply(200, {}, b"x" * 1024)
+
+
+BLANKS = b"\t" * 60_000 + b"\0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "saying",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\na:" + BLANKS, id="a header"),
+        pytest.param(CHUNKED + b"0\r\na:" + BLANKS, id="a trailer"),
+        pytest.param(b"HTTP/1.1 200 " + BLANKS, id="a reason"),
+    ],
+)
+async def test_blanks_without_end_hold_up_nobody(saying: bytes) -> None:
+    """h11 would go through them once for each: half a minute without a turn for anybody (P6)."""
+    server = Server(saying)
+    began = time.process_time()
+    async with server.serving():
+        [got] = await send_all(server, "GET")
+    assert time.process_time() - began < 2
+    assert isinstance(got, Trouble) or got.cut
+
+
+@given(st.binary(max_size=300), st.integers(1, LONGEST), st.integers(1, 3000))
+def test_blanks_are_counted_over_every_piece(before: bytes, size: int, count: int) -> None:
+    """However it is cut, a run that is too long is seen, and no other is."""
+    run = bytes((b" \t" * count)[:count])
+    data = before.rstrip(b" \t") + b"x" + run + b"x"
+    blanks = Blanks()
+    seen = [blanks.are_too_many(data[i : i + size]) for i in range(0, len(data), size)]
+    assert any(seen) is (count >= LONGEST)

@@ -148,6 +148,7 @@ async def test_a_notification_makes_a_known_tag_be_asked_at_once(
         (b"", SECRET, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
         (b"", SECRET, b"nonsense\r\n\r\n", 400),
         (b"", SECRET, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400),
+        (b"", SECRET, b"POST / HTTP/1.1\r\nHost: x\r\na:" + b"\t" * 60_000 + b"\0\r\n\r\n", 400),
         (b"x" * 1_100_000, SECRET, None, 413),
     ],
 )

@@ -7,7 +7,7 @@ from multidict import CIMultiDict
 
 from imagedrift_sandbox.registry.faults import Fault
 
-ENDLESS_CHUNK = b" " * 65_536
+ENDLESS_CHUNK = b"\n" * 65_536
 FRAMING = ("Content-Length", "Transfer-Encoding")
 
 

@@ -12,6 +12,7 @@ from typing import Final
 import h11
 import structlog
 
+from imagedrift_resolver.adapters.blanks import Blanks
 from imagedrift_resolver.core.notification import BODY_CAP, Unreadable, moved_tags
 from imagedrift_resolver.core.shared_secret import shows_secret
 from imagedrift_runtime import metrics
@@ -102,11 +103,14 @@ async def _read(
 ) -> tuple[h11.Request, bytes | None]:
     """Read a request; its body is None when it is too large."""
     request: h11.Request | None = None
-    body = bytearray()
+    body, blanks = bytearray(), Blanks()
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_READ))
+            data = await reader.read(_READ)
+            if blanks.are_too_many(data):
+                raise h11.RemoteProtocolError("too many blanks in a row", error_status_hint=400)
+            connection.receive_data(data)
         elif isinstance(event, h11.Request):
             request = event
         elif isinstance(event, h11.Data):
