@@ -15,10 +15,12 @@ from imagedrift_ingest.adapters.postgres.signs import Signs
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core import inventories
 from imagedrift_ingest.core.inventories import Keys, Sign
+from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
 from support.ingest import NOW, image, inventory
 
 WEB = ("fra1", "web-1")
+NEW = ("fra1", "new")
 LATER = NOW + timedelta(minutes=5)
 NEWEST = inventory("web-1", [image()])
 HASH = bytes.fromhex(NEWEST.content[7:])
@@ -85,10 +87,38 @@ async def test_a_host_that_has_what_is_stored_or_cannot_tell_is_not_behind(
     assert await stored.pool.fetchval("SELECT last_seen_at FROM ops.hosts") == LATER
 
 
-async def test_a_host_never_heard_of_is_left_to_its_inventory(stored: Stored) -> None:
-    """A sign of life makes no host."""
-    await stored.signs.note(LATER, {("fra1", "new"): Sign(HASH, 300, "")})
-    assert await stored.pool.fetchval("SELECT count(*) FROM fleet.hosts") == 1
+@pytest.mark.parametrize(
+    ("sign", "told"),
+    [
+        (Sign(HASH, 300, ""), "its newest inventory is not stored"),
+        (Sign(None, 300, "the engine does not answer"), "the engine does not answer"),
+        (Sign(None, 300, ""), "it has told no images yet"),
+    ],
+)
+async def test_a_host_without_an_inventory_counts_and_says_why(
+    stored: Stored, sign: Sign, told: str
+) -> None:
+    """Its engine never answered, or its first inventory is on its way or was refused."""
+    await stored.signs.note(LATER, {NEW: sign})
+    row = await stored.pool.fetchrow("SELECT * FROM ops.hosts WHERE host = 'new'")
+    assert row is not None
+    assert (row["images"], row["last_seen_at"]) == (0, LATER)
+    assert told in row["degraded"]
+    assert await stored.pool.fetchval("SELECT hosts FROM ops.fleet_summary") == 2
+
+
+async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored) -> None:
+    """Its images come with its next inventory."""
+    await stored.signs.note(LATER, {WEB: Sign(HASH, 300, "")})
+    await stored.pool.execute("UPDATE fleet.host_state SET last_seen_at = now() - interval '40 d'")
+    assert (await stored.upkeep.tidy())["hosts_retired"] == 1
+    assert await stored.pool.fetchval("SELECT hosts FROM ops.fleet_summary") == 0
+    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "")})
+    assert "newest inventory is not stored" in str(await stored.degraded())
+    assert (await stored.upkeep.tidy())["hosts_retired"] == 0
+    await stored.reports(seq=2)
+    assert await stored.degraded() is None
+    assert await stored.pool.fetchval("SELECT images FROM ops.hosts") == 1
 
 
 async def test_keys_of_an_emptied_database_are_void(stored: Stored) -> None:

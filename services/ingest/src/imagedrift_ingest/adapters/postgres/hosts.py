@@ -43,7 +43,7 @@ class Hosts:
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
-        known = await self._keys.enrol([*map(_name, said)])
+        known = await self._keys.of([*map(_name, said)])
 
         async def work(connection: asyncpg.Connection) -> set[int] | None:
             if not await self._keys.are_valid(known, connection):
@@ -65,7 +65,7 @@ class Hosts:
 
         Raises `ImagesNeeded` when a host changed meanwhile whose images were not given.
         """
-        known = await self._keys.enrol([*map(_name, said)])
+        known = await self._keys.of([*map(_name, said)])
         ids = known.ids
         made = self._dictionary.made
         keys = await self._dictionary.keys_of([i for of_host in images.values() for i in of_host])

@@ -3,7 +3,7 @@
 Rules:
 - Keys are of one filling of the database. It was emptied, restored or has a new primary: they are
   forgotten, those of images too. Who works with keys compares the filling in the same transaction.
-- Only an inventory makes a row. Who merely says that it lives is looked up, and may be unknown.
+- Whoever speaks has a row.
 """
 
 from collections.abc import Collection
@@ -35,13 +35,27 @@ class HostKeys:
         self._dictionary = dictionary
         self._known = Known(None, {})
 
-    async def enrol(self, names: Collection[HostName]) -> Known:
+    async def of(self, names: Collection[HostName]) -> Known:
         """Return keys that have all of the hosts, making rows for new ones."""
-        return await self._look_up(names, enrol=True)
+        known = self._known
+        new = sorted({name for name in names if name not in known.ids})
+        if not new:
+            return known
 
-    async def find(self, names: Collection[HostName]) -> Known:
-        """Return keys that have those of the hosts that have a row."""
-        return await self._look_up(names, enrol=False)
+        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            columns = arguments(new, 2)
+            found = await connection.fetch(SQL["identify"], *columns)
+            if len(found) < len(new):
+                await connection.execute(SQL["enrol"], *columns)
+                found = await connection.fetch(SQL["identify"], *columns)
+            return found
+
+        found = await self._database.transaction(work)
+        if len(known.ids) > MOST_REMEMBERED:
+            kept = {name: known.ids[name] for name in names if name in known.ids}
+            known = self._known = Known(known.filling, kept)
+        known.ids.update({(row["site"], row["host"]): row["host_id"] for row in found})
+        return known
 
     async def are_valid(self, known: Known, connection: asyncpg.Connection) -> bool:
         """Tell in a transaction whether keys are of the database as it is."""
@@ -56,24 +70,3 @@ class HostKeys:
         filling = await self._database.transaction(work)
         self._dictionary.forget()
         self._known = Known(filling, {})
-
-    async def _look_up(self, names: Collection[HostName], *, enrol: bool) -> Known:
-        known = self._known
-        new = sorted({name for name in names if name not in known.ids})
-        if not new:
-            return known
-
-        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-            columns = arguments(new, 2)
-            found = await connection.fetch(SQL["identify"], *columns)
-            if enrol and len(found) < len(new):
-                await connection.execute(SQL["enrol"], *columns)
-                found = await connection.fetch(SQL["identify"], *columns)
-            return found
-
-        found = await self._database.transaction(work)
-        if len(known.ids) > MOST_REMEMBERED:
-            kept = {name: known.ids[name] for name in names if name in known.ids}
-            known = self._known = Known(known.filling, kept)
-        known.ids.update({(row["site"], row["host"]): row["host_id"] for row in found})
-        return known

@@ -25,12 +25,11 @@ class Signs:
         self._keys = keys
 
     async def note(self, at: datetime, signs: Mapping[HostName, Sign]) -> None:
-        """Note that hosts live; those never heard of are left to their inventory."""
-        known = await self._keys.find(signs)
+        """Note that hosts live. One that is new, or was retired, counts from now on."""
+        known = await self._keys.of(signs)
         alike: dict[tuple[int, str], list[tuple[int, bytes | None]]] = {}
         for name, sign in signs.items():
-            if name in known.ids:
-                alike.setdefault(sign[1:], []).append((known.ids[name], sign.content))
+            alike.setdefault(sign[1:], []).append((known.ids[name], sign.content))
         for (interval_s, degraded), rows in sorted(alike.items()):
             # Each in a transaction of its own: rows of several are not in id order together.
             values = (*arguments(sorted(rows, key=itemgetter(0)), 2), at, interval_s, degraded)
@@ -41,6 +40,7 @@ class Signs:
                 valid = await self._keys.are_valid(known, connection)
                 if valid:
                     await connection.execute(SQL["alive"], *values)
+                    await connection.execute(SQL["welcome_back"], values[0])
                 return valid
 
             if not await self._database.transaction(work):

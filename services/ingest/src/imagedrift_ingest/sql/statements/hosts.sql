@@ -9,8 +9,8 @@ WITH made AS (
   ON CONFLICT (site, host) DO NOTHING
   RETURNING host_id
 )
-INSERT INTO fleet.host_state (host_id, last_seen_at)
-SELECT m.host_id, 'epoch' FROM made AS m
+INSERT INTO fleet.host_state (host_id, last_seen_at, counts)
+SELECT m.host_id, 'epoch', false FROM made AS m
 
 -- name: identify
 -- The keys of hosts that are known.
@@ -54,6 +54,7 @@ UPDATE fleet.host_state AS st SET
   about = l.about,
   interval_s = l.interval_s,
   degraded = l.degraded,
+  counts = true,
   behind = false,
   images = coalesce(l.images, st.images),
   last_seen_at = greatest(st.last_seen_at, l.seen_at),
@@ -127,18 +128,24 @@ FULL JOIN (SELECT host_id, ref_id, comparison_id FROM moved WHERE NOT gone) AS a
 JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_id)
 
 -- name: alive
--- Note that hosts live; those without an inventory are left to that. Nothing is read before it is
--- written, so no lock is taken first; in id order two replicas seldom meet, and where they do one
--- of them tries again. A host that changed just now has signs from before on their way.
+-- Note that hosts live. Nothing is read before it is written, so no lock is taken first; in id order
+-- two replicas seldom meet, and where they do one of them tries again. A host that changed just now
+-- has signs from before on their way.
 UPDATE fleet.host_state AS st SET
   last_seen_at = $3::timestamptz,
   silent_at = $3::timestamptz + make_interval(secs => 3.0 * $4::integer),
   interval_s = $4::integer,
   degraded = $5::text,
-  behind = (st.content <> l.content AND st.changed_at < $3::timestamptz - interval '10 s') IS TRUE
+  counts = true,
+  behind = l.content IS NOT NULL AND st.content IS DISTINCT FROM l.content
+    AND coalesce(st.changed_at < $3::timestamptz - interval '10 s', true)
 FROM (
   SELECT s.host_id, s.content
   FROM unnest($1::bigint[], $2::bytea[]) AS s (host_id, content)
   ORDER BY s.host_id
 ) AS l
-WHERE st.host_id = l.host_id AND st.content IS NOT NULL AND st.last_seen_at < $3::timestamptz
+WHERE st.host_id = l.host_id AND st.last_seen_at < $3::timestamptz
+
+-- name: welcome_back
+-- Count hosts again that were retired and speak.
+UPDATE fleet.hosts SET retired_at = NULL WHERE retired_at IS NOT NULL AND host_id = any($1::bigint[])

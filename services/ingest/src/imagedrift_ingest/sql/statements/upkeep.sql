@@ -91,7 +91,7 @@ WITH emptied AS (
 ), marked AS (
   UPDATE fleet.hosts SET retired_at = now() WHERE host_id = any($1::bigint[])
 )
-UPDATE fleet.host_state SET content = NULL, about = NULL, images = 0 WHERE host_id = any($1::bigint[])
+UPDATE fleet.host_state SET content = NULL, about = NULL, images = 0, counts = false WHERE host_id = any($1::bigint[])
 
 -- name: mark_unused
 -- Note since when images are on no host, and which are on one again.
