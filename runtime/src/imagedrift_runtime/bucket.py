@@ -5,16 +5,13 @@ Rules:
 - A key that was deleted, or whose value expired under a marker, reads as None and can be made
   anew. (nats-py shows an expired one as an entry without a value, and refuses to create it. We set
   no limit markers, yet somebody may.)
-- It is watched by a pull consumer of its own, not by nats-py's ordered consumer: that one reads
-  the reply's tokens by position, and ends the whole connection where they are others.
 """
 
-import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from imagedrift_runtime.answers import Entry, NoBus, NotPublished, Stored
 from imagedrift_runtime.nats_py import nats
-from imagedrift_runtime.watch import Watcher, is_marker, watch
 
 if TYPE_CHECKING:
     from imagedrift_runtime.bus import Bus
@@ -23,7 +20,6 @@ WRONG_REVISION = (10071, 10164)
 """JetStream's errors for another last sequence than the one expected."""
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-_OPERATION = "KV-Operation"
 
 
 class Bucket:
@@ -38,7 +34,7 @@ class Bucket:
     async def get(self, key: str) -> Entry | None:
         """Read the newest value; None when there is none. Raises `NoBus`."""
         message = await self._last(key)
-        if message is None or is_marker(message.headers):
+        if message is None or _is_marker(message.headers):
             return None
         return Entry(message.data or b"", message.seq)
 
@@ -56,21 +52,9 @@ class Bucket:
         if revision:
             return None
         marker = await self._last(key)  # "none yet" is true of a deleted one too
-        if marker is None or not is_marker(marker.headers):
+        if marker is None or not _is_marker(marker.headers):
             return None
         return await self.replace(key, value, marker.seq)
-
-    async def delete(self, key: str) -> None:
-        """Remove a value. Raises `NotPublished`."""
-        await self._store(key, b"", {_OPERATION: "DEL"})
-
-    async def watch(self, handler: Watcher, stopping: asyncio.Event) -> None:
-        """Call `handler` with (key, entry) for every key now and at each change, until `stopping`.
-
-        The entry is None for a key that was deleted. After a lost connection every key is told
-        again: what is told is the newest state, not each step. A key that expired is not told.
-        """
-        await watch(self._bus, self.stream, self._prefix, handler, stopping)
 
     async def _last(self, key: str) -> Any:
         try:
@@ -85,3 +69,9 @@ class Bucket:
         if not isinstance(stored, Stored):
             raise NotPublished(f"{self.name}/{key}: the bucket holds more than one value of a key")
         return stored.seq
+
+
+def _is_marker(headers: Mapping[str, str] | None) -> bool:
+    """Tell whether a message stands for a value that is gone: deleted, purged or expired."""
+    told = headers or {}
+    return told.get("KV-Operation") in ("DEL", "PURGE") or "Nats-Marker-Reason" in told

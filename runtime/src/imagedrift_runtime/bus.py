@@ -163,10 +163,6 @@ class Bus:
         moment = until.astimezone(UTC).isoformat().replace("+00:00", "Z")
         await self._manage(self.js.pause_consumer(stream, consumer, moment))
 
-    async def resume(self, stream: str, consumer: str) -> None:
-        """End a pause of a consumer, for every replica."""
-        await self._manage(self.js.resume_consumer(stream, consumer))
-
     async def purge_subject(self, stream: str, subject: str) -> None:
         """Remove the messages of one subject."""
         await self._manage(self.js.purge_stream(stream, subject=subject))

@@ -1,9 +1,7 @@
-"""Buckets: the newest value, compare and swap, and being told of changes."""
+"""Buckets: the newest value, and compare and swap."""
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -82,7 +80,8 @@ async def test_a_deleted_key_reads_as_none_and_can_be_made_anew(bus: Bus) -> Non
     """The marker of a deletion is no value, and no obstacle."""
     bucket = await make(bus)
     await bucket.put(KEY, b"1")
-    await bucket.delete(KEY)
+    subject = f"$KV.{bucket.name}.{KEY}"
+    await bus.publish(subject, b"", headers={"KV-Operation": "DEL"})  # as `nats kv del` does
 
     gone = await bucket.get(KEY)
     anew = await bucket.replace(KEY, b"2", 0)
@@ -128,67 +127,3 @@ async def test_a_bucket_without_a_server_says_so(
             await bucket.get(KEY)
         with pytest.raises(NotPublished):
             await bucket.put(KEY, b"1")
-
-
-@asynccontextmanager
-async def watching(bucket: Bucket) -> AsyncIterator[dict[str, bytes | None]]:
-    """Watch for the length of the context; gives what was told last of each key."""
-    told: dict[str, bytes | None] = {}
-    stopping = asyncio.Event()
-
-    async def handler(key: str, entry: Entry | None) -> None:
-        told[key] = entry.value if entry else None
-        if key == "raises":
-            raise ValueError("planted")
-
-    task = asyncio.create_task(bucket.watch(handler, stopping))
-    try:
-        yield told
-        stopping.set()
-        await asyncio.wait_for(task, 5)
-    finally:
-        task.cancel()
-
-
-async def test_a_watcher_is_told_what_is_there_and_what_changes(bus: Bus) -> None:
-    """First every key as it is, then each change, deletions included; a defect ends nothing."""
-    bucket = await make(bus)
-    for key in ("a.1", "b.2"):
-        await bucket.put(key, b"old")
-
-    async with watching(bucket) as told:
-        await until(lambda: len(told) == 2, what="both keys are told")
-        assert told == {"a.1": b"old", "b.2": b"old"}
-        await bucket.put("raises", b"x")
-        await bucket.put("a.1", b"new")
-        await bucket.delete("b.2")
-        await until(lambda: told.get("a.1") == b"new", what="the change")
-        await until(lambda: told["b.2"] is None, what="the deletion")
-
-
-async def test_a_watcher_outlives_its_server(fresh_nats: NatsServer) -> None:
-    """Its consumer is gone with the server's memory: it is made anew, and misses nothing."""
-    async with connect([fresh_nats.url], "test") as bus:
-        bucket = await make(bus)
-        await bucket.put("a", b"1")
-        async with watching(bucket) as told:
-            await until(lambda: told.get("a") == b"1", what="the first value")
-            fresh_nats.kill()
-            await until(lambda: not bus.client.is_connected, what="the client saw the end")
-            await fresh_nats.restart()
-            await until(lambda: bus.client.is_connected, what="reconnected")
-            await bucket.put("a", b"2")
-            await until(lambda: told.get("a") == b"2", what="the value after", within_s=15)
-
-
-async def test_a_watcher_works_where_ordered_consumers_would_not() -> None:
-    """With version 2 replies nats-py's own watch ends the connection; ours does not care."""
-    async with (
-        NatsServer.start(config_extra="feature_flags { js_ack_fc_v2: true }") as server,
-        connect([server.url], "test") as bus,
-    ):
-        bucket = await make(bus)
-        await bucket.put("a", b"1")
-        async with watching(bucket) as told:
-            await until(lambda: told.get("a") == b"1", what="the value")
-        await bus.probe()

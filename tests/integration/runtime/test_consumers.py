@@ -65,17 +65,6 @@ async def test_a_pause_holds_for_every_replica_until_it_is_over(
     assert took > 0.5
 
 
-async def test_a_resumed_consumer_delivers_at_once(bus: Bus) -> None:
-    """A pause can be ended before its time."""
-    own = await OwnStream.make(bus)
-    await bus.pause(own.name, own.consumer, now() + timedelta(hours=1))
-    await own.fill(1)
-
-    await bus.resume(own.name, own.consumer)
-
-    assert await take_all(own, 1) == [b"0"]
-
-
 async def test_a_purged_subject_is_empty_and_others_are_not(bus: Bus) -> None:
     """Only the messages of one subject are removed."""
     own = await OwnStream.make(bus)
