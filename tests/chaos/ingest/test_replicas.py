@@ -72,7 +72,7 @@ async def test_a_replica_that_is_killed_costs_nothing_but_time(
 
 
 # About the process, which is the same with every database.
-@pytest.mark.parametrize("postgres", [NEWEST], indirect=True)
+@pytest.mark.parametrize("model", [NEWEST], indirect=True)
 async def test_a_process_stops_when_it_is_told_to(
     environment: dict[str, str], agents: Fleet, tmp_path: Path
 ) -> None:
