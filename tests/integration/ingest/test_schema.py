@@ -14,6 +14,7 @@ from imagedrift_runtime.process import Process
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_sandbox.nats import NatsServer
 from support.ingest import GOOD_ROWS, MISCOUNTED, Fleet, digest
+from support.postgres import NEWEST, OLDEST
 
 CONTRACT = {
     "comparisons": "site host hostname labels reference registry repository tag platform image_id"
@@ -46,6 +47,8 @@ UNCOMMENTED = """
       AND c.relkind IN ('r', 'v', 'p') AND NOT c.relispartition
       AND col_description(c.oid, a.attnum) IS NULL
 """
+# On the oldest PostgreSQL from the first one alone: every migration is then run there, on rows.
+UPGRADES = [(NEWEST, version) for version in range(1, len(migrations.known()))] + [(OLDEST, 1)]
 BAD_ROWS = (
     "INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'Not A Host')",
     "INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)"
@@ -133,7 +136,7 @@ async def test_bad_rows_cannot_be_stored(dsn: str) -> None:
         await connection.close()
 
 
-@pytest.mark.parametrize("version", range(1, len(migrations.known())))
+@pytest.mark.parametrize(("server", "version"), UPGRADES, indirect=["server"])
 async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
     database_dsn: str, tmp_path: Path, version: int
 ) -> None:
