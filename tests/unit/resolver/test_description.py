@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from imagedrift_resolver.core.answer import described
 from imagedrift_resolver.core.conversation import Manners, Send
 from imagedrift_resolver.core.description import describe
-from imagedrift_resolver.core.manifest import OCI_INDEX, OCI_MANIFEST
+from imagedrift_resolver.core.manifest import MOST_CHILDREN, OCI_INDEX, OCI_MANIFEST
 from imagedrift_resolver.core.reply import Reply
-from imagedrift_schemas.v1 import Child, Denied, Invalid, Limited, Missing, Unreachable
+from imagedrift_schemas import codec
+from imagedrift_schemas.v1 import Child, Denied, Describe, Invalid, Limited, Missing, Unreachable
 from support.conversations import NOW, Steps, play, site
 
 
@@ -137,6 +139,21 @@ def test_nesting_is_bounded() -> None:
     children, steps = look(shelf, digest)
     assert children == ()
     assert len(steps) <= 4
+
+
+def test_a_description_fits_into_a_message() -> None:
+    """Indexes inside an index add up: one that NATS refuses would be asked for again and again."""
+    shelf = Shelf()
+    platforms = [f"linux/{'a' * 60}{n}" for n in range(1000)]
+    inner = [
+        shelf.index(*((f"sha512:{number * 1000 + n:0128x}", p) for n, p in enumerate(platforms)))
+        for number in range(8)
+    ]
+    result, _ = look(shelf, shelf.index(**dict(zip("abcdefgh", inner, strict=True))))
+    question = Describe(registry="r.example", repository="a/b", digest=inner[0], asked_at=NOW)
+    message = codec.encode(described(question, result, None, NOW, "anonymous"))
+    assert len(result) == MOST_CHILDREN
+    assert len(message) < 1024 * 1024
 
 
 def test_another_document_than_the_one_asked_for_is_not_believed() -> None:

@@ -14,6 +14,7 @@ from imagedrift_resolver.core import answer
 from imagedrift_resolver.core.conversation import Conversation, Manners, fetch
 from imagedrift_resolver.core.manifest import (
     MANIFEST_CAP,
+    MOST_CHILDREN,
     Entry,
     Index,
     Manifest,
@@ -97,10 +98,13 @@ def _single(
 def _flat(
     site: Site, manners: Manners, repository: str, index: Index, now: datetime
 ) -> Conversation[tuple[Entry, ...] | Failure]:
-    """List an index's manifests, those of the indexes inside it included, each once."""
+    """List an index's manifests, those of the indexes inside it included, each once.
+
+    No more than one index may have: a description has to fit into a message.
+    """
     found: dict[str, Entry] = {}
     todo, seen = [(1, entry) for entry in index.entries], set[str]()
-    while todo:
+    while todo and len(found) < MOST_CHILDREN:
         depth, entry = todo.pop(0)
         if not entry.is_index:
             found.setdefault(entry.digest, entry)
