@@ -3,13 +3,15 @@
 A question is delivered to one replica. If the shared cache answers it already, nothing is asked:
 that makes every redelivery free. Otherwise the registry is asked, the answer is put into the cache,
 and only then is the question acknowledged; whoever dies in between leaves it to be delivered again.
+An answer that the cache does not take, as its disk is full, is held here until it does: the
+question comes again every few seconds, and its registry must not be asked each time.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -44,6 +46,8 @@ from imagedrift_schemas.v1 import (
 
 A = TypeVar("A", Answer, Described)
 T = TypeVar("T")
+
+MOST_HELD: Final = 10_000
 
 log = structlog.get_logger()
 
@@ -103,6 +107,7 @@ class Resolver:
         self._gates = gates
         self._now = now
         self._flights = Flights()
+        self._held: dict[str, AnyAnswer] = {}
 
     async def handle(self, delivery: Delivery) -> Outcome:
         """Answer one delivered question."""
@@ -136,13 +141,16 @@ class Resolver:
         if known and is_fresh(known, question, credential, began):
             metrics.answers.add(source="cache", outcome="answer")
             return known
+        held = self._held.get(subjects.answer_key(question))
+        if isinstance(held, Answer) and is_fresh(held, question, credential, began):
+            return await self._keep(held, revision)
         outcome = await self._asked(
             site, "HEAD", lambda site, gate: self._registries.resolve(site, question, gate)
         )
         metrics.answers.add(source="registry", outcome=type(outcome).__name__.lower())
         previous = known if known and may_inherit(known, credential) else None
         made = answer(question, outcome, previous, began, credential)
-        return await self._cache.keep(made, revision)
+        return await self._keep(made, revision)
 
     async def _describe(self, question: Describe, site: Site | Failure) -> Described:
         credential = credential_of(site)
@@ -151,6 +159,9 @@ class Resolver:
         if known and is_described(known, question, credential, began):
             metrics.answers.add(source="cache", outcome="description")
             return known
+        held = self._held.get(subjects.answer_key(question))
+        if isinstance(held, Described) and is_described(held, question, credential, began):
+            return await self._keep(held, revision)
         previous = known if known and may_inherit(known, credential) else None
         wider = replace(question, platforms=platforms_to_describe(previous, question))
         children = await self._asked(
@@ -159,7 +170,18 @@ class Resolver:
         kind = "description" if isinstance(children, tuple) else type(children).__name__.lower()
         metrics.answers.add(source="registry", outcome=kind)
         made = described(question, children, previous, began, credential)
-        return await self._cache.keep(made, revision)
+        return await self._keep(made, revision)
+
+    async def _keep(self, made: A, revision: int) -> A:
+        """Keep an answer in the cache, and hold it until that has it."""
+        key = subjects.answer_key(made)
+        self._held.pop(key, None)
+        if len(self._held) >= MOST_HELD:
+            del self._held[next(iter(self._held))]
+        self._held[key] = made
+        kept = await self._cache.keep(made, revision)
+        self._held.pop(key, None)
+        return kept
 
     async def _asked(
         self,
