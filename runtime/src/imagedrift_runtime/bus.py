@@ -51,8 +51,10 @@ __all__ = [
     "connect",
 ]
 
-SUBJECT_TAKEN = 10077
-"""JetStream's error for a full subject in a stream that discards new messages."""
+NOT_STORED = 10077
+"""JetStream's error for a stream that discards new messages, or whose disk fails."""
+SUBJECT_TAKEN = "messages per subject"
+"""What it says of a subject that is full; a full stream, or disk, has the same number."""
 
 
 class Bus:
@@ -96,7 +98,7 @@ class Bus:
         try:
             ack = await self.js.publish(subject, payload, headers=own or None, msg_ttl=ttl)
         except nats.js.errors.APIError as error:
-            if error.err_code == SUBJECT_TAKEN:
+            if error.err_code == NOT_STORED and SUBJECT_TAKEN in str(error.description):
                 metrics.published.add(outcome="already_there")
                 return AlreadyThere()
             raise _not_published(subject, str(error), error.err_code or 0) from error

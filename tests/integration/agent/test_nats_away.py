@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,39 @@ async def test_ten_changes_without_nats_are_one_inventory(
 
     assert stored == 2
     assert len(last.images) == 11
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"max_bytes": 10}, "maximum bytes exceeded"),
+        ({"max_msgs_per_subject": 1, "discard_new_per_subject": True}, "keeps the one before"),
+    ],
+    ids=["full", "made by somebody else"],
+)
+async def test_an_inventory_that_a_stream_refuses_is_not_taken_for_stored(
+    engine: ScriptedEngine,
+    fresh_nats: NatsServer,
+    tmp_path: Path,
+    config: dict[str, Any],
+    words: str,
+) -> None:
+    """The host says in its signs of life why nothing newer is stored, and tries again."""
+    memory, beats = StateFolder(str(tmp_path)), list[Alive]()
+
+    async def heard(_: str, payload: bytes) -> None:
+        beats.append(codec.decode(payload, Alive))
+
+    async with bus.connect([fresh_nats.url], "test") as connection:
+        stream, subject = subjects.STREAM_INVENTORY, subjects.INVENTORY_ALL
+        await connection.js.add_stream(name=stream, subjects=[subject], discard="new", **config)
+        if "max_bytes" not in config:
+            await connection.publish(SUBJECT, b"old")
+        await connection.listen(subjects.alive("test", "h1"), heard)
+        async with running_agent(source_on(engine), RealOutlet(fresh_nats.url), memory):
+            await until(lambda: any(words in beat.degraded for beat in beats), "it is said")
+
+    assert not memory.load().confirmed.fingerprint
 
 
 async def test_a_restart_neither_repeats_nor_loses(

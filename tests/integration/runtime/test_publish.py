@@ -44,6 +44,24 @@ async def _is_stored(bus: Bus, subject: str) -> bool:
     return isinstance(await bus.publish(subject, b"3", ttl_s=1), Stored)
 
 
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"max_bytes": 300}, "maximum bytes exceeded"),
+        ({"max_msgs": 1}, "maximum messages exceeded"),
+    ],
+)
+async def test_a_full_stream_is_an_error_and_no_taken_subject(
+    bus: Bus, limit: dict[str, Any], words: str
+) -> None:
+    """JetStream has one code for both: a message that was not stored must not count as there."""
+    own = await OwnStream.make(bus, discard="new", **limit)
+    await bus.publish(f"{own.subject}.a", b"x" * 200)
+
+    with pytest.raises(NotPublished, match=words):
+        await bus.publish(f"{own.subject}.b", b"x" * 200)
+
+
 async def test_one_message_id_is_stored_once(bus: Bus) -> None:
     """A second message with the same id is the first one."""
     own = await OwnStream.make(bus)

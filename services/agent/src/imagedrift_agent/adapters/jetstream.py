@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from imagedrift_agent.ports import NotSaid
-from imagedrift_runtime.bus import Bus, NoBus, NotPublished, connect
+from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored, connect
 from imagedrift_runtime.health import Health
 from imagedrift_schemas import subjects
 from imagedrift_schemas.codec import encode
@@ -24,9 +24,11 @@ class Outlet:
         """Store an inventory in place of the host's last one. Raises `NotSaid`."""
         subject = subjects.inventory(inventory.site, inventory.host)
         try:
-            await self._bus.publish(subject, encode(inventory))
+            stored = await self._bus.publish(subject, encode(inventory))
         except NotPublished as error:
             raise NotSaid(str(error)) from error
+        if not isinstance(stored, Stored):
+            raise NotSaid(f"{subject}: its stream keeps the one before: run `imagedrift streams`")
 
     async def beat(self, alive: Alive) -> None:
         """Say that the host lives. Raises `NotSaid`."""
