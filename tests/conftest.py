@@ -3,6 +3,7 @@
 They are started outside any event loop, so that every test's own loop can use them.
 """
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -14,6 +15,12 @@ from imagedrift_sandbox.registry import SandboxRegistry
 from support.postgres import OLDEST, fresh_database, programs
 
 pytest_plugins = ["support.engine", "support.podman"]
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and let what tests start hear it, also where the suite is a background job."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

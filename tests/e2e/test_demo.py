@@ -4,7 +4,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,9 +28,9 @@ def demo(folder: Path) -> Iterator[Starter]:
     """Starts the command; what still runs at the end is killed."""
     started = []
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [console_script("imagedrift"), "demo", *arguments],
+            [*before, console_script("imagedrift"), "demo", *arguments],
             env=BASE_ENVIRONMENT | {"TMPDIR": str(folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -67,6 +67,22 @@ def test_a_demonstration_that_is_told_to_end_leaves_nothing(
     children = wait_for_children(process, 3)
 
     process.send_signal(how)
+    output, _ = process.communicate(timeout=WITHIN_S)
+
+    assert process.returncode == 1
+    assert "Traceback" not in output
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_demonstration_in_the_background_hears_that_it_is_to_end(
+    demo: Starter, folder: Path
+) -> None:
+    """A shell lets its background jobs ignore Ctrl-C; SIGTERM ends them as it ends others."""
+    process = demo("--hosts", "12", before=("sh", "-c", 'trap "" INT; exec "$0" "$@"'))
+    children = wait_for_children(process, 3)
+
+    process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=WITHIN_S)
 
     assert process.returncode == 1

@@ -5,8 +5,13 @@ import signal
 
 
 def end_as_by_ctrl_c() -> None:
-    """Let SIGTERM do what Ctrl-C does: what was started is stopped, what was written is removed."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    """Let SIGTERM do what Ctrl-C does: what was started is stopped, what was written is removed.
+
+    A job in a shell's background is deaf to Ctrl-C, and has to hear SIGTERM all the same.
+    """
+    by_ctrl_c = signal.getsignal(signal.SIGINT)
+    heard = by_ctrl_c if callable(by_ctrl_c) else signal.default_int_handler
+    signal.signal(signal.SIGTERM, heard)
 
 
 def asked() -> asyncio.Event:
