@@ -140,31 +140,6 @@ CREATE INDEX host_images_shared_idx ON fleet.host_images (comparison_id, host_id
 CREATE INDEX comparisons_behind_idx ON fleet.comparisons (comparison_id, verdict)
   INCLUDE (ref_id, verdict_since) WHERE verdict IN ('outdated', 'unknown');
 
-CREATE OR REPLACE VIEW ops.fleet_summary AS
-SELECT
-  h.hosts, h.silent_hosts,
-  i.images, i.current, i.outdated, i.pinned, i.local, i.missing, i.unknown, i.stale,
-  now() AS as_of
-FROM (
-  -- Retired hosts and those without an inventory have no content.
-  SELECT count(*) AS hosts, count(*) FILTER (WHERE silent_at < now()) AS silent_hosts
-  FROM fleet.host_state
-  WHERE content IS NOT NULL
-) AS h
-CROSS JOIN (
-  SELECT
-    coalesce(sum(u.hosts), 0) AS images,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'current'), 0) AS current,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'outdated'), 0) AS outdated,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'pinned'), 0) AS pinned,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'local'), 0) AS local,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'missing'), 0) AS missing,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'unknown'), 0) AS unknown,
-    coalesce(sum(u.hosts) FILTER (WHERE j.stale), 0) AS stale
-  FROM fleet.usage AS u
-  JOIN fleet.judged AS j ON j.comparison_id = u.comparison_id
-) AS i;
-
 CREATE OR REPLACE VIEW ops.images AS
 SELECT
   r.reference, r.registry, r.repository, r.tag,
@@ -203,26 +178,5 @@ LEFT JOIN (
 ) AS s ON s.ref_id = n.ref_id
 JOIN fleet.image_refs AS r ON r.ref_id = n.ref_id
 LEFT JOIN fleet.answers AS a ON a.ref_id = n.ref_id;
-
-CREATE OR REPLACE VIEW ops.host_counts AS
-SELECT
-  h.site, h.host, h.hostname, h.labels, h.place,
-  s.images::bigint AS images, coalesce(n.outdated, 0) AS outdated, coalesce(n.unknown, 0) AS unknown,
-  coalesce(n.outdated_running, 0) AS outdated_running
-FROM fleet.host_state AS s
-LEFT JOIN fleet.hosts AS h ON h.host_id = s.host_id
-LEFT JOIN (
-  SELECT
-    hi.host_id,
-    count(*) FILTER (WHERE c.verdict = 'outdated') AS outdated,
-    count(*) FILTER (WHERE c.verdict = 'unknown') AS unknown,
-    count(*) FILTER (WHERE c.verdict = 'outdated' AND hi.running > 0) AS outdated_running
-  FROM fleet.host_images AS hi
-  JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
-  WHERE c.verdict IN ('outdated', 'unknown')
-  GROUP BY hi.host_id
-) AS n ON n.host_id = s.host_id
-WHERE s.content IS NOT NULL;
-COMMENT ON COLUMN ops.host_counts.outdated_running IS 'Of the images: outdated, with a running container.';
 -- migrate: rollback
 -- Forward only.

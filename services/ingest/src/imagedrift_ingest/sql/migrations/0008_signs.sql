@@ -58,6 +58,8 @@ LEFT JOIN (
 ) AS n ON n.host_id = s.host_id
 WHERE s.counts;
 
+COMMENT ON COLUMN ops.host_counts.outdated_running IS 'Of the images: outdated, with a running container.';
+
 CREATE OR REPLACE VIEW ops.fleet_summary AS
 SELECT
   h.hosts, h.silent_hosts,
