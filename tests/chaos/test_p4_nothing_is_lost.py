@@ -7,7 +7,6 @@ again; a server on the data that it left behind.
 
 import asyncio
 import random
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -104,8 +103,7 @@ class World:
 
     async def postgres_dies(self, last: Sequence[str]) -> None:
         """Stop the server without a checkpoint, as a power cut would, and let it recover."""
-        assert self._stack.postgres.child is not None
-        self._stack.postgres.child.signal(signal.SIGQUIT)
+        self._stack.postgres.kill()
         await self._report_last(last)
         await wait_for(self._all_is_delivered, what="inventories arrive while it is dead")
         await self._stack.postgres.restart()

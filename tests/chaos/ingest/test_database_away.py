@@ -1,7 +1,6 @@
 """A database that dies, hangs, is full, locked or read-only loses nothing that NATS has."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -59,13 +58,8 @@ def unhealthy(run: Process) -> Callable[[], bool]:
 
 
 async def crash(postgres: PostgresServer) -> None:
-    """End it without a checkpoint, as a power cut would, and start it again.
-
-    Not by a kill: the sessions of a killed server hold its memory until they notice, and until
-    then none is started on its data.
-    """
-    assert postgres.child is not None
-    postgres.child.signal(signal.SIGQUIT)
+    """End it without a checkpoint, as a power cut would, and start it again."""
+    postgres.kill()
     await postgres.restart()
 
 

@@ -155,10 +155,6 @@ TRUNCATE
 -- Tell whoever remembers keys that they are void.
 UPDATE fleet.generation SET generation = gen_random_uuid(), made_at = now()
 
--- name: generation
--- Which filling of the database this is.
-SELECT generation FROM fleet.generation
-
 -- name: policies
 -- How references are treated, by registry.
 SELECT registry, policy FROM fleet.image_refs WHERE policy <> 'pinned' GROUP BY registry, policy
