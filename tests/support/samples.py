@@ -26,5 +26,6 @@ def _samples() -> list[Sample]:
 
 
 SAMPLES = _samples()
-FULL = [sample for sample in SAMPLES if sample.name.endswith(".full")]
+FULL = list({sample.message: sample for sample in SAMPLES if ".full" in sample.name}.values())
+"""The newest full sample of each message: `fuller` has the fields that were added after `full`."""
 MINIMAL = [sample for sample in SAMPLES if ".minimal" in sample.name]

@@ -29,6 +29,11 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token_file: str = ""
     realms: tuple[str, ...] = ()
     lane: Annotated[str, Meta(pattern=_LANE)] | None = None
+    proxy: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    storage_hosts: tuple[str, ...] = ()
+    timeout: str = ""
 
 
 def host_fault(host: str) -> str:

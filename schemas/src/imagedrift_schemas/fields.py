@@ -112,7 +112,8 @@ def _default_of(field: types.Field) -> str | None:
         return None
     value: Any = field.default
     if value is NODEFAULT:
-        assert callable(field.default_factory)
+        if not callable(field.default_factory):  # UNSET: an absent field reads as its type's zero
+            return "false"
         value = field.default_factory()
     return json.encode(value).decode()
 

@@ -12,7 +12,7 @@ Rules:
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
 """A moment. One without an offset is refused, as nobody knows which moment it means."""
@@ -44,6 +44,10 @@ class LocalImage(Struct, frozen=True, kw_only=True):
     """Digest of this platform's manifest where the engine knows it (containerd image store)."""
     services: tuple[str, ...] = ()
     """What those containers are for, where their labels say it, sorted: `project/service`."""
+    digest_lost: bool | UnsetType = UNSET
+    """The engine no longer knows under which digest it got the image. Without it, an empty
+    `repo_digests` means that the image was never pulled or pushed. Written only where it is true:
+    a field that is added later must not change the hash of an unchanged host."""
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -70,6 +74,8 @@ class Host(Struct, frozen=True, kw_only=True):
     """Hash over `images` in canonical order: equal content means an unchanged host."""
     degraded: str = ""
     """Why the images may be out of date (the engine does not answer). Empty: all is well."""
+    skipped: dict[str, int] = {}
+    """How many images and containers are not reported in full, by reason."""
 
 
 class Inventory(Host, frozen=True, kw_only=True, tag="inventory"):
@@ -122,7 +128,9 @@ class Describe(Struct, frozen=True, kw_only=True, tag="describe"):
     digest: str
     asked_at: Time
     platforms: tuple[str, ...] = ()
-    """The platforms whose config digest is needed, to compare with a classic engine's image id."""
+    """The platforms that hosts name for their images: their children are read first."""
+    image_ids: tuple[str, ...] = ()
+    """Image ids of classic engines. Children are read until each is found as a config digest."""
     hosts: int = 0
 
 
@@ -210,13 +218,14 @@ class Child(Struct, frozen=True, kw_only=True):
     """One platform's manifest inside an index."""
 
     platform: str
+    """What the image runs on, `os/architecture[/variant]`; empty where the index names none."""
     digest: str
     config_digest: str = ""
-    """The image id that a classic engine shows; empty when it was not asked for."""
+    """The image id that a classic engine shows; empty when it was not read."""
 
 
 class Described(Struct, frozen=True, kw_only=True, tag="described"):
-    """What is inside a digest. True for ever, unless `failure` says that it could not be read."""
+    """What is inside a digest. True for ever; `failure` says what could not be read this time."""
 
     registry: str
     repository: str

@@ -32,7 +32,7 @@ class Others:
 
 async def site(registry: str, toml: str = "", others: Others | None = None) -> Site:
     """Look a registry up that can be asked."""
-    found = await Directory(parse(toml), others or Others()).site(registry)
+    found = await Directory(parse(toml), others or Others()).site(registry, "a/b")
     assert isinstance(found, Site)
     return found
 
@@ -60,7 +60,7 @@ async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
     found = await site("a.example", f'{entry}token_file="{tmp_path}/s"\n')
     assert found.credential == IdentityToken(Secret("hunter2"))
     toml = f'{entry}username="me"\npassword_file="{tmp_path}/none"\n'
-    denied = await Directory(parse(toml), Others()).site("a.example")
+    denied = await Directory(parse(toml), Others()).site("a.example", "a/b")
     assert isinstance(denied, Denied)
     assert "none: this secret cannot be read" in denied.reason
 
@@ -70,7 +70,7 @@ async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
 )
 async def test_what_cannot_be_asked_is_refused(registry: str) -> None:
     """Inner machines, and addresses that are none."""
-    refused = await Directory(Registries(), Others()).site(registry)
+    refused = await Directory(Registries(), Others()).site(registry, "a/b")
     assert isinstance(refused, Refused)
     assert refused.reason
 
@@ -84,4 +84,4 @@ async def test_realms_are_known_in_lower_case() -> None:
 async def test_a_credential_that_cannot_be_had_is_a_denial() -> None:
     """The registry is not asked anonymously in its place."""
     denied = Denied(reason="the helper failed")
-    assert await Directory(Registries(), Others(denied)).site("ghcr.io") == denied
+    assert await Directory(Registries(), Others(denied)).site("ghcr.io", "a/b") == denied

@@ -60,7 +60,7 @@ class World:
             now=lambda: self.time,
         )
 
-    async def site(self, registry: str) -> Site:
+    async def site(self, registry: str, repository: str) -> Site:
         """Know it."""
         return Site(registry=registry, api=parse_url(f"https://{registry}"))
 

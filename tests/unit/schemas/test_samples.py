@@ -155,11 +155,11 @@ def fields_of_the_host() -> list[str]:
 
 
 def with_unknown_fields(value: Any) -> Any:
-    """Add a field that nobody knows to every object of the message, but not to the labels."""
+    """Add a field that nobody knows to every object of the message, but not to its tables."""
     match value:
         case dict():
             inner = {
-                name: part if name == "labels" else with_unknown_fields(part)
+                name: part if name in ("labels", "skipped") else with_unknown_fields(part)
                 for name, part in value.items()
             }
             return {"of_the_future": {"deep": [1, None]}, **inner}

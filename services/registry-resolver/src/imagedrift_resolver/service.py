@@ -68,8 +68,8 @@ class Cache(Protocol):
 class Sites(Protocol):
     """How registries are asked."""
 
-    async def site(self, registry: str) -> Site | Failure:
-        """Return how to ask a registry, or why it is not asked."""
+    async def site(self, registry: str, repository: str) -> Site | Failure:
+        """Return how to ask a registry about a repository, or why it is not asked."""
 
 
 class Asking(Protocol):
@@ -127,7 +127,7 @@ class Resolver:
     async def ask(self, question: Question) -> AnyAnswer:
         """Answer a question from the cache, or from its registry."""
         async with self._flights.alone(subjects.answer_key(question)):
-            site = await self._sites.site(question.registry)
+            site = await self._sites.site(question.registry, question.repository)
             match question:
                 case Resolve():
                     return await self._resolve(question, site)

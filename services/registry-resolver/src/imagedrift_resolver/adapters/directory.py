@@ -38,8 +38,8 @@ class Directory:
         self._others = others
         self._kept: dict[str, tuple[float, Site | Failure]] = {}
 
-    async def site(self, registry: str) -> Site | Failure:
-        """Return how to ask a registry, or why it is not asked."""
+    async def site(self, registry: str, repository: str) -> Site | Failure:  # noqa: ARG002
+        """Return how to ask a registry about a repository, or why it is not asked."""
         kept = self._kept.get(registry)
         if kept and time.monotonic() < kept[0]:
             return kept[1]

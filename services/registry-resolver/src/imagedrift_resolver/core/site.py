@@ -53,6 +53,10 @@ class Site(Struct, frozen=True, kw_only=True):
     credential: Credential = Anonymous()
     namespace: str = ""
     """The registry that this one mirrors, told to it as `ns`."""
+    prefix: str = ""
+    """Path of a mirror that stands before every repository, as `hub-proxy/`."""
+    storage_hosts: frozenset[str] = frozenset()
+    """Further inner hosts that it may redirect to; they are never shown a credential."""
 
     @property
     def is_hub(self) -> bool:
@@ -62,7 +66,7 @@ class Site(Struct, frozen=True, kw_only=True):
     def url(self, repository: str, kind: str, reference: str) -> Url:
         """Return the url of a manifest or blob."""
         query = f"?ns={self.namespace}" if self.namespace else ""
-        return replace(self.api, target=f"/v2/{repository}/{kind}/{reference}{query}")
+        return replace(self.api, target=f"/v2/{self.prefix}{repository}/{kind}/{reference}{query}")
 
     def is_own(self, url: Url) -> bool:
         """Tell whether the registry's credential may be shown there."""
