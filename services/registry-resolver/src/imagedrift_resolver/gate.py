@@ -8,7 +8,7 @@ that other replicas must know, else with the next reading.
 import asyncio
 import random
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -20,7 +20,7 @@ from imagedrift_resolver.core import breaker, budget, window
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.places import WAIT_S, Places
 from imagedrift_runtime import metrics
-from imagedrift_schemas.v1 import Failure, Limited, RegistryState, Unreachable
+from imagedrift_schemas.v1 import Failure, Found, Limited, RegistryState, Unreachable
 
 log = structlog.get_logger()
 
@@ -28,6 +28,7 @@ SYNC_S: Final = 1.0
 PROBE_S: Final = 30.0
 BATCH_S: Final = 0.2
 """How much of a pace is promised to one replica at a time."""
+MOST_PROVEN: Final = 4096
 
 
 class States(Protocol):
@@ -58,17 +59,21 @@ class Gate:
         *,
         max_connections: int | None,
         requests_per_second: float | None,
+        is_hub: bool = False,
         states: States,
         lanes: Lanes,
         now: Callable[[], datetime],
     ) -> None:
         self._state = own
         self._configured_pace = requests_per_second
+        self._is_hub = is_hub
         self._states = states
         self._lanes = lanes
         self._now = now
         self._window = window.first_window(max_connections)
         self._breaker = breaker.Breaker()
+        self._proven: OrderedDict[str, None] = OrderedDict()
+        self._errors: set[str] = set()
         self._places = Places(self._room)
         self._synced_at, self._has_synced = float("-inf"), False
         self._syncing = asyncio.Lock()
@@ -76,7 +81,7 @@ class Gate:
         self._promised: deque[datetime] = deque()
         self._sent: deque[float] = deque(maxlen=64)
 
-    async def enter(self, method: str) -> Failure | None:
+    async def enter(self, method: str, question: str = "") -> Failure | None:
         """Wait for a place. Returns why there is none; else `leave` must follow."""
         await self._sync()
         if refused := self._refused(method):
@@ -86,15 +91,23 @@ class Gate:
             return Limited(reason=f"{self._state.registry} answers too slowly", until=until)
         refused = self._refused(method)  # much may have happened meanwhile
         if refused is None:
-            admitted, self._breaker = breaker.admit(self._breaker, self._now(), PROBE_S)
+            admitted, self._breaker = breaker.admit(
+                self._breaker,
+                self._now(),
+                PROBE_S,
+                is_proven=not self._proven or question in self._proven,
+            )
             refused = None if admitted else self._open()
         if refused:
             self._places.give_back()
         return refused
 
-    async def before(self, method: str) -> Limited | None:
-        """Wait for a request's turn in the pace. Returns why it must not be made."""
-        if refused := budget.refusal(self._state, method, self._now()):
+    async def before(self, method: str, *, spare: bool = False) -> Limited | None:
+        """Wait for a request's turn in the pace. Returns why it must not be made.
+
+        A spare one is made only while more than half of the registry's limit is left.
+        """
+        if refused := self._limit(method, spare=spare):
             return refused
         rate = budget.pace(self._state, self._configured_pace, self._now())
         if rate is not None:
@@ -111,7 +124,15 @@ class Gate:
         """Learn from a response."""
         jitter = random.random()  # noqa: S311 - no secret
         before, now = self._state, self._now()
-        self._state = budget.learn(before, reply, method, now, rate=self._rate(), jitter=jitter)
+        self._state = budget.learn(
+            before,
+            reply,
+            method,
+            now,
+            rate=self._rate(),
+            jitter=jitter,
+            is_hub=self._is_hub,
+        )
         self._dirty = True
         if reply.status == 429:
             metrics.limits.add()
@@ -124,13 +145,36 @@ class Gate:
         elif reply.status < 400:
             self._window = window.after_success(self._window)
 
-    def leave(self, outcome: object) -> None:
+    def doubts(self, question: str, *, is_documented: bool) -> bool:
+        """Tell whether the host should show that it is well before an error is held against it.
+
+        It need not where nothing speaks for it: no error document, and no good answer ever.
+        """
+        return (is_documented or bool(self._proven)) and breaker.doubts(self._breaker, question)
+
+    def errored(self, question: str, *, is_well: bool = False) -> None:
+        """Note that the host answered a question with an error, and showed that it is well."""
+        self._errors.add(question)
+        if is_well:
+            self._breaker = breaker.proven_well(self._breaker)
+
+    def leave(self, outcome: object, question: str = "") -> None:
         """Give the place back, and tell what became of the question. None: it was given up."""
+        is_error = question in self._errors
+        self._errors.discard(question)
         if isinstance(outcome, Unreachable):
-            self._failed(outcome.reason[:200])
+            self._failed(outcome.reason[:200], question if is_error else None)
         elif outcome is not None and not isinstance(outcome, Limited):
             self._breaker = breaker.succeeded(self._breaker)
+            if isinstance(outcome, Found | tuple):
+                self._prove(question)
         self._places.give_back()
+
+    def _prove(self, question: str) -> None:
+        self._proven[question] = None
+        self._proven.move_to_end(question)
+        if len(self._proven) > MOST_PROVEN:
+            self._proven.popitem(last=False)
 
     async def flush(self) -> None:
         """Share what was learnt and not shared yet."""
@@ -138,13 +182,16 @@ class Gate:
             await self._share()
 
     def _room(self) -> int:
-        left = budget.remaining(self._state, "HEAD", self._now())
+        left = budget.remaining(self._state, "HEAD", self._now(), is_hub=self._is_hub)
         return self._window.size if left is None else max(1, min(self._window.size, left))
 
     def _refused(self, method: str) -> Failure | None:
         if breaker.is_open(self._breaker, self._now()):
             return self._open()
-        return budget.refusal(self._state, method, self._now())
+        return self._limit(method)
+
+    def _limit(self, method: str, *, spare: bool = False) -> Limited | None:
+        return budget.refusal(self._state, method, self._now(), is_hub=self._is_hub, spare=spare)
 
     def _open(self) -> Unreachable:
         until = self._breaker.open_until
@@ -154,9 +201,14 @@ class Gate:
             f"the last: {self._breaker.last_error}"
         )
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, reason: str, question: str | None) -> None:
+        """Count a failure: no response, or an error that a question was answered with."""
         was, jitter = self._breaker.open_until, random.random()  # noqa: S311 - no secret
-        self._breaker = breaker.failed(self._breaker, self._now(), reason, jitter)
+        if question is None:
+            self._breaker = breaker.failed(self._breaker, self._now(), reason, jitter)
+        else:
+            self._proven.pop(question, None)
+            self._breaker = breaker.errored(self._breaker, question, self._now(), reason, jitter)
         self._state = replace(self._state, last_error=reason, observed_at=self._now())
         self._dirty = True
         if self._breaker.open_until != was:

@@ -145,7 +145,7 @@ class Resolver:
         if isinstance(held, Answer) and is_fresh(held, question, credential, began):
             return await self._keep(held, revision)
         outcome = await self._asked(
-            site, "HEAD", lambda site, gate: self._registries.resolve(site, question, gate)
+            site, question, lambda site, gate: self._registries.resolve(site, question, gate)
         )
         metrics.answers.add(source="registry", outcome=type(outcome).__name__.lower())
         previous = known if known and may_inherit(known, credential) else None
@@ -165,7 +165,7 @@ class Resolver:
         previous = known if known and may_inherit(known, credential) else None
         wider = replace(question, platforms=platforms_to_describe(previous, question))
         children = await self._asked(
-            site, "GET", lambda site, gate: self._registries.describe(site, wider, gate)
+            site, question, lambda site, gate: self._registries.describe(site, wider, gate)
         )
         kind = "description" if isinstance(children, tuple) else type(children).__name__.lower()
         metrics.answers.add(source="registry", outcome=kind)
@@ -186,21 +186,22 @@ class Resolver:
     async def _asked(
         self,
         site: Site | Failure,
-        method: str,
+        question: Question,
         talk: Callable[[Site, Gate], Awaitable[T | Failure]],
     ) -> T | Failure:
         """Talk to a registry through its gate, or say why that cannot be."""
         if not isinstance(site, Site):
             return site
-        gate = self._gates.of(site)
-        if refused := await gate.enter(method):
+        gate, key = self._gates.of(site), subjects.answer_key(question)
+        method = "HEAD" if isinstance(question, Resolve) else "GET"
+        if refused := await gate.enter(method, key):
             return refused
         result: T | Failure | None = None
         try:
             result = await talk(site, gate)
             return result
         finally:
-            gate.leave(result)
+            gate.leave(result, key)
 
 
 class Flights:
