@@ -13,7 +13,7 @@ from imagedrift_resolver.core.manifest import MOST_CHILDREN, OCI_INDEX, OCI_MANI
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas import codec
 from imagedrift_schemas.v1 import Child, Denied, Describe, Invalid, Limited, Missing, Unreachable
-from support.conversations import NOW, Steps, play, site
+from support.conversations import NOW, Steps, play, site, unknown
 
 
 class Shelf:
@@ -51,7 +51,7 @@ class Shelf:
         """Answer a request."""
         found = self.documents.get(step.url.target.rpartition("/")[2])
         if found is None:
-            return Reply(404)
+            return unknown()
         return Reply(200, {"content-type": (found[1],)}, found[0])
 
 
@@ -180,7 +180,7 @@ def test_a_failure_on_the_way_is_the_outcome() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, Denied), (404, Missing), (429, Limited), (503, Unreachable)]
+    ("status", "kind"), [(401, Denied), (404, Unreachable), (429, Limited), (503, Unreachable)]
 )
 def test_a_configuration_that_is_not_given_is_told_as_what_it_is(status: int, kind: type) -> None:
     """A limit or an outage of where the blobs are is no contradiction of the registry's."""

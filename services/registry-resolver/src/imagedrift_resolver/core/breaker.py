@@ -10,7 +10,8 @@ question. Such errors open it from `FAILURES` questions on, unless the host has 
 that it is well; then from `MOST_ERRORS` on.
 
 While open, nothing is asked; while probing, one request at a time finds out: a question that was
-answered well before. Another one has to wait for `PATIENCE_S`, in case none of those comes.
+answered well before. The first other one is sent away, and with it all that come within
+`PATIENCE_S`, in case none of those comes.
 """
 
 from datetime import datetime, timedelta
@@ -34,6 +35,8 @@ class Breaker(Struct, frozen=True):
     open_until: datetime | None = None
     probing_until: datetime | None = None
     """A probe is under way; should it never come back, another may start then."""
+    patient_until: datetime | None = None
+    """Until then a question that worked before is waited for."""
     last_error: str = ""
     errors: frozenset[str] = frozenset()
     """Questions that were answered with an error since the last good answer."""
@@ -59,8 +62,9 @@ def admit(
     if is_open(breaker, now) or (breaker.probing_until and now < breaker.probing_until):
         return False, breaker
     patience = timedelta(seconds=PATIENCE_S)
-    if not is_proven and breaker.open_until <= now < breaker.open_until + patience:
-        return False, breaker
+    patient_until = breaker.patient_until or now + patience
+    if not is_proven and now < patient_until <= now + patience:
+        return False, replace(breaker, patient_until=patient_until)
     return True, replace(breaker, probing_until=now + timedelta(seconds=probe_s))
 
 
@@ -108,7 +112,7 @@ def _opened(breaker: Breaker, failures: int, now: datetime, error: str, jitter: 
     failures = max(failures, FAILURES) if again else FAILURES
     wait = min(FIRST_WAIT_S * 2.0 ** min(failures - FAILURES, 16), LONGEST_WAIT_S)
     until = now + timedelta(seconds=wait * (1 + MOST_JITTER * jitter))
-    return Breaker(failures, until, None, error)
+    return Breaker(failures, until, last_error=error)
 
 
 _CLOSED: Final = Breaker()
