@@ -41,6 +41,7 @@ PIECES = [
     "/v2/x/manifests/1",
     "application/vnd.oci.image.index.v1+json",
     "text/html",
+    "registry/2.0",
     "100;w=60",
     "99999999999999999999",
     "-1",
@@ -80,6 +81,7 @@ WHOLE = [
     b'{"config":{"digest":"' + DIGEST.encode() + b'"},"layers":[]}',
     b'{"manifests":[],"config":{}}',
     b'{"errors":[{"code":"DENIED"}]}',
+    b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}',
     b'{"token":"abc"}',
     b"[" * 5_000,
 ]

@@ -126,6 +126,30 @@ def test_a_way_that_changed_is_learnt_anew(second: str) -> None:
     assert len(steps) <= 6
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Basic realm=/"',
+        "BASIC realm=Sonatype",
+        "basic",
+        'Bearer realm="null://registry.example.org/token", Basic realm="x"',
+        'Bearer realm="", Basic realm="x"',
+    ],
+)
+def test_an_odd_challenge_for_a_password_is_answered(text: str) -> None:
+    """As clients do (regclient/regclient#265, sonatype/nexus-public#628)."""
+    outcome, _, _ = ask(ME, lambda s: good() if "Basic" in shown(s) else challenge(text))
+    assert isinstance(outcome, Found)
+
+
+@pytest.mark.parametrize("text", ['Bearer realm="null://x/token"', 'Bearer realm="ftp://x/t"'])
+def test_a_realm_that_is_none_leaves_nothing_concluded(text: str) -> None:
+    """Alone it opens nothing (google/go-containerregistry#1075)."""
+    outcome, _, steps = ask(ME, lambda _: challenge(text))
+    assert not isinstance(outcome, Found | Missing)
+    assert not any(shown(s) for s in steps)
+
+
 def test_nothing_is_blamed_that_was_not_shown() -> None:
     """The operator would look for a fault in a credential that is fine, or does not exist."""
     outcome, _, _ = ask(None, lambda _: Reply(403))

@@ -88,6 +88,8 @@ def test_a_realm_with_a_query_keeps_it() -> None:
         ({"token": "t", "expires_in": "300"}, 300),
         ({"token": "t", "expires_in": 5}, 60),
         ({"token": "t", "expires_in": -1}, 60),
+        ({"token": "t", "expires_in": 0, "issued_at": "2001-01-01T00:00:00Z"}, 60),
+        ({"access_token": "t", "issued_at": "2099-01-01T00:00:00Z"}, 60),
         ({"token": "t", "expires_in": None}, 60),
         ({"token": "t", "expires_in": True}, 60),
         ({"token": "t", "expires_in": 10**400}, 60),

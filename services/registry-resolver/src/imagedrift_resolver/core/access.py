@@ -164,10 +164,11 @@ def _way_in(
 def _may_hide(site: Site, request: Request, bare: Reply) -> bool:
     """Tell whether a refusal may mean that something has to be shown.
 
-    A 404 to somebody who has nothing to show is the registry's own.
+    A 403 or 404 to somebody who has nothing to show is the registry's own; a 401 still asks for
+    something, if only for a token that anybody gets.
     """
     has_nothing = isinstance(site.credential, Anonymous)
-    return site.is_own(request.url) and not (bare.status == 404 and has_nothing)
+    return site.is_own(request.url) and (bare.status == 401 or not has_nothing)
 
 
 def _ask_front_door(

@@ -139,7 +139,7 @@ def way_in(
 
 
 def _has_realm(challenge: Challenge) -> bool:
-    return challenge.scheme == "bearer" and "realm" in challenge.parameters
+    return challenge.scheme == "bearer" and bool(challenge.parameters.get("realm"))
 
 
 def redirect(site: Site, url: Url, location: str) -> Url | Failure:
