@@ -14,7 +14,7 @@ from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
 from imagedrift_resolver.core.answer import failure
 from imagedrift_resolver.core.conversation import Authorise, Conversation, Manners, Send, resolve
-from imagedrift_resolver.core.description import Children, describe
+from imagedrift_resolver.core.description import Children, Description, describe
 from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
@@ -43,18 +43,13 @@ class Registries:
 
         return await self._hold(site, gate, talk)
 
-    async def describe(self, site: Site, question: Describe, gate: Gate) -> Children | Failure:
-        """Find out what is inside a digest."""
+    async def describe(
+        self, site: Site, question: Describe, known: Children, gate: Gate
+    ) -> Description | Failure:
+        """Find out what is inside a digest, of which the children may be known in part."""
 
-        def talk(manners: Manners) -> Conversation[Children | Failure]:
-            return describe(
-                site,
-                manners,
-                question.repository,
-                question.digest,
-                question.platforms,
-                self._now(),
-            )
+        def talk(manners: Manners) -> Conversation[Description]:
+            return describe(site, manners, question, known, self._now())
 
         return await self._hold(site, gate, talk)
 

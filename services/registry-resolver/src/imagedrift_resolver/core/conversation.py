@@ -38,6 +38,7 @@ from imagedrift_schemas.v1 import (
     Failure,
     Found,
     Invalid,
+    Limited,
     Missing,
     Outcome,
     Refused,
@@ -81,6 +82,8 @@ class Send(Struct, frozen=True):
     """Whether a private address will do."""
     own: bool
     """Whether this goes to the registry itself, and so counts against its limits."""
+    spare: bool = False
+    """Make it only while more than half of the registry's limit is left."""
 
 
 class Authorise(Struct, frozen=True):
@@ -131,7 +134,13 @@ def resolve(
 
 
 def fetch(
-    site: Site, manners: Manners, method: Literal["HEAD", "GET"], url: Url, cap: int
+    site: Site,
+    manners: Manners,
+    method: Literal["HEAD", "GET"],
+    url: Url,
+    cap: int,
+    *,
+    spare: bool = False,
 ) -> Conversation[Reply | Failure]:
     """Make a request, with whatever it takes: tokens, redirects. The reply is none of those."""
     hops, renewed = 0, False
@@ -139,7 +148,7 @@ def fetch(
         shown, manners = yield from _authorization(site, manners, url, None)
         if not isinstance(shown, Secret | None):
             return shown, manners
-        reply = yield _send(site, method, url, shown, cap)
+        reply = yield _send(site, method, url, shown, cap, spare)
         way = manners.ways.get(url.origin) if shown else None
         if _is_stale(reply, way) and not renewed:
             renewed = True
@@ -149,10 +158,9 @@ def fetch(
             shown, manners = yield from _authorization(site, manners, url, shown)
             if not isinstance(shown, Secret | None):
                 return shown, manners
-            reply = yield _send(site, method, url, shown, cap)
-        if isinstance(reply, Trouble):
-            kind = Refused if reply.forbidden else Unreachable
-            return kind(reason=reply.reason), manners
+            reply = yield _send(site, method, url, shown, cap, spare)
+        if not isinstance(reply, Reply):
+            return _no_reply(reply), manners
         if reply.status not in _REDIRECTS:
             return reply, manners
         target = redirect(site, url, reply.first("location"))
@@ -164,9 +172,21 @@ def fetch(
 
 
 def _send(
-    site: Site, method: Literal["HEAD", "GET"], url: Url, shown: Secret | None, cap: int
+    site: Site,
+    method: Literal["HEAD", "GET"],
+    url: Url,
+    shown: Secret | None,
+    cap: int,
+    spare: bool,
 ) -> Send:
-    return Send(method, url, shown, cap, site.trusts(url.host), site.is_own(url))
+    return Send(method, url, shown, cap, site.trusts(url.host), site.is_own(url), spare)
+
+
+def _no_reply(got: Trouble | Limited) -> Failure:
+    """Say why there is no response: none came, or what is left of a limit is kept."""
+    if isinstance(got, Limited):
+        return got
+    return (Refused if got.forbidden else Unreachable)(reason=got.reason)
 
 
 def _is_stale(reply: Reply | Trouble, way: Way | None) -> bool:
