@@ -43,7 +43,7 @@ def test_an_image_that_is_a_child_is_current_whatever_its_platform(
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_each_of_several_children_of_one_platform_is_looked_at(first: int) -> None:
-    """Windows builds and Nydus twins share a platform (moby/moby#35090, dragonflyoss/nydus#1692)."""
+    """Windows builds and Nydus twins share one (moby/moby#35090, dragonflyoss/nydus#1692)."""
     twins = [child("windows/amd64", M2, C2), child("windows/amd64", M1, C1)]
     ordered = twins if first else twins[::-1]
     assert said(classic(C1, "windows/amd64"), *ordered) == "current/platform_match"
