@@ -22,11 +22,11 @@ class Others:
 
     def __init__(self, answer: Credential | Denied | None = None) -> None:
         self.answer = answer or Anonymous()
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, str]] = []
 
-    async def of(self, registry: str) -> Credential | Denied:
+    async def of(self, registry: str, repository: str) -> Credential | Denied:
         """Give the same to everybody."""
-        self.asked.append(registry)
+        self.asked.append((registry, repository))
         return self.answer
 
 
@@ -48,7 +48,7 @@ async def test_a_mirror_is_not_shown_what_was_meant_for_the_registry() -> None:
     others = Others(Password("me", Secret("x")))
     found = await site("docker.io", '[registry."docker.io"]\nendpoint = "mirror:5000"\n', others)
     assert (str(found.api), found.namespace) == ("https://mirror:5000/", "docker.io")
-    assert others.asked == ["mirror:5000"]
+    assert others.asked == [("mirror:5000", "a/b")]
 
 
 async def test_secrets_come_from_their_files(tmp_path: Path) -> None:

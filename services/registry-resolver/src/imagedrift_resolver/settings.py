@@ -1,5 +1,6 @@
 """What the resolver is told by its environment."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,6 +26,23 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
     docker_config: Annotated[
         str, Variable("DOCKER_CONFIG", "folder of Docker's config.json: registry credentials")
     ] = "~/.docker"
+    docker_auth_config: Annotated[
+        str,
+        Variable(
+            "DOCKER_AUTH_CONFIG",
+            "registry credentials as JSON, like config.json; looked at before it",
+            secret=True,
+        ),
+    ] = ""
+    registry_auth_file: Annotated[
+        str, Variable("REGISTRY_AUTH_FILE", "path of a further auth.json, as Podman reads it")
+    ] = ""
+    runtime_dir: Annotated[
+        str, Variable("XDG_RUNTIME_DIR", "folder of Podman's containers/auth.json")
+    ] = ""
+    config_home: Annotated[
+        str, Variable("XDG_CONFIG_HOME", "folder of another containers/auth.json")
+    ] = "~/.config"
     webhook_port: Annotated[
         int,
         Meta(ge=0, le=65535),
@@ -48,6 +66,20 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
     def docker_folder(self) -> Path:
         """The folder of Docker's configuration."""
         return Path(self.docker_config).expanduser()
+
+    @property
+    def podman_files(self) -> tuple[Path, ...]:
+        """The files in which Podman keeps credentials, in the order in which they are read."""
+        named = (self.registry_auth_file,) if self.registry_auth_file else ()
+        running = f"{self.runtime_dir}/containers" if self.runtime_dir else _podman_folder()
+        folders = (running, f"{self.config_home}/containers")
+        files = (*named, *(f"{folder}/auth.json" for folder in folders))
+        return tuple(Path(file).expanduser() for file in files)
+
+
+def _podman_folder() -> str:
+    """Return the folder that Podman takes where there is no XDG_RUNTIME_DIR, as for a service."""
+    return f"/run/containers/{os.getuid()}"
 
 
 def check(settings: ResolverSettings) -> None:
