@@ -56,7 +56,7 @@ class CredentialFile:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "is no path"
             self._config, self._version = _unreadable(reason), ()
-        if self._config == before:
+        if self._config is before or self._config == before:
             return self._config, False
         _tell(self.name, self._config)
         return self._config, True
