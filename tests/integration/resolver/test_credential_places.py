@@ -161,6 +161,27 @@ async def test_each_organisation_has_its_own_credential(
     assert names == ["a", "b", "anonymous"]
 
 
+async def test_each_organisation_has_its_own_token(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """containers/image#1288: credentials of one user name share no token and no budget."""
+    auth = Auth(
+        scheme=Scheme.BEARER, users=USERS, identity_tokens={"t-a": "a", "t-b": "b"}, private=("*",)
+    )
+    async with SandboxRegistry(auth=auth).serving() as registry:
+        toml = trusting(registry.host)
+        for name in ("a", "b"):
+            registry.push_image(f"org-{name}/app", "1")
+            (tmp_path / name).write_text(f"t-{name}")
+            toml += f'[registry."{registry.host}/org-{name}"]\ntoken_file = "{tmp_path / name}"\n'
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = [
+                await desk.ask(registry.reference(f"org-{name}/app", "1")) for name in ("a", "b")
+            ]
+        assert registry.totals().token_requests == 2
+    assert all(isinstance(answer.outcome, Found) for answer in answers)
+    names = [answer.credential for answer in answers]
+    assert names == ["identity-token (org-a)", "identity-token (org-b)"]
+
+
 @pytest.mark.parametrize(
     "place", ["DOCKER_AUTH_CONFIG", "config.json", "REGISTRY_AUTH_FILE", "auth.json", "config"]
 )

@@ -128,7 +128,7 @@ def test_a_broken_entry_is_told_by_its_key_and_costs_itself_alone(
         (b'"x"', "is a text, not an object"),
         (b'{"a":' * 100_000, "is no JSON that can be read"),
         (b'{"a": NaN}', "is no JSON that can be read"),
-        (b" " * (LARGEST + 1), "is larger than 4 MiB"),
+        (b" " * (LARGEST + 1), "is larger than 1024 KiB"),
         (b'{"auths": 5}', "auths: is a number, not an object"),
         (b'{"credHelpers": ["x"]}', "credHelpers: is a list, not an object"),
         (b'{"credsStore": {"x": "y"}}', "credsStore: is an object, not a text"),

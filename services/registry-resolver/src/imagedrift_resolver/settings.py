@@ -65,7 +65,7 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
     @property
     def docker_folder(self) -> Path:
         """The folder of Docker's configuration."""
-        return Path(self.docker_config).expanduser()
+        return _expanded(self.docker_config)
 
     @property
     def podman_files(self) -> tuple[Path, ...]:
@@ -74,7 +74,15 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
         running = f"{self.runtime_dir}/containers" if self.runtime_dir else _podman_folder()
         folders = (running, f"{self.config_home}/containers")
         files = (*named, *(f"{folder}/auth.json" for folder in folders))
-        return tuple(Path(file).expanduser() for file in files)
+        return tuple(map(_expanded, files))
+
+
+def _expanded(path: str) -> Path:
+    """Put the user's folder in place of `~`; a user without one has no such file."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def _podman_folder() -> str:

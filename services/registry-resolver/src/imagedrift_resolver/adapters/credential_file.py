@@ -1,5 +1,6 @@
 """A place with credentials in Docker's format: text, or a file that is read when it changes."""
 
+import os
 import stat
 import time
 from pathlib import Path
@@ -47,12 +48,13 @@ class CredentialFile:
         self._looked_at = time.monotonic()
         before = self._config
         try:
-            found = self._path.stat()
-            version = (found.st_mtime_ns, found.st_ino, found.st_size)
-            if version != self._version:
-                self._config, self._version = self._parsed(found.st_mode), version
-        except (FileNotFoundError, NotADirectoryError):
-            self._config, self._version = DockerConfig(), ()
+            found = self._stat()
+            version = (found.st_mtime_ns, found.st_ino, found.st_size) if found else ()
+            if found is None:
+                self._config = DockerConfig()
+            elif version != self._version:
+                self._config = self._parsed(found.st_mode)
+            self._version = version
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "is no path"
             self._config, self._version = _unreadable(reason), ()
@@ -60,6 +62,17 @@ class CredentialFile:
             return self._config, False
         _tell(self.name, self._config)
         return self._config, True
+
+    def _stat(self) -> os.stat_result | None:
+        """Look at the file; None where there is none, or in a folder of another user's Podman."""
+        try:
+            return self._path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except PermissionError:
+            if self._is_podman:
+                return None
+            raise
 
     def _parsed(self, mode: int) -> DockerConfig:
         if not stat.S_ISREG(mode):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-LARGEST: Final = 4 * 1024 * 1024
+LARGEST: Final = 1024 * 1024
 _BLANKS: Final = " \t\r\n"
 _MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _KINDS: Final = {bool: "a boolean", int: "a number", float: "a number", str: "a text"}
@@ -22,7 +22,7 @@ class NotAnObject(Exception):
 def read_object(text: bytes) -> Mapping[str, Any]:
     """Read the first value of a text. Raises `NotAnObject`."""
     if len(text) > LARGEST:
-        raise NotAnObject(f"is larger than {LARGEST // 1024 // 1024} MiB")
+        raise NotAnObject(f"is larger than {LARGEST // 1024} KiB")
     if text.startswith(_MARKS):
         raise NotAnObject("begins with a byte-order mark: save it as UTF-8 without one")
     told = text.decode("utf-8", "replace")
