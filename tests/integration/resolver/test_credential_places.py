@@ -1,5 +1,6 @@
 """Places of credentials, broken and whole, through a running resolver: who is shown what."""
 
+import asyncio
 import base64
 import json
 import os
@@ -11,7 +12,8 @@ import pytest
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Denied, Found
-from support.resolver import trusting, working
+from support.resolver import desk as sitting
+from support.resolver import spawn, trusting, working
 
 USERS = {"a": "secret-a", "b": "secret-b", "me": "secret-me"}
 
@@ -196,6 +198,33 @@ async def test_every_place_of_docker_and_podman_is_read(
             answer = await desk.ask(registry.reference("team/app", "1"))
     assert answer.last_digest == pushed.digest
     assert answer.credential == "me"
+
+
+async def test_the_environment_of_a_process_names_the_places(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """docker/cli#6008: DOCKER_AUTH_CONFIG and Podman's file, as the operator sets them."""
+    auth = Auth(scheme=Scheme.BASIC, users=USERS)
+    async with (
+        SandboxRegistry(auth=auth).serving() as first,
+        SandboxRegistry(auth=auth).serving() as second,
+    ):
+        digests = [each.push_image("team/app", "1").digest for each in (first, second)]
+        toml = trusting(first.host, second.host)
+        written(tmp_path / "one", "auth.json", {"auths": {second.host: entry("b")}})
+        environment = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {first.host: entry("a")}})}
+        async with sitting(fresh_nats.url, toml) as at:
+            child = spawn(fresh_nats.url, tmp_path / "one", toml, environment)
+            try:
+                answers = [
+                    await at.ask(each.reference("team/app", "1")) for each in (first, second)
+                ]
+            finally:
+                await asyncio.to_thread(child.stop)
+    assert [answer.last_digest for answer in answers] == digests
+    assert [answer.credential for answer in answers] == ["a", "b"]
+    log = (tmp_path / "one" / "resolver.log").read_text()
+    assert not any(secret in log for secret in USERS.values())
 
 
 async def test_a_broken_place_leaves_the_registry_to_the_next(
