@@ -23,9 +23,6 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
             file="",
         ),
     ] = ""
-    docker_config: Annotated[
-        str, Variable("DOCKER_CONFIG", "folder of Docker's config.json: registry credentials")
-    ] = "~/.docker"
     docker_auth_config: Annotated[
         str,
         Variable(
@@ -34,15 +31,9 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = ""
-    registry_auth_file: Annotated[
-        str, Variable("REGISTRY_AUTH_FILE", "path of a further auth.json, as Podman reads it")
-    ] = ""
-    runtime_dir: Annotated[
-        str, Variable("XDG_RUNTIME_DIR", "folder of Podman's containers/auth.json")
-    ] = ""
-    config_home: Annotated[
-        str, Variable("XDG_CONFIG_HOME", "folder of another containers/auth.json")
-    ] = "~/.config"
+    docker_config: Annotated[
+        str, Variable("DOCKER_CONFIG", "folder of Docker's config.json: registry credentials")
+    ] = "~/.docker"
     webhook_port: Annotated[
         int,
         Meta(ge=0, le=65535),
@@ -61,6 +52,15 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = ""
+    registry_auth_file: Annotated[
+        str, Variable("REGISTRY_AUTH_FILE", "path of a further auth.json, as Podman reads it")
+    ] = ""
+    runtime_dir: Annotated[
+        str, Variable("XDG_RUNTIME_DIR", "folder of Podman's containers/auth.json")
+    ] = ""
+    config_home: Annotated[
+        str, Variable("XDG_CONFIG_HOME", "folder of another containers/auth.json")
+    ] = "~/.config"
 
     @property
     def docker_folder(self) -> Path:

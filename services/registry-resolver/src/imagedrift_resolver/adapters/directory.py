@@ -122,7 +122,7 @@ class Directory:
 
 
 def api_of(registry: str, entry: Registry) -> Url:
-    """Return where a registry answers, or its mirror. Raises `BadUrl`."""
+    """Return where a registry answers. Raises `BadUrl`."""
     host = entry.endpoint.partition("/")[0]
     return parse_url(f"{entry.scheme}://{host or _APIS.get(registry, registry)}")
 
