@@ -8,6 +8,7 @@ import pytest
 from imagedrift_resolver.core.answer import is_registrys_word
 from imagedrift_resolver.core.conversation import Authorise, Manners, Send, fetch, resolve
 from imagedrift_resolver.core.credential import (
+    Anonymous,
     Credential,
     IdentityToken,
     Password,
@@ -161,6 +162,16 @@ def test_nothing_is_blamed_that_was_not_shown() -> None:
     far = moved("https://cdn.example/x")
     outcome, _, _ = ask(ME, lambda s: Reply(403) if s.url.host == "cdn.example" else far)
     assert "cdn.example, to which it redirects, is shown no credential" in outcome.reason
+
+
+@pytest.mark.parametrize("answer", [Reply(403), challenge("Basic"), challenge(BEARER)])
+def test_a_refusal_says_why_there_is_no_credential(answer: Reply) -> None:
+    """A broken configuration is where the operator has to look."""
+    note = "config.json in /root/.docker: is no JSON"
+    conversation = resolve(site(credential=Anonymous(note)), Manners(), "team/app", "1", NOW)
+    outcome, _, _ = play(conversation, lambda _: answer, lambda _: Denied(reason="answered 401"))
+    assert isinstance(outcome, Denied)
+    assert note in outcome.reason
 
 
 def test_a_spare_request_that_is_not_made_is_told_as_limited() -> None:

@@ -17,6 +17,7 @@ import structlog
 from msgspec.structs import replace
 
 from imagedrift_resolver.core import breaker, budget, window
+from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.places import WAIT_S, Places
 from imagedrift_runtime import metrics
@@ -166,7 +167,7 @@ class Gate:
             self._failed(outcome.reason[:200], question if is_error else None)
         elif outcome is not None and not isinstance(outcome, Limited):
             self._breaker = breaker.succeeded(self._breaker)
-            if isinstance(outcome, Found | tuple):
+            if isinstance(outcome, Found | Description):
                 self._prove(question)
         self._places.give_back()
 

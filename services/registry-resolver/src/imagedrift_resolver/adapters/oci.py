@@ -25,7 +25,7 @@ from imagedrift_resolver.core.answer import (
 )
 from imagedrift_resolver.core.conversation import Authorise, Conversation, Manners, Send, resolve
 from imagedrift_resolver.core.credential import Anonymous
-from imagedrift_resolver.core.description import Children, describe
+from imagedrift_resolver.core.description import Children, Description, describe
 from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.site import Site
@@ -64,18 +64,13 @@ class Registries:
 
         return await self._hold(site, gate, question, talk)
 
-    async def describe(self, site: Site, question: Describe, gate: Gate) -> Children | Failure:
-        """Find out what is inside a digest."""
+    async def describe(
+        self, site: Site, question: Describe, known: Children, gate: Gate
+    ) -> Description | Failure:
+        """Find out what is inside a digest, of which the children may be known in part."""
 
-        def talk(manners: Manners) -> Conversation[Children | Failure]:
-            return describe(
-                site,
-                manners,
-                question.repository,
-                question.digest,
-                question.platforms,
-                self._now(),
-            )
+        def talk(manners: Manners) -> Conversation[Description]:
+            return describe(site, manners, question, known, self._now())
 
         return await self._hold(site, gate, question, talk)
 
@@ -124,7 +119,8 @@ class Registries:
             except StopIteration as end:
                 result, learnt = end.value
                 known.manners = known.manners.joined(base, learnt)
-                if answered and isinstance(result, Unreachable):
+                told = result.failure if isinstance(result, Description) else result
+                if answered and isinstance(told, Unreachable):
                     await self._note_error(site, gate, question, answered)
                 return result  # type: ignore[no-any-return]  # a generator's value is untyped
             answered = None

@@ -33,11 +33,12 @@ from imagedrift_resolver.core.site import (
     can_be_answered,
     denial,
     way_in,
+    why_none,
 )
 from imagedrift_resolver.core.steps import Authorise, Conversation, Exchange, Got, Method, Send
 from imagedrift_resolver.core.token import Token, scope_of
 from imagedrift_resolver.core.url import Url
-from imagedrift_schemas.v1 import Failure, Limited, Refused, Unreachable
+from imagedrift_schemas.v1 import Denied, Failure, Limited, Refused, Unreachable
 
 MOST_TOKENS: Final = 3
 FRONT_DOOR: Final = "/v2/"
@@ -114,6 +115,8 @@ def _show(
         token: Token | Failure = yield Authorise(
             grant, trusted, refused, credential, anew=number == MOST_TOKENS
         )
+        if isinstance(token, Denied):
+            return replace(token, reason=f"{token.reason}{why_none(credential)}"), manners
         if not isinstance(token, Token):
             return token, manners
         refused = Secret(f"Bearer {token.value.reveal()}")

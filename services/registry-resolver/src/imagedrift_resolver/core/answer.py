@@ -139,21 +139,21 @@ def answer(
 
 def described(
     question: Describe,
-    children: tuple[Child, ...] | Failure,
+    children: tuple[Child, ...],
+    failure: Failure | None,
     previous: Described | None,
     checked_at: datetime,
     credential: str,
 ) -> Described:
     """Make the description to keep: a failure keeps what was known of the digest before."""
-    found = children if isinstance(children, tuple) else None
     kept = previous.children if previous else ()
     return Described(
         registry=question.registry,
         repository=question.repository,
         digest=question.digest,
         checked_at=checked_at,
-        children=kept if found is None else found,
-        failure=None if isinstance(children, tuple) else children,
+        children=children or kept,
+        failure=failure,
         credential=credential,
     )
 

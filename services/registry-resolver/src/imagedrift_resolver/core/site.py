@@ -192,7 +192,7 @@ def _wants(challenges: tuple[Challenge, ...], credential: Credential) -> str:
     if any(c.scheme == "basic" for c in challenges):
         told = "the registry wants a user name and password"
         if isinstance(credential, Anonymous):
-            return f"{told}: configure a credential for it{_why_none(credential)}"
+            return f"{told}: configure a credential for it{why_none(credential)}"
         return f"{told}; its credential ({credential.name}) is a token, and was not shown"
     schemes = ", ".join(sorted({shown(c.scheme, 20) for c in challenges}))
     if schemes:
@@ -210,10 +210,11 @@ def denial(site: Site, url: Url, *, is_shown: bool) -> str:
             f"the credential that was shown ({credential.name}) is not accepted, or may not read it"
         )
     if isinstance(credential, Anonymous):
-        return f"no credential is configured for it{_why_none(credential)}"
+        return f"no credential is configured for it{why_none(credential)}"
     return f"its credential ({credential.name}) was not shown, as nothing asked for it"
 
 
-def _why_none(credential: Anonymous) -> str:  # noqa: ARG001
+def why_none(credential: Credential) -> str:
     """Return why there is no credential, in parentheses, where that is known."""
-    return ""
+    note = credential.note if isinstance(credential, Anonymous) else ""
+    return f" ({note})" if note else ""
