@@ -131,7 +131,7 @@ async def test_a_registry_that_is_back_is_found_out_by_a_question_that_worked() 
         moment += timedelta(minutes=1)
         refused = await asked.enter("HEAD", "broken")
         if refused is None:
-            asked.errored("broken")
+            asked.health.errored("broken")
             asked.leave(Unreachable(reason="answered 500"), "broken")
         if await asked.enter("HEAD", "good") is None:
             asked.leave(Found(digest="sha256:" + "a" * 64), "good")
@@ -143,10 +143,10 @@ async def test_a_host_without_a_good_answer_need_not_show_that_it_is_well() -> N
     asked = gate(gates(SharedStates()))
     for question in ("a", "b"):
         assert await asked.enter("HEAD", question) is None
-        asked.errored(question)
+        asked.health.errored(question)
         asked.leave(Unreachable(reason="answered 502"), question)
-    assert not asked.doubts("c", is_documented=False)
-    assert asked.doubts("c", is_documented=True)
+    assert not asked.health.doubts("c", is_documented=False)
+    assert asked.health.doubts("c", is_documented=True)
 
 
 async def test_docker_hub_and_a_mirror_of_it_have_gates_of_their_own() -> None:

@@ -8,7 +8,7 @@ that other replicas must know, else with the next reading.
 import asyncio
 import random
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -16,9 +16,10 @@ from typing import Final, Protocol
 import structlog
 from msgspec.structs import replace
 
-from imagedrift_resolver.core import breaker, budget, window
+from imagedrift_resolver.core import budget, window
 from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
+from imagedrift_resolver.host_health import HostHealth
 from imagedrift_resolver.places import WAIT_S, Places
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Failure, Found, Limited, RegistryState, Unreachable
@@ -26,10 +27,8 @@ from imagedrift_schemas.v1 import Failure, Found, Limited, RegistryState, Unreac
 log = structlog.get_logger()
 
 SYNC_S: Final = 1.0
-PROBE_S: Final = 30.0
 BATCH_S: Final = 0.2
 """How much of a pace is promised to one replica at a time."""
-MOST_PROVEN: Final = 4096
 
 
 class States(Protocol):
@@ -72,9 +71,7 @@ class Gate:
         self._lanes = lanes
         self._now = now
         self._window = window.first_window(max_connections)
-        self._breaker = breaker.Breaker()
-        self._proven: OrderedDict[str, None] = OrderedDict()
-        self._errors: set[str] = set()
+        self.health = HostHealth(now)
         self._places = Places(self._room)
         self._synced_at, self._has_synced = float("-inf"), False
         self._syncing = asyncio.Lock()
@@ -92,13 +89,7 @@ class Gate:
             return Limited(reason=f"{self._state.registry} answers too slowly", until=until)
         refused = self._refused(method)  # much may have happened meanwhile
         if refused is None:
-            admitted, self._breaker = breaker.admit(
-                self._breaker,
-                self._now(),
-                PROBE_S,
-                is_proven=not self._proven or question in self._proven,
-            )
-            refused = None if admitted else self._open()
+            refused = self.health.admit(question)
         if refused:
             self._places.give_back()
         return refused
@@ -146,36 +137,15 @@ class Gate:
         elif reply.status < 400:
             self._window = window.after_success(self._window)
 
-    def doubts(self, question: str, *, is_documented: bool) -> bool:
-        """Tell whether the host should show that it is well before an error is held against it.
-
-        It need not where nothing speaks for it: no error document, and no good answer ever.
-        """
-        return (is_documented or bool(self._proven)) and breaker.doubts(self._breaker, question)
-
-    def errored(self, question: str, *, is_well: bool = False) -> None:
-        """Note that the host answered a question with an error, and showed that it is well."""
-        self._errors.add(question)
-        if is_well:
-            self._breaker = breaker.proven_well(self._breaker)
-
     def leave(self, outcome: object, question: str = "") -> None:
         """Give the place back, and tell what became of the question. None: it was given up."""
-        is_error = question in self._errors
-        self._errors.discard(question)
         if isinstance(outcome, Unreachable):
-            self._failed(outcome.reason[:200], question if is_error else None)
-        elif outcome is not None and not isinstance(outcome, Limited):
-            self._breaker = breaker.succeeded(self._breaker)
-            if isinstance(outcome, Found | Description):
-                self._prove(question)
+            self._failed(outcome.reason[:200], question)
+        elif outcome is None or isinstance(outcome, Limited):
+            self.health.gave_up(question)
+        else:
+            self.health.succeeded(question, is_good=isinstance(outcome, Found | Description))
         self._places.give_back()
-
-    def _prove(self, question: str) -> None:
-        self._proven[question] = None
-        self._proven.move_to_end(question)
-        if len(self._proven) > MOST_PROVEN:
-            self._proven.popitem(last=False)
 
     async def flush(self) -> None:
         """Share what was learnt and not shared yet."""
@@ -187,32 +157,16 @@ class Gate:
         return self._window.size if left is None else max(1, min(self._window.size, left))
 
     def _refused(self, method: str) -> Failure | None:
-        if breaker.is_open(self._breaker, self._now()):
-            return self._open()
-        return self._limit(method)
+        return self.health.refusal() or self._limit(method)
 
     def _limit(self, method: str, *, spare: bool = False) -> Limited | None:
         return budget.refusal(self._state, method, self._now(), is_hub=self._is_hub, spare=spare)
 
-    def _open(self) -> Unreachable:
-        until = self._breaker.open_until
-        again = f" before {until:%H:%M:%S} UTC" if until else ""
-        return Unreachable(
-            reason=f"not asked{again}, after {self._breaker.failures} failures in a row; "
-            f"the last: {self._breaker.last_error}"
-        )
-
-    def _failed(self, reason: str, question: str | None) -> None:
-        """Count a failure: no response, or an error that a question was answered with."""
-        was, jitter = self._breaker.open_until, random.random()  # noqa: S311 - no secret
-        if question is None:
-            self._breaker = breaker.failed(self._breaker, self._now(), reason, jitter)
-        else:
-            self._proven.pop(question, None)
-            self._breaker = breaker.errored(self._breaker, question, self._now(), reason, jitter)
+    def _failed(self, reason: str, question: str) -> None:
+        is_opened = self.health.failed(question, reason)
         self._state = replace(self._state, last_error=reason, observed_at=self._now())
         self._dirty = True
-        if self._breaker.open_until != was:
+        if is_opened:
             metrics.circuits.add()
             log.warning("circuit.opened", registry=self._state.registry, error=reason)
             self._places.let_all_in()

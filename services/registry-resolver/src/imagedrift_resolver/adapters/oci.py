@@ -146,18 +146,18 @@ class Registries:
         Its front door tells: a registry that is broken as a whole answers nothing there either.
         """
         key, is_documented = subjects.answer_key(question), has_error_document(reply)
-        if not gate.doubts(key, is_documented=is_documented):
-            gate.errored(key)
+        if not gate.health.doubts(key, is_documented=is_documented):
+            gate.health.errored(key)
             return
         url = replace(site.api, target=FRONT_DOOR)
         step = Send("GET", url, None, ERROR_CAP, site.trusts(url.host), own=True)
         if await gate.before(step.method):
-            gate.errored(key)
+            gate.health.errored(key)
             return
         door = await self._send(step)
         if isinstance(door, Reply):
             await self._learn(gate, step, door)
-        gate.errored(key, is_well=_is_well(door, is_documented))
+        gate.health.errored(key, is_well=_is_well(door, is_documented))
 
     async def _show(self, step: Send) -> Any:
         """Make a request; one that shows a credential only while that does not rest."""
