@@ -306,6 +306,24 @@ async def test_a_wrong_password_is_shown_a_few_times(
     assert 1 <= len(shown) <= 5
 
 
+async def test_repositories_that_refuse_a_good_password_do_not_hold_up_the_others(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """A 401 may mean that this repository is not for it (goharbor/harbor#15805)."""
+
+    def answer(asked: Asked) -> Said:
+        if asked.authorization != BASIC or "private" in asked.path:
+            return wants("Basic")
+        return (200, {}, b"{}") if asked.path == "/v2/" else manifest(DIGEST)
+
+    images = [f"private/app:{n}" for n in range(8)] + [f"open/app:{n}" for n in range(4)]
+    async with scripted(answer) as registry:
+        toml = with_password(tmp_path, registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = await ask_each(desk, registry, *images)
+    assert [type(each.outcome) for each in answers] == [Denied] * 8 + [Found] * 4
+
+
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("broken", [3, 14])
 async def test_broken_images_do_not_stand_in_the_way_of_good_ones(

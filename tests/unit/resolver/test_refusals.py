@@ -100,3 +100,18 @@ async def test_who_waits_for_another_request_does_not_wait_for_ever(
     assert isinstance(await show(counted, Registry(200)), Limited)
     hangs.set()
     assert isinstance(await first, Reply)
+
+
+async def test_a_good_credential_does_not_rest_for_what_is_not_for_it() -> None:
+    """Private repositories say 401 to it, one after the other (goharbor/harbor#15805)."""
+    counted, registry, proofs = Refusals(lambda: NOW), Registry(401), 0
+
+    async def is_known() -> bool:
+        nonlocal proofs
+        proofs += 1
+        return True
+
+    for _ in range(9):
+        got = await counted.show(WHERE, ME, registry, is_known=is_known)
+        assert isinstance(got, Reply)
+    assert proofs == 3

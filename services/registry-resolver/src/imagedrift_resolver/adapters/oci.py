@@ -164,7 +164,25 @@ class Registries:
         if isinstance(step.credential, Anonymous):
             return await self._send(step)
         where = (step.url.origin, "")
-        return await self._refusals.show(where, step.credential, lambda: self._send(step))
+        return await self._refusals.show(
+            where,
+            step.credential,
+            lambda: self._send(step),
+            is_known=lambda: self._is_known(step),
+        )
+
+    async def _is_known(self, step: Send) -> bool:
+        """Tell whether a front door that asks for a credential lets the one of a request in.
+
+        Then it is good, and the repositories that refused it are not for it.
+        """
+        url = replace(step.url, target=FRONT_DOOR)
+        door = replace(step, method="GET", url=url, cap=ERROR_CAP)
+        bare = await self._send(replace(door, authorization=None))
+        if not isinstance(bare, Reply) or bare.status != 401:
+            return False
+        shown = await self._send(door)
+        return isinstance(shown, Reply) and shown.status == 200
 
     async def _learn(self, gate: Gate, step: Send, reply: Reply) -> None:
         """Let the gate learn. Of whom a redirect led to only that its limit is used up."""

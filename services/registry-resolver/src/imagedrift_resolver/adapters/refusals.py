@@ -36,11 +36,15 @@ class Refusals:
         credential: Credential,
         send: Callable[[], Awaitable[Reply | Trouble]],
         refused: frozenset[int] = frozenset({401}),
+        is_known: Callable[[], Awaitable[bool]] | None = None,
     ) -> Shown:
-        """Make a request that shows a credential, unless that rests."""
+        """Make a request that shows a credential, unless that rests.
+
+        `is_known` finds out, before it rests, whether it is good and opens other things.
+        """
         record = self._record(where, credential)
         if record.is_accepted():
-            return self._noted(record, await send(), refused)
+            return await self._noted(record, await send(), refused, is_known)
         try:
             async with asyncio.timeout(TURN_S):
                 await record.turn.acquire()
@@ -51,10 +55,10 @@ class Refusals:
             if refusal.rests(record.standing, time.monotonic()):
                 return Denied(reason=_rest(where, credential, record.standing))
             if not record.is_accepted():
-                return self._noted(record, await send(), refused)
+                return await self._noted(record, await send(), refused, is_known)
         finally:
             record.turn.release()
-        return self._noted(record, await send(), refused)
+        return await self._noted(record, await send(), refused, is_known)
 
     def _record(self, where: Where, credential: Credential) -> "_Record":
         key = (where, credential)
@@ -66,12 +70,19 @@ class Refusals:
         self._records.move_to_end(key)
         return record
 
-    def _noted(
-        self, record: "_Record", got: Reply | Trouble, refused: frozenset[int]
+    async def _noted(
+        self,
+        record: "_Record",
+        got: Reply | Trouble,
+        refused: frozenset[int],
+        is_known: Callable[[], Awaitable[bool]] | None,
     ) -> Reply | Trouble:
         if isinstance(got, Reply):
             if got.status in refused:
                 record.standing = refusal.refused(record.standing, time.monotonic())
+                last = record.standing.refusals == refusal.MOST_REFUSALS
+                if last and is_known and await is_known():
+                    record.standing = refusal.accepted(record.standing)
             elif 200 <= got.status < 400:
                 record.standing = refusal.accepted(record.standing)
         return got
