@@ -105,6 +105,18 @@ class Engine:
         command: Sequence[str] | None = None,
     ) -> str:
         """Create and start a container; its id."""
+        made = self.create(image, name, labels, command)
+        self.call("POST", f"/containers/{name}/start")
+        return made
+
+    def create(
+        self,
+        image: str,
+        name: str,
+        labels: Mapping[str, str] | None = None,
+        command: Sequence[str] | None = None,
+    ) -> str:
+        """Create a container, and leave it at that; its id."""
         body: dict[str, Any] = {
             "Image": image,
             "Labels": dict(labels or {}),
@@ -112,9 +124,7 @@ class Engine:
         }
         if command:
             body["Cmd"] = list(command)
-        made = self.call("POST", f"/containers/create?name={name}", body)
-        self.call("POST", f"/containers/{name}/start")
-        return str(made["Id"])
+        return str(self.call("POST", f"/containers/create?name={name}", body)["Id"])
 
     def stop(self, name: str) -> None:
         """Stop a container at once; it stays."""

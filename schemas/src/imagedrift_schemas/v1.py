@@ -48,6 +48,9 @@ class LocalImage(Struct, frozen=True, kw_only=True):
     """The engine no longer knows under which digest it got the image. Without it, an empty
     `repo_digests` means that the image was never pulled or pushed. Written only where it is true:
     a field that is added later must not change the hash of an unchanged host."""
+    by_digest: bool | UnsetType = UNSET
+    """The containers were made from `tag@digest`: made anew they are the same image. Written only
+    where it is true."""
 
 
 class Host(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 Rules:
 - Only a later answer counts: (epoch, seq) orders them, as two replicas may hold two at once.
 - A conclusive answer (found, missing) ends a failure; a failure keeps what was known (P1).
-- The digest found last is kept when the tag is gone.
+- The digest found last is kept when the tag is gone. A tag that comes back with it goes on with
+  the moment since when it points there; the history has the time in between as a gap.
 """
 
 from datetime import datetime, timedelta
@@ -84,7 +85,7 @@ def history(before: State, after: State) -> Period | None:
 
 
 def _found(state: State, digest: str, at: datetime) -> State:
-    moved = state.remote_digest != digest or state.gone
+    moved = state.remote_digest != digest
     return replace(
         state,
         remote_digest=digest,

@@ -8,10 +8,10 @@ Rules:
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -27,6 +27,9 @@ MOST_TEXT: Final = 4096
 MOST_COUNT: Final = 2**31 - 1
 MOST_SIZE: Final = 2**63 - 1
 MOST_PLATFORM: Final = 200
+MOST_BOOT: Final = 64
+MOST_REASONS: Final = 32
+MOST_REASON: Final = 64
 HASH_LENGTH: Final = len("sha256:") + 64
 
 _images = msgspec.json.Decoder(tuple[LocalImage, ...])
@@ -53,6 +56,8 @@ class Sign(NamedTuple):
     """The hash of its images; None when its engine never told any."""
     interval_s: int
     degraded: str
+    boot: str = ""
+    """The start of the agent that says so."""
 
 
 class Image(Struct, frozen=True):
@@ -65,12 +70,15 @@ class Image(Struct, frozen=True):
 
 
 class ImageKey(Struct, frozen=True):
-    """The identity of a distinct local image."""
+    """The identity of a distinct local image: all that counts for its verdict."""
 
     reference: str
     image_id: str
     repo_digests: tuple[str, ...]
     platform: str
+    manifest_digest: str = ""
+    digest_lost: bool = False
+    by_digest: bool = False
 
 
 def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> Said:
@@ -115,7 +123,22 @@ def sign_of(alive: Alive) -> Sign:
     _check_interval(alive.interval_s)
     if alive.degraded:
         _check_text("degraded", alive.degraded)
-    return Sign(_hash(alive.content) if alive.content else None, alive.interval_s, alive.degraded)
+    content = _hash(alive.content) if alive.content else None
+    return Sign(content, alive.interval_s, alive.degraded, boot_of(alive.boot))
+
+
+def boot_of(text: str) -> str:
+    """Take an agent's name for its start, as far as it can be shown."""
+    return "".join(filter(str.isprintable, text[:MOST_BOOT]))
+
+
+def skipped_of(told: Mapping[str, int]) -> dict[str, int]:
+    """Take what a host left out, bounded: it only informs, so nothing in it refuses the host."""
+    named = (
+        ("".join(filter(str.isprintable, reason[:MOST_REASON])), count)
+        for reason, count in sorted(told.items())[:MOST_REASONS]
+    )
+    return {reason: min(max(count, 0), MOST_COUNT) for reason, count in named if reason}
 
 
 def newest(said: Iterable[Said]) -> list[Said]:
@@ -132,7 +155,8 @@ def about_hash(host: Host) -> bytes:
     """Hash what a host says of itself, in 16 bytes."""
     facts = (host.hostname, host.labels, host.place, host.os, host.arch)
     programs = (host.engine, host.engine_version, host.agent_version)
-    return hashlib.blake2b(_about.encode((facts, programs)), digest_size=16).digest()
+    said = (facts, programs, host.skipped) if host.skipped else (facts, programs)
+    return hashlib.blake2b(_about.encode(said), digest_size=16).digest()
 
 
 def images_of(raw: Raw, keys: "Keys") -> list[Image]:
@@ -165,7 +189,7 @@ class Keys:
     """Identities that were read before: a fleet has few distinct images, and says them often."""
 
     def __init__(self, most: int = 100_000) -> None:
-        self._read: dict[tuple[str, str, tuple[str, ...], str, str], ImageKey] = {}
+        self._read: dict[tuple[Any, ...], ImageKey] = {}
         self._most = most
 
     def of(self, place: int, image: LocalImage) -> ImageKey:
@@ -176,6 +200,8 @@ class Keys:
             image.repo_digests,
             image.platform,
             image.manifest_digest,
+            image.digest_lost,
+            image.by_digest,
         )
         found = self._read.get(said)
         if found is None:
@@ -204,7 +230,15 @@ def _checked(where: str, image: LocalImage) -> ImageKey:
         raise Malformed(f"{where}.size: must be a count of bytes")
     _check_text(f"{where}.platform", image.platform)
     digests = tuple(sorted(set(image.repo_digests)))
-    return ImageKey(reference, image.image_id, digests, image.platform)
+    return ImageKey(
+        reference,
+        image.image_id,
+        digests,
+        image.platform,
+        image.manifest_digest,
+        image.digest_lost is True and not digests,
+        image.by_digest is True,
+    )
 
 
 def _check_containers(place: int, image: LocalImage) -> None:

@@ -114,7 +114,8 @@ class Answers:
         for one in described:
             failure = one.failure
             kind = None if failure is None else str(failure.__struct_config__.tag)
-            children = None if failure else msgspec.json.encode(one.children).decode()
+            read = one.children or not failure
+            children = msgspec.json.encode(one.children).decode() if read else None
             why = None if failure is None else failure.reason or kind
             rows[one.digest] = (one.digest, one.checked_at, children, kind, why)
         again_s = self._policy.freshness_s * DESCRIBE_AGAIN_PERIODS
@@ -179,6 +180,7 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
             repo_digests=tuple(row["repo_digests"]),
             platform=row["platform"],
             manifest_digest=row["manifest_digest"] or "",
+            digest_lost=row["digest_lost"],
         )
         verdict = dictionary.judge_locked(local, ref, inside)
         if (verdict.verdict, verdict.reason) != (row["verdict"], row["reason"]):

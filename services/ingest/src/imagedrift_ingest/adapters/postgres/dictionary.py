@@ -90,7 +90,7 @@ class Dictionary:
         locked = {ref.reference: ref for ref in await lock(connection, references)}
         inside = await read_inside(connection, [ref.state for ref in locked.values()])
         rows = [_comparison(image, locked[image.key.reference], inside) for image in images]
-        await connection.execute(SQL["add_comparisons"], *arguments(rows, 9))
+        await connection.execute(SQL["add_comparisons"], *arguments(rows, 11))
         to_ask = sorted({locked[i.key.reference].ref_id for i in images if i.key.repo_digests})
         await connection.execute(SQL["hurry"], to_ask, self._freshness_s)
         return await _find(connection, [image.key for image in images])
@@ -142,11 +142,8 @@ def local_by_policy(policy: str, **facts: Any) -> Local:
 
 
 async def _find(connection: asyncpg.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, int]:
-    rows = [
-        (place, key.reference, key.image_id, ",".join(key.repo_digests), key.platform)
-        for place, key in enumerate(keys)
-    ]
-    found = await connection.fetch(SQL["find"], *arguments(rows, 5))
+    rows = [(place, key.reference, *_identity(key)) for place, key in enumerate(keys)]
+    found = await connection.fetch(SQL["find"], *arguments(rows, 8))
     return {keys[row["place"]]: row["comparison_id"] for row in found}
 
 
@@ -173,9 +170,16 @@ def _comparison(
         image_id=key.image_id,
         repo_digests=key.repo_digests,
         platform=key.platform,
-        manifest_digest=said.manifest_digest,
+        manifest_digest=key.manifest_digest,
+        digest_lost=key.digest_lost,
     )
     verdict = judge_locked(local, ref, inside)
-    identity = (ref.ref_id, key.image_id, ",".join(key.repo_digests), key.platform)
-    facts = (said.manifest_digest or None, said.size, said.created_at)
-    return (*identity, *facts, verdict.verdict, verdict.reason)
+    facts = (said.size, said.created_at, verdict.verdict, verdict.reason)
+    return (ref.ref_id, *_identity(key), *facts)
+
+
+def _identity(key: ImageKey) -> tuple[Any, ...]:
+    """Lay out what tells an image from others of its reference. Digests are joined by commas."""
+    digests = ",".join(key.repo_digests)
+    told = (key.manifest_digest or None, key.digest_lost, key.by_digest)
+    return (key.image_id, digests, key.platform, *told)

@@ -17,7 +17,7 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
-from imagedrift_ingest.core.inventories import Image, ImageKey, Said
+from imagedrift_ingest.core.inventories import Image, ImageKey, Said, boot_of, skipped_of
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
 
@@ -127,11 +127,12 @@ def _gate(
             one.seen_at,
             one.envelope.interval_s,
             one.envelope.degraded,
+            boot_of(one.envelope.boot),
             len(images[_name(one)]) if _name(one) in images else None,
         )
         for one in said
     ]
-    return (*arguments(rows, 8), epoch)
+    return (*arguments(rows, 9), epoch)
 
 
 def _rows(
@@ -172,6 +173,8 @@ async def _rename(
         about = one.envelope
         labels = msgspec.json.encode(about.labels).decode()
         where = (ids[_name(one)], about.hostname, labels, about.place, about.os, about.arch)
-        rows.append((*where, about.engine, about.engine_version, about.agent_version))
+        programs = (about.engine, about.engine_version, about.agent_version)
+        skipped = msgspec.json.encode(skipped_of(about.skipped)).decode()
+        rows.append((*where, *programs, skipped, one.seen_at))
     if rows:
-        await connection.execute(SQL["describe_hosts"], *arguments(sorted(rows), 9))
+        await connection.execute(SQL["describe_hosts"], *arguments(sorted(rows), 11))

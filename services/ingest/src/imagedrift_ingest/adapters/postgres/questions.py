@@ -82,6 +82,7 @@ class Questions:
                     digest=row["digest"],
                     asked_at=at,
                     platforms=tuple(row["platforms"]),
+                    image_ids=tuple(row["image_ids"]),
                     hosts=row["hosts"],
                 )
                 for row in rows
@@ -90,11 +91,11 @@ class Questions:
         again = at + timedelta(seconds=self._policy.freshness_s * DESCRIBE_AGAIN_PERIODS)
         soon = freshness.due_refused(self._policy, at)
         marks = [
-            (row["digest"], ",".join(row["platforms"]), again if result else soon)
+            (row["digest"], ",".join(row["platforms"]), row["ref_id"], again if result else soon)
             for row, result in zip(rows, results, strict=True)
             if result is not None
         ]
-        await connection.execute(SQL["asked_inside"], at, *arguments(marks, 3))
+        await connection.execute(SQL["asked_inside"], at, *arguments(marks, 4))
         return sum(result is True for result in results)
 
 

@@ -27,12 +27,14 @@ class Signs:
     async def note(self, at: datetime, signs: Mapping[HostName, Sign]) -> None:
         """Note that hosts live. One that is new, or was retired, counts from now on."""
         known = await self._keys.of(signs)
-        alike: dict[tuple[int, str], list[tuple[int, bytes | None]]] = {}
+        alike: dict[tuple[int, str], list[tuple[int, bytes | None, str]]] = {}
         for name, sign in signs.items():
-            alike.setdefault(sign[1:], []).append((known.ids[name], sign.content))
+            row = (known.ids[name], sign.content, sign.boot)
+            alike.setdefault((sign.interval_s, sign.degraded), []).append(row)
         for (interval_s, degraded), rows in sorted(alike.items()):
             # Each in a transaction of its own: rows of several are not in id order together.
-            values = (*arguments(sorted(rows, key=itemgetter(0)), 2), at, interval_s, degraded)
+            ids, contents, boots = arguments(sorted(rows, key=itemgetter(0)), 3)
+            values = (ids, contents, at, interval_s, degraded, boots)
 
             async def work(
                 connection: asyncpg.Connection, values: tuple[Any, ...] = values

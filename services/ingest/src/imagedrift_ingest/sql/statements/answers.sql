@@ -7,10 +7,10 @@ SELECT pg_advisory_xact_lock(hashtextextended(s.digest, 1768780135))
 FROM unnest($1::text[]) AS s (digest)
 
 -- name: describe
--- Keep what is inside a digest. A failure never replaces a description.
+-- Keep what is inside a digest. A failure never replaces a description; both may come together.
 INSERT INTO fleet.descriptions AS d (digest, described_at, children, failure, error, next_ask_at)
 SELECT s.digest, s.described_at, s.children, s.failure, s.error,
-  CASE WHEN s.failure IS NOT NULL THEN s.described_at + make_interval(secs => $6::float8) END
+  s.described_at + make_interval(secs => $6::float8)
 FROM unnest($1::text[], $2::timestamptz[], $3::jsonb[], $4::text[], $5::text[])
   AS s (digest, described_at, children, failure, error)
 ON CONFLICT (digest) DO UPDATE SET
@@ -52,7 +52,7 @@ ON CONFLICT (ref_id, valid_from) DO UPDATE SET digest = excluded.digest, valid_t
 
 -- name: comparisons_of
 -- The comparisons of references whose answer is locked.
-SELECT comparison_id, ref_id, image_id, repo_digests, platform, manifest_digest, verdict, reason
+SELECT comparison_id, ref_id, image_id, repo_digests, platform, manifest_digest, digest_lost, verdict, reason
 FROM fleet.comparisons
 WHERE ref_id = any($1::bigint[])
 ORDER BY comparison_id

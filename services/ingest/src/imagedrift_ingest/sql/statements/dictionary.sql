@@ -3,12 +3,12 @@
 -- name: find
 -- The keys of comparisons that are known. Digests are joined by commas, as arrays of arrays are not.
 SELECT s.place, c.comparison_id
-FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[])
-  AS s (place, reference, image_id, repo_digests, platform)
+FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::boolean[])
+  AS s (place, reference, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest)
 JOIN fleet.image_refs AS r ON r.reference = s.reference
 JOIN fleet.comparisons AS c
-  ON c.ref_id = r.ref_id AND c.image_id = s.image_id
-  AND c.repo_digests = string_to_array(s.repo_digests, ',') AND c.platform = s.platform
+  ON c.ref_id = r.ref_id AND c.identity = fleet.identity_of(
+    s.image_id, string_to_array(s.repo_digests, ','), s.platform, s.manifest_digest, s.digest_lost, s.by_digest)
 
 -- name: add_refs
 -- Make rows for new references. Sorted by the caller, so that two replicas cannot deadlock.
@@ -56,21 +56,26 @@ SELECT digest, children FROM fleet.descriptions WHERE digest = any($1::text[]) A
 -- Make rows for new local images, with the verdict that they are born with. An image that is
 -- outdated at birth has been since its own digest was last replaced.
 INSERT INTO fleet.comparisons (
-  ref_id, image_id, repo_digests, platform, manifest_digest, size_bytes, created_at,
-  verdict, reason, verdict_since
+  ref_id, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest, size_bytes,
+  created_at, verdict, reason, verdict_since
 )
 SELECT
-  s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, s.size_bytes, s.created_at,
-  s.verdict, s.reason,
+  s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest, s.size_bytes,
+  s.created_at, s.verdict, s.reason,
   CASE WHEN s.verdict = 'outdated' THEN coalesce(
     (SELECT max(t.valid_to) FROM fleet.remote_history AS t WHERE t.ref_id = s.ref_id AND t.digest = any(d.digests)),
     (SELECT a.remote_since FROM fleet.answers AS a WHERE a.ref_id = s.ref_id), now())
   ELSE now() END
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::text[], $9::text[])
-  AS s (ref_id, image_id, repo_digests, platform, manifest_digest, size_bytes, created_at, verdict, reason)
+FROM unnest(
+  $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[], $8::bigint[],
+  $9::timestamptz[], $10::text[], $11::text[]
+) AS s (
+  ref_id, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest, size_bytes,
+  created_at, verdict, reason
+)
 CROSS JOIN LATERAL (SELECT string_to_array(s.repo_digests, ',') AS digests) AS d
-ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform
-ON CONFLICT (ref_id, image_id, repo_digests, platform) DO NOTHING
+ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest
+ON CONFLICT (ref_id, identity) DO NOTHING
 
 -- name: hurry
 -- Ask at once about references that got a new image to compare, unless their answer is fresh or

@@ -36,19 +36,20 @@ FROM fleet.generation
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
 -- live. The rows that come back are those accepted: whether it is their first inventory, whether
 -- their images changed, and whether they say something new of themselves. `images` counts those
--- that were read; null where they were not, as nothing changed.
+-- that were read; null where they were not, as nothing changed. Two agents under one host id take
+-- turns: a start that was replaced speaks again.
 WITH locked AS MATERIALIZED (
   SELECT
     st.host_id, st.epoch, st.seq AS old_seq, st.content AS old_content, st.about AS old_about, st.reconciled_at,
-    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images
-  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[])
-    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images)
+    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.boot, s.images
+  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::text[], $9::integer[])
+    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, boot, images)
   JOIN fleet.host_state AS st ON st.host_id = s.host_id
   ORDER BY st.host_id
   FOR NO KEY UPDATE OF st
 )
 UPDATE fleet.host_state AS st SET
-  epoch = $9::bigint,
+  epoch = $10::bigint,
   seq = l.seq,
   content = l.content,
   about = l.about,
@@ -56,13 +57,21 @@ UPDATE fleet.host_state AS st SET
   degraded = l.degraded,
   counts = true,
   behind = false,
+  boot = CASE WHEN l.boot = '' THEN st.boot ELSE l.boot END,
+  boot_before = CASE WHEN l.boot IN ('', st.boot) THEN st.boot_before ELSE st.boot END,
+  boot_returns = CASE
+    WHEN l.boot IN ('', st.boot) THEN st.boot_returns
+    WHEN l.boot = st.boot_before THEN least(st.boot_returns + 1, 1000)
+    ELSE 0
+  END,
+  boot_returned_at = CASE WHEN l.boot <> st.boot AND l.boot = st.boot_before AND l.boot <> '' THEN l.seen_at ELSE st.boot_returned_at END,
   images = coalesce(l.images, st.images),
   last_seen_at = greatest(st.last_seen_at, l.seen_at),
   silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
   changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
   reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
 FROM locked AS l
-WHERE st.host_id = l.host_id AND ($9::bigint, l.seq) > (l.epoch, l.old_seq)
+WHERE st.host_id = l.host_id AND ($10::bigint, l.seq) > (l.epoch, l.old_seq)
 RETURNING
   st.host_id,
   l.old_content IS NULL AS first,
@@ -74,9 +83,11 @@ RETURNING
 UPDATE fleet.hosts AS h SET
   hostname = s.hostname, labels = s.labels, place = s.place, os = s.os, arch = s.arch,
   engine = s.engine, engine_version = s.engine_version, agent_version = s.agent_version,
-  retired_at = NULL
-FROM unnest($1::bigint[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-  AS s (host_id, hostname, labels, place, os, arch, engine, engine_version, agent_version)
+  skipped = s.skipped, retired_at = NULL,
+  hostname_before = CASE WHEN h.hostname <> s.hostname THEN h.hostname ELSE h.hostname_before END,
+  renamed_at = CASE WHEN h.hostname NOT IN ('', s.hostname) THEN s.seen_at ELSE h.renamed_at END
+FROM unnest($1::bigint[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::timestamptz[])
+  AS s (host_id, hostname, labels, place, os, arch, engine, engine_version, agent_version, skipped, seen_at)
 WHERE h.host_id = s.host_id
 
 -- name: reconcile
@@ -138,10 +149,18 @@ UPDATE fleet.host_state AS st SET
   degraded = $5::text,
   counts = true,
   behind = l.content IS NOT NULL AND st.content IS DISTINCT FROM l.content
-    AND coalesce(st.changed_at < $3::timestamptz - interval '10 s', true)
+    AND coalesce(st.changed_at < $3::timestamptz - interval '10 s', true),
+  boot = CASE WHEN l.boot = '' THEN st.boot ELSE l.boot END,
+  boot_before = CASE WHEN l.boot IN ('', st.boot) THEN st.boot_before ELSE st.boot END,
+  boot_returns = CASE
+    WHEN l.boot IN ('', st.boot) THEN st.boot_returns
+    WHEN l.boot = st.boot_before THEN least(st.boot_returns + 1, 1000)
+    ELSE 0
+  END,
+  boot_returned_at = CASE WHEN l.boot <> st.boot AND l.boot = st.boot_before AND l.boot <> '' THEN $3::timestamptz ELSE st.boot_returned_at END
 FROM (
-  SELECT s.host_id, s.content
-  FROM unnest($1::bigint[], $2::bytea[]) AS s (host_id, content)
+  SELECT s.host_id, s.content, s.boot
+  FROM unnest($1::bigint[], $2::bytea[], $6::text[]) AS s (host_id, content, boot)
   ORDER BY s.host_id
 ) AS l
 WHERE st.host_id = l.host_id AND st.last_seen_at < $3::timestamptz

@@ -109,34 +109,60 @@ FROM unnest($1::bigint[], $3::boolean[], $4::timestamptz[]) AS s (ref_id, asked,
 WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 
 -- name: undescribed
--- Digests whose inside would tell whether images are outdated for their platform, once each, of
--- registries that can be asked with GET.
-SELECT
-  a.remote_digest AS digest, min(r.registry) AS registry, min(r.repository) AS repository,
-  array_agg(DISTINCT c.platform) AS platforms, max(a.hosts) AS hosts
-FROM fleet.comparisons AS c
-JOIN fleet.answers AS a ON a.ref_id = c.ref_id
-JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
-LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
-WHERE c.reason = 'digest_differs' AND a.remote_digest IS NOT NULL AND r.policy = 'ask'
-  AND (d.digest IS NULL OR NOT c.platform = any(d.platforms) OR d.next_ask_at <= $1::timestamptz)
-  AND NOT coalesce((
-    SELECT bool_and(greatest(g.blocked_until, g.get_blocked_until, '-infinity') > $1::timestamptz)
-    FROM fleet.registry_states AS g
-    WHERE g.registry = r.registry
-  ), false)
-  AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
-GROUP BY a.remote_digest
-ORDER BY max(a.weight) DESC
+-- Digests whose inside would tell whether images are outdated, once each, of registries that can be
+-- asked with GET. It is asked in the repository of one reference, as its registry and repository
+-- belong together: one whose answer was found, and after a failure another one than before.
+-- `unnamed`: the engine names neither the image's manifest nor an index, so that the configurations
+-- of the children are needed. A description that has them all is never asked for again.
+WITH wanting AS (
+  SELECT
+    a.remote_digest AS digest, r.ref_id, a.weight, a.hosts,
+    a.failure IS NOT NULL OR a.gone AS doubtful,
+    d.failure IS NOT NULL AND d.asked_ref_id IS NOT DISTINCT FROM r.ref_id AS failed_here,
+    c.platform, c.image_id,
+    c.manifest_digest IS NULL AND c.image_id <> ALL (c.repo_digests) AS unnamed
+  FROM fleet.comparisons AS c
+  JOIN fleet.answers AS a ON a.ref_id = c.ref_id
+  JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
+  LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
+  WHERE c.reason IN ('digest_differs', 'digest_lost') AND a.remote_digest IS NOT NULL AND r.policy = 'ask'
+    AND CASE
+      WHEN d.digest IS NULL THEN true
+      WHEN d.failure IS NULL AND d.is_complete THEN false
+      WHEN d.failure IS NULL AND d.children IS NOT NULL
+        AND (c.manifest_digest IS NOT NULL OR c.image_id = ANY (c.repo_digests)) THEN false
+      WHEN d.next_ask_at <= $1::timestamptz THEN true
+      ELSE d.failure IS NULL AND greatest(c.first_seen_at, a.remote_since) > d.asked_at
+    END
+    AND NOT coalesce((
+      SELECT bool_and(greatest(g.blocked_until, g.get_blocked_until, '-infinity') > $1::timestamptz)
+      FROM fleet.registry_states AS g
+      WHERE g.registry = r.registry
+    ), false)
+    AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
+), chosen AS (
+  SELECT
+    digest, max(hosts) AS hosts, max(weight) AS weight,
+    (array_agg(ref_id ORDER BY failed_here, doubtful, weight DESC, ref_id))[1] AS ref_id,
+    coalesce(array_agg(DISTINCT platform) FILTER (WHERE unnamed), '{}') AS platforms,
+    (coalesce(array_agg(DISTINCT image_id) FILTER (WHERE unnamed), '{}'))[:100] AS image_ids
+  FROM wanting
+  GROUP BY digest
+)
+SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.platforms, ch.image_ids
+FROM chosen AS ch
+JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
+ORDER BY ch.weight DESC, ch.digest
 LIMIT $2::integer
 
 -- name: asked_inside
 -- Note that descriptions were asked for.
-INSERT INTO fleet.descriptions AS d (digest, platforms, asked_at, next_ask_at)
-SELECT s.digest, string_to_array(s.platforms, ','), $1::timestamptz, s.next_ask_at
-FROM unnest($2::text[], $3::text[], $4::timestamptz[]) AS s (digest, platforms, next_ask_at)
+INSERT INTO fleet.descriptions AS d (digest, platforms, asked_ref_id, asked_at, next_ask_at)
+SELECT s.digest, string_to_array(s.platforms, ','), s.ref_id, $1::timestamptz, s.next_ask_at
+FROM unnest($2::text[], $3::text[], $4::bigint[], $5::timestamptz[]) AS s (digest, platforms, ref_id, next_ask_at)
 ORDER BY s.digest
 ON CONFLICT (digest) DO UPDATE SET
   platforms = ARRAY(SELECT DISTINCT p FROM unnest(d.platforms || excluded.platforms) AS p ORDER BY p),
+  asked_ref_id = excluded.asked_ref_id,
   asked_at = excluded.asked_at,
   next_ask_at = excluded.next_ask_at
