@@ -113,7 +113,8 @@ async def test_a_sign_of_life_touches_no_index(fleet_dsn: str) -> None:
     try:
         hosts = [row[0] for row in await connection.fetch("SELECT host_id FROM fleet.hosts")]
         contents = [bytes(32)] * len(hosts)
-        await connection.execute(load("hosts")["alive"], hosts, contents, now(), 300, "")
+        boots = ["start"] * len(hosts)
+        await connection.execute(load("hosts")["alive"], hosts, contents, now(), 300, "", boots)
         await connection.execute("SELECT pg_stat_force_next_flush()")
         row = await connection.fetchrow(
             "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'host_state'"
