@@ -15,7 +15,7 @@ Rules:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from msgspec import UNSET, Struct
 
@@ -62,6 +62,8 @@ class _Lists(Struct, frozen=True):
     """What an engine has, and what is known from all of it together."""
 
     images: Mapping[str, Image]
+    ignored: Set[str]
+    """The ids of images that opted out, with all their containers."""
     containers: Sequence[Container]
     engine: EngineTraits
     origins: Origins
@@ -77,8 +79,11 @@ def take_census(
 ) -> Census:
     """List what the host has, in canonical order."""
     skipped: Counter[str] = Counter()
-    known = {image_id(image.id): image for image in images if not _opts_out(_labels(image))}
-    lists = _Lists(known, containers, engine, Origins(images, containers, engine))
+    known = {image_id(image.id): image for image in images}
+    ignored = {own for own, image in known.items() if _opts_out(_labels(image))}
+    known = {own: image for own, image in known.items() if own not in ignored}
+    origins = Origins(images, containers, engine)
+    lists = _Lists(known, ignored, containers, engine, origins)
     entries = _by_tag(known.values(), skipped)
     _add_containers(entries, lists, skipped)
     _add_untagged(entries, known.values(), skipped)
@@ -108,8 +113,9 @@ def _add_containers(entries: _Entries, lists: _Lists, skipped: Counter[str]) -> 
         image = lists.images.get(image_id(container.image_id))
         if image is not None:
             _add_container(entries, container, image, lists, skipped)
-        elif has_image(container) and not _opts_out(container.labels or {}):
-            skipped["image_gone"] += 1  # an image that opts out does so with its containers
+        elif has_image(container) and image_id(container.image_id) not in lists.ignored:
+            if not _opts_out(container.labels or {}):
+                skipped["image_gone"] += 1
 
 
 def _add_container(
