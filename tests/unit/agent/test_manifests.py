@@ -194,7 +194,7 @@ def test_the_index_goes_before_a_configuration_that_is_wrong() -> None:
     ],
 )
 def test_what_an_image_leaves_out_is_the_engines(
-    kernel: str, said: dict[str, str], platform: str
+    kernel: str, said: dict[str, Any], platform: str
 ) -> None:
     """arm/v6 images whose configuration has no variant run on such machines (diun#242)."""
     version = Version(os="linux", arch="arm", api_version="1.41")

@@ -16,7 +16,7 @@ from imagedrift_runtime import metrics
 log = structlog.get_logger()
 
 WORKS_AFTER = timedelta(seconds=30)
-WORKS_WITH_EVENT_AFTER = timedelta(seconds=2)
+WORKS_WITH_EVENT_AFTER = timedelta(seconds=10)
 """How long a stream of events must last to count as one that works: some proxies end it at once."""
 
 

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode
 from msgspec.structs import replace
 
 from imagedrift_agent.adapters.details import Details, Sick
+from imagedrift_agent.adapters.documents import decode, decode_list
 from imagedrift_agent.adapters.http import (
     ANSWER_WITHIN_S,
     Connection,
@@ -27,9 +28,8 @@ from imagedrift_agent.adapters.http import (
     EngineFault,
     NotConnected,
     NotThere,
-    Refused,
 )
-from imagedrift_agent.core import api, decoding, records
+from imagedrift_agent.core import api, records
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.inventory import take_census
 from imagedrift_agent.core.lists import Lists, known_by_list, with_manifests, with_own_digest
@@ -93,7 +93,7 @@ class Engine:
                     if len(rest) > MAX_EVENT:
                         raise EngineFault(f"GET /events: one of more than {MAX_EVENT} bytes")
                     for line in filter(bytes.strip, lines):
-                        yield _decode("/events", line, records.Event)
+                        yield decode("/events", line, records.Event)
         raise EngineFault("the engine ended its stream of events")
 
     async def _pass(self, pool: list[Connection]) -> Survey:
@@ -136,7 +136,7 @@ class Engine:
         target = f"{api.path_prefix(self._version)}/info"
         try:
             within_s = min(INFO_WITHIN_S, self._answer_within_s)
-            self._info = _decode(target, await connection.get(target, within_s), records.Info)
+            self._info = decode(target, await connection.get(target, within_s), records.Info)
         except NotConnected:
             raise
         except EngineFault:
@@ -150,7 +150,7 @@ class Engine:
         images, odd_images = await self._list_images(connection, with_manifests=listed)
         target = f"{api.path_prefix(self._version)}/containers/json?all=1"
         body = await connection.get(target)
-        containers, odd_containers = _decode_list(target, body, records.Container)
+        containers, odd_containers = decode_list(target, body, records.Container)
         return Lists.of(images, odd_images, containers, odd_containers)
 
     async def _list_images(
@@ -158,7 +158,7 @@ class Engine:
     ) -> tuple[list[records.ImageSummary], list[str]]:
         target = f"{api.path_prefix(self._version)}/images/json"
         target += "?manifests=1" if with_manifests else ""
-        return _decode_list(target, await connection.get(target), records.ImageSummary)
+        return decode_list(target, await connection.get(target), records.ImageSummary)
 
     async def _with_references(
         self, details: Details, listed: Sequence[records.Container]
@@ -216,7 +216,7 @@ class Engine:
         self, details: Details, connection: Connection, target: str, kind: type[U]
     ) -> U:
         target = f"{api.path_prefix(self._version)}{target}"
-        return _decode(target, await details.get(connection, target), kind)
+        return decode(target, await details.get(connection, target), kind)
 
     def _unread(self, lists: Lists) -> dict[str, int]:
         """Count what is not reported in full, by reason."""
@@ -231,31 +231,9 @@ class Engine:
 async def _version(connection: Connection) -> records.Version:
     """Ask who answers; an engine that may not say is spoken to in its own newest version."""
     try:
-        return _decode("/version", await connection.get("/version"), records.Version)
+        return decode("/version", await connection.get("/version"), records.Version)
     except (Denied, NotThere):
         return records.Version()
-
-
-def _decode(target: str, body: bytes, kind: type[U]) -> U:
-    try:
-        return decoding.read(body, kind)
-    except decoding.NONSENSE as error:
-        raise _nonsense(target, error) from error
-
-
-def _decode_list(target: str, body: bytes, kind: type[U]) -> tuple[list[U], list[str]]:
-    """Read a list; one of which not even an id makes sense is no list of ours."""
-    try:
-        understood, odd = decoding.read_list(body, kind)
-    except decoding.NONSENSE as error:
-        raise _nonsense(target, error) from error
-    if odd and not understood and not any(odd):
-        raise _nonsense(target, "no element makes sense")
-    return understood, odd
-
-
-def _nonsense(target: str, error: object) -> Refused:
-    return Refused(f"GET {target.partition('?')[0]}: not what an engine says: {error}")
 
 
 def _pairs(labels: Iterable[str]) -> Iterable[tuple[str, str]]:

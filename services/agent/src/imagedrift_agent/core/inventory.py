@@ -113,9 +113,13 @@ def _add_containers(entries: _Entries, lists: _Lists, skipped: Counter[str]) -> 
         image = lists.images.get(image_id(container.image_id))
         if image is not None:
             _add_container(entries, container, image, lists, skipped)
-        elif has_image(container) and image_id(container.image_id) not in lists.ignored:
-            if not _opts_out(container.labels or {}):
-                skipped["image_gone"] += 1
+        elif has_image(container) and not _is_ignored(container, lists):
+            skipped["image_gone"] += 1
+
+
+def _is_ignored(container: Container, lists: _Lists) -> bool:
+    is_with_its_image = image_id(container.image_id) in lists.ignored
+    return is_with_its_image or _opts_out(container.labels or {})
 
 
 def _add_container(
