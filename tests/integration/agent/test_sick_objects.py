@@ -268,3 +268,14 @@ async def test_a_container_made_from_a_folder_costs_no_call(engine: ScriptedEngi
 
     assert survey.census.skipped == {}
     assert not [target for target in engine.asked if "sha256:/" in target or ID_ONLY in target]
+
+
+async def test_a_query_that_is_refused_does_not_cost_the_list(engine: ScriptedEngine) -> None:
+    """Without manifests less is known of the images, but they are known."""
+    engine.answers["/version"] |= {"ApiVersion": "1.47"}
+    engine.answers["/images/json?manifests=1"] = Refusal(403)
+
+    survey = await source_on(engine).take()
+
+    assert len(survey.census.images) == 5
+    assert survey.census.skipped == {}

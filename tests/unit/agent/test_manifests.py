@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagedrift_agent.core.inventory import take_census
 from imagedrift_agent.core.records import (
@@ -18,7 +20,7 @@ from imagedrift_agent.core.records import (
 from imagedrift_agent.core.traits import EngineTraits, traits_of
 from imagedrift_schemas.v1 import LocalImage
 
-INDEX, AMD, ARM, TWIN = (f"sha256:{digit * 64}" for digit in "1234")
+INDEX, AMD, ARM, TWIN, S390 = (f"sha256:{digit * 64}" for digit in "12345")
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 APP = "registry.example.org/app:1"
@@ -118,7 +120,7 @@ def test_of_several_the_engines_own_would_run() -> None:
     [
         ((AMD, TWIN), ENGINE),
         ((AMD, TWIN, ARM), ENGINE),
-        ((ARM, INDEX), ENGINE),
+        ((ARM, S390), ENGINE),
     ],
     ids=["twins", "twins and another", "none of the engine's"],
 )
@@ -126,7 +128,7 @@ def test_where_several_would_do_none_is_guessed(
     offered: tuple[str, ...], engine: EngineTraits
 ) -> None:
     """The digest of a manifest that may not be the one would be taken for an identity."""
-    platforms = {AMD: "linux/amd64", TWIN: "linux/amd64", ARM: "linux/arm64", INDEX: "linux/s390x"}
+    platforms = {AMD: "linux/amd64", TWIN: "linux/amd64", ARM: "linux/arm64", S390: "linux/s390x"}
     here = [manifest(digest, platforms[digest]) for digest in offered]
 
     [(found, _, _)] = listed(image(*here), engine=engine)
@@ -154,10 +156,11 @@ def test_a_manifest_may_name_its_containers() -> None:
     [
         runs(INDEX, media_type=OCI_INDEX),
         runs(INDEX, media_type="application/vnd.docker.distribution.manifest.list.v2+json"),
+        runs(INDEX, media_type=""),
         runs("sha256:short"),
         runs(""),
     ],
-    ids=["an index", "a list", "no digest", "nothing"],
+    ids=["an index", "a list", "the image itself", "no digest", "nothing"],
 )
 def test_what_is_no_manifests_digest_is_not_sent(said: Descriptor) -> None:
     """Neither an index's digest nor nonsense becomes the identity of what runs."""
@@ -235,3 +238,32 @@ def test_the_store_is_known_with_and_without_the_engines_word(
 
     assert found.store == ("containerd" if store else "classic")
     assert found.tells_origins is bool(tells)
+
+
+DIGESTS = st.sampled_from([INDEX, AMD, ARM, TWIN, "sha256:1", ""])
+PLATFORMS = st.sampled_from(["linux/amd64", "linux/arm64", "/", "unknown/unknown", "linux/arm/v6"])
+DESCRIPTORS = st.builds(runs, DIGESTS, PLATFORMS, st.sampled_from([OCI_MANIFEST, OCI_INDEX, ""]))
+MANIFESTS = st.lists(
+    st.builds(manifest, st.sampled_from([AMD, ARM, TWIN]), PLATFORMS, here=st.booleans()),
+    max_size=4,
+    unique_by=lambda each: each.descriptor.digest,
+)
+
+
+@given(MANIFESTS, st.lists(st.none() | DESCRIPTORS, max_size=5), st.randoms())
+def test_whatever_runs_is_listed_once_and_in_one_order(
+    here: list[Manifest], made: list[Descriptor | None], shuffle: Any
+) -> None:
+    """Each container is in one entry, each manifest has one, and no order of answers matters."""
+    containers = [container(f"c{number}", descriptor) for number, descriptor in enumerate(made)]
+    before = listed(image(*here), *containers)
+    shuffle.shuffle(containers)
+
+    after = listed(image(*here), *containers)
+
+    assert after == before
+    names = [name for _, _, of in before for name in of]
+    assert sorted(names) == sorted(f"c{number}" for number in range(len(made)))
+    digests = [digest for digest, _, _ in before]
+    assert len(digests) == len(set(digests))
+    assert set(digests) <= {"", AMD, ARM, TWIN}

@@ -13,7 +13,7 @@ be readable: without them nothing is known of the host.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -28,6 +28,7 @@ from imagedrift_agent.adapters.http import (
     EngineFault,
     NotConnected,
     NotThere,
+    Refused,
 )
 from imagedrift_agent.core import api, records
 from imagedrift_agent.core.address import Address
@@ -146,18 +147,21 @@ class Engine:
 
     async def _read_lists(self, connection: Connection) -> Lists:
         """Read the two lists. Raises `EngineFault`."""
-        listed = api.needs_listed_manifests(self._version)
-        images, odd_images = await self._list_images(connection, with_manifests=listed)
+        images, odd_images = await self._list_images(connection)
         target = f"{api.path_prefix(self._version)}/containers/json?all=1"
         body = await connection.get(target)
         containers, odd_containers = decode_list(target, body, records.Container)
         return Lists.of(images, odd_images, containers, odd_containers)
 
     async def _list_images(
-        self, connection: Connection, *, with_manifests: bool
+        self, connection: Connection
     ) -> tuple[list[records.ImageSummary], list[str]]:
         target = f"{api.path_prefix(self._version)}/images/json"
-        target += "?manifests=1" if with_manifests else ""
+        if api.needs_listed_manifests(self._version):
+            with suppress(Refused):  # it may be the query alone that is refused
+                with_manifests = f"{target}?manifests=1"
+                body = await connection.get(with_manifests)
+                return decode_list(with_manifests, body, records.ImageSummary)
         return decode_list(target, await connection.get(target), records.ImageSummary)
 
     async def _with_references(
@@ -203,11 +207,11 @@ class Engine:
         is_worth_it = bool(sick) and api.can_list_manifests(self._version)
         if not is_worth_it or any(summary.manifests for summary in sick):
             return sick
+        target = f"{api.path_prefix(self._version)}/images/json?manifests=1"
         try:
-            again, _ = await self._list_images(details.connection, with_manifests=True)
-        except NotConnected:
-            raise
-        except EngineFault:
+            body = await details.connection.get(target)
+            again, _ = decode_list(target, body, records.ImageSummary)
+        except Refused:
             return sick
         manifests = {summary.id: summary.manifests for summary in again}
         return [replace(each, manifests=manifests.get(each.id)) for each in sick]

@@ -159,7 +159,7 @@ def _entry(entries: _Entries, reference: ImageReference, image: Image, *, tagged
 def _local_images(entry: _Entry, lists: _Lists) -> Iterator[LocalImage]:
     """List an image once per manifest that its containers were made from."""
     made: dict[str, list[Container]] = {}
-    for container in entry.containers:
+    for container in sorted(entry.containers, key=lambda each: each.id):
         made.setdefault(manifests.manifest_of(container, entry.image), []).append(container)
     if not made:
         made = {manifests.manifest_to_run(entry.image, lists.engine): []}

@@ -33,11 +33,11 @@ _NOTHING: Final = Said()
 def manifest_of(container: Container, image: Image) -> str:
     """Name the manifest that a container was made from; empty where it is not known."""
     own = container.image_manifest_descriptor
-    if own and _is_manifest(own):
+    if own and _is_manifest(own, image):
         return own.digest
     for manifest in image.manifests or ():
         made = manifest.image_data.containers if manifest.image_data else None
-        if container.id in (made or ()) and _is_manifest(manifest.descriptor):
+        if container.id in (made or ()) and _is_manifest(manifest.descriptor, image):
             return manifest.descriptor.digest
     return _only_manifest(image)
 
@@ -69,7 +69,7 @@ def _only_manifest(image: Image) -> str:
     if here:
         return here[0].descriptor.digest if len(here) == 1 else ""
     target = image.descriptor
-    return target.digest if target and target.media_type and _is_manifest(target) else ""
+    return target.digest if target and target.media_type and _is_manifest(target, image) else ""
 
 
 def _native_manifest(image: Image, engine: EngineTraits) -> str:
@@ -91,12 +91,15 @@ def _available(image: Image) -> list[Manifest]:
     return [
         each
         for each in image.manifests or ()
-        if each.kind == "image" and each.available and _is_manifest(each.descriptor)
+        if each.kind == "image" and each.available and _is_manifest(each.descriptor, image)
     ]
 
 
-def _is_manifest(descriptor: Descriptor) -> bool:
-    return is_digest(descriptor.digest) and not is_index(descriptor)
+def _is_manifest(descriptor: Descriptor, image: Image) -> bool:
+    """Tell whether a digest is a manifest's: not the index's that the image itself may be."""
+    target = image.descriptor
+    is_own_index = target is not None and is_index(target) and target.digest == descriptor.digest
+    return is_digest(descriptor.digest) and not (is_own_index or is_index(descriptor))
 
 
 def _said_of(manifest: str, image: Image, containers: Sequence[Container]) -> list[Said]:
