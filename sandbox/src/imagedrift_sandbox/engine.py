@@ -19,6 +19,9 @@ from imagedrift_sandbox.ports import LOOPBACK
 
 Fault = Literal["", "hangs", "nonsense", "fails", "hangs up"]
 
+_EVENTS_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 _VERSIONED = re.compile(r"^/v[0-9.]+(?=/)")
 
 
@@ -28,8 +31,25 @@ class Refusal(NamedTuple):
     status: int
 
 
+class Hanging(NamedTuple):
+    """No answer at all, in place of a document."""
+
+
+class Bytes(NamedTuple):
+    """What is written as it stands, in place of a response; then the connection ends."""
+
+    written: bytes
+
+
+class HeadlessEvents(NamedTuple):
+    """A stream of events that sends nothing before the first one, not even its head."""
+
+
 class ScriptedEngine:
-    """An engine with the answers that a script gives it, by path without the API version."""
+    """An engine with the answers that a script gives it, by path without the API version.
+
+    An answer whose key has a query as well goes before the one for the path alone.
+    """
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -38,6 +58,8 @@ class ScriptedEngine:
         self.fault: Fault = ""
         self.asked: list[str] = []
         """Every target that was asked for, in order, with its API version and query."""
+        self.headless: set[asyncio.StreamWriter] = set()
+        """Those who wait for the head of a stream of events."""
         self.first_asked_at: float | None = None
         """When the first of them was, by `time.perf_counter`."""
         self._listeners: set[asyncio.StreamWriter] = set()
@@ -82,6 +104,10 @@ class ScriptedEngine:
 
     def emit_raw(self, piece: bytes) -> None:
         """Send one chunk of the stream of events."""
+        for writer in self.headless:
+            writer.write(_EVENTS_HEAD)
+            self._listeners.add(writer)
+        self.headless.clear()
         for writer in [each for each in self._listeners if not each.is_closing()]:
             writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
 
@@ -119,6 +145,7 @@ class ScriptedEngine:
             return
         finally:
             self._listeners.discard(writer)
+            self.headless.discard(writer)
             self._writers.discard(writer)
             writer.close()
 
@@ -141,19 +168,29 @@ class ScriptedEngine:
         if path == "/events" and path not in self.answers:
             await self._stream_events(writer)
             return False
-        answer = self.answers.get(path, Refusal(404))
-        if isinstance(answer, Refusal):
-            _send(writer, answer.status, b'{"message":"this is refused"}')
-        else:
-            _send(writer, 200, json.dumps(answer).encode())
+        return await self._answer_by_script(_VERSIONED.sub("", target), path, writer)
+
+    async def _answer_by_script(self, target: str, path: str, writer: asyncio.StreamWriter) -> bool:
+        """Give the answer for a target, or for its path whatever the query is."""
+        match self.answers.get(target, self.answers.get(path, Refusal(404))):
+            case Hanging():
+                await asyncio.Event().wait()
+            case HeadlessEvents():
+                self.headless.add(writer)
+                await asyncio.Event().wait()
+            case Bytes(written):
+                writer.write(written)
+                await writer.drain()
+                return False
+            case Refusal(status):
+                _send(writer, status, b'{"message":"this is refused"}')
+            case document:
+                _send(writer, 200, json.dumps(document).encode())
         await writer.drain()
         return True
 
     async def _stream_events(self, writer: asyncio.StreamWriter) -> None:
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n"
-        )
+        writer.write(_EVENTS_HEAD)
         self._listeners.add(writer)
         with suppress(ConnectionError):
             await writer.drain()

@@ -3,12 +3,14 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.adapters.http import EngineFault
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.children import Child
 from imagedrift_sandbox.engine import ScriptedEngine, populate
@@ -29,9 +31,19 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 async def engine(folder: Path) -> AsyncIterator[ScriptedEngine]:
     """An engine behind the proxy; only the places of the sockets are the test's."""
+    async with behind_proxy(folder) as serving:
+        yield serving
+
+
+@asynccontextmanager
+async def behind_proxy(folder: Path, denied: str = "") -> AsyncIterator[ScriptedEngine]:
+    """Serve an engine behind the proxy, which denies paths of one form more than it does."""
     program = require_program("haproxy", "apt-get install haproxy")
     text = CONFIG.read_text().replace("/var/run/docker.sock", str(folder / "docker.sock"))
     text = text.replace("/run/imagedrift/engine.sock", str(folder / "engine.sock"))
+    if denied:
+        rule = f"  http-request deny if {{ path_reg ^(/v[0-9.]+)?{denied}$ }}\n"
+        text = text.replace("  http-request deny unless", f"{rule}  http-request deny unless")
     (folder / "proxy.cfg").write_text(text.replace(" group imagedrift", ""))
     async with ScriptedEngine.serving(folder / "docker.sock") as serving:
         populate(serving, images=3, containers=2)
@@ -85,3 +97,58 @@ async def test_everything_else_is_denied(
 
     assert await asyncio.to_thread(status) == 403
     assert engine.asked == []
+
+
+DENIED = {
+    "/version": {},
+    "/info": {"info_denied": 1},
+    "/events": {},
+    "/images/[^/]+/json": {"image_unreadable": 3},
+    "/containers/[^/]+/json": {"container_unreadable": 1},
+}
+ID_ONLY = "e" * 64
+
+
+def show_only_an_id(engine: ScriptedEngine) -> None:
+    """Add a container whose reference stands in its details alone."""
+    image = engine.answers["/images/json"][0]
+    engine.answers["/containers/json"].append(
+        {"Id": ID_ONLY, "Names": ["/by-id"], "Image": image["Id"], "ImageID": image["Id"]}
+    )
+    detail = {"Id": ID_ONLY, "Config": {"Image": image["RepoTags"][0]}}
+    engine.answers[f"/containers/{ID_ONLY}/json"] = detail
+
+
+@pytest.mark.parametrize(("denied", "skipped"), DENIED.items(), ids=DENIED.keys())
+async def test_a_call_that_is_denied_costs_what_the_manual_says(
+    folder: Path, denied: str, skipped: dict[str, int]
+) -> None:
+    """The lines of the table in docs/agent.md without which a host is still reported."""
+    async with behind_proxy(folder, denied) as engine:
+        show_only_an_id(engine)
+        source = Engine(lambda: Address(path=str(folder / "engine.sock")))
+
+        survey = await source.take()
+
+    assert len(survey.census.images) == 3
+    assert survey.census.skipped == skipped
+
+
+@pytest.mark.parametrize("denied", ["/images/json", "/containers/json"])
+async def test_a_list_that_is_denied_is_named(folder: Path, denied: str) -> None:
+    """The lines of that table without which nothing is known of the host."""
+    async with behind_proxy(folder, denied):
+        source = Engine(lambda: Address(path=str(folder / "engine.sock")))
+
+        with pytest.raises(EngineFault, match=f"{denied}: 403"):
+            await source.take()
+
+
+def test_the_manual_lists_every_call_that_the_proxy_lets_through() -> None:
+    """What an engine has to allow is one table, and tested line by line."""
+    manual = (CONFIG.parents[2] / "docs/agent.md").read_text()
+    calls = ["/images/json", "/containers/json", *DENIED]
+
+    for call in calls:
+        line = call.replace("[^/]+", "{id}")
+        assert f"| `GET {line}` |" in manual

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from msgspec import UNSET
 
 from imagedrift_agent.adapters.engine import Engine as Source
 from imagedrift_agent.core.address import Address
@@ -12,6 +14,7 @@ from imagedrift_schemas.v1 import Inventory, LocalImage
 from support.agents import RecordingOutlet, running_agent, until
 from support.engine import DockerEngine, DockerRegistry
 from support.engine_api import Engine
+from support.podman import PodmanEngine
 
 pytestmark = pytest.mark.real
 
@@ -104,6 +107,54 @@ async def test_a_reference_with_tag_and_digest_is_followed_by_its_tag(
     [found] = survey.census.images
     assert (found.reference, found.repo_digests) == (f"{app}:2.1", (digest,))
     assert (found.containers, found.tagged) == (("task",), False)
+
+
+async def test_a_running_image_whose_tag_is_removed_is_not_called_local(
+    docker_engine: DockerEngine, docker_registry: DockerRegistry
+) -> None:
+    """`rmi -f` leaves neither tag nor digest of a running image (amayer1983/docksentry#53)."""
+    app = f"{docker_registry.host}/removed/app:1"
+    await asyncio.to_thread(docker_engine.build, app, "one")
+    await asyncio.to_thread(docker_engine.push, app)
+    await asyncio.to_thread(docker_engine.run, app, "web")
+    await asyncio.to_thread(docker_engine.remove_image, app, force=True)
+
+    survey = await Source(lambda: Address(path=str(docker_engine.path))).take()
+
+    [found] = survey.census.images
+    assert (found.reference, found.repo_digests, found.running) == (app, (), 1)
+    assert found.digest_lost is True
+
+
+async def test_what_was_built_and_rebuilt_here_stays_local(docker_engine: DockerEngine) -> None:
+    """Its old image runs on under a name that a registry could have, and that none has."""
+    await asyncio.to_thread(docker_engine.build, "built:1", "one")
+    await asyncio.to_thread(docker_engine.run, "built:1", "web")
+    await asyncio.to_thread(docker_engine.build, "built:1", "two")
+
+    survey = await Source(lambda: Address(path=str(docker_engine.path))).take()
+
+    assert [image.tagged for image in survey.census.images].count(False) == 1
+    assert {image.repo_digests for image in survey.census.images} == {()}
+    assert {image.digest_lost for image in survey.census.images} == {UNSET}
+
+
+async def test_podman_untag_leaves_the_digest_of_the_list(
+    podman_engine: PodmanEngine, docker_registry: DockerRegistry
+) -> None:
+    """It is all that says what runs: its identity, and no proof that a registry knows it."""
+    app = f"{docker_registry.host}/untagged/app:1"
+    await asyncio.to_thread(podman_engine.build, app, "one")
+    digest = await asyncio.to_thread(podman_engine.push, app)
+    await asyncio.to_thread(podman_engine.run, app, "web")
+    path = f"/v4.0.0/libpod/images/{quote(app, safe='')}/untag"
+    await asyncio.to_thread(Engine.call, podman_engine, "POST", path)
+
+    survey = await Source(lambda: Address(path=str(podman_engine.path))).take()
+
+    [found] = survey.census.images
+    assert (found.reference, found.repo_digests, found.running) == (app, (), 1)
+    assert (found.digest_lost, found.manifest_digest) == (True, digest)
 
 
 async def equal(outlet: RecordingOutlet, engine: Engine, when: str) -> Inventory:

@@ -165,3 +165,43 @@ def test_any_services_are_images_or_remarks(services: Any) -> None:
     found = read_compose({"services": services}, {}, "shop")
 
     assert len(found.images) + len(found.remarks) <= len(services)
+
+
+OWN = [
+    f"docker-pullable://registry.example.org/team/app@{D1}",
+    f"registry.example.org/team/app@{D1}",
+    f"registry.example.org/team/app:9@{D1}",
+]
+OTHERS = [
+    f"docker-pullable://docker.io/other/app@{D1}",
+    f"docker.io/other/app@{D1}",
+    f"team/app@{D1}",
+    f"docker://{D1}",
+    "docker-pullable://registry.example.org/team/app:1",
+]
+
+
+@pytest.mark.parametrize("beside", OWN)
+def test_a_digest_of_the_own_repository_is_taken(beside: str) -> None:
+    """Whatever stands before it and beside it in the name."""
+    [image] = read_list(f"registry.example.org/team/app:1 {beside}").images
+
+    assert image.repo_digests == (D1,)
+
+
+@pytest.mark.parametrize("beside", OTHERS)
+def test_a_digest_of_another_repository_is_remarked(beside: str) -> None:
+    """An image with two names is told by either of them (kubernetes/kubernetes#40062)."""
+    found = read_list(f"registry.example.org/team/app:1 {beside}")
+
+    assert found.images == ()
+    [remark] = found.remarks
+    assert remark.startswith("line 1: ")
+
+
+@pytest.mark.parametrize("beside", ["docker.io/library/nginx", "index.docker.io/nginx", "nginx"])
+def test_names_of_one_repository_are_one(beside: str) -> None:
+    """Docker Hub is written in several ways."""
+    [image] = read_list(f"nginx:1 docker-pullable://{beside}@{D1}").images
+
+    assert image.repo_digests == (D1,)

@@ -24,6 +24,8 @@ from imagedrift_runtime import bus, clock, logs, settings
 from imagedrift_schemas import subjects
 
 CONNECT_WITHIN_S: Final = 10.0
+LISTEN_S: Final = 40.0
+LISTEN_AFTER_S: Final = 0.5
 CLOCK_MAY_DIFFER_S: Final = 30.0
 WRONG_STREAM: Final = 10060
 """JetStream's refusal of a message that expects another stream: it let us in so far."""
@@ -85,19 +87,33 @@ async def _source(values: AgentSettings) -> list[Finding]:
         survey = await source.take()
     except (SourceFault, settings.SettingsFault) as error:
         return [Finding("source", False, str(error), _engine_advice(str(error)))]
-    images, skipped = survey.census.images, sum(survey.census.skipped.values())
+    images, skipped = survey.census.images, survey.census.skipped
     running = sum(image.running for image in images)
-    found = f"{len(images)} images, {running} running containers, {skipped} passed over"
+    found = f"{len(images)} images, {running} running containers"
+    found += f", {sum(skipped.values())} not in full"
+    found += f" ({', '.join(sorted(skipped))})" if skipped else ""
     looked = Finding("source", True, f"{survey.engine} {survey.engine_version}: {found}")
     return [looked, await _events(source)]
 
 
 async def _events(source: Source) -> Finding:
+    """Listen for a moment: long enough to see a stream that is refused, or ends at once."""
+    changes = source.changes()
+    has_begun = False
     try:
-        await anext(aiter(source.changes()))
+        async with asyncio.timeout(LISTEN_S) as bound:
+            while await anext(changes) is None:
+                bound.reschedule(asyncio.get_running_loop().time() + LISTEN_AFTER_S)
+                has_begun = True
     except SourceFault as error:
         advice = "let GET /events through: without it a change is seen only once per interval"
+        if has_begun:
+            advice = "let GET /events stay open: a stream that ends at once tells nothing"
         return Finding("events", False, str(error), advice)
+    except TimeoutError:
+        if not has_begun:
+            return Finding("events", False, "GET /events: nobody listens", "see DOCKER_HOST")
+        return Finding("events", True, "listening; nothing happened yet")
     return Finding("events", True, "changes are told as they happen")
 
 

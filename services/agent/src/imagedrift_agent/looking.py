@@ -15,6 +15,10 @@ from imagedrift_runtime import metrics
 
 log = structlog.get_logger()
 
+WORKS_AFTER = timedelta(seconds=30)
+WORKS_WITH_EVENT_AFTER = timedelta(seconds=10)
+"""How long a stream of events must last to count as one that works: some proxies end it at once."""
+
 
 class Watcher:
     """Keeps the ledger equal to what the source has."""
@@ -31,19 +35,34 @@ class Watcher:
         self._heard_something = asyncio.Event()
 
     async def follow(self) -> None:
-        """Listen to the source's events, for ever."""
+        """Listen to the source's events, for ever.
+
+        A stream that ends before it has shown to work is waited for longer each time: to open it
+        costs a look, as anything may have happened before.
+        """
         failures = 0
         while True:
-            try:
-                async for event in self._source.changes():
-                    failures = 0
-                    self._heard(event)
-            except SourceFault as fault:
-                if not failures:
-                    log.info("events.ended", reason=str(fault))
-            self._heard(None)
-            failures += 1
-            await asyncio.sleep(self._back_off_s(failures) * self._world.chance())
+            has_worked = await self._follow_once(is_first=not failures)
+            if has_worked or not failures:
+                self._heard(None)
+            failures = 1 if has_worked else failures + 1
+            chance = 0.5 + 0.5 * self._world.chance()
+            await asyncio.sleep(self._back_off_s(failures) * chance)
+
+    async def _follow_once(self, *, is_first: bool) -> bool:
+        """Listen to one stream until it ends; True when it was one that works."""
+        began, has_told = self._world.steady(), False
+        try:
+            async for event in self._source.changes():
+                has_told = has_told or event is not None
+                self._heard(event)
+        except SourceFault as fault:
+            lasted = self._world.steady() - began
+            has_worked = lasted >= (WORKS_WITH_EVENT_AFTER if has_told else WORKS_AFTER)
+            if is_first or has_worked:
+                log.info("events.ended", reason=str(fault))
+            return has_worked
+        return False
 
     async def look(self) -> None:
         """Look whenever it is due, for ever."""

@@ -3,34 +3,44 @@
 A pass asks for the lists, and for the details of what it has not seen before: an image's are kept
 while the list says the same of it, a container's configured reference for the container's life. So
 a pass over an unchanged host is four calls.
+
+One sick object never hides a host: what cannot be read of an image is told by the list, a container
+of which only an id is known is passed over, and each is counted (`details`). Without `/info` the
+store is known by the images and the host's name from the operating system. Only the two lists must
+be readable: without them nothing is known of the host.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
-import msgspec
+from msgspec.structs import replace
 
+from imagedrift_agent.adapters.details import Details, Sick
+from imagedrift_agent.adapters.documents import decode, decode_list
 from imagedrift_agent.adapters.http import (
     ANSWER_WITHIN_S,
     Connection,
+    Denied,
     EngineFault,
+    NotConnected,
     NotThere,
     Refused,
 )
-from imagedrift_agent.core import records
+from imagedrift_agent.core import api, records
 from imagedrift_agent.core.address import Address
-from imagedrift_agent.core.api import path_prefix, wants_manifests
 from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.lists import Lists, known_by_list, with_manifests, with_own_digest
 from imagedrift_agent.core.survey import Survey
+from imagedrift_agent.core.traits import is_podman, traits_of
 
-T = TypeVar("T")
 U = TypeVar("U")
 
 PASS_WITHIN_S = 120.0
+INFO_WITHIN_S = 10.0
 WORKERS = 4
 MAX_EVENT = 1024 * 1024
 
@@ -44,7 +54,7 @@ EVENTS = {
     ],
 }
 
-_Pool = list[Connection]
+_INFO = "info"
 
 
 class Engine:
@@ -56,9 +66,10 @@ class Engine:
         self._find = find
         self._answer_within_s = answer_within_s
         self._version = records.Version()
-        self._images: dict[records.ImageSummary, records.Image] = {}
-        self._broken: set[records.ImageSummary] = set()
+        self._info: records.Info | None = None
+        self._images: dict[records.SummaryKey, records.Image] = {}
         self._configured: dict[str, str] = {}
+        self._sick_images, self._sick_containers, self._sick_calls = Sick(), Sick(), Sick()
 
     async def take(self) -> Survey:
         """Look at everything. Raises `EngineFault`."""
@@ -72,7 +83,7 @@ class Engine:
     async def changes(self) -> AsyncIterator[records.Event | None]:
         """Follow the engine's events, None first, once it listens. Raises `EngineFault`."""
         async with self._connection() as connection:
-            prefix = path_prefix(await _version(connection))
+            prefix = api.path_prefix(await _version(connection))
             query = urlencode({"filters": json.dumps(EVENTS)})
             rest = b""
             async with aclosing(connection.stream(f"{prefix}/events?{query}")) as chunks:
@@ -83,27 +94,28 @@ class Engine:
                     if len(rest) > MAX_EVENT:
                         raise EngineFault(f"GET /events: one of more than {MAX_EVENT} bytes")
                     for line in filter(bytes.strip, lines):
-                        yield _decode("/events", line, records.Event)
+                        yield decode("/events", line, records.Event)
         raise EngineFault("the engine ended its stream of events")
 
-    async def _pass(self, pool: _Pool) -> Survey:
+    async def _pass(self, pool: list[Connection]) -> Survey:
         version = await _version(pool[0])
         self._forget_if_upgraded(version)
-        prefix = path_prefix(version)
-        info = await _get(pool[0], f"{prefix}/info", records.Info)
-        summaries = await _get(pool[0], f"{prefix}/images/json", list[records.ImageSummary])
-        listed = await _get(pool[0], f"{prefix}/containers/json?all=1", list[records.Container])
-        containers = await self._with_references(pool, prefix, listed)
-        wanted = _wanted(summaries, containers)
-        images = await self._with_details(pool, wanted, by_digest=info.has_containerd_store)
-        census = take_census(images, containers)
-        broken = {"broken": len(self._broken)} if self._broken else {}
+        await self._read_info(pool[0])
+        lists = await self._read_lists(pool[0])
+        details = Details(pool, self._answer_within_s)
+        containers = await self._with_references(details, lists.containers)
+        images = await self._with_details(details, lists.images)
+        if details.engine_is_suspect:
+            await _version(pool[0])  # it may be away: then nothing was wrong with the objects
+        traits = traits_of(version, self._info, images)
+        census = take_census([with_own_digest(i, traits) for i in images], containers, traits)
+        info = self._info or records.Info()
         return Survey(
-            census=msgspec.structs.replace(census, skipped={**census.skipped, **broken}),
-            engine="podman" if _is_podman(version) else "docker",
-            engine_version=version.version,
-            os=version.os,
-            arch=version.arch,
+            census=replace(census, skipped={**census.skipped, **self._unread(lists)}),
+            engine="podman" if is_podman(version) else "docker",
+            engine_version=version.version or info.server_version,
+            os=traits.os or "linux",
+            arch=traits.architecture or "amd64",
             hostname=info.name,
             labels=dict(_pairs(info.labels or ())),
         )
@@ -117,99 +129,115 @@ class Engine:
             self._version = version
             self._images.clear()
 
+    async def _read_info(self, connection: Connection) -> None:
+        """Read what the engine says of itself; what it said last stands when it cannot be read."""
+        self._sick_calls.begin_look([_INFO])
+        if not self._sick_calls.is_due(_INFO):
+            return
+        target = f"{api.path_prefix(self._version)}/info"
+        try:
+            within_s = min(INFO_WITHIN_S, self._answer_within_s)
+            self._info = decode(target, await connection.get(target, within_s), records.Info)
+        except NotConnected:
+            raise
+        except EngineFault:
+            self._sick_calls.failed(_INFO)
+        else:
+            self._sick_calls.recovered(_INFO)
+
+    async def _read_lists(self, connection: Connection) -> Lists:
+        """Read the two lists. Raises `EngineFault`."""
+        images, odd_images = await self._list_images(connection)
+        target = f"{api.path_prefix(self._version)}/containers/json?all=1"
+        body = await connection.get(target)
+        containers, odd_containers = decode_list(target, body, records.Container)
+        return Lists.of(images, odd_images, containers, odd_containers)
+
+    async def _list_images(
+        self, connection: Connection
+    ) -> tuple[list[records.ImageSummary], list[str]]:
+        target = f"{api.path_prefix(self._version)}/images/json"
+        if api.needs_listed_manifests(self._version):
+            with suppress(Refused):  # it may be the query alone that is refused
+                with_manifests = f"{target}?manifests=1"
+                body = await connection.get(with_manifests)
+                return decode_list(with_manifests, body, records.ImageSummary)
+        return decode_list(target, await connection.get(target), records.ImageSummary)
+
     async def _with_references(
-        self, pool: _Pool, prefix: str, listed: list[records.Container]
+        self, details: Details, listed: Sequence[records.Container]
     ) -> list[records.Container]:
         """Read what containers were configured with where the list shows only an id."""
-        hidden = [c.id for c in listed if records.shows_only_an_id(c)]
+        hidden = [c.id for c in listed if records.has_image(c) and records.shows_only_an_id(c)]
         self._configured = {i: self._configured[i] for i in hidden if i in self._configured}
+        unread = [i for i in hidden if i not in self._configured]
 
-        async def detail(connection: Connection, container: str) -> None:
-            target = f"{prefix}/containers/{quote(container, safe='')}/json"
-            found = await _get(connection, target, records.ContainerDetail)
+        async def read(connection: Connection, container: str) -> None:
+            target = f"/containers/{quote(container, safe='')}/json"
+            found = await self._detail(details, connection, target, records.ContainerDetail)
             self._configured[container] = found.config.image
 
-        await _each(pool, [i for i in hidden if i not in self._configured], detail)
-        return [
-            msgspec.structs.replace(c, image=self._configured.get(c.id, c.image)) for c in listed
-        ]
+        await details.each(self._sick_containers, unread, unread, read)
+        known = [c for c in listed if c.id not in self._sick_containers]
+        return [replace(c, image=self._configured.get(c.id, c.image)) for c in known]
 
     async def _with_details(
-        self, pool: _Pool, wanted: list[records.ImageSummary], *, by_digest: bool
+        self, details: Details, listed: Sequence[records.ImageSummary]
     ) -> list[records.Image]:
-        """Read the details of images; those that did not change are known already.
+        """Read the details of images; those that did not change are known already."""
+        wanted = {summary.key: summary for summary in listed}
+        self._images = {key: self._images[key] for key in wanted if key in self._images}
+        unread = [summary for key, summary in wanted.items() if key not in self._images]
+        query = "?manifests=1" if api.wants_manifests(self._version) else ""
 
-        An engine can have one broken image among good ones: that is told by what the list says.
-        """
-        query = "?manifests=1" if wants_manifests(self._version) else ""
-        prefix = path_prefix(self._version)
-        known = self._images.keys() - self._broken
-        self._images = {each: self._images[each] for each in wanted if each in known}
-        self._broken.clear()
+        async def read(connection: Connection, summary: records.ImageSummary) -> None:
+            target = f"/images/{quote(summary.id, safe=':')}/json{query}"
+            found = await self._detail(details, connection, target, records.Image)
+            self._images[summary.key] = replace(found, digest=summary.digest)
 
-        async def detail(connection: Connection, summary: records.ImageSummary) -> None:
-            target = f"{prefix}/images/{quote(summary.id, safe=':')}/json{query}"
-            try:
-                found = await _get(connection, target, records.Image)
-            except NotThere:
-                raise
-            except Refused:
-                self._broken.add(summary)
-                found = records.known_by_list(summary, self._version)
-            digest = records.image_id(found.id) if by_digest else summary.digest
-            self._images[summary] = msgspec.structs.replace(found, digest=digest)
+        await details.each(self._sick_images, unread, [s.key for s in unread], read)
+        sick = [summary for key, summary in wanted.items() if key in self._sick_images]
+        read_ones = [with_manifests(image, wanted[key]) for key, image in self._images.items()]
+        return [*read_ones, *(known_by_list(each) for each in await self._relisted(details, sick))]
 
-        await _each(pool, [each for each in wanted if each not in self._images], detail)
-        return list(self._images.values())
+    async def _relisted(
+        self, details: Details, sick: list[records.ImageSummary]
+    ) -> list[records.ImageSummary]:
+        """Read the manifests of sick images from the list, where it can tell them."""
+        is_worth_it = bool(sick) and api.can_list_manifests(self._version)
+        if not is_worth_it or any(summary.manifests for summary in sick):
+            return sick
+        target = f"{api.path_prefix(self._version)}/images/json?manifests=1"
+        try:
+            body = await details.connection.get(target)
+            again, _ = decode_list(target, body, records.ImageSummary)
+        except Refused:
+            return sick
+        manifests = {summary.id: summary.manifests for summary in again}
+        return [replace(each, manifests=manifests.get(each.id)) for each in sick]
 
+    async def _detail(
+        self, details: Details, connection: Connection, target: str, kind: type[U]
+    ) -> U:
+        target = f"{api.path_prefix(self._version)}{target}"
+        return decode(target, await details.get(connection, target), kind)
 
-async def _each(
-    pool: _Pool, items: list[T], call: Callable[[Connection, T], Awaitable[None]]
-) -> None:
-    """Make a call for every item; one that is not there any more is passed over."""
-    left = iter(items)
-
-    async def work(connection: Connection) -> None:
-        for item in left:
-            with suppress(NotThere):
-                await call(connection, item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for connection in pool[: len(items)]:
-                group.create_task(work(connection))
-    except ExceptionGroup as faults:
-        raise faults.exceptions[0] from None
+    def _unread(self, lists: Lists) -> dict[str, int]:
+        """Count what is not reported in full, by reason."""
+        counted = {
+            "info_denied": len(self._sick_calls),
+            "image_unreadable": lists.odd_images + len(self._sick_images),
+            "container_unreadable": lists.odd_containers + len(self._sick_containers),
+        }
+        return {reason: count for reason, count in counted.items() if count}
 
 
 async def _version(connection: Connection) -> records.Version:
-    return await _get(connection, "/version", records.Version)
-
-
-async def _get(connection: Connection, target: str, kind: type[U]) -> U:
-    return _decode(target, await connection.get(target), kind)
-
-
-def _decode(target: str, body: bytes, kind: type[U]) -> U:
+    """Ask who answers; an engine that may not say is spoken to in its own newest version."""
     try:
-        return records.read(body, kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(
-            f"GET {target.partition('?')[0]}: not what an engine says: {error}"
-        ) from error
-
-
-def _wanted(
-    summaries: list[records.ImageSummary], containers: list[records.Container]
-) -> list[records.ImageSummary]:
-    """The images to look at: those listed, and those that only a container still has."""
-    listed = {records.image_id(summary.id) for summary in summaries}
-    hidden = {records.image_id(c.image_id) for c in containers if c.image_id} - listed
-    return summaries + [records.ImageSummary(id=image) for image in sorted(hidden)]
-
-
-def _is_podman(version: records.Version) -> bool:
-    return any("podman" in part.name.lower() for part in version.components or ())
+        return decode("/version", await connection.get("/version"), records.Version)
+    except (Denied, NotThere):
+        return records.Version()
 
 
 def _pairs(labels: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -3,8 +3,10 @@
 Rules:
 - Every call is bounded in time and in bytes; what goes wrong is one `EngineFault` that says which
   call it was and what the engine did.
-- A connection serves one call at a time and is kept for the next one. Nothing stays open between
-  two passes but the stream of events.
+- A connection serves one call at a time and is kept for the next one, unless the call failed: what
+  comes after that belongs to nobody. Nothing stays open between two passes but the event stream.
+- A stream has no time-out, not even for its head: some engines send none before the first event
+  (containers/podman#23712), and silence is an answer there.
 - Over TCP the kernel asks whether the other end is still there: a machine that lost its power sends
   no end, and the stream of events would be waited for, for ever.
 - A general client would cost a third of this agent's memory, see docs/agent.md.
@@ -25,6 +27,8 @@ from imagedrift_agent.core.survey import SourceFault
 
 CONNECT_WITHIN_S = 5
 ANSWER_WITHIN_S = 30
+HEAD_WITHIN_S = 2.0
+"""After how much silence a stream counts as begun, although it has sent no head."""
 MAX_BODY = 64 * 1024 * 1024
 CHUNK = 64 * 1024
 SILENT_S, ASKED_EVERY_S, ASKED = 30, 10, 3
@@ -35,12 +39,27 @@ class EngineFault(SourceFault):
     """The engine cannot be reached, is too slow, or says what we do not understand."""
 
 
+class NotConnected(EngineFault):
+    """Nobody takes the connection: the engine is away, whatever the call was about."""
+
+
+class Late(EngineFault):
+    """The engine did not answer this call in its time."""
+
+
 class Refused(EngineFault):
     """The engine answered this call with an error, or with what it never says there."""
 
 
+class Denied(Refused):
+    """Whoever stands before the engine does not let this call through."""
+
+
 class NotThere(Refused):
     """The engine knows no such image or container (it went while we were looking)."""
+
+
+_KINDS = {401: Denied, 403: Denied, 404: NotThere, 405: Denied}
 
 
 class Connection:
@@ -59,28 +78,40 @@ class Connection:
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
-    async def get(self, target: str) -> bytes:
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the next call uses a connection that served another one."""
+        return self._writer is not None
+
+    async def get(self, target: str, within_s: float | None = None, at_most: int = 0) -> bytes:
         """Fetch a whole body. Raises `EngineFault`, `NotThere` for a 404."""
-        async with _bounded(target, self._answer_within_s):
-            status = await self._ask(target)
-            body = bytearray()
-            async for chunk in self._body():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise EngineFault(f"GET {target}: more than {MAX_BODY} bytes")
-            self._ready_for_next()
+        try:
+            async with _bounded(target, within_s or self._answer_within_s):
+                await self._send(target)
+                status = await self._head(target)
+                body = await self._whole_body(target, at_most or MAX_BODY)
+                self._ready_for_next()
+        except BaseException:
+            self.close()
+            raise
         if status != 200:
-            raise _refused(target, status, bytes(body))
-        return bytes(body)
+            raise _refused(target, status, body)
+        return body
 
     async def stream(self, target: str) -> AsyncGenerator[bytes, None]:
-        """Follow a body that does not end, chunk by chunk; the first is empty: it has begun."""
-        async with _bounded(target, self._answer_within_s):
-            status = await self._ask(target)
+        """Follow a body that does not end, chunk by chunk; the first is empty: it has begun.
+
+        A head that comes late is told by a second empty chunk.
+        """
+        async with _bounded(target, None):
+            await self._send(target)
+            status = await self._early_head(target)
+            if status is None:
+                yield b""
+                status = await self._head(target)
             if status != 200:
                 raise _refused(target, status, await anext(self._body(), b""))
-        yield b""
-        async with _bounded(target, None):
+            yield b""
             async for chunk in self._body():
                 yield chunk
 
@@ -91,12 +122,15 @@ class Connection:
         self._reader = self._writer = None
         self._h11 = h11.Connection(h11.CLIENT)
 
-    async def _ask(self, target: str) -> int:
-        """Send the request and read the head of the response."""
+    async def _send(self, target: str) -> None:
+        """Send the request."""
         writer = await self._opened()
         headers = [("Host", self._address.host or "localhost"), ("Accept", "application/json")]
         request = h11.Request(method="GET", target=target, headers=headers)
         writer.write((self._h11.send(request) or b"") + (self._h11.send(h11.EndOfMessage()) or b""))
+
+    async def _head(self, target: str) -> int:
+        """Read the head of the response."""
         response = await self._next_event()
         while isinstance(response, h11.InformationalResponse):
             response = await self._next_event()
@@ -104,10 +138,31 @@ class Connection:
             raise EngineFault(f"GET {target}: the engine closed the connection")
         return int(response.status_code)
 
+    async def _early_head(self, target: str) -> int | None:
+        """Read the head if it comes soon; reading goes on later where it stopped."""
+        try:
+            async with asyncio.timeout(HEAD_WITHIN_S) as bound:
+                return await self._head(target)
+        except TimeoutError:
+            if not bound.expired():  # TCP's own
+                raise
+            return None
+
+    async def _whole_body(self, target: str, at_most: int) -> bytes:
+        body = bytearray()
+        async for chunk in self._body():
+            body += chunk
+            if len(body) > at_most:
+                raise EngineFault(f"GET {target}: more than {at_most} bytes")
+        return bytes(body)
+
     async def _opened(self) -> asyncio.StreamWriter:
         if self._writer is None:
-            async with _bounded(f"of {self._address}", CONNECT_WITHIN_S):
-                self._reader, self._writer = await _open(self._address)
+            try:
+                async with _bounded(f"of {self._address}", CONNECT_WITHIN_S):
+                    self._reader, self._writer = await _open(self._address)
+            except EngineFault as fault:
+                raise NotConnected(str(fault)) from fault
         return self._writer
 
     async def _body(self) -> AsyncIterator[bytes]:
@@ -131,7 +186,7 @@ class Connection:
 
 
 def _refused(target: str, status: int, body: bytes) -> Refused:
-    kind = NotThere if status == 404 else Refused
+    kind = _KINDS.get(status, Refused)
     return kind(
         f"GET {target.partition('?')[0]}: {status} {body[:200].decode(errors='replace').strip()}"
     )
@@ -173,7 +228,8 @@ async def _bounded(target: str, seconds: float | None) -> AsyncIterator[None]:
             yield
     except OSError as error:  # of time-outs and TLS as well, whosever they are
         late = isinstance(error, TimeoutError) and not error.strerror
-        why = f"no answer in {seconds} s" if late else error.strerror or error
-        raise EngineFault(f"{call}: {why}") from error
+        if late:
+            raise Late(f"{call}: no answer in {seconds} s") from error
+        raise EngineFault(f"{call}: {error.strerror or error}") from error
     except h11.ProtocolError as error:
         raise EngineFault(f"{call}: broken off, or no HTTP: {error}") from error

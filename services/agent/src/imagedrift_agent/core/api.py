@@ -5,7 +5,10 @@ from typing import Final
 from imagedrift_agent.core.records import Version
 
 NEWEST_WE_READ: Final = (1, 54)
+LISTED_MANIFESTS_SINCE: Final = (1, 47)
 MANIFESTS_SINCE: Final = (1, 48)
+CONTAINERS_MANIFEST_SINCE: Final = (1, 49)
+ORIGINS_SINCE: Final = (1, 53)
 
 
 def path_prefix(version: Version) -> str:
@@ -16,8 +19,22 @@ def path_prefix(version: Version) -> str:
 
 def wants_manifests(version: Version) -> bool:
     """Tell whether the details of an image can list its manifests."""
-    spoken = _spoken(version)
-    return spoken is not None and spoken >= MANIFESTS_SINCE
+    return (_spoken(version) or (0, 0)) >= MANIFESTS_SINCE
+
+
+def can_list_manifests(version: Version) -> bool:
+    """Tell whether the list of images can have their manifests."""
+    return (_spoken(version) or (0, 0)) >= LISTED_MANIFESTS_SINCE
+
+
+def needs_listed_manifests(version: Version) -> bool:
+    """Tell whether only the list of images says which containers were made from a manifest."""
+    return can_list_manifests(version) and (_spoken(version) or ()) < CONTAINERS_MANIFEST_SINCE
+
+
+def tells_origins(version: Version) -> bool:
+    """Tell whether an image's details say where it came from, on a store that knows."""
+    return (_spoken(version) or (0, 0)) >= ORIGINS_SINCE
 
 
 def _spoken(version: Version) -> tuple[int, int] | None:

@@ -14,20 +14,13 @@ from typing import Final
 
 import msgspec
 
-from imagedrift_agent.core import records
 from imagedrift_agent.core.records import Container, Image
+from imagedrift_agent.core.traits import EngineTraits
 from imagedrift_schemas.digest import is_digest
-from imagedrift_schemas.errors import BadPlatform, BadReference
-from imagedrift_schemas.platform import Platform, best
+from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_INDEXES: Final = frozenset(
-    {
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-    }
-)
 _BUILT_HERE: Final = "localhost"
 """Podman's registry of what has none."""
 _PROJECT: Final = "com.docker.compose.project"
@@ -35,36 +28,36 @@ _SERVICE: Final = "com.docker.compose.service"
 _SWARM_SERVICE: Final = "com.docker.swarm.service.name"
 
 
-def digests_of(image: Image, reference: ImageReference) -> set[str]:
+def digests_of(image: Image, reference: ImageReference, engine: EngineTraits) -> set[str]:
     """Collect the digests that the reference's repository knows the image by."""
-    repository = (reference.registry, reference.repository)
-    if reference.registry == _BUILT_HERE or not _counts(image, repository):
+    if is_built_here(reference) or not came_from(image, reference, engine):
         return set()
+    repository = repository_of(reference)
     parsed = map(_with_digest, image.repo_digests or ())
-    return {p.digest for p in parsed if p and (p.registry, p.repository) == repository}
+    return {p.digest for p in parsed if p and repository_of(p) == repository}
 
 
-def forgotten_digest(image: Image, reference: ImageReference, tag_is_known: bool) -> str:
-    """Find the digest of an image whose tag moved away, in a store that forgets it then.
-
-    It counts when the image came from the reference's repository. Without the engine's own word,
-    the image that has the tag now decides: is that one known to the registry, the old one was, too.
-    """
-    if reference.registry == _BUILT_HERE or not is_digest(image.digest):
-        return ""
-    came_from_there = tag_is_known
-    if _says_origin(image):
-        came_from_there = (reference.registry, reference.repository) in _origins(image)
-    return image.digest if came_from_there else ""
+def is_built_here(reference: ImageReference) -> bool:
+    """Tell whether the name is Podman's for what no registry has."""
+    return reference.registry == _BUILT_HERE
 
 
-def platform_of(image: Image) -> str:
-    """Name the platform in normal form; empty parts are taken for the common ones."""
-    try:
-        platform = Platform(image.os or "linux", image.architecture or "amd64", image.variant)
-    except BadPlatform:
-        return "unknown/unknown"
-    return str(platform)
+def tells_origin(image: Image, engine: EngineTraits) -> bool:
+    """Tell whether the engine says where this image came from; then silence is an answer."""
+    said = image.identity
+    return bool(said and (said.pull or said.build)) or (engine.tells_origins and image.is_detailed)
+
+
+def came_from(image: Image, reference: ImageReference, engine: EngineTraits) -> bool:
+    """Tell whether the image may have come from the reference's repository."""
+    if not tells_origin(image, engine):
+        return True
+    return repository_of(reference) in _origins(image)
+
+
+def repository_of(reference: ImageReference) -> tuple[str, str]:
+    """Name a repository in such a way that all spellings of it are equal."""
+    return reference.registry, reference.repository
 
 
 def created_at(image: Image) -> datetime | None:
@@ -78,18 +71,6 @@ def created_at(image: Image) -> datetime | None:
     return created.astimezone(UTC)
 
 
-def manifest_digest(image: Image, containers: Sequence[Container]) -> str:
-    """Name the platform's manifest where the engine knows it: what runs, else what would run."""
-    run = {c.image_manifest_descriptor.digest for c in containers if c.image_manifest_descriptor}
-    if run:
-        return min(run)
-    if image.descriptor is None:
-        return ""
-    if image.descriptor.media_type not in _INDEXES:
-        return image.descriptor.digest
-    return _chosen_manifest(image)
-
-
 def services_of(containers: Sequence[Container]) -> tuple[str, ...]:
     """Name what containers are for: `project/service` of compose, or the service of a Swarm."""
     named = (_service(container.labels or {}) for container in containers)
@@ -101,44 +82,11 @@ def _service(labels: Mapping[str, str]) -> str:
     return "/".join(filter(None, (project, service))) or labels.get(_SWARM_SERVICE, "")
 
 
-def _chosen_manifest(image: Image) -> str:
-    """Choose, from the manifests that are here, the one for the image's platform."""
-    offered: list[tuple[Platform, str]] = []
-    for manifest in image.manifests or ():
-        platform = _platform(manifest)
-        if manifest.kind == "image" and manifest.available and platform:
-            offered.append((platform, manifest.descriptor.digest))
-    try:
-        wanted = Platform.parse(platform_of(image))
-    except BadPlatform:
-        return ""
-    index = best(wanted, [platform for platform, _ in offered])
-    return "" if index is None else offered[index][1]
-
-
-def _platform(manifest: records.Manifest) -> Platform | None:
-    said = manifest.image_data.platform if manifest.image_data else None
-    said = said or manifest.descriptor.platform
-    try:
-        return Platform(said.os, said.architecture, said.variant) if said else None
-    except BadPlatform:
-        return None
-
-
-def _counts(image: Image, repository: tuple[str, str]) -> bool:
-    """Tell whether a digest under this repository means that its registry knows the image."""
-    return not _says_origin(image) or repository in _origins(image)
-
-
-def _says_origin(image: Image) -> bool:
-    return bool(image.identity and (image.identity.pull or image.identity.build))
-
-
 def _origins(image: Image) -> set[tuple[str, str]]:
     """Collect the repositories that the engine pulled the image from, or pushed it to."""
     pulled = (image.identity.pull if image.identity else None) or ()
     parsed = (_parsed(each.repository) for each in pulled)
-    return {(p.registry, p.repository) for p in parsed if p}
+    return {repository_of(p) for p in parsed if p}
 
 
 def _with_digest(text: str) -> ImageReference | None:

@@ -4,23 +4,25 @@ Rules:
 - An image is listed once per name that it has, and once per reference that a container of it was
   configured with, when that is another one: then its tag has moved on and `tagged` is false.
 - Its `repo_digests` are those of its digests that belong to the repository of the name; all names
-  of Docker Hub are one. None: the image is local. A set, as a pull of an index that moved without
-  a change for this platform adds a second digest to the same image.
+  of Docker Hub are one. None: `origins` tells a local image from one whose digest is lost. A set,
+  as a pull of an index that moved without a change for this platform adds a second digest.
+- On a store with several platforms per image it is listed once per manifest that its containers
+  were made from; without containers once, by the manifest that would run (`manifests`).
 - `repo:tag@digest` (Swarm) is followed as `repo:tag`; its digest joins the set.
 - An image with a digest but no tag in a repository is listed as `repo@digest`, unless a container
   already says what it is called there.
-- The containerd image store gives local builds a digest, too. Where the engine says what it pulled
-  or pushed (`Identity`), only such repositories count; an older one is taken at its word.
 - What has no usable name is passed over and counted by reason; nothing here raises for it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
-from imagedrift_agent.core import facts
-from imagedrift_agent.core.records import Container, Image, image_id, is_prefix_of_id
+from imagedrift_agent.core import facts, manifests
+from imagedrift_agent.core.origins import Origins, forgotten_manifest
+from imagedrift_agent.core.records import Container, Image, has_image, image_id, is_prefix_of_id
+from imagedrift_agent.core.traits import EngineTraits
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import LocalImage
@@ -53,23 +55,45 @@ class _Entry:
 
     @property
     def repository(self) -> tuple[str, str]:
-        return _repository(self.reference)
+        return facts.repository_of(self.reference)
 
 
-def take_census(images: Sequence[Image], containers: Sequence[Container]) -> Census:
-    """List what the host has, in canonical order."""
-    skipped: Counter[str] = Counter()
-    known = {image_id(image.id): image for image in images if not _opts_out(_labels(image))}
-    entries = _by_tag(known.values(), skipped)
-    _add_containers(entries, known, containers, skipped)
-    _add_untagged(entries, known.values(), skipped)
-    kept = [entry for entry in entries.values() if entry.containers or not entry.opted_out]
-    with_digests = {e.reference.canonical for e in kept if e.tagged and _digests(e)}
-    listed = [_local_image(entry, entry.reference.canonical in with_digests) for entry in kept]
-    return Census(tuple(sorted(listed, key=lambda i: (i.reference, i.image_id))), dict(skipped))
+class _Lists(Struct, frozen=True):
+    """What an engine has, and what is known from all of it together."""
+
+    images: Mapping[str, Image]
+    ignored: Set[str]
+    """The ids of images that opted out, with all their containers."""
+    containers: Sequence[Container]
+    engine: EngineTraits
+    origins: Origins
 
 
 _Entries = dict[tuple[str, str], _Entry]
+
+
+def take_census(
+    images: Sequence[Image],
+    containers: Sequence[Container],
+    engine: EngineTraits = EngineTraits(),  # noqa: B008 - frozen
+) -> Census:
+    """List what the host has, in canonical order."""
+    skipped: Counter[str] = Counter()
+    known = {image_id(image.id): image for image in images}
+    ignored = {own for own, image in known.items() if _opts_out(_labels(image))}
+    known = {own: image for own, image in known.items() if own not in ignored}
+    origins = Origins(images, containers, engine)
+    lists = _Lists(known, ignored, containers, engine, origins)
+    entries = _by_tag(known.values(), skipped)
+    _add_containers(entries, lists, skipped)
+    _add_untagged(entries, known.values(), skipped)
+    kept = [entry for entry in entries.values() if entry.containers or not entry.opted_out]
+    listed = [image for entry in kept for image in _local_images(entry, lists)]
+    return Census(tuple(sorted(listed, key=_order)), dict(skipped))
+
+
+def _order(image: LocalImage) -> tuple[str, ...]:
+    return image.reference, image.image_id, image.manifest_digest, image.platform
 
 
 def _by_tag(images: Iterable[Image], skipped: Counter[str]) -> _Entries:
@@ -83,28 +107,34 @@ def _by_tag(images: Iterable[Image], skipped: Counter[str]) -> _Entries:
     return entries
 
 
-def _add_containers(
-    entries: _Entries,
-    known: Mapping[str, Image],
-    containers: Sequence[Container],
-    skipped: Counter[str],
-) -> None:
+def _add_containers(entries: _Entries, lists: _Lists, skipped: Counter[str]) -> None:
     """Put every container under the reference that it was configured with."""
-    for container in containers:
-        image = known.get(image_id(container.image_id))
-        if image is None and _opts_out(container.labels or {}):
-            continue  # its image may have opted out with it
-        if image is None:
+    for container in lists.containers:
+        image = lists.images.get(image_id(container.image_id))
+        if image is not None:
+            _add_container(entries, container, image, lists, skipped)
+        elif has_image(container) and not _is_ignored(container, lists):
             skipped["image_gone"] += 1
-        elif _is_known_by_id(container, image):
-            skipped["container_by_id"] += 1
-        elif reference := _parse(container.image, skipped):
-            tagged = reference.is_pinned and reference.digest in facts.digests_of(image, reference)
-            entry = _entry(entries, reference, image, tagged=tagged)
-            if _opts_out(container.labels or {}):
-                entry.opted_out = True
-            else:
-                entry.containers.append(container)
+
+
+def _is_ignored(container: Container, lists: _Lists) -> bool:
+    is_with_its_image = image_id(container.image_id) in lists.ignored
+    return is_with_its_image or _opts_out(container.labels or {})
+
+
+def _add_container(
+    entries: _Entries, container: Container, image: Image, lists: _Lists, skipped: Counter[str]
+) -> None:
+    if _is_known_by_id(container, image, lists.origins):
+        skipped["container_by_id"] += 1
+    elif reference := _parse(container.image, skipped):
+        digests = facts.digests_of(image, reference, lists.engine)
+        tagged = reference.is_pinned and reference.digest in digests
+        entry = _entry(entries, reference, image, tagged=tagged)
+        if _opts_out(container.labels or {}):
+            entry.opted_out = True
+        else:
+            entry.containers.append(container)
 
 
 def _add_untagged(entries: _Entries, images: Iterable[Image], skipped: Counter[str]) -> None:
@@ -113,7 +143,7 @@ def _add_untagged(entries: _Entries, images: Iterable[Image], skipped: Counter[s
     for image in images:
         for name in image.repo_digests or ():
             reference = _parse(name, skipped)
-            if reference and (image_id(image.id), _repository(reference)) not in named:
+            if reference and (image_id(image.id), facts.repository_of(reference)) not in named:
                 _entry(entries, reference, image, tagged=True)
 
 
@@ -126,27 +156,38 @@ def _entry(entries: _Entries, reference: ImageReference, image: Image, *, tagged
     return entry
 
 
-def _local_image(entry: _Entry, tag_is_known: bool) -> LocalImage:
-    digests = _digests(entry)
-    if not (digests or entry.tagged):
-        digests = {facts.forgotten_digest(entry.image, entry.reference, tag_is_known)} - {""}
+def _local_images(entry: _Entry, lists: _Lists) -> Iterator[LocalImage]:
+    """List an image once per manifest that its containers were made from."""
+    made: dict[str, list[Container]] = {}
+    for container in sorted(entry.containers, key=lambda each: each.id):
+        made.setdefault(manifests.manifest_of(container, entry.image), []).append(container)
+    if not made:
+        made = {manifests.manifest_to_run(entry.image, lists.engine): []}
+    for manifest, containers in made.items():
+        yield _local_image(entry, manifest, containers, lists)
+
+
+def _local_image(
+    entry: _Entry, manifest: str, containers: Sequence[Container], lists: _Lists
+) -> LocalImage:
+    image, engine = entry.image, lists.engine
+    known = lists.origins.known(image, entry.reference, tagged=entry.tagged)
+    digests = known.digests | entry.digests
+    is_lost = known.are_lost and not digests
     return LocalImage(
         reference=entry.reference.canonical,
-        image_id=image_id(entry.image.id),
+        image_id=image_id(image.id),
         repo_digests=tuple(sorted(digests)),
-        platform=facts.platform_of(entry.image),
+        platform=manifests.platform_of(image, engine, manifest, containers),
         tagged=entry.tagged,
-        size=min(max(entry.image.size, 0), MAX_SIZE),
-        created_at=facts.created_at(entry.image),
-        containers=tuple(sorted(_name(container) for container in entry.containers)),
-        running=sum(container.state in RUNNING for container in entry.containers),
-        manifest_digest=facts.manifest_digest(entry.image, entry.containers),
-        services=facts.services_of(entry.containers),
+        size=min(max(image.size, 0), MAX_SIZE),
+        created_at=facts.created_at(image),
+        containers=tuple(sorted(_name(container) for container in containers)),
+        running=sum(container.state in RUNNING for container in containers),
+        manifest_digest=manifest or (forgotten_manifest(image, engine) if is_lost else ""),
+        services=facts.services_of(containers),
+        digest_lost=True if is_lost else UNSET,
     )
-
-
-def _digests(entry: _Entry) -> set[str]:
-    return entry.digests | facts.digests_of(entry.image, entry.reference)
 
 
 def _parse(name: str, skipped: Counter[str]) -> ImageReference | None:
@@ -160,14 +201,12 @@ def _parse(name: str, skipped: Counter[str]) -> ImageReference | None:
         return None
 
 
-def _is_known_by_id(container: Container, image: Image) -> bool:
-    """Tell whether the container was made from an id: such text may read as a name as well."""
-    by_id = is_prefix_of_id(container.image, image.id)
-    return by_id and f"{container.image}:latest" not in (image.repo_tags or ())
+def _is_known_by_id(container: Container, image: Image, origins: Origins) -> bool:
+    """Tell whether the container was made from an id: such text may read as a name as well.
 
-
-def _repository(reference: ImageReference) -> tuple[str, str]:
-    return reference.registry, reference.repository
+    An engine looks for a name before it looks for the start of an id.
+    """
+    return is_prefix_of_id(container.image, image.id) and not origins.is_a_tag(container.image)
 
 
 def _name(container: Container) -> str:

@@ -1,6 +1,7 @@
 """Images that a file lists, for hosts without an engine's socket and for pipelines.
 
     list        one image a line:  reference[@digest] [digest or repo@digest] [platform]
+                the repository beside a digest is the reference's own, in any spelling
                 blank lines, and all after a `#` that begins a word, are passed over
     compose     a compose file: every service's `image`
 
@@ -87,12 +88,32 @@ def _from_line(words: list[str]) -> LocalImage:
     reference = ImageReference.parse(words[0])
     digest, platform = reference.digest, ""
     for word in words[1:]:
-        *_, last = word.split("@")  # `docker-pullable://repo@digest` is how Kubernetes says it
-        if is_digest(last):
-            digest = last
+        *_, last = word.split("@")
+        if is_digest(last) or "://" in word:
+            digest = _own_digest(word, reference)
         else:
             platform = str(Platform.parse(word))
     return _image(reference, digest, platform)
+
+
+def _own_digest(word: str, reference: ImageReference) -> str:
+    """Read a digest, bare or as Kubernetes says it: `docker-pullable://repository@digest`.
+
+    An image that has two names is told by either of them (kubernetes/kubernetes#40062): a digest
+    of another repository says nothing of this one. One without a repository is an image's id there.
+    """
+    scheme, _, name = word.rpartition("://")
+    if is_digest(name):
+        if scheme:
+            raise Unreadable(f"{scheme}://: an image's id, and no digest of {reference.canonical}")
+        return name
+    named = ImageReference.parse(name)
+    if (named.registry, named.repository) != (reference.registry, reference.repository):
+        other = f"{named.registry}/{named.repository}"
+        raise Unreadable(f"{reference.canonical}: the digest beside it is of {other}")
+    if not is_digest(named.digest):
+        raise Unreadable(f"{reference.canonical}: no digest in what stands beside it")
+    return named.digest
 
 
 def _from_service(

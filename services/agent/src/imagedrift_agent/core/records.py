@@ -1,16 +1,13 @@
 """What an engine says: the few fields of its API that we read, by the API's own names.
 
-Decoded strictly by type and leniently otherwise: unknown fields are passed over, and a field that
-some engine or version does not have, or has as null, is empty here (`read`). Every type is of the
+Decoded strictly by type and leniently otherwise (`decoding`): unknown fields are passed over, and a
+field that some engine or version does not have, or has as null, is empty here. Every type is of the
 Docker Engine API, which Podman speaks as well.
 """
 
-from typing import Any, TypeVar
+from typing import TypeAlias
 
-import msgspec
 from msgspec import Struct, field
-
-T = TypeVar("T")
 
 _CONTAINERD_STORE = "io.containerd.snapshotter.v1"
 
@@ -20,8 +17,8 @@ class Version(Struct, frozen=True, rename="pascal"):
 
     version: str = ""
     api_version: str = ""
-    os: str = "linux"
-    arch: str = "amd64"
+    os: str = ""
+    arch: str = ""
     components: list["Component"] | None = None
 
 
@@ -37,21 +34,15 @@ class Info(Struct, frozen=True, rename="pascal"):
     name: str = ""
     labels: list[str] | None = None
     driver_status: list[list[str]] | None = None
+    server_version: str = ""
+    os_type: str = field(default="", name="OSType")
+    architecture: str = ""
+    """As the kernel names it, such as `armv6l`: more than `Arch` of `/version` says."""
 
     @property
     def has_containerd_store(self) -> bool:
         """Tell whether images are kept in containerd's store, by id as the digest pulled."""
         return any(_CONTAINERD_STORE in row for row in self.driver_status or ())
-
-
-class ImageSummary(Struct, frozen=True, rename="pascal"):
-    """One element of `GET /images/json`. Hashable: as long as it is the same, so is the image."""
-
-    id: str
-    repo_tags: tuple[str, ...] | None = None
-    repo_digests: tuple[str, ...] | None = None
-    digest: str = ""
-    """Podman's: the digest that the image has without any name."""
 
 
 class Platform(Struct, frozen=True):
@@ -74,6 +65,8 @@ class ImageData(Struct, frozen=True, rename="pascal"):
     """What is known of a manifest that is an image."""
 
     platform: Platform | None = None
+    containers: list[str] | None = None
+    """The ids of the containers that were made from it."""
 
 
 class Manifest(Struct, frozen=True, rename="pascal"):
@@ -83,6 +76,31 @@ class Manifest(Struct, frozen=True, rename="pascal"):
     kind: str = ""
     available: bool = False
     image_data: ImageData | None = None
+
+
+SummaryKey: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...], str, int, int]
+
+
+class ImageSummary(Struct, frozen=True, rename="pascal"):
+    """One element of `GET /images/json`."""
+
+    id: str
+    repo_tags: tuple[str, ...] | None = None
+    repo_digests: tuple[str, ...] | None = None
+    created: int = 0
+    size: int = 0
+    labels: dict[str, str] | None = None
+    digest: str = ""
+    """Podman's: the digest that the image has without any name."""
+    descriptor: Descriptor | None = None
+    manifests: list[Manifest] | None = None
+    """Told only when asked for (API 1.47, containerd image store)."""
+
+    @property
+    def key(self) -> SummaryKey:
+        """What changes whenever the details do: a further platform changes the size."""
+        names = (self.repo_tags or (), self.repo_digests or ())
+        return (self.id, *names, self.digest, self.size, self.created)
 
 
 class PulledFrom(Struct, frozen=True, rename="pascal"):
@@ -122,6 +140,8 @@ class Image(Struct, frozen=True, rename="pascal"):
     manifests: list[Manifest] | None = None
     digest: str = ""
     """What the image is known by without any name; the classic store has none. Put in by us."""
+    is_detailed: bool = True
+    """False when only the list of images says something of it. Put in by us."""
 
 
 class Container(Struct, frozen=True, rename="pascal"):
@@ -167,42 +187,14 @@ class Event(Struct, frozen=True, rename="pascal"):
     actor: Actor | None = None
 
 
-def read(body: bytes, kind: type[T]) -> T:
-    """Decode a body. Raises `msgspec.DecodeError`.
-
-    Which fields may be null differs from engine to engine, so where one stands in the way all are
-    taken out, and count as missing.
-    """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError:
-        return msgspec.convert(_without_nulls(msgspec.json.decode(body)), type=kind)
-
-
-def _without_nulls(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-        case list():
-            return [_without_nulls(each) for each in value if each is not None]
-        case _:
-            return value
-
-
-def known_by_list(summary: ImageSummary, engine: Version) -> Image:
-    """Make up the details of an image that the engine cannot tell: it was made for the engine."""
-    return Image(
-        id=summary.id,
-        repo_tags=list(summary.repo_tags or ()),
-        repo_digests=list(summary.repo_digests or ()),
-        os=engine.os,
-        architecture=engine.arch,
-    )
-
-
 def image_id(text: str) -> str:
     """Give an image's id its algorithm, which Podman leaves out."""
     return text if ":" in text or not text else f"sha256:{text}"
+
+
+def has_image(container: Container) -> bool:
+    """Tell whether the container was made from an image: Podman makes some from a folder."""
+    return bool(container.image_id.removeprefix("sha256:"))
 
 
 def shows_only_an_id(container: Container) -> bool:

@@ -45,6 +45,7 @@ def inventory(about: About, survey: Survey, now: datetime) -> Inventory:
         taken_at=now,
         interval_s=about.interval_s,
         content=content_hash(images),
+        skipped=dict(survey.census.skipped),
         images=images,
     )
 
