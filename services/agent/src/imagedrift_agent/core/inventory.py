@@ -8,7 +8,8 @@ Rules:
   as a pull of an index that moved without a change for this platform adds a second digest.
 - On a store with several platforms per image it is listed once per manifest that its containers
   were made from; without containers once, by the manifest that would run (`manifests`).
-- `repo:tag@digest` (Swarm) is followed as `repo:tag`; its digest joins the set.
+- `repo:tag@digest` (Swarm) is followed as `repo:tag`; its digest joins the set. Its containers are
+  listed apart (`by_digest`), as making them anew gives the same image.
 - An image with a digest but no tag in a repository is listed as `repo@digest`, unless a container
   already says what it is called there.
 - What has no usable name is passed over and counted by reason; nothing here raises for it.
@@ -93,7 +94,8 @@ def take_census(
 
 
 def _order(image: LocalImage) -> tuple[str, ...]:
-    return image.reference, image.image_id, image.manifest_digest, image.platform
+    by_digest = "tag@digest" if image.by_digest is True else ""
+    return image.reference, image.image_id, image.manifest_digest, image.platform, by_digest
 
 
 def _by_tag(images: Iterable[Image], skipped: Counter[str]) -> _Entries:
@@ -157,18 +159,29 @@ def _entry(entries: _Entries, reference: ImageReference, image: Image, *, tagged
 
 
 def _local_images(entry: _Entry, lists: _Lists) -> Iterator[LocalImage]:
-    """List an image once per manifest that its containers were made from."""
-    made: dict[str, list[Container]] = {}
+    """List an image once per manifest that its containers were made from, and way of naming it."""
+    made: dict[tuple[str, bool], list[Container]] = {}
     for container in sorted(entry.containers, key=lambda each: each.id):
-        made.setdefault(manifests.manifest_of(container, entry.image), []).append(container)
+        manifest = manifests.manifest_of(container, entry.image)
+        made.setdefault((manifest, _is_by_digest(container, entry)), []).append(container)
     if not made:
-        made = {manifests.manifest_to_run(entry.image, lists.engine): []}
-    for manifest, containers in made.items():
-        yield _local_image(entry, manifest, containers, lists)
+        made = {(manifests.manifest_to_run(entry.image, lists.engine), False): []}
+    for (manifest, by_digest), containers in made.items():
+        yield _local_image(entry, manifest, containers, lists, by_digest=by_digest)
+
+
+def _is_by_digest(container: Container, entry: _Entry) -> bool:
+    """Tell whether a container was made from `tag@digest`; by a digest alone it is pinned."""
+    return "@" in container.image and not entry.reference.is_pinned
 
 
 def _local_image(
-    entry: _Entry, manifest: str, containers: Sequence[Container], lists: _Lists
+    entry: _Entry,
+    manifest: str,
+    containers: Sequence[Container],
+    lists: _Lists,
+    *,
+    by_digest: bool,
 ) -> LocalImage:
     image, engine = entry.image, lists.engine
     known = lists.origins.known(image, entry.reference, tagged=entry.tagged)
@@ -187,6 +200,7 @@ def _local_image(
         manifest_digest=manifest or (forgotten_manifest(image, engine) if is_lost else ""),
         services=facts.services_of(containers),
         digest_lost=True if is_lost else UNSET,
+        by_digest=True if by_digest else UNSET,
     )
 
 
