@@ -87,7 +87,8 @@ class Directory:
 
 def api_of(registry: str, entry: Registry) -> Url:
     """Return where a registry answers. Raises `BadUrl`."""
-    return parse_url(f"{entry.scheme}://{entry.endpoint or _APIS.get(registry, registry)}")
+    host = entry.endpoint.partition("/")[0]
+    return parse_url(f"{entry.scheme}://{host or _APIS.get(registry, registry)}")
 
 
 def realms_of(entry: Registry) -> frozenset[str]:

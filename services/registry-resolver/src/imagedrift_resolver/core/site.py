@@ -74,12 +74,23 @@ class Site(Struct, frozen=True, kw_only=True):
 
     def trusts(self, host: str) -> bool:
         """Tell whether a private address is fine for this host."""
-        return self.trusted and (host == self.api.host or host in self.realms)
+        inner = {self.api.host, *self.realms, *map(host_of, self.storage_hosts)}
+        return self.trusted and host in inner
 
     def may_see_credential(self, realm: Url) -> bool:
         """Tell whether a token endpoint may be shown the registry's credential."""
         own = realm.host == self.api.host and (realm.scheme == "https" or self.api.scheme == "http")
         return own or realm.host in self.realms or (self.api.host, realm.host) in PAIRS
+
+
+def host_of(name: str) -> str:
+    """Return a host as it is spelt in a url that was read, without a port."""
+    host, colon, port = name.lower().rpartition(":")
+    return (
+        host
+        if colon and port.isdigit() and (host.endswith("]") or ":" not in host)
+        else name.lower()
+    )
 
 
 class Open(Struct, frozen=True):
@@ -163,7 +174,10 @@ def _way_fault(site: Site, url: Url, target: Url) -> str:
     if target.host[0] == "[" or target.host.replace(".", "").isdigit():
         fault = address_fault(target.host.strip("[]"))
         if fault and not site.trusts(target.host):
-            return f"which {fault}"
+            return (
+                f"which {fault}: if it may be asked, name it in registries.toml, in storage_hosts "
+                "or realms of this registry"
+            )
     return ""
 
 
