@@ -186,7 +186,7 @@ def _tried(key: str, path: str, otherwise: str, use: Callable[[str], Any]) -> It
     try:
         use(path)
     except (OSError, ValueError) as error:  # SSLError is an OSError
-        why = otherwise if isinstance(error, ssl.SSLError) else _words(error)
+        why = otherwise if isinstance(error, ssl.SSLError) else _reason(error)
         yield f"{key}: {path}: {why}"
 
 
@@ -196,5 +196,8 @@ def _read_whole(path: str) -> bytes:
 
 def _words(error: Exception) -> str:
     name = getattr(error, "filename", None)
-    why = getattr(error, "strerror", None) or "is no text"
-    return f"{name}: {why}" if name else str(why)
+    return f"{name}: {_reason(error)}" if name else _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or "is no text"
