@@ -43,7 +43,7 @@ class HttpProxy:
             yield self
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await self._one(reader, writer):
                 pass
         writer.close()
@@ -77,7 +77,7 @@ def _place(method: str, target: str) -> tuple[str, int, str]:
         host, _, port = target.rpartition(":")
         return host, int(port), ""
     parts = urlsplit(target)
-    return parts.hostname or "", parts.port or 80, parts.path
+    return parts.hostname or "", parts.port or 80, f"{parts.path}?{parts.query}"
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

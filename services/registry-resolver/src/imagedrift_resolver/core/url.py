@@ -58,7 +58,7 @@ def parse_url(text: str, base: Url | None = None) -> Url:
         user = parts.username is not None or parts.password is not None
     except ValueError as error:
         raise BadUrl("is no url") from error
-    if not text or (written.scheme and not written.netloc):  # `urljoin` would guess
+    if written.scheme and not written.netloc:  # `urljoin` would guess
         raise BadUrl("names no host")
     if parts.scheme not in _PORTS:
         raise BadUrl("is neither http nor https")
