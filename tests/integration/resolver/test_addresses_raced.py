@@ -141,7 +141,7 @@ async def test_an_address_that_accepts_and_says_nothing_gives_way(
 async def test_the_last_address_that_says_nothing_is_bounded() -> None:
     """The time of the whole connection holds, and its end is told in words."""
     async with listening("127.0.0.2") as port:
-        route = Route(ssl.create_default_context(), None, 0.1, 0.1)
+        route = Route(ssl.create_default_context(), None, 0.1)
         with pytest.raises(Broken, match=r"no connection within 0\.1 s"):
             await dials("127.0.0.2").connect(
                 Url("https", "registry.example", port), route, trusted=True

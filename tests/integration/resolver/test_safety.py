@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_resolver.adapters import routes as routing
+from imagedrift_resolver.adapters import http
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.routes import Route, routes
@@ -167,7 +167,7 @@ async def test_a_body_that_trickles_is_given_up(
     fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The deadline is for the whole response, not for each byte of it."""
-    monkeypatch.setattr(routing, "WITHIN_S", 1.0)
+    monkeypatch.setattr(http, "WITHIN_S", 1.0)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))

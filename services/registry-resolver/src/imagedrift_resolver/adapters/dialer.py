@@ -27,6 +27,7 @@ from imagedrift_resolver.core.address import address_fault
 from imagedrift_resolver.core.proxy import Proxy, unresolved_fault
 from imagedrift_resolver.core.url import Url
 
+CONNECT_WITHIN_S: Final = 5.0
 NEXT_AFTER_S: Final = 0.25
 SECURE_WITHIN_S: Final = 2.0
 """How long a TLS handshake may take while there is another address."""
@@ -55,16 +56,16 @@ class Dialer:
         """
         host = url.host.strip("[]")
         context = route.context if url.scheme == "https" else None
+        within_s = route.timeout_s or CONNECT_WITHIN_S
         try:
-            async with asyncio.timeout(route.connect_within_s):
+            async with asyncio.timeout(within_s):
                 if route.proxy is None:
                     return await self._reach(host, url.port, context, trusted=trusted)
                 if not trusted and (fault := unresolved_fault(host)):
                     raise Forbidden(f"{host} {fault}: {HOW_TO_ALLOW}")
                 return await self._reach_through(route.proxy, url, context)
         except TimeoutError as error:
-            within = f"{route.connect_within_s:g} s"
-            raise Broken(f"no connection within {within}") from error
+            raise Broken(f"no connection within {within_s:g} s") from error
         except (OSError, ValueError) as error:  # a name that TLS cannot take is a ValueError
             raise Broken(in_words(error)) from error
 

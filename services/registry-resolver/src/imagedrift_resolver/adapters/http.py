@@ -32,6 +32,7 @@ from imagedrift_resolver.core.reply import HEARD, Reply, Trouble
 from imagedrift_resolver.core.url import Url
 
 MOST_ORIGINS: Final = 256
+WITHIN_S: Final = 15.0
 _HEARD: Final = {name.encode(): name for name in HEARD}
 MOST_PIECES: Final = 10_000
 """Pieces in which a body may come: each costs as much as a kilobyte does, however small it is."""
@@ -65,12 +66,12 @@ class Http:
             method, str(url), headers=_prepared(tuple(headers)), content=content
         )
         origin = self._origin(url, trusted)
+        within_s = origin.route.timeout_s or WITHIN_S
         try:
-            async with asyncio.timeout(origin.route.within_s):
+            async with asyncio.timeout(within_s):
                 return await origin.send(request, cap)
         except TimeoutError:
-            within = f"{origin.route.within_s:g} s"
-            return Trouble(f"{url.authority}: no complete response within {within}")
+            return Trouble(f"{url.authority}: no complete response within {within_s:g} s")
         except Forbidden as error:
             return Trouble(f"not asked: {error}", forbidden=True)
         except Broken as error:

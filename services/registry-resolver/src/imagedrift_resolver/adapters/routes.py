@@ -27,8 +27,6 @@ from imagedrift_runtime.registries import Registries, RegistriesFault, Registry
 from imagedrift_runtime.registry import DIRECT, seconds_of
 from imagedrift_runtime.settings import SettingsFault
 
-CONNECT_WITHIN_S: Final = 5.0
-WITHIN_S: Final = 15.0
 NO_PROXIES: Final = Proxies()
 
 Origin = tuple[str, str, int]
@@ -39,8 +37,8 @@ class Route(Struct, frozen=True):
 
     context: ssl.SSLContext
     proxy: Proxy | None = None
-    connect_within_s: float = CONNECT_WITHIN_S
-    within_s: float = WITHIN_S
+    timeout_s: float | None = None
+    """How long a connection, and how long a whole response, may take; None: as everywhere."""
 
 
 Routes = Callable[[Url, bool], Route]
@@ -70,9 +68,7 @@ def routes(known: Registries, proxies: Proxies = NO_PROXIES) -> Routes:
         own = table.settings.get(url.origin) or table.settings.get(url.host)
         proxy = own.proxy if own and own.has_proxy else proxies.of(url)
         context = table.context(url, trusted)
-        if own is None or own.timeout_s is None:
-            return Route(context, proxy, CONNECT_WITHIN_S, WITHIN_S)
-        return Route(context, proxy, own.timeout_s, own.timeout_s)
+        return Route(context, proxy, own.timeout_s if own else None)
 
     return route
 
