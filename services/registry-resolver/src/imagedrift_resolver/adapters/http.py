@@ -148,6 +148,7 @@ class _Origin:
             line = self._free.pop()
             if line.is_free:
                 return line
+            self._keeps = self._keeps and not line.has_unasked
             await line.aclose()
         return None
 

@@ -87,11 +87,16 @@ class Line(httpx.AsyncBaseTransport):
         """Tell whether the response was read to its end, and the connection can be used again."""
         self.is_off = self.is_off or bool(self._http.trailing_data[0] or self._end.waiting)
         is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        if is_done and not self.is_off and not self._end.is_readable:
+        if is_done and not self.is_off and not self._end.over:
             self._http.start_next_cycle()
             self._free_since = time.monotonic()
             return True
         return False
+
+    @property
+    def has_unasked(self) -> bool:
+        """Tell whether bytes came that nobody asked for."""
+        return bool(self._end.waiting)
 
     @property
     def is_free(self) -> bool:
