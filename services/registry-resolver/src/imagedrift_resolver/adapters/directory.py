@@ -59,6 +59,7 @@ class Directory:
             api = api_of(registry, entry)
         except BadUrl as error:
             return Refused(reason=f"{registry}: {error}")
+        path = entry.endpoint.partition("/")[2].strip("/")
         credential = await self._credential(registry, entry)
         if isinstance(credential, Denied):
             return credential
@@ -69,6 +70,8 @@ class Directory:
             realms=realms_of(entry),
             credential=credential,
             namespace=registry if entry.endpoint else "",
+            prefix=f"{path}/" if path else "",
+            storage_hosts=frozenset(host.lower() for host in entry.storage_hosts),
         )
 
     async def _credential(self, registry: str, entry: Registry) -> Credential | Denied:
@@ -82,7 +85,7 @@ class Directory:
         except RegistriesFault as error:
             return Denied(reason=str(error))
         # A mirror is not shown what was meant for the registry that it mirrors.
-        return await self._others.of(entry.endpoint or registry)
+        return await self._others.of(entry.endpoint.partition("/")[0] or registry)
 
 
 def api_of(registry: str, entry: Registry) -> Url:
