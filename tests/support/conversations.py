@@ -14,6 +14,7 @@ from imagedrift_schemas.v1 import Failure
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 DIGEST = f"sha256:{'a' * 64}"
+REGISTRY: dict[str, tuple[str, ...]] = {"docker-distribution-api-version": ("registry/2.0",)}
 
 T = TypeVar("T")
 Server = Callable[[Send], Reply | Trouble]
@@ -46,6 +47,17 @@ def good(digest: str = DIGEST, media_type: str = "") -> Reply:
 def challenge(text: str, status: int = 401) -> Reply:
     """A response that wants to be shown something."""
     return Reply(status, {"www-authenticate": (text,)})
+
+
+def unknown(code: str = "MANIFEST_UNKNOWN", status: int = 404) -> Reply:
+    """An error as a registry words it; in reply to a HEAD its body would not arrive."""
+    body = f'{{"errors":[{{"code":"{code}"}}]}}'.encode()
+    return Reply(status, {"content-type": ("application/json",), **REGISTRY}, body)
+
+
+def page(status: int = 404, text: str = "404 page not found", kind: str = "text/plain") -> Reply:
+    """What something else says in a registry's place."""
+    return Reply(status, {"content-type": (kind,)}, text.encode())
 
 
 def moved(location: str, status: int = 307) -> Reply:

@@ -123,12 +123,13 @@ async def working(
     (home / "docker").mkdir(exist_ok=True)
     if docker_config:
         (home / "docker" / "config.json").write_text(docker_config)
-    told = ResolverSettings(
-        nats_url=(url,),
-        registries=str(home / "registries.toml"),
-        docker_config=str(home / "docker"),
-        **settings,
-    )
+    own: dict[str, Any] = {
+        "registries": str(home / "registries.toml"),
+        "docker_config": str(home / "docker"),
+        "runtime_dir": str(home / "run"),
+        "config_home": str(home / "config"),
+    }
+    told = ResolverSettings(nats_url=(url,), **{**own, **settings})
     async with desk(url, toml) as at:
         running = Process(PARTS)
         task = asyncio.create_task(start(told, running))
@@ -154,6 +155,8 @@ def spawn(url: str, home: Path, toml: str, environment: Mapping[str, str] | None
         "NATS_URL": url,
         "IMAGEDRIFT_REGISTRIES": str(home / "registries.toml"),
         "DOCKER_CONFIG": str(home),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "XDG_CONFIG_HOME": str(home / "config"),
         "IMAGEDRIFT_LOG": "json",
     }
     script = Path(sys.executable).parent / "imagedrift-resolver"

@@ -56,7 +56,7 @@ def make_streams(replicas: int) -> None:
             click.echo(f"{step.action:<9} {step.kind} {step.name}")
             for line in step.diff:
                 click.echo(f"          {line}")
-    except (settings.SettingsFault, registries.RegistriesFault, bus.NoBus) as error:
+    except (settings.SettingsFault, registries.RegistriesFault, bus.BusError) as error:
         raise Unusable(str(error)) from error
     except streams.UnsafeChange as error:
         raise Unusable(f"refused, as messages could be lost: {error}") from error

@@ -34,6 +34,18 @@ class UpSettings(Struct, frozen=True, kw_only=True):
     """What `up` hands on to the services that it starts."""
 
     docker_config: Annotated[str, Variable("DOCKER_CONFIG", "folder of Docker's config.json")] = ""
+    docker_auth_config: Annotated[
+        str, Variable("DOCKER_AUTH_CONFIG", "registry credentials as JSON", secret=True)
+    ] = ""
+    registry_auth_file: Annotated[
+        str, Variable("REGISTRY_AUTH_FILE", "path of a further auth.json, as Podman reads it")
+    ] = ""
+    runtime_dir: Annotated[
+        str, Variable("XDG_RUNTIME_DIR", "folder of Podman's containers/auth.json")
+    ] = ""
+    config_home: Annotated[
+        str, Variable("XDG_CONFIG_HOME", "folder of another containers/auth.json")
+    ] = ""
     registries: Annotated[str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml")] = ""
     freshness: Annotated[
         int, Meta(ge=1, le=86_400), Variable("IMAGEDRIFT_FRESHNESS", "seconds an answer is good")
@@ -109,6 +121,10 @@ async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None
         HTTPS_PROXY=values.https_proxy,
         HTTP_PROXY=values.http_proxy,
         NO_PROXY=values.no_proxy,
+        DOCKER_AUTH_CONFIG=values.docker_auth_config,
+        REGISTRY_AUTH_FILE=values.registry_auth_file,
+        XDG_RUNTIME_DIR=values.runtime_dir,
+        XDG_CONFIG_HOME=values.config_home or str(Path(values.home) / ".config"),
     )
     await stack.start_agent(
         host="this-host",

@@ -30,6 +30,11 @@ class Access(Struct, frozen=True, kw_only=True):
         """Name the servers, without a password in their addresses."""
         return ",".join(_USER_INFO.sub("//***@", url) for url in self.urls)
 
+    @property
+    def demands_tls(self) -> bool:
+        """Tell whether nothing may be said in plain text: a `tls://` address or a CA asks so."""
+        return bool(self.ca) or any(url.startswith("tls://") for url in self.urls)
+
     def options(self) -> dict[str, Any]:
         """Give the options of nats-py: reconnect for ever, ping every 20 s, two unanswered."""
         options: dict[str, Any] = {
@@ -46,7 +51,7 @@ class Access(Struct, frozen=True, kw_only=True):
         }
         if self.credentials:
             options["user_credentials"] = self.credentials
-        if self.ca:
+        if self.demands_tls:
             options["tls"] = tls.context_for(self.ca)
         return options
 

@@ -1,25 +1,67 @@
-"""nats-py's client, which heeds a cancellation that comes together with a reply.
+"""nats-py's client, with three of its habits mended.
 
-`asyncio.wait_for`, with which nats-py awaits every reply, keeps it to itself until Python 3.12
-(cpython #86296). A loop that was told to end would then go on. Everything that awaits a reply of
-the server passes here: storing, managing, acknowledging for sure, requests.
+- `asyncio.wait_for`, with which nats-py awaits every reply, keeps a cancellation that comes
+  together with the reply to itself until Python 3.12 (cpython #86296). A loop that was told to end
+  would then go on. Everything that awaits a reply of the server passes here: storing, managing,
+  acknowledging for sure, requests.
+- nats-py speaks TLS only where the server's INFO asks for it, and that comes in plain text: who
+  stands in between could leave it out, and would be sent the password. Where TLS is demanded it is
+  spoken before anything is said of us.
+- A server that another one tells of is asked with the credentials of the one that told of it, as
+  nats-py takes them from the address alone. Without a CA of our own, its certificate has to be
+  for a name that was configured: any other host can have a public certificate, too.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import ParseResult
 
 from imagedrift_runtime.nats_py import nats
 
 
 class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no types
-    """A client of NATS."""
+    """A client of NATS. `demands_tls`: nothing is said in plain text."""
+
+    def __init__(self, *, demands_tls: bool = False, has_own_ca: bool = False) -> None:
+        super().__init__()
+        self._demands_tls = demands_tls
+        self._has_own_ca = has_own_ca
 
     async def request(self, *arguments: Any, **options: Any) -> Any:
         """Ask, and wait for the reply."""
         with heeding_cancellation():
             return await super().request(*arguments, **options)
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        """Read what a server says of itself, and of others."""
+        if initial_connection and self._demands_tls:
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+        self._server_pool[:] = _adopted(
+            self._server_pool, self._current_server.uri, keeps_name=not self._has_own_ca
+        )
+
+
+def _adopted(pool: list[Any], teller: ParseResult, *, keeps_name: bool) -> list[Any]:
+    """Give servers that were told of the credentials of who told of them; each is listed once."""
+    user, at, _ = teller.netloc.rpartition("@")
+    configured = {_address(server.uri) for server in pool if not server.discovered}
+    kept: list[Any] = []
+    for server in pool:
+        if server.discovered and _address(server.uri) in configured:
+            continue
+        if server.discovered and server.uri.username is None:
+            server.uri = server.uri._replace(netloc=f"{user}{at}{server.uri.netloc}")
+        if server.discovered and keeps_name:
+            server.tls_name = server.tls_name or teller.hostname
+        kept.append(server)
+    return kept
+
+
+def _address(uri: ParseResult) -> tuple[str | None, int | None]:
+    return uri.hostname, uri.port
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class Link:
 
     async def open(self) -> None:
         """Connect a new client. Raises `NoBus` when no server lets us in within the bound."""
-        client = Client()
+        client = Client(demands_tls=self._access.demands_tls, has_own_ca=bool(self._access.ca))
         began = time.monotonic()
         self._quiet = False
         # nats-py can swallow a cancellation in the middle of an attempt: so it is not waited for.

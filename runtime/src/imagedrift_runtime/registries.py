@@ -17,6 +17,9 @@
     client_key = "/etc/ssl/me.key"
     storage_hosts = ["minio.lan:9000"]  # inner hosts that it may redirect to
     timeout = "30s"                  # for a connection, and for a whole response
+    [registry."quay.io/org-a"]       # credentials of one organisation: see `path_tables`
+    username = "org-a+robot"
+    password_file = "/run/secrets/org-a"
 
 Rules:
 - Every fault is told at once, with its key and line. No value is repeated: it may be a secret.
@@ -35,6 +38,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from imagedrift_runtime.path_tables import PathCredential, longest, path_faults, with_labels
 from imagedrift_runtime.registry import Registry, entry_faults, host_fault
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_runtime.streams import LANE_SLOTS
@@ -73,10 +77,16 @@ class Registries(Struct, frozen=True, kw_only=True):
 
     policy: Literal["allow", "deny"] = "allow"
     named: dict[str, Registry] = {}
+    paths: dict[str, dict[str, PathCredential]] = {}
+    """Credentials that hold for a part of a registry: by registry, then by path."""
 
     def of(self, registry: str) -> Registry:
         """Return what is configured for a registry, or the defaults."""
         return self.named.get(registry, _DEFAULT)
+
+    def credential_of(self, registry: str, repository: str) -> PathCredential | None:
+        """Return the credential of the longest path that a repository lies in, if there is one."""
+        return longest(self.paths.get(registry, {}), repository)
 
     def is_named(self, registry: str) -> bool:
         """Tell whether the operator named this registry, private addresses included."""
@@ -145,10 +155,10 @@ def parse(text: str, name: str = "registries.toml") -> Registries:
         found.add((key,), 'unknown key; there are policy and [registry."host"] tables')
     if tables.get("policy", "allow") not in ("allow", "deny"):
         found.add(("policy",), 'write "allow" or "deny"')
-    named = _named(tables.get("registry", {}), found)
+    named, paths = _named(tables.get("registry", {}), found)
     if found.lines:
         raise RegistriesFault(found.lines)
-    return Registries(policy=tables.get("policy", "allow"), named=named)
+    return Registries(policy=tables.get("policy", "allow"), named=named, paths=paths)
 
 
 def registry_name(host: str) -> str:
@@ -181,20 +191,38 @@ class _Faults:
         self.lines.append(f"{self._name}:{_line_of(self._text, path)}: {'.'.join(path)}: {why}")
 
 
-def _named(tables: Any, found: _Faults) -> dict[str, Registry]:
-    """Read the tables of all registries; what is wrong goes to `found`."""
+def _named(
+    tables: Any, found: _Faults
+) -> tuple[dict[str, Registry], dict[str, dict[str, PathCredential]]]:
+    """Read all tables, those of registries and those of paths; what is wrong goes to `found`."""
     entries: dict[str, Registry] = {}
+    paths: dict[str, dict[str, PathCredential]] = {}
     if not isinstance(tables, Mapping) or not all(isinstance(t, Mapping) for t in tables.values()):
         found.add(("registry",), 'write one table per registry: [registry."host:port"]')
-        return entries
-    for host, table in tables.items():
-        wrong = host_fault(host) or (registry_name(host) in entries and "named twice") or ""
-        problems = [((), wrong)] if wrong else [((key,), why) for key, why in entry_faults(table)]
+        return entries, paths
+    for name, table in tables.items():
+        host, slash, path = name.partition("/")
+        known = (path in paths.get(_name(host), {})) if slash else _name(host) in entries
+        wrong = host_fault(host) or (known and "named twice") or ""
+        faults = path_faults(host, path, table) if slash else entry_faults(table)
+        problems = [("", wrong)] if wrong else list(faults)
         for key, why in problems:
-            found.add(("registry", host, *key), why)
-        if not problems:
-            entries[registry_name(host)] = msgspec.convert(table, Registry)
-    return entries
+            found.add(("registry", name, key) if key else ("registry", name), why)
+        if problems:
+            continue
+        if slash:
+            here = paths.setdefault(_name(host), {})
+            here[path] = msgspec.convert({**table, "path": path}, PathCredential)
+        else:
+            entries[_name(host)] = msgspec.convert(table, Registry)
+    for host in paths:
+        entries.setdefault(host, _DEFAULT)
+    return entries, {host: with_labels(entries[host], here) for host, here in paths.items()}
+
+
+def _name(host: str) -> str:
+    """Return the one name of a host; what is no host has none, and is told elsewhere."""
+    return "" if host_fault(host) else registry_name(host)
 
 
 def _line_of(text: str, path: tuple[str, ...]) -> int:

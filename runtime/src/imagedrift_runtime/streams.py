@@ -4,12 +4,17 @@ Rules:
 - A change that could lose messages is refused with a diff, before anything at all is applied.
 - A second run finds everything unchanged. Two at once do no harm.
 - Services only ever bind to what `imagedrift streams` has made.
+- A cluster that is just forming, or elects a leader, is waited for, within a bound: each call can
+  be made again, as creating what is there already with the same configuration does nothing.
 - A server whose acknowledgement subjects nats-py cannot read everywhere is refused at the end.
 """
 
+import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -31,6 +36,11 @@ NEVER = {
 LESS = ("max_msgs", "max_bytes", "max_msgs_per_subject", "max_age", "num_replicas")
 """Limits that are not lowered in place: the server would drop what is above them."""
 UNLIMITED = (None, -1, 0)
+SETTLED_WITHIN_S: Final = 30.0
+"""How long a cluster is waited for: servers elect a leader within 4 to 9 s."""
+AGAIN_S: Final = 0.25
+NO_PEERS: Final = 10005
+"""JetStream's error where too few servers are known yet to keep the replicas."""
 
 
 class UnsafeChange(Exception):
@@ -62,15 +72,19 @@ async def ensure(
 ) -> list[Step]:
     """Create or update everything. Raises `UnsafeChange` before anything is applied."""
     wanted = layout(lanes, replicas)
-    found = {thing.name: config for thing in wanted if (config := await _find(bus, thing))}
+    found = {
+        thing.name: config
+        for thing in wanted
+        if (config := await _settled(bus, partial(_find, bus, thing)))
+    }
     steps = plan(wanted, {name: vars(config) for name, config in found.items()})
     unsafe = [f"{step.kind} {step.name}: {line}" for step in steps for line in step.unsafe]
     if unsafe:
         raise UnsafeChange("\n".join(unsafe))
     for thing, step in zip(wanted, steps, strict=True):
         if step.action != "unchanged":
-            await _apply(bus, thing, found.get(thing.name))
-    await check_replies(bus)
+            await _settled(bus, partial(_apply, bus, thing, found.get(thing.name)))
+    await _settled(bus, partial(check_replies, bus))
     return steps
 
 
@@ -83,8 +97,6 @@ async def check_replies(bus: Bus) -> None:
         subscription = await bus.js.pull_subscribe(name, stream=name)
         (message,) = await subscription.fetch(1)
         await subscription.unsubscribe()
-    except TimeoutError as error:
-        raise NoBus("a message that was stored for a check was not delivered") from error
     finally:
         await bus.js.delete_stream(name)
     if len(message.reply.split(".")) != REPLY_TOKENS:
@@ -111,6 +123,27 @@ def _is_unsafe(thing: Thing, field: str, old: Any, new: Any) -> bool:
     if field in LESS:
         return new not in UNLIMITED and (old in UNLIMITED or new < old)
     return field in NEVER[thing.kind]
+
+
+async def _settled(bus: Bus, call: Callable[[], Awaitable[Any]]) -> Any:
+    """Make a call again while the servers are not ready for it. Raises `NoBus` with their words."""
+    began = time.monotonic()
+    while True:
+        tried = time.monotonic()
+        try:
+            return await call()
+        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
+            reason = bus.link.reason(error, tried)
+            if not _may_pass(error, reason) or time.monotonic() - began > SETTLED_WITHIN_S:
+                raise NoBus(f"the server did not take the layout: {reason}") from error
+        await asyncio.sleep(AGAIN_S)
+
+
+def _may_pass(error: Exception, reason: str) -> bool:
+    """Tell whether servers that have found each other would answer otherwise."""
+    if isinstance(error, nats.js.errors.APIError):
+        return bool(error.code == 503 or error.err_code == NO_PEERS)
+    return "permissions violation" not in reason.lower()
 
 
 async def _find(bus: Bus, thing: Thing) -> Any:

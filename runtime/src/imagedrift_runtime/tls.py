@@ -12,12 +12,12 @@ Rules:
 import ssl
 
 
-def context_for(ca: str = "", *, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> ssl.SSLContext:
+def context_for(ca: str = "") -> ssl.SSLContext:
     """Return a context that trusts the authority in a file alone, or else the public ones.
 
     Raises `OSError` for a file that cannot be read, `ssl.SSLError` for one without a certificate.
     """
-    return lenient(ssl.create_default_context(purpose, cafile=ca or None))
+    return lenient(ssl.create_default_context(cafile=ca or None))
 
 
 def lenient(context: ssl.SSLContext) -> ssl.SSLContext:

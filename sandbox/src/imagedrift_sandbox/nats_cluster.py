@@ -26,7 +26,7 @@ class NatsCluster:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, size: int = 3) -> AsyncIterator["NatsCluster"]:
+    async def start(cls, size: int = 3, config_extra: str = "") -> AsyncIterator["NatsCluster"]:
         """Run a cluster for the length of an `async with`; it is healthy from the start."""
         ports = free_ports(size)
         routes = ", ".join(f'"nats://{LOOPBACK}:{port}"' for port in ports)
@@ -34,7 +34,7 @@ class NatsCluster:
             NatsServer(
                 name=f"n{number}",
                 config_extra=f'cluster {{ name: sandbox, listen: "{LOOPBACK}:{port}", '
-                f"routes: [{routes}] }}",
+                f"routes: [{routes}] }}\n{config_extra}",
                 alone=False,
             )
             for number, port in enumerate(ports, start=1)

@@ -32,6 +32,7 @@ or repaired; text outside ASCII is refused.
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from typing import Final, Self
 
 from msgspec import Struct
@@ -165,6 +166,13 @@ class ImageReference(Struct, frozen=True):
         except BadReference:
             return False
         return (other.canonical, other.digest) == (self.canonical, self.digest)
+
+
+def parents(repository: str) -> Iterator[str]:
+    """Yield a repository and every path above it, the longest first: `a/b`, then `a`."""
+    while repository:
+        yield repository
+        repository = repository.rpartition("/")[0]
 
 
 def _refuse_what_is_no_name(text: str) -> None:

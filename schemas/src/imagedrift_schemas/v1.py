@@ -222,6 +222,9 @@ class Child(Struct, frozen=True, kw_only=True):
     digest: str
     config_digest: str = ""
     """The image id that a classic engine shows; empty when it was not read."""
+    nested: bool | UnsetType = UNSET
+    """This is an index that was not looked into: its children are not known. Written only where
+    it is true."""
 
 
 class Described(Struct, frozen=True, kw_only=True, tag="described"):

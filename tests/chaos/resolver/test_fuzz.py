@@ -17,12 +17,12 @@ import pytest
 from imagedrift_resolver.adapters import http
 from imagedrift_resolver.adapters.routes import Route
 from imagedrift_resolver.core.conversation import Authorise, Manners, Send, resolve
-from imagedrift_resolver.core.description import describe
+from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
 from imagedrift_resolver.core.reply import HEARD, Reply, Trouble
 from imagedrift_resolver.core.token import Token, read_token
 from imagedrift_resolver.core.url import Url
-from imagedrift_schemas.v1 import Child, Failure, Found, Outcome
+from imagedrift_schemas.v1 import Child, Describe, Failure, Found, Outcome
 from support.conversations import DIGEST, NOW, site
 
 RESPONSES = 100_000
@@ -42,6 +42,7 @@ PIECES = [
     "/v2/x/manifests/1",
     "application/vnd.oci.image.index.v1+json",
     "text/html",
+    "registry/2.0",
     "100;w=60",
     "99999999999999999999",
     "-1",
@@ -81,6 +82,7 @@ WHOLE = [
     b'{"config":{"digest":"' + DIGEST.encode() + b'"},"layers":[]}',
     b'{"manifests":[],"config":{}}',
     b'{"errors":[{"code":"DENIED"}]}',
+    b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}',
     b'{"token":"abc"}',
     b"[" * 5_000,
 ]
@@ -128,6 +130,16 @@ def converse(conversation: Any, answer: Callable[[], Reply | Trouble]) -> tuple[
         assert isinstance(step, Send | Authorise)
 
 
+DESCRIBE = Describe(
+    registry="registry.example.org",
+    repository="team/app",
+    digest=DIGEST,
+    asked_at=NOW,
+    platforms=("linux/amd64",),
+    image_ids=(DIGEST,),
+)
+
+
 def test_100_000_responses_each_become_an_answer() -> None:
     """No crash, no endless exchange; every conversation ends in one of the answers."""
     dice = random.Random(20261124)
@@ -142,9 +154,11 @@ def test_100_000_responses_each_become_an_answer() -> None:
                 talk: Any = resolve(where, manners, "team/app", "1", NOW)
                 allowed: tuple[type, ...] = get_args(Outcome)
             else:
-                talk = describe(where, manners, "team/app", DIGEST, ("linux/amd64",), NOW)
+                talk = describe(where, manners, DESCRIBE, (), NOW)
                 allowed = (*get_args(Failure), tuple)
             result, responses = converse(talk, lambda: reply(dice))
+            if isinstance(result, Description):
+                result = result.failure or result.children
             played += max(responses, 1)
             kind = type(result)
             kinds.add(kind.__name__)

@@ -31,6 +31,11 @@ def test_help_lists_every_variable() -> None:
         "NATS_CREDS",
         "NATS_CA",
         "DOCKER_CONFIG",
+        "DOCKER_AUTH_CONFIG",
+        "DOCKER_AUTH_CONFIG_FILE",
+        "REGISTRY_AUTH_FILE",
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
         "IMAGEDRIFT_REGISTRIES",
         "IMAGEDRIFT_METRICS_PORT",
         "IMAGEDRIFT_LOG",
@@ -57,6 +62,8 @@ def test_every_wrong_variable_is_named_at_once() -> None:
         ('[registry."a.b"]\npassword = "hunter2"\n', ":2: registry.a.b.password: a secret"),
         ('[registry."a.b"]\nca = "/no/such/file.pem"\n', "registry.a.b.ca: /no/such/file.pem"),
         ('[registry."a.b"]\nendpoint = "x:0"\n', "registry.a.b.endpoint"),
+        ('[registry."a.b/x"]\nscheme = "http"\n', ":2: registry.a.b/x.scheme: a path has none"),
+        ('[registry."a.b/x"]\npassword = "hunter2"\n', ":2: registry.a.b/x.password: a secret"),
     ],
 )
 def test_a_wrong_registries_toml_names_key_and_line(tmp_path: Path, text: str, words: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imagedrift_resolver.core import site
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Budget, Dialect, Fault, Kind, SandboxRegistry, Wait
 from imagedrift_schemas import codec, subjects
@@ -163,10 +164,13 @@ async def test_a_configured_pace_is_kept_by_all_replicas_together(
         assert took < 10
 
 
+@pytest.mark.parametrize("is_hub", [True, False])
 async def test_docker_hub_spends_gets_on_descriptions_alone(
-    fresh_nats: NatsServer, tmp_path: Path
+    fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_hub: bool
 ) -> None:
-    """HEADs go on when the pull limit is used up; a description then says so."""
+    """HEADs go on when its pull limit is used up, a description says so; a mirror keeps nothing."""
+    if is_hub:
+        monkeypatch.setattr(site, "HUB_API", "127.0.0.1")
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("library/app", "1")
         registry.push_image("library/app", "2", seed=2)
@@ -181,9 +185,13 @@ async def test_docker_hub_spends_gets_on_descriptions_alone(
             second = await desk.ask("docker.io/library/app:2")
         assert isinstance(first.outcome, Found)
         assert isinstance(second.outcome, Found)
-        assert isinstance(described.failure, Limited)
-        assert "kept for pulls" in described.failure.reason
-        assert registry.totals().get_requests == 0
+        assert registry.totals().head_requests == 2
+        if is_hub:
+            assert isinstance(described.failure, Limited)
+            assert "kept for pulls" in described.failure.reason
+            assert registry.totals().get_requests == 0
+        else:
+            assert described.failure is None
 
 
 async def test_an_answer_in_the_cache_costs_nothing(fresh_nats: NatsServer, tmp_path: Path) -> None:

@@ -140,6 +140,9 @@ async def test_a_body_is_bounded_and_proves_itself(
         assert isinstance(answer.outcome, expected)
 
 
+MANIFESTS = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
@@ -147,7 +150,7 @@ async def test_a_body_is_bounded_and_proves_itself(
         (Fault(kinds=(Kind.TOKEN,), body='{"token":"' + "a" * 70_000 + '"}'), Invalid),
         (Fault(kinds=(Kind.TOKEN,), body='{"token":"a\\r\\nX-Evil: 1"}'), Invalid),
         (Fault(kinds=(Kind.TOKEN,), redirect="http://127.0.0.1:1"), Invalid),
-        (Fault(kinds=(Kind.MANIFEST_HEAD,), status=403, endless=True), Denied),
+        (Fault(kinds=MANIFESTS, status=403, endless=True), Denied),
         (Fault(kinds=(Kind.MANIFEST_HEAD,), headers={"X-Large": "x" * 1_000_000}), Unreachable),
     ],
 )

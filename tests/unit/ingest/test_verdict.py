@@ -122,6 +122,7 @@ locals_ = st.builds(
     manifest_digest=st.sampled_from(["", NEW, digest("amd")]),
     pinned=st.booleans(),
     machine_bound=st.booleans(),
+    digest_lost=st.booleans(),
 )
 insides = st.none() | st.lists(st.sampled_from(INDEX), max_size=3).map(tuple)
 
@@ -156,7 +157,7 @@ def test_every_verdict_has_one_of_the_contracts_reasons(
         "pinned": {"by_digest"},
         "local": {"no_repo_digest"},
         "missing": {"not_found"},
-        "unknown": {"not_checked", "refused"},
+        "unknown": {"not_checked", "refused", "digest_lost"},
     }
     judged = judge(local, Known(digest=found, gone=gone), inside)
     assert judged.reason in allowed[judged.verdict]

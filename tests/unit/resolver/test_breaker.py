@@ -8,10 +8,15 @@ from hypothesis import strategies as st
 from imagedrift_resolver.core.breaker import (
     FAILURES,
     LONGEST_WAIT_S,
+    MOST_ERRORS,
+    PATIENCE_S,
     Breaker,
     admit,
+    doubts,
+    errored,
     failed,
     is_open,
+    proven_well,
     succeeded,
 )
 
@@ -80,7 +85,46 @@ def test_failures_under_way_when_it_opened_do_not_count_again() -> None:
     assert breaker.open_until == after(15)
 
 
-steps = st.lists(st.tuples(st.sampled_from(["ask", "fail", "good"]), st.floats(0, 400)))
+def erring(breaker: Breaker, *questions: str) -> Breaker:
+    """The state after these questions were answered with an error."""
+    for question in questions:
+        breaker = errored(breaker, question, NOW, "answered 500")
+    return breaker
+
+
+def test_one_question_does_not_open_it_however_often_it_fails() -> None:
+    """One image's error is that image's (distribution/distribution#3842)."""
+    assert not is_open(erring(Breaker(), *["a"] * 100), NOW)
+    assert is_open(erring(Breaker(), "a", "b", "c"), NOW)
+
+
+def test_errors_of_a_host_that_is_well_do_not_open_it_before_there_are_many() -> None:
+    """It is asked whether it is well when one more would open it."""
+    breaker = erring(Breaker(), "a", "b")
+    assert not doubts(breaker, "b")
+    assert doubts(breaker, "c")
+    breaker = erring(proven_well(breaker), *map(str, range(MOST_ERRORS - 3)))
+    assert not doubts(breaker, "d")
+    assert not is_open(breaker, NOW)
+    assert is_open(erring(breaker, "c"), NOW)
+
+
+def test_a_question_that_worked_is_the_probe() -> None:
+    """Another one waits, in case one that worked comes; after that it may try too."""
+    admitted, waiting = admit(opened(), after(60), 30, is_proven=False)
+    assert not admitted
+    assert admit(waiting, after(61), 30, is_proven=True)[0]
+    assert not admit(waiting, after(61), 30, is_proven=False)[0]
+    assert admit(waiting, after(60 + PATIENCE_S), 30, is_proven=False)[0]
+
+
+def test_a_good_answer_of_another_question_closes_it() -> None:
+    """One that was under way when it opened tells as much as a probe."""
+    assert succeeded(opened()) == Breaker()
+    assert succeeded(erring(Breaker(), "a", "b")) == Breaker()
+
+
+steps = st.lists(st.tuples(st.sampled_from(["ask", "fail", "error", "good"]), st.floats(0, 400)))
 
 
 @given(steps)
@@ -90,7 +134,12 @@ def test_it_never_stays_open_for_good(told: list[tuple[str, float]]) -> None:
     for what, seconds in told:
         at += timedelta(seconds=seconds)
         if what == "ask":
-            _, breaker = admit(breaker, at, 30)
+            _, breaker = admit(breaker, at, 30, is_proven=False)
+        elif what == "error":
+            breaker = errored(breaker, str(seconds), at, "x", 1.0)
         else:
             breaker = succeeded(breaker) if what == "good" else failed(breaker, at, "x", 1.0)
-    assert admit(breaker, at + timedelta(seconds=1.2 * LONGEST_WAIT_S + 31), 30)[0]
+    _, breaker = admit(breaker, at + timedelta(seconds=1.2 * LONGEST_WAIT_S + 31), 30)
+    later = at + timedelta(seconds=2.4 * LONGEST_WAIT_S + 62)
+    _, breaker = admit(breaker, later, 30, is_proven=False)
+    assert admit(breaker, later + timedelta(seconds=PATIENCE_S + 31), 30, is_proven=False)[0]

@@ -54,15 +54,22 @@ def test_a_published_limit_is_used_up_and_no_further() -> None:
 
 def test_docker_hub_counts_gets_alone() -> None:
     """HEAD is free on Docker Hub, whatever remains."""
-    state = budget.learn(HUB, told(0), "HEAD", NOW)
-    assert budget.refusal(state, "HEAD", NOW) is None
-    assert budget.refusal(state, "GET", NOW) is not None
+    state = budget.learn(HUB, told(0), "HEAD", NOW, is_hub=True)
+    assert budget.refusal(state, "HEAD", NOW, is_hub=True) is None
+    assert budget.refusal(state, "GET", NOW, is_hub=True) is not None
 
 
 def test_docker_hubs_last_fifth_is_left_to_real_pulls() -> None:
     """The hosts behind the same address need the rest of the limit themselves."""
-    assert budget.refusal(budget.learn(HUB, told(21), "HEAD", NOW), "GET", NOW) is None
-    refused = budget.refusal(budget.learn(HUB, told(20), "HEAD", NOW), "GET", NOW)
+    assert (
+        budget.refusal(
+            budget.learn(HUB, told(21), "HEAD", NOW, is_hub=True), "GET", NOW, is_hub=True
+        )
+        is None
+    )
+    refused = budget.refusal(
+        budget.learn(HUB, told(20), "HEAD", NOW, is_hub=True), "GET", NOW, is_hub=True
+    )
     assert refused is not None
     assert "20 kept for pulls" in refused.reason
 
@@ -70,11 +77,33 @@ def test_docker_hubs_last_fifth_is_left_to_real_pulls() -> None:
 def test_docker_hubs_pull_limit_ends_gets_alone() -> None:
     """A 429 with a document is the pull limit: HEADs go on."""
     reply = replace(told(0, status=429), body=PULL_LIMIT)
-    state = budget.learn(HUB, reply, "GET", NOW)
+    state = budget.learn(HUB, reply, "GET", NOW, is_hub=True)
     assert state.blocked_until is None
     assert state.get_blocked_until == after(2160)
-    assert budget.refusal(state, "HEAD", after(1)) is None
-    assert budget.refusal(state, "GET", after(2159)) is not None
+    assert budget.refusal(state, "HEAD", after(1), is_hub=True) is None
+    assert budget.refusal(state, "GET", after(2159), is_hub=True) is not None
+
+
+def test_a_mirror_of_docker_hub_is_an_ordinary_registry() -> None:
+    """Its HEADs count, nothing is kept for pulls, and any 429 ends all requests."""
+    assert budget.refusal(budget.learn(HUB, told(20), "HEAD", NOW), "GET", NOW) is None
+    used_up = budget.learn(HUB, told(0), "HEAD", NOW)
+    assert budget.refusal(used_up, "HEAD", NOW) is not None
+    limited = budget.learn(HUB, replace(told(0, status=429), body=PULL_LIMIT), "GET", NOW)
+    assert limited.get_blocked_until is None
+    assert budget.refusal(limited, "HEAD", after(1)) is not None
+
+
+def test_a_spare_request_leaves_half_of_the_limit() -> None:
+    """Unlimited registries answer it, as does one with more than half of its limit left."""
+    assert budget.refusal(OTHER, "GET", NOW, spare=True) is None
+    plenty = budget.learn(OTHER, told(51), "HEAD", NOW)
+    assert budget.refusal(plenty, "GET", NOW, spare=True) is None
+    half = budget.learn(OTHER, told(50), "HEAD", NOW)
+    refused = budget.refusal(half, "GET", NOW, spare=True)
+    assert refused is not None
+    assert refused.until == after(21600)
+    assert budget.refusal(half, "GET", NOW) is None
 
 
 def test_docker_hubs_abuse_limit_ends_everything_and_longer_each_time() -> None:

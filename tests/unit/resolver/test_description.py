@@ -8,12 +8,12 @@ import pytest
 
 from imagedrift_resolver.core.answer import described
 from imagedrift_resolver.core.conversation import Manners, Send
-from imagedrift_resolver.core.description import describe
+from imagedrift_resolver.core.description import MOST_READ, Description, describe
 from imagedrift_resolver.core.manifest import MOST_CHILDREN, OCI_INDEX, OCI_MANIFEST
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas import codec
 from imagedrift_schemas.v1 import Child, Denied, Describe, Invalid, Limited, Missing, Unreachable
-from support.conversations import NOW, Steps, play, site
+from support.conversations import NOW, Steps, play, site, unknown
 
 
 class Shelf:
@@ -51,14 +51,39 @@ class Shelf:
         """Answer a request."""
         found = self.documents.get(step.url.target.rpartition("/")[2])
         if found is None:
-            return Reply(404)
+            return unknown()
         return Reply(200, {"content-type": (found[1],)}, found[0])
 
 
-def look(shelf: Any, digest: str, *platforms: str) -> tuple[Any, Steps]:
-    """Look into a digest."""
-    conversation = describe(site(), Manners(), "team/app", digest, platforms, NOW)
-    result, _, steps = play(conversation, shelf)
+def look(
+    shelf: Any,
+    digest: str,
+    *platforms: str,
+    image_ids: tuple[str, ...] = (),
+    known: tuple[Child, ...] = (),
+) -> tuple[Any, Steps]:
+    """Look into a digest: its children, or the failure where there are none."""
+    told, steps = look_whole(shelf, digest, *platforms, image_ids=image_ids, known=known)
+    return told.children if told.failure is None else told.failure, steps
+
+
+def look_whole(
+    shelf: Any,
+    digest: str,
+    *platforms: str,
+    image_ids: tuple[str, ...] = (),
+    known: tuple[Child, ...] = (),
+) -> tuple[Description, Steps]:
+    """Look into a digest: everything that is told."""
+    question = Describe(
+        registry="registry.example.org",
+        repository="team/app",
+        digest=digest,
+        asked_at=NOW,
+        platforms=platforms,
+        image_ids=image_ids,
+    )
+    result, _, steps = play(describe(site(), Manners(), question, known, NOW), shelf)
     return result, steps
 
 
@@ -107,16 +132,13 @@ def test_a_platform_that_nobody_offers_costs_nothing() -> None:
     assert len(steps) == 1
 
 
-def test_an_image_of_one_platform_names_it_in_its_configuration() -> None:
-    """Its only child is itself."""
+def test_an_image_of_one_platform_is_its_own_child() -> None:
+    """Its manifest names the configuration, and the configuration itself is never fetched."""
     shelf = Shelf()
     digest, config = shelf.image("linux/arm64")
     children, steps = look(shelf, digest)
-    assert children == (Child(platform="linux/arm64", digest=digest, config_digest=config),)
-    assert [s.url.target.split("/")[4] for s in steps if isinstance(s, Send)] == [
-        "manifests",
-        "blobs",
-    ]
+    assert children == (Child(platform="", digest=digest, config_digest=config),)
+    assert [s.url.target.split("/")[4] for s in steps if isinstance(s, Send)] == ["manifests"]
 
 
 def test_an_index_inside_an_index_is_looked_into() -> None:
@@ -137,7 +159,7 @@ def test_nesting_is_bounded() -> None:
     for _ in range(20):
         digest = shelf.index(a=digest)
     children, steps = look(shelf, digest)
-    assert children == ()
+    assert [child.nested for child in children] == [True]
     assert len(steps) <= 4
 
 
@@ -151,21 +173,22 @@ def test_a_description_fits_into_a_message() -> None:
     ]
     result, _ = look(shelf, shelf.index(**dict(zip("abcdefgh", inner, strict=True))))
     question = Describe(registry="r.example", repository="a/b", digest=inner[0], asked_at=NOW)
-    message = codec.encode(described(question, result, None, NOW, "anonymous"))
-    assert len(result) == MOST_CHILDREN
+    message = codec.encode(described(question, result, None, None, NOW, "anonymous"))
+    assert len(result) == MOST_CHILDREN + 1
+    assert result[-1].nested is True
     assert len(message) < 1024 * 1024
 
 
 def test_another_document_than_the_one_asked_for_is_not_believed() -> None:
     """Another body than the digest names is found out (GHSA-qv35-3gw6-8q4j)."""
     shelf = Shelf()
-    amd, config = shelf.image("linux/amd64")
+    amd, _ = shelf.image("linux/amd64")
+    arm, _ = shelf.image("linux/arm64")
     digest = shelf.index((amd, "linux/amd64"))
-    other = shelf.documents[amd]
-    shelf.documents[digest] = other
+    shelf.documents[amd] = shelf.documents[arm]
+    assert isinstance(look(shelf, digest, "linux/amd64")[0], Invalid)
+    shelf.documents[digest] = shelf.documents[arm]
     assert isinstance(look(shelf, digest)[0], Invalid)
-    shelf.documents[config] = other
-    assert isinstance(look(shelf, amd)[0], Invalid)
 
 
 def test_a_failure_on_the_way_is_the_outcome() -> None:
@@ -180,15 +203,110 @@ def test_a_failure_on_the_way_is_the_outcome() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, Denied), (404, Missing), (429, Limited), (503, Unreachable)]
+    ("status", "kind"), [(401, Denied), (404, Unreachable), (503, Unreachable)]
 )
-def test_a_configuration_that_is_not_given_is_told_as_what_it_is(status: int, kind: type) -> None:
-    """A limit or an outage of where the blobs are is no contradiction of the registry's."""
+def test_a_child_that_is_not_given_costs_itself(status: int, kind: type) -> None:
+    """The other children are told, and the failure beside them."""
     shelf = Shelf()
-    amd, config = shelf.image("linux/amd64")
+    (amd, config), (arm, _) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
+    digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
 
     def server(step: Send) -> Reply:
-        return Reply(status) if step.url.target.endswith(config) else shelf(step)
+        return Reply(status) if step.url.target.endswith(arm) else shelf(step)
 
-    failed, _ = look(server, amd)
-    assert (type(failed), str(status) in failed.reason) == (kind, True)
+    told, _ = look_whole(server, digest, "linux/amd64", image_ids=(OTHER,))
+    assert [child.config_digest for child in told.children] == [config, ""]
+    assert isinstance(told.failure, kind)
+
+
+OTHER = f"sha256:{'e' * 64}"
+
+
+def read(steps: Steps) -> int:
+    """Count the requests of a conversation."""
+    return len([step for step in steps if isinstance(step, Send)])
+
+
+@pytest.mark.parametrize("blank", [{}, {"os": "", "architecture": ""}, {"os": 1}, None])
+def test_a_child_without_a_platform_is_a_child(blank: Any) -> None:
+    """`platform` is optional in an index, and may be blank (containers/skopeo#901)."""
+    shelf = Shelf()
+    amd, config = shelf.image("linux/amd64")
+    entry = {"digest": amd, "mediaType": OCI_MANIFEST} | ({"platform": blank} if blank else {})
+    digest = shelf.put(OCI_INDEX, manifests=[entry])
+    children, _ = look(shelf, digest, "linux/amd64", image_ids=(config,))
+    assert children == (Child(platform="", digest=amd, config_digest=config),)
+
+
+def test_every_child_of_one_platform_is_read() -> None:
+    """Windows builds share a platform and differ in `os.version` (moby/moby#35090)."""
+    shelf = Shelf()
+    new, old = shelf.image("windows/amd64"), shelf.put(OCI_MANIFEST, config={"digest": OTHER})
+    digest = shelf.index((new[0], "windows/amd64"), (old, "windows/amd64"))
+    children, _ = look(shelf, digest, "windows/amd64", image_ids=(OTHER,))
+    assert [child.config_digest for child in children] == [new[1], OTHER]
+
+
+def test_reading_stops_when_every_image_id_is_found() -> None:
+    """The child of the named platform is read first, and mostly is all that is needed."""
+    shelf = Shelf()
+    images = {p: shelf.image(p) for p in ("linux/386", "linux/arm64", "linux/amd64")}
+    digest = shelf.index(*((image[0], p) for p, image in images.items()))
+    children, steps = look(shelf, digest, "linux/amd64", image_ids=(images["linux/amd64"][1],))
+    assert [bool(child.config_digest) for child in children] == [False, False, True]
+    assert read(steps) == 2
+
+
+def test_an_image_is_found_under_another_platform_than_it_claims() -> None:
+    """An arm64 child may have a configuration that says amd64 (docker/for-linux#463)."""
+    shelf = Shelf()
+    (amd, _), (arm, config) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
+    digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
+    children, steps = look(shelf, digest, "linux/amd64", image_ids=(config,))
+    assert children[1].config_digest == config
+    assert [s.spare for s in steps if isinstance(s, Send)] == [False, False, True]
+
+
+def test_certainty_is_never_bought_from_the_last_half_of_a_limit() -> None:
+    """A child of a platform that no host names is left unread then, and that is no failure."""
+    shelf = Shelf()
+    (amd, config), (arm, _) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
+    digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
+
+    def server(step: Send) -> Any:
+        return Limited(reason="kept") if step.spare else shelf(step)
+
+    told, _ = look_whole(server, digest, "linux/amd64", image_ids=(OTHER,))
+    assert [child.config_digest for child in told.children] == [config, ""]
+    assert told.failure is None
+
+
+def test_what_was_read_before_is_not_read_again() -> None:
+    """A digest's children never change, so an earlier description saves its requests."""
+    shelf = Shelf()
+    (amd, config), (arm, _) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
+    digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
+    first, _ = look(shelf, digest, "linux/amd64", image_ids=(config,))
+    second, steps = look(shelf, digest, image_ids=(OTHER,), known=first)
+    assert [bool(child.config_digest) for child in second] == [True, True]
+    assert read(steps) == 2
+
+
+def test_a_child_that_is_no_image_is_left_out() -> None:
+    """An artifact of another kind in an index is neither the image nor a reason to doubt."""
+    shelf = Shelf()
+    amd, config = shelf.image("linux/amd64")
+    chart = shelf.put(OCI_MANIFEST, artifactType="x/y", blobs=[])
+    digest = shelf.index((amd, "linux/amd64"), (chart, "linux/arm64"))
+    children, _ = look(shelf, digest, "linux/amd64", image_ids=(OTHER,))
+    assert children == (Child(platform="linux/amd64", digest=amd, config_digest=config),)
+
+
+def test_reading_is_bounded() -> None:
+    """An index of hundreds of manifests costs so many requests and no more."""
+    shelf = Shelf()
+    platforms = [f"linux/a{n}" for n in range(MOST_READ + 20)]
+    digest = shelf.index(*((shelf.image(p)[0], p) for p in platforms))
+    children, steps = look(shelf, digest, image_ids=(OTHER,))
+    assert len(children) == len(platforms)
+    assert read(steps) == MOST_READ + 1

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.core.credential import (
@@ -13,7 +14,7 @@ from imagedrift_resolver.core.credential import (
     Secret,
 )
 from imagedrift_resolver.core.site import Site
-from imagedrift_runtime.registries import Registries, parse
+from imagedrift_runtime.registries import Registries, Registry, parse
 from imagedrift_schemas.v1 import Denied, Refused
 
 
@@ -22,11 +23,11 @@ class Others:
 
     def __init__(self, answer: Credential | Denied | None = None) -> None:
         self.answer = answer or Anonymous()
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, str]] = []
 
-    async def of(self, registry: str) -> Credential | Denied:
+    async def of(self, registry: str, repository: str) -> Credential | Denied:
         """Give the same to everybody."""
-        self.asked.append(registry)
+        self.asked.append((registry, repository))
         return self.answer
 
 
@@ -48,7 +49,7 @@ async def test_a_mirror_is_not_shown_what_was_meant_for_the_registry() -> None:
     others = Others(Password("me", Secret("x")))
     found = await site("docker.io", '[registry."docker.io"]\nendpoint = "mirror:5000"\n', others)
     assert (str(found.api), found.namespace) == ("https://mirror:5000/", "docker.io")
-    assert others.asked == ["mirror:5000"]
+    assert others.asked == [("mirror:5000", "a/b")]
 
 
 async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
@@ -63,6 +64,75 @@ async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
     denied = await Directory(parse(toml), Others()).site("a.example", "a/b")
     assert isinstance(denied, Denied)
     assert "none: this secret cannot be read" in denied.reason
+
+
+def password(home: Path, name: str) -> str:
+    """Two keys of a table: a user, and the password with which it is known."""
+    (home / name).write_text(f"of {name}\n")
+    return f'username="{name}"\npassword_file="{home / name}"\n'
+
+
+async def credential(directory: Directory, registry: str, repository: str) -> str:
+    """The name of the credential that a repository is asked with."""
+    found = await directory.site(registry, repository)
+    assert isinstance(found, Site)
+    return found.credential.name
+
+
+async def test_each_path_has_its_own_credential(tmp_path: Path) -> None:
+    """containers/image#1288: none is shown for another path, however the questions come."""
+    toml = "".join(
+        f'[registry."{name}"]\n{password(tmp_path, user)}'
+        for name, user in (("a.example", "all"), ("a.example/x", "x"), ("a.example/x/y", "y"))
+    )
+    others = Others(Password("other", Secret("s")))
+    directory = Directory(parse(toml), others)
+    for _ in range(2):
+        names = [
+            await credential(directory, "a.example", repository)
+            for repository in ("x", "x/z", "x/y", "x/y/z", "xy/z", "z")
+        ]
+        assert names == ["x", "x", "y", "y", "all", "all"]
+    without = Directory(parse(f'[registry."a.example/x"]\n{password(tmp_path, "x")}'), others)
+    assert await credential(without, "a.example", "x/z") == "x"
+    assert await credential(without, "a.example", "z/z") == "other"
+    assert others.asked == [("a.example", "z/z")]
+
+
+async def test_the_same_user_with_another_password_has_another_name(tmp_path: Path) -> None:
+    """So neither budget nor answers are shared between the two."""
+    toml = f'[registry."a.example"]\n{password(tmp_path, "robot")}'
+    (tmp_path / "second").write_text("of the path")
+    toml += f'[registry."a.example/x"]\nusername="robot"\npassword_file="{tmp_path}/second"\n'
+    directory = Directory(parse(toml), Others())
+    assert await credential(directory, "a.example", "x/z") == "robot (x)"
+    assert await credential(directory, "a.example", "z") == "robot"
+
+
+async def test_a_secret_that_is_missing_denies_its_path_alone(tmp_path: Path) -> None:
+    """The rest of the registry is asked as before."""
+    toml = f'[registry."a.example/x"]\ntoken_file="{tmp_path}/none"\n'
+    directory = Directory(parse(toml), Others())
+    denied = await directory.site("a.example", "x/z")
+    assert isinstance(denied, Denied)
+    assert "none: this secret cannot be read" in denied.reason
+    assert await credential(directory, "a.example", "z") == "anonymous"
+
+
+async def test_a_mirror_is_shown_what_was_meant_for_itself_alone(tmp_path: Path) -> None:
+    """containerd/containerd#4950: neither the registry's path tables nor Docker's file of it."""
+    toml = f'[registry."docker.io/team"]\n{password(tmp_path, "hub")}'
+    mirror = {"docker.io": Registry(endpoint="mirror:5000/hub")}
+    others = Others()
+    known = replace(parse(toml), named=mirror)
+    found = await Directory(known, others).site("docker.io", "team/app")
+    assert isinstance(found, Site)
+    assert isinstance(found.credential, Anonymous)
+    assert 'registry."docker.io/team" is not shown to the mirror' in found.credential.note
+    assert others.asked == [("mirror:5000", "hub/team/app")]
+    toml += f'[registry."mirror:5000/hub"]\n{password(tmp_path, "proxy")}'
+    known = replace(parse(toml), named=mirror)
+    assert await credential(Directory(known, others), "docker.io", "team/app") == "proxy"
 
 
 @pytest.mark.parametrize(

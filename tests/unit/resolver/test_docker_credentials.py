@@ -1,19 +1,23 @@
-"""Credential helpers as programs: how long their word is taken, and what becomes of bad ones."""
+"""Credential helpers as programs, and several places of credentials in their order."""
 
+import base64
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from imagedrift_resolver.adapters import docker_config
-from imagedrift_resolver.adapters.docker_config import DockerCredentials
-from imagedrift_resolver.core.credential import ANONYMOUS
+from imagedrift_resolver.adapters import credential_file, credential_helper
+from imagedrift_resolver.adapters.docker_config import DockerCredentials, docker_credentials
+from imagedrift_resolver.core.credential import ANONYMOUS, Anonymous
+from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_schemas.v1 import Denied
 
 GOOD = """#!/bin/sh
 echo asked >> {home}/asked
 [ -e {home}/broken ] && exit 7
+[ -e {home}/lost ] && {{ echo credentials not found in native keychain; exit 1; }}
 echo '{{"Username": "robot", "Secret": "hunter2"}}'
 """
 
@@ -22,22 +26,38 @@ echo '{{"Username": "robot", "Secret": "hunter2"}}'
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the PATH, for a helper called `vault`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.getenv('PATH')}")
+    monkeypatch.setattr(credential_file, "LOOK_EVERY_S", 0.0)
     return tmp_path
 
 
-def with_helper(home: Path, text: str, *, store: bool) -> DockerCredentials:
-    """Install the helper, for one registry or as the store for all."""
+def auths(**users: str) -> dict[str, Any]:
+    """A file that holds a user for each registry; `_` in a name stands for a dot."""
+    return {"auths": {name.replace("_", "."): entry(user) for name, user in users.items()}}
+
+
+def entry(user: str) -> dict[str, str]:
+    """An entry as `docker login` writes it."""
+    return {"auth": base64.b64encode(f"{user}:hunter2".encode()).decode()}
+
+
+def install(home: Path, text: str) -> None:
+    """Install the helper."""
     program = home / "docker-credential-vault"
     program.write_text(text)
     program.chmod(0o755)
+
+
+def with_helper(home: Path, text: str, *, store: bool, **more: Any) -> DockerCredentials:
+    """Install the helper, for one registry or as the store for all."""
+    install(home, text)
     told = {"credsStore": "vault"} if store else {"credHelpers": {"r.example": "vault"}}
-    (home / "config.json").write_text(json.dumps(told))
+    (home / "config.json").write_text(json.dumps(told | more))
     return DockerCredentials(home)
 
 
-async def name_of(credentials: DockerCredentials) -> str:
-    """The name of what is found for the registry, or `denied`."""
-    found = await credentials.of("r.example")
+async def name_of(credentials: DockerCredentials, registry: str = "r.example") -> str:
+    """The name of what is found for a registry, or `denied`."""
+    found = await credentials.of(registry, "a/b")
     return "denied" if isinstance(found, Denied) else found.name
 
 
@@ -48,11 +68,11 @@ async def test_a_helper_that_cannot_be_started_is_told(
     """Its interpreter is missing: that is no defect of ours, and stops no question."""
     credentials = with_helper(home, "#!/no/such/interpreter\n", store=store)
 
-    assert await name_of(credentials) == (ANONYMOUS if store else "denied")
-    if not store:
-        denied = await credentials.of("r.example")
-        assert isinstance(denied, Denied)
-        assert "docker-credential-vault cannot be started" in denied.reason
+    found = await credentials.of("r.example", "a/b")
+    told = found.reason if isinstance(found, Denied) else getattr(found, "note", "")
+    assert isinstance(found, Anonymous if store else Denied)
+    assert "docker-credential-vault cannot be started" in told
+    assert f"config.json in {home}" in told
     assert "cannot be started" in capsys.readouterr().out
 
 
@@ -61,7 +81,7 @@ async def test_a_failure_of_a_helper_is_forgotten_soon(
     home: Path, monkeypatch: pytest.MonkeyPatch, store: bool
 ) -> None:
     """A vault that was away for a moment must not make a registry unreadable for minutes."""
-    monkeypatch.setattr(docker_config, "FAILED_KEPT_S", 0.0)
+    monkeypatch.setattr(credential_helper, "FAILED_KEPT_S", 0.0)
     credentials = with_helper(home, GOOD.format(home=home), store=store)
     (home / "broken").touch()
 
@@ -81,3 +101,123 @@ async def test_a_failure_is_kept_for_a_moment_and_a_word_for_long(home: Path) ->
     again = DockerCredentials(home)
     assert [await name_of(again) for _ in range(3)] == ["robot"] * 3
     assert (home / "asked").read_text() == "asked\nasked\n"
+
+
+async def test_a_store_is_asked_alone_and_leaves_the_file_only_when_it_fails(home: Path) -> None:
+    """GoogleContainerTools/jib#1819: an old password in `auths` does not beat the store."""
+    credentials = with_helper(home, GOOD.format(home=home), store=True, **auths(r_example="old"))
+    assert await name_of(credentials) == "robot"
+    (home / "lost").touch()
+    assert await name_of(DockerCredentials(home)) == ANONYMOUS
+    (home / "broken").touch()
+    assert await name_of(DockerCredentials(home)) == "old"
+
+
+async def test_the_first_place_that_has_a_credential_decides(home: Path) -> None:
+    """docker/cli#6008: the environment, Docker's file, then Podman's, registry by registry."""
+    (home / "config.json").write_text(json.dumps(auths(a_example="docker", b_example="docker")))
+    for name in ("one.json", "two.json"):
+        held = auths(a_example=name, b_example=name, c_example=name)
+        (home / name).write_text(json.dumps(held))
+    (home / "two.json").write_text(json.dumps(auths(c_example="two", d_example="two")))
+    credentials = DockerCredentials(
+        home,
+        text=json.dumps(auths(a_example="environment")),
+        podman=[home / "one.json", home / "two.json"],
+    )
+    names = [await name_of(credentials, f"{letter}.example") for letter in "abcde"]
+    assert names == ["environment", "docker", "one.json", "two", ANONYMOUS]
+
+
+async def test_podmans_files_are_found_where_podman_has_them(home: Path) -> None:
+    """genuinetools/reg#227: by REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR and XDG_CONFIG_HOME."""
+    for folder, registry in (("run", "b_example"), ("config", "c_example")):
+        (home / folder / "containers").mkdir(parents=True)
+        held = json.dumps(auths(**{registry: folder}))
+        (home / folder / "containers" / "auth.json").write_text(held)
+    (home / "named.json").write_text(json.dumps(auths(a_example="named")))
+    settings = ResolverSettings(
+        nats_url=("nats://127.0.0.1:1",),
+        docker_config=str(home / "none"),
+        registry_auth_file=str(home / "named.json"),
+        runtime_dir=str(home / "run"),
+        config_home=str(home / "config"),
+    )
+    credentials = docker_credentials(settings)
+    names = [await name_of(credentials, f"{letter}.example") for letter in "abc"]
+    assert names == ["named", "run", "config"]
+    unset = ResolverSettings(nats_url=("nats://127.0.0.1:1",)).podman_files
+    assert str(unset[0]) == f"/run/containers/{os.getuid()}/auth.json"
+    assert unset[1] == Path("~/.config/containers/auth.json").expanduser()
+
+
+BROKEN = ['{"auths": {"r.exam', "\ufeff{}", "[]", '{"auths": 7}', '{"credsStore": 7}']
+
+
+@pytest.mark.parametrize("text", BROKEN)
+async def test_a_broken_file_leaves_registries_to_the_other_places(
+    home: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docker/cli#1637, moby/moby#18634: it denies nobody, and is told with its folder."""
+    (home / "config.json").write_text(text)
+    (home / "auth.json").write_text(json.dumps(auths(r_example="podman")))
+    credentials = DockerCredentials(home, podman=[home / "auth.json"])
+
+    assert await name_of(credentials) == "podman"
+    found = await credentials.of("open.example", "a/b")
+    assert isinstance(found, Anonymous)
+    assert found.note.startswith(f"config.json in {home}: ")
+    assert f"config.json in {home}" in capsys.readouterr().out
+
+
+async def test_a_broken_entry_denies_its_registry_unless_another_place_serves_it(
+    home: Path,
+) -> None:
+    """The text names file and key; the registry beside it is served."""
+    held = {"auths": {"r.example": {"auth": "%hunter2"}, "s.example": entry("docker")}}
+    (home / "config.json").write_text(json.dumps(held))
+
+    denied = await DockerCredentials(home).of("r.example", "a/b")
+    assert denied == Denied(reason=f'config.json in {home}: auths."r.example".auth: is not base64')
+    assert await name_of(DockerCredentials(home), "s.example") == "docker"
+    (home / "auth.json").write_text(json.dumps(auths(r_example="podman")))
+    assert await name_of(DockerCredentials(home, podman=[home / "auth.json"])) == "podman"
+
+
+async def test_a_broken_environment_is_told_by_its_variable(home: Path) -> None:
+    """Its text may be a secret, so none of it is repeated."""
+    credentials = DockerCredentials(home, text='{"auths": hunter2')
+    found = await credentials.of("r.example", "a/b")
+    assert isinstance(found, Anonymous)
+    assert found.note == "DOCKER_AUTH_CONFIG: is not JSON (line 1)"
+
+
+async def test_a_file_that_changes_is_read_again(home: Path) -> None:
+    """It comes, changes, breaks and goes without a restart."""
+    credentials = DockerCredentials(home)
+    assert await name_of(credentials) == ANONYMOUS
+    for text, expected in (
+        (json.dumps(auths(r_example="first")), "first"),
+        (json.dumps(auths(r_example="the second")), "the second"),
+        ("{", ANONYMOUS),
+        (json.dumps(auths(r_example="third")), "third"),
+    ):
+        (home / "config.json").write_text(text)
+        assert await name_of(credentials) == expected
+    (home / "config.json").unlink()
+    assert await name_of(credentials) == ANONYMOUS
+
+
+async def test_what_is_no_file_is_told_and_waited_for_by_nobody(home: Path) -> None:
+    """A folder made by a bind mount, a pipe without a writer, and a file in place of the folder."""
+    (home / "folder" / "config.json").mkdir(parents=True)
+    (home / "pipe").mkdir()
+    os.mkfifo(home / "pipe" / "config.json")
+    for folder in ("folder", "pipe"):
+        found = await DockerCredentials(home / folder).of("r.example", "a/b")
+        assert isinstance(found, Anonymous)
+        assert "cannot be read: it is no file" in found.note
+    (home / "file").touch()
+    found = await DockerCredentials(home / "file").of("r.example", "a/b")
+    assert isinstance(found, Anonymous)
+    assert not found.note

@@ -12,7 +12,6 @@ from imagedrift_resolver.core.freshness import (
     may_inherit,
     may_serve,
     overtakes,
-    platforms_to_describe,
 )
 from imagedrift_schemas.v1 import (
     Answer,
@@ -52,7 +51,9 @@ def test_an_answer_from_the_future_is_none() -> None:
     assert overtakes(found(59), found(0), NOW)
     assert not overtakes(found(61), found(0), NOW)
     assert not overtakes(found(0), found(1), NOW)
-    failed = described(DESCRIBE, Unreachable(reason="x"), None, found(61).checked_at, "anonymous")
+    failed = described(
+        DESCRIBE, (), Unreachable(reason="x"), None, found(61).checked_at, "anonymous"
+    )
     assert not is_described(failed, DESCRIBE, "anonymous", NOW)
 
 
@@ -105,9 +106,11 @@ def test_a_private_digest_does_not_live_on_in_an_anonymous_answer() -> None:
     assert not may_inherit(found(credential="me"), "anonymous")
 
 
+OTHER = f"sha256:{'b' * 64}"
 AMD = Child(platform="linux/amd64", digest=DIGEST)
 ARM = Child(platform="linux/arm64", digest=DIGEST, config_digest=DIGEST)
-KNOWN = described(DESCRIBE, (AMD, ARM), None, NOW, "anonymous")
+KNOWN = described(DESCRIBE, (AMD, ARM), None, None, NOW, "anonymous")
+LATER = NOW + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -122,16 +125,33 @@ KNOWN = described(DESCRIBE, (AMD, ARM), None, NOW, "anonymous")
     ],
 )
 def test_a_digest_is_looked_into_once(platforms: tuple[str, ...], done: bool) -> None:
-    """Again only for a configuration that nobody asked for before; and it is not forgotten then."""
-    question = replace(DESCRIBE, platforms=platforms)
-    assert is_described(KNOWN, question, "anonymous", NOW) is done
-    wider = platforms_to_describe(KNOWN, question)
-    assert set(wider) == {*platforms, "linux/arm64"}
+    """A digest is looked into again only for a configuration that was not read before."""
+    question = replace(DESCRIBE, platforms=platforms, asked_at=LATER)
+    assert is_described(KNOWN, question, "anonymous", LATER) is done
+
+
+@pytest.mark.parametrize(
+    ("image_ids", "done"), [((DIGEST,), True), ((OTHER,), False), ((DIGEST, OTHER), False)]
+)
+def test_an_image_id_is_looked_for_until_every_child_was_read(
+    image_ids: tuple[str, ...], done: bool
+) -> None:
+    """An image id that is found needs no more requests, nor does one in a digest read whole."""
+    question = replace(DESCRIBE, image_ids=image_ids, asked_at=LATER)
+    assert is_described(KNOWN, question, "anonymous", LATER) is done
+    whole = described(DESCRIBE, (ARM,), None, None, NOW, "anonymous")
+    assert is_described(whole, question, "anonymous", LATER)
+
+
+def test_a_question_is_not_asked_again_for_what_it_could_not_find() -> None:
+    """A description made after the question is its answer, also where children stayed unread."""
+    question = replace(DESCRIBE, image_ids=(OTHER,), asked_at=NOW)
+    assert is_described(KNOWN, question, "anonymous", NOW)
 
 
 def test_a_failed_description_is_tried_when_it_is_asked_for_again() -> None:
     """Until then the failure is the answer; what was known of the digest stays known."""
-    failed = described(DESCRIBE, Unreachable(reason="x"), KNOWN, NOW, "anonymous")
+    failed = described(DESCRIBE, (), Unreachable(reason="x"), KNOWN, NOW, "anonymous")
     assert failed.children == (AMD, ARM)
     assert is_described(failed, DESCRIBE, "anonymous", NOW)
     later = replace(DESCRIBE, asked_at=NOW + timedelta(seconds=1))

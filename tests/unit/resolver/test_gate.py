@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
@@ -11,7 +11,7 @@ from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.gate import Gate
 from imagedrift_resolver.gates import Gates
 from imagedrift_runtime.registries import Registries
-from imagedrift_schemas.v1 import RegistryState
+from imagedrift_schemas.v1 import Found, RegistryState, Unreachable
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 
@@ -112,3 +112,46 @@ async def test_many_registries_are_shared_together() -> None:
     await replica.flush()
     assert time.monotonic() - began < 1
     assert len(states.states) == 40
+
+
+async def test_a_registry_that_is_back_is_found_out_by_a_question_that_worked() -> None:
+    """A broken image that is asked first does not keep its registry shut for an hour of rounds.
+
+    distribution/distribution#3842.
+    """
+    moment = NOW
+    replica = Gates(Registries(), states=SharedStates(), lanes=NoLanes(), now=lambda: moment)
+    asked = gate(replica)
+    assert await asked.enter("HEAD", "good") is None
+    asked.leave(Found(digest="sha256:" + "a" * 64), "good")
+    for _ in range(3):
+        assert await asked.enter("HEAD", "other") is None
+        asked.leave(Unreachable(reason="no connection"), "other")
+    for _ in range(60):
+        moment += timedelta(minutes=1)
+        refused = await asked.enter("HEAD", "broken")
+        if refused is None:
+            asked.health.errored("broken")
+            asked.leave(Unreachable(reason="answered 500"), "broken")
+        if await asked.enter("HEAD", "good") is None:
+            asked.leave(Found(digest="sha256:" + "a" * 64), "good")
+    assert await asked.enter("HEAD", "another") is None
+
+
+async def test_a_host_without_a_good_answer_need_not_show_that_it_is_well() -> None:
+    """An error without a document on a registry that never worked is the host's."""
+    asked = gate(gates(SharedStates()))
+    for question in ("a", "b"):
+        assert await asked.enter("HEAD", question) is None
+        asked.health.errored(question)
+        asked.leave(Unreachable(reason="answered 502"), question)
+    assert not asked.health.doubts("c", is_documented=False)
+    assert asked.health.doubts("c", is_documented=True)
+
+
+async def test_docker_hub_and_a_mirror_of_it_have_gates_of_their_own() -> None:
+    """What is learnt of one does not hold for the other (concourse/docker-image-resource#307)."""
+    replica = gates(SharedStates())
+    hub = replica.of(Site(registry="docker.io", api=parse_url("https://registry-1.docker.io")))
+    mirror = replica.of(Site(registry="docker.io", api=parse_url("https://mirror.lan")))
+    assert hub is not mirror

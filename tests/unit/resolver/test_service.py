@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.gates import Gates
@@ -69,10 +70,10 @@ class World:
         self.asked += 1
         return Found(digest=DIGEST)
 
-    async def describe(self, *_: object) -> tuple[Child, ...]:
+    async def describe(self, *_: object) -> Description:
         """Answer, and count."""
         self.asked += 1
-        return (Child(platform="linux/amd64", digest=DIGEST),)
+        return Description((Child(platform="linux/amd64", digest=DIGEST),))
 
     async def read(self, *_: object) -> None:
         """Share nothing."""

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from imagedrift_resolver.core.credential import Anonymous, IdentityToken, Password, Secret
 from imagedrift_resolver.core.reply import Reply, Trouble
-from imagedrift_resolver.core.token import Grant, Token, read_token, request_for, scope_of
+from imagedrift_resolver.core.token import (
+    Grant,
+    Token,
+    pull_scope,
+    read_token,
+    request_for,
+    scope_of,
+)
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Denied, Invalid, Limited, Unreachable
 
@@ -81,6 +88,8 @@ def test_a_realm_with_a_query_keeps_it() -> None:
         ({"token": "t", "expires_in": "300"}, 300),
         ({"token": "t", "expires_in": 5}, 60),
         ({"token": "t", "expires_in": -1}, 60),
+        ({"token": "t", "expires_in": 0, "issued_at": "2001-01-01T00:00:00Z"}, 60),
+        ({"access_token": "t", "issued_at": "2099-01-01T00:00:00Z"}, 60),
         ({"token": "t", "expires_in": None}, 60),
         ({"token": "t", "expires_in": True}, 60),
         ({"token": "t", "expires_in": 10**400}, 60),
@@ -140,3 +149,23 @@ def test_a_refusal_does_not_blame_a_credential_that_was_not_shown(status: int) -
 def test_no_answer_raises(status: int, body: bytes, cut: bool, shown: bool) -> None:
     """Whatever a token endpoint says is a token or a failure."""
     read_token(Reply(status, {}, body, cut), NOW, shown=shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("repository:node:pull", "repository:node:pull"),
+        ("repository:team/app:pull,push", "repository:team/app:pull"),
+        ("repository:team/app:*", "repository:team/app:pull"),
+        ("registry:catalog:*", ""),
+        ("repository:a:pull repository:b:pull", ""),
+        ("repository:A\r\nX: 1:pull", ""),
+        ("repository:" + "a" * 300 + ":pull", ""),
+        ("", ""),
+    ],
+)
+def test_a_scope_of_a_challenge_is_for_reading_one_repository_or_none(
+    text: str, scope: str
+) -> None:
+    """What a stranger wrote is not put into a request as it is."""
+    assert pull_scope(text) == scope

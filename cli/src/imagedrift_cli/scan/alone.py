@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 from imagedrift_resolver.adapters.directory import Directory
@@ -23,14 +22,14 @@ A = TypeVar("A", Answer, Described)
 
 @asynccontextmanager
 async def resolver(
-    known: Registries, docker_config: Path, proxies: Proxies
+    known: Registries, credentials: DockerCredentials, proxies: Proxies
 ) -> AsyncIterator[Resolver]:
     """Make a resolver that asks registries directly, for the length of an `async with`."""
     http = Http(routes(known, proxies))
     try:
         yield Resolver(
             cache=_NoCache(),
-            sites=Directory(known, DockerCredentials(docker_config)),
+            sites=Directory(known, credentials),
             registries=Asking(http, clock.now),
             gates=Gates(known, states=_OwnStates(), lanes=_NoLanes(), now=clock.now),
             now=clock.now,

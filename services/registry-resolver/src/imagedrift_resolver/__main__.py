@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from imagedrift_resolver.adapters.desk import Desk
 from imagedrift_resolver.adapters.directory import Directory
-from imagedrift_resolver.adapters.docker_config import DockerCredentials
+from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
 from imagedrift_resolver.adapters.oci import Registries as Asking
@@ -54,7 +54,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
         cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
         resolver = Resolver(
             cache=cache,
-            sites=Directory(known, DockerCredentials(settings.docker_folder)),
+            sites=Directory(known, docker_credentials(settings)),
             registries=Asking(http, clock.now),
             gates=gates,
             now=clock.now,

@@ -16,16 +16,17 @@ from typing import Final, Protocol
 import structlog
 from msgspec.structs import replace
 
-from imagedrift_resolver.core import breaker, budget, window
+from imagedrift_resolver.core import budget, window
+from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
+from imagedrift_resolver.host_health import HostHealth
 from imagedrift_resolver.places import WAIT_S, Places
 from imagedrift_runtime import metrics
-from imagedrift_schemas.v1 import Failure, Limited, RegistryState, Unreachable
+from imagedrift_schemas.v1 import Failure, Found, Limited, RegistryState, Unreachable
 
 log = structlog.get_logger()
 
 SYNC_S: Final = 1.0
-PROBE_S: Final = 30.0
 BATCH_S: Final = 0.2
 """How much of a pace is promised to one replica at a time."""
 
@@ -58,17 +59,19 @@ class Gate:
         *,
         max_connections: int | None,
         requests_per_second: float | None,
+        is_hub: bool = False,
         states: States,
         lanes: Lanes,
         now: Callable[[], datetime],
     ) -> None:
         self._state = own
         self._configured_pace = requests_per_second
+        self._is_hub = is_hub
         self._states = states
         self._lanes = lanes
         self._now = now
         self._window = window.first_window(max_connections)
-        self._breaker = breaker.Breaker()
+        self.health = HostHealth(now)
         self._places = Places(self._room)
         self._synced_at, self._has_synced = float("-inf"), False
         self._syncing = asyncio.Lock()
@@ -76,7 +79,7 @@ class Gate:
         self._promised: deque[datetime] = deque()
         self._sent: deque[float] = deque(maxlen=64)
 
-    async def enter(self, method: str) -> Failure | None:
+    async def enter(self, method: str, question: str = "") -> Failure | None:
         """Wait for a place. Returns why there is none; else `leave` must follow."""
         await self._sync()
         if refused := self._refused(method):
@@ -86,15 +89,17 @@ class Gate:
             return Limited(reason=f"{self._state.registry} answers too slowly", until=until)
         refused = self._refused(method)  # much may have happened meanwhile
         if refused is None:
-            admitted, self._breaker = breaker.admit(self._breaker, self._now(), PROBE_S)
-            refused = None if admitted else self._open()
+            refused = self.health.admit(question)
         if refused:
             self._places.give_back()
         return refused
 
-    async def before(self, method: str) -> Limited | None:
-        """Wait for a request's turn in the pace. Returns why it must not be made."""
-        if refused := budget.refusal(self._state, method, self._now()):
+    async def before(self, method: str, *, spare: bool = False) -> Limited | None:
+        """Wait for a request's turn in the pace. Returns why it must not be made.
+
+        A spare one is made only while more than half of the registry's limit is left.
+        """
+        if refused := self._limit(method, spare=spare):
             return refused
         rate = budget.pace(self._state, self._configured_pace, self._now())
         if rate is not None:
@@ -111,7 +116,15 @@ class Gate:
         """Learn from a response."""
         jitter = random.random()  # noqa: S311 - no secret
         before, now = self._state, self._now()
-        self._state = budget.learn(before, reply, method, now, rate=self._rate(), jitter=jitter)
+        self._state = budget.learn(
+            before,
+            reply,
+            method,
+            now,
+            rate=self._rate(),
+            jitter=jitter,
+            is_hub=self._is_hub,
+        )
         self._dirty = True
         if reply.status == 429:
             metrics.limits.add()
@@ -124,12 +137,14 @@ class Gate:
         elif reply.status < 400:
             self._window = window.after_success(self._window)
 
-    def leave(self, outcome: object) -> None:
+    def leave(self, outcome: object, question: str = "") -> None:
         """Give the place back, and tell what became of the question. None: it was given up."""
         if isinstance(outcome, Unreachable):
-            self._failed(outcome.reason[:200])
-        elif outcome is not None and not isinstance(outcome, Limited):
-            self._breaker = breaker.succeeded(self._breaker)
+            self._failed(outcome.reason[:200], question)
+        elif outcome is None or isinstance(outcome, Limited):
+            self.health.gave_up(question)
+        else:
+            self.health.succeeded(question, is_good=isinstance(outcome, Found | Description))
         self._places.give_back()
 
     async def flush(self) -> None:
@@ -138,28 +153,20 @@ class Gate:
             await self._share()
 
     def _room(self) -> int:
-        left = budget.remaining(self._state, "HEAD", self._now())
+        left = budget.remaining(self._state, "HEAD", self._now(), is_hub=self._is_hub)
         return self._window.size if left is None else max(1, min(self._window.size, left))
 
     def _refused(self, method: str) -> Failure | None:
-        if breaker.is_open(self._breaker, self._now()):
-            return self._open()
-        return budget.refusal(self._state, method, self._now())
+        return self.health.refusal() or self._limit(method)
 
-    def _open(self) -> Unreachable:
-        until = self._breaker.open_until
-        again = f" before {until:%H:%M:%S} UTC" if until else ""
-        return Unreachable(
-            reason=f"not asked{again}, after {self._breaker.failures} failures in a row; "
-            f"the last: {self._breaker.last_error}"
-        )
+    def _limit(self, method: str, *, spare: bool = False) -> Limited | None:
+        return budget.refusal(self._state, method, self._now(), is_hub=self._is_hub, spare=spare)
 
-    def _failed(self, reason: str) -> None:
-        was, jitter = self._breaker.open_until, random.random()  # noqa: S311 - no secret
-        self._breaker = breaker.failed(self._breaker, self._now(), reason, jitter)
+    def _failed(self, reason: str, question: str) -> None:
+        is_opened = self.health.failed(question, reason)
         self._state = replace(self._state, last_error=reason, observed_at=self._now())
         self._dirty = True
-        if self._breaker.open_until != was:
+        if is_opened:
             metrics.circuits.add()
             log.warning("circuit.opened", registry=self._state.registry, error=reason)
             self._places.let_all_in()

@@ -33,11 +33,11 @@ class Gates:
         self._states = states
         self._lanes = lanes
         self._now = now
-        self._gates: dict[tuple[str, str], Gate] = {}
+        self._gates: dict[tuple[str, str, bool], Gate] = {}
 
     def of(self, site: Site) -> Gate:
         """Return the gate of a registry and credential."""
-        key = (site.registry, site.credential.name)
+        key = (site.registry, site.credential.name, site.is_hub)
         gate = self._gates.get(key)
         if gate is None:
             entry = self._registries.of(site.registry)
@@ -46,6 +46,7 @@ class Gates:
                 own,
                 max_connections=entry.max_connections,
                 requests_per_second=entry.requests_per_second,
+                is_hub=site.is_hub,
                 states=self._states,
                 lanes=self._lanes,
                 now=self._now,

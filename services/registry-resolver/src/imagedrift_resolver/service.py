@@ -14,16 +14,14 @@ from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
 import structlog
-from msgspec.structs import replace
 
 from imagedrift_resolver.core.answer import answer, described
 from imagedrift_resolver.core.credential import ANONYMOUS
-from imagedrift_resolver.core.description import Children
+from imagedrift_resolver.core.description import Children, Description
 from imagedrift_resolver.core.freshness import (
     is_described,
     is_fresh,
     may_inherit,
-    platforms_to_describe,
 )
 from imagedrift_resolver.core.policy import question_fault
 from imagedrift_resolver.core.site import Site
@@ -78,8 +76,10 @@ class Asking(Protocol):
     async def resolve(self, site: Site, question: Resolve, gate: Gate) -> v1.Outcome:
         """Find out what a tag points to."""
 
-    async def describe(self, site: Site, question: Describe, gate: Gate) -> Children | Failure:
-        """Find out what is inside a digest."""
+    async def describe(
+        self, site: Site, question: Describe, known: Children, gate: Gate
+    ) -> Description | Failure:
+        """Find out what is inside a digest, of which the children may be known in part."""
 
 
 class Gates(Protocol):
@@ -145,7 +145,7 @@ class Resolver:
         if isinstance(held, Answer) and is_fresh(held, question, credential, began):
             return await self._keep(held, revision)
         outcome = await self._asked(
-            site, "HEAD", lambda site, gate: self._registries.resolve(site, question, gate)
+            site, question, lambda site, gate: self._registries.resolve(site, question, gate)
         )
         metrics.answers.add(source="registry", outcome=type(outcome).__name__.lower())
         previous = known if known and may_inherit(known, credential) else None
@@ -163,13 +163,16 @@ class Resolver:
         if isinstance(held, Described) and is_described(held, question, credential, began):
             return await self._keep(held, revision)
         previous = known if known and may_inherit(known, credential) else None
-        wider = replace(question, platforms=platforms_to_describe(previous, question))
-        children = await self._asked(
-            site, "GET", lambda site, gate: self._registries.describe(site, wider, gate)
+        before = previous.children if previous else ()
+        found = await self._asked(
+            site,
+            question,
+            lambda site, gate: self._registries.describe(site, question, before, gate),
         )
-        kind = "description" if isinstance(children, tuple) else type(children).__name__.lower()
+        told = found if isinstance(found, Description) else Description(failure=found)
+        kind = type(told.failure).__name__.lower() if told.failure else "description"
         metrics.answers.add(source="registry", outcome=kind)
-        made = described(question, children, previous, began, credential)
+        made = described(question, told.children, told.failure, previous, began, credential)
         return await self._keep(made, revision)
 
     async def _keep(self, made: A, revision: int) -> A:
@@ -186,21 +189,23 @@ class Resolver:
     async def _asked(
         self,
         site: Site | Failure,
-        method: str,
+        question: Question,
         talk: Callable[[Site, Gate], Awaitable[T | Failure]],
     ) -> T | Failure:
         """Talk to a registry through its gate, or say why that cannot be."""
         if not isinstance(site, Site):
             return site
-        gate = self._gates.of(site)
-        if refused := await gate.enter(method):
+        gate, key = self._gates.of(site), subjects.answer_key(question)
+        method = "HEAD" if isinstance(question, Resolve) else "GET"
+        if refused := await gate.enter(method, key):
             return refused
         result: T | Failure | None = None
         try:
             result = await talk(site, gate)
             return result
         finally:
-            gate.leave(result)
+            told = result.failure or result if isinstance(result, Description) else result
+            gate.leave(told, key)
 
 
 class Flights:

@@ -1,5 +1,6 @@
 """What the resolver is told by its environment."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,6 +21,14 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
             "IMAGEDRIFT_REGISTRIES",
             "path of registries.toml: limits, trust, credentials",
             file="",
+        ),
+    ] = ""
+    docker_auth_config: Annotated[
+        str,
+        Variable(
+            "DOCKER_AUTH_CONFIG",
+            "registry credentials as JSON, like config.json; looked at before it",
+            secret=True,
         ),
     ] = ""
     docker_config: Annotated[
@@ -69,11 +78,42 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = ""
+    registry_auth_file: Annotated[
+        str, Variable("REGISTRY_AUTH_FILE", "path of a further auth.json, as Podman reads it")
+    ] = ""
+    runtime_dir: Annotated[
+        str, Variable("XDG_RUNTIME_DIR", "folder of Podman's containers/auth.json")
+    ] = ""
+    config_home: Annotated[
+        str, Variable("XDG_CONFIG_HOME", "folder of another containers/auth.json")
+    ] = "~/.config"
 
     @property
     def docker_folder(self) -> Path:
         """The folder of Docker's configuration."""
-        return Path(self.docker_config).expanduser()
+        return _expanded(self.docker_config)
+
+    @property
+    def podman_files(self) -> tuple[Path, ...]:
+        """The files in which Podman keeps credentials, in the order in which they are read."""
+        named = (self.registry_auth_file,) if self.registry_auth_file else ()
+        running = f"{self.runtime_dir}/containers" if self.runtime_dir else _podman_folder()
+        folders = (running, f"{self.config_home}/containers")
+        files = (*named, *(f"{folder}/auth.json" for folder in folders))
+        return tuple(map(_expanded, files))
+
+
+def _expanded(path: str) -> Path:
+    """Put the user's folder in place of `~`; a user without one has no such file."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _podman_folder() -> str:
+    """Return the folder that Podman takes where there is no XDG_RUNTIME_DIR, as for a service."""
+    return f"/run/containers/{os.getuid()}"
 
 
 def check(settings: ResolverSettings) -> None:

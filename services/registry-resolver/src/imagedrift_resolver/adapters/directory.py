@@ -1,9 +1,12 @@
-"""From a registry's name to the site that is asked: configuration, policy and credential joined."""
+"""From a repository to the site that is asked: configuration, policy and credential joined."""
 
 import time
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from imagedrift_resolver.core.credential import (
+    Anonymous,
     Credential,
     IdentityToken,
     Password,
@@ -13,6 +16,7 @@ from imagedrift_resolver.core.credential import (
 from imagedrift_resolver.core.policy import registry_fault
 from imagedrift_resolver.core.site import HUB_API, Site
 from imagedrift_resolver.core.url import BadUrl, Url, parse_url
+from imagedrift_runtime.path_tables import PathCredential
 from imagedrift_runtime.registries import Registries, RegistriesFault, Registry, read_secret
 from imagedrift_schemas.reference import DOCKER_HUB
 from imagedrift_schemas.v1 import Denied, Failure, Refused
@@ -26,8 +30,8 @@ _APIS: Final = {DOCKER_HUB: HUB_API}
 class OtherCredentials(Protocol):
     """Where credentials are looked for that `registries.toml` does not name."""
 
-    async def of(self, registry: str) -> Credential | Denied:
-        """Return the credential for a registry, or why the configured one cannot be had."""
+    async def of(self, registry: str, repository: str) -> Credential | Denied:
+        """Return the credential for a repository, or why the configured one cannot be had."""
 
 
 class Directory:
@@ -36,56 +40,85 @@ class Directory:
     def __init__(self, registries: Registries, others: OtherCredentials) -> None:
         self._registries = registries
         self._others = others
-        self._kept: dict[str, tuple[float, Site | Failure]] = {}
+        self._bare: dict[str, Site | Failure] = {}
+        self._kept: dict[tuple[str, str], tuple[float, Site | Failure]] = {}
+        self._secrets: dict[str, tuple[float, Secret | Denied]] = {}
 
-    async def site(self, registry: str, repository: str) -> Site | Failure:  # noqa: ARG002
+    async def site(self, registry: str, repository: str) -> Site | Failure:
         """Return how to ask a registry about a repository, or why it is not asked."""
-        kept = self._kept.get(registry)
+        kept = self._kept.get((registry, repository))
         if kept and time.monotonic() < kept[0]:
             return kept[1]
-        site = await self._site(registry)
+        site = self._without_credential(registry)
+        if isinstance(site, Site):
+            found = await self._credential(site, repository)
+            site = found if isinstance(found, Denied) else replace(site, credential=found)
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
-        self._kept[registry] = (time.monotonic() + KEPT_S, site)
+        self._kept[(registry, repository)] = (time.monotonic() + KEPT_S, site)
         return site
 
-    async def _site(self, registry: str) -> Site | Failure:
-        named = self._registries.is_named(registry)
-        fault = registry_fault(registry, named=named, allowed=self._registries.allowed(registry))
-        if fault:
-            return Refused(reason=fault)
-        entry = self._registries.of(registry)
-        try:
-            api = api_of(registry, entry)
-        except BadUrl as error:
-            return Refused(reason=f"{registry}: {error}")
-        path = entry.endpoint.partition("/")[2].strip("/")
-        credential = await self._credential(registry, entry)
-        if isinstance(credential, Denied):
-            return credential
-        return Site(
-            registry=registry,
-            api=api,
-            trusted=named,
-            realms=realms_of(entry),
-            credential=credential,
-            namespace=registry if entry.endpoint else "",
-            prefix=f"{path}/" if path else "",
-            storage_hosts=frozenset(host.lower() for host in entry.storage_hosts),
+    def _without_credential(self, registry: str) -> Site | Failure:
+        """Return how a registry is asked about any repository: its configuration stays."""
+        site = self._bare.get(registry)
+        if site is None:
+            if len(self._bare) >= MOST_KEPT:
+                self._bare.clear()
+            site = self._bare[registry] = _bare_site(self._registries, registry)
+        return site
+
+    async def _credential(self, site: Site, repository: str) -> Credential | Denied:
+        entry = self._registries.of(site.registry)
+        asked = mirror_of(entry) or site.registry
+        inside = f"{site.prefix}{repository}"
+        part = self._registries.credential_of(asked, inside)
+        tables = (
+            (part, entry) if asked == site.registry else (part, entry, self._registries.of(asked))
+        )
+        for table in tables:
+            if table and (found := self._configured(table)):
+                return found
+        found = await self._others.of(asked, inside)
+        if found == Anonymous() and asked != site.registry:
+            return self._withheld(site.registry, repository, asked) or found
+        return found
+
+    def _withheld(self, registry: str, repository: str, mirror: str) -> Anonymous | None:
+        """Say why a mirror is shown nothing: it is not shown what was meant for the registry."""
+        part = self._registries.credential_of(registry, repository)
+        if part is None:
+            return None
+        return Anonymous(
+            note=f'the credential of registry."{registry}/{part.path}" is not shown to the mirror '
+            f'{mirror}: give it one as [registry."{mirror}"]'
         )
 
-    async def _credential(self, registry: str, entry: Registry) -> Credential | Denied:
+    def _configured(self, table: Registry | PathCredential) -> Credential | Denied | None:
+        """Return the credential that a table names; None when it names none."""
+        path = table.token_file or table.password_file
+        if not path:
+            return None
+        secret = self._secret(path)
+        if isinstance(secret, Denied):
+            return secret
+        label = table.label if isinstance(table, PathCredential) else ""
+        if table.token_file:
+            token = IdentityToken(secret)
+            return replace(token, name=label) if label else token
+        fault = password_fault(table.username, secret.reveal())
+        return Denied(reason=fault) if fault else Password(table.username, secret, label)
+
+    def _secret(self, path: str) -> Secret | Denied:
+        """Read a secret, at most once in `KEPT_S`: many repositories may share it."""
+        kept = self._secrets.get(path)
+        if kept and time.monotonic() < kept[0]:
+            return kept[1]
         try:
-            if entry.token_file:
-                return IdentityToken(Secret(read_secret(entry.token_file)))
-            if entry.password_file:
-                password = read_secret(entry.password_file)
-                fault = password_fault(entry.username, password)
-                return Denied(reason=fault) if fault else Password(entry.username, Secret(password))
+            secret: Secret | Denied = Secret(read_secret(path))
         except RegistriesFault as error:
-            return Denied(reason=str(error))
-        # A mirror is not shown what was meant for the registry that it mirrors.
-        return await self._others.of(entry.endpoint.partition("/")[0] or registry)
+            secret = Denied(reason=str(error))
+        self._secrets[path] = (time.monotonic() + KEPT_S, secret)
+        return secret
 
 
 def api_of(registry: str, entry: Registry) -> Url:
@@ -94,6 +127,33 @@ def api_of(registry: str, entry: Registry) -> Url:
     return parse_url(f"{entry.scheme}://{host or _APIS.get(registry, registry)}")
 
 
+def mirror_of(entry: Registry) -> str:
+    """Return the name of the registry that is asked in place of this one, or nothing."""
+    return entry.endpoint.partition("/")[0].lower()
+
+
 def realms_of(entry: Registry) -> frozenset[str]:
     """Return the further hosts of token endpoints, as they are spelt in a url that was read."""
     return frozenset(realm.lower() for realm in entry.realms)
+
+
+def _bare_site(registries: Registries, registry: str) -> Site | Failure:
+    named = registries.is_named(registry)
+    fault = registry_fault(registry, named=named, allowed=registries.allowed(registry))
+    if fault:
+        return Refused(reason=fault)
+    entry = registries.of(registry)
+    try:
+        api = api_of(registry, entry)
+    except BadUrl as error:
+        return Refused(reason=f"{registry}: {error}")
+    path = entry.endpoint.partition("/")[2].strip("/")
+    return Site(
+        registry=registry,
+        api=api,
+        trusted=named,
+        realms=realms_of(entry),
+        namespace=registry if entry.endpoint else "",
+        prefix=f"{path}/" if path else "",
+        storage_hosts=frozenset(host.lower() for host in entry.storage_hosts),
+    )

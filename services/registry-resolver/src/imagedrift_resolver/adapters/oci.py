@@ -6,21 +6,41 @@ whether HEAD works) spares the others a request each.
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from msgspec.structs import replace
+
 from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.refusals import Refusals
 from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
-from imagedrift_resolver.core.answer import failure
+from imagedrift_resolver.core.access import FRONT_DOOR
+from imagedrift_resolver.core.answer import (
+    ERROR_CAP,
+    failure,
+    has_error_document,
+    is_registrys_word,
+)
 from imagedrift_resolver.core.conversation import Authorise, Conversation, Manners, Send, resolve
-from imagedrift_resolver.core.description import Children, describe
+from imagedrift_resolver.core.credential import Anonymous
+from imagedrift_resolver.core.description import Children, Description, describe
 from imagedrift_resolver.core.manifest import ACCEPT
-from imagedrift_resolver.core.reply import Reply
+from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate
 from imagedrift_runtime import metrics
-from imagedrift_schemas.v1 import Describe, Failure, Limited, Outcome, Resolve
+from imagedrift_schemas import subjects
+from imagedrift_schemas.v1 import (
+    Describe,
+    Failure,
+    Limited,
+    Outcome,
+    Question,
+    Resolve,
+    Unreachable,
+)
 
 T = TypeVar("T")
 MOST_REGISTRIES: Final = 10_000
@@ -32,8 +52,9 @@ class Registries:
     def __init__(self, http: Http, now: Callable[[], datetime]) -> None:
         self._http = http
         self._now = now
-        self._tokens = Tokens(http, now)
-        self._known: dict[Site, _Acquaintance] = {}
+        self._refusals = Refusals(now)
+        self._tokens = Tokens(http, self._refusals, now)
+        self._known: OrderedDict[Site, _Acquaintance] = OrderedDict()
 
     async def resolve(self, site: Site, question: Resolve, gate: Gate) -> Outcome:
         """Find out what a tag points to."""
@@ -41,62 +62,127 @@ class Registries:
         def talk(manners: Manners) -> Conversation[Outcome]:
             return resolve(site, manners, question.repository, question.tag, self._now())
 
-        return await self._hold(site, gate, talk)
+        return await self._hold(site, gate, question, talk)
 
-    async def describe(self, site: Site, question: Describe, gate: Gate) -> Children | Failure:
-        """Find out what is inside a digest."""
+    async def describe(
+        self, site: Site, question: Describe, known: Children, gate: Gate
+    ) -> Description | Failure:
+        """Find out what is inside a digest, of which the children may be known in part."""
 
-        def talk(manners: Manners) -> Conversation[Children | Failure]:
-            return describe(
-                site,
-                manners,
-                question.repository,
-                question.digest,
-                question.platforms,
-                self._now(),
-            )
+        def talk(manners: Manners) -> Conversation[Description]:
+            return describe(site, manners, question, known, self._now())
 
-        return await self._hold(site, gate, talk)
+        return await self._hold(site, gate, question, talk)
 
     async def _hold(
-        self, site: Site, gate: Gate, talk: Callable[[Manners], Conversation[T]]
+        self,
+        site: Site,
+        gate: Gate,
+        question: Question,
+        talk: Callable[[Manners], Conversation[T]],
     ) -> T | Failure:
-        known = self._known.get(site)
-        if known is None:
-            if len(self._known) >= MOST_REGISTRIES:
-                self._known.clear()
-            known = self._known.setdefault(site, _Acquaintance())
+        known = self._acquaintance(site)
         if known.is_met():
-            return await self._converse(gate, known, talk(known.manners))
+            return await self._converse(site, gate, question, known, talk)
         async with known.first:
             if not known.is_met():
-                result = await self._converse(gate, known, talk(known.manners))
+                result = await self._converse(site, gate, question, known, talk)
                 known.met = True
                 return result
-        return await self._converse(gate, known, talk(known.manners))
+        return await self._converse(site, gate, question, known, talk)
+
+    def _acquaintance(self, site: Site) -> "_Acquaintance":
+        """Return what is remembered of a site. One with another credential is another one."""
+        known = self._known.get(site)
+        if known is None:
+            known = self._known[site] = _Acquaintance()
+            if len(self._known) > MOST_REGISTRIES:
+                self._known.popitem(last=False)
+        self._known.move_to_end(site)
+        return known
 
     async def _converse(
-        self, gate: Gate, known: "_Acquaintance", conversation: Conversation[T]
+        self,
+        site: Site,
+        gate: Gate,
+        question: Question,
+        known: "_Acquaintance",
+        talk: Callable[[Manners], Conversation[T]],
     ) -> T | Failure:
+        base = known.manners
+        conversation = talk(base)
         said: Any = None
+        answered: Reply | None = None
         while True:
             try:
                 step = conversation.send(said)
             except StopIteration as end:
                 result, learnt = end.value
-                known.manners = known.manners.joined(learnt)
+                known.manners = known.manners.joined(base, learnt)
+                told = result.failure if isinstance(result, Description) else result
+                if answered and isinstance(told, Unreachable):
+                    await self._note_error(site, gate, question, answered)
                 return result  # type: ignore[no-any-return]  # a generator's value is untyped
+            answered = None
             if isinstance(step, Authorise):
                 said = await self._tokens.get(step)
                 if isinstance(said, Limited):
                     await gate.limited(said)
                 continue
-            if step.own and (refused := await gate.before(step.method)):
+            if step.own and (refused := await gate.before(step.method, spare=step.spare)):
+                if step.spare:
+                    said = refused
+                    continue
                 conversation.close()
                 return refused
-            said = await self._send(step)
+            said = await self._show(step)
             if isinstance(said, Reply):
+                answered = said if step.own else None
                 await self._learn(gate, step, said)
+
+    async def _note_error(self, site: Site, gate: Gate, question: Question, reply: Reply) -> None:
+        """Tell the gate that a question was answered with an error, and whether the host is well.
+
+        Its front door tells: a registry that is broken as a whole answers nothing there either.
+        """
+        key, is_documented = subjects.answer_key(question), has_error_document(reply)
+        if not gate.health.doubts(key, is_documented=is_documented):
+            gate.health.errored(key)
+            return
+        url = replace(site.api, target=FRONT_DOOR)
+        step = Send("GET", url, None, ERROR_CAP, site.trusts(url.host), own=True)
+        if await gate.before(step.method):
+            gate.health.errored(key)
+            return
+        door = await self._send(step)
+        if isinstance(door, Reply):
+            await self._learn(gate, step, door)
+        gate.health.errored(key, is_well=_is_well(door, is_documented))
+
+    async def _show(self, step: Send) -> Any:
+        """Make a request; one that shows a credential only while that does not rest."""
+        if isinstance(step.credential, Anonymous):
+            return await self._send(step)
+        where = (step.url.origin, "")
+        return await self._refusals.show(
+            where,
+            step.credential,
+            lambda: self._send(step),
+            is_known=lambda: self._is_known(step),
+        )
+
+    async def _is_known(self, step: Send) -> bool:
+        """Tell whether a front door that asks for a credential lets the one of a request in.
+
+        Then it is good, and the repositories that refused it are not for it.
+        """
+        url = replace(step.url, target=FRONT_DOOR)
+        door = replace(step, method="GET", url=url, cap=ERROR_CAP)
+        bare = await self._send(replace(door, authorization=None))
+        if not isinstance(bare, Reply) or bare.status != 401:
+            return False
+        shown = await self._send(door)
+        return isinstance(shown, Reply) and shown.status == 200
 
     async def _learn(self, gate: Gate, step: Send, reply: Reply) -> None:
         """Let the gate learn. Of whom a redirect led to only that its limit is used up."""
@@ -105,7 +191,7 @@ class Registries:
         elif isinstance(outcome := failure(reply, self._now()), Limited):
             await gate.limited(outcome)
 
-    async def _send(self, step: Send) -> Any:
+    async def _send(self, step: Send) -> Reply | Trouble:
         headers = [
             ("Host", step.url.authority),
             ("User-Agent", USER_AGENT),
@@ -135,3 +221,13 @@ class _Acquaintance:
     def is_met(self) -> bool:
         """Tell whether a conversation has come to an end."""
         return self.met
+
+
+def _is_well(door: Reply | Trouble, is_documented: bool) -> bool:
+    """Tell whether the front door's answer shows a registry that works.
+
+    Where the error itself was a registry's, anything will do that is no error of the server.
+    """
+    if not isinstance(door, Reply) or door.status >= 500:
+        return False
+    return is_documented or door.status in (200, 401) or is_registrys_word(door)

@@ -5,12 +5,17 @@
 | 200 with a digest                | Found                                                         |
 | 200 without one                  | of a HEAD: undecided, a GET tells; of a GET: the body's hash  |
 | 200 that is a web page, schema 1 | Unsupported                                                   |
-| 401, 403                         | Denied                                                        |
-| 404                              | Missing                                                       |
+| 401, 403, 451                    | Denied                                                        |
+| 404 by the registry's own word   | Missing; Denied or Limited where its error code says so       |
+| 404 of something else            | Unreachable                                                   |
 | 405, 406, 415                    | Unsupported                                                   |
 | 408, 5xx                         | Unreachable                                                   |
 | 429                              | Limited                                                       |
 | anything else                    | Invalid                                                       |
+
+Only a registry can say that there is no such tag: by an OCI error document, or by the header that
+registries add (`is_registrys_word`). The same status from whatever stands before it, a proxy with
+nothing behind it for one, says nothing (traefik/traefik#1077).
 
 Every failure has a reason that says what an operator could do. Nothing that a registry wrote
 freely is repeated in it, as it could echo what we sent; of an error document only the code is.
@@ -51,7 +56,7 @@ _CODE: Final = re.compile(r"[A-Z][A-Z_]{1,40}")
 def of_head(reply: Reply, now: datetime) -> Outcome | None:
     """Read the response to a HEAD. None when only a GET can tell."""
     if reply.status != 200:
-        return None if reply.status == 405 else failure(reply, now)
+        return failure(reply, now)
     if fault := media_fault(reply.media_type):
         return Unsupported(reason=fault)
     digest = reply.first("docker-content-digest")
@@ -83,20 +88,23 @@ def of_get(reply: Reply, now: datetime, wanted: str = "") -> Outcome:
 
 def failure(reply: Reply, now: datetime) -> Failure:
     """Say what a response means that is not 200."""
-    status = reply.status
-    said = f"the registry answered {status}{_code(reply)}"
+    status, code = reply.status, _code(reply)
+    said = f"the registry answered {status}{f' ({code})' if _CODE.fullmatch(code) else ''}"
+    if status == 404 or (status == 403 and reply.body):
+        said += "" if is_registrys_word(reply) else ", and not as a registry"
     match status:
         case 401:
-            return Denied(reason=f"{said}: it wants a credential, or there is no such repository")
+            why = reply.denial or "it wants a credential"
+            return Denied(reason=f"{said}: {why}, or there is no such repository")
         case 403 | 451:
-            return Denied(reason=f"{said}: this credential, or this address, may not read it")
+            why = reply.denial or "it may not be read"
+            return Denied(reason=f"{said}: {why}, or not from this address")
         case 404:
-            return Missing(reason=f"{said}: there is no such tag or repository")
+            return _not_found(reply, said, code, now)
         case 405 | 406 | 415:
             return Unsupported(reason=f"{said}: it has no manifest of a kind that we read")
         case 429:
-            wait = timedelta(seconds=wait_s(reply, now) or UNTOLD_WAIT_S)
-            return Limited(reason=f"{said}: too many requests", until=now + wait)
+            return _limited(reply, said, now)
         case 408:
             return Unreachable(reason=f"{said}: it took too long")
         case _ if 500 <= status <= 599:
@@ -131,32 +139,62 @@ def answer(
 
 def described(
     question: Describe,
-    children: tuple[Child, ...] | Failure,
+    children: tuple[Child, ...],
+    failure: Failure | None,
     previous: Described | None,
     checked_at: datetime,
     credential: str,
 ) -> Described:
     """Make the description to keep: a failure keeps what was known of the digest before."""
-    found = children if isinstance(children, tuple) else None
     kept = previous.children if previous else ()
     return Described(
         registry=question.registry,
         repository=question.repository,
         digest=question.digest,
         checked_at=checked_at,
-        children=kept if found is None else found,
-        failure=None if isinstance(children, tuple) else children,
+        children=children or kept,
+        failure=failure,
         credential=credential,
     )
 
 
+def is_registrys_word(reply: Reply) -> bool:
+    """Tell whether a registry said this: by an OCI error document, or by its header.
+
+    A web page is none, whatever header a proxy puts on all that passes.
+    """
+    if reply.media_type == "text/html":
+        return False
+    header = reply.first("docker-distribution-api-version").lower()
+    return bool(_code(reply)) or header.startswith("registry/2")
+
+
+def has_error_document(reply: Reply) -> bool:
+    """Tell whether a response holds an OCI error document."""
+    return bool(_code(reply))
+
+
+def _not_found(reply: Reply, said: str, code: str, now: datetime) -> Failure:
+    if not is_registrys_word(reply):
+        return Unreachable(reason=f"{said}: something else may stand in its place")
+    if code in ("UNAUTHORIZED", "DENIED"):
+        return Denied(reason=f"{said}: {reply.denial or 'it may not be read'}")
+    if code == "TOOMANYREQUESTS":
+        return _limited(reply, said, now)
+    return Missing(reason=f"{said}: there is no such tag or repository")
+
+
+def _limited(reply: Reply, said: str, now: datetime) -> Limited:
+    wait = timedelta(seconds=wait_s(reply, now) or UNTOLD_WAIT_S)
+    return Limited(reason=f"{said}: too many requests", until=now + wait)
+
+
 def _code(reply: Reply) -> str:
-    """Return the registry's own error code, in parentheses, where it gave one."""
-    if reply.body[:1] != b"{":
+    """Return the first error code of an OCI error document, or nothing."""
+    if reply.cut or reply.body.lstrip()[:1] != b"{":
         return ""
     try:
-        document = msgspec.json.decode(reply.body)
-        code = document["errors"][0]["code"]
+        code = msgspec.json.decode(reply.body)["errors"][0]["code"]
     except (msgspec.DecodeError, RecursionError, ValueError, LookupError, TypeError):
         return ""
-    return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
+    return code if isinstance(code, str) else ""

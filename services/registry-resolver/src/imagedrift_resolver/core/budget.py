@@ -5,7 +5,9 @@ One `RegistryState` per (registry, credential) is shared by all replicas and sur
 - Docker Hub counts GETs of manifests and nothing else; HEAD tells what is left for free. Its GETs
   are spent on `Describe` alone, and the last fifth is left to the hosts behind the same address,
   which need it for real pulls.
-- Any other registry is taken to count every request, and its limit is used up to the last one.
+- Any other registry, a mirror of Docker Hub's images among them, is taken to count every request,
+  and its limit is used up to the last one.
+- A spare request is made only while more than half of the limit is left.
 - Docker Hub has two kinds of 429: the pull limit (a JSON document, or nothing remaining) ends GETs
   until the window moves on; the abuse limit (bare text) ends everything, longer each time.
 - A 503 that tells when to come back is obeyed like a 429.
@@ -21,7 +23,6 @@ from msgspec.structs import replace
 from imagedrift_resolver.core.foreign_time import is_to_come
 from imagedrift_resolver.core.limits import Limits, clamped, read_limits, wait_s
 from imagedrift_resolver.core.reply import Reply
-from imagedrift_schemas.reference import DOCKER_HUB
 from imagedrift_schemas.v1 import Limited, RegistryState
 
 RESERVE: Final = 0.2
@@ -34,8 +35,15 @@ RISE_PER_S: Final = 1 / 60
 """Requests per second that a pace gains in a second without a 429."""
 
 
-def refusal(state: RegistryState | None, method: str, now: datetime) -> Limited | None:
-    """Return why a request must not be made now, or None."""
+def refusal(
+    state: RegistryState | None,
+    method: str,
+    now: datetime,
+    *,
+    is_hub: bool = False,
+    spare: bool = False,
+) -> Limited | None:
+    """Return why a request must not be made now, or None. `is_hub`: Docker Hub itself is asked."""
     if state is None:
         return None
     if state.blocked_until and now < state.blocked_until:
@@ -43,23 +51,29 @@ def refusal(state: RegistryState | None, method: str, now: datetime) -> Limited 
             reason=f"{state.registry} asked us to wait ({state.last_error or 'limit used up'})",
             until=state.blocked_until,
         )
-    if not _counts(state.registry, method):
+    if not _counts(method, is_hub):
         return None
     if state.get_blocked_until and now < state.get_blocked_until:
         return Limited(reason="the pull limit is used up", until=state.get_blocked_until)
-    left = remaining(state, method, now)
+    left = remaining(state, method, now, is_hub=is_hub)
     if left is not None and left <= 0:
-        return Limited(reason=_used_up(state), until=_resets_at(state))
+        return Limited(reason=_used_up(state, is_hub), until=_resets_at(state))
+    if spare and left is not None and 2 * (state.rate_remaining or 0) <= (state.rate_limit or 0):
+        return Limited(
+            reason="half of the limit is kept for other requests", until=_resets_at(state)
+        )
     return None
 
 
-def remaining(state: RegistryState | None, method: str, now: datetime) -> int | None:
+def remaining(
+    state: RegistryState | None, method: str, now: datetime, *, is_hub: bool = False
+) -> int | None:
     """Return how many such requests may still be made in this window; None when nobody knows."""
     if state is None or state.rate_remaining is None or now >= _resets_at(state):
         return None
-    if not _counts(state.registry, method):
+    if not _counts(method, is_hub):
         return None
-    return state.rate_remaining - _reserved(state)
+    return state.rate_remaining - _reserved(state, is_hub)
 
 
 def learn(
@@ -70,6 +84,7 @@ def learn(
     *,
     rate: float = 0.0,
     jitter: float = 0.0,
+    is_hub: bool = False,
 ) -> RegistryState:
     """Return what is known after a response.
 
@@ -79,9 +94,11 @@ def learn(
     limits = read_limits(reply, now)
     state = replace(state, last_status=reply.status, observed_at=now)
     if limits:
-        state = _with_limits(state, limits, now)
+        state = _with_limits(state, limits, now, is_hub)
+    if reply.status == 429 and is_hub and method == "GET" and _is_pull_limit(state, reply):
+        return _without_pulls(state, reply, now)
     if reply.status == 429:
-        return _after_429(state, reply, method, now, limits is None, rate, jitter)
+        return _after_429(state, reply, now, limits is None, rate, jitter)
     if reply.status == 503 and (told := wait_s(reply, now)):
         return stopped(state, now + timedelta(seconds=told), "answered 503, and when to come back")
     if reply.status < 500:  # it answers, whatever it says
@@ -137,12 +154,14 @@ def merged(shared: RegistryState, own: RegistryState) -> RegistryState:
     )
 
 
-def _with_limits(state: RegistryState, limits: Limits, now: datetime) -> RegistryState:
+def _with_limits(
+    state: RegistryState, limits: Limits, now: datetime, is_hub: bool
+) -> RegistryState:
     window = _known(limits.window_s, state.rate_window_s)
     reset_at = limits.reset_at
     if reset_at is None and state.rate_reset_at and now < state.rate_reset_at:
         reset_at = state.rate_reset_at  # the window that we know of has not ended
-    if reset_at is None or _is_docker_hub(state.registry):  # Hub's window moves with every request
+    if reset_at is None or is_hub:  # Hub's window moves with every request
         reset_at = now + timedelta(seconds=window or DEFAULT_WINDOW_S)
     return replace(
         state,
@@ -156,16 +175,12 @@ def _with_limits(state: RegistryState, limits: Limits, now: datetime) -> Registr
 def _after_429(
     state: RegistryState,
     reply: Reply,
-    method: str,
     now: datetime,
     untold: bool,
     rate: float,
     jitter: float,
 ) -> RegistryState:
     told = wait_s(reply, now)
-    if _is_docker_hub(state.registry) and method == "GET" and _is_pull_limit(state, reply):
-        until = now + timedelta(seconds=told or _until_window_moves(state))
-        return replace(state, get_blocked_until=until, last_error="pull limit used up")
     # An end that was published is kept to the second: jitter is for guesses of our own.
     wait = told or _reset_wait(state, now) or _longer(state, now)
     until = now + timedelta(seconds=wait + jitter * min(0.2 * wait, MOST_JITTER_S))
@@ -174,6 +189,11 @@ def _after_429(
         return state
     slower = max(SLOWEST, min(rate, state.requests_per_second or rate) / 2)
     return replace(state, requests_per_second=slower, slowed_at=now)
+
+
+def _without_pulls(state: RegistryState, reply: Reply, now: datetime) -> RegistryState:
+    until = now + timedelta(seconds=wait_s(reply, now) or _until_window_moves(state))
+    return replace(state, get_blocked_until=until, last_error="pull limit used up")
 
 
 def _is_pull_limit(state: RegistryState, reply: Reply) -> bool:
@@ -201,13 +221,14 @@ def _longer(state: RegistryState, now: datetime) -> float:
     return min(max(2 * last, UNTOLD_WAIT_S), LONGEST_UNTOLD_WAIT_S)
 
 
-def _used_up(state: RegistryState) -> str:
-    kept = f", {_reserved(state)} kept for pulls" if _reserved(state) else ""
+def _used_up(state: RegistryState, is_hub: bool) -> str:
+    reserved = _reserved(state, is_hub)
+    kept = f", {reserved} kept for pulls" if reserved else ""
     return f"{state.rate_remaining} of {state.rate_limit} requests remain{kept}"
 
 
-def _reserved(state: RegistryState) -> int:
-    return int((state.rate_limit or 0) * RESERVE) if _is_docker_hub(state.registry) else 0
+def _reserved(state: RegistryState, is_hub: bool) -> int:
+    return int((state.rate_limit or 0) * RESERVE) if is_hub else 0
 
 
 def _resets_at(state: RegistryState) -> datetime:
@@ -215,12 +236,8 @@ def _resets_at(state: RegistryState) -> datetime:
     return state.rate_reset_at or state.observed_at + after
 
 
-def _counts(registry: str, method: str) -> bool:
-    return method != "HEAD" or not _is_docker_hub(registry)
-
-
-def _is_docker_hub(registry: str) -> bool:
-    return registry == DOCKER_HUB
+def _counts(method: str, is_hub: bool) -> bool:
+    return method != "HEAD" or not is_hub
 
 
 def _known(first: int | None, second: int | None) -> int | None:

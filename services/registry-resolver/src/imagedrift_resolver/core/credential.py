@@ -9,6 +9,7 @@ import re
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 ANONYMOUS: Final = "anonymous"
 _BEARER: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -34,8 +35,17 @@ class Secret(Struct, frozen=True):
         return [("text", "***")]
 
 
-class Anonymous(Struct, frozen=True):
-    """Nothing to show."""
+class Anonymous(Struct, frozen=True, eq=False):
+    """Nothing to show. All of these are equal: `note` decides nothing."""
+
+    note: str = ""
+    """Why there is no credential although a place for one was configured."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Anonymous)
+
+    def __hash__(self) -> int:
+        return hash(Anonymous)
 
     @property
     def name(self) -> str:
@@ -48,11 +58,13 @@ class Password(Struct, frozen=True):
 
     username: str
     password: Secret
+    label: str = ""
+    """Its name, where the user's name alone would mean another credential, too."""
 
     @property
     def name(self) -> str:
-        """The user's name."""
-        return self.username
+        """The user's name, unless it has a label of its own."""
+        return self.label or self.username
 
     def basic(self) -> str:
         """Return the value of a Basic `Authorization` header."""
@@ -75,6 +87,17 @@ class RegistryToken(Struct, frozen=True):
 
 
 Credential: TypeAlias = Anonymous | Password | IdentityToken | RegistryToken
+
+
+def for_path(credential: Credential, path: str) -> Credential:
+    """Name a credential after the path that it is for, so that it shares nothing with another."""
+    match credential:
+        case Password():
+            return replace(credential, label=f"{credential.username} ({path})")
+        case IdentityToken() | RegistryToken():
+            return replace(credential, name=f"{credential.name} ({path})")
+        case _:
+            return credential
 
 
 def is_bearer(token: object) -> bool:

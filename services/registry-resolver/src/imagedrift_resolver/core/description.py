@@ -1,13 +1,22 @@
 """What is inside a digest: the conversation behind a `Describe`.
 
-An index has one child per platform; an index inside an index is looked into, `DEEPEST` deep. A
-child's configuration digest is what a classic engine shows as the image id; it costs a request,
-so it is read for the platforms that were asked for and for no other.
+Rules:
+- An index is listed whole: every manifest in it, those of indexes inside it included. An index
+  that is not looked into, for depth or number, is listed as `nested`: it may hold anything.
+- A child's configuration digest is what a classic engine shows as the image id. It costs a
+  request, so children are read until each image id that was asked for is found: first those of
+  the platforms that hosts name, then those without a platform, then other variants of the same
+  architecture, then the rest, as an image may claim another platform than its index does.
+- The rest is read to be certain, and never from the last half of a limit (`spare`).
+- A child that cannot be read costs itself: the others are told, and the failure beside them.
+- A configuration itself is never fetched: its digest says what it is.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from imagedrift_resolver.core import answer
@@ -15,142 +24,196 @@ from imagedrift_resolver.core.conversation import Conversation, Manners, fetch
 from imagedrift_resolver.core.manifest import (
     MANIFEST_CAP,
     MOST_CHILDREN,
-    Entry,
     Index,
     Manifest,
     Strange,
     read_manifest,
-    read_platform,
 )
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
-from imagedrift_schemas.digest import parse_digest, verify
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
-from imagedrift_schemas.v1 import Child, Failure, Found, Invalid
+from imagedrift_schemas.v1 import (
+    Child,
+    Describe,
+    Failure,
+    Found,
+    Invalid,
+    Limited,
+    Refused,
+    Unreachable,
+    Unsupported,
+)
 
 DEEPEST: Final = 3
 MOST_NESTED: Final = 16
+MOST_READ: Final = 64
+"""Configuration digests that one question may read."""
+NAMED, WITHOUT_PLATFORM, KIN, OTHER = range(4)
+"""How likely a child is the image that a host has; reading `OTHER` ones buys certainty."""
 Children = tuple[Child, ...]
+
+
+class Description(Struct, frozen=True):
+    """The children of a digest, as far as they are known, and what could not be read."""
+
+    children: Children = ()
+    failure: Failure | None = None
 
 
 def describe(
     site: Site,
     manners: Manners,
-    repository: str,
-    digest: str,
-    platforms: tuple[str, ...],
+    question: Describe,
+    known: Children,
     now: datetime,
-) -> Conversation[Children | Failure]:
-    """Find out which platforms a digest holds, and the configurations of those asked for."""
-    content, manners = yield from _content(site, manners, repository, digest, now)
+) -> Conversation[Description]:
+    """Find out which manifests a digest holds, and the configurations of those looked for.
+
+    `known` is what an earlier description told: what it has read is not read again.
+    """
+    look = _Look(site, question.repository, now, spare=bool(known))
+    content, manners = yield from look.content(manners, question.digest)
     match content:
-        case Manifest():
-            return (yield from _single(site, manners, repository, digest, content, now))
+        case Manifest(config_digest):
+            only = Child(platform="", digest=question.digest, config_digest=config_digest)
+            return Description((only,)), manners
         case Index():
-            entries, manners = yield from _flat(site, manners, repository, content, now)
-            if not isinstance(entries, tuple):
-                return entries, manners
-            return (yield from _configured(site, manners, repository, entries, platforms, now))
+            listed, manners = yield from _flat(look, manners, question.digest, content)
+            if not isinstance(listed, tuple):
+                return Description(failure=listed), manners
+            read = {child.digest: child.config_digest for child in known}
+            children = [
+                replace(child, config_digest=read.get(child.digest, "")) for child in listed
+            ]
+            return (yield from _configured(look, manners, question, children))
         case _:
-            return content, manners
+            return Description(failure=content), manners
 
 
-def _content(
-    site: Site, manners: Manners, repository: str, digest: str, now: datetime
-) -> Conversation[Index | Manifest | Failure]:
-    """Get a manifest or an index by its digest, and make sure that it is the one."""
-    url = site.url(repository, "manifests", digest)
-    reply, manners = yield from fetch(site, manners, "GET", url, MANIFEST_CAP)
-    if not isinstance(reply, Reply):
-        return reply, manners
-    outcome = answer.of_get(reply, now, digest)
-    if not isinstance(outcome, Found):
-        return outcome, manners
-    content = read_manifest(reply.body, reply.media_type)
-    if isinstance(content, Strange):
-        return Invalid(reason=content.reason), manners
-    return content, manners
+class _Look(Struct, frozen=True):
+    """How the contents of digests are got from one repository."""
 
+    site: Site
+    repository: str
+    now: datetime
+    spare: bool
 
-def _single(
-    site: Site, manners: Manners, repository: str, digest: str, manifest: Manifest, now: datetime
-) -> Conversation[Children | Failure]:
-    """Describe an image of one platform, which only its configuration names."""
-    url = site.url(repository, "blobs", manifest.config_digest)
-    reply, manners = yield from fetch(site, manners, "GET", url, MANIFEST_CAP)
-    if not isinstance(reply, Reply):
-        return reply, manners
-    if reply.status != 200:
-        failed = answer.failure(reply, now)
-        return replace(failed, reason=f"the image's configuration: {failed.reason}"), manners
-    if reply.cut:
-        return Invalid(reason="the image's configuration ended early, or is too large"), manners
-    if not verify(parse_digest(manifest.config_digest), reply.body):
-        return Invalid(reason="the image's configuration does not hash to its digest"), manners
-    platform = read_platform(reply.body)
-    if platform is None:
-        return Invalid(reason="the image's configuration names no platform"), manners
-    child = Child(platform=str(platform), digest=digest, config_digest=manifest.config_digest)
-    return (child,), manners
+    def content(
+        self, manners: Manners, digest: str, *, spare: bool = False
+    ) -> Conversation[Index | Manifest | Failure]:
+        """Get a manifest or an index by its digest, and make sure that it is the one."""
+        url = self.site.url(self.repository, "manifests", digest)
+        reply, manners = yield from fetch(
+            self.site, manners, "GET", url, MANIFEST_CAP, spare=spare or self.spare
+        )
+        if not isinstance(reply, Reply):
+            return reply, manners
+        outcome = answer.of_get(reply, self.now, digest)
+        if not isinstance(outcome, Found):
+            return outcome, manners
+        content = read_manifest(reply.body, reply.media_type)
+        if isinstance(content, Strange):
+            return Invalid(reason=content.reason), manners
+        return content, manners
 
 
 def _flat(
-    site: Site, manners: Manners, repository: str, index: Index, now: datetime
-) -> Conversation[tuple[Entry, ...] | Failure]:
+    look: _Look, manners: Manners, digest: str, index: Index
+) -> Conversation[Children | Failure]:
     """List an index's manifests, those of the indexes inside it included, each once.
 
     No more than one index may have: a description has to fit into a message.
     """
-    found: dict[str, Entry] = {}
+    found: dict[str, Child] = {}
     todo, seen = [(1, entry) for entry in index.entries], set[str]()
     while todo and len(found) < MOST_CHILDREN:
         depth, entry = todo.pop(0)
+        platform = str(entry.platform or "")
         if not entry.is_index:
-            found.setdefault(entry.digest, entry)
+            found.setdefault(entry.digest, Child(platform=platform, digest=entry.digest))
             continue
-        if entry.digest in seen or depth > DEEPEST or len(seen) >= MOST_NESTED:
+        if entry.digest in seen:
+            continue
+        if depth > DEEPEST or len(seen) >= MOST_NESTED:
+            unread = Child(platform=platform, digest=entry.digest, nested=True)
+            found.setdefault(entry.digest, unread)
             continue
         seen.add(entry.digest)
-        inner, manners = yield from _content(site, manners, repository, entry.digest, now)
+        inner, manners = yield from look.content(manners, entry.digest)
         if isinstance(inner, Index):
             todo += [(depth + 1, e) for e in inner.entries]
         elif not isinstance(inner, Manifest):
             return inner, manners
+    if todo or len(index.entries) >= MOST_CHILDREN:
+        found[digest] = Child(platform="", digest=digest, nested=True)
     return tuple(found.values()), manners
 
 
 def _configured(
-    site: Site,
-    manners: Manners,
-    repository: str,
-    entries: tuple[Entry, ...],
-    platforms: tuple[str, ...],
-    now: datetime,
-) -> Conversation[Children | Failure]:
-    """Make children of an index's entries, with configurations where they are asked for."""
-    known = [(e.platform, Child(platform=str(e.platform), digest=e.digest)) for e in entries]
-    children = [child for platform, child in known if platform]
-    offered = [platform for platform, _ in known if platform]
-    for position in _chosen(offered, platforms):
-        content, manners = yield from _content(
-            site, manners, repository, children[position].digest, now
-        )
-        if not isinstance(content, Manifest):
-            failed = Invalid(reason="an index where a manifest was announced")
-            return (failed if isinstance(content, Index) else content), manners
-        children[position] = replace(children[position], config_digest=content.config_digest)
-    return tuple(children), manners
+    look: _Look, manners: Manners, question: Describe, children: list[Child]
+) -> Conversation[Description]:
+    """Read configuration digests, the likeliest first, until what is looked for is found."""
+    failure: Failure | None = None
+    no_images: set[str] = set()
+    for rank, position in _order(children, question)[:MOST_READ]:
+        if _is_found(question.image_ids, children):
+            break
+        child, certainty = children[position], rank == OTHER
+        content, manners = yield from look.content(manners, child.digest, spare=certainty)
+        match content:
+            case Manifest(config_digest):
+                children[position] = replace(child, config_digest=config_digest)
+            case Index():
+                children[position] = replace(child, nested=True)
+            case Unsupported():
+                no_images.add(child.digest)
+            case Limited() if certainty:
+                break
+            case _:
+                failure = failure or content
+                if isinstance(content, Limited | Refused | Unreachable):
+                    break
+    kept = tuple(child for child in children if child.digest not in no_images)
+    return Description(kept, failure), manners
 
 
-def _chosen(offered: list[Platform], platforms: tuple[str, ...]) -> list[int]:
-    """Return the positions of the children that the asked-for platforms would run."""
-    chosen: dict[int, None] = {}
-    for text in platforms:
-        try:
-            position = best(Platform.parse(text), offered)
-        except BadPlatform:
-            continue
-        if position is not None:
-            chosen[position] = None
-    return list(chosen)
+def _is_found(image_ids: Sequence[str], children: Sequence[Child]) -> bool:
+    """Tell whether every image id is that of a child. Who looks for none has the platforms read."""
+    return bool(image_ids) and {*image_ids} <= {child.config_digest for child in children}
+
+
+def _order(children: Sequence[Child], question: Describe) -> list[tuple[int, int]]:
+    """Return (rank, position) of the children to read, the likeliest first."""
+    offered = [_platform(child.platform) for child in children]
+    wanted = [there for text in question.platforms if (there := _platform(text))]
+    exact = {_best(each, offered) for each in wanted}
+    ranked = sorted(
+        (_rank(there, wanted, exact), position)
+        for position, there in enumerate(offered)
+        if not children[position].config_digest and children[position].nested is not True
+    )
+    return ranked if question.image_ids else [each for each in ranked if each[0] == NAMED]
+
+
+def _rank(there: Platform | None, wanted: Sequence[Platform], exact: set[Platform | None]) -> int:
+    if there is None:
+        return WITHOUT_PLATFORM
+    if there in exact:
+        return NAMED
+    kin = {(each.os, each.architecture) for each in wanted}
+    return KIN if (there.os, there.architecture) in kin else OTHER
+
+
+def _best(wanted: Platform, offered: Sequence[Platform | None]) -> Platform | None:
+    """Return the platform that the wanted one would run, if one is offered."""
+    known = [there for there in offered if there]
+    chosen = best(wanted, known)
+    return None if chosen is None else known[chosen]
+
+
+def _platform(text: str) -> Platform | None:
+    try:
+        return Platform.parse(text)
+    except BadPlatform:
+        return None

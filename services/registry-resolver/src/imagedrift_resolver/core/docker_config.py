@@ -1,35 +1,30 @@
-"""Docker's `config.json`: which credential it holds for a registry, or which program has it.
+"""Docker's `config.json` and Podman's `auth.json`: what they hold for a repository, in what order.
 
-    {"auths":       {"ghcr.io": {"auth": base64("user:password")}
-                     "r.example": {"identitytoken": "…"}},
+    {"auths":       {"ghcr.io": {"auth": base64("user:password")},
+                     "quay.io/org-a": {"auth": "…"}, "r.example": {"identitytoken": "…"}},
      "credHelpers": {"123.dkr.ecr.eu-west-1.amazonaws.com": "ecr-login"},
      "credsStore":  "secretservice"}
 
-- A helper for the registry goes before the store for all, and that before what is written down.
-- Docker Hub is `https://index.docker.io/v1/`. Other keys may be urls; their host counts.
-- `auth` splits at its first colon, and may end in NUL bytes. `{}` marks what the store holds.
+- Docker asks the helper named for the registry, else the store for all, else `auths`. Who is named
+  is asked alone; a store that cannot be asked leaves `auths`. Podman knows no store.
+- A registry whose helper is named as null or empty text has its credential in `auths`.
+- Absent, null and empty mean the same everywhere, as they do to Go.
+- A broken part is passed over, and told where nothing else has a credential. One that is this
+  registry's own denies it; one that may concern any registry leaves it anonymous.
 """
 
-import base64
-import binascii
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
-from imagedrift_resolver.core.credential import (
-    Credential,
-    IdentityToken,
-    Password,
-    RegistryToken,
-    Secret,
-    is_bearer,
-    password_fault,
-)
+from imagedrift_resolver.core.credential import Anonymous, Credential, for_path
+from imagedrift_resolver.core.credential_entry import Fault, read_entry
+from imagedrift_resolver.core.credential_keys import HUB_KEY, Index, Key, index_of
+from imagedrift_resolver.core.json_object import NotAnObject, field, kind_of, read_object
+from imagedrift_resolver.core.reply import shown
 from imagedrift_schemas.reference import DOCKER_HUB
 
-HUB_KEY: Final = "https://index.docker.io/v1/"
-_TOKEN_USER: Final = "<token>"  # noqa: S105 - a marker of the helpers' protocol
 _HELPER_NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
@@ -40,97 +35,112 @@ class Helper(Struct, frozen=True):
     server: str
     required: bool
     """It was named for this very registry; the store for all may lack it."""
+    path: str = ""
+    """The part of the registry that it was named for, where that is not the whole."""
 
-
-class Fault(Struct, frozen=True):
-    """What is configured cannot be used; the reason never holds a secret."""
-
-    reason: str
+    @property
+    def program(self) -> str:
+        """The program's name."""
+        return f"docker-credential-{self.suffix}"
 
 
 class DockerConfig(Struct, frozen=True):
-    """The parts of the file that are about credentials, as they were written."""
+    """The parts of the file that are about credentials."""
 
-    auths: dict[str, Any] = {}
-    helpers: dict[str, str] = {}
+    auths: Index[Credential | Fault] = Index()
+    helpers: Index[str | Fault] = Index()
     store: str = ""
+    is_podman: bool = False
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with the file, or with a part of it that may concern any registry."""
 
 
-def parse_config(text: bytes) -> DockerConfig | Fault:
-    """Read the file's content."""
+Step = Credential | Helper | Fault
+"""What to try: a credential is taken, a helper is asked, a fault is kept in mind."""
+
+
+def parse_config(text: bytes, *, is_podman: bool = False) -> DockerConfig:
+    """Read the file's content. What is wrong with it is a part of the result."""
     try:
-        document = msgspec.json.decode(text, type=dict[str, Any])
-        return DockerConfig(
-            msgspec.convert(document.get("auths") or {}, dict[str, Any]),
-            msgspec.convert(document.get("credHelpers") or {}, dict[str, str]),
-            msgspec.convert(document.get("credsStore") or "", str),
-        )
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return Fault("is no configuration of Docker's")
+        document = read_object(text)
+    except NotAnObject as error:
+        return DockerConfig(faults=(Fault(str(error), own=False),))
+    faults: list[Fault] = []
+    auths: Index[Credential | Fault] = index_of(_read_map(document, "auths", faults), read_entry)
+    helpers = _read_map(document, "credHelpers", faults)
+    store = _suffix("credsStore", None if is_podman else field(document, "credsStore"))
+    if isinstance(store, Fault):
+        faults.append(Fault(store.reason, own=False))
+    return DockerConfig(
+        auths=Index({host: _distinct(by_path) for host, by_path in auths.held.items()}),
+        helpers=index_of(helpers, lambda key, value: _suffix(f'credHelpers."{shown(key)}"', value)),
+        store="" if isinstance(store, Fault) else store,
+        is_podman=is_podman,
+        faults=tuple(faults),
+    )
 
 
-def look_up(config: DockerConfig, registry: str) -> Credential | Helper | Fault | None:
-    """Return what the configuration holds for a registry; None when it holds nothing."""
-    server = HUB_KEY if registry == DOCKER_HUB else registry
-    suffix = _matching(config.helpers, registry)
-    if suffix:
-        return _helper(suffix, server, required=True)
-    entry = _matching(config.auths, registry)
-    if config.store and not (isinstance(entry, dict) and len(entry) > 0):
-        return _helper(config.store, server, required=False)
-    return _written(entry) if isinstance(entry, dict) and entry else None
+def look_up(config: DockerConfig, registry: str, repository: str = "") -> tuple[Step, ...]:
+    """Return what to try for a repository, in order; nothing when the file holds nothing."""
+    steps: list[Step] = []
+    server = HUB_KEY if registry == DOCKER_HUB and not config.is_podman else registry
+    store = [Helper(config.store, server, required=False)] if config.store else []
+    written = [entry for _, entry in config.auths.matching(registry, repository)]
+    for key, suffix in config.helpers.matching(registry, repository):
+        if isinstance(suffix, Fault):
+            steps.append(suffix)
+        elif suffix:
+            asked = f"{registry}/{key.path}" if key.path else server
+            return (*steps, Helper(suffix, asked, required=True, path=key.path))
+        else:
+            return (*steps, *written, *store, *config.faults)
+    return (*steps, *store, *written, *config.faults)
 
 
-def read_helper(output: bytes) -> Credential | Fault | None:
-    """Read what a helper printed. None when it has nothing for this registry."""
-    try:
-        told = msgspec.json.decode(output, type=dict[str, Any])
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return Fault("printed no JSON document")
-    return _pair(told.get("Username"), told.get("Secret"))
+def _read_map(document: Mapping[str, Any], name: str, faults: list[Fault]) -> Mapping[str, Any]:
+    value = field(document, name)
+    if value is None or isinstance(value, dict):
+        return value or {}
+    faults.append(Fault(f"{name}: is {kind_of(value)}, not an object", own=False))
+    return {}
 
 
-def _pair(username: Any, secret: Any) -> Credential | Fault | None:
-    if not isinstance(username, str) or not isinstance(secret, str):
-        return Fault("gave no user name and secret")
-    if not username and not secret:
-        return None
-    if username == _TOKEN_USER:
-        return IdentityToken(Secret(secret)) if secret else None
-    fault = password_fault(username, secret)
-    return Fault(fault) if fault else Password(username, Secret(secret))
+def _suffix(place: str, value: Any) -> str | Fault:
+    """Read the name of a helper; empty when none is named."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return Fault(f"{place}: is {kind_of(value)}, not a text")
+    if not _HELPER_NAME.issuperset(value):
+        return Fault(f"{place}: has a character that no program's name has")
+    return value
 
 
-def _written(entry: dict[str, Any]) -> Credential | Fault | None:
-    identity, bearer = entry.get("identitytoken"), entry.get("registrytoken")
-    if isinstance(identity, str) and identity:
-        return IdentityToken(Secret(identity))
-    if is_bearer(bearer):
-        return RegistryToken(Secret(str(bearer)))
-    if "auth" not in entry:
-        return _pair(entry.get("username", ""), entry.get("password", ""))
-    try:
-        text = base64.b64decode(str(entry["auth"]), validate=True).decode().rstrip("\0")
-    except (binascii.Error, ValueError):
-        return Fault("has an auth that is not base64")
-    username, colon, password = text.partition(":")
-    return _pair(username, password) if colon else Fault("has an auth without a colon")
+Held = dict[str, list[tuple[Key, Credential | Fault]]]
 
 
-def _helper(suffix: str, server: str, *, required: bool) -> Helper | Fault:
-    if not _HELPER_NAME.issuperset(suffix):
-        return Fault("names a credential helper with a character that no program's name has")
-    return Helper(suffix, server, required)
+def _distinct(by_path: Held) -> Held:
+    """Name credentials after their paths where a name means different ones at one host.
+
+    Budgets and answers are kept under a credential's name, so no two may share one.
+    """
+    meant: dict[str, set[Credential]] = {}
+    for credential in _credentials(by_path):
+        meant.setdefault(credential.name, set()).add(credential)
+    if all(len(same) == 1 for same in meant.values()):
+        return by_path
+
+    def named(path: str, held: Credential | Fault) -> Credential | Fault:
+        if isinstance(held, Fault | Anonymous) or not path or len(meant[held.name]) == 1:
+            return held
+        return for_path(held, path)
+
+    return {
+        path: [(key, named(path, held)) for key, held in entries]
+        for path, entries in by_path.items()
+    }
 
 
-def _matching(entries: dict[str, Any], registry: str) -> Any:
-    """Return the entry for a registry: under its own name first, else under a url of its host."""
-    names = {registry, HUB_KEY, "index.docker.io"} if registry == DOCKER_HUB else {registry}
-    for name in sorted(names, key=lambda n: n != HUB_KEY):
-        if name in entries:
-            return entries[name]
-    return next((entries[key] for key in sorted(entries) if _host(key) in names), None)
-
-
-def _host(key: str) -> str:
-    return key.removeprefix("https://").removeprefix("http://").partition("/")[0].lower()
+def _credentials(by_path: Held) -> Iterator[Credential]:
+    for entries in by_path.values():
+        yield from (held for _, held in entries if not isinstance(held, Fault))

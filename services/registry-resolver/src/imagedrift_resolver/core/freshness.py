@@ -4,8 +4,6 @@ from datetime import datetime
 
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.foreign_time import is_to_come
-from imagedrift_schemas.errors import BadPlatform
-from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.v1 import Answer, Describe, Described, Resolve
 
 
@@ -48,21 +46,23 @@ def is_described(
         return False
     if known.failure is not None:
         return question.asked_at <= known.checked_at and not is_to_come(known.checked_at, now)
-    offered = [Platform.parse(child.platform) for child in known.children]
-    for text in question.platforms:
-        try:
-            position = best(Platform.parse(text), offered)
-        except BadPlatform:
-            continue
-        if position is not None and not known.children[position].config_digest:
-            return False
-    return True
+    if is_complete(known) or not is_wanting(known, question):
+        return True
+    return question.asked_at <= known.checked_at and not is_to_come(known.checked_at, now)
 
 
-def platforms_to_describe(known: Described | None, question: Describe) -> tuple[str, ...]:
-    """Return the platforms to look into, so that what another question learnt is not lost."""
-    before = [child.platform for child in known.children if child.config_digest] if known else []
-    return tuple(dict.fromkeys((*question.platforms, *before)))
+def is_complete(known: Described) -> bool:
+    """Tell whether every child was read, so that there is nothing more to be learnt."""
+    return all(child.config_digest and child.nested is not True for child in known.children)
+
+
+def is_wanting(known: Described, question: Describe) -> bool:
+    """Tell whether a question looks for what is not known: an image id, or a platform's child."""
+    read = {child.config_digest for child in known.children}
+    if question.image_ids:
+        return not {*question.image_ids} <= read
+    offered = {child.platform for child in known.children if not child.config_digest}
+    return bool(offered & {*question.platforms})
 
 
 def _is_good(answer: Answer | Described) -> bool:

@@ -9,6 +9,7 @@ HEARD: Final = frozenset(
         "content-encoding",
         "content-type",
         "docker-content-digest",
+        "docker-distribution-api-version",
         "location",
         "ratelimit",
         "ratelimit-limit",
@@ -34,6 +35,8 @@ class Reply(Struct, frozen=True):
     body: bytes = b""
     cut: bool = False
     """The body was longer than we read, in too many pieces, or ended early: it proves nothing."""
+    denial: str = ""
+    """Why it may be a refusal: what was shown to get it, or why nothing was."""
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header."""

@@ -10,6 +10,7 @@
   (CVE-2026-48978)
 """
 
+import re
 from typing import Final
 
 from msgspec import Struct
@@ -25,13 +26,14 @@ from imagedrift_resolver.core.credential import (
     Secret,
 )
 from imagedrift_resolver.core.reply import shown
-from imagedrift_resolver.core.token import Grant
+from imagedrift_resolver.core.token import Grant, pull_scope
 from imagedrift_resolver.core.url import BadUrl, Url, parse_url
-from imagedrift_schemas.reference import DOCKER_HUB
 from imagedrift_schemas.v1 import Denied, Failure, Invalid, Refused
 
 MOST_HOPS: Final = 3
 HUB_API: Final = "registry-1.docker.io"
+REPOSITORY: Final = re.compile(r"/v2/(.+)/(?:manifests|blobs)/[^/]+")
+"""A path of the distribution API, which tells the repository that a token is for."""
 PAIRS: Final = frozenset(
     {
         (HUB_API, "auth.docker.io"),
@@ -60,8 +62,8 @@ class Site(Struct, frozen=True, kw_only=True):
 
     @property
     def is_hub(self) -> bool:
-        """Tell whether this is Docker Hub, which counts GETs."""
-        return self.registry == DOCKER_HUB
+        """Tell whether Docker Hub's own servers are asked, which count GETs; a mirror is none."""
+        return self.api.host == HUB_API
 
     def url(self, repository: str, kind: str, reference: str) -> Url:
         """Return the url of a manifest or blob."""
@@ -90,14 +92,14 @@ def host_of(name: str) -> str:
     return host if has_port else name.lower()
 
 
-class Open(Struct, frozen=True):
-    """Nothing needs to be shown."""
-
-
 class Header(Struct, frozen=True):
     """The same header with every request."""
 
     value: Secret
+    credential: Credential
+    """What the value shows."""
+    is_quiet: bool = False
+    """Who is not let in gets a 403 or 404 without a challenge; only the front door challenges."""
 
 
 class Bearer(Struct, frozen=True):
@@ -106,31 +108,46 @@ class Bearer(Struct, frozen=True):
     realm: Url
     service: str
     credential: str
+    scope: str = ""
+    """What the challenge asked for, where a path does not tell its repository."""
+    is_quiet: bool = False
 
     def grant(self, scope: str) -> Grant:
         """Return what a token for this scope is asked with."""
-        return Grant(self.realm, self.service, scope, self.credential)
+        return Grant(self.realm, self.service, self.scope or scope, self.credential)
 
 
-Way = Open | Header | Bearer
-"""How one origin lets us in."""
+Way = Header | Bearer
+"""How one origin lets us in, where something has to be shown."""
 
 
-def way_in(site: Site, url: Url, challenges: tuple[Challenge, ...]) -> Way | Failure:
+def can_be_answered(challenges: tuple[Challenge, ...]) -> bool:
+    """Tell whether any of these asks for something that we could show."""
+    return any(c.scheme == "basic" or _has_realm(c) for c in challenges)
+
+
+def way_in(
+    site: Site, url: Url, challenges: tuple[Challenge, ...], *, is_quiet: bool = False
+) -> Way | Failure:
     """Choose how to answer a 401 from `url`: Bearer before Basic, or say why neither will do."""
     credential = site.credential if site.is_own(url) else Anonymous()
     refusal: Failure | None = None
     for challenge in challenges:
-        if challenge.scheme == "bearer" and "realm" in challenge.parameters:
+        if _has_realm(challenge):
             if isinstance(credential, RegistryToken):
-                return Header(Secret(f"Bearer {credential.token.reveal()}"))
+                value = Secret(f"Bearer {credential.token.reveal()}")
+                return Header(value, credential, is_quiet)
             way = _bearer(site, url, challenge, credential)
             if isinstance(way, Bearer):
-                return way
+                return replace(way, is_quiet=is_quiet)
             refusal = refusal or way
     if isinstance(credential, Password) and any(c.scheme == "basic" for c in challenges):
-        return Header(Secret(credential.basic()))
-    return refusal or Denied(reason=_wants(challenges))
+        return Header(Secret(credential.basic()), credential, is_quiet)
+    return refusal or Denied(reason=_wants(challenges, credential))
+
+
+def _has_realm(challenge: Challenge) -> bool:
+    return challenge.scheme == "bearer" and bool(challenge.parameters.get("realm"))
 
 
 def redirect(site: Site, url: Url, location: str) -> Url | Failure:
@@ -161,7 +178,11 @@ def _bearer(site: Site, url: Url, challenge: Challenge, credential: Credential) 
             f'if it may be, set realms = ["{realm.host}"] for this registry'
         )
     service = challenge.parameters.get("service", "")[:256]
-    return Bearer(realm, service if service.isprintable() else "", credential.name)
+    service = service if service.isprintable() else ""
+    scope = (
+        "" if REPOSITORY.match(url.target) else pull_scope(challenge.parameters.get("scope", ""))
+    )
+    return Bearer(realm, service, credential.name, scope)
 
 
 def _way_fault(site: Site, url: Url, target: Url, key: str) -> str:
@@ -175,10 +196,33 @@ def _way_fault(site: Site, url: Url, target: Url, key: str) -> str:
     return ""
 
 
-def _wants(challenges: tuple[Challenge, ...]) -> str:
+def _wants(challenges: tuple[Challenge, ...], credential: Credential) -> str:
     if any(c.scheme == "basic" for c in challenges):
-        return "the registry wants a user name and password: configure a credential for it"
+        told = "the registry wants a user name and password"
+        if isinstance(credential, Anonymous):
+            return f"{told}: configure a credential for it{why_none(credential)}"
+        return f"{told}; its credential ({credential.name}) is a token, and was not shown"
     schemes = ", ".join(sorted({shown(c.scheme, 20) for c in challenges}))
     if schemes:
         return f"the registry wants a kind of authentication that we do not speak: {schemes}"
     return "the registry answered 401 and does not say what it wants"
+
+
+def denial(site: Site, url: Url, *, is_shown: bool) -> str:
+    """Say why somebody at `url` may not let us in: what was shown, and why not more."""
+    credential = site.credential
+    if not site.is_own(url):
+        return f"{url.authority}, to which it redirects, is shown no credential"
+    if is_shown and not isinstance(credential, Anonymous):
+        return (
+            f"the credential that was shown ({credential.name}) is not accepted, or may not read it"
+        )
+    if isinstance(credential, Anonymous):
+        return f"no credential is configured for it{why_none(credential)}"
+    return f"its credential ({credential.name}) was not shown, as nothing asked for it"
+
+
+def why_none(credential: Credential) -> str:
+    """Return why there is no credential, in parentheses, where that is known."""
+    note = credential.note if isinstance(credential, Anonymous) else ""
+    return f" ({note})" if note else ""

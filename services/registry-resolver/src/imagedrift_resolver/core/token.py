@@ -3,10 +3,12 @@
 - A password is shown in a GET with Basic; an identity token in a POST (OAuth2). Nothing is shown
   for anonymous access: an empty Basic header would break it.
 - The scope is our own, `repository:<name>:pull`, whatever the challenge suggests: GHCR suggests a
-  literal `user/image`.
+  literal `user/image`. Only where a redirect led to a path that names no repository, the
+  challenge's is taken, as far as it is of that form.
 - `token` and `access_token` mean the same. `expires_in` is 60 s when it is not said.
 """
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -26,6 +28,7 @@ from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Denied, Failure, Invalid, Limited, Unreachable
 
+_SCOPE: Final = re.compile(r"repository:([a-z0-9][a-z0-9._/-]{0,254}):(?:[a-z*]+,){0,4}[a-z*]+")
 CLIENT_ID: Final = "imagedrift"
 TOKEN_CAP: Final = 64 * 1024
 DEFAULT_LIFE_S: Final = 60.0
@@ -49,6 +52,8 @@ class Token(Struct, frozen=True):
 
     value: Secret
     use_until: datetime
+    is_shared: bool = False
+    """It was got for another request, and may have ended with that."""
 
 
 class TokenRequest(Struct, frozen=True):
@@ -63,6 +68,12 @@ class TokenRequest(Struct, frozen=True):
 def scope_of(repository: str) -> str:
     """Return the scope that reading a repository needs."""
     return f"repository:{repository}:pull"
+
+
+def pull_scope(text: str) -> str:
+    """Return the scope of a challenge as far as it is for reading a repository, or nothing."""
+    match = _SCOPE.fullmatch(text)
+    return scope_of(match[1]) if match else ""
 
 
 def request_for(grant: Grant, credential: Credential) -> TokenRequest:

@@ -7,7 +7,7 @@ There is no user name in it and no fragment; a name outside ASCII is refused, no
 """
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
@@ -19,6 +19,9 @@ _TARGET: Final = re.compile(r"/[!-~]*")
 _PORTS: Final = {"https": 443, "http": 80}
 _LONGEST: Final = 4096
 
+Origin: TypeAlias = tuple[str, str, int]
+"""Scheme, host and port: what a credential is bound to."""
+
 
 class Url(Struct, frozen=True):
     """A url in the parts that a connection needs."""
@@ -29,7 +32,7 @@ class Url(Struct, frozen=True):
     target: str = "/"
 
     @property
-    def origin(self) -> tuple[str, str, int]:
+    def origin(self) -> Origin:
         """Scheme, host and port: what a credential is bound to."""
         return self.scheme, self.host, self.port
 

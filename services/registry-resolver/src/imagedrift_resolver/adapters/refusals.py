@@ -1,0 +1,111 @@
+"""Shows credentials, and counts who refuses them: registries and token endpoints alike."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from imagedrift_resolver.core import refusal
+from imagedrift_resolver.core.credential import Credential
+from imagedrift_resolver.core.refusal import Standing
+from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.url import Origin
+from imagedrift_schemas.v1 import Denied, Limited
+
+MOST: Final = 10_000
+TURN_S: Final = 10.0
+"""How long a request waits to learn what becomes of the same credential in another one."""
+
+Where = tuple[Origin, str]
+"""A registry's origin, or a token endpoint's and its path."""
+Shown = Reply | Trouble | Denied | Limited
+
+
+class Refusals:
+    """How each credential has fared in each place. A changed secret is another credential."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._records: OrderedDict[tuple[Where, Credential], _Record] = OrderedDict()
+
+    async def show(
+        self,
+        where: Where,
+        credential: Credential,
+        send: Callable[[], Awaitable[Reply | Trouble]],
+        refused: frozenset[int] = frozenset({401}),
+        is_known: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Shown:
+        """Make a request that shows a credential, unless that rests.
+
+        `is_known` finds out, before it rests, whether it is good and opens other things.
+        """
+        record = self._record(where, credential)
+        if record.is_accepted():
+            return await self._noted(record, await send(), refused, is_known)
+        try:
+            async with asyncio.timeout(TURN_S):
+                await record.turn.acquire()
+        except TimeoutError:
+            until = self._now() + timedelta(seconds=TURN_S)
+            return Limited(reason=f"{_told(where)} is slow to accept a credential", until=until)
+        try:
+            if refusal.rests(record.standing, time.monotonic()):
+                return Denied(reason=_rest(where, credential, record.standing))
+            if not record.is_accepted():
+                return await self._noted(record, await send(), refused, is_known)
+        finally:
+            record.turn.release()
+        return await self._noted(record, await send(), refused, is_known)
+
+    def _record(self, where: Where, credential: Credential) -> "_Record":
+        key = (where, credential)
+        record = self._records.get(key)
+        if record is None:
+            record = self._records[key] = _Record()
+            if len(self._records) > MOST:
+                self._records.popitem(last=False)
+        self._records.move_to_end(key)
+        return record
+
+    async def _noted(
+        self,
+        record: "_Record",
+        got: Reply | Trouble,
+        refused: frozenset[int],
+        is_known: Callable[[], Awaitable[bool]] | None,
+    ) -> Reply | Trouble:
+        if isinstance(got, Reply):
+            if got.status in refused:
+                record.standing = refusal.refused(record.standing, time.monotonic())
+                last = record.standing.refusals == refusal.MOST_REFUSALS
+                if last and is_known and await is_known():
+                    record.standing = refusal.accepted(record.standing)
+            elif 200 <= got.status < 400:
+                record.standing = refusal.accepted(record.standing)
+        return got
+
+
+class _Record:
+    def __init__(self) -> None:
+        self.standing = Standing()
+        self.turn = asyncio.Lock()
+
+    def is_accepted(self) -> bool:
+        """Tell whether it was accepted last."""
+        return self.standing.is_accepted
+
+
+def _told(where: Where) -> str:
+    (_, host, _), path = where
+    return f"{host}{path}"
+
+
+def _rest(where: Where, credential: Credential, standing: Standing) -> str:
+    return (
+        f"{_told(where)} has refused this credential ({credential.name}) "
+        f"{standing.refusals} times in a row; it is not shown again for up to "
+        f"{refusal.REST_S / 60:.0f} minutes"
+    )

@@ -1,0 +1,57 @@
+"""What a conversation wants done: a request to a registry, or a token.
+
+Whoever drives a conversation does what a step says and sends back what came of it. A step that
+must not be made is answered with the `Failure` that says why.
+"""
+
+from collections.abc import Generator
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
+from imagedrift_resolver.core.manners import Manners
+from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.token import Grant
+from imagedrift_resolver.core.url import Url
+from imagedrift_schemas.v1 import Failure
+
+Method: TypeAlias = Literal["HEAD", "GET"]
+
+
+class Send(Struct, frozen=True):
+    """Make this request; send back a `Reply`, a `Trouble`, or a `Failure` where it is not made."""
+
+    method: Method
+    url: Url
+    authorization: Secret | None
+    cap: int
+    """How much of a good body may be read."""
+    trusted: bool
+    """Whether a private address will do."""
+    own: bool
+    """Whether this goes to the registry itself, and so counts against its limits."""
+    spare: bool = False
+    """Make it only if more than half of the registry's limit is left."""
+    credential: Credential = Anonymous()
+    """The credential that `authorization` shows as it is; a token shows none."""
+
+
+class Authorise(Struct, frozen=True):
+    """Get a token; send back a `Token` or a `Failure`. `refused` is one that no longer works."""
+
+    grant: Grant
+    trusted: bool
+    refused: Secret | None = None
+    credential: Credential = Anonymous()
+    """What may be shown for it: nothing to whom a redirect led, whatever realm that one names."""
+    anew: bool = False
+    """Get one that nobody else uses: a token may be good for one request."""
+
+
+T = TypeVar("T")
+Got: TypeAlias = Reply | Trouble | Failure
+Step: TypeAlias = Send | Authorise
+Conversation: TypeAlias = Generator[Step, Any, tuple[T, Manners]]
+Exchange: TypeAlias = Generator[Step, Any, T]
+"""A part of a conversation that teaches nothing."""

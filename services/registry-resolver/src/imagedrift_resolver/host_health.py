@@ -1,0 +1,85 @@
+"""How well a registry's host answers: keeps what `core.breaker` decides on.
+
+An error that the host answered to one question is told apart from no response, and the questions
+that were answered well are remembered: one of them is the probe when a host may be back.
+"""
+
+import random
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from imagedrift_resolver.core import breaker
+from imagedrift_schemas.v1 import Unreachable
+
+PROBE_S: Final = 30.0
+MOST_PROVEN: Final = 4096
+
+
+class HostHealth:
+    """What the last questions to one host came to."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._breaker = breaker.Breaker()
+        self._proven: OrderedDict[str, None] = OrderedDict()
+        self._errors: set[str] = set()
+
+    def refusal(self) -> Unreachable | None:
+        """Return why nothing is asked now, if so."""
+        return self._open() if breaker.is_open(self._breaker, self._now()) else None
+
+    def admit(self, question: str) -> Unreachable | None:
+        """Let a question in, or return why it must wait for what a probe finds out."""
+        is_proven = not self._proven or question in self._proven
+        admitted, self._breaker = breaker.admit(
+            self._breaker, self._now(), PROBE_S, is_proven=is_proven
+        )
+        return None if admitted else self._open()
+
+    def doubts(self, question: str, *, is_documented: bool) -> bool:
+        """Tell whether the host should show that it is well before an error is held against it.
+
+        It need not where nothing speaks for it: no error document, and no good answer ever.
+        """
+        return (is_documented or bool(self._proven)) and breaker.doubts(self._breaker, question)
+
+    def errored(self, question: str, *, is_well: bool = False) -> None:
+        """Note that the host answered a question with an error, and whether it is well."""
+        self._errors.add(question)
+        if is_well:
+            self._breaker = breaker.proven_well(self._breaker)
+
+    def succeeded(self, question: str, *, is_good: bool) -> None:
+        """Note a usable response; a good one proves the question."""
+        self._errors.discard(question)
+        self._breaker = breaker.succeeded(self._breaker)
+        if is_good:
+            self._proven[question] = None
+            self._proven.move_to_end(question)
+            if len(self._proven) > MOST_PROVEN:
+                self._proven.popitem(last=False)
+
+    def failed(self, question: str, reason: str) -> bool:
+        """Note a failed question, and tell whether nothing is asked from now on."""
+        was, jitter = self._breaker.open_until, random.random()  # noqa: S311 - no secret
+        if question in self._errors:
+            self._errors.discard(question)
+            self._proven.pop(question, None)
+            self._breaker = breaker.errored(self._breaker, question, self._now(), reason, jitter)
+        else:
+            self._breaker = breaker.failed(self._breaker, self._now(), reason, jitter)
+        return self._breaker.open_until != was
+
+    def gave_up(self, question: str) -> None:
+        """Forget a question that nothing came of."""
+        self._errors.discard(question)
+
+    def _open(self) -> Unreachable:
+        until = self._breaker.open_until
+        again = f" before {until:%H:%M:%S} UTC" if until else ""
+        return Unreachable(
+            reason=f"not asked{again}, after {self._breaker.failures} failures in a row; "
+            f"the last: {self._breaker.last_error}"
+        )

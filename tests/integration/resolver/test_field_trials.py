@@ -1,0 +1,388 @@
+"""What people met with registries, over sockets with a resolver at work: each ends in the truth."""
+
+import asyncio
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas.v1 import Answer, Denied, Found, Missing, Unreachable
+from support.operator import wait_for
+from support.resolver import Desk, resolve, trusting, working
+from support.scripted_registry import (
+    DIGEST,
+    Asked,
+    Said,
+    ScriptedRegistry,
+    error,
+    manifest,
+    page,
+    scripted,
+    token,
+    wants,
+)
+
+BASIC = "Basic bWU6aHVudGVyMg=="
+
+
+def with_password(home: Path, host: str, **keys: object) -> str:
+    """A `registries.toml` with the password hunter2 for one registry."""
+    (home / "password").write_text("hunter2")
+    return trusting(host, username="me", password_file=str(home / "password"), **keys)
+
+
+async def ask_each(desk: Desk, registry: ScriptedRegistry, *images: str) -> list[Answer]:
+    """Ask one after the other."""
+    return [await desk.ask(f"{registry.host}/{image}", ttl_s=1) for image in images]
+
+
+async def ask_together(desk: Desk, registry: ScriptedRegistry, images: list[str]) -> list[Answer]:
+    """Ask all at once."""
+    questions = [resolve(f"{registry.host}/{image}") for image in images]
+    for question in questions:
+        await desk.put_anew(question, 1)
+    return await asyncio.gather(*(desk.answer(question) for question in questions))
+
+
+async def test_a_token_that_is_good_for_one_request_is_renewed(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """nvcr.io names another realm to a used token (NVIDIA/nvidia-container-toolkit#1945)."""
+    numbers, good = count(1), set[str]()
+
+    def answer(asked: Asked) -> Said:
+        host = registry.host
+        if asked.path.startswith("/proxy_auth"):
+            value = f"t{next(numbers)}"
+            good.add(f"Bearer {value}")
+            return token(value)
+        if asked.path.startswith("/authn"):
+            return error(401, "UNAUTHORIZED")
+        if asked.authorization in good:
+            good.discard(asked.authorization)
+            return manifest(DIGEST)
+        if asked.authorization:
+            return wants(
+                f'Bearer realm="http://{host}/authn",service="registry",error="invalid_token"'
+            )
+        return wants(f'Bearer realm="http://{host}/proxy_auth",scope="repository:nvidia/cuda:pull"')
+
+    async with (
+        scripted(answer) as registry,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+    ):
+        answers = await ask_each(desk, registry, *["nvidia/cuda:1"] * 3)
+        together = await ask_together(desk, registry, [f"nvidia/cuda:{n}" for n in range(2, 12)])
+    assert all(isinstance(each.outcome, Found) for each in [*answers, *together])
+
+
+@pytest.mark.parametrize("after", ["moved", "open", "basic"])
+async def test_a_way_in_that_fails_is_forgotten(
+    fresh_nats: NatsServer, tmp_path: Path, after: str
+) -> None:
+    """A token endpoint that moved or went away must not lock a registry out for ever.
+
+    oras-project/oras-go#650.
+    """
+    is_changed = False
+
+    def answer(asked: Asked) -> Said:
+        place = f"/{after}/token" if is_changed else "/old/token"
+        if asked.path.startswith("/v2/"):
+            if is_changed and after == "open":
+                return manifest(DIGEST) if not asked.authorization else wants("Bearer")
+            if is_changed and after == "basic":
+                return manifest(DIGEST) if asked.authorization == BASIC else wants("Basic")
+            if asked.authorization == f"Bearer {place[1:4]}":
+                return manifest(DIGEST)
+            return wants(f'Bearer realm="http://{registry.host}{place}"')
+        return token(place[1:4]) if asked.path.startswith(place) else page(404)
+
+    async with scripted(answer) as registry:
+        toml = with_password(tmp_path, registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            before = await ask_each(desk, registry, "a/app:1")
+            is_changed = True
+            later = await ask_each(desk, registry, "a/other:1", "b/app:1", "a/app:1")
+    assert all(isinstance(each.outcome, Found) for each in [*before, *later])
+
+
+@pytest.mark.parametrize("refusal", [error(404, "MANIFEST_UNKNOWN"), page(403, ""), (401, {}, b"")])
+@pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+async def test_a_credential_is_shown_where_only_the_front_door_asks_for_it(
+    fresh_nats: NatsServer, tmp_path: Path, refusal: Said, scheme: str
+) -> None:
+    """GitHub Packages, Keppel and gcr.io refuse without a challenge.
+
+    containerd/containerd#3291, sapcc/keppel#522, containers/image#211.
+    """
+
+    def answer(asked: Asked) -> Said:
+        wanted = BASIC if scheme == "Basic" else "Bearer abc"
+        if asked.path.startswith("/token"):
+            return token("abc") if asked.authorization == BASIC else error(401, "UNAUTHORIZED")
+        if asked.path == "/v2/" and asked.authorization != wanted:
+            return wants(f'{scheme} realm="http://{registry.host}/token"')
+        if asked.authorization != wanted:
+            return refusal
+        return manifest(DIGEST) if "none" not in asked.path else error(404, "MANIFEST_UNKNOWN")
+
+    async with scripted(answer) as registry:
+        toml = with_password(tmp_path, registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            found = await ask_each(desk, registry, "a/app:1", "a/app:2", "b/app:1")
+            [none] = await ask_each(desk, registry, "a/app:none")
+        fronts = [a for a in registry.told() if a.path == "/v2/" and not a.authorization]
+    assert all(isinstance(each.outcome, Found) for each in found)
+    assert isinstance(none.outcome, Missing)
+    assert len(fronts) == 1
+
+
+async def test_a_404_to_a_password_that_is_not_accepted_is_no_missing_tag(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """A registry that hides what it has from strangers hides it from a wrong password too.
+
+    containerd/containerd#3291.
+    """
+
+    def answer(asked: Asked) -> Said:
+        return wants("Basic") if asked.path == "/v2/" else error(404, "MANIFEST_UNKNOWN")
+
+    async with scripted(answer) as registry:
+        toml = with_password(tmp_path, registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = await ask_each(desk, registry, *[f"a/app:{n}" for n in range(4)])
+    assert all(isinstance(each.outcome, Denied) for each in answers)
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+async def test_a_redirected_path_gets_a_token_of_its_own(
+    fresh_nats: NatsServer, tmp_path: Path, is_private: bool
+) -> None:
+    """Artifactory behind a front that redirects (containerd/containerd#6339)."""
+    inner = "/artifactory/api/docker/docker-hub/v2"
+
+    def answer(asked: Asked) -> Said:
+        if asked.path.startswith("/v2/node/"):
+            return 302, {"Location": asked.path.replace("/v2", inner)}, b""
+        if asked.path.startswith(f"{inner}/token"):
+            good = "repository%3Anode%3Apull" in asked.path
+            good = good and (not is_private or asked.authorization == BASIC)
+            return token("abc") if good else error(401, "UNAUTHORIZED")
+        if asked.authorization == "Bearer abc":
+            return manifest(DIGEST)
+        realm = f"http://{registry.host}{inner}/token"
+        return wants(f'Bearer realm="{realm}",service="r",scope="repository:node:pull"')
+
+    async with scripted(answer) as registry:
+        toml = with_password(tmp_path, registry.host) if is_private else trusting(registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = await ask_each(desk, registry, "node:22", "node:23")
+    assert all(isinstance(each.outcome, Found) for each in answers)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        page(404),
+        page(404, "default backend - 404"),
+        page(404, "<html>404</html>", "text/html"),
+        page(404, '{"message":"no Route matched"}', "application/json"),
+        page(404, '{"errors":[{"status":404}]}', "application/json"),
+        (404, {}, b""),
+    ],
+)
+async def test_a_404_of_something_before_the_registry_is_no_missing_tag(
+    fresh_nats: NatsServer, tmp_path: Path, other: Said
+) -> None:
+    """Traefik's 404 while the container behind it is down (traefik/traefik#1077)."""
+    async with (
+        scripted(lambda _: manifest(DIGEST)) as registry,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+    ):
+        await ask_each(desk, registry, "a/app:1")
+        registry.answer = lambda _: other
+        known, new = await ask_each(desk, registry, "a/app:1", "a/app:2")
+        registry.answer = lambda _: error(404, "MANIFEST_UNKNOWN")
+        [gone] = await ask_each(desk, registry, "a/app:2")
+    assert isinstance(known.outcome, Unreachable)
+    assert "not as a registry" in known.outcome.reason
+    assert known.last_digest == DIGEST
+    assert isinstance(new.outcome, Unreachable)
+    assert isinstance(gone.outcome, Missing)
+
+
+@pytest.mark.parametrize("head", [manifest(), error(404, "MANIFEST_UNKNOWN"), page(403, "")])
+async def test_a_mirror_of_docker_hub_is_asked_by_get_where_head_tells_nothing(
+    fresh_nats: NatsServer, tmp_path: Path, head: Said
+) -> None:
+    """Artifactory and Nexus tell no digest on HEAD (concourse/docker-image-resource#307)."""
+
+    def answer(asked: Asked) -> Said:
+        return head if asked.method == "HEAD" else manifest()
+
+    async with scripted(answer) as mirror:
+        toml = trusting("docker.io", endpoint=mirror.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            told = await desk.ask("docker.io/library/app:1")
+    assert isinstance(told.outcome, Found)
+    assert told.outcome.source == "get"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_project_that_does_head_badly_does_not_speak_for_another(
+    fresh_nats: NatsServer, tmp_path: Path, order: int
+) -> None:
+    """Harbor's proxied projects answer HEAD of what is not cached 404 (goharbor/harbor#13153)."""
+
+    def answer(asked: Asked) -> Said:
+        if asked.method == "HEAD" and "hub-cache" in asked.path:
+            return error(404, "NOT_FOUND")
+        return manifest(DIGEST) if asked.method == "HEAD" else manifest()
+
+    images = ["apps/web:1", "apps/web:2", "hub-cache/beats/filebeat:7", "hub-cache/a/b:1"]
+    async with (
+        scripted(answer) as registry,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+    ):
+        answers = await ask_each(desk, registry, *images[::order])
+    assert all(isinstance(each.outcome, Found) for each in answers)
+    assert not registry.told("/apps/", "GET")
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 406, 500, 501])
+async def test_a_head_that_is_refused_leads_to_a_get(
+    fresh_nats: NatsServer, tmp_path: Path, status: int
+) -> None:
+    """As registry.centos.org's 403 does for Docker (containerd/containerd#6684)."""
+
+    def answer(asked: Asked) -> Said:
+        return page(status, "") if asked.method == "HEAD" else manifest()
+
+    async with (
+        scripted(answer) as registry,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+    ):
+        answers = await ask_each(desk, registry, *[f"a/app:{n}" for n in range(4)])
+        registry.answer = lambda _: page(403, "")
+        asked = len(registry.asked)
+        [denied] = await ask_each(desk, registry, "a/app:1")
+    assert all(isinstance(each.outcome, Found) for each in answers)
+    assert len(registry.told("manifests", "HEAD")) <= 3
+    assert isinstance(denied.outcome, Denied)
+    assert "no credential is configured" in denied.outcome.reason
+    assert len(registry.asked) - asked <= 4
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_wrong_password_is_shown_a_few_times(
+    fresh_nats: NatsServer, tmp_path: Path, together: bool
+) -> None:
+    """Accounts are locked for three to ten failures (docker/hub-feedback#1392)."""
+
+    def answer(asked: Asked) -> Said:
+        is_right = asked.authorization and asked.authorization != BASIC
+        return manifest(DIGEST) if is_right else wants('Basic realm="Artifactory Realm"')
+
+    images = [f"a/app{n}:1" for n in range(40)]
+    async with scripted(answer) as registry:
+        toml = with_password(tmp_path, registry.host, max_connections=10)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            if together:
+                answers = await ask_together(desk, registry, images)
+            else:
+                answers = await ask_each(desk, registry, *images)
+            shown = [a for a in registry.asked if a.authorization]
+            (tmp_path / "password").write_text("another")
+
+            async def found() -> bool:
+                [anew] = await ask_each(desk, registry, "a/app0:1")
+                return isinstance(anew.outcome, Found)
+
+            await wait_for(found, what="the new password is shown")
+    assert all(isinstance(each.outcome, Denied) for each in answers)
+    assert 1 <= len(shown) <= 5
+
+
+async def test_repositories_that_refuse_a_good_password_do_not_hold_up_the_others(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """A 401 may mean that this repository is not for it (goharbor/harbor#15805)."""
+
+    def answer(asked: Asked) -> Said:
+        if asked.authorization != BASIC or "private" in asked.path:
+            return wants("Basic")
+        return (200, {}, b"{}") if asked.path == "/v2/" else manifest(DIGEST)
+
+    images = [f"private/app:{n}" for n in range(8)] + [f"open/app:{n}" for n in range(4)]
+    async with scripted(answer) as registry:
+        toml = with_password(tmp_path, registry.host)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = await ask_each(desk, registry, *images)
+    assert [type(each.outcome) for each in answers] == [Denied] * 8 + [Found] * 4
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("broken", [3, 14])
+async def test_broken_images_do_not_stand_in_the_way_of_good_ones(
+    fresh_nats: NatsServer, tmp_path: Path, broken: int, together: bool
+) -> None:
+    """A registry whose storage is broken for some images serves all others.
+
+    distribution/distribution#3842.
+    """
+
+    def answer(asked: Asked) -> Said:
+        if "broken" in asked.path:
+            return error(500, "UNKNOWN")
+        return (200, {}, b"{}") if asked.path == "/v2/" else manifest(DIGEST)
+
+    images = [f"broken{n}:1" for n in range(broken)]
+    images += [f"good{n}:1" for n in range(29 - broken)]
+    async with (
+        scripted(answer) as registry,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+    ):
+        for _ in range(2):
+            if together:
+                answers = await ask_together(desk, registry, images)
+            else:
+                answers = await ask_each(desk, registry, *images)
+            kinds = [type(each.outcome) for each in answers]
+            assert kinds == [Unreachable] * broken + [Found] * (29 - broken)
+
+
+@pytest.mark.parametrize("said", [error(500, "UNKNOWN"), page(502, "Bad Gateway"), page(404)])
+async def test_a_registry_that_fails_at_everything_is_left_alone(
+    fresh_nats: NatsServer, tmp_path: Path, said: Said
+) -> None:
+    """A few tries, whatever it says each time: the kind of distribution/distribution#2152."""
+    async with (
+        scripted(lambda _: said) as registry,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+    ):
+        answers = await ask_each(desk, registry, *[f"app{n}:1" for n in range(10)])
+    assert all(isinstance(each.outcome, Unreachable) for each in answers)
+    assert "not asked" in str(answers[-1].outcome)
+    assert len(registry.asked) <= 7
+
+
+async def test_a_token_endpoint_that_is_down_is_left_alone(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """503 for 60 repositories: a dozen requests at most (Finsys/dockhand#676)."""
+
+    def answer(asked: Asked) -> Said:
+        if asked.path.startswith("/token"):
+            return page(503, "")
+        return wants(f'Bearer realm="http://{registry.host}/token"')
+
+    async with (
+        scripted(answer) as registry,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+    ):
+        answers = await ask_together(desk, registry, [f"app{n}:1" for n in range(60)])
+    assert all(not isinstance(each.outcome, Found | Missing) for each in answers)
+    assert len(registry.told("/token")) <= 12

@@ -1,0 +1,113 @@
+"""TLS that is asked for is spoken, whatever a server says of itself in plain text."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlparse
+
+import pytest
+
+from imagedrift_runtime.bus import NoBus, connect
+from imagedrift_runtime.client import _adopted
+from imagedrift_sandbox.nats_cluster import NatsCluster
+from support.nats_bus import until
+from support.programs import require_program
+
+
+class PlainServer:
+    """Somebody who greets as a NATS server that wants no TLS, and keeps what is then said."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.port = 0
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["PlainServer"]:
+        """Listen for the length of an `async with`."""
+        server = await asyncio.start_server(self._greet, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = {"server_id": "x", "version": "2.12.0", "headers": True, "auth_required": True}
+        writer.write(b"INFO " + json.dumps(info | {"max_payload": 1024}).encode() + b"\r\n")
+        while piece := await reader.read(4096):
+            self.heard += piece
+            if b"PING" in piece:
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+
+@pytest.mark.parametrize("scheme", ["tls", "nats"])
+async def test_a_password_is_never_sent_in_plain_text_where_tls_is_asked_for(
+    scheme: str, tmp_path: Path
+) -> None:
+    """A server whose INFO leaves TLS out is sent a TLS handshake, and no CONNECT."""
+    ca = ""
+    if scheme == "nats":
+        ca = str(tmp_path / "ca.pem")
+        openssl = require_program("openssl", "apt-get install openssl")
+        command = "req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -keyout ca.key -out ca.pem"
+        process = await asyncio.create_subprocess_exec(
+            openssl, *command.split(), cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL
+        )
+        assert await process.wait() == 0
+    async with PlainServer().serving() as server:
+        url = f"{scheme}://me:a-secret-word@127.0.0.1:{server.port}"
+        with pytest.raises(NoBus):
+            async with connect([url], "test", ca=ca, within_s=1):
+                pass
+    assert server.heard
+    assert b"CONNECT" not in server.heard
+    assert b"a-secret-word" not in server.heard
+
+
+async def test_plain_addresses_go_on_as_they_did() -> None:
+    """Without a CA or a tls address a plain server is spoken to."""
+    async with PlainServer().serving() as server:
+        url = f"nats://me:a-secret-word@127.0.0.1:{server.port}"
+        with pytest.raises(NoBus):
+            async with connect([url], "test", within_s=1):
+                raise NoBus("connected")
+    assert b"CONNECT" in server.heard
+
+
+def server_of(url: str, *, discovered: bool) -> SimpleNamespace:
+    """A server of nats-py's pool."""
+    return SimpleNamespace(uri=urlparse(url), discovered=discovered, tls_name=None)
+
+
+def test_a_server_that_another_one_tells_of_is_asked_with_its_credentials() -> None:
+    """It is listed once, under a name that its certificate must have."""
+    configured = server_of("tls://me:secret@one.example:4222", discovered=False)
+    told = [
+        server_of("tls://one.example:4222", discovered=True),
+        server_of("tls://10.0.0.2:4222", discovered=True),
+    ]
+    first, second = _adopted([configured, *told], configured.uri, keeps_name=True)
+    assert first is configured
+    assert second.uri.geturl() == "tls://me:secret@10.0.0.2:4222"
+    assert second.tls_name == "one.example"
+
+
+async def test_a_discovered_server_lets_us_in_when_the_configured_one_ends() -> None:
+    """The other servers of a cluster want the same password, and one address is configured."""
+    account = 'authorization { user: "me", password: "word" }'
+    async with NatsCluster.start(2, account) as cluster:
+        first, second = cluster.servers
+        url = first.url.replace("nats://", "nats://me:word@")
+        async with connect([url], "test", probe_every_s=0.2) as bus:
+            assert first.child
+            await asyncio.to_thread(first.child.stop)
+
+            await until(
+                lambda: bus.client.is_connected and bus.client.connected_url.port == second.port,
+                what="the other server has taken us",
+                within_s=20,
+            )

@@ -1,0 +1,65 @@
+"""A cluster that is just forming is brought to the layout all the same."""
+
+from typing import Any
+
+import pytest
+
+from imagedrift_runtime import streams
+from imagedrift_runtime.bus import Bus, NoBus, connect
+from imagedrift_runtime.nats_py import nats
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.nats_cluster import NatsCluster
+
+ROUNDS = 3
+
+
+async def test_a_cluster_is_prepared_right_after_it_started() -> None:
+    """Streams that were just created may have no leader yet, and then nobody answers for them."""
+    for _ in range(ROUNDS):
+        async with NatsCluster.start(3) as cluster, connect(cluster.urls, "test") as bus:
+            first = await streams.ensure(bus, replicas=3)
+            second = await streams.ensure(bus, replicas=3)
+            assert {step.action for step in first} == {"created"}
+            assert {step.action for step in second} == {"unchanged"}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        TimeoutError(),
+        nats.js.errors.ServiceUnavailableError(code=503, err_code=10008),
+        nats.js.errors.ServerError(code=500, err_code=streams.NO_PEERS),
+        nats.errors.NoRespondersError(),
+    ],
+    ids=["silence", "no leader", "no peers", "nobody"],
+)
+async def test_a_call_that_nobody_was_ready_for_is_made_again(
+    fresh_nats: NatsServer, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """Each way in which a forming cluster refuses passes by itself."""
+    async with connect([fresh_nats.url], "test") as bus:
+        calls = _failing_once(bus, monkeypatch, failure)
+        steps = await streams.ensure(bus)
+    assert {step.action for step in steps} == {"created"}
+    assert calls["failed"] == 1
+
+
+async def test_a_server_that_cannot_do_it_is_told_in_words(fresh_nats: NatsServer) -> None:
+    """One server cannot keep three copies, now or later: that is said at once."""
+    async with connect([fresh_nats.url], "test") as bus:
+        with pytest.raises(NoBus, match="replicas > 1 not supported in non-clustered mode"):
+            await streams.ensure(bus, replicas=3)
+
+
+def _failing_once(bus: Bus, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> dict[str, int]:
+    """Let the first stream that is created fail."""
+    create, calls = bus.js.add_stream, {"failed": 0}
+
+    async def add_stream(*arguments: Any, **options: Any) -> Any:
+        if not calls["failed"]:
+            calls["failed"] += 1
+            raise failure
+        return await create(*arguments, **options)
+
+    monkeypatch.setattr(bus.js, "add_stream", add_stream)
+    return calls

@@ -1,0 +1,115 @@
+"""Identity before platform: an image that is a child of the tag's index is current."""
+
+import pytest
+
+from imagedrift_ingest.core.verdict import Known, Local, judge
+from imagedrift_schemas.v1 import Child
+from support.ingest import digest
+
+OLD, NEW = digest("old index"), digest("new index")
+M1, C1 = digest("manifest 1"), digest("config 1")
+M2, C2 = digest("manifest 2"), digest("config 2")
+
+
+def said(local: Local, *inside: Child, found: str = NEW) -> str:
+    """The verdict and reason as one word."""
+    judged = judge(local, Known(digest=found), inside)
+    return f"{judged.verdict}/{judged.reason}"
+
+
+def classic(image_id: str, platform: str = "linux/amd64") -> Local:
+    """An image of a store that names images by their configuration."""
+    return Local(image_id=image_id, repo_digests=(OLD,), platform=platform)
+
+
+def containerd(manifest: str, platform: str = "linux/amd64") -> Local:
+    """An image of a store that names images by what their tag points to."""
+    return Local(image_id=OLD, repo_digests=(OLD,), platform=platform, manifest_digest=manifest)
+
+
+def child(platform: str, manifest: str, config: str = "") -> Child:
+    """A child of the tag's index."""
+    return Child(platform=platform, digest=manifest, config_digest=config)
+
+
+@pytest.mark.parametrize("platform", ["", "linux/amd64", "linux/arm64", "unknown/unknown", "?"])
+@pytest.mark.parametrize("local", [classic(C1), containerd(M1), classic(C1, "windows/amd64")])
+def test_an_image_that_is_a_child_is_current_whatever_its_platform(
+    platform: str, local: Local
+) -> None:
+    """An index may leave the platform out (containers/skopeo#901) or name it wrong."""
+    assert said(local, child(platform, M1, C1)) == "current/platform_match"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_each_of_several_children_of_one_platform_is_looked_at(first: int) -> None:
+    """Windows builds and Nydus twins share one (moby/moby#35090, dragonflyoss/nydus#1692)."""
+    twins = [child("windows/amd64", M2, C2), child("windows/amd64", M1, C1)]
+    ordered = twins if first else twins[::-1]
+    assert said(classic(C1, "windows/amd64"), *ordered) == "current/platform_match"
+    assert said(containerd(M1, "windows/amd64"), *ordered) == "current/platform_match"
+    assert said(classic(digest("x"), "windows/amd64"), *ordered) == "outdated/platform_differs"
+
+
+def test_a_compressed_twin_of_one_configuration_is_current_on_either_store() -> None:
+    """A gzip and a zstd manifest may name one configuration (containers/image#1789)."""
+    twins = (child("linux/amd64", M1, C1), child("linux/amd64", M2, C1))
+    assert said(containerd(M2), *twins) == "current/platform_match"
+    assert said(classic(C1), *twins) == "current/platform_match"
+
+
+def test_an_image_whose_configuration_names_no_variant_is_found() -> None:
+    """An arm/v6 image may say `arm`, which reads as arm/v7 (crazy-max/diun#242)."""
+    index = (child("linux/arm/v7", M2, C2), child("linux/arm/v6", M1, C1))
+    assert said(classic(C1, "linux/arm/v7"), *index) == "current/platform_match"
+
+
+def test_nothing_is_confirmed_while_a_child_is_unread() -> None:
+    """An unread child may be the image itself, whatever platform it is listed under."""
+    index = (child("linux/amd64", M2, C2), child("linux/arm64", M1))
+    assert said(classic(digest("x")), *index) == "outdated/digest_differs"
+    assert said(containerd(digest("x")), *index) == "outdated/platform_differs"
+
+
+def test_nothing_is_confirmed_by_an_index_that_was_not_looked_into() -> None:
+    """What an index inside the index holds is not known, to a manifest's digest neither."""
+    nested = Child(platform="", digest=M1, nested=True)
+    index = (child("linux/amd64", M2, C2), nested)
+    assert said(classic(digest("x")), *index) == "outdated/digest_differs"
+    assert said(containerd(digest("x")), *index) == "outdated/digest_differs"
+
+
+def test_an_engine_that_names_an_image_by_its_index_cannot_be_told_apart() -> None:
+    """An index's digest is no child's, so the comparison could not have come out equal (H4)."""
+    bare = Local(image_id=OLD, repo_digests=(OLD,))
+    assert said(bare, child("linux/amd64", M2, C2)) == "outdated/digest_differs"
+
+
+def test_a_tag_without_an_image_for_the_platform_confirms_nothing() -> None:
+    """Another platform's image says nothing about this one's."""
+    assert said(classic(digest("x")), child("linux/arm64", M2, C2)) == "outdated/digest_differs"
+    assert said(classic(digest("x"), "nonsense"), child("linux/arm64", M2, C2)) == (
+        "outdated/platform_differs"
+    )
+
+
+LOST = Local(image_id=C1, digest_lost=True)
+
+
+def test_an_image_whose_digest_is_lost_is_never_outdated() -> None:
+    """It may have been built on its host, so no difference proves anything (moby/moby#18873)."""
+    assert said(LOST, child("linux/amd64", M2, C2)) == "unknown/digest_lost"
+    assert said(LOST) == "unknown/digest_lost"
+    for known in (None, Known(), Known(gone=True), Known(failure="denied", error="why")):
+        judged = judge(LOST, known)
+        assert (judged.verdict, judged.reason, judged.stale) == ("unknown", "digest_lost", False)
+        assert "recreate" in judged.error
+
+
+def test_an_image_whose_digest_is_lost_can_be_found_to_be_the_tags_image() -> None:
+    """Its image id is a child's configuration, or the store has kept its manifest's digest."""
+    by_manifest = Local(image_id=digest("x"), manifest_digest=M1, digest_lost=True)
+    assert said(LOST, child("linux/amd64", M1, C1)) == "current/platform_match"
+    assert said(by_manifest, child("linux/amd64", M1)) == "current/platform_match"
+    assert said(by_manifest, found=M1) == "current/digest_match"
+    assert said(Local(image_id=NEW, digest_lost=True)) == "current/digest_match"

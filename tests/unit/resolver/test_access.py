@@ -1,0 +1,270 @@
+"""How a request is let in, played by hand against registries that change their ways."""
+
+import random
+from typing import Any
+
+import pytest
+
+from imagedrift_resolver.core.answer import is_registrys_word
+from imagedrift_resolver.core.conversation import Authorise, Manners, Send, fetch, resolve
+from imagedrift_resolver.core.credential import (
+    Anonymous,
+    Credential,
+    IdentityToken,
+    Password,
+    RegistryToken,
+    Secret,
+)
+from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.token import Token
+from imagedrift_schemas.v1 import Denied, Failure, Found, Limited, Missing, Unreachable
+from support.conversations import (
+    NOW,
+    challenge,
+    good,
+    moved,
+    page,
+    play,
+    shown,
+    site,
+    tokens,
+    unknown,
+)
+
+ME = Password("me", Secret("hunter2"))
+HOST = "https://registry.example.org"
+BEARER = f'Bearer realm="{HOST}/token"'
+
+
+def ask(credential: Credential | None, server: Any, manners: Manners | None = None) -> Any:
+    """Ask what `team/app:1` points to."""
+    conversation = resolve(site(credential=credential), manners or Manners(), "team/app", "1", NOW)
+    return play(conversation, server)
+
+
+@pytest.mark.parametrize("credential", [ME, IdentityToken(Secret("x")), RegistryToken(Secret("x"))])
+def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
+    credential: Credential,
+) -> None:
+    """Whatever kind it is (containerd/containerd#3291); the way found is used from then on."""
+
+    def server(step: Send) -> Reply:
+        if shown(step):
+            return good()
+        return challenge(BEARER) if step.url.target == "/v2/" else unknown()
+
+    outcome, manners, _ = ask(credential, server)
+    assert isinstance(outcome, Found)
+    _, _, steps = ask(credential, server, manners)
+    assert [s.method for s in steps if isinstance(s, Send)] == ["HEAD"]
+
+
+def test_without_a_credential_the_registrys_404_is_its_word() -> None:
+    """Nobody asks its front door then."""
+    outcome, _, steps = ask(None, lambda _: unknown())
+    assert isinstance(outcome, Missing)
+    assert len(steps) == 2
+
+
+def test_an_open_registry_is_asked_for_its_front_door_once() -> None:
+    """A credential at hand does not make each missing tag cost a request more."""
+
+    def server(step: Send) -> Reply:
+        return Reply(200) if step.url.target == "/v2/" else unknown()
+
+    outcome, manners, steps = ask(ME, server)
+    assert isinstance(outcome, Missing)
+    assert len(steps) == 3
+    outcome, _, steps = ask(ME, server, manners)
+    assert isinstance(outcome, Missing)
+    assert len(steps) == 2
+
+
+@pytest.mark.parametrize("door", [Reply(500), Reply(429), Trouble("no connection")])
+def test_a_front_door_that_does_not_answer_leaves_nothing_concluded(door: Reply | Trouble) -> None:
+    """The 404 may or may not be meant for everybody."""
+    outcome, _, _ = ask(ME, lambda s: door if s.url.target == "/v2/" else unknown())
+    assert isinstance(outcome, Unreachable)
+
+
+def test_a_token_that_is_refused_with_403_is_renewed_once() -> None:
+    """Some registries say 403 where 401 is meant; to both it is a denial in few requests."""
+
+    def server(step: Send) -> Reply:
+        return good() if shown(step) else challenge(BEARER)
+
+    _, manners, _ = ask(None, server)
+    outcome, _, steps = ask(None, lambda s: good() if "-2" in shown(s) else Reply(403), manners)
+    assert isinstance(outcome, Found)
+    assert len(steps) == 4
+    outcome, _, steps = ask(None, lambda s: Reply(403) if shown(s) else challenge(BEARER), manners)
+    assert isinstance(outcome, Denied)
+    assert len(steps) <= 9
+
+
+@pytest.mark.parametrize(
+    "second", ["Basic realm=other", f'Bearer realm="{HOST}/new"', f"{BEARER}, Basic realm=x"]
+)
+def test_a_way_that_changed_is_learnt_anew(second: str) -> None:
+    """Scheme, place or both; the failing one is not tried twice (oras-project/oras-go#650)."""
+    text = "Basic realm=x" if "Bearer" in second else BEARER
+
+    def server(step: Send) -> Reply:
+        return good() if shown(step) and step.authorization not in old else challenge(text)
+
+    old: set[Secret | None] = set()
+    _, manners, steps = ask(ME, server)
+    old |= {s.authorization for s in steps if isinstance(s, Send)}
+    text = second
+
+    def endpoint(wanted: Authorise) -> Token | Failure:
+        gone = text != second or (second.startswith("Basic"))
+        return Denied(reason="404") if gone else tokens(wanted)
+
+    conversation = resolve(site(credential=ME), manners, "team/app", "1", NOW)
+    outcome, _, steps = play(conversation, server, endpoint)
+    assert isinstance(outcome, Found)
+    assert len(steps) <= 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Basic realm=/"',
+        "BASIC realm=Sonatype",
+        "basic",
+        'Bearer realm="null://registry.example.org/token", Basic realm="x"',
+        'Bearer realm="", Basic realm="x"',
+    ],
+)
+def test_an_odd_challenge_for_a_password_is_answered(text: str) -> None:
+    """As clients do (regclient/regclient#265, sonatype/nexus-public#628)."""
+    outcome, _, _ = ask(ME, lambda s: good() if "Basic" in shown(s) else challenge(text))
+    assert isinstance(outcome, Found)
+
+
+@pytest.mark.parametrize("text", ['Bearer realm="null://x/token"', 'Bearer realm="ftp://x/t"'])
+def test_a_realm_that_is_none_leaves_nothing_concluded(text: str) -> None:
+    """Alone it opens nothing (google/go-containerregistry#1075)."""
+    outcome, _, steps = ask(ME, lambda _: challenge(text))
+    assert not isinstance(outcome, Found | Missing)
+    assert not any(shown(s) for s in steps)
+
+
+def test_nothing_is_blamed_that_was_not_shown() -> None:
+    """The operator would look for a fault in a credential that is fine, or does not exist."""
+    outcome, _, _ = ask(None, lambda _: Reply(403))
+    assert "no credential is configured" in outcome.reason
+    outcome, _, _ = ask(ME, lambda _: Reply(403))
+    assert "was not shown" in outcome.reason
+    outcome, _, _ = ask(ME, lambda s: Reply(403) if shown(s) else challenge("Basic"))
+    assert "that was shown (me)" in outcome.reason
+    far = moved("https://cdn.example/x")
+    outcome, _, _ = ask(ME, lambda s: Reply(403) if s.url.host == "cdn.example" else far)
+    assert "cdn.example, to which it redirects, is shown no credential" in outcome.reason
+
+
+@pytest.mark.parametrize("answer", [Reply(403), challenge("Basic"), challenge(BEARER)])
+def test_a_refusal_says_why_there_is_no_credential(answer: Reply) -> None:
+    """A broken configuration is where the operator has to look."""
+    note = "config.json in /root/.docker: is no JSON"
+    conversation = resolve(site(credential=Anonymous(note)), Manners(), "team/app", "1", NOW)
+    outcome, _, _ = play(conversation, lambda _: answer, lambda _: Denied(reason="answered 401"))
+    assert isinstance(outcome, Denied)
+    assert note in outcome.reason
+
+
+def test_a_spare_request_that_is_not_made_is_told_as_limited() -> None:
+    """Whoever asked for it goes on without."""
+    at = site()
+    talk = fetch(at, Manners(), "GET", at.url("a/b", "manifests", "1"), 10, spare=True)
+    limited = Limited(reason="half of the limit is kept")
+
+    def server(step: Send) -> Any:
+        assert step.spare
+        return limited
+
+    assert play(talk, server)[0] == limited
+
+
+def test_a_redirect_elsewhere_is_never_followed_by_a_question_to_its_front_door() -> None:
+    """Nor is any credential shown there."""
+    seen: list[Send] = []
+
+    def server(step: Send) -> Reply:
+        seen.append(step)
+        return moved("https://cdn.example/v2/x/manifests/1") if len(seen) == 1 else page(404)
+
+    ask(ME, server)
+    assert not any(s.authorization for s in seen)
+    assert not any(s.url.target == "/v2/" for s in seen if s.url.host == "cdn.example")
+
+
+class Fickle:
+    """A registry whose ways change at random between requests."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self.dice = dice
+        self.change()
+        self.words: list[Reply] = []
+
+    def change(self) -> None:
+        """Have other ways."""
+        dice = self.dice
+        self.challenge = dice.choice(
+            ["", BEARER, "Basic", f'Bearer realm="{HOST}/b"', f'{BEARER}, Basic realm="x"', "Weird"]
+        )
+        self.refusal = dice.choice([401, 401, 403, 404, 400])
+        self.is_open = dice.random() < 0.2
+        self.accepts = dice.random() < 0.6
+        self.door = dice.choice([200, 401, 401, 403, 404, 500])
+        self.says = dice.choice(
+            [
+                *(good(), good(), good(), unknown(), page(404), page(502)),
+                *(Reply(200), Reply(405), Reply(429), moved("/else/where")),
+                moved("https://cdn.example/v2/x/manifests/1"),
+            ]
+        )
+
+    def answer(self, step: Send) -> Reply | Trouble:
+        """Answer a request."""
+        if self.dice.random() < 0.15:
+            self.change()
+        if self.dice.random() < 0.02:
+            return Trouble("the connection broke")
+        reply = self._reply(step)
+        if reply.status == 404 and is_registrys_word(reply):
+            self.words.append(reply)
+        return reply
+
+    def _reply(self, step: Send) -> Reply:
+        if step.url.target == "/v2/":
+            return challenge(self.challenge, self.door) if self.door == 401 else Reply(self.door)
+        if self.is_open or (shown(step) and self.accepts):
+            return self.says
+        return challenge(self.challenge) if self.refusal == 401 else Reply(self.refusal)
+
+    def token(self, wanted: Authorise) -> Token | Failure:
+        """Give a token, or none."""
+        if self.dice.random() < 0.3:
+            failed = (Denied(reason="token endpoint"), Unreachable(reason="token endpoint"))
+            return self.dice.choice(failed)
+        return Token(Secret(f"t{self.dice.random()}"), NOW, is_shared=self.dice.random() < 0.5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_changes_a_question_ends_and_missing_is_a_registrys_word(seed: int) -> None:
+    """20,000 conversations with registries that change between any two requests."""
+    dice = random.Random(seed)
+    credentials = [None, ME, IdentityToken(Secret("x")), RegistryToken(Secret("y"))]
+    for _ in range(200):
+        at, manners, registry = site(credential=dice.choice(credentials)), Manners(), Fickle(dice)
+        for _ in range(5):
+            registry.words.clear()
+            talk = resolve(at, manners, "team/app", "1", NOW)
+            outcome, manners, steps = play(talk, registry.answer, registry.token)
+            assert len(steps) <= 60
+            if isinstance(outcome, Missing):
+                assert registry.words
+            foreign = [s for s in steps if isinstance(s, Send) and not s.own]
+            assert not any(shown(s).startswith("Basic") for s in foreign)
