@@ -44,4 +44,4 @@ bench: install ## every benchmark, small
 	set -e; for each in $(BENCHMARKS); do sh -c "$(BIN)/imagedrift bench $$each"; done
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv313 .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

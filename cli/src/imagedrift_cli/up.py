@@ -50,6 +50,15 @@ class UpSettings(Struct, frozen=True, kw_only=True):
     freshness: Annotated[
         int, Meta(ge=1, le=86_400), Variable("IMAGEDRIFT_FRESHNESS", "seconds an answer is good")
     ] = 300
+    https_proxy: Annotated[
+        str, Variable("HTTPS_PROXY", "for https registries", secret=True, other_name="https_proxy")
+    ] = ""
+    http_proxy: Annotated[
+        str, Variable("HTTP_PROXY", "for http registries", secret=True, other_name="http_proxy")
+    ] = ""
+    no_proxy: Annotated[
+        str, Variable("NO_PROXY", "asked without a proxy", other_name="no_proxy")
+    ] = ""
     home: Annotated[str, Variable("HOME", "the user's folder")] = ""
     data_home: Annotated[str, Variable("XDG_DATA_HOME", "the user's folder for data")] = ""
 
@@ -109,6 +118,9 @@ async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None
     await stack.start_ingest()
     await stack.start_resolver(
         DOCKER_CONFIG=values.docker_config or str(Path(values.home) / ".docker"),
+        HTTPS_PROXY=values.https_proxy,
+        HTTP_PROXY=values.http_proxy,
+        NO_PROXY=values.no_proxy,
         DOCKER_AUTH_CONFIG=values.docker_auth_config,
         REGISTRY_AUTH_FILE=values.registry_auth_file,
         XDG_RUNTIME_DIR=values.runtime_dir,

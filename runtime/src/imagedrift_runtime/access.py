@@ -2,11 +2,12 @@
 
 import random
 import re
-import ssl
 from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+
+from imagedrift_runtime import tls
 
 CONNECT_WITHIN_S = 20.0
 
@@ -50,8 +51,8 @@ class Access(Struct, frozen=True, kw_only=True):
         }
         if self.credentials:
             options["user_credentials"] = self.credentials
-        if self.ca:
-            options["tls"] = ssl.create_default_context(cafile=self.ca)
+        if self.demands_tls:
+            options["tls"] = tls.context_for(self.ca)
         return options
 
 

@@ -12,6 +12,11 @@
     token_file = "/run/secrets/token"    # an identity token in place of a name and password
     realms = ["gitlab.example.org"]  # further hosts that may be shown the credential for a token
     lane = "hub"
+    proxy = "http://proxy.lan:3128"  # or "none", or the path of a file that holds the url
+    client_cert = "/etc/ssl/me.pem"  # shown to it and where its tokens come from
+    client_key = "/etc/ssl/me.key"
+    storage_hosts = ["minio.lan:9000"]  # inner hosts that it may redirect to
+    timeout = "30s"                  # for a connection, and for a whole response
     [registry."quay.io/org-a"]       # credentials of one organisation: see `path_tables`
     username = "org-a+robot"
     password_file = "/run/secrets/org-a"

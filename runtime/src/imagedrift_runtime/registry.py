@@ -4,6 +4,7 @@ No value is repeated in a fault: it may be a secret.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -14,6 +15,14 @@ from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 
 _LANE: Final = r"^[a-z0-9][a-z0-9_.:-]{0,99}$"
+
+
+DIRECT: Final = "none"
+"""The value of `proxy` by which a registry is asked without one."""
+SHORTEST_S, LONGEST_S = 0.1, 300.0
+_DURATION: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m)")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_PROXY: Final = re.compile(r"http://(?P<address>[^/@?#\s]+)/?", re.IGNORECASE)
 
 
 class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +43,13 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_key: str = ""
     storage_hosts: tuple[str, ...] = ()
     timeout: str = ""
+
+
+def seconds_of(duration: str) -> float | None:
+    """Read a duration as `30s`, `500ms` or `2m`; nothing where it is none, or out of bounds."""
+    read = _DURATION.fullmatch(duration)
+    seconds = float(read[1]) * _UNITS[read[2]] if read else 0.0
+    return seconds if SHORTEST_S <= seconds <= LONGEST_S else None
 
 
 def host_fault(host: str) -> str:
@@ -62,14 +78,47 @@ def entry_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield key, str(error).partition(" - at")[0]
     yield from _address_faults(table)
     yield from _credential_faults(table)
+    yield from _connection_faults(table)
 
 
 def _address_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     endpoint, realms = table.get("endpoint"), table.get("realms")
-    if isinstance(endpoint, str) and endpoint and not _is_address(endpoint):
-        yield "endpoint", "write a host, with a port from 1 to 65535 where there is one"
+    storage = table.get("storage_hosts")
+    if isinstance(endpoint, str) and endpoint and not _is_mirror(endpoint):
+        yield (
+            "endpoint",
+            "write a host, with a port from 1 to 65535 where there is one; "
+            "for a mirror behind a path: host/path",
+        )
     if isinstance(realms, list) and not all(map(_is_host, realms)):
         yield "realms", "write a host for each, without scheme, port or path"
+    if isinstance(storage, list) and not all(map(_is_storage, storage)):
+        yield "storage_hosts", "write a host for each, with a port where there is one, no path"
+
+
+def _connection_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    proxy, timeout = table.get("proxy"), table.get("timeout")
+    if isinstance(proxy, str) and proxy and (why := _proxy_fault(proxy)):
+        yield "proxy", why
+    if isinstance(timeout, str) and timeout and seconds_of(timeout) is None:
+        yield "timeout", "write a duration from 100ms to 5m, as 500ms, 30s or 2m"
+    for key, other in (("client_cert", "client_key"), ("client_key", "client_cert")):
+        if table.get(key) and not table.get(other):
+            yield key, f"needs {other}"
+    if table.get("client_cert") and table.get("scheme") == "http":
+        yield "client_cert", 'is shown over TLS alone, and scheme is "http"'
+
+
+def _proxy_fault(proxy: str) -> str:
+    """Return what is wrong with a proxy, or nothing. A path names a file that holds its url."""
+    if proxy == DIRECT or proxy.startswith("/"):
+        return ""
+    if "@" in proxy:
+        return "a secret has no place here: put the url in a file and write the file's path"
+    read = _PROXY.fullmatch(proxy)
+    if read and _is_address_with_name(read["address"]):
+        return ""
+    return f'write http://host:port, the path of a file that holds it, or "{DIRECT}"'
 
 
 def _credential_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -85,6 +134,27 @@ def _is_address(endpoint: str) -> bool:
     port = endpoint.rpartition("]")[2].rpartition(":")[2] if ":" in endpoint else "443"
     named = port if port.isdigit() else "443"  # an IPv6 address without a port
     return not host_fault(endpoint) and 1 <= int(named) <= 65535
+
+
+def _is_mirror(endpoint: str) -> bool:
+    """Tell whether it is an address, alone or with a path as a repository has one."""
+    address, slash, path = endpoint.partition("/")
+    if not slash:
+        return _is_address(endpoint)
+    try:
+        reads_back = ImageReference.parse(f"a.example/{path}").path == path
+    except BadReference:
+        return False
+    return reads_back and _is_address(address)
+
+
+def _is_storage(host: Any) -> bool:
+    return not isinstance(host, str) or ("/" not in host and _is_address_with_name(host))
+
+
+def _is_address_with_name(host: str) -> bool:
+    """Tell whether it is a host, of one label too, with a port where there is one."""
+    return _is_address(host) or _is_address(f"{host}:443")
 
 
 def _is_misspelt_address(host: str) -> bool:

@@ -41,6 +41,8 @@ class Variable(Struct, frozen=True):
     secret: bool = False
     file: str | None = None
     """Its value is the path of a file that has to be there, and to have this text in it."""
+    other_name: str = ""
+    """A further name, read where the first is not set."""
 
 
 class SettingsFault(Exception):
@@ -107,6 +109,8 @@ def both_or_faults(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, 
 def _text(variable: Variable, source: Mapping[str, str]) -> str:
     """Find a variable's text, in the file that holds it where it is a secret."""
     text = _read(source, variable.name)
+    if not text and variable.other_name:
+        text = _read(source, variable.other_name)
     name = variable.name + FILE_SUFFIX
     path = _read(source, name) if variable.secret else ""
     if not path:

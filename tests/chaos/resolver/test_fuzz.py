@@ -15,6 +15,7 @@ from typing import Any, get_args
 import pytest
 
 from imagedrift_resolver.adapters import http
+from imagedrift_resolver.adapters.routes import Route
 from imagedrift_resolver.core.conversation import Authorise, Manners, Send, resolve
 from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
@@ -238,7 +239,7 @@ async def test_thousands_of_responses_over_sockets(monkeypatch: pytest.MonkeyPat
     liar = Liar()
     server = await asyncio.start_server(liar.accept, "127.0.0.1", 0)
     url = Url("http", "127.0.0.1", server.sockets[0].getsockname()[1], "/v2/a/manifests/1")
-    client = http.Http(lambda _: ssl.create_default_context())
+    client = http.Http(lambda *_: Route(ssl.create_default_context()))
     headers = [("Host", url.authority)]
     left = OVER_SOCKETS
     kinds: set[type] = set()

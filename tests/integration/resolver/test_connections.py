@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from imagedrift_resolver.adapters.blanks import LONGEST, Blanks
 from imagedrift_resolver.adapters.http import MOST_PIECES, Http
+from imagedrift_resolver.adapters.routes import Route
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import parse_url
 
@@ -56,7 +57,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 async def send_all(server: Server, *methods: str, cap: int = 9) -> list[Reply | Trouble]:
     """Make requests, one after the other."""
-    http = Http(lambda _: ssl.create_default_context())
+    http = Http(lambda *_: Route(ssl.create_default_context()))
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [

@@ -1,19 +1,19 @@
 """What must never happen on the wire, whoever names the image and whatever the registry says."""
 
 import asyncio
-import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imagedrift_resolver.adapters import http, sockets
+from imagedrift_resolver.adapters import http
 from imagedrift_resolver.adapters.http import Http
-from imagedrift_resolver.adapters.trust import trust
+from imagedrift_resolver.adapters.names import Names
+from imagedrift_resolver.adapters.routes import Route, routes
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import Url, parse_url
 from imagedrift_runtime import registries
@@ -25,14 +25,11 @@ from support.programs import require_program
 from support.resolver import now, resolve, trusting, working
 
 
-def client() -> Http:
-    """A client with the machine's own trust."""
-    return Http(lambda _: ssl.create_default_context())
-
-
-async def send(url: Url, *, trusted: bool = False, cap: int = 1000) -> Reply | Trouble:
-    """Make one request with a client of its own."""
-    own = client()
+async def send(
+    url: Url, look_up: Callable[[str], list[str]], *, trusted: bool = False, cap: int = 1000
+) -> Reply | Trouble:
+    """Make one request with a client of its own, which resolves names in this way."""
+    own = Http(lambda *_: Route(ssl.create_default_context()), Names(look_up))
     try:
         headers = [("Host", url.authority)]
         return await own.send("GET", url, headers, cap=cap, trusted=trusted)
@@ -53,66 +50,51 @@ async def test_an_inner_registry_is_asked_only_when_it_is_named(
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1"])
-async def test_a_name_that_resolves_to_an_inner_address_is_refused(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    """The check is made on the resolved address: a public-looking name gains nothing (SSRF)."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+async def test_a_name_that_resolves_to_an_inner_address_is_refused(address: str) -> None:
+    """The check is made on the resolved address: a public-looking name gains nothing (SSRF).
 
-    async def resolver(*_: Any, **__: Any) -> list[Any]:
-        return [(family, socket.SOCK_STREAM, 6, "", (address, 443))]
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolver)
-    got = await send(Url("https", "registry.example.org", 443, "/v2/"))
+    The refusal says where it can be allowed (goharbor/harbor#23050).
+    """
+    got = await send(Url("https", "registry.example.org", 443, "/v2/"), lambda _: [address])
     assert isinstance(got, Trouble)
     assert got.forbidden
     assert "registry.example.org is a " in got.reason
+    assert "name it in registries.toml" in got.reason
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A name that resolves to something else the second time is not asked again (rebinding)."""
-    loop, asked, connected = asyncio.get_running_loop(), [], []
+    asked: list[str] = []
+    connected: list[Any] = []
 
-    async def resolver(host: str, *_: Any, **__: Any) -> list[Any]:
+    def look_up(host: str) -> list[str]:
         asked.append(host)
-        address = "1.1.1.1" if len(asked) == 1 else "127.0.0.1"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443))]
+        return ["1.1.1.1"] if len(asked) == 1 else ["127.0.0.1"]
 
-    async def connection(_: Any, host: str, port: int) -> Any:
-        connected.append((host, port))
-        raise ConnectionRefusedError
+    async def connect(_: Any, address: Any) -> None:
+        connected.append(address)
+        raise ConnectionRefusedError(111, "refused")
 
-    monkeypatch.setattr(loop, "getaddrinfo", resolver)
-    monkeypatch.setattr(loop, "create_connection", connection)
-    got = await send(Url("https", "registry.example.org", 443, "/v2/"))
-    assert isinstance(got, Trouble)
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
+    got = await send(Url("https", "registry.example.org", 443, "/v2/"), look_up)
+    assert got == Trouble("registry.example.org: the connection was refused")
     assert (asked, connected) == (["registry.example.org"], [("1.1.1.1", 443)])
 
 
-async def test_an_address_that_does_not_answer_gives_way_to_the_next(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Of several addresses the forbidden are left out, and the first that connects is taken."""
-    monkeypatch.setattr(sockets, "NEXT_ADDRESS_S", 0.05)
-    loop, tried = asyncio.get_running_loop(), []
+async def test_forbidden_addresses_of_a_name_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the allowed ones are raced, each once."""
+    tried: list[str] = []
 
-    async def resolver(*_: Any, **__: Any) -> list[Any]:
-        addresses = ("10.0.0.1", "1.1.1.1", "8.8.8.8")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, 443)) for a in addresses]
+    async def connect(_: Any, address: Any) -> None:
+        tried.append(address[0])
+        raise ConnectionRefusedError(111, "refused")
 
-    async def connection(_: Any, host: str, port: int) -> Any:
-        tried.append(host)
-        if host == "1.1.1.1":
-            await asyncio.sleep(5)
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(loop, "getaddrinfo", resolver)
-    monkeypatch.setattr(loop, "create_connection", connection)
-    got = await send(Url("https", "registry.example.org", 443, "/v2/"))
-    assert tried == ["1.1.1.1", "8.8.8.8"]
-    assert got == Trouble("registry.example.org: the connection was refused")
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
+    addresses = ["10.0.0.1", "1.1.1.1", "::1", "2606:4700::1111", "8.8.8.8"]
+    await send(Url("https", "registry.example.org", 443, "/v2/"), lambda _: addresses)
+    assert tried == ["2606:4700::1111", "1.1.1.1", "8.8.8.8"]
 
 
 async def test_a_redirect_takes_no_credential_along(fresh_nats: NatsServer, tmp_path: Path) -> None:
@@ -275,7 +257,7 @@ async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
 
 async def answers(host: str, toml: str) -> bool:
     """Whether a server is spoken to over TLS, with the trust that a configuration gives."""
-    own = Http(trust(registries.parse(toml)))
+    own = Http(routes(registries.parse(toml)))
     try:
         url = parse_url(f"https://{host}/token")
         return isinstance(await own.send("GET", url, [("Host", host)], cap=99, trusted=True), Reply)
@@ -305,8 +287,8 @@ async def test_a_configured_authority_holds_however_the_endpoint_is_spelt(
     async with tls_registry(*certificate) as mirror:
         lower, upper = (mirror.replace("127.0.0.1", name) for name in ("localhost", "LOCALHOST"))
         assert await answers(lower, f'[registry."docker.io"]\nendpoint = "{upper}"\n{ca}')
-    context = trust(registries.parse(f'[registry."a.example:443"]\n{ca}'))
-    assert len(context(parse_url("https://a.example")).get_ca_certs()) == 1
+    reached = routes(registries.parse(f'[registry."a.example:443"]\n{ca}'))
+    assert len(reached(parse_url("https://a.example"), True).context.get_ca_certs()) == 1
 
 
 async def test_a_server_without_tls_is_told_apart(fresh_nats: NatsServer, tmp_path: Path) -> None:

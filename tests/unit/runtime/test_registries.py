@@ -6,6 +6,7 @@ import pytest
 
 from imagedrift_runtime import registries
 from imagedrift_runtime.registries import Registries, RegistriesFault, Registry
+from imagedrift_runtime.registry import seconds_of
 from imagedrift_runtime.streams import LANE_SLOTS
 
 FULL = """
@@ -270,3 +271,72 @@ def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
     for name in ("empty", "none"):
         with pytest.raises(RegistriesFault, match=name):
             registries.read_secret(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [("30s", 30), ("500ms", 0.5), ("2m", 120), ("1.5s", 1.5), ("100ms", 0.1), ("5m", 300)],
+)
+def test_a_duration_is_read_as_go_writes_it(duration: str, seconds: float) -> None:
+    """A number and a unit."""
+    assert seconds_of(duration) == pytest.approx(seconds)
+    assert registries.parse(f'[registry."a.b"]\ntimeout = "{duration}"').of("a.b").timeout
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "words"),
+    [
+        *(
+            (f'timeout = "{text}"', "timeout", "write a duration from 100ms to 5m")
+            for text in ("30", "99ms", "6m", "-1s", "1h", "s", "1e3s", "١s", "nans")
+        ),
+        ('proxy = "http://me:hunter2@proxy:1"', "proxy", "a secret has no place here"),
+        ('proxy = "socks5://proxy:1"', "proxy", "write http://host:port"),
+        ('proxy = "https://proxy:1"', "proxy", "write http://host:port"),
+        ('proxy = "http://proxy:0"', "proxy", "write http://host:port"),
+        ('proxy = "http://proxy:1/x"', "proxy", "write http://host:port"),
+        ('client_cert = "/c"', "client_cert", "needs client_key"),
+        ('client_key = "/k"', "client_key", "needs client_cert"),
+        ('endpoint = "a.b/UP"', "endpoint", "write a host"),
+        ('endpoint = "a.b/"', "endpoint", "write a host"),
+        ('endpoint = "a.b/x?y"', "endpoint", "write a host"),
+        ('endpoint = "a.b/../x"', "endpoint", "write a host"),
+        ('endpoint = "a.b:0/x"', "endpoint", "write a host"),
+        ('storage_hosts = ["https://minio"]', "storage_hosts", "write a host"),
+        ('storage_hosts = ["minio:0"]', "storage_hosts", "write a host"),
+        ('storage_hosts = ["minio/x"]', "storage_hosts", "write a host"),
+        ('storage_hosts = "minio"', "storage_hosts", "Expected"),
+    ],
+)
+def test_a_wrong_way_to_a_registry_is_named(line: str, key: str, words: str) -> None:
+    """With its key and line, and without a secret."""
+    with pytest.raises(RegistriesFault) as fault:
+        registries.parse(f'[registry."a.b"]\n{line}\n', "f")
+    assert f"f:2: registry.a.b.{key}: " in str(fault.value)
+    assert words in str(fault.value)
+    assert "hunter2" not in str(fault.value)
+
+
+def test_a_client_certificate_needs_tls() -> None:
+    """A registry in plain text could never see it."""
+    table = 'scheme = "http"\nclient_cert = "/c"\nclient_key = "/k"\n'
+    with pytest.raises(RegistriesFault, match="client_cert: is shown over TLS alone"):
+        registries.parse(f'[registry."a.b"]\n{table}')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'endpoint = "harbor.example.org/hub-proxy"',
+        'endpoint = "harbor.example.org:8443/a/b_c"',
+        'proxy = "none"',
+        'proxy = "http://proxy:3128"',
+        'proxy = "http://[fd00::1]:3128/"',
+        'proxy = "/run/secrets/proxy"',
+        'storage_hosts = ["minio", "minio:9000", "10.0.0.5:9000", "[fd00::1]:9000", "S3.lan"]',
+        'client_cert = "/c"\nclient_key = "/k"',
+    ],
+)
+def test_every_way_to_a_registry_can_be_written(line: str) -> None:
+    """Mirrors behind a path, proxies, storage and client certificates."""
+    assert registries.parse(f'[registry."a.b"]\n{line}\n').is_named("a.b")

@@ -261,3 +261,19 @@ def test_the_faults_of_two_things_are_told_together() -> None:
         with pytest.raises(SettingsFault) as error:
             both_or_faults(first, second)
         assert error.value.faults == told
+
+
+class Proxied(Struct, frozen=True, kw_only=True):
+    """A setting that is known under two names."""
+
+    proxy: Annotated[str, Variable("X_PROXY", "where to go", secret=True, other_name="x_proxy")] = (
+        ""
+    )
+
+
+def test_a_variable_is_read_by_its_other_name_where_the_first_is_not_set(tmp_path: Path) -> None:
+    """Proxies are written in capitals by some and in small letters by others."""
+    (tmp_path / "file").write_text("from a file\n")
+    assert settings.load(Proxied, {"x_proxy": "small"}).proxy == "small"
+    assert settings.load(Proxied, {"X_PROXY": "capital", "x_proxy": "small"}).proxy == "capital"
+    assert settings.load(Proxied, {"X_PROXY_FILE": str(tmp_path / "file")}).proxy == "from a file"

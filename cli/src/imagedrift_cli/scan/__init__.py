@@ -21,6 +21,7 @@ from imagedrift_cli.scan.alone import resolver
 from imagedrift_cli.scan.judging import Finding, judged
 from imagedrift_cli.scan.shared import SharedSettings, preferring_shared
 from imagedrift_resolver.adapters.docker_config import docker_credentials
+from imagedrift_resolver.adapters.routes import proxies_of
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import clock, registries, settings
 from imagedrift_runtime.answers import NoBus
@@ -65,7 +66,7 @@ async def _scan(wanted: Sequence[str]) -> list[Finding]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("asking registries", total=len(references))
         async with (
-            resolver(known, docker_credentials(asking)) as direct,
+            resolver(known, docker_credentials(asking), proxies_of(asking)) as direct,
             preferring_shared(settings.load(SharedSettings), direct) as asks,
         ):
             return await judged(

@@ -9,7 +9,8 @@ from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.oci import Registries as Asking
-from imagedrift_resolver.adapters.trust import trust
+from imagedrift_resolver.adapters.routes import routes
+from imagedrift_resolver.core.proxy import Proxies
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime import clock
@@ -20,9 +21,11 @@ A = TypeVar("A", Answer, Described)
 
 
 @asynccontextmanager
-async def resolver(known: Registries, credentials: DockerCredentials) -> AsyncIterator[Resolver]:
+async def resolver(
+    known: Registries, credentials: DockerCredentials, proxies: Proxies
+) -> AsyncIterator[Resolver]:
     """Make a resolver that asks registries directly, for the length of an `async with`."""
-    http = Http(trust(known))
+    http = Http(routes(known, proxies))
     try:
         yield Resolver(
             cache=_NoCache(),

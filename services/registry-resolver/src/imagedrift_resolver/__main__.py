@@ -2,10 +2,7 @@
 
 import asyncio
 import gc
-import ssl
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 from imagedrift_resolver.adapters.desk import Desk
@@ -14,9 +11,8 @@ from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
 from imagedrift_resolver.adapters.oci import Registries as Asking
-from imagedrift_resolver.adapters.trust import trust
+from imagedrift_resolver.adapters.routes import Routes, proxies_of, routes
 from imagedrift_resolver.adapters.webhook import Webhook
-from imagedrift_resolver.core.url import Url
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings, check
@@ -28,8 +24,6 @@ from imagedrift_schemas import subjects
 NAME = "imagedrift-resolver"
 ABOUT = "Answers questions about image references by asking their registries."
 PARTS = ("nats", "questions")
-LOOK_UPS = 32
-"""Names that are resolved at once: one whose servers are dead takes a thread for a while."""
 COLLECT = (50_000, 20, 100)
 """Thresholds of the garbage collector: hardly anything here is cyclic, and looking costs 5 %."""
 
@@ -42,9 +36,8 @@ def main() -> None:
 
 async def start(settings: ResolverSettings, running: process.Process) -> None:
     """Answer questions until the process is told to stop."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LOOK_UPS, "look-up"))
-    (known, trusted), _ = both_or_faults(lambda: registries_of(settings), lambda: check(settings))
-    http = Http(trusted)
+    (known, reached), _ = both_or_faults(lambda: registries_of(settings), lambda: check(settings))
+    http = Http(reached)
     async with bus.connect(
         settings.nats_url,
         NAME,
@@ -82,12 +75,12 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
             await http.close()
 
 
-def registries_of(
-    settings: ResolverSettings,
-) -> tuple[Registries, Callable[[Url], ssl.SSLContext]]:
+def registries_of(settings: ResolverSettings) -> tuple[Registries, Routes]:
     """Read what is configured for registries, certificates included. Raises `SettingsFault`."""
-    known = registries.load(settings.registries)
-    return known, trust(known)
+    known, proxies = both_or_faults(
+        lambda: registries.load(settings.registries), lambda: proxies_of(settings)
+    )
+    return known, routes(known, proxies)
 
 
 async def pull_all(

@@ -34,6 +34,32 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
     docker_config: Annotated[
         str, Variable("DOCKER_CONFIG", "folder of Docker's config.json: registry credentials")
     ] = "~/.docker"
+    https_proxy: Annotated[
+        str,
+        Variable(
+            "HTTPS_PROXY",
+            "HTTP proxy for https registries, http://[user:password@]host:port",
+            secret=True,
+            other_name="https_proxy",
+        ),
+    ] = ""
+    http_proxy: Annotated[
+        str,
+        Variable(
+            "HTTP_PROXY",
+            "HTTP proxy for http registries",
+            secret=True,
+            other_name="http_proxy",
+        ),
+    ] = ""
+    no_proxy: Annotated[
+        str,
+        Variable(
+            "NO_PROXY",
+            "asked without a proxy: hosts, .suffixes, addresses, CIDRs with commas, or *",
+            other_name="no_proxy",
+        ),
+    ] = ""
     webhook_port: Annotated[
         int,
         Meta(ge=0, le=65535),

@@ -24,6 +24,7 @@ import h11
 
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.survey import SourceFault
+from imagedrift_runtime import tls
 
 CONNECT_WITHIN_S = 5
 ANSWER_WITHIN_S = 30
@@ -212,8 +213,8 @@ def _context(address: Address) -> ssl.SSLContext:
     """Trust only the engine's own CA, and show it our certificate."""
     folder = Path(address.certificates)
     if not address.certificates:
-        return ssl.create_default_context()
-    context = ssl.create_default_context(cafile=folder / "ca.pem")
+        return tls.context_for()
+    context = tls.context_for(str(folder / "ca.pem"))
     if (folder / "cert.pem").exists():
         context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context

@@ -1,18 +1,11 @@
-"""Connections on plain asyncio, to addresses that were checked.
-
-The name is resolved here, every address is checked, and the connection is made to the very address
-that was checked: a name that resolves differently a moment later (DNS rebinding) gains nothing.
-"""
+"""Our end of a connection on plain asyncio, and what can go wrong with one, in words."""
 
 import asyncio
+import os
+import select
 import ssl
 from typing import Final
 
-from imagedrift_resolver.core.address import address_fault
-from imagedrift_resolver.core.url import Url
-
-NEXT_ADDRESS_S: Final = 2.0
-"""How long one address is tried when there is another one."""
 PAUSE_AT: Final = 256 * 1024
 """Bytes that may wait unread before the peer is told to slow down."""
 
@@ -23,48 +16,6 @@ class Broken(Exception):
 
 class Forbidden(Exception):
     """Our own policy forbids every address of this name."""
-
-
-async def connect(url: Url, *, trusted: bool, context: ssl.SSLContext, within_s: float) -> "End":
-    """Resolve, check and connect, one address after the other, and go on in TLS for https.
-
-    `trusted`: any address will do, not only public ones. Raises `Forbidden` and `Broken`.
-    """
-    host = url.host.strip("[]")
-    try:
-        async with asyncio.timeout(within_s):
-            end = await _reach(host, url.port, trusted)
-            if url.scheme == "https":
-                await _secure(end, context, host)
-    except TimeoutError as error:
-        raise Broken(f"no connection within {within_s:.0f} s") from error
-    except (OSError, ValueError) as error:  # a name that TLS cannot take is a ValueError
-        raise Broken(_words(error)) from error
-    return end
-
-
-async def _reach(host: str, port: int, trusted: bool) -> "End":
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=1)  # SOCK_STREAM
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    allowed = [a for a in addresses if trusted or not address_fault(a)]
-    if not allowed:
-        raise Forbidden(f"{host} {address_fault(addresses[0]) if addresses else 'has no address'}")
-    for address in allowed[:-1]:
-        try:
-            async with asyncio.timeout(NEXT_ADDRESS_S):
-                return (await loop.create_connection(End, address, port))[1]
-        except OSError:  # the builtin TimeoutError is one
-            continue
-    return (await loop.create_connection(End, allowed[-1], port))[1]
-
-
-async def _secure(end: "End", context: ssl.SSLContext, host: str) -> None:
-    loop = asyncio.get_running_loop()
-    transport = await loop.start_tls(end.transport, end, context, server_hostname=host)
-    if transport is None:
-        raise Broken("the connection ended during the TLS handshake")
-    end.connection_made(transport)
 
 
 class End(asyncio.Protocol):
@@ -111,7 +62,7 @@ class End(asyncio.Protocol):
             finally:
                 self._reader = None
         if not self.waiting and self.error:
-            raise Broken(f"the connection broke: {_words(self.error)}")
+            raise Broken(f"the connection broke: {in_words(self.error)}")
         data = bytes(self.waiting)
         self.waiting.clear()
         if self._paused:
@@ -127,8 +78,16 @@ class End(asyncio.Protocol):
 
     @property
     def is_readable(self) -> bool:
-        """Tell whether something has come, or the end."""
-        return self.over or bool(self.waiting)
+        """Tell whether something has come, or the end: read already, or still in the kernel."""
+        return self.over or bool(self.waiting) or self._has_unread()
+
+    def _has_unread(self) -> bool:
+        number = self.transport.get_extra_info("socket").fileno()
+        if number < 0:
+            return True
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close at once."""
@@ -139,7 +98,7 @@ class End(asyncio.Protocol):
             self._reader.set_result(None)
 
 
-def _words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """Say what is wrong with a connection, in an operator's words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
@@ -149,5 +108,6 @@ def _words(error: Exception) -> str:
         return "the connection was refused"
     if type(error).__name__ == "gaierror":
         return "its name does not resolve"
-    strerror = getattr(error, "strerror", None)
+    number = getattr(error, "errno", None)
+    strerror = os.strerror(number) if number else getattr(error, "strerror", None)
     return str(strerror or type(error).__name__).lower()

@@ -37,7 +37,7 @@ def registry_fault(registry: str, *, named: bool, allowed: bool) -> str:
         return 'only registries named in registries.toml are asked (policy = "deny")'
     reference = ImageReference.parse(f"{registry}/a/b")
     if reference.is_machine_bound:
-        return f"{registry} means another machine on every host"
+        return f"{registry} means another machine on every host: name it in registries.toml"
     host, port = _parts(registry)
     if port is not None and port != 443 and port < LOWEST_FREE_PORT:
         return f"port {port} belongs to another service: name {registry} in registries.toml"

@@ -76,12 +76,20 @@ class Site(Struct, frozen=True, kw_only=True):
 
     def trusts(self, host: str) -> bool:
         """Tell whether a private address is fine for this host."""
-        return self.trusted and (host == self.api.host or host in self.realms)
+        inner = {self.api.host, *self.realms, *map(host_of, self.storage_hosts)}
+        return self.trusted and host in inner
 
     def may_see_credential(self, realm: Url) -> bool:
         """Tell whether a token endpoint may be shown the registry's credential."""
         own = realm.host == self.api.host and (realm.scheme == "https" or self.api.scheme == "http")
         return own or realm.host in self.realms or (self.api.host, realm.host) in PAIRS
+
+
+def host_of(name: str) -> str:
+    """Return a host as it is spelt in a url that was read, without a port."""
+    host, colon, port = name.lower().rpartition(":")
+    has_port = colon and port.isdigit() and (host.endswith("]") or ":" not in host)
+    return host if has_port else name.lower()
 
 
 class Header(Struct, frozen=True):
@@ -148,7 +156,7 @@ def redirect(site: Site, url: Url, location: str) -> Url | Failure:
         target = parse_url(location, url)
     except BadUrl as error:
         return Invalid(reason=f"the registry redirects to an address that {error}")
-    fault = _way_fault(site, url, target)
+    fault = _way_fault(site, url, target, "storage_hosts")
     return (
         Refused(reason=f"not followed: a redirect to {target.authority}, {fault}")
         if fault
@@ -161,7 +169,7 @@ def _bearer(site: Site, url: Url, challenge: Challenge, credential: Credential) 
         realm = parse_url(challenge.parameters["realm"], url)
     except BadUrl as error:
         return Invalid(reason=f"the registry's token endpoint (realm) {error}")
-    fault = _way_fault(site, url, realm)
+    fault = _way_fault(site, url, realm, "realms")
     if fault:
         return Refused(reason=f"no token asked of {realm.authority}, {fault}")
     if not isinstance(credential, Anonymous) and not site.may_see_credential(realm):
@@ -177,14 +185,14 @@ def _bearer(site: Site, url: Url, challenge: Challenge, credential: Credential) 
     return Bearer(realm, service, credential.name, scope)
 
 
-def _way_fault(site: Site, url: Url, target: Url) -> str:
+def _way_fault(site: Site, url: Url, target: Url, key: str) -> str:
     """Return why one must not go from a url to another, or nothing."""
     if url.scheme == "https" and target.scheme == "http":
         return "which would lead from https to http"
     if target.host[0] == "[" or target.host.replace(".", "").isdigit():
         fault = address_fault(target.host.strip("[]"))
         if fault and not site.trusts(target.host):
-            return f"which {fault}"
+            return f"which {fault}: if it may be asked, name it in {key} of this registry"
     return ""
 
 

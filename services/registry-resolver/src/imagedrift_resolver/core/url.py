@@ -55,11 +55,14 @@ def parse_url(text: str, base: Url | None = None) -> Url:
     if len(text) > _LONGEST:
         raise BadUrl(f"longer than {_LONGEST} characters")
     try:
+        written = urlsplit(text)
         parts = urlsplit(urljoin(str(base), text) if base else text)
         port, host = parts.port, parts.hostname
         user = parts.username is not None or parts.password is not None
     except ValueError as error:
         raise BadUrl("is no url") from error
+    if written.scheme and not written.netloc:  # `urljoin` would guess
+        raise BadUrl("names no host")
     if parts.scheme not in _PORTS:
         raise BadUrl("is neither http nor https")
     if user:

@@ -1,0 +1,318 @@
+"""HTTP to the letter (RFC 9112, RFC 9110): no byte after a response belongs to the next one."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.site import Site, redirect
+from imagedrift_resolver.core.url import Url, parse_url
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas.v1 import Found, Invalid, Refused
+from support.resolver import trusting, working
+
+DIGEST = "Docker-Content-Digest: sha256:"
+FORGED = f"HTTP/1.1 200 OK\r\n{DIGEST}{'e' * 64}\r\nContent-Length: 0\r\n\r\n".encode()
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Server:
+    """Answers each request with the same bytes, or with what a number of it makes of them."""
+
+    def __init__(self, answer: bytes, late: bytes = b"") -> None:
+        self._answer = answer
+        self._late = late
+        self.connections = 0
+        self.paths: list[str] = []
+        self.port = 0
+        self.is_said = asyncio.Event()
+        """Set when the late bytes have been sent."""
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["Server"]:
+        """Serve while the context lasts."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        async with server:
+            yield self
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with suppress(asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                path = head.split(b" ")[1].decode()
+                self.paths.append(path)
+                writer.write(self._answer.replace(b"TAG", path[-1].encode() * 64))
+                await writer.drain()
+                if self._late:
+                    await asyncio.sleep(0)
+                    writer.write(self._late)
+                    await writer.drain()
+                    self.is_said.set()
+        writer.close()
+
+
+async def ask(server: Server, count: int = 2, method: str = "GET") -> list[Reply | Trouble]:
+    """Make requests, one after the other."""
+    http = Http(lambda *_: Route(ssl.create_default_context()))
+    url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
+    try:
+        return [
+            await http.send(method, url, [("Host", url.authority)], cap=99, trusted=True)
+            for _ in range(count)
+        ]
+    finally:
+        await http.close()
+
+
+HEAD_WITH = f"HTTP/1.1 200 OK\r\n{DIGEST}TAG\r\nContent-Length: 40\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["together", "a moment later"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"schemaVersion":2,"manifests":[]}', id="the manifest"),
+        pytest.param(b'{"errors":[{"code":"UNKNOWN"}]}', id="an error"),
+        pytest.param(FORGED, id="a forged head"),
+        pytest.param(FORGED * 3, id="several forged heads"),
+        pytest.param(b"\r\n", id="a line break"),
+        pytest.param(b"H", id="one byte"),
+    ],
+)
+async def test_a_body_after_head_is_no_answer_to_the_next_question(
+    fresh_nats: NatsServer, tmp_path: Path, body: bytes, together: bool
+) -> None:
+    """Six tags, each with its own digest (curl/curl#987, JuliaWeb/HTTP.jl#1112)."""
+    server = Server(HEAD_WITH + body if together else HEAD_WITH, b"" if together else body)
+    async with server.serving():
+        host = f"127.0.0.1:{server.port}"
+        toml = trusting(host, max_connections=1)
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answers = [await desk.ask(f"{host}/app:{tag}") for tag in "abcdef"]
+    found = [a.outcome.digest if isinstance(a.outcome, Found) else a.outcome for a in answers]
+    assert found == [f"sha256:{tag * 64}" for tag in "abcdef"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "method"),
+    [
+        pytest.param(OK + b"x", 200, "GET", id="a byte after content-length"),
+        pytest.param(OK + FORGED, 200, "GET", id="a second response"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + FORGED,
+            200,
+            "GET",
+            id="a response after the last chunk",
+        ),
+        pytest.param(b"HTTP/1.1 204 No\r\n\r\nbody", 204, "GET", id="204 with a body"),
+        pytest.param(
+            b"HTTP/1.1 204 No\r\nContent-Length: 4\r\n\r\nbody", 204, "GET", id="204 with a length"
+        ),
+        pytest.param(b"HTTP/1.1 304 No\r\n\r\nbody", 304, "GET", id="304 with a body"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            200,
+            "HEAD",
+            id="chunks after HEAD",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+            200,
+            "GET",
+            id="connection: close",
+        ),
+        pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "GET", id="HTTP/1.0"),
+        pytest.param(
+            b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
+            200,
+            "GET",
+            id="HTTP/1.0 that keeps",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\nok\r\n0\r\n\r\n",
+            200,
+            "GET",
+            id="two ways to tell the length",
+        ),
+    ],
+)
+async def test_a_response_that_leaves_doubt_ends_its_connection(
+    answer: bytes, status: int, method: str
+) -> None:
+    """It is read, and the next request is made on a new one (RFC 9112, 6.3, 9.3, 9.6)."""
+    async with Server(answer).serving() as server:
+        replies = await ask(server, 3, method)
+    assert [r.status if isinstance(r, Reply) else r for r in replies] == [status] * 3
+    assert server.connections == 3
+    assert all(isinstance(r, Reply) and r.body in (b"", b"ok") for r in replies)
+
+
+@pytest.mark.parametrize(
+    ("answer", "method"),
+    [
+        pytest.param(OK, "GET", id="content-length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n", "HEAD", id="HEAD"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", "HEAD", id="HEAD without a length"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HEAD", id="HEAD of chunks"
+        ),
+        pytest.param(b"HTTP/1.1 204 No\r\n\r\n", "GET", id="204"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n",
+            "GET",
+            id="chunks with an extension and a trailer",
+        ),
+        pytest.param(b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + OK, "GET", id="a hint first"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+            "GET",
+            id="the same length twice",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nX: a\r\n  b\r\nContent-Length: 2\r\n\r\nok", "GET", id="obs-fold"
+        ),
+    ],
+)
+async def test_a_response_without_doubt_keeps_its_connection(answer: bytes, method: str) -> None:
+    """However its length is told."""
+    async with Server(answer).serving() as server:
+        replies = await ask(server, 3, method)
+    assert all(isinstance(reply, Reply) for reply in replies)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 101 Go\r\nUpgrade: h2c\r\n\r\n", id="101"),
+        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + OK, id="interim without end"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", id="two lengths"
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok", id="a negative length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA: b\rContent-Length: 2\r\n\r\nok", id="a bare CR"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", id="a blank before the colon"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA\r\n\r\n", id="no colon"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA: \0\r\n\r\n", id="NUL"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", id="another coding"
+        ),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="an HTTP/2 preface"),
+    ],
+)
+async def test_what_is_no_response_is_told_as_such(answer: bytes) -> None:
+    """Nothing of it counts, and its connection is not used again."""
+    async with Server(answer).serving() as server:
+        replies = await ask(server)
+    assert all(isinstance(reply, Trouble) for reply in replies)
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param(b"2;" + b"a" * 1_000_000 + b"\r\nok\r\n0\r\n\r\n", id="an endless extension"),
+        pytest.param(b"FFFFFFFFFFFFFFFFFFFFFF\r\nok", id="an endless chunk"),
+        pytest.param(b"-2\r\nok\r\n0\r\n\r\n", id="a negative chunk"),
+        pytest.param(b"2\r\nokay\r\n0\r\n\r\n", id="a chunk longer than it says"),
+    ],
+)
+async def test_absurd_chunks_prove_nothing(chunks: bytes) -> None:
+    """The reply is marked as cut, and its connection ends."""
+    async with Server(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+    ).serving() as (server):
+        replies = await ask(server)
+    assert all(isinstance(reply, Trouble) or reply.cut for reply in replies)
+    assert server.connections == 2
+
+
+async def test_a_trailer_is_no_header() -> None:
+    """A digest that comes after the body is not taken for the response's own."""
+    chunked = (
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{DIGEST}{'e' * 64}\r\n\r\n"
+    )
+    async with Server(chunked.encode()).serving() as server:
+        [reply] = await ask(server, 1)
+    assert reply == Reply(200, {}, b"")
+
+
+async def test_a_server_that_speaks_first_is_not_believed() -> None:
+    """Bytes that come while a connection is idle end it."""
+    server = Server(OK, FORGED)
+    async with server.serving():
+        http = Http(lambda *_: Route(ssl.create_default_context()))
+        url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
+        headers = [("Host", url.authority)]
+        for _ in range(3):
+            server.is_said.clear()
+            reply = await http.send("GET", url, headers, cap=99, trusted=True)
+            assert isinstance(reply, Reply)
+            assert reply.body == b"ok"
+            await server.is_said.wait()
+        await http.close()
+    assert server.connections == 3
+
+
+SITE = Site(registry="r.example", api=parse_url("https://r.example"))
+AT = parse_url("https://r.example/v2/a/manifests/1")
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("https://cdn.example/x?y=1", "https://cdn.example/x?y=1"),
+        ("//cdn.example/x", "https://cdn.example/x"),
+        ("/x", "https://r.example/x"),
+        ("2", "https://r.example/v2/a/manifests/2"),
+        ("../blobs/3", "https://r.example/v2/a/blobs/3"),
+        ("?a=b", "https://r.example/v2/a/manifests/1?a=b"),
+        ("/x#part", "https://r.example/x"),
+        ("", "https://r.example/v2/a/manifests/1"),
+        ("HTTPS://CDN.example:443/x", "https://cdn.example/x"),
+    ],
+)
+def test_redirects_lead_where_the_rfc_says(location: str, target: str) -> None:
+    """Absolute, relative in every form, with a fragment (RFC 9110, 10.2.2)."""
+    got = redirect(SITE, AT, location)
+    assert isinstance(got, Url)
+    assert str(got) == target
+
+
+@pytest.mark.parametrize(
+    ("location", "kind"),
+    [
+        ("https://me:secret@cdn.example/x", Invalid),
+        ("https://me@cdn.example/x", Invalid),
+        ("ftp://cdn.example/x", Invalid),
+        ("https:x", Invalid),
+        ("https://", Invalid),
+        ("https:///x", Invalid),
+        ("https://cdn.example/\x7f", Invalid),
+        ("https://cdn.example:0/x", Invalid),
+        ("https://cdn.example:99999/x", Invalid),
+        ("https://[::1/x", Invalid),
+        ("http://cdn.example/x", Refused),
+        ("https://10.0.0.1/x", Refused),
+        ("https://[::ffff:127.0.0.1]/x", Refused),
+    ],
+)
+def test_redirects_that_lead_astray_are_not_followed(location: str, kind: type) -> None:
+    """With a user name, out of TLS, to inner addresses, or to no place at all."""
+    assert isinstance(redirect(SITE, AT, location), kind)
+
+
+def test_a_refused_redirect_says_where_to_allow_it() -> None:
+    """Storage on an inner host is named in `storage_hosts` (goharbor/harbor#23050)."""
+    got = redirect(SITE, AT, "https://10.0.0.1:9000/x")
+    assert isinstance(got, Refused)
+    assert "name it in storage_hosts of this registry" in got.reason

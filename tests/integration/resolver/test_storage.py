@@ -1,0 +1,112 @@
+"""Storage on a further host, and time for a registry that needs more or less of it."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from imagedrift_resolver.core.site import Site, host_of, redirect
+from imagedrift_resolver.core.url import Url, parse_url
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
+from imagedrift_schemas.v1 import Found, Missing, Refused, Unreachable
+from support.resolver import trusting, working
+
+
+@pytest.mark.parametrize("named", ["localhost", "LOCALHOST:9000", ""])
+async def test_storage_on_an_inner_host_is_reached_when_it_is_named(
+    fresh_nats: NatsServer, tmp_path: Path, named: str
+) -> None:
+    """It is asked without the credential (distribution/distribution#3284)."""
+    (tmp_path / "password").write_text("hunter2")
+    async with SandboxRegistry().serving() as storage, SandboxRegistry().serving() as registry:
+        storage.push_image("app", "1")
+        inner = storage.url.replace("127.0.0.1", "localhost")
+        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET), redirect=inner))
+        toml = trusting(
+            registry.host,
+            username="me",
+            password_file=f"{tmp_path}/password",
+            storage_hosts=[named] if named else [],
+        )
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answer = await desk.ask(registry.reference("app", "1"))
+        assert isinstance(answer.outcome, Found if named else Refused)
+        if not named:
+            assert isinstance(answer.outcome, Refused)
+            assert "storage_hosts" in answer.outcome.reason
+        assert all(seen.authorization is None for seen in storage.counts.requests)
+
+
+async def test_a_mirror_behind_a_path_is_asked_there(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """The path stands before every repository, in the request and in the token's scope.
+
+    moby/moby#47144, GoogleContainerTools/kaniko#1618.
+    """
+    async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as harbor:
+        harbor.push_image("hub-proxy/cache/team/app", "1")
+        toml = trusting("quay.io", endpoint=f"{harbor.host}/hub-proxy/cache")
+        async with working(fresh_nats.url, tmp_path, toml) as desk:
+            answer = await desk.ask("quay.io/team/app:1")
+            absent = await desk.ask("quay.io/team/other:1")
+        assert isinstance(answer.outcome, Found)
+        assert isinstance(absent.outcome, Missing)
+
+
+@pytest.mark.parametrize(
+    ("storage", "host", "trusted"),
+    [
+        ("minio.lan:9000", "https://minio.lan:9000/x", True),
+        ("10.0.0.5", "https://10.0.0.5:9000/x", True),
+        ("[fd00::1]:9000", "https://[fd00::1]:9000/x", True),
+        ("10.0.0.5", "https://10.0.0.6/x", False),
+        ("[fd00::1]", "https://[fd00::2]/x", False),
+    ],
+)
+def test_only_named_storage_may_be_private(storage: str, host: str, trusted: bool) -> None:
+    """A registry that the operator named leads there, and to no neighbour of it."""
+    site = Site(
+        registry="r.example",
+        api=parse_url("https://r.example"),
+        trusted=True,
+        storage_hosts=frozenset({storage}),
+    )
+    target = parse_url(host)
+    assert site.trusts(target.host) is trusted
+    assert not site.is_own(target)
+    assert not site.may_see_credential(target)
+    got = redirect(site, parse_url("https://r.example/v2/a/manifests/1"), host)
+    assert isinstance(got, Url if trusted else Refused)
+
+
+def test_a_storage_hosts_port_is_not_compared() -> None:
+    """As with realms the host counts."""
+    assert [host_of(n) for n in ("A.b:1", "[::1]:5", "[::1]", "a")] == [
+        "a.b",
+        "[::1]",
+        "[::1]",
+        "a",
+    ]
+
+
+async def test_a_registry_has_the_time_that_its_table_gives(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """A short time-out ends the wait for a registry that accepts and says nothing."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, working(fresh_nats.url, tmp_path, trusting(host, timeout="300ms")) as desk:
+        began = time.monotonic()
+        answer = await desk.ask(f"{host}/app:1")
+        took = time.monotonic() - began
+    assert isinstance(answer.outcome, Unreachable)
+    assert "no complete response within 0.3 s" in answer.outcome.reason
+    assert took < 5

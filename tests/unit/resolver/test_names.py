@@ -1,0 +1,151 @@
+"""Names are resolved without being in each other's way (P6)."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from imagedrift_resolver.adapters import names as resolving
+from imagedrift_resolver.adapters.names import DOUBTFUL, NEW, Names
+from imagedrift_resolver.adapters.sockets import Broken
+
+
+class NameServers:
+    """Knows every name but the dead ones, whose look-up hangs until they are let go."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.let_go = threading.Event()
+
+    def look_up(self, host: str) -> list[str]:
+        """Return an address, or hang."""
+        self.asked.append(host)
+        if host.startswith("dead"):
+            self.let_go.wait(30)
+            raise OSError("no answer")
+        if host.startswith("unknown"):
+            raise OSError("no such name")
+        return ["192.0.2.1"]
+
+
+@contextmanager
+def name_servers() -> Iterator[NameServers]:
+    """Have name servers, and let go of whoever waits for them at the end."""
+    servers = NameServers()
+    try:
+        yield servers
+    finally:
+        servers.let_go.set()
+
+
+async def failure(names: Names, host: str) -> str:
+    """Resolve a name in vain; why."""
+    with pytest.raises(Broken) as fault:
+        await names.addresses(host)
+    return str(fault.value)
+
+
+async def test_dead_names_do_not_hold_up_a_healthy_one() -> None:
+    """64 names whose servers are dead, then one that was never asked before."""
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        dead = [asyncio.create_task(failure(names, f"dead{n}.example")) for n in range(64)]
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        assert await names.addresses("healthy.example") == ("192.0.2.1",)
+        assert time.monotonic() - began < 1
+        for task in dead:
+            task.cancel()
+        await names.close()
+
+
+async def test_a_name_that_resolved_before_has_threads_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many new names hang at the same time."""
+    monkeypatch.setattr(resolving, "KEPT_S", 0.0)
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        await names.addresses("healthy.example")
+        dead = [asyncio.create_task(failure(names, f"dead{n}.example")) for n in range(NEW + 50)]
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        assert await names.addresses("healthy.example") == ("192.0.2.1",)
+        assert time.monotonic() - began < 1
+        assert servers.asked.count("healthy.example") == 2
+        for task in dead:
+            task.cancel()
+        await names.close()
+
+
+async def test_names_that_failed_hold_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are tried again, and leave the room of new names alone."""
+    monkeypatch.setattr(resolving, "FAILED_KEPT_S", 0.0)
+    monkeypatch.setattr(resolving, "WITHIN_S", 0.05)
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        hosts = [f"dead{n}.example" for n in range(NEW)]
+        await asyncio.gather(*(failure(names, host) for host in hosts))
+        servers.let_go.set()
+        await asyncio.gather(*(task for _, task in names._looking.values()), return_exceptions=True)
+        servers.let_go.clear()
+        servers.asked.clear()
+        await asyncio.gather(*(failure(names, host) for host in hosts))
+        assert len(servers.asked) == DOUBTFUL
+        await names.close()
+
+
+async def test_a_look_up_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reason says so, and its thread is the only one for that name."""
+    monkeypatch.setattr(resolving, "WITHIN_S", 0.05)
+    monkeypatch.setattr(resolving, "FAILED_KEPT_S", 0.0)
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        for _ in range(3):
+            assert "does not resolve: no answer in" in await failure(names, "dead.example")
+        assert servers.asked == ["dead.example"]
+        await names.close()
+
+
+async def test_many_who_ask_for_one_name_make_one_look_up() -> None:
+    """At once, and for a while after; a failure is remembered, too."""
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        await asyncio.gather(*(names.addresses("a.example") for _ in range(20)))
+        await names.addresses("a.example")
+        reasons = {await failure(names, "unknown.example") for _ in range(3)}
+        assert servers.asked == ["a.example", "unknown.example"]
+        assert reasons == {"its name does not resolve"}
+
+
+async def test_one_who_stops_waiting_takes_nothing_from_the_others() -> None:
+    """Who asks for the same name still gets its addresses."""
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        impatient = asyncio.create_task(names.addresses("a.example"))
+        patient = asyncio.create_task(names.addresses("a.example"))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert await patient == ("192.0.2.1",)
+
+
+async def test_an_address_is_not_looked_up() -> None:
+    """It is taken as it is written."""
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        assert await names.addresses("10.0.0.1") == ("10.0.0.1",)
+        assert await names.addresses("fd00::1") == ("fd00::1",)
+        assert servers.asked == []
+
+
+async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name that was used longest ago is forgotten first."""
+    monkeypatch.setattr(resolving, "MOST_KEPT", 2)
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        for host in ("a.example", "b.example", "c.example", "a.example"):
+            await names.addresses(host)
+        assert servers.asked == ["a.example", "b.example", "c.example", "a.example"]
