@@ -104,3 +104,24 @@ async def test_a_proxy_that_closes_after_each_answer_is_served(folder: Path) -> 
         server.close()
 
     assert survey.hostname == "host"
+
+
+async def test_bytes_after_an_answer_are_never_the_next_answer(folder: Path) -> None:
+    """An engine's connection that holds bytes nobody asked for ends (RFC 9112, 6.3)."""
+    accepted = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        body = b"%d" % accepted
+        while await reader.read(4096):
+            forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + body + forged)
+
+    server = await asyncio.start_unix_server(serve, folder / "forging")
+    try:
+        async with Connection(Address(path=str(folder / "forging"))) as connection:
+            bodies = [await connection.get(f"/containers/{n}/json") for n in range(3)]
+    finally:
+        server.close()
+    assert bodies == [b"1", b"2", b"3"]

@@ -180,9 +180,10 @@ class Connection:
         return event
 
     def _ready_for_next(self) -> None:
-        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
+        unasked, _ = self._h11.trailing_data
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE and not unasked:
             self._h11.start_next_cycle()
-        else:  # "Connection: close"
+        else:  # "Connection: close", or bytes that nobody asked for (RFC 9112, 6.3)
             self.close()
 
 
