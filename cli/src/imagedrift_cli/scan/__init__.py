@@ -1,6 +1,7 @@
 """`imagedrift scan`: this host, now, without any server; with a fleet's cache where there is one.
 
-Exit codes: 1 something is outdated; else 2 it could not be told for at least one image; else 0.
+Exit codes: 1 something is outdated; else 2 it could not be told for at least one image; else 3 a
+tag is missing; else 0.
 """
 
 import asyncio
@@ -39,24 +40,28 @@ def scan(images: tuple[str, ...], as_json: bool) -> None:
 
     Asks the registries directly; where NATS_URL is set, a fleet's resolvers first. With IMAGE,
     only these. Exit code 1 when something is outdated, else 2 when it could not be told for at
-    least one image, else 0.
+    least one image, else 3 when a tag is missing, else 0. What the host does not report in full is
+    counted on standard error.
     """
     try:
-        findings = asyncio.run(_scan(images))
+        findings, skipped = asyncio.run(_scan(images))
     except (SettingsFault, SourceFault, NoBus) as fault:
         raise Unusable(str(fault)) from fault
+    for reason, count in sorted(skipped.items()):
+        click.echo(f"not reported in full: {count} ({reason})", err=True)
     rows = [_row(finding) for finding in findings]
     tables.show(rows, "json" if as_json else "table", title="This host")
     sys.exit(exit_code(finding.judgement.verdict for finding in findings))
 
 
 def exit_code(verdicts: Any) -> int:
-    """Say it in one number: 1 outdated, 2 could not tell, 0 neither."""
+    """Say it in one number: 1 outdated, 2 could not tell, 3 missing, 0 none of these."""
     found = set(verdicts)
-    return 1 if "outdated" in found else 2 if "unknown" in found else 0
+    codes = {"outdated": 1, "unknown": 2, "missing": 3}
+    return next((code for verdict, code in codes.items() if verdict in found), 0)
 
 
-async def _scan(wanted: Sequence[str]) -> list[Finding]:
+async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]]:
     agent, asking = settings.load(AgentSettings), settings.load(ResolverSettings)
     known = registries.load(asking.registries)
     names = _canonical(wanted)
@@ -69,13 +74,14 @@ async def _scan(wanted: Sequence[str]) -> list[Finding]:
             resolver(known, docker_credentials(asking), proxies_of(asking)) as direct,
             preferring_shared(settings.load(SharedSettings), direct) as asks,
         ):
-            return await judged(
+            findings = await judged(
                 images,
                 asks,
                 now=clock.now(),
                 is_named=known.is_named,
                 done=lambda: progress.advance(task),
             )
+            return findings, inventory.skipped
 
 
 def _canonical(wanted: Sequence[str]) -> Mapping[str, str]:

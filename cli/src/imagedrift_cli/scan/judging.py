@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from imagedrift_ingest.core.explanation import explained
 from imagedrift_ingest.core.verdict import Judgement, judge, known_of, local_of
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import (
@@ -21,6 +22,8 @@ from imagedrift_schemas.v1 import (
 )
 
 AT_ONCE = 16
+MOST_IMAGE_IDS = 100
+LOOKED_INTO = ("digest_differs", "digest_lost")
 
 
 class Asks(Protocol):
@@ -77,11 +80,17 @@ async def _reference(
         answer = await _tag(reference, asks, now)
     known = known_of(answer) if answer else None
     verdicts = [judge(each, known) for each in local]
-    if any(each.reason == "digest_differs" for each in verdicts) and known:
-        inside = await _inside(reference, known.digest, images, asks, now)
+    differing = [i for i, v in zip(images, verdicts, strict=True) if v.reason in LOOKED_INTO]
+    undescribed = ""
+    if differing and known and known.digest:
+        inside, undescribed = await _inside(reference, known.digest, differing, asks, now)
         verdicts = [judge(each, known, inside) for each in local]
     return [
-        Finding(image=image, judgement=verdict, answer=answer)
+        Finding(
+            image=image,
+            judgement=explained(verdict, undescribed=undescribed, pinned=image.by_digest is True),
+            answer=answer,
+        )
         for image, verdict in zip(images, verdicts, strict=True)
     ]
 
@@ -101,7 +110,8 @@ async def _tag(reference: ImageReference, asks: Asks, now: datetime) -> Answer |
 
 async def _inside(
     reference: ImageReference, digest: str, images: list[LocalImage], asks: Asks, now: datetime
-) -> tuple[Child, ...] | None:
+) -> tuple[tuple[Child, ...], str]:
+    """Ask what is inside a digest: its children, as far as they are known, and what was wrong."""
     described = await asks.ask(
         Describe(
             registry=reference.registry,
@@ -109,8 +119,19 @@ async def _inside(
             digest=digest,
             asked_at=now,
             platforms=tuple(sorted({image.platform for image in images})),
+            image_ids=tuple(sorted(set(filter(None, map(_configuration, images)))))[
+                :MOST_IMAGE_IDS
+            ],
         )
     )
-    if not isinstance(described, Described) or described.failure:
-        return None
-    return described.children
+    if not isinstance(described, Described):
+        return (), ""
+    failure = described.failure
+    why = failure.reason or str(failure.__struct_config__.tag) if failure else ""
+    return described.children, why
+
+
+def _configuration(image: LocalImage) -> str:
+    """Return an image id that is a configuration's; an engine may name images by their manifest."""
+    by_manifest = image.manifest_digest or image.image_id in image.repo_digests
+    return "" if by_manifest else image.image_id

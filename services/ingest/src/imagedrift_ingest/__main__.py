@@ -73,6 +73,7 @@ async def _await_database(
         try:
             await database.transaction(migrations.check)
             await upkeep.apply_policy(known.is_named)
+            await upkeep.judge_anew()
         except migrations.WrongSchema as error:
             raise SettingsFault([f"DATABASE_URL: {error}"]) from error
         except Away as error:

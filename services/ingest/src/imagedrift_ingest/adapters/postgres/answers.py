@@ -17,7 +17,7 @@ from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Locked
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
-from imagedrift_ingest.core import freshness
+from imagedrift_ingest.core import descriptions, freshness
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
 
@@ -111,11 +111,13 @@ class Answers:
         self, connection: asyncpg.Connection, described: Sequence[Described]
     ) -> None:
         rows: dict[str, tuple[Any, ...]] = {}
+        inside = await dictionary.read_descriptions(connection, {d.digest for d in described})
         for one in described:
             failure = one.failure
+            merged = descriptions.merged(inside.get(one.digest, ()), one.children)
+            inside[one.digest] = merged
             kind = None if failure is None else str(failure.__struct_config__.tag)
-            read = one.children or not failure
-            children = msgspec.json.encode(one.children).decode() if read else None
+            children = msgspec.json.encode(merged).decode() if merged or not failure else None
             why = None if failure is None else failure.reason or kind
             rows[one.digest] = (one.digest, one.checked_at, children, kind, why)
         again_s = self._policy.freshness_s * DESCRIBE_AGAIN_PERIODS

@@ -125,8 +125,16 @@ async def read_inside(
     connection: asyncpg.Connection, states: Iterable[State]
 ) -> dict[str, tuple[Child, ...]]:
     """Read what is inside the digests that references point to."""
-    digests = sorted({state.remote_digest for state in states if state.remote_digest})
-    rows = await connection.fetch(SQL["inside"], digests)
+    return await read_descriptions(
+        connection, {state.remote_digest for state in states if state.remote_digest}
+    )
+
+
+async def read_descriptions(
+    connection: asyncpg.Connection, digests: Iterable[str]
+) -> dict[str, tuple[Child, ...]]:
+    """Read what is inside digests, as far as that is known."""
+    rows = await connection.fetch(SQL["inside"], sorted(digests))
     return {row["digest"]: _children.decode(row["children"]) for row in rows}
 
 

@@ -18,6 +18,8 @@ from imagedrift_schemas.reference import ImageReference
 
 SQL = load("upkeep")
 MOST_AT_ONCE = 500
+RULES = 1
+"""Version of the rules of `core.verdict`: a greater one has every verdict made anew, once."""
 MONTHS_AHEAD = 2
 
 
@@ -74,6 +76,39 @@ class Upkeep:
                 await connection.execute(SQL["start_asking"], changed)
                 await rejudge(connection, await dictionary.lock(connection, changed))
             return len(changed)
+
+        return await self._database.transaction(work)
+
+    async def judge_anew(self) -> int:
+        """Make every verdict anew that older rules made; the number that changed."""
+
+        async def judged_by(connection: asyncpg.Connection) -> int:
+            return int(await connection.fetchval(SQL["judged_by"]))
+
+        if await self._database.transaction(judged_by) >= RULES:
+            return 0
+        last, changed = 0, 0
+        while True:
+            last, some = await self._judge_some(last)
+            changed += some
+            if not last:
+                break
+
+        async def done(connection: asyncpg.Connection) -> None:
+            await connection.execute(SQL["set_judged_by"], RULES)
+
+        await self._database.transaction(done)
+        return changed
+
+    async def _judge_some(self, after: int) -> tuple[int, int]:
+        """Judge the next references; the key of the last one (0: none is left), and the changes."""
+
+        async def work(connection: asyncpg.Connection) -> tuple[int, int]:
+            rows = await connection.fetch(SQL["references_after"], after, MOST_AT_ONCE)
+            if not rows:
+                return 0, 0
+            locked = await dictionary.lock(connection, [row["reference"] for row in rows])
+            return rows[-1]["ref_id"], await rejudge(connection, locked)
 
         return await self._database.transaction(work)
 

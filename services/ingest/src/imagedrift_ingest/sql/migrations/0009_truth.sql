@@ -58,6 +58,19 @@ COMMENT ON COLUMN fleet.descriptions.asked_ref_id IS 'The reference whose reposi
 COMMENT ON COLUMN fleet.descriptions.is_complete IS 'Whether every child''s image id is known, so that nothing is left to ask.';
 COMMENT ON COLUMN fleet.descriptions.next_ask_at IS 'When it is asked again if no answer came, it failed, or something is left to ask.';
 
+-- Which rules the stored verdicts were made by: a service with other rules judges all anew, once.
+ALTER TABLE fleet.generation ADD COLUMN judged_by integer NOT NULL DEFAULT 0;
+COMMENT ON COLUMN fleet.generation.judged_by IS 'Version of the rules by which all verdicts were made.';
+
+-- Until now the first host decided for all which manifest an image is. Hosts with such images are
+-- compared in full with their next inventory, changed or not.
+UPDATE fleet.host_state AS s SET reconciled_at = 'epoch'
+WHERE EXISTS (
+  SELECT FROM fleet.host_images AS hi
+  JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
+  WHERE hi.host_id = s.host_id AND c.manifest_digest IS NOT NULL
+);
+
 ALTER TABLE fleet.hosts
   ADD COLUMN skipped jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(skipped) = 'object'),
   ADD COLUMN hostname_before text NOT NULL DEFAULT '',

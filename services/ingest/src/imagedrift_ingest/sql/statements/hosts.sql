@@ -127,15 +127,25 @@ WITH held AS MATERIALIZED (
   FROM differing AS d
   WHERE d.new
 ), moved AS MATERIALIZED (
-  SELECT d.host_id, c.ref_id, d.comparison_id, d.gone
+  SELECT
+    d.host_id, c.ref_id, d.comparison_id, d.gone, c.platform,
+    row_number() OVER (PARTITION BY d.host_id, c.ref_id, c.platform, d.gone ORDER BY d.comparison_id) AS nth,
+    count(*) FILTER (WHERE d.gone) OVER (PARTITION BY d.host_id, c.ref_id, c.platform) AS went,
+    count(*) FILTER (WHERE NOT d.gone) OVER (PARTITION BY d.host_id, c.ref_id, c.platform) AS came
   FROM differing AS d
   JOIN fleet.comparisons AS c ON c.comparison_id = d.comparison_id
   WHERE d.gone OR d.new
+), paired AS MATERIALIZED (
+  -- One that went and one that came are a change: of the same platform first, and each once.
+  SELECT host_id, ref_id, comparison_id, gone, row_number() OVER (
+    PARTITION BY host_id, ref_id, gone ORDER BY nth <= least(went, came) DESC, platform, nth
+  ) AS pair
+  FROM moved
 )
 INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id, new_comparison_id)
 SELECT w.since, host_id, ref_id, b.comparison_id, a.comparison_id
-FROM (SELECT host_id, ref_id, comparison_id FROM moved WHERE gone) AS b
-FULL JOIN (SELECT host_id, ref_id, comparison_id FROM moved WHERE NOT gone) AS a USING (host_id, ref_id)
+FROM (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE gone) AS b
+FULL JOIN (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE NOT gone) AS a USING (host_id, ref_id, pair)
 JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_id)
 
 -- name: alive

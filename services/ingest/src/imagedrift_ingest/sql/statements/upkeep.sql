@@ -155,6 +155,18 @@ TRUNCATE
 -- Tell whoever remembers keys that they are void.
 UPDATE fleet.generation SET generation = gen_random_uuid(), made_at = now()
 
+-- name: judged_by
+-- Which rules all verdicts were made by.
+SELECT judged_by FROM fleet.generation
+
+-- name: set_judged_by
+-- Note which rules all verdicts were made by.
+UPDATE fleet.generation SET judged_by = $1::integer
+
+-- name: references_after
+-- References in the order of their keys, a bounded number of them.
+SELECT ref_id, reference FROM fleet.image_refs WHERE ref_id > $1::bigint ORDER BY ref_id LIMIT $2::integer
+
 -- name: policies
 -- How references are treated, by registry.
 SELECT registry, policy FROM fleet.image_refs WHERE policy <> 'pinned' GROUP BY registry, policy
