@@ -120,10 +120,10 @@ ORDER BY registry, credential;
 
 -- name: tags_that_are_gone
 -- Which tags do hosts use that no longer exist?
-SELECT reference, count(*) AS hosts, max(remote_digest) AS last_digest
+SELECT reference, count(DISTINCT (site, host)) AS hosts, remote_digest AS last_digest
 FROM ops.comparisons
 WHERE verdict = 'missing'
-GROUP BY reference;
+GROUP BY reference, remote_digest;
 
 -- name: versions_in_use
 -- Which versions of one image are in use?
@@ -156,11 +156,10 @@ ORDER BY 3 DESC;
 
 -- name: is_it_getting_better
 -- Is it getting better?
-SELECT date_trunc('hour', taken_at) AS hour, max(outdated) AS outdated, max(images) AS images, max(silent_hosts) AS silent
+SELECT DISTINCT ON (date_trunc('hour', taken_at)) date_trunc('hour', taken_at) AS hour, outdated, images, silent_hosts AS silent
 FROM ops.trend
 WHERE taken_at > now() - interval '7 days'
-GROUP BY 1
-ORDER BY 1;
+ORDER BY 1, taken_at DESC;
 
 -- name: why
 -- Why does this host have this verdict? Everything that it rests on.
