@@ -23,12 +23,13 @@ ALTER TABLE fleet.comparisons
 ALTER TABLE fleet.comparisons
   -- squawk-ignore adding-not-nullable-field, adding-required-field
   ADD COLUMN identity bytea NOT NULL
+    -- squawk-ignore adding-field-with-default
     GENERATED ALWAYS AS (fleet.identity_of(image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest)) STORED,
   -- squawk-ignore ban-drop-constraint
   DROP CONSTRAINT comparisons_ref_id_image_id_repo_digests_platform_key,
   -- squawk-ignore ban-drop-constraint
   DROP CONSTRAINT comparisons_check,
-  -- squawk-ignore disallowed-unique-constraint
+  -- squawk-ignore disallowed-unique-constraint, constraint-missing-not-valid
   ADD CONSTRAINT comparisons_identity_key UNIQUE (ref_id, identity),
   -- squawk-ignore constraint-missing-not-valid
   ADD CONSTRAINT comparisons_lost_check CHECK (NOT digest_lost OR repo_digests = '{}'),
@@ -50,7 +51,9 @@ CREATE INDEX comparisons_undescribed_idx ON fleet.comparisons (ref_id) WHERE rea
 ALTER TABLE fleet.descriptions
   ADD COLUMN asked_ref_id bigint,
   -- squawk-ignore adding-required-field
-  ADD COLUMN is_complete boolean GENERATED ALWAYS AS (
+  ADD COLUMN is_complete boolean
+    -- squawk-ignore adding-field-with-default
+    GENERATED ALWAYS AS (
     children <> '[]' AND NOT jsonb_path_exists(
       children, '$[*] ? (!exists(@.config_digest) || @.config_digest == "" || @.nested == true)')) STORED;
 COMMENT ON COLUMN fleet.descriptions.platforms IS 'Platforms of the images that it was asked for.';
