@@ -210,7 +210,7 @@ async def test_a_digest_is_asked_of_one_reference_and_then_of_the_next(planned: 
 async def test_recreating_is_enough_only_where_it_gives_the_new_image(planned: Planned) -> None:
     """Not for a container that names a digest, nor one of another platform (mag37/dockcheck#96)."""
     new = image(version=2)
-    old = {"version": 1, "tagged": False, "containers": ("web",)}
+    old: dict[str, Any] = {"version": 1, "tagged": False, "containers": ("web",)}
     await planned.has("plain", new, image(**old))
     await planned.has("pinned", new, image(**old, by_digest=True))
     await planned.has("platform", new, image(**old, platform="linux/arm64"))
