@@ -70,7 +70,7 @@ def test_a_scan_judges_what_is_here_and_says_it_in_its_exit_code(
 
     code, rows = scan(docker_engine, docker_registry, tmp_path, current)
 
-    assert (code, rows[current]["verdict"]) == (0, "missing")
+    assert (code, rows[current]["verdict"]) == (3, "missing")
 
     docker_registry.stop()
 

@@ -141,8 +141,10 @@ async def _settled(bus: Bus, call: Callable[[], Awaitable[Any]]) -> Any:
 
 def _may_pass(error: Exception, reason: str) -> bool:
     """Tell whether servers that have found each other would answer otherwise."""
+    if isinstance(error, nats.js.errors.ServiceUnavailableError):
+        return True  # also without a code, where nobody answered at all
     if isinstance(error, nats.js.errors.APIError):
-        return bool(error.code == 503 or error.err_code == NO_PEERS)
+        return bool(error.err_code == NO_PEERS)
     return "permissions violation" not in reason.lower()
 
 

@@ -8,7 +8,13 @@ import pytest
 from support.deploy import ROOT
 from support.programs import require_program
 
-REQUIRED = ("POSTGRES_PASSWORD", "NATS_AGENT_PASSWORD", "NATS_SERVICE_PASSWORD", "DOCKER_GID")
+REQUIRED = (
+    "POSTGRES_PASSWORD",
+    "NATS_AGENT_PASSWORD",
+    "NATS_SERVICE_PASSWORD",
+    "DOCKER_GID",
+    "IMAGEDRIFT_HOST_ID",
+)
 GRAFANA = ("GRAFANA_PASSWORD", "GRAFANA_DATABASE_PASSWORD")
 FILE = ROOT / "docker-compose.yml"
 DASHBOARDS = ROOT / "deploy" / "docker-compose.dashboards.yml"

@@ -28,10 +28,11 @@ async def test_a_cluster_is_prepared_right_after_it_started() -> None:
     [
         TimeoutError(),
         nats.js.errors.ServiceUnavailableError(code=503, err_code=10008),
+        nats.js.errors.ServiceUnavailableError(),
         nats.js.errors.ServerError(code=500, err_code=streams.NO_PEERS),
         nats.errors.NoRespondersError(),
     ],
-    ids=["silence", "no leader", "no peers", "nobody"],
+    ids=["silence", "no leader", "no code", "no peers", "nobody"],
 )
 async def test_a_call_that_nobody_was_ready_for_is_made_again(
     fresh_nats: NatsServer, monkeypatch: pytest.MonkeyPatch, failure: Exception
