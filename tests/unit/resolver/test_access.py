@@ -167,7 +167,7 @@ def test_nothing_is_blamed_that_was_not_shown() -> None:
 @pytest.mark.parametrize("answer", [Reply(403), challenge("Basic"), challenge(BEARER)])
 def test_a_refusal_says_why_there_is_no_credential(answer: Reply) -> None:
     """A broken configuration is where the operator has to look."""
-    note = "config.json in /root/.docker: is no JSON"
+    note = "config.json in /home/me/.docker: is no JSON"
     conversation = resolve(site(credential=Anonymous(note)), Manners(), "team/app", "1", NOW)
     outcome, _, _ = play(conversation, lambda _: answer, lambda _: Denied(reason="answered 401"))
     assert isinstance(outcome, Denied)
