@@ -192,6 +192,7 @@ async def test_a_redirected_path_gets_a_token_of_its_own(
         page(404, '{"message":"no Route matched"}', "application/json"),
         page(404, '{"errors":[{"status":404}]}', "application/json"),
         (404, {}, b""),
+        (404, {"Docker-Distribution-Api-Version": "registry/2.0"}, b"<html>404</html>"),
     ],
 )
 async def test_a_404_of_something_before_the_registry_is_no_missing_tag(

@@ -6,7 +6,7 @@
 | 200 without one                  | of a HEAD: undecided, a GET tells; of a GET: the body's hash  |
 | 200 that is a web page, schema 1 | Unsupported                                                   |
 | 401, 403, 451                    | Denied                                                        |
-| 404 by the registry's own word   | Missing; Denied or Limited where its error code says so       |
+| 404 by the registry's own word   | Missing, unless its error code says something else            |
 | 404 of something else            | Unreachable                                                   |
 | 405, 406, 415                    | Unsupported                                                   |
 | 408, 5xx                         | Unreachable                                                   |
@@ -51,6 +51,10 @@ from imagedrift_schemas.v1 import (
 UNTOLD_WAIT_S: Final = 60.0
 ERROR_CAP: Final = 16 * 1024
 _CODE: Final = re.compile(r"[A-Z][A-Z_]{1,40}")
+_PAGES: Final = frozenset({"text/html", "application/xhtml+xml", "application/xml", "text/xml"})
+_START_OF_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
+_IN_TROUBLE: Final = frozenset({"UNAVAILABLE", "INTERNAL_ERROR"})
+"""Codes of a registry that could not look."""
 
 
 def of_head(reply: Reply, now: datetime) -> Outcome | None:
@@ -161,9 +165,10 @@ def described(
 def is_registrys_word(reply: Reply) -> bool:
     """Tell whether a registry said this: by an OCI error document, or by its header.
 
-    A web page is none, whatever header a proxy puts on all that passes.
+    A page in HTML or XML is none, whatever header a proxy puts on all that passes, and whatever
+    content type it has.
     """
-    if reply.media_type == "text/html":
+    if reply.media_type in _PAGES or _START_OF_PAGE.match(reply.body):
         return False
     header = reply.first("docker-distribution-api-version").lower()
     return bool(_code(reply)) or header.startswith("registry/2")
@@ -181,6 +186,8 @@ def _not_found(reply: Reply, said: str, code: str, now: datetime) -> Failure:
         return Denied(reason=f"{said}: {reply.denial or 'it may not be read'}")
     if code == "TOOMANYREQUESTS":
         return _limited(reply, said, now)
+    if code in _IN_TROUBLE:
+        return Unreachable(reason=f"{said}: it has a problem of its own")
     return Missing(reason=f"{said}: there is no such tag or repository")
 
 

@@ -1,0 +1,67 @@
+"""What a 404 means: a missing tag only where the registry itself says so."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from imagedrift_resolver.core.answer import failure
+from imagedrift_resolver.core.reply import Reply
+from imagedrift_schemas.v1 import Denied, Limited, Missing, Unreachable
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+VERSION: dict[str, tuple[str, ...]] = {"docker-distribution-api-version": ("registry/2.0",)}
+
+
+def not_found(body: bytes, kind: str, *, has_version: bool = True) -> object:
+    """Read a 404, with the header that a proxy may add to all that passes."""
+    headers: dict[str, tuple[str, ...]] = {"content-type": (kind,)} if kind else {}
+    return failure(Reply(404, headers | (VERSION if has_version else {}), body), NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html; charset=utf-8", b"<html>404</html>"),
+        ("application/xhtml+xml", b""),
+        ("application/xhtml+xml", b'<?xml version="1.0"?><html/>'),
+        ("", b"<html>404</html>"),
+        ("text/plain", b"\r\n <!DOCTYPE html><title>404</title>"),
+        ("application/octet-stream", b"\xef\xbb\xbf<html>404</html>"),
+        ("application/xml", b"<Error><Code>NoSuchBucket</Code></Error>"),
+    ],
+)
+def test_a_page_is_no_registrys_word_whatever_header_it_bears(kind: str, body: bytes) -> None:
+    """Nginx adds the registry's header to its own pages and to storage's, of any content type."""
+    assert isinstance(not_found(body, kind), Unreachable)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "has_version"),
+    [
+        ("application/json", b"", True),
+        ("", b"", True),
+        ("text/plain", b"404 page not found", True),
+        ("application/json", b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', False),
+        ("application/problem+json", b'{"errors":[{"code":"NAME_UNKNOWN"}]}', False),
+        ("text/plain", b'{"errors":[{"code":"NAME_UNKNOWN"}]}', False),
+    ],
+)
+def test_a_registrys_word_is_a_missing_tag(kind: str, body: bytes, has_version: bool) -> None:
+    """An OCI error document counts under any content type, and the header without a page."""
+    assert isinstance(not_found(body, kind, has_version=has_version), Missing)
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("UNAVAILABLE", Unreachable),
+        ("INTERNAL_ERROR", Unreachable),
+        ("DENIED", Denied),
+        ("TOOMANYREQUESTS", Limited),
+        ("NAME_INVALID", Missing),
+    ],
+)
+def test_a_code_that_tells_of_trouble_is_no_missing_tag(code: str, outcome: type) -> None:
+    """A registry that could not look says so by its code, whatever the status."""
+    body = f'{{"errors":[{{"code":"{code}"}}]}}'.encode()
+    assert isinstance(not_found(body, "application/json"), outcome)
