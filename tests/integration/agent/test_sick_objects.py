@@ -26,6 +26,7 @@ SICK = {
     "hangs up": Bytes(b""),
     "too large": Bytes(HEAD.replace(b"5000", b"99999999") + b" " * 9_000_000),
     "wrong types": {"Id": 7, "Config": []},
+    "another object": {"Id": f"sha256:{'d' * 64}", "Config": {"Image": "other/app:9"}},
 }
 sick = pytest.mark.parametrize("answer", SICK.values(), ids=SICK.keys())
 ID_ONLY = "e" * 64
@@ -279,3 +280,16 @@ async def test_a_query_that_is_refused_does_not_cost_the_list(engine: ScriptedEn
 
     assert len(survey.census.images) == 5
     assert survey.census.skipped == {}
+
+
+async def test_odd_texts_of_an_engine_are_shown_without_control_characters(
+    engine: ScriptedEngine,
+) -> None:
+    """Ingest refuses a host for them, and its images with it."""
+    engine.answers["/info"] = {"Name": "web\x00-1", "Labels": ["role=a\nb", "x" * 9000]}
+
+    survey = await source_on(engine).take()
+
+    assert survey.hostname == "web-1"
+    assert survey.labels == {"role": "ab", "x" * 2000: ""}
+    assert len(survey.census.images) == 5

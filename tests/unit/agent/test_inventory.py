@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_agent.core.inventory import take_census
 from imagedrift_agent.core.records import Container, Image, ImageConfig
+from imagedrift_ingest.core.inventories import Keys
+from imagedrift_ingest.core.inventories import images_of as stored_images
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import LocalImage
 
@@ -267,3 +271,40 @@ def test_the_order_of_an_engines_answers_does_not_matter(
 
     assert after.images == before.images
     assert after.skipped == before.skipped
+
+
+ODD_OBJECTS = {
+    "no id": (image(""), container("nginx:1", "")),
+    "an id that is no digest": (image("nonsense"), container("nginx:1", "nonsense")),
+    "an id in capitals": (image(f"sha256:{'A' * 64}"), container("nginx:1")),
+    "a control character in a name": (image(OTHER, "b:1"), container("b:1", OTHER, "a\x01")),
+    "a name without end": (image(OTHER, "b:1"), container("b:1", OTHER, "a" * 5000)),
+    "a platform without end": (image(OTHER, "b:1", architecture="a" * 300), container("nginx:1")),
+    "a negative size": (image(OTHER, "b:1", size=-3), container("b:1", OTHER)),
+    "the end of time": (
+        image(OTHER, "b:1", created="9999-12-31T23:59:59-12:00"),
+        container("b:1", OTHER),
+    ),
+    "digests that are none": (
+        image(OTHER, "b:1", digests=("b@sha256:zz",)),
+        container("b:1", OTHER),
+    ),
+}
+
+
+@pytest.mark.parametrize(("odd", "made"), ODD_OBJECTS.values(), ids=ODD_OBJECTS)
+def test_no_odd_object_makes_ingest_refuse_the_host(odd: Image, made: Container) -> None:
+    """Whatever an engine says of one object, ingest stores the well image beside it."""
+    census = take_census([image(ID, "nginx:1"), odd], [made])
+
+    stored = stored_images(msgspec.Raw(msgspec.json.encode(census.images)), Keys())
+
+    assert "docker.io/library/nginx:1" in {each.key.reference for each in stored}
+
+
+def test_an_image_whose_id_is_no_digest_is_counted() -> None:
+    """It is not listed, as nothing can be compared with it."""
+    census = take_census([image("nonsense", "odd:1"), image(ID, "nginx:1")], [])
+
+    assert [each.reference for each in census.images] == ["docker.io/library/nginx:1"]
+    assert census.skipped == {"bad_id": 1}

@@ -205,3 +205,29 @@ def test_names_of_one_repository_are_one(beside: str) -> None:
     [image] = read_list(f"nginx:1 docker-pullable://{beside}@{D1}").images
 
     assert image.repo_digests == (D1,)
+
+
+def test_two_platforms_of_one_digest_are_two_images() -> None:
+    """The digest of an index says nothing of which of its platforms runs."""
+    digest = f"sha256:{'a' * 64}"
+
+    listed = read_list(f"app:1 {digest} linux/arm64\napp:1 {digest}\napp:1 {digest} LINUX/AMD64")
+
+    assert [image.platform for image in listed.images] == ["linux/amd64", "linux/arm64"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_reference() -> None:
+    """Some editors begin a file with it."""
+    listed = read_list(f"\ufeffapp:1 sha256:{'a' * 64}")
+
+    assert [image.reference for image in listed.images] == ["docker.io/library/app:1"]
+    assert listed.remarks == ()
+
+
+def test_names_of_a_compose_file_have_no_control_characters() -> None:
+    """Ingest refuses a whole host for one."""
+    service = {"image": f"app@sha256:{'a' * 64}", "container_name": "web\x01"}
+
+    [image] = read_compose({"services": {"a\x01": service}}, {}, "p").images
+
+    assert (image.containers, image.services) == (("web",), ("p/a",))

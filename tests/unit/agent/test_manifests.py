@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from imagedrift_agent.core.inventory import take_census
 from imagedrift_agent.core.records import (
@@ -267,3 +268,24 @@ def test_whatever_runs_is_listed_once_and_in_one_order(
     digests = [digest for digest, _, _ in before]
     assert len(digests) == len(set(digests))
     assert set(digests) <= {"", AMD, ARM, TWIN}
+
+
+def test_an_attestation_is_never_what_runs() -> None:
+    """Neither where a container names it, nor where the engine counts it among the images."""
+    attestation = manifest(TWIN, "unknown/unknown")
+    held = image(manifest(AMD, "linux/amd64"), attestation)
+
+    census = take_census([held], [container("a", runs(TWIN)), container("b", None)], ENGINE)
+
+    assert [(each.manifest_digest, each.containers) for each in census.images] == [
+        (AMD, ("a", "b"))
+    ]
+
+
+def test_the_index_is_no_manifest_where_nothing_says_that_it_is_one() -> None:
+    """An engine that tells manifests, and no descriptor of the image, names the index by its id."""
+    held = replace(image(*BOTH), descriptor=None)
+
+    census = take_census([held], [container("a", runs(INDEX, media_type=""))], ENGINE)
+
+    assert [each.manifest_digest for each in census.images] == [""]

@@ -239,3 +239,22 @@ def test_a_container_made_from_a_folder_has_no_image() -> None:
     census = take_census([], [container("", "sha256:"), container("", "")], PODMAN)
 
     assert (census.images, census.skipped) == ((), {})
+
+
+@pytest.mark.parametrize("origin", [None, Identity(), Identity(build=[{}])])
+def test_a_digest_in_a_reference_does_not_make_a_local_image_known(origin: Identity | None) -> None:
+    """A container made from `tag@digest` of a build gives no registry cause to be asked."""
+    built = image(ID, APP, digests=(f"{REPOSITORY}@{ID}",), identity=origin)
+
+    listed = found([built], [container(f"{APP}@{ID}")], TELLING)
+
+    assert is_local(listed[APP, ID])
+
+
+def test_a_digest_in_a_reference_of_a_name_without_registry_is_local() -> None:
+    """Podman calls what it built `localhost/…`, by digest as well."""
+    built = image(ID, "localhost/app:1", digests=(f"localhost/app@{D1}",), digest=D1)
+
+    listed = found([built], [container(f"localhost/app:1@{D1}")], PODMAN)
+
+    assert is_local(listed["localhost/app:1", ID])

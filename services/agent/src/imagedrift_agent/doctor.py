@@ -86,7 +86,7 @@ async def _source(values: AgentSettings) -> list[Finding]:
         source = wiring.source_of(values)
         survey = await source.take()
     except (SourceFault, settings.SettingsFault) as error:
-        return [Finding("source", False, str(error), _engine_advice(str(error)))]
+        return [Finding("source", False, str(error), engine_advice(str(error)))]
     images, skipped = survey.census.images, survey.census.skipped
     running = sum(image.running for image in images)
     found = f"{len(images)} images, {running} running containers"
@@ -117,15 +117,16 @@ async def _events(source: Source) -> Finding:
     return Finding("events", True, "changes are told as they happen")
 
 
-def _engine_advice(fault: str) -> str:
+def engine_advice(fault: str) -> str:
     """Say what to do about what usually goes wrong."""
     known = {
         "Permission denied": "let this user use the socket: usermod -aG docker USER, and restart",
         "No such file": "start the engine, or say in DOCKER_HOST where it listens",
-        "refused": "start the engine (systemctl start docker): nothing listens there",
+        "Connection refused": "start the engine (systemctl start docker): nothing listens there",
         "certificate": "put ca.pem, cert.pem and key.pem of the engine in DOCKER_CERT_PATH",
         "no answer": "the engine hangs: look at its log (journalctl -u docker)",
         "IMAGEDRIFT_SOURCE": "correct IMAGEDRIFT_SOURCE or --source",
+        "GET /": "let this call through: the engine, or a proxy before it, refuses it; see its log",
     }
     return next((do for sign, do in known.items() if sign in fault), "see DOCKER_HOST")
 

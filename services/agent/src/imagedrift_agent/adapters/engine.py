@@ -32,6 +32,7 @@ from imagedrift_agent.adapters.http import (
 )
 from imagedrift_agent.core import api, records
 from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.facts import shown
 from imagedrift_agent.core.inventory import take_census
 from imagedrift_agent.core.lists import Lists, known_by_list, with_manifests, with_own_digest
 from imagedrift_agent.core.survey import Survey
@@ -113,10 +114,10 @@ class Engine:
         return Survey(
             census=replace(census, skipped={**census.skipped, **self._unread(lists)}),
             engine="podman" if is_podman(version) else "docker",
-            engine_version=version.version or info.server_version,
-            os=traits.os or "linux",
-            arch=traits.architecture or "amd64",
-            hostname=info.name,
+            engine_version=shown(version.version or info.server_version),
+            os=shown(traits.os) or "linux",
+            arch=shown(traits.architecture) or "amd64",
+            hostname=shown(info.name),
             labels=dict(_pairs(info.labels or ())),
         )
 
@@ -175,6 +176,7 @@ class Engine:
         async def read(connection: Connection, container: str) -> None:
             target = f"/containers/{quote(container, safe='')}/json"
             found = await self._detail(details, connection, target, records.ContainerDetail)
+            _same(target, container, found.id)
             self._configured[container] = found.config.image
 
         await details.each(self._sick_containers, unread, unread, read)
@@ -193,6 +195,7 @@ class Engine:
         async def read(connection: Connection, summary: records.ImageSummary) -> None:
             target = f"/images/{quote(summary.id, safe=':')}/json{query}"
             found = await self._detail(details, connection, target, records.Image)
+            _same(target, records.image_id(summary.id), records.image_id(found.id))
             self._images[summary.key] = replace(found, digest=summary.digest)
 
         await details.each(self._sick_images, unread, [s.key for s in unread], read)
@@ -232,6 +235,12 @@ class Engine:
         return {reason: count for reason, count in counted.items() if count}
 
 
+def _same(target: str, wanted: str, answered: str) -> None:
+    """Refuse details that are of another object than was asked for. Raises `Refused`."""
+    if wanted != answered:
+        raise Refused(f"GET {target}: it answers {answered[:80]!a}")
+
+
 async def _version(connection: Connection) -> records.Version:
     """Ask who answers; an engine that may not say is spoken to in its own newest version."""
     try:
@@ -244,4 +253,4 @@ def _pairs(labels: Iterable[str]) -> Iterable[tuple[str, str]]:
     """Read `key=value` labels; one without a value is a key with an empty one."""
     for label in labels:
         key, _, value = label.partition("=")
-        yield key, value
+        yield shown(key), shown(value)

@@ -20,6 +20,7 @@ from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 
+MOST_TEXT: Final = 2000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BUILT_HERE: Final = "localhost"
 """Podman's registry of what has none."""
@@ -68,7 +69,15 @@ def created_at(image: Image) -> datetime | None:
         return None
     if created.tzinfo is None or created <= _EPOCH:
         return None
-    return created.astimezone(UTC)
+    try:
+        return created.astimezone(UTC)
+    except OverflowError:  # the last hours of the year 9999, west of Greenwich
+        return None
+
+
+def shown(text: str) -> str:
+    """Bound a text of the engine, without control characters: ingest refuses a host for them."""
+    return "".join(filter(str.isprintable, text[:MOST_TEXT]))
 
 
 def services_of(containers: Sequence[Container]) -> tuple[str, ...]:

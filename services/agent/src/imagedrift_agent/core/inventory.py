@@ -24,6 +24,7 @@ from imagedrift_agent.core import facts, manifests
 from imagedrift_agent.core.origins import Origins, forgotten_manifest
 from imagedrift_agent.core.records import Container, Image, has_image, image_id, is_prefix_of_id
 from imagedrift_agent.core.traits import EngineTraits
+from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import LocalImage
@@ -80,6 +81,7 @@ def take_census(
 ) -> Census:
     """List what the host has, in canonical order."""
     skipped: Counter[str] = Counter()
+    images = _identified(images, skipped)
     known = {image_id(image.id): image for image in images}
     ignored = {own for own, image in known.items() if _opts_out(_labels(image))}
     known = {own: image for own, image in known.items() if own not in ignored}
@@ -91,6 +93,14 @@ def take_census(
     kept = [entry for entry in entries.values() if entry.containers or not entry.opted_out]
     listed = [image for entry in kept for image in _local_images(entry, lists)]
     return Census(tuple(sorted(listed, key=_order)), dict(skipped))
+
+
+def _identified(images: Sequence[Image], skipped: Counter[str]) -> Sequence[Image]:
+    """Pass over images whose id is no digest: ingest would refuse the whole host for one."""
+    identified = [image for image in images if is_digest(image_id(image.id))]
+    if odd := len(images) - len(identified):
+        skipped["bad_id"] = odd
+    return identified
 
 
 def _order(image: LocalImage) -> tuple[str, ...]:
@@ -185,7 +195,7 @@ def _local_image(
 ) -> LocalImage:
     image, engine = entry.image, lists.engine
     known = lists.origins.known(image, entry.reference, tagged=entry.tagged)
-    digests = known.digests | entry.digests
+    digests = known.digests | _named_digests(entry, engine)
     is_lost = known.are_lost and not digests
     return LocalImage(
         reference=entry.reference.canonical,
@@ -202,6 +212,15 @@ def _local_image(
         digest_lost=True if is_lost else UNSET,
         by_digest=True if by_digest else UNSET,
     )
+
+
+def _named_digests(entry: _Entry, engine: EngineTraits) -> Set[str]:
+    """Collect the digests in an entry's references; a local image's is no registry's."""
+    is_local = facts.is_built_here(entry.reference) or (
+        facts.tells_origin(entry.image, engine)
+        and not facts.came_from(entry.image, entry.reference, engine)
+    )
+    return set() if is_local and not entry.reference.is_pinned else entry.digests
 
 
 def _parse(name: str, skipped: Counter[str]) -> ImageReference | None:
@@ -226,7 +245,7 @@ def _is_known_by_id(container: Container, image: Image, origins: Origins) -> boo
 def _name(container: Container) -> str:
     """The container's own name; links of others to it have a second slash."""
     own = [name for name in container.names or () if "/" not in name.removeprefix("/")]
-    return own[0].removeprefix("/") if own else container.id[:12]
+    return facts.shown(own[0].removeprefix("/") if own else container.id[:12])
 
 
 def _labels(image: Image) -> Mapping[str, str]:

@@ -16,12 +16,15 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagedrift_agent.core.facts import shown
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadPlatform, BadReference
 from imagedrift_schemas.platform import Platform
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import LocalImage
 
+_MARK = "\ufeff"
+"""The byte-order mark that some editors put first."""
 _COMMENT = re.compile(r"(^|\s)#.*")
 _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"
@@ -42,7 +45,10 @@ class Unreadable(ValueError):
 
 def read_list(text: str) -> Listed:
     """Read a list."""
-    lines = ((f"line {n}", _COMMENT.sub("", line)) for n, line in enumerate(text.splitlines(), 1))
+    lines = (
+        (f"line {n}", _COMMENT.sub("", line))
+        for n, line in enumerate(text.removeprefix(_MARK).splitlines(), 1)
+    )
     return _collect((place, _from_line, line.split()) for place, line in lines if line.strip())
 
 
@@ -71,7 +77,7 @@ def read_variables(text: str) -> dict[str, str]:
 
 def _collect(entries: Iterable[tuple[str, Callable[[Any], LocalImage], Any]]) -> Listed:
     """Read every entry; one that cannot be read is remarked on. The same image is listed once."""
-    images: dict[tuple[str, str], LocalImage] = {}
+    images: dict[tuple[str, str, str], LocalImage] = {}
     remarks = []
     for place, read, entry in entries:
         try:
@@ -79,7 +85,7 @@ def _collect(entries: Iterable[tuple[str, Callable[[Any], LocalImage], Any]]) ->
         except (Unreadable, BadReference, BadPlatform) as error:
             remarks.append(f"{place}: {error}")
             continue
-        key = (image.reference, image.image_id)
+        key = (image.reference, image.image_id, image.platform)
         images[key] = _merged(images[key], image) if key in images else image
     return Listed(tuple(images[key] for key in sorted(images)), tuple(remarks))
 
@@ -128,7 +134,7 @@ def _from_service(
         raise Unreadable("platform: not a text")
     found = _image(reference, reference.digest, str(Platform.parse(platform)) if platform else "")
     container = str(service.get("container_name") or name)
-    return replace(found, containers=(container,), services=(f"{project}/{name}",))
+    return replace(found, containers=(shown(container),), services=(shown(f"{project}/{name}"),))
 
 
 def _image(reference: ImageReference, digest: str, platform: str) -> LocalImage:

@@ -96,10 +96,26 @@ def _available(image: Image) -> list[Manifest]:
 
 
 def _is_manifest(descriptor: Descriptor, image: Image) -> bool:
-    """Tell whether a digest is a manifest's: not the index's that the image itself may be."""
-    target = image.descriptor
-    is_own_index = target is not None and is_index(target) and target.digest == descriptor.digest
-    return is_digest(descriptor.digest) and not (is_own_index or is_index(descriptor))
+    """Tell whether a digest is a manifest's that can run: no index's, and no attestation's."""
+    if not is_digest(descriptor.digest) or is_index(descriptor):
+        return False
+    return descriptor.digest not in _not_run(image)
+
+
+def _not_run(image: Image) -> set[str]:
+    """Collect the digests of an image that cannot run: its index's, and of what is no image."""
+    target, inside = image.descriptor, image.manifests or ()
+    listed = {each.descriptor.digest for each in inside}
+    indexes = {target.digest} if target and is_index(target) else set[str]()
+    if listed and image.id not in listed:
+        indexes.add(image.id)
+    return indexes | {m.descriptor.digest for m in inside if _is_no_image(m)}
+
+
+def _is_no_image(manifest: Manifest) -> bool:
+    said = manifest.descriptor.platform
+    is_unknown = said is not None and "unknown" == said.os == said.architecture
+    return manifest.kind == "attestation" or is_unknown
 
 
 def _said_of(manifest: str, image: Image, containers: Sequence[Container]) -> list[Said]:
