@@ -354,6 +354,6 @@ def test_every_way_to_a_registry_can_be_written(line: str) -> None:
 )
 def test_a_value_of_the_wrong_type_is_told_with_what_to_write(line: str, fix: str) -> None:
     """A number, truth value or text in place of what a key takes is refused with the right form."""
-    with pytest.raises(registries.RegistriesFault, match=line.split()[0]) as refused:
+    with pytest.raises(registries.RegistriesFault, match=line.split(maxsplit=1)[0]) as refused:
         registries.parse(f'[registry."a.b"]\n{line}')
     assert fix in str(refused.value)
