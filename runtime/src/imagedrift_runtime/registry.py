@@ -45,6 +45,16 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout: str = ""
 
 
+_DURATION_WANTED: Final = "write a duration from 100ms to 5m, as 500ms, 30s or 2m"
+_WRONG_TYPES: Final = {
+    "timeout": f"{_DURATION_WANTED}, in quotes",
+    "storage_hosts": 'write a list of hosts, each in quotes: ["minio.lan:9000"]',
+    "realms": 'write a list of hosts, each in quotes: ["gitlab.example.org"]',
+    **dict.fromkeys(("proxy", "endpoint", "ca", "client_cert", "client_key"), "write it in quotes"),
+}
+"""What to write where a value is of the wrong type."""
+
+
 def seconds_of(duration: str) -> float | None:
     """Read a duration as `30s`, `500ms` or `2m`; nothing where it is none, or out of bounds."""
     read = _DURATION.fullmatch(duration)
@@ -75,7 +85,7 @@ def entry_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             try:
                 msgspec.convert({key: value}, Registry)
             except msgspec.ValidationError as error:
-                yield key, str(error).partition(" - at")[0]
+                yield key, _WRONG_TYPES.get(key) or str(error).partition(" - at")[0]
     yield from _address_faults(table)
     yield from _credential_faults(table)
     yield from _connection_faults(table)
@@ -101,7 +111,7 @@ def _connection_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(proxy, str) and proxy and (why := _proxy_fault(proxy)):
         yield "proxy", why
     if isinstance(timeout, str) and timeout and seconds_of(timeout) is None:
-        yield "timeout", "write a duration from 100ms to 5m, as 500ms, 30s or 2m"
+        yield "timeout", _DURATION_WANTED
     for key, other in (("client_cert", "client_key"), ("client_key", "client_cert")):
         if table.get(key) and not table.get(other):
             yield key, f"needs {other}"

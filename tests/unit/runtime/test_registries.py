@@ -305,7 +305,7 @@ def test_a_duration_is_read_as_go_writes_it(duration: str, seconds: float) -> No
         ('storage_hosts = ["https://minio"]', "storage_hosts", "write a host"),
         ('storage_hosts = ["minio:0"]', "storage_hosts", "write a host"),
         ('storage_hosts = ["minio/x"]', "storage_hosts", "write a host"),
-        ('storage_hosts = "minio"', "storage_hosts", "Expected"),
+        ('storage_hosts = "minio"', "storage_hosts", "write a list of hosts"),
     ],
 )
 def test_a_wrong_way_to_a_registry_is_named(line: str, key: str, words: str) -> None:
@@ -340,3 +340,20 @@ def test_a_client_certificate_needs_tls() -> None:
 def test_every_way_to_a_registry_can_be_written(line: str) -> None:
     """Mirrors behind a path, proxies, storage and client certificates."""
     assert registries.parse(f'[registry."a.b"]\n{line}\n').is_named("a.b")
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ("timeout = 30", "write a duration from 100ms to 5m, as 500ms, 30s or 2m, in quotes"),
+        ('storage_hosts = "minio.lan"', "write a list of hosts, each in quotes"),
+        ('realms = "gitlab.example.org"', "write a list of hosts, each in quotes"),
+        ("proxy = false", "write it in quotes"),
+        ("client_cert = 1", "write it in quotes"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_told_with_what_to_write(line: str, fix: str) -> None:
+    """A number, truth value or text in place of what a key takes is refused with the right form."""
+    with pytest.raises(registries.RegistriesFault, match=line.split(maxsplit=1)[0]) as refused:
+        registries.parse(f'[registry."a.b"]\n{line}')
+    assert fix in str(refused.value)
