@@ -129,3 +129,64 @@ async def test_keys_of_an_emptied_database_are_void(stored: Stored) -> None:
     await stored.reports()
     await stored.signs.note(LATER, {WEB: Sign(HASH, 60, "")})
     assert await stored.pool.fetchval("SELECT last_seen_at FROM ops.hosts") == LATER
+
+
+def twins(told: str | None) -> bool:
+    """Tell whether an operator reads of two machines."""
+    return "two machines report under this host id" in str(told)
+
+
+async def test_two_machines_under_one_host_id_are_noticed_and_both_named(stored: Stored) -> None:
+    """A start that was replaced speaks again and again (rcourtman/Pulse#1584, PatchMon#202)."""
+    at = now()
+    for turn, boot in enumerate(("aaaa", "bbbb", "aaaa", "bbbb")):
+        sign = Sign(HASH if boot == "aaaa" else bytes(32), 300, "", (boot,))
+        await stored.signs.note(at + timedelta(seconds=turn), {WEB: sign})
+    told = await stored.degraded()
+    assert twins(told)
+    assert "aaaa" in str(told)
+    assert "bbbb" in str(told)
+    assert "dead_letters" not in str(told)
+
+
+async def test_turns_within_one_window_are_noticed(stored: Stored) -> None:
+    """Heartbeats are stored together: whose they were is kept in order."""
+    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "", ("a", "b", "a", "b"))})
+    assert twins(await stored.degraded())
+
+
+async def test_three_machines_in_turn_are_noticed(stored: Stored) -> None:
+    """More than one start that was replaced is remembered."""
+    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "", ("a", "b", "c", "a", "b"))})
+    assert twins(await stored.degraded())
+
+
+@pytest.mark.parametrize(
+    "boots", [("a", "b", "c", "d", "e", "f"), ("a", "b", "a"), ("a",), ()], ids="".join
+)
+async def test_a_machine_that_starts_again_is_no_second_one(
+    stored: Stored, boots: tuple[str, ...]
+) -> None:
+    """New starts never return, and a single late message proves nothing."""
+    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "", boots)})
+    assert await stored.degraded() is None
+
+
+async def test_two_machines_are_forgotten_when_one_alone_speaks(stored: Stored) -> None:
+    """It clears by itself some intervals after the last turn."""
+    long_ago = now() - timedelta(hours=2)
+    await stored.signs.note(long_ago, {WEB: Sign(HASH, 300, "", ("a", "b", "a", "b"))})
+    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "", ("b",))})
+    assert await stored.degraded() is None
+
+
+async def test_an_operator_is_sent_to_dead_letters_only_where_one_is(stored: Stored) -> None:
+    """Otherwise the newest inventory is on its way."""
+    await stored.signs.note(LATER, {WEB: Sign(bytes(32), 300, "")})
+    assert "on its way" in str(await stored.degraded())
+    await stored.pool.execute(
+        "INSERT INTO fleet.dead_letters (epoch, seq, received_at, service, subject, stream,"
+        " stream_seq, reason, error, payload) VALUES (1, 1, now(), 's', $1, 'S', 1, 'r', 'e', '')",
+        subjects.inventory(*WEB),
+    )
+    assert "ops.dead_letters says why" in str(await stored.degraded())

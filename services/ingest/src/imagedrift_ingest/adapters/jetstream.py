@@ -128,7 +128,8 @@ class Heartbeats:
         if subject != f"{ALIVE}.{alive.site}.{alive.host}":
             log.warning("heartbeat.rejected", subject=subject, error="about another host")
             return
-        self._signs[alive.site, alive.host] = sign
+        name = (alive.site, alive.host)
+        self._signs[name] = sign.after(self._signs.get(name))
 
     def take(self) -> dict[HostName, Sign]:
         """Return what has come in, and start anew."""

@@ -28,6 +28,7 @@ MOST_COUNT: Final = 2**31 - 1
 MOST_SIZE: Final = 2**63 - 1
 MOST_PLATFORM: Final = 200
 MOST_BOOT: Final = 64
+MOST_TURNS: Final = 8
 MOST_REASONS: Final = 32
 MOST_REASON: Final = 64
 HASH_LENGTH: Final = len("sha256:") + 64
@@ -56,8 +57,14 @@ class Sign(NamedTuple):
     """The hash of its images; None when its engine never told any."""
     interval_s: int
     degraded: str
-    boot: str = ""
-    """The start of the agent that says so."""
+    boots: tuple[str, ...] = ()
+    """The starts of agents that said so since one was stored, in turn; bounded."""
+
+    def after(self, before: "Sign | None") -> "Sign":
+        """Return this sign in place of an earlier one: two machines may speak for one host."""
+        turns = before.boots if before else ()
+        new = self.boots if turns[-1:] != self.boots else ()
+        return self._replace(boots=(turns + new)[-MOST_TURNS:])
 
 
 class Image(Struct, frozen=True):
@@ -124,7 +131,8 @@ def sign_of(alive: Alive) -> Sign:
     if alive.degraded:
         _check_text("degraded", alive.degraded)
     content = _hash(alive.content) if alive.content else None
-    return Sign(content, alive.interval_s, alive.degraded, boot_of(alive.boot))
+    boot = boot_of(alive.boot)
+    return Sign(content, alive.interval_s, alive.degraded, (boot,) if boot else ())
 
 
 def boot_of(text: str) -> str:

@@ -52,8 +52,12 @@ def is_described(
 
 
 def is_complete(known: Described) -> bool:
-    """Tell whether every child was read, so that there is nothing more to be learnt."""
-    return all(child.config_digest and child.nested is not True for child in known.children)
+    """Tell whether every child was read, so that there is nothing more to be learnt.
+
+    An empty list is none: earlier versions left out children without a platform.
+    """
+    read = (child.config_digest and child.nested is not True for child in known.children)
+    return bool(known.children) and all(read)
 
 
 def is_wanting(known: Described, question: Describe) -> bool:

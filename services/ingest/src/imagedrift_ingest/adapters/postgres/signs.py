@@ -5,7 +5,7 @@ they had time to come, `behind` is noted: the inventory is still on its way, or 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -26,10 +26,16 @@ class Signs:
 
     async def note(self, at: datetime, signs: Mapping[HostName, Sign]) -> None:
         """Note that hosts live. One that is new, or was retired, counts from now on."""
+        for turn in range(max((len(sign.boots) for sign in signs.values()), default=0) or 1):
+            speaking = {n: s for n, s in signs.items() if turn == 0 or turn < len(s.boots)}
+            await self._note(at + timedelta(microseconds=turn), speaking, turn)
+
+    async def _note(self, at: datetime, signs: Mapping[HostName, Sign], turn: int) -> None:
         known = await self._keys.of(signs)
         alike: dict[tuple[int, str], list[tuple[int, bytes | None, str]]] = {}
         for name, sign in signs.items():
-            row = (known.ids[name], sign.content, sign.boot)
+            boot = sign.boots[turn] if sign.boots else ""
+            row = (known.ids[name], sign.content, boot)
             alike.setdefault((sign.interval_s, sign.degraded), []).append(row)
         for (interval_s, degraded), rows in sorted(alike.items()):
             # Each in a transaction of its own: rows of several are not in id order together.
@@ -47,5 +53,5 @@ class Signs:
 
             if not await self._database.transaction(work):
                 await self._keys.forget()
-                return await self.note(at, signs)
+                return await self._note(at, signs, turn)
         return None

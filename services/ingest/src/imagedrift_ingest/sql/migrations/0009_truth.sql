@@ -82,16 +82,19 @@ COMMENT ON COLUMN fleet.hosts.skipped IS 'How many images and containers it does
 COMMENT ON COLUMN fleet.hosts.hostname_before IS 'The name that it gave itself before this one.';
 COMMENT ON COLUMN fleet.hosts.renamed_at IS 'When that changed.';
 
+-- squawk-ignore require-concurrent-index-creation
+CREATE INDEX dead_letters_subject_idx ON fleet.dead_letters (subject, received_at);
+
 -- A start of an agent that was replaced by another one and speaks again is proof of two machines.
 ALTER TABLE fleet.host_state
   ADD COLUMN boot text NOT NULL DEFAULT '',
-  ADD COLUMN boot_before text NOT NULL DEFAULT '',
+  ADD COLUMN boots_before text[] NOT NULL DEFAULT '{}',
   ADD COLUMN boot_returns integer NOT NULL DEFAULT 0,
   ADD COLUMN boot_returned_at timestamptz;
 COMMENT ON COLUMN fleet.host_state.boot IS 'The start of an agent that spoke last.';
-COMMENT ON COLUMN fleet.host_state.boot_before IS 'The start that spoke before that one.';
-COMMENT ON COLUMN fleet.host_state.boot_returns IS 'How often these two have taken turns.';
-COMMENT ON COLUMN fleet.host_state.boot_returned_at IS 'When they did so last.';
+COMMENT ON COLUMN fleet.host_state.boots_before IS 'The starts that spoke before that one, the last one first; bounded.';
+COMMENT ON COLUMN fleet.host_state.boot_returns IS 'How often, close upon each other, a start has spoken again that another one had replaced.';
+COMMENT ON COLUMN fleet.host_state.boot_returned_at IS 'When one did so last.';
 
 CREATE OR REPLACE VIEW fleet.judged AS
 SELECT
@@ -118,8 +121,10 @@ SELECT
     WHEN c.verdict IN ('pinned', 'local') THEN NULL
     WHEN r.policy = 'machine_bound' THEN 'the registry''s name means another machine on every host: never asked centrally'
     WHEN c.reason = 'digest_lost' THEN 'the engine no longer knows under which digest it got this image: pull the tag again, and recreate the container'
-    WHEN a.error IS NOT NULL THEN a.error
-    WHEN c.reason = 'digest_differs' AND d.error IS NOT NULL THEN 'whether this very image was replaced is not known: ' || d.error
+    ELSE nullif(concat_ws('; ',
+      CASE WHEN c.verdict = 'outdated' AND c.by_digest THEN 'a container names the digest beside the tag: change the digest where the container is defined, and recreate it' END,
+      a.error,
+      CASE WHEN c.reason = 'digest_differs' THEN 'whether this very image was replaced is not known: ' || d.error END), '')
   END AS error,
   hi.running, coalesce(hi.containers, '{}') AS containers,
   c.size_bytes AS size, c.created_at,
@@ -142,10 +147,10 @@ SELECT
   c.verdict, c.reason, greatest(c.verdict_since, hi.since) AS verdict_since,
   coalesce(a.checked_at, a.attempted_at) AS checked_at, a.next_check_at,
   coalesce(a.failure IS NOT NULL, false) AS stale,
-  CASE
-    WHEN a.error IS NOT NULL THEN a.error
-    WHEN c.reason = 'digest_differs' AND d.error IS NOT NULL THEN 'whether this very image was replaced is not known: ' || d.error
-  END AS error,
+  nullif(concat_ws('; ',
+      CASE WHEN c.by_digest THEN 'a container names the digest beside the tag: change the digest where the container is defined, and recreate it' END,
+      a.error,
+      CASE WHEN c.reason = 'digest_differs' THEN 'whether this very image was replaced is not known: ' || d.error END), '') AS error,
   hi.running, coalesce(hi.containers, '{}') AS containers,
   c.size_bytes AS size, c.created_at,
   now() - greatest(c.verdict_since, hi.since) AS outdated_for,
@@ -177,9 +182,14 @@ SELECT
     WHEN s.boot_returns >= 2 AND s.boot_returned_at > now() - make_interval(secs => 4.0 * s.interval_s) - interval '5 minutes'
       THEN 'two machines report under this host id: ' || concat_ws(' and ', h.hostname,
         CASE WHEN h.renamed_at > now() - interval '1 day' THEN nullif(h.hostname_before, '') END)
-        || ' (agents started as ' || s.boot || ' and ' || s.boot_before || '): give each an id of its own'
+        || ' (agents started as ' || s.boot || ' and ' || s.boots_before[1] || '): give each an id of its own'
     WHEN s.degraded <> '' THEN s.degraded
-    WHEN s.behind THEN 'its newest inventory is not stored: it is on its way, or among ops.dead_letters'
+    WHEN s.behind AND EXISTS (
+      SELECT FROM fleet.dead_letters AS l
+      WHERE l.subject = 'drift.v1.inventory.' || h.site || '.' || h.host
+        AND l.received_at > coalesce(s.changed_at, '-infinity')
+    ) THEN 'its newest inventory is not stored: it was refused, and ops.dead_letters says why'
+    WHEN s.behind THEN 'its newest inventory is not stored: it is on its way'
     WHEN s.content IS NULL THEN 'it has told no images yet'
   END) COLLATE "default" AS degraded,
   s.changed_at, h.first_seen_at, h.skipped

@@ -54,7 +54,7 @@ SELECT digest, children FROM fleet.descriptions WHERE digest = any($1::text[]) A
 
 -- name: add_comparisons
 -- Make rows for new local images, with the verdict that they are born with. An image that is
--- outdated at birth has been since its own digest was last replaced.
+-- outdated at birth has been since its own digest was last replaced by another one.
 INSERT INTO fleet.comparisons (
   ref_id, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest, size_bytes,
   created_at, verdict, reason, verdict_since
@@ -63,7 +63,13 @@ SELECT
   s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest, s.size_bytes,
   s.created_at, s.verdict, s.reason,
   CASE WHEN s.verdict = 'outdated' THEN coalesce(
-    (SELECT max(t.valid_to) FROM fleet.remote_history AS t WHERE t.ref_id = s.ref_id AND t.digest = any(d.digests)),
+    (
+      SELECT min(t.valid_from)
+      FROM fleet.remote_history AS t
+      WHERE t.ref_id = s.ref_id AND t.digest <> ALL (d.digests) AND t.valid_from >= (
+        SELECT max(own.valid_to) FROM fleet.remote_history AS own WHERE own.ref_id = s.ref_id AND own.digest = ANY (d.digests)
+      )
+    ),
     (SELECT a.remote_since FROM fleet.answers AS a WHERE a.ref_id = s.ref_id), now())
   ELSE now() END
 FROM unnest(

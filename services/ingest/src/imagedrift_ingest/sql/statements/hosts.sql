@@ -58,13 +58,13 @@ UPDATE fleet.host_state AS st SET
   counts = true,
   behind = false,
   boot = CASE WHEN l.boot = '' THEN st.boot ELSE l.boot END,
-  boot_before = CASE WHEN l.boot IN ('', st.boot) THEN st.boot_before ELSE st.boot END,
+  boots_before = CASE WHEN l.boot IN ('', st.boot) THEN st.boots_before ELSE (array_remove(array_remove(st.boot || st.boots_before, l.boot), ''))[:4] END,
   boot_returns = CASE
-    WHEN l.boot IN ('', st.boot) THEN st.boot_returns
-    WHEN l.boot = st.boot_before THEN least(st.boot_returns + 1, 1000)
-    ELSE 0
+    WHEN l.boot IN ('', st.boot) OR l.boot <> ALL (st.boots_before) THEN st.boot_returns
+    WHEN st.boot_returned_at > l.seen_at - make_interval(secs => 4.0 * st.interval_s) - interval '5 minutes' THEN least(st.boot_returns + 1, 1000)
+    ELSE 1
   END,
-  boot_returned_at = CASE WHEN l.boot <> st.boot AND l.boot = st.boot_before AND l.boot <> '' THEN l.seen_at ELSE st.boot_returned_at END,
+  boot_returned_at = CASE WHEN l.boot NOT IN ('', st.boot) AND l.boot = ANY (st.boots_before) THEN l.seen_at ELSE st.boot_returned_at END,
   images = coalesce(l.images, st.images),
   last_seen_at = greatest(st.last_seen_at, l.seen_at),
   silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
@@ -161,13 +161,13 @@ UPDATE fleet.host_state AS st SET
   behind = l.content IS NOT NULL AND st.content IS DISTINCT FROM l.content
     AND coalesce(st.changed_at < $3::timestamptz - interval '10 s', true),
   boot = CASE WHEN l.boot = '' THEN st.boot ELSE l.boot END,
-  boot_before = CASE WHEN l.boot IN ('', st.boot) THEN st.boot_before ELSE st.boot END,
+  boots_before = CASE WHEN l.boot IN ('', st.boot) THEN st.boots_before ELSE (array_remove(array_remove(st.boot || st.boots_before, l.boot), ''))[:4] END,
   boot_returns = CASE
-    WHEN l.boot IN ('', st.boot) THEN st.boot_returns
-    WHEN l.boot = st.boot_before THEN least(st.boot_returns + 1, 1000)
-    ELSE 0
+    WHEN l.boot IN ('', st.boot) OR l.boot <> ALL (st.boots_before) THEN st.boot_returns
+    WHEN st.boot_returned_at > $3::timestamptz - make_interval(secs => 4.0 * st.interval_s) - interval '5 minutes' THEN least(st.boot_returns + 1, 1000)
+    ELSE 1
   END,
-  boot_returned_at = CASE WHEN l.boot <> st.boot AND l.boot = st.boot_before AND l.boot <> '' THEN $3::timestamptz ELSE st.boot_returned_at END
+  boot_returned_at = CASE WHEN l.boot NOT IN ('', st.boot) AND l.boot = ANY (st.boots_before) THEN $3::timestamptz ELSE st.boot_returned_at END
 FROM (
   SELECT s.host_id, s.content, s.boot
   FROM unnest($1::bigint[], $2::bytea[], $6::text[]) AS s (host_id, content, boot)
