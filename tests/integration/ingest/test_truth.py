@@ -220,6 +220,7 @@ async def test_recreating_is_enough_only_where_it_gives_the_new_image(planned: P
     assert {host for host, row in rows.items() if row["recreate_only"]} == {"plain"}
     assert len(rows) == 4
     assert rows["pinned"]["by_digest"]
+    assert rows["pinned"]["error"] == explanation.NAMES_DIGEST
     assert rows["plain"]["error"] is None
 
 

@@ -183,7 +183,7 @@ async def test_a_response_that_leaves_doubt_ends_its_connection(
     ],
 )
 async def test_a_response_without_doubt_keeps_its_connection(answer: bytes, method: str) -> None:
-    """However its length is told."""
+    """However its length is told, and whatever comes first (docker/hub-feedback#1907)."""
     async with Server(answer).serving() as server:
         replies = await ask(server, 3, method)
     assert all(isinstance(reply, Reply) for reply in replies)

@@ -43,7 +43,7 @@ def test_an_image_that_is_a_child_is_current_whatever_its_platform(
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_each_of_several_children_of_one_platform_is_looked_at(first: int) -> None:
-    """Windows builds and Nydus twins share one (moby/moby#35090, dragonflyoss/nydus#1692)."""
+    """Windows builds share one (google/go-containerregistry#1173), Nydus twins do, too."""
     twins = [child("windows/amd64", M2, C2), child("windows/amd64", M1, C1)]
     ordered = twins if first else twins[::-1]
     assert said(classic(C1, "windows/amd64"), *ordered) == "current/platform_match"
@@ -80,7 +80,7 @@ def test_nothing_is_confirmed_by_an_index_that_was_not_looked_into() -> None:
 
 
 def test_an_engine_that_names_an_image_by_its_index_cannot_be_told_apart() -> None:
-    """An index's digest is no child's, so the comparison could not have come out equal (H4)."""
+    """An index's digest is no child's: comparing it tells nothing (Finsys/dockhand#1367)."""
     bare = Local(image_id=OLD, repo_digests=(OLD,))
     assert said(bare, child("linux/amd64", M2, C2)) == "outdated/digest_differs"
 
@@ -113,3 +113,17 @@ def test_an_image_whose_digest_is_lost_can_be_found_to_be_the_tags_image() -> No
     assert said(by_manifest, child("linux/amd64", M1)) == "current/platform_match"
     assert said(by_manifest, found=M1) == "current/digest_match"
     assert said(Local(image_id=NEW, digest_lost=True)) == "current/digest_match"
+
+
+def test_a_build_that_was_pushed_is_found_by_its_configuration() -> None:
+    """Podman's own digest of a build is unknown to the registry (containers/podman#15780)."""
+    built = Local(image_id=C1, repo_digests=(digest("of the local store"),))
+    assert said(built, child("", NEW, C1)) == "current/platform_match"
+
+
+def test_either_of_two_digests_of_an_image_finds_it() -> None:
+    """Podman tells an index's digest and its child's (containers/podman#3761)."""
+    both = Local(image_id=C1, repo_digests=(OLD, M1))
+    assert said(both, child("linux/amd64", M1), child("linux/s390x", M2)) == (
+        "current/platform_match"
+    )
