@@ -180,6 +180,7 @@ async def test_a_response_that_leaves_doubt_ends_its_connection(
         pytest.param(
             b"HTTP/1.1 200 OK\r\nX: a\r\n  b\r\nContent-Length: 2\r\n\r\nok", "GET", id="obs-fold"
         ),
+        pytest.param(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", "GET", id="no reason phrase"),
     ],
 )
 async def test_a_response_without_doubt_keeps_its_connection(answer: bytes, method: str) -> None:

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from imagedrift_resolver.core.answer import failure
+from imagedrift_resolver.core.answer import failure, of_head
 from imagedrift_resolver.core.reply import Reply
-from imagedrift_schemas.v1 import Denied, Limited, Missing, Unreachable
+from imagedrift_schemas.v1 import Denied, Found, Limited, Missing, Unreachable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VERSION: dict[str, tuple[str, ...]] = {"docker-distribution-api-version": ("registry/2.0",)}
@@ -65,3 +65,11 @@ def test_a_code_that_tells_of_trouble_is_no_missing_tag(code: str, outcome: type
     """A registry that could not look says so by its code, whatever the status."""
     body = f'{{"errors":[{{"code":"{code}"}}]}}'.encode()
     assert isinstance(not_found(body, "application/json"), outcome)
+
+
+def test_a_digest_that_is_told_twice_is_found() -> None:
+    """A front may add the header that the registry has sent (docker/hub-feedback#1907)."""
+    digest = f"sha256:{'a' * 64}"
+    outcome = of_head(Reply(200, {"docker-content-digest": (digest, digest)}), NOW)
+    assert isinstance(outcome, Found)
+    assert outcome.digest == digest

@@ -88,7 +88,9 @@ async def _reference(
     return [
         Finding(
             image=image,
-            judgement=explained(verdict, undescribed=undescribed, pinned=image.by_digest is True),
+            judgement=explained(
+                verdict, undescribed=undescribed, by_digest=image.by_digest is True
+            ),
             answer=answer,
         )
         for image, verdict in zip(images, verdicts, strict=True)

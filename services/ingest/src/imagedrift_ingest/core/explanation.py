@@ -16,10 +16,10 @@ NAMES_DIGEST: Final = (
 )
 
 
-def explained(judgement: Judgement, *, undescribed: str = "", pinned: bool = False) -> Judgement:
-    """Add to a verdict why its digest could not be described, and that a container is pinned."""
-    parts = [NAMES_DIGEST] if pinned and judgement.verdict == "outdated" else []
+def explained(judgement: Judgement, *, undescribed: str = "", by_digest: bool = False) -> Judgement:
+    """Add to a verdict why its digest could not be described, and what clears an image held by digest."""
+    parts = [NAMES_DIGEST] if by_digest and judgement.verdict == "outdated" else []
     parts += [judgement.error] if judgement.error else []
-    if undescribed and judgement.reason in ("digest_differs", "digest_lost"):
+    if undescribed and judgement.reason == "digest_differs":
         parts.append(NOT_DESCRIBED + undescribed)
     return replace(judgement, error="; ".join(parts))
