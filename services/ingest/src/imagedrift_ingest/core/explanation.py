@@ -17,7 +17,7 @@ NAMES_DIGEST: Final = (
 
 
 def explained(judgement: Judgement, *, undescribed: str = "", by_digest: bool = False) -> Judgement:
-    """Add to a verdict why its digest could not be described, and what clears an image held by digest."""
+    """Add why the digest could not be described, and what clears an image held by digest."""
     parts = [NAMES_DIGEST] if by_digest and judgement.verdict == "outdated" else []
     parts += [judgement.error] if judgement.error else []
     if undescribed and judgement.reason == "digest_differs":
