@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.connect import Database
@@ -38,10 +39,11 @@ class Stored:
         self.signs = Signs(database, keys)
         self.upkeep = Upkeep(database)
 
-    async def reports(self, seq: int = 1) -> None:
+    async def reports(self, seq: int = 1, boot: str = "") -> None:
         """Store the host's inventory."""
+        payload = codec.encode(replace(NEWEST, boot=boot))
         said = inventories.read(
-            subjects.inventory(*WEB), codec.encode(NEWEST), seq, NOW + timedelta(seconds=seq)
+            subjects.inventory(*WEB), payload, seq, NOW + timedelta(seconds=seq)
         )
         images = {WEB: inventories.images_of(said.envelope.images, Keys())}
         assert await self.hosts.changed([said]) <= {WEB}
@@ -190,3 +192,16 @@ async def test_an_operator_is_sent_to_dead_letters_only_where_one_is(stored: Sto
         subjects.inventory(*WEB),
     )
     assert "ops.dead_letters says why" in str(await stored.degraded())
+
+
+async def test_an_inventory_that_is_stored_late_is_no_second_machine(stored: Stored) -> None:
+    """An agent's last inventory may come after the first heartbeat of its next start."""
+    at = now()
+    for turn, boot in enumerate(("a", "b")):
+        sign = Sign(HASH, 300, "", (boot,))
+        await stored.signs.note(at + timedelta(seconds=turn), {WEB: sign})
+    for seq in (2, 3):
+        await stored.reports(seq, boot="a")
+        sign = Sign(HASH, 300, "", ("b",))
+        await stored.signs.note(at + timedelta(seconds=seq), {WEB: sign})
+    assert await stored.degraded() is None

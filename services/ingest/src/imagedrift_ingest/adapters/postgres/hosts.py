@@ -17,7 +17,7 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
-from imagedrift_ingest.core.inventories import Image, ImageKey, Said, boot_of, skipped_of
+from imagedrift_ingest.core.inventories import Image, ImageKey, Said, skipped_of
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
 
@@ -127,12 +127,11 @@ def _gate(
             one.seen_at,
             one.envelope.interval_s,
             one.envelope.degraded,
-            boot_of(one.envelope.boot),
             len(images[_name(one)]) if _name(one) in images else None,
         )
         for one in said
     ]
-    return (*arguments(rows, 9), epoch)
+    return (*arguments(rows, 8), epoch)
 
 
 def _rows(

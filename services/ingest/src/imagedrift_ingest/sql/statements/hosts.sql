@@ -36,20 +36,19 @@ FROM fleet.generation
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
 -- live. The rows that come back are those accepted: whether it is their first inventory, whether
 -- their images changed, and whether they say something new of themselves. `images` counts those
--- that were read; null where they were not, as nothing changed. Two agents under one host id take
--- turns: a start that was replaced speaks again.
+-- that were read; null where they were not, as nothing changed.
 WITH locked AS MATERIALIZED (
   SELECT
     st.host_id, st.epoch, st.seq AS old_seq, st.content AS old_content, st.about AS old_about, st.reconciled_at,
-    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.boot, s.images
-  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::text[], $9::integer[])
-    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, boot, images)
+    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images
+  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[])
+    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images)
   JOIN fleet.host_state AS st ON st.host_id = s.host_id
   ORDER BY st.host_id
   FOR NO KEY UPDATE OF st
 )
 UPDATE fleet.host_state AS st SET
-  epoch = $10::bigint,
+  epoch = $9::bigint,
   seq = l.seq,
   content = l.content,
   about = l.about,
@@ -57,21 +56,13 @@ UPDATE fleet.host_state AS st SET
   degraded = l.degraded,
   counts = true,
   behind = false,
-  boot = CASE WHEN l.boot = '' THEN st.boot ELSE l.boot END,
-  boots_before = CASE WHEN l.boot IN ('', st.boot) THEN st.boots_before ELSE (array_remove(array_remove(st.boot || st.boots_before, l.boot), ''))[:4] END,
-  boot_returns = CASE
-    WHEN l.boot IN ('', st.boot) OR l.boot <> ALL (st.boots_before) THEN st.boot_returns
-    WHEN st.boot_returned_at > l.seen_at - make_interval(secs => 4.0 * st.interval_s) - interval '5 minutes' THEN least(st.boot_returns + 1, 1000)
-    ELSE 1
-  END,
-  boot_returned_at = CASE WHEN l.boot NOT IN ('', st.boot) AND l.boot = ANY (st.boots_before) THEN l.seen_at ELSE st.boot_returned_at END,
   images = coalesce(l.images, st.images),
   last_seen_at = greatest(st.last_seen_at, l.seen_at),
   silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
   changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
   reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
 FROM locked AS l
-WHERE st.host_id = l.host_id AND ($10::bigint, l.seq) > (l.epoch, l.old_seq)
+WHERE st.host_id = l.host_id AND ($9::bigint, l.seq) > (l.epoch, l.old_seq)
 RETURNING
   st.host_id,
   l.old_content IS NULL AS first,
@@ -151,7 +142,8 @@ JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_i
 -- name: alive
 -- Note that hosts live. Nothing is read before it is written, so no lock is taken first; in id order
 -- two replicas seldom meet, and where they do one of them tries again. A host that changed just now
--- has signs from before on their way.
+-- has signs from before on their way. Two agents under one host id take turns: a start that was
+-- replaced speaks again. Only heartbeats tell, as an inventory may be stored long after it was sent.
 UPDATE fleet.host_state AS st SET
   last_seen_at = $3::timestamptz,
   silent_at = $3::timestamptz + make_interval(secs => 3.0 * $4::integer),
