@@ -17,7 +17,6 @@ from imagedrift_resolver.core.manifest import (
     Manifest,
     Strange,
     read_manifest,
-    read_platform,
 )
 from imagedrift_schemas.platform import Platform
 
@@ -115,15 +114,6 @@ def test_a_flood_of_children_is_bounded() -> None:
     index = read_manifest(document, OCI_INDEX)
     assert isinstance(index, Index)
     assert len(index.entries) == 2_000
-
-
-def test_a_configuration_names_its_platform() -> None:
-    """And one that does not is no image's."""
-    assert read_platform(b'{"os":"linux","architecture":"arm","variant":"v6"}') == Platform(
-        "linux", "arm", "v6"
-    )
-    for other in (b"{}", b"", b'{"os":1,"architecture":"x"}', b'{"os":"","architecture":""}'):
-        assert read_platform(other) is None
 
 
 json_values = st.recursive(

@@ -96,12 +96,6 @@ def read_manifest(body: bytes, media_type: str) -> Content:
     return Strange("unsupported", "the document is neither an index nor an image's manifest")
 
 
-def read_platform(config: bytes) -> Platform | None:
-    """Read from an image's configuration what it runs on."""
-    document = _document(config) or {}
-    return _platform(document)
-
-
 def _document(body: bytes) -> dict[str, Any] | None:
     try:
         document = msgspec.json.decode(body)
