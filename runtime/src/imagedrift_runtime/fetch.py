@@ -43,9 +43,16 @@ class Fetch:
     """Brings messages of one consumer. Called with how many; gives at most that many."""
 
     def __init__(
-        self, bus: Bus, stream: str, consumer: str, stopping: asyncio.Event, gather_s: float = 0.0
+        self,
+        bus: Bus,
+        stream: str,
+        consumer: str,
+        stopping: asyncio.Event,
+        gather_s: float = 0.0,
+        most_bytes: int = 0,
     ) -> None:
         self._gather_s = gather_s
+        self._most_bytes = most_bytes
         self._bus = bus
         self._stream = stream
         self._consumer = consumer
@@ -91,7 +98,9 @@ class Fetch:
             self._subscription = await self._bus.js.pull_subscribe_bind(
                 durable=self._consumer, stream=self._stream
             )
-            self._soon = Soon(self._bus.client, self._subscription, self._gather_s)
+            self._soon = Soon(
+                self._bus.client, self._subscription, self._gather_s, self._most_bytes
+            )
         lost = self._bus.link.lost
         messages = await unless(self._soon.fetch(most, FETCH_WITHIN_S), self._stopping, lost)
         if lost.is_set():
@@ -148,10 +157,15 @@ class Fetch:
 
 @asynccontextmanager
 async def fetching(
-    bus: Bus, stream: str, consumer: str, stopping: asyncio.Event, gather_s: float = 0.0
+    bus: Bus,
+    stream: str,
+    consumer: str,
+    stopping: asyncio.Event,
+    gather_s: float = 0.0,
+    most_bytes: int = 0,
 ) -> AsyncIterator[Fetch]:
     """Fetch from a consumer for the length of the context."""
-    fetch = Fetch(bus, stream, consumer, stopping, gather_s)
+    fetch = Fetch(bus, stream, consumer, stopping, gather_s, most_bytes)
     try:
         async with reporting(bus, stream, consumer):
             yield fetch

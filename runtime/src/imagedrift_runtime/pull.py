@@ -32,6 +32,8 @@ log = structlog.get_logger()
 DEFECT_AGAIN_S = 30.0
 GATHER_S = 0.005
 """A batch is complete, too, when for so long no message came."""
+MOST_BYTES = 4 * 1024 * 1024
+"""What a batch holds at most, unless a single message is larger."""
 
 Handler = Callable[[Delivery], Awaitable[Outcome]]
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Outcome]]]
@@ -84,12 +86,12 @@ async def batches(
     stopping: asyncio.Event,
     ack_wait_s: float = 60.0,
 ) -> None:
-    """Handle up to `size` messages at a time, one batch after the other, until `stopping`.
+    """Handle up to `size` messages at a time, and bytes within a bound, until `stopping`.
 
     The handler returns one outcome per message, in order.
     """
     settle = Settle(bus, service, sure=False)
-    async with fetching(bus, stream, consumer, stopping, GATHER_S) as fetch:
+    async with fetching(bus, stream, consumer, stopping, GATHER_S, MOST_BYTES) as fetch:
         while not stopping.is_set():
             messages = await fetch(size)
             if not messages:

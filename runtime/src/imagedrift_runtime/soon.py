@@ -9,7 +9,8 @@ request is made when this one is used up. So never more is on its way than the c
 A request whose end was not seen (reconnect, lost status) is forgotten by the clock.
 
 Who handles batches waits a moment longer, as long as more keep coming: the first message of a full
-stream is a few milliseconds ahead of the rest, and would else be a batch of its own.
+stream is a few milliseconds ahead of the rest, and would else be a batch of its own. A batch is
+bounded by bytes too, by the server: hundreds of the largest messages are hundreds of megabytes.
 """
 
 import asyncio
@@ -22,16 +23,24 @@ from imagedrift_runtime.nats_py import nats
 GRACE_S = 1.0
 OVER = ("404", "408")
 """Statuses of a request that ended without a failure: no messages, or its time is over."""
+FULL = "Message Size Exceeds MaxBytes"
+"""How the server describes, with status 409, that the next message is too large for what is left."""
+BESIDE_PAYLOAD = 64 * 1024
+"""Room for what counts beside the largest payload: subject, reply and headers."""
 
 
 class Soon:
     """Asks one consumer, through a pull subscription of nats-py.
 
     `gather_s` is how long a pause between messages ends what is handed out together; 0: any.
+    `most_bytes` is how much is on its way at a time; one message always is, whatever its size.
     """
 
-    def __init__(self, client: Any, subscription: Any, gather_s: float = 0.0) -> None:
+    def __init__(
+        self, client: Any, subscription: Any, gather_s: float = 0.0, most_bytes: int = 0
+    ) -> None:
         self._client = client
+        self._most_bytes = most_bytes
         self._inbox = subscription._deliver
         self._next = subscription._nms
         self._subscription = subscription._sub
@@ -74,6 +83,9 @@ class Soon:
 
     async def _ask(self, most: int, within_s: float) -> None:
         request = {"batch": most, "expires": max(1, int(within_s * 1e9))}
+        if self._most_bytes:
+            # A message that is larger than the bound would never come.
+            request["max_bytes"] = max(self._most_bytes, self._client.max_payload + BESIDE_PAYLOAD)
         self._standing, self._until = most, time.monotonic() + within_s + GRACE_S
         await self._client.publish(self._next, json.dumps(request).encode(), self._inbox)
 
@@ -85,7 +97,7 @@ class Soon:
             ended = status(message)
             if ended is not None:
                 self._standing = 0
-            if ended is not None and ended not in OVER and not messages:
+            if ended is not None and not is_over(message) and not messages:
                 raise nats.js.errors.APIError.from_msg(message)
         return messages
 
@@ -93,6 +105,11 @@ class Soon:
 def status(message: Any) -> str | None:
     """Read the status that the server sent in place of a message; None for a message."""
     return message.headers.get("Status") if message.headers else None
+
+
+def is_over(message: Any) -> bool:
+    """Tell whether a status ends a request without a failure."""
+    return status(message) in OVER or message.headers.get("Description") == FULL
 
 
 def is_delivery(message: Any) -> bool:

@@ -133,3 +133,30 @@ async def test_a_long_batch_keeps_its_messages(bus: Bus) -> None:
     await until(lambda: _is_settled(own), what="all are acknowledged")
 
     assert deliveries == [1, 1, 1]
+
+
+async def test_a_batch_is_bounded_by_bytes_and_the_largest_message_comes_all_the_same(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages of 300 KB come three at a time, and one of nearly the server's limit comes alone."""
+    monkeypatch.setattr(pull, "MOST_BYTES", 1_000_000)
+    own = await OwnStream.make(bus)
+    large = bus.client.max_payload - 1000
+    for size in (300_000, 300_000, 300_000, 300_000, 300_000, large, 10):
+        await bus.publish(f"{own.subject}.x", bytes(size))
+    enough = asyncio.Event()
+    batches: list[list[int]] = []
+
+    async def handler(messages: Sequence[pull.Delivery]) -> Sequence[Outcome]:
+        batches.append([len(each.payload) for each in messages])
+        if sum(map(len, batches)) == 7:
+            enough.set()
+        return [Done()] * len(messages)
+
+    loop = pull.batches(
+        bus, own.name, own.consumer, handler, service="t", size=200, stopping=enough
+    )
+    await asyncio.wait_for(loop, 20)
+
+    assert [size for batch in batches for size in batch][5] == large
+    assert max(map(sum, batches)) <= bus.client.max_payload + 64 * 1024, batches

@@ -31,7 +31,8 @@ log = structlog.get_logger()
 
 SERVICE = "imagedrift-ingest"
 PLAN_EVERY_S = 0.5
-PLAN_GATHER_S = 0.2
+PLAN_GATHER_S = 0.5
+PLAN_GATHER_MOST_S = 5.0
 HEARTBEATS_EVERY_S = 0.25
 ANNOUNCE_EVERY_S = 1.0
 ANALYZE_EVERY_S = 3.0
@@ -108,7 +109,7 @@ async def _serve(
     async def plan() -> None:
         plan_now.clear()
         await questions.ask_due(now(), asker)
-        await asyncio.sleep(PLAN_GATHER_S)  # new references come in many batches
+        await _quiet(plan_now, run.stopping)
 
     async def announce() -> None:
         announce_now.clear()
@@ -176,6 +177,24 @@ async def _repeat(
         except Exception:
             log.exception("work.failed", work=work.__name__)
         await _first_of(every_s, run.stopping, sooner)
+
+
+async def _quiet(news: asyncio.Event, stopping: asyncio.Event) -> None:
+    """Wait until no news came for a moment, within a bound; leave `news` set where some came.
+
+    A fleet's new references come in many batches. What is asked meanwhile is asked in the order of
+    the hosts known so far, and takes the time in which they are stored.
+    """
+    loop = asyncio.get_running_loop()
+    until, came = loop.time() + PLAN_GATHER_MOST_S, news.is_set()
+    while loop.time() < until and not stopping.is_set():
+        news.clear()
+        await _first_of(PLAN_GATHER_S, stopping, news)
+        if not news.is_set():
+            break
+        came = True
+    if came:
+        news.set()
 
 
 async def _first_of(seconds: float, *events: asyncio.Event | None) -> None:

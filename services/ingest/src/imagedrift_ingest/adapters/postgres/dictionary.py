@@ -90,10 +90,14 @@ class Dictionary:
         locked = {ref.reference: ref for ref in await lock(connection, references)}
         inside = await read_inside(connection, [ref.state for ref in locked.values()])
         rows = [_comparison(image, locked[image.key.reference], inside) for image in images]
-        await connection.execute(SQL["add_comparisons"], *arguments(rows, 11))
+        made = await connection.fetch(SQL["add_comparisons"], *arguments(rows, 11))
         to_ask = sorted({locked[i.key.reference].ref_id for i in images if i.key.repo_digests})
         await connection.execute(SQL["hurry"], to_ask, self._freshness_s)
-        return await _find(connection, [image.key for image in images])
+        ids = {row[1:]: row[0] for row in map(tuple, made)}
+        places = [(image.key, row[:7]) for image, row in zip(images, rows, strict=True)]
+        found = {key: ids[place] for key, place in places if place in ids}
+        # Another replica made the others first.
+        return found | await _find(connection, [key for key, place in places if place not in ids])
 
 
 async def add_references(
@@ -150,6 +154,8 @@ def local_by_policy(policy: str, **facts: Any) -> Local:
 
 
 async def _find(connection: asyncpg.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, int]:
+    if not keys:
+        return {}
     rows = [(place, key.reference, *_identity(key)) for place, key in enumerate(keys)]
     found = await connection.fetch(SQL["find"], *arguments(rows, 8))
     return {keys[row["place"]]: row["comparison_id"] for row in found}

@@ -53,7 +53,7 @@ FOR NO KEY UPDATE OF a
 SELECT digest, children FROM fleet.descriptions WHERE digest = any($1::text[]) AND children IS NOT NULL
 
 -- name: add_comparisons
--- Make rows for new local images, with the verdict that they are born with. An image that is
+-- Make rows for new local images, with the verdict that they are born with, and tell their keys. An image that is
 -- outdated at birth has been since its own digest was last replaced by another one.
 INSERT INTO fleet.comparisons (
   ref_id, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest, size_bytes,
@@ -82,6 +82,8 @@ FROM unnest(
 CROSS JOIN LATERAL (SELECT string_to_array(s.repo_digests, ',') AS digests) AS d
 ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest
 ON CONFLICT (ref_id, identity) DO NOTHING
+RETURNING
+  comparison_id, ref_id, image_id, array_to_string(repo_digests, ','), platform, manifest_digest, digest_lost, by_digest
 
 -- name: hurry
 -- Ask at once about references that got a new image to compare, unless their answer is fresh or
