@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from imagedrift_ingest.core.inventories import Image, Said
-from imagedrift_ingest.service import Away, HostName, ImagesNeeded, Ingest, Poisonous
+from imagedrift_ingest.service import (
+    AGAIN_S,
+    SLOW_AGAIN_S,
+    Away,
+    HostName,
+    ImagesNeeded,
+    Ingest,
+    Poisonous,
+    TooSlow,
+)
 from imagedrift_runtime.delivery import Delivery
 from imagedrift_runtime.outcomes import Done, Reject, Retry
 from imagedrift_schemas import codec, subjects
@@ -12,7 +21,7 @@ from support.ingest import NOW, answer, image, inventory
 
 
 class Hosts:
-    """Keeps inventories in memory; refuses a host called `poison`."""
+    """Keeps inventories in memory; refuses a host called `poison`, takes too long on `slow`."""
 
     def __init__(self, *, changed: bool = True, away: bool = False) -> None:
         self.stored: dict[HostName, Sequence[Image]] = {}
@@ -33,6 +42,8 @@ class Hosts:
         self.batches += 1
         if any(one.host == "poison" for one in said):
             raise Poisonous("no")
+        if any(one.host.startswith("slow") for one in said):
+            raise TooSlow("30 s")
         missing = {(one.site, one.host) for one in said} - images.keys()
         if missing:
             raise ImagesNeeded(missing)
@@ -136,3 +147,27 @@ async def test_the_newest_answer_counts_and_a_deleted_one_is_asked_again() -> No
     assert [type(fate) for fate in fates] == [Done, Done, Done, Reject]
     assert answers.answers["docker.io/library/nginx:1.27"] == (9, new)
     assert answers.forgotten == ["quay.io/a/b:1"]
+
+
+async def test_one_host_that_takes_the_database_too_long_waits_and_the_others_are_stored() -> None:
+    """A batch that times out is halved; the guilty message comes again much later."""
+    hosts = Hosts()
+    batch = [reported(host, seq) for seq, host in enumerate(("a", "b", "c", "slow", "e", "f"), 1)]
+
+    fates = await Ingest(hosts, Answers(), epoch).inventories(batch)
+
+    assert [fate for fate in fates if not isinstance(fate, Done)] == [Retry("30 s", SLOW_AGAIN_S)]
+    assert isinstance(fates[3], Retry)
+    assert {host for _, host in hosts.stored} == {"a", "b", "c", "e", "f"}
+
+
+async def test_a_database_that_is_slow_for_everybody_is_not_asked_for_each_message() -> None:
+    """Of a whole batch that times out only one half of each size is tried."""
+    hosts = Hosts()
+    batch = [reported(f"slow{seq}", seq) for seq in range(1, 65)]
+
+    fates = await Ingest(hosts, Answers(), epoch).inventories(batch)
+
+    assert all(isinstance(fate, Retry) for fate in fates)
+    assert sum(fate == Retry("30 s", AGAIN_S) for fate in fates) == 63
+    assert hosts.batches == 7, "64, 32, 16, 8, 4, 2, 1"

@@ -4,7 +4,8 @@ Rules:
 - A message is acknowledged when its transaction is committed, never before (P4).
 - A batch that the database refuses is halved until the guilty message is alone: that one becomes
   a dead letter, the others are stored (P9).
-- A database that is away means "again later" for the whole batch.
+- A database that is away means "again later" for the whole batch. One that works for too long on a
+  batch gets halves of it; a single message that takes too long waits longer than the others.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -28,6 +29,7 @@ HostName: TypeAlias = tuple[str, str]
 T = TypeVar("T")
 
 AGAIN_S = 5.0
+SLOW_AGAIN_S = 300.0
 
 
 class ImagesNeeded(Exception):
@@ -44,6 +46,10 @@ class Poisonous(Exception):
 
 class Away(Exception):
     """The database does not work now."""
+
+
+class TooSlow(Away):
+    """The database did not finish in the time that a statement has."""
 
 
 class Hosts(Protocol):
@@ -178,6 +184,15 @@ async def _halving(
         return []
     try:
         await store(batch)
+    except TooSlow as error:
+        if len(batch) == 1:
+            return [Retry(str(error), SLOW_AGAIN_S)]
+        middle = len(batch) // 2
+        first = await _halving(batch[:middle], store)
+        if all(isinstance(fate, Retry) for fate in first):
+            # Not the message is slow but the database: it is left in peace.
+            return [*first, *[Retry(str(error), AGAIN_S)] * (len(batch) - middle)]
+        return [*first, *await _halving(batch[middle:], store)]
     except Away as error:
         return [Retry(str(error), AGAIN_S)] * len(batch)
     except (Poisonous, SchemaError) as error:

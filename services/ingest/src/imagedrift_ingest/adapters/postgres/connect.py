@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, cast
 import asyncpg
 import structlog
 
-from imagedrift_ingest.service import Away, Poisonous
+from imagedrift_ingest.service import Away, Poisonous, TooSlow
 from imagedrift_runtime import metrics
 from imagedrift_runtime.health import Health
 
@@ -109,7 +109,7 @@ class Database:
     async def transaction(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again when the failure is one that goes away.
 
-        Raises `Away` after a few attempts, `Poisonous` when the data is refused, and
+        Raises `Away` after a few attempts, `TooSlow` at once, `Poisonous` when the data is refused, and
         `asyncpg.ForeignKeyViolationError` when a row that was referred to is gone.
         """
         for attempt in range(1, ATTEMPTS + 1):
@@ -122,6 +122,8 @@ class Database:
                 raise Poisonous(f"{type(error).__name__}: {error}") from error
             except RETRYABLE as error:
                 await self.note(error)
+                if isinstance(error, asyncpg.QueryCanceledError):  # the time-out of a statement
+                    raise TooSlow(f"{type(error).__name__}: {error}") from error
                 if attempt == ATTEMPTS:
                     raise Away(f"{type(error).__name__}: {error}") from error
                 await asyncio.sleep(random.uniform(0, 0.05 * 4**attempt))  # noqa: S311
