@@ -24,7 +24,7 @@ GRACE_S = 1.0
 OVER = ("404", "408")
 """Statuses of a request that ended without a failure: no messages, or its time is over."""
 FULL = "Message Size Exceeds MaxBytes"
-"""How the server describes, with status 409, that the next message is too large for what is left."""
+"""How the server describes, with status 409, that the next message would not fit."""
 BESIDE_PAYLOAD = 64 * 1024
 """Room for what counts beside the largest payload: subject, reply and headers."""
 

@@ -109,8 +109,8 @@ class Database:
     async def transaction(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again when the failure is one that goes away.
 
-        Raises `Away` after a few attempts, `TooSlow` at once, `Poisonous` when the data is refused, and
-        `asyncpg.ForeignKeyViolationError` when a row that was referred to is gone.
+        Raises `Away` after a few attempts, `TooSlow` at once, `Poisonous` when the data is
+        refused, and `asyncpg.ForeignKeyViolationError` when a row that was referred to is gone.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
