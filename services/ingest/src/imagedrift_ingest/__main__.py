@@ -107,9 +107,11 @@ async def _serve(
     await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
 
     async def plan() -> None:
+        is_news = plan_now.is_set()
         plan_now.clear()
         await questions.ask_due(now(), asker)
-        await _quiet(plan_now, run.stopping)
+        if is_news:
+            await _quiet(plan_now, run.stopping)
 
     async def announce() -> None:
         announce_now.clear()
@@ -186,7 +188,7 @@ async def _quiet(news: asyncio.Event, stopping: asyncio.Event) -> None:
     the hosts known so far, and takes the time in which they are stored.
     """
     loop = asyncio.get_running_loop()
-    until, came = loop.time() + PLAN_GATHER_MOST_S, news.is_set()
+    until, came = loop.time() + PLAN_GATHER_MOST_S, False
     while loop.time() < until and not stopping.is_set():
         news.clear()
         await _first_of(PLAN_GATHER_S, stopping, news)

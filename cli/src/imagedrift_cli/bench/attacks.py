@@ -1,0 +1,187 @@
+"""What one bad host can publish: each attack is a stream of messages about itself that never ends.
+
+Every message is one that the server's permissions allow it: on the subjects of its own name. What
+costs the sender most is prepared once; the rest is put together from pieces.
+
+Run as a program it attacks, until it is told to stop:
+`python -m imagedrift_cli.bench.attacks NATS_URL ATTACK HEALTHY_REGISTRY HANGING_REGISTRY...`
+"""
+
+import asyncio
+import hashlib
+import itertools
+import json
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from imagedrift_runtime import bus
+from imagedrift_runtime.clock import now
+from imagedrift_schemas import subjects
+
+SITE: Final = "bench"
+HOST: Final = "bad"
+INVENTORY: Final = subjects.inventory(SITE, HOST)
+ALIVE: Final = subjects.alive(SITE, HOST)
+LARGE: Final = 2_500
+"""Images that fit into the largest message that a server takes by default."""
+
+Message = tuple[str, bytes, dict[str, str] | None]
+
+
+class Surroundings(NamedTuple):
+    """What an attack may use: a registry that answers, and some that never do."""
+
+    healthy: str
+    hanging: tuple[str, ...]
+
+
+def digest(text: object) -> str:
+    """Make up a digest."""
+    return f"sha256:{hashlib.sha256(str(text).encode()).hexdigest()}"
+
+
+def image(reference: str, number: object, **facts: Any) -> dict[str, Any]:
+    """Make up an image."""
+    told = {"reference": reference, "image_id": digest(("id", number)), "running": 1}
+    return {**told, "repo_digests": [digest(number)], "containers": ["app"]} | facts
+
+
+def inventory(images: list[dict[str, Any]], **facts: Any) -> bytes:
+    """Write an inventory that no agent of ours would."""
+    head = {"type": "inventory", "site": SITE, "host": HOST, "taken_at": now().isoformat()}
+    content = hashlib.sha256(json.dumps(images).encode()).hexdigest()
+    return json.dumps(head | {"content": f"sha256:{content}", "images": images} | facts).encode()
+
+
+def odd_texts(around: Surroundings) -> Iterator[Message]:
+    """Control characters, right-to-left marks and hundreds of labels, different each time."""
+    for turn in itertools.count():
+        odd = f"\x00\x1b[2J\u202e{turn}\r\n=HYPERLINK(1)" + "\ud83d\ude00" * 50
+        labels = {f"{odd}{number}": odd for number in range(300)}
+        names = {"hostname": odd, "degraded": odd, "engine_version": odd, "labels": labels}
+        images = [image(f"{around.healthy}/a:1", "odd", containers=["", odd])]
+        yield INVENTORY, inventory(images, **names), None
+
+
+def many_digests(around: Surroundings) -> Iterator[Message]:
+    """Images with hundreds of repo digests each, others each time."""
+    for turn in itertools.count():
+        images = [
+            image(
+                f"{around.healthy}/many:{number}",
+                number,
+                repo_digests=[digest((turn, number, each)) for each in range(300)],
+            )
+            for number in range(30)
+        ]
+        yield INVENTORY, inventory(images), None
+
+
+def malformed(_: Surroundings) -> Iterator[Message]:
+    """What is no message at all, as inventory and as heartbeat."""
+    for turn in itertools.count():
+        yield INVENTORY, b"{" * 1000 + str(turn).encode(), None
+        yield ALIVE, b'{"type":"alive","interval_s":%d}' % -turn, None
+        yield INVENTORY, inventory([], content=f"md5:{turn}"), None
+
+
+def bad_images(around: Surroundings) -> Iterator[Message]:
+    """Large inventories in which every other image is bad."""
+    for turn in itertools.count():
+        images = [
+            image(f"{around.healthy}/bad:{number}" if number % 2 else f"BAD {turn}", number)
+            for number in range(1000)
+        ]
+        yield INVENTORY, inventory(images), None
+
+
+def new_images(around: Surroundings) -> Iterator[Message]:
+    """As many images as a message holds, and never the same again."""
+    for turn in itertools.count():
+        images = [image(f"{around.healthy}/same:1", (turn, each)) for each in range(LARGE)]
+        yield INVENTORY, inventory(images), None
+
+
+def new_references(around: Surroundings) -> Iterator[Message]:
+    """References that nobody else has, of a registry that others need."""
+    for turn in itertools.count():
+        names = (f"{around.healthy}/made-up/{turn}-{each}:1" for each in range(LARGE))
+        yield INVENTORY, inventory([image(name, name) for name in names]), None
+
+
+def there_and_gone(around: Surroundings) -> Iterator[Message]:
+    """References by the thousand, and the next moment none."""
+    for turn in itertools.count():
+        names = (f"{around.healthy}/gone/{turn}-{each}:1" for each in range(LARGE))
+        yield INVENTORY, inventory([image(name, name) for name in names]), None
+        yield INVENTORY, inventory([]), None
+
+
+def new_registries(_: Surroundings) -> Iterator[Message]:
+    """Registries that do not exist, by long names."""
+    for turn in itertools.count():
+        label = "x" * 40
+        names = (f"r{turn}-{n}.{label}.{label}.invalid/a:1" for n in range(LARGE // 2))
+        yield INVENTORY, inventory([image(name, name) for name in names]), None
+
+
+def hanging_registries(around: Surroundings) -> Iterator[Message]:
+    """Registries that take every connection and say nothing."""
+    for turn in itertools.count():
+        names = [f"{host}/t{turn}/{n}:1" for host in around.hanging for n in range(10)]
+        yield INVENTORY, inventory([image(name, name) for name in names]), None
+
+
+def back_and_forth(around: Surroundings) -> Iterator[Message]:
+    """The largest inventory, and the same with every container stopped."""
+    for state in itertools.cycle((1, 0)):
+        images = [image(f"{around.healthy}/b:{n}", n, running=state) for n in range(LARGE)]
+        yield INVENTORY, inventory(images), None
+
+
+def bombs(_: Surroundings) -> Iterator[Message]:
+    """Compressed bodies that unfold to a hundred megabytes."""
+    bomb = zlib.compress(b" " * 100_000_000, 9)
+    for turn in itertools.count():
+        yield INVENTORY, bomb + str(turn).encode(), {"Content-Encoding": "deflate"}
+
+
+def heartbeats(_: Surroundings) -> Iterator[Message]:
+    """Valid signs of life without a pause, from another start of the agent each time."""
+    for turn in itertools.count():
+        head = {"type": "alive", "site": SITE, "host": HOST, "at": now().isoformat()}
+        told = {"content": digest(turn), "boot": str(turn), "degraded": f"reason {turn}"}
+        yield ALIVE, json.dumps(head | told).encode(), None
+
+
+ATTACKS: Final[dict[str, Callable[[Surroundings], Iterator[Message]]]] = {
+    attack.__name__: attack
+    for attack in (
+        odd_texts,
+        many_digests,
+        malformed,
+        bad_images,
+        new_images,
+        new_references,
+        there_and_gone,
+        new_registries,
+        hanging_registries,
+        back_and_forth,
+        bombs,
+        heartbeats,
+    )
+}
+
+
+async def publish(nats_url: str, name: str, around: Surroundings) -> None:
+    """Publish as fast as the server takes it."""
+    async with bus.connect([nats_url], "imagedrift-bad-host") as nats:
+        for subject, payload, headers in ATTACKS[name](around):
+            await nats.client.publish(subject, payload, headers=headers)
+            await nats.client.flush(30)
+
+
+if __name__ == "__main__":
+    asyncio.run(publish(sys.argv[1], sys.argv[2], Surroundings(sys.argv[3], tuple(sys.argv[4:]))))
