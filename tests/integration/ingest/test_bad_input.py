@@ -11,8 +11,8 @@ from support.operator import wait_for
 async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """P9: no JSON, a reference that is none, another's subject; the good one is stored."""
-    wrong = inventory("web-2", [image("<none>:<none>")])
+    """P9: no JSON, a hash that is none, another's subject; the good one is stored."""
+    wrong = inventory("web-2", [image()], content="md5:1")
     foreign = inventory("web-9", [image()])
     for host, payload in (
         ("web-1", b"{"),
@@ -34,10 +34,29 @@ async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
         ("malformed", "ingest")
     ] * 3
     errors = [letter["error"] for letter in letters]
-    assert "images[0].reference" in errors[1]
+    assert "content" in errors[1]
     assert "site and host" in errors[2]
     assert letters[0]["payload"] == "{"
     assert {row["host"] for row in await operator.ask("SELECT * FROM ops.hosts")} == {"web-4"}
+
+
+async def test_an_image_that_cannot_be_stored_costs_not_even_its_host(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """P9: the others are stored; those refused are counted, and told with their fields."""
+    await agents.has("web-1", image("<none>:<none>"), image(), image("r.io/a:1", image_id="x"))
+
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, host="web-1")
+        [letter] = await wait_for(
+            lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="a letter"
+        )
+
+    [host] = await operator.ask("SELECT images, skipped FROM ops.hosts")
+    assert (host["images"], host["skipped"]) == (1, {"refused": 2})
+    assert letter["reason"] == "images refused"
+    assert "images[0].reference" in letter["error"]
+    assert "images[2].image_id" in letter["error"]
 
 
 async def test_an_answer_that_contradicts_itself_is_refused_alone(

@@ -299,7 +299,7 @@ def test_no_odd_object_makes_ingest_refuse_the_host(odd: Image, made: Container)
 
     stored = stored_images(msgspec.Raw(msgspec.json.encode(census.images)), Keys())
 
-    assert "docker.io/library/nginx:1" in {each.key.reference for each in stored}
+    assert "docker.io/library/nginx:1" in {each.key.reference for each in stored.images}
 
 
 def test_an_image_whose_id_is_no_digest_is_counted() -> None:

@@ -1,5 +1,7 @@
 """What an inventory must be, and which of several counts."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core.inventories import Image, Keys, images_of, newest, read
+from imagedrift_ingest.core.inventories import MOST_IMAGES, Image, Keys, images_of, newest, read
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import Inventory, LocalImage
@@ -21,9 +23,9 @@ def raw(*images: LocalImage | dict[str, Any]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(images))
 
 
-def images(*said: LocalImage | dict[str, Any]) -> list[Image]:
+def images(*said: LocalImage | dict[str, Any]) -> Sequence[Image]:
     """Images as they are read."""
-    return images_of(raw(*said), Keys())
+    return images_of(raw(*said), Keys()).images
 
 
 def said(seq: int = 1, host: str = "web-1", **facts: Any) -> Any:
@@ -71,16 +73,44 @@ def test_a_field_that_the_database_would_refuse_is_named(facts: dict[str, Any], 
         ({"containers": ("a\x1fb",)}, r"images\[1\].containers"),
     ],
 )
-def test_an_image_that_cannot_be_stored_is_named(facts: dict[str, Any], field: str) -> None:
-    """P9: the error names the image and its field."""
-    with pytest.raises(Malformed, match=field):
-        images(image(), msgspec.structs.replace(image("docker.io/library/redis:7"), **facts))
+def test_an_image_that_cannot_be_stored_is_left_out_and_named(
+    facts: dict[str, Any], field: str
+) -> None:
+    """P9: one image costs itself, and its fault names the image and its field."""
+    bad = msgspec.structs.replace(image("docker.io/library/redis:7"), **facts)
+    found = images_of(raw(image(), bad, image("docker.io/library/app:1")), Keys())
+    assert [one.key.reference for one in found.images] == [NGINX, "docker.io/library/app:1"]
+    assert found.left_out == {"refused": 1}
+    [fault] = found.faults
+    assert re.match(field, fault)
 
 
-def test_images_that_are_no_images_are_refused() -> None:
-    """What msgspec cannot read is told with its path."""
-    with pytest.raises(Malformed, match="image_id"):
-        images({"reference": NGINX})
+@pytest.mark.parametrize(
+    "part", [{"reference": NGINX}, 7, None, [], {"reference": NGINX, "image_id": 1}, {"size": "1"}]
+)
+def test_what_is_no_image_is_left_out(part: Any) -> None:
+    """What msgspec cannot read is told with its place and path; the others are stored."""
+    found = images_of(raw(part, image()), Keys())
+    assert [one.key.reference for one in found.images] == [NGINX]
+    assert found.left_out == {"refused": 1}
+    assert found.faults[0].startswith("images[0]: ")
+
+
+@pytest.mark.parametrize("text", [b"7", b'{"a": 1}', b"null", b'"x"', b"[" * 5000])
+def test_images_that_are_no_array_are_refused(text: bytes) -> None:
+    """There is nothing to leave out."""
+    with pytest.raises(Malformed, match=r"^images: "):
+        images_of(msgspec.Raw(text), Keys())
+
+
+def test_of_too_many_images_those_that_run_are_kept() -> None:
+    """The bound costs the host what matters least, and says how much."""
+    idle = [image(f"docker.io/library/idle{n}:1") for n in range(MOST_IMAGES)]
+    running = [image(f"docker.io/library/app{n}:1", running=1, containers=("a",)) for n in range(3)]
+    found = images_of(raw(*idle, *running), Keys())
+    assert len(found.images) == MOST_IMAGES
+    assert sum(one.local.running for one in found.images) == 3
+    assert found.left_out == {"over_limit": 3}
 
 
 def test_of_several_messages_the_one_stored_last_counts() -> None:

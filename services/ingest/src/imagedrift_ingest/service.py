@@ -3,7 +3,7 @@
 Rules:
 - A message is acknowledged when its transaction is committed, never before (P4).
 - A batch that the database refuses is halved until the guilty message is alone: that one becomes
-  a dead letter, the others are stored (P9).
+  a dead letter, the others are stored (P9). An image that cannot be stored costs not even its host.
 - A database that is away means "again later" for the whole batch.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.inventories import Image, Keys, Said
+from imagedrift_ingest.core.inventories import HostImages, Keys, Said
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_runtime.pull import Delivery
 from imagedrift_schemas import codec, subjects
@@ -53,7 +53,7 @@ class Hosts(Protocol):
         """Tell whose images have to be read."""
 
     async def remember(
-        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
+        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, HostImages]
     ) -> int:
         """Store what hosts said. Raises `ImagesNeeded` too."""
 
@@ -143,12 +143,14 @@ class Ingest:
         self, stream: str, said: Sequence[Said]
     ) -> dict[tuple[str, str, int], Outcome]:
         """Store what hosts said; the fate of each message, by host and sequence."""
+        read: dict[HostName, HostImages] = {}
 
         async def store(batch: Sequence[Said]) -> None:
             epoch = await self._epoch(stream)
             wanted = await self._hosts.changed(batch)
             while True:
                 images = self._read_images(batch, wanted)
+                read.update(images)
                 try:
                     await self._hosts.remember(epoch, batch, images)
                 except ImagesNeeded as needed:
@@ -157,12 +159,14 @@ class Ingest:
                     return
 
         fates = await _halving(said, store)
-        named = [(one.site, one.host, one.seq) for one in said]
-        return dict(zip(named, fates, strict=True))
+        return {
+            (one.site, one.host, one.seq): _remarked(fate, read.get((one.site, one.host)))
+            for one, fate in zip(said, fates, strict=True)
+        }
 
     def _read_images(
         self, said: Sequence[Said], wanted: Collection[HostName]
-    ) -> dict[HostName, list[Image]]:
+    ) -> dict[HostName, HostImages]:
         return {
             (one.site, one.host): inventories.images_of(one.envelope.images, self._keys)
             for one in said
@@ -187,6 +191,14 @@ async def _halving(
         middle = len(batch) // 2
         return [*await _halving(batch[:middle], store), *await _halving(batch[middle:], store)]
     return [Done()] * len(batch)
+
+
+def _remarked(fate: Outcome, read: HostImages | None) -> Outcome:
+    """Tell about a stored inventory which of its images were refused."""
+    if read is None or not read.faults or not isinstance(fate, Done):
+        return fate
+    refused = read.left_out["refused"]
+    return Done("images refused", f"{refused} not stored: " + "; ".join(read.faults))
 
 
 def _read(delivery: Delivery) -> Said | Reject:

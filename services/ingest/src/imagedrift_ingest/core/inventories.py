@@ -8,7 +8,7 @@ Rules:
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -23,6 +23,7 @@ from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Alive, Host, InventoryEnvelope, LocalImage
 
 MOST_IMAGES: Final = 20_000
+FAULTS_TOLD: Final = 5
 MOST_TEXT: Final = 4096
 MOST_COUNT: Final = 2**31 - 1
 MOST_SIZE: Final = 2**63 - 1
@@ -34,6 +35,8 @@ MOST_REASON: Final = 64
 HASH_LENGTH: Final = len("sha256:") + 64
 
 _images = msgspec.json.Decoder(tuple[LocalImage, ...])
+_raw_images = msgspec.json.Decoder(tuple[Raw, ...])
+_image = msgspec.json.Decoder(LocalImage)
 _about = msgspec.json.Encoder(order="deterministic")
 _CONTROL: Final = dict.fromkeys(map(chr, range(32)))
 
@@ -74,6 +77,15 @@ class Image(Struct, frozen=True):
     shared: bool
     """Whether the host has another image of the same reference."""
     local: LocalImage
+
+
+class HostImages(Struct, frozen=True):
+    """What is stored of one inventory's images, and how many are not, by reason."""
+
+    images: Sequence[Image]
+    left_out: dict[str, int] = {}
+    faults: tuple[str, ...] = ()
+    """Why the first few of them were refused: the field and the fix."""
 
 
 class ImageKey(Struct, frozen=True):
@@ -167,22 +179,49 @@ def about_hash(host: Host) -> bytes:
     return hashlib.blake2b(_about.encode(said), digest_size=16).digest()
 
 
-def images_of(raw: Raw, keys: "Keys") -> list[Image]:
-    """Read a host's images. Raises `Malformed` naming the image and field."""
-    try:
-        images = _images.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Malformed(f"images: {error}") from error
-    if len(images) > MOST_IMAGES:
-        raise Malformed(f"images: {len(images)} are more than {MOST_IMAGES}")
+def images_of(raw: Raw, keys: "Keys") -> HostImages:
+    """Read a host's images, and leave out what cannot be stored: one image costs itself only.
+
+    Raises `Malformed` when they are no array.
+    """
+    listed, faults = _listed(raw)
+    over = max(len(listed) - MOST_IMAGES, 0)
+    if over:
+        listed = sorted(listed, key=lambda each: each[1].running <= 0)[:MOST_IMAGES]
     merged: dict[ImageKey, LocalImage] = {}
-    for place, image in enumerate(images):
-        key = keys.of(place, image)
-        if image.containers or image.running:
-            _check_containers(place, image)
+    for place, image in listed:
+        try:
+            key = keys.of(place, image)
+            if image.containers or image.running:
+                _check_containers(place, image)
+        except Malformed as fault:
+            faults.append(str(fault))
+            continue
         merged[key] = image if key not in merged else _merge(merged[key], image)
     several = _several({key.reference for key in merged}, merged)
-    return [Image(key, key.reference in several, image) for key, image in merged.items()]
+    return HostImages(
+        [Image(key, key.reference in several, image) for key, image in merged.items()],
+        {reason: n for reason, n in (("refused", len(faults)), ("over_limit", over)) if n},
+        tuple(faults[:FAULTS_TOLD]),
+    )
+
+
+def _listed(raw: Raw) -> tuple[list[tuple[int, LocalImage]], list[str]]:
+    """Decode images with their places: all at once, or one by one where that fails."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [*enumerate(_images.decode(raw))], []
+    try:
+        parts = _raw_images.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"images: {error}") from error
+    listed: list[tuple[int, LocalImage]] = []
+    faults: list[str] = []
+    for place, part in enumerate(parts):
+        try:
+            listed.append((place, _image.decode(part)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            faults.append(f"images[{place}]: {error}")
+    return listed, faults
 
 
 def _several(references: set[str], merged: Iterable[ImageKey]) -> Collection[str]:

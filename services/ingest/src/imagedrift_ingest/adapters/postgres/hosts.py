@@ -17,7 +17,7 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
-from imagedrift_ingest.core.inventories import Image, ImageKey, Said, skipped_of
+from imagedrift_ingest.core.inventories import HostImages, ImageKey, Said, skipped_of
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
 
@@ -59,7 +59,7 @@ class Hosts:
         return {_name(one) for one in said if known.ids[_name(one)] in changed}
 
     async def remember(
-        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
+        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, HostImages]
     ) -> int:
         """Store what hosts said, and return how many of them were news.
 
@@ -68,7 +68,7 @@ class Hosts:
         known = await self._keys.of([*map(_name, said)])
         ids = known.ids
         made = self._dictionary.made
-        keys = await self._dictionary.keys_of([i for of_host in images.values() for i in of_host])
+        keys = await self._dictionary.keys_of([i for read in images.values() for i in read.images])
 
         async def work(connection: asyncpg.Connection) -> tuple[int, int]:
             if not await self._keys.are_valid(known, connection):
@@ -116,7 +116,7 @@ def _gate(
     said: Sequence[Said],
     ids: Mapping[HostName, int],
     epoch: int,
-    images: Mapping[HostName, Sequence[Image]],
+    images: Mapping[HostName, HostImages],
 ) -> tuple[Any, ...]:
     rows: list[tuple[Any, ...]] = [
         (
@@ -127,17 +127,23 @@ def _gate(
             one.seen_at,
             one.envelope.interval_s,
             one.envelope.degraded,
-            len(images[_name(one)]) if _name(one) in images else None,
+            *_counts(images.get(_name(one))),
         )
         for one in said
     ]
-    return (*arguments(rows, 8), epoch)
+    return (*arguments(rows, 9), epoch)
+
+
+def _counts(read: HostImages | None) -> tuple[int | None, str | None]:
+    if read is None:
+        return None, None
+    return len(read.images), msgspec.json.encode(read.left_out).decode()
 
 
 def _rows(
     said: Sequence[Said],
     ids: Mapping[HostName, int],
-    images: Mapping[HostName, Sequence[Image]],
+    images: Mapping[HostName, HostImages],
     keys: Mapping[ImageKey, int],
 ) -> list[tuple[Any, ...]]:
     """Lay out the rows of hosts as `COLUMNS`, in key order: the index fills from left to right."""
@@ -154,7 +160,7 @@ def _rows(
                 since,
                 image.local.containers or None,
             )
-            for image in images[_name(one)]
+            for image in images[_name(one)].images
         ]
     return rows
 

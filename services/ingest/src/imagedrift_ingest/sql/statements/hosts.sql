@@ -36,19 +36,19 @@ FROM fleet.generation
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
 -- live. The rows that come back are those accepted: whether it is their first inventory, whether
 -- their images changed, and whether they say something new of themselves. `images` counts those
--- that were read; null where they were not, as nothing changed.
+-- that are stored and `left_out` those that are not; null where none were read, as nothing changed.
 WITH locked AS MATERIALIZED (
   SELECT
     st.host_id, st.epoch, st.seq AS old_seq, st.content AS old_content, st.about AS old_about, st.reconciled_at,
-    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images
-  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[])
-    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images)
+    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images, s.left_out
+  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[], $9::jsonb[])
+    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images, left_out)
   JOIN fleet.host_state AS st ON st.host_id = s.host_id
   ORDER BY st.host_id
   FOR NO KEY UPDATE OF st
 )
 UPDATE fleet.host_state AS st SET
-  epoch = $9::bigint,
+  epoch = $10::bigint,
   seq = l.seq,
   content = l.content,
   about = l.about,
@@ -57,12 +57,13 @@ UPDATE fleet.host_state AS st SET
   counts = true,
   behind = false,
   images = coalesce(l.images, st.images),
+  left_out = coalesce(l.left_out, st.left_out),
   last_seen_at = greatest(st.last_seen_at, l.seen_at),
   silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
   changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
   reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
 FROM locked AS l
-WHERE st.host_id = l.host_id AND ($9::bigint, l.seq) > (l.epoch, l.old_seq)
+WHERE st.host_id = l.host_id AND ($10::bigint, l.seq) > (l.epoch, l.old_seq)
 RETURNING
   st.host_id,
   l.old_content IS NULL AS first,
