@@ -49,7 +49,6 @@ async def test_the_newest_sign_of_each_host_is_kept_until_it_is_taken() -> None:
         beat("web-1.x"),
         beat(interval_s=0),
         beat(interval_s=2**40),
-        beat(degraded="a\x00b"),
         beat(content="sha256:short"),
         beat(content="sha512:" + "0" * 128),
     ],

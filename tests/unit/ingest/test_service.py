@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from imagedrift_ingest.core.inventories import HostImages, Said
+from imagedrift_ingest.core.images import HostImages
+from imagedrift_ingest.core.inventories import Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded, Ingest, Poisonous
 from imagedrift_runtime.delivery import Delivery
 from imagedrift_runtime.outcomes import Done, Reject, Retry
@@ -119,7 +120,7 @@ async def test_images_are_read_when_a_host_changed_meanwhile() -> None:
 async def test_the_newest_answer_counts_and_a_deleted_one_is_asked_again() -> None:
     """A delete in the cache is no answer: it makes the reference due."""
     answers = Answers()
-    old, new = answer(version=1), answer(version=2)
+    old, new = answer(version=1, checked_at=NOW), answer(version=2, checked_at=NOW)
     key = f"$KV.drift_digests.{subjects.answer_key(new)}"
     other = answer("quay.io/a/b:1")
     deleted = f"$KV.drift_digests.{subjects.answer_key(other)}"

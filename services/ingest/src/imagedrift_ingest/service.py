@@ -10,8 +10,9 @@ Rules:
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
-from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.inventories import HostImages, Keys, Said
+from imagedrift_ingest.core import incoming, inventories
+from imagedrift_ingest.core.images import HostImages, Keys, Reading, images_of
+from imagedrift_ingest.core.inventories import Said
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_runtime.pull import Delivery
 from imagedrift_schemas import codec, subjects
@@ -103,7 +104,7 @@ class Ingest:
 
         async def store(batch: Sequence[Delivery]) -> None:
             epoch = await self._epoch(batch[0].stream)
-            read = [(d, codec.decode(d.payload, AnyAnswer)) for d in batch if d.payload]
+            read = [(d, _answer(d)) for d in batch if d.payload]
             answers: dict[str, tuple[int, Answer]] = {}
             for d, said in sorted(read, key=lambda pair: pair[0].stream_seq):
                 if isinstance(said, Answer):
@@ -123,7 +124,7 @@ class Ingest:
         async def store(batch: Sequence[Delivery]) -> None:
             epoch = await self._epoch(batch[0].stream)
             kept = [d for d in batch if d.payload]
-            states = [(d.stream_seq, codec.decode(d.payload, RegistryState)) for d in kept]
+            states = [(d.stream_seq, _registry_state(d)) for d in kept]
             await self._answers.registries(epoch, states)
 
         return await _halving(deliveries, store)
@@ -133,7 +134,7 @@ class Ingest:
 
         async def store(batch: Sequence[Delivery]) -> None:
             epoch = await self._epoch(batch[0].stream)
-            letters = [(d.stream_seq, codec.decode(d.payload, DeadLetter)) for d in batch]
+            letters = [(d.stream_seq, _dead_letter(d)) for d in batch]
             await self._answers.bury(epoch, letters)
 
         fates = await _halving(deliveries, store)
@@ -149,13 +150,15 @@ class Ingest:
             epoch = await self._epoch(stream)
             wanted = await self._hosts.changed(batch)
             while True:
-                images = self._read_images(batch, wanted)
+                reading = self._keys.reading()
+                images = _read_images(batch, wanted, reading)
                 read.update(images)
                 try:
                     await self._hosts.remember(epoch, batch, images)
                 except ImagesNeeded as needed:
                     wanted |= needed.hosts
                 else:
+                    reading.keep()
                     return
 
         fates = await _halving(said, store)
@@ -164,14 +167,15 @@ class Ingest:
             for one, fate in zip(said, fates, strict=True)
         }
 
-    def _read_images(
-        self, said: Sequence[Said], wanted: Collection[HostName]
-    ) -> dict[HostName, HostImages]:
-        return {
-            (one.site, one.host): inventories.images_of(one.envelope.images, self._keys)
-            for one in said
-            if (one.site, one.host) in wanted
-        }
+
+def _read_images(
+    batch: Sequence[Said], wanted: Collection[HostName], reading: Reading
+) -> dict[HostName, HostImages]:
+    return {
+        (one.site, one.host): images_of(one.envelope.images, reading, one.seen_at)
+        for one in batch
+        if (one.site, one.host) in wanted
+    }
 
 
 async def _halving(
@@ -208,6 +212,21 @@ def _read(delivery: Delivery) -> Said | Reject:
         )
     except SchemaError as error:
         return Reject("malformed", str(error))
+
+
+def _answer(delivery: Delivery) -> AnyAnswer:
+    said: AnyAnswer = codec.decode(delivery.payload, AnyAnswer)
+    return incoming.answer(said, delivery.stored_at)
+
+
+def _registry_state(delivery: Delivery) -> RegistryState:
+    said = codec.decode(delivery.payload, RegistryState)
+    return incoming.registry_state(said, delivery.stored_at)
+
+
+def _dead_letter(delivery: Delivery) -> DeadLetter:
+    said = codec.decode(delivery.payload, DeadLetter)
+    return incoming.dead_letter(said, delivery.stored_at)
 
 
 def _reference_of(subject: str) -> str:

@@ -13,7 +13,7 @@ from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
-from imagedrift_schemas.v1 import Alive, Question
+from imagedrift_schemas.v1 import Question
 
 log = structlog.get_logger()
 
@@ -119,7 +119,7 @@ class Heartbeats:
     async def hear(self, subject: str, payload: bytes) -> None:
         """Take in one message; one that is not about its subject's host is dropped (P8)."""
         try:
-            alive = codec.decode(payload, Alive)
+            alive = inventories.alive(payload)
             sign = inventories.sign_of(alive)
         except SchemaError as error:
             log.warning("heartbeat.rejected", subject=subject, error=str(error))

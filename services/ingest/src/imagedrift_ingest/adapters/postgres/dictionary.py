@@ -18,7 +18,7 @@ from msgspec import Struct
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.answers import State
-from imagedrift_ingest.core.inventories import Image, ImageKey
+from imagedrift_ingest.core.images import Image, ImageKey
 from imagedrift_ingest.core.verdict import Judgement, Known, Local, judge
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Child

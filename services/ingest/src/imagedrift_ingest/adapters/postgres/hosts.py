@@ -17,7 +17,8 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
-from imagedrift_ingest.core.inventories import HostImages, ImageKey, Said, skipped_of
+from imagedrift_ingest.core.images import HostImages, ImageKey
+from imagedrift_ingest.core.inventories import Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
 
@@ -179,7 +180,7 @@ async def _rename(
         labels = msgspec.json.encode(about.labels).decode()
         where = (ids[_name(one)], about.hostname, labels, about.place, about.os, about.arch)
         programs = (about.engine, about.engine_version, about.agent_version)
-        skipped = msgspec.json.encode(skipped_of(about.skipped)).decode()
+        skipped = msgspec.json.encode(about.skipped).decode()
         rows.append((*where, *programs, skipped, one.seen_at))
     if rows:
         await connection.execute(SQL["describe_hosts"], *arguments(sorted(rows), 11))
