@@ -114,13 +114,13 @@ class Reading:
     def keep(self) -> None:
         """Remember what was read: the database has taken it."""
         for told, key in self._new.items():
-            self._stored.put(told, key, ENTRY + weight(key))
+            self._stored.put(told, key, weight(key))
         self._new = {}
 
 
 def weight(key: ImageKey) -> int:
-    """Return how many bytes the texts of an identity take, about."""
-    return 2 * len(key.reference) + 130 * len(key.repo_digests)
+    """Return how many bytes it takes to remember an identity, about."""
+    return ENTRY + 2 * len(key.reference) + 130 * len(key.repo_digests)
 
 
 def images_of(raw: Raw, keys: Reading, at: datetime) -> HostImages:

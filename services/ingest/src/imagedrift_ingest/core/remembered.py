@@ -38,7 +38,3 @@ class Remembered(Generic[K, V]):
             self._old, self._young, self._bytes = self._young, {}, 0
         self._young[key] = value, weight
         self._bytes += weight
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._young, self._old, self._bytes = {}, {}, 0
