@@ -4,7 +4,8 @@ import msgspec
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
-from support.ingest import NGINX, Fleet, Operator, answer, image, ingest, inventory
+from imagedrift_schemas.v1 import Alive
+from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest, inventory
 from support.operator import wait_for
 
 
@@ -89,3 +90,23 @@ async def test_fields_of_a_later_version_are_ignored(
     await agents.bus.publish(subjects.inventory("fra1", "web-1"), msgspec.json.encode(message))
     async with ingest(dsn, fresh_nats.url):
         await operator.sees(NGINX, host="web-1")
+
+
+async def test_a_refused_heartbeat_leaves_a_letter_and_costs_no_other(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """Of a thousand wrong ones of one host a single letter; the others' are stored."""
+    await agents.has("web-0", image())
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, host="web-0")
+        for _ in range(1000):
+            await agents.bus.say(subjects.alive("fra1", "web-1"), b"{")
+        odd = Alive(site="fra1", host="WEB", at=NOW, content="")
+        await agents.bus.say("drift.v1.alive.fra1.WEB", codec.encode(odd))
+        await agents.lives("web-2")
+        await wait_for(lambda: operator.ask("SELECT * FROM ops.hosts OFFSET 1"), what="web-2 lives")
+        [letter] = await wait_for(
+            lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="the letter"
+        )
+
+    assert (letter["subject"], letter["reason"]) == ("drift.v1.alive.fra1.web-1", "malformed")
