@@ -1,10 +1,13 @@
 """Bad messages cost themselves: each becomes a dead letter, and the next message is served."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import msgspec
+import pytest
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import Alive
+from imagedrift_schemas.v1 import Alive, Limited, RegistryState
 from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest, inventory
 from support.operator import wait_for
 
@@ -110,3 +113,39 @@ async def test_a_refused_heartbeat_leaves_a_letter_and_costs_no_other(
         )
 
     assert (letter["subject"], letter["reason"]) == ("drift.v1.alive.fra1.web-1", "malformed")
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-12))], ids=["utc", "west"])
+async def test_moments_that_cannot_be_are_not_believed(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator, zone: timezone
+) -> None:
+    """The years 1 and 9999, of an image, an answer and a limit: clients can read what is stored."""
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=zone)
+    first = datetime(1, 1, 1, tzinfo=timezone(-zone.utcoffset(None)))
+    await agents.has("web-1", image(created_at=first), image("r.io/a:1", created_at=last))
+    await agents.answers(answer(checked_at=last, last_found_at=first))
+    await agents.answers(
+        answer("r.io/a:1", checked_at=first, outcome=Limited(until=last), last_found_at=last)
+    )
+    bucket = await agents.bus.bucket(subjects.BUCKET_REGISTRIES)
+    limit = RegistryState(
+        registry="r.io", observed_at=last, blocked_until=last, rate_reset_at=first
+    )
+    await bucket.put(subjects.registry_key("r.io", "anonymous"), codec.encode(limit))
+
+    async with ingest(dsn, fresh_nats.url):
+        current = await operator.sees(NGINX, verdict="current")
+        limited = await operator.sees("r.io/a:1", reason="limited")
+        [registry] = await wait_for(
+            lambda: operator.ask("SELECT * FROM ops.registries"), what="the limit is stored"
+        )
+
+    at = datetime.now(UTC)  # noqa: TID251
+    for row in (current, limited):
+        assert row["created_at"] is None
+        assert row["checked_at"] <= at
+        assert row["next_check_at"] <= at + timedelta(days=2)
+    assert registry["blocked_until"] <= at + timedelta(days=1)
+    assert registry["observed_at"] <= at
+    assert registry["rate_reset_at"] is None
+    assert await operator.ask("SELECT * FROM ops.dead_letters") == []

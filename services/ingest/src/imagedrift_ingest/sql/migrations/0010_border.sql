@@ -1,4 +1,4 @@
--- What ingest leaves out of an inventory
+-- What ingest leaves out of an inventory, and moments that every client can read
 -- depends: 0009_truth
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
@@ -41,5 +41,58 @@ LEFT JOIN LATERAL (
 ) AS n ON true
 WHERE s.counts;
 COMMENT ON COLUMN ops.hosts.skipped IS 'How many images and containers it does not report in full, or ingest does not store, by reason; {} when none.';
+
+-- Moments that others told. `infinity`, as which some clients write the years 1 and 9999, is one that
+-- others cannot read: a single row broke a question over the whole fleet.
+UPDATE fleet.comparisons SET created_at = NULL WHERE NOT isfinite(created_at);
+UPDATE fleet.comparisons SET verdict_since = now() WHERE NOT isfinite(verdict_since);
+UPDATE fleet.answers SET remote_since = now() WHERE NOT isfinite(remote_since);
+UPDATE fleet.answers SET checked_at = NULL WHERE NOT isfinite(checked_at);
+UPDATE fleet.answers SET attempted_at = now() WHERE NOT isfinite(attempted_at);
+UPDATE fleet.answers SET failing_since = now() WHERE NOT isfinite(failing_since);
+UPDATE fleet.answers SET next_check_at = now() WHERE NOT isfinite(next_check_at);
+DELETE FROM fleet.remote_history WHERE NOT isfinite(valid_from);
+UPDATE fleet.remote_history SET valid_to = valid_from WHERE NOT isfinite(valid_to);
+UPDATE fleet.descriptions SET described_at = NULL WHERE NOT isfinite(described_at);
+UPDATE fleet.descriptions SET next_ask_at = now() WHERE NOT isfinite(next_ask_at);
+UPDATE fleet.registry_states SET rate_reset_at = NULL WHERE NOT isfinite(rate_reset_at);
+UPDATE fleet.registry_states SET blocked_until = NULL WHERE NOT isfinite(blocked_until);
+UPDATE fleet.registry_states SET get_blocked_until = NULL WHERE NOT isfinite(get_blocked_until);
+UPDATE fleet.registry_states SET observed_at = now() WHERE NOT isfinite(observed_at);
+UPDATE fleet.dead_letters SET received_at = now() WHERE NOT isfinite(received_at);
+ALTER TABLE fleet.comparisons
+  -- squawk-ignore constraint-missing-not-valid
+  ADD CONSTRAINT comparisons_finite_check CHECK (
+    isfinite(created_at)
+    AND isfinite(verdict_since));
+ALTER TABLE fleet.answers
+  -- squawk-ignore constraint-missing-not-valid
+  ADD CONSTRAINT answers_finite_check CHECK (
+    isfinite(remote_since)
+    AND isfinite(checked_at)
+    AND isfinite(attempted_at)
+    AND isfinite(failing_since)
+    AND isfinite(next_check_at));
+ALTER TABLE fleet.remote_history
+  -- squawk-ignore constraint-missing-not-valid
+  ADD CONSTRAINT remote_history_finite_check CHECK (
+    isfinite(valid_from)
+    AND isfinite(valid_to));
+ALTER TABLE fleet.descriptions
+  -- squawk-ignore constraint-missing-not-valid
+  ADD CONSTRAINT descriptions_finite_check CHECK (
+    isfinite(described_at)
+    AND isfinite(next_ask_at));
+ALTER TABLE fleet.registry_states
+  -- squawk-ignore constraint-missing-not-valid
+  ADD CONSTRAINT registry_states_finite_check CHECK (
+    isfinite(rate_reset_at)
+    AND isfinite(blocked_until)
+    AND isfinite(get_blocked_until)
+    AND isfinite(observed_at));
+ALTER TABLE fleet.dead_letters
+  -- squawk-ignore constraint-missing-not-valid
+  ADD CONSTRAINT dead_letters_finite_check CHECK (
+    isfinite(received_at));
 -- migrate: rollback
 -- Forward only.
