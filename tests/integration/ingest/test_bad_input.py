@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 import pytest
 
+from imagedrift_agent.adapters.jetstream import Outlet
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.compression import compressed
 from imagedrift_schemas.v1 import Alive, Limited, RegistryState
-from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest, inventory
+from support.ingest import NGINX, NOW, Fleet, Operator, answer, fleet, image, ingest, inventory
 from support.operator import wait_for
 
 
@@ -149,3 +151,23 @@ async def test_moments_that_cannot_be_are_not_believed(
     assert registry["observed_at"] <= at
     assert registry["rate_reset_at"] is None
     assert await operator.ask("SELECT * FROM ops.dead_letters") == []
+
+
+async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
+    dsn: str, operator: Operator
+) -> None:
+    """As its agent says it: compressed, in one message of a server that takes 4 MB."""
+    images = [image(f"r.io/app{n}:1", containers=(f"app-{n}",), running=1) for n in range(20_000)]
+    bomb = compressed(codec.encode(inventory("web-2", [])) + b" " * 9_000_000)
+    with NatsServer.start_sync(config_extra="max_payload: 4MB") as nats:
+        async with fleet(nats.url) as agents, ingest(dsn, nats.url):
+            said = await Outlet(agents.bus).publish(inventory("web-1", images))
+            await agents.bus.publish(subjects.inventory("fra1", "web-2"), bomb)
+            await operator.sees("r.io/app19999:1", host="web-1", running=1)
+            [letter] = await wait_for(
+                lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="the letter"
+            )
+
+    [host] = await operator.ask("SELECT images, skipped FROM ops.hosts")
+    assert (host["images"], host["skipped"], len(said.images)) == (20_000, {}, 20_000)
+    assert letter["error"].startswith("gzip: ")

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from imagedrift_ingest.core import profile
 from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.text import cleaned, mended
@@ -59,7 +60,7 @@ class Sign(NamedTuple):
 
 def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> Said:
     """Read a message, its images aside. Raises `Malformed` naming the field."""
-    told = _decoded(payload, InventoryEnvelope)
+    told = _decoded(decompressed(payload), InventoryEnvelope)
     if (told.site, told.host) != subjects.host_of(subject):
         raise Malformed(f"site and host: {told.site}/{told.host} is not whose subject it is")
     if not is_digest(told.content) or not told.content.startswith("sha256:"):
