@@ -13,7 +13,7 @@ Rules:
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -75,6 +75,25 @@ class ImageKey(Struct, frozen=True):
     manifest_digest: str = ""
     digest_lost: bool = False
     by_digest: bool = False
+
+
+class Facts(NamedTuple):
+    """What informs of an image and is in no verdict."""
+
+    size: int
+    created_at: datetime | None
+
+
+def own_facts(local: LocalImage, first: Facts | None) -> dict[str, Any]:
+    """Return what a host tells of an image that is not as the first host told it."""
+    if first is None or first == (local.size, local.created_at):
+        return {}
+    own: dict[str, Any] = {}
+    if local.size != first.size:
+        own["size"] = local.size
+    if local.created_at != first.created_at:
+        own["created_at"] = local.created_at
+    return own
 
 
 class Keys:
