@@ -10,6 +10,7 @@ Rules:
 - Of more than `MOST_IMAGES` those that run are kept first.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -108,7 +109,10 @@ class Keys:
 
 
 class Reading:
-    """The identities of a batch. Those that are new are remembered when the batch is stored."""
+    """The identities of a batch. Those that are new are remembered when the batch is stored.
+
+    May be used in a thread: it changes nothing that others have until `keep`.
+    """
 
     def __init__(self, stored: Remembered[Told, ImageKey]) -> None:
         self._stored = stored
@@ -125,9 +129,12 @@ class Reading:
             image.digest_lost,
             image.by_digest,
         )
-        found = self._stored.get(told) or self._new.get(told)
+        found = self._stored.recent(told)
         if found is None:
-            found = self._new[told] = _checked(f"images[{place}]", image)
+            found = self._new.get(told)
+        if found is None:
+            found = self._stored.peek(told) or _checked(f"images[{place}]", image)
+            self._new[told] = found
         return found
 
     def keep(self) -> None:
@@ -186,10 +193,10 @@ def _listed(raw: Raw) -> tuple[list[tuple[int, LocalImage]], list[str]]:
 
 def _several(references: set[str], merged: Iterable[ImageKey]) -> Collection[str]:
     """Name the references that a host has several images of: on most hosts there is none."""
-    counted = [key.reference for key in merged]
-    if len(counted) == len(references):
+    named = [key.reference for key in merged]
+    if len(named) == len(references):
         return ()
-    return {reference for reference in references if counted.count(reference) > 1}
+    return {reference for reference, count in Counter(named).items() if count > 1}
 
 
 def _checked(where: str, image: LocalImage) -> ImageKey:
@@ -228,15 +235,17 @@ def _informing(place: int, told: LocalImage, latest: datetime) -> LocalImage:
         raise Malformed(f"images[{place}].size: must be a count of bytes")
     created_at = told.created_at and times.plausible(told.created_at, latest)
     containers = told.containers and _names(told.containers)
-    if created_at is told.created_at and containers == told.containers:
+    if created_at is told.created_at and containers is told.containers:
         return told
     return msgspec.structs.replace(told, created_at=created_at, containers=containers)
 
 
-def _names(told: Sequence[str]) -> tuple[str, ...]:
+def _names(told: tuple[str, ...]) -> tuple[str, ...]:
     """Clean the names of containers; of too many the first are kept, of empty ones none."""
-    names = (cleaned(name, MOST_NAME) for name in told[:MOST_CONTAINERS] if name)
-    return tuple(dict.fromkeys(names))
+    together = "".join(told)
+    if len(together) <= MOST_NAME and together.isprintable() and all(told):
+        return told
+    return tuple(cleaned(name, MOST_NAME) for name in told[:MOST_CONTAINERS] if name)
 
 
 def _merge(one: LocalImage, other: LocalImage) -> LocalImage:
