@@ -7,6 +7,8 @@ BusError
 └── Refused       somebody answered that the request cannot be served
 """
 
+from datetime import datetime
+
 from msgspec import Struct
 
 
@@ -25,6 +27,13 @@ class Entry(Struct, frozen=True):
 
     value: bytes
     revision: int
+
+
+class Newest(Struct, frozen=True):
+    """The newest message of a subject: its sequence, and when the stream took it in."""
+
+    seq: int
+    stored_at: datetime
 
 
 class Lag(Struct, frozen=True):

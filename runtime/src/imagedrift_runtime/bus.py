@@ -24,6 +24,7 @@ from imagedrift_runtime.answers import (
     BusError,
     Entry,
     Lag,
+    Newest,
     NoAnswer,
     NoBus,
     NotPublished,
@@ -55,6 +56,8 @@ NOT_STORED = 10077
 """JetStream's error for a stream that discards new messages, or whose disk fails."""
 SUBJECT_TAKEN = "messages per subject"
 """What it says of a subject that is full; a full stream, or disk, has the same number."""
+NO_MESSAGE = 10037
+"""JetStream's error where a stream has no such message; one without the stream has another."""
 
 
 class Bus:
@@ -178,6 +181,21 @@ class Bus:
         """Tell when a stream was made: sequences of another making are not compared with its."""
         moment: datetime = (await self._manage(self.js.stream_info(stream))).created
         return moment
+
+    async def newest(self, stream: str, subject: str) -> Newest | None:
+        """Tell which is the newest message of a subject; None without one. Raises `NoBus`.
+
+        The stream's leader is asked: a replica may answer with what was there before.
+        """
+        try:
+            message = await self.js.get_msg(stream, subject=subject, direct=False)
+        except nats.js.errors.NotFoundError as error:
+            if error.err_code != NO_MESSAGE:
+                raise NoBus(f"{error.description}: run `imagedrift streams`") from error
+            return None
+        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise NoBus(f"{stream}, {subject}: {str(error) or 'no answer'}") from error
+        return Newest(message.seq, message.time)
 
     async def lag(self, stream: str, consumer: str) -> Lag:
         """Tell how far a consumer is behind. Raises `NoBus`."""

@@ -163,6 +163,12 @@ inventories = Counter(
     "Inventories offered to the database: changed, unchanged, older (than what it has).",
     "outcome",
 )
+went_back = Counter(
+    "sequences_went_back_total",
+    "Messages under a lower sequence than one that is stored, which are newer all the same: their "
+    "stream was restored or made anew.",
+    "stream",
+)
 verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images that changed.")
 questions = Counter(
     "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"

@@ -45,17 +45,26 @@ class Answers:
         epoch: int,
         answers: Mapping[str, tuple[int, Answer]],
         described: Sequence[Described],
-    ) -> int:
-        """Store answers, by canonical reference, and descriptions; the number of new verdicts."""
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
+        """Store answers, by canonical reference, and descriptions.
+
+        Returns the sequences of answers in doubt, which are not stored.
+        """
         digests = {d.digest for d in described} | _found(answers.values())
 
-        async def work(connection: asyncpg.Connection) -> int:
+        async def work(connection: asyncpg.Connection) -> tuple[int, set[int]]:
             await connection.execute(SQL["lock_digests"], sorted(digests))
             await self._describe(connection, described)
             references = sorted(answers)
             await dictionary.add_references(connection, references, self._is_named)
             locked = await dictionary.lock(connection, references, [d.digest for d in described])
-            folded = {ref.ref_id: self._fold(ref, epoch, answers) for ref in locked}
+            folded = {
+                ref.ref_id: self._fold(ref, epoch, answers, surely_newest=surely_newest)
+                for ref in locked
+            }
+            doubted = set() if surely_newest else _doubted(locked, epoch, answers)
             await _save(connection, locked, folded)
             told = {d.digest for d in described}
             suspects = [
@@ -63,13 +72,13 @@ class Answers:
                 for ref in locked
                 if _says_something_else(ref, folded[ref.ref_id], told)
             ]
-            return await rejudge(connection, suspects)
+            return await rejudge(connection, suspects), doubted
 
-        changed = await self._database.transaction(work)
+        changed, doubted = await self._database.transaction(work)
         if changed:
             metrics.verdicts.add(changed)
             self._on_changed_verdicts()
-        return changed
+        return doubted
 
     async def forget(self, references: Sequence[str]) -> None:
         """Make references due whose cached answer somebody dropped."""
@@ -79,8 +88,17 @@ class Answers:
 
         await self._database.transaction(work)
 
-    async def registries(self, epoch: int, states: Iterable[tuple[int, RegistryState]]) -> None:
-        """Store what registries allow, the newest of each (registry, credential)."""
+    async def registries(
+        self,
+        epoch: int,
+        states: Iterable[tuple[int, RegistryState]],
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
+        """Store what registries allow, the newest of each (registry, credential).
+
+        Returns the sequences of those in doubt, which are not stored.
+        """
         rows: dict[tuple[str, str], tuple[Any, ...]] = {}
         for seq, s in states:
             limits = (s.rate_limit, s.rate_remaining, s.rate_window_s, s.rate_reset_at)
@@ -89,10 +107,12 @@ class Answers:
             if name not in rows or rows[name][2] < seq:
                 rows[name] = (*name, seq, *limits, *blocked, s.observed_at)
 
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["registries"], epoch, *arguments(list(rows.values()), 12))
+        async def work(connection: asyncpg.Connection) -> set[int]:
+            columns = arguments(list(rows.values()), 12)
+            found = await connection.fetch(SQL["registries"], epoch, *columns, surely_newest)
+            return {row["seq"] for row in found}
 
-        await self._database.transaction(work)
+        return await self._database.transaction(work)
 
     async def bury(self, epoch: int, letters: Iterable[tuple[int, DeadLetter]]) -> None:
         """Store refused messages."""
@@ -125,18 +145,40 @@ class Answers:
         await connection.execute(SQL["describe"], *columns, again_s)
 
     def _fold(
-        self, ref: Locked, epoch: int, answers: Mapping[str, tuple[int, Answer]]
+        self,
+        ref: Locked,
+        epoch: int,
+        answers: Mapping[str, tuple[int, Answer]],
+        *,
+        surely_newest: bool,
     ) -> core.State | None:
         if ref.reference not in answers:
             return None
         seq, answer = answers[ref.reference]
         return core.fold(
-            ref.state, answer, epoch=epoch, seq=seq, reference=ref.reference, policy=self._policy
+            ref.state,
+            answer,
+            epoch=epoch,
+            seq=seq,
+            reference=ref.reference,
+            policy=self._policy,
+            surely_newest=surely_newest,
         )
 
 
 def _found(answers: Iterable[tuple[int, Answer]]) -> set[str]:
     return {getattr(a.outcome, "digest", "") or a.last_digest for _, a in answers} - {""}
+
+
+def _doubted(
+    locked: Iterable[Locked], epoch: int, answers: Mapping[str, tuple[int, Answer]]
+) -> set[int]:
+    offered = [(ref.state, *answers[ref.reference]) for ref in locked if ref.reference in answers]
+    return {
+        seq
+        for state, seq, answer in offered
+        if core.stands(state, answer, epoch=epoch, seq=seq) == "doubtful"
+    }
 
 
 def _says_something_else(ref: Locked, after: core.State | None, told: set[str]) -> bool:

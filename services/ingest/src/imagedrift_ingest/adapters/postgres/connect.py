@@ -42,6 +42,13 @@ RETRYABLE: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.PostgresSystemError,
+    # A database that is being restored: it, its tables or its grants are not there yet.
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidCachedStatementError,
     OSError,
     TimeoutError,
 )
