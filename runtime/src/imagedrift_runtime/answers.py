@@ -44,6 +44,8 @@ class Lag(Struct, frozen=True):
     in_flight: int
     """Messages delivered and not acknowledged yet."""
     paused: bool = False
+    acknowledged: int = 0
+    """The sequence up to which every message is acknowledged."""
 
 
 class BusError(Exception):

@@ -200,7 +200,8 @@ class Bus:
     async def lag(self, stream: str, consumer: str) -> Lag:
         """Tell how far a consumer is behind. Raises `NoBus`."""
         info = await self._manage(self.js.consumer_info(stream, consumer))
-        return Lag(info.num_pending, info.num_ack_pending, bool(info.paused))
+        done = info.ack_floor.stream_seq if info.ack_floor else 0
+        return Lag(info.num_pending, info.num_ack_pending, bool(info.paused), done)
 
     async def probe(self) -> None:
         """Make a round trip to the server. Raises `NoBus` when none comes back."""

@@ -169,6 +169,11 @@ went_back = Counter(
     "stream was restored or made anew.",
     "stream",
 )
+read_again = Counter(
+    "streams_read_again_total",
+    "Times that all streams are read again, as the database lacks what was acknowledged of one.",
+    "stream",
+)
 verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images that changed.")
 questions = Counter(
     "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"

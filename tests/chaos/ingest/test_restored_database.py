@@ -12,7 +12,7 @@ from imagedrift_sandbox.postgres import DATABASE, PostgresServer
 from support.ingest import Fleet, Operator, image, ingest
 from support.nats_bus import until
 from support.operator import wait_for
-from support.restoring import Dump, snapshot
+from support.restoring import WAYS, Dump, take
 
 Held = set[tuple[str, str]]
 """Hosts, and the reference of an image that each has."""
@@ -46,7 +46,7 @@ async def enrol(postgres: PostgresServer, *hosts: str) -> None:
         await connection.close()
 
 
-@pytest.mark.parametrize("way", ["dump", "snapshot"])
+@pytest.mark.parametrize("way", WAYS)
 async def test_a_host_keeps_its_images_when_others_came_in_between(
     postgres: PostgresServer,
     fresh_nats: NatsServer,
@@ -60,20 +60,11 @@ async def test_a_host_keeps_its_images_when_others_came_in_between(
     async with ingest(postgres.dsn(), fresh_nats.url):
         await agents.has("kept", a)
         await holds(operator, {("kept", a.reference)})
-        tmp_path.chmod(0o777)
-        if way == "dump":
-            dump = await asyncio.to_thread(Dump, postgres, tmp_path)
-        else:
-            back = await snapshot(postgres)
+        backup = await asyncio.to_thread(take, way, postgres, tmp_path)
         await agents.has("lost", b)
         await holds(operator, {("kept", a.reference), ("lost", b.reference)})
 
-        if way == "dump":
-            await asyncio.to_thread(dump.back, postgres)
-        else:
-            await postgres.stop()
-            await asyncio.to_thread(back)
-            await postgres.restart()
+        await asyncio.to_thread(backup.back, postgres)
         await enrol(postgres, "other")
         async with ingest(postgres.dsn(), fresh_nats.url):
             await agents.has("other", c)

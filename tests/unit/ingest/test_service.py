@@ -79,6 +79,7 @@ class Answers:
         described: Sequence[Described],
         *,
         surely_newest: bool = False,
+        upto: int = 0,
     ) -> set[int]:
         """Store."""
         self.answers |= answers

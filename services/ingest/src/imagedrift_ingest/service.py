@@ -77,8 +77,12 @@ class Answers(Protocol):
         described: Sequence[Described],
         *,
         surely_newest: bool = False,
+        upto: int = 0,
     ) -> set[int]:
-        """Store answers by canonical reference, and descriptions; which answers are in doubt."""
+        """Store answers by canonical reference, and descriptions; which answers are in doubt.
+
+        `upto`: the last sequence of what was read for it.
+        """
 
     async def forget(self, references: Sequence[str]) -> None:
         """Make references due whose cached answer somebody dropped."""

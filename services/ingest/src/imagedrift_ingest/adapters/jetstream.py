@@ -18,6 +18,12 @@ from imagedrift_schemas.v1 import Alive, Question
 
 log = structlog.get_logger()
 
+READ_BY_INGEST = (
+    f"KV_{subjects.BUCKET_DIGESTS}",
+    f"KV_{subjects.BUCKET_REGISTRIES}",
+    subjects.STREAM_DEAD,
+    subjects.STREAM_INVENTORY,
+)
 EPOCH_KEPT_S = 10.0
 SAME_MOMENT = timedelta(milliseconds=1)
 """nats-py rounds one and the same moment differently where it is read from different places."""
@@ -70,6 +76,28 @@ class Epochs:
         log.warning("stream.went_back", stream=stream, subject=subject, seq=seq)
         metrics.went_back.add(stream=stream)
         return True
+
+
+class Reading:
+    """The streams that ingest reads: what of them is acknowledged does not come again."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def acknowledged(self, stream: str) -> int:
+        """Tell up to which sequence a stream is acknowledged. Raises `Away`."""
+        try:
+            return (await self._bus.lag(stream, subjects.CONSUMER_INGEST)).acknowledged
+        except NoBus as error:
+            raise Away(str(error)) from error
+
+    async def again(self) -> None:
+        """Have every stream delivered from its start. Raises `Away`."""
+        try:
+            for stream in READ_BY_INGEST:
+                await self._bus.reset_consumer(stream, subjects.CONSUMER_INGEST)
+        except NoBus as error:
+            raise Away(str(error)) from error
 
 
 class Asker:

@@ -13,12 +13,14 @@ import asyncpg
 import msgspec
 
 from imagedrift_ingest.adapters.postgres import dictionary
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Locked
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import descriptions, freshness
 from imagedrift_runtime import metrics
+from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
 
 SQL = load("answers")
@@ -34,9 +36,11 @@ class Answers:
         policy: freshness.Policy,
         is_named: Callable[[str], bool] = lambda _: False,
         on_changed_verdicts: Callable[[], None] = lambda: None,
+        bookmarks: Bookmarks | None = None,
     ) -> None:
         self._database = database
         self._on_changed_verdicts = on_changed_verdicts
+        self._bookmarks = bookmarks or Bookmarks(database, f"KV_{subjects.BUCKET_DIGESTS}")
         self._policy = policy
         self._is_named = is_named
 
@@ -47,8 +51,9 @@ class Answers:
         described: Sequence[Described],
         *,
         surely_newest: bool = False,
+        upto: int = 0,
     ) -> set[int]:
-        """Store answers, by canonical reference, and descriptions.
+        """Store answers, by canonical reference, and descriptions, `upto` a sequence.
 
         Returns the sequences of answers in doubt, which are not stored.
         """
@@ -74,7 +79,7 @@ class Answers:
             ]
             return await rejudge(connection, suspects), doubted
 
-        changed, doubted = await self._database.transaction(work)
+        changed, doubted = await self._bookmarks.transaction(epoch, upto, work)
         if changed:
             metrics.verdicts.add(changed)
             self._on_changed_verdicts()

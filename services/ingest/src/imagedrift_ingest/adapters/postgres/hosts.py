@@ -15,12 +15,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
 from imagedrift_ingest.core.inventories import Image, ImageKey, Said, skipped_of
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
+from imagedrift_schemas import subjects
 
 COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "containers")
 SEPARATOR = "\x1f"
@@ -36,11 +38,13 @@ class Hosts:
         dictionary: Dictionary,
         keys: HostKeys | None = None,
         on_new_images: Callable[[], None] = lambda: None,
+        bookmarks: Bookmarks | None = None,
     ) -> None:
         self._database = database
         self._on_new_images = on_new_images
         self._dictionary = dictionary
         self._keys = keys or HostKeys(database, dictionary)
+        self._bookmarks = bookmarks or Bookmarks(database, subjects.STREAM_INVENTORY)
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
@@ -99,7 +103,8 @@ class Hosts:
             return len(accepted), len(news), doubted
 
         try:
-            accepted, changed, doubted = await self._database.transaction(work)
+            last = max((one.seq for one in said), default=0)
+            accepted, changed, doubted = await self._bookmarks.transaction(epoch, last, work)
         except (RowsGone, asyncpg.ForeignKeyViolationError) as error:
             self._keys.forget()
             raise Away("a remembered row was gone") from error

@@ -31,6 +31,8 @@ COMMENT ON COLUMN fleet.hosts.host_id IS 'Key, never given again.';
 COMMENT ON COLUMN fleet.image_refs.ref_id IS 'Key, never given again.';
 COMMENT ON COLUMN fleet.comparisons.comparison_id IS 'Key, never given again.';
 
+COMMENT ON TABLE fleet.generation IS 'One row: when the database was emptied last, and by which rules it is judged.';
+
 -- A stream that is restored from a backup counts on from an earlier place: what is said later under
 -- a lower sequence is told from what is old by when its stream took it in.
 ALTER TABLE fleet.host_state ADD COLUMN said_at timestamptz;
@@ -48,5 +50,24 @@ COMMENT ON FUNCTION fleet.order_of(bigint, bigint, timestamptz, bigint, bigint, 
 COMMENT ON COLUMN fleet.host_state.seq IS 'Place of the newest inventory in its stream: see fleet.order_of.';
 COMMENT ON COLUMN fleet.answers.seq IS 'Place of the newest answer in the bucket: see fleet.order_of.';
 COMMENT ON COLUMN fleet.registry_states.seq IS 'Place in the bucket: see fleet.order_of.';
+
+-- A database that was taken back to an earlier moment lacks what ingest acknowledged since, and no
+-- message of it would ever come again. So whoever writes turns a bookmark with each batch: one that
+-- is not where it was left tells of it, and everything on NATS is read again.
+CREATE TABLE fleet.bookmarks (
+  bookmark uuid PRIMARY KEY,
+  stream text COLLATE "C" NOT NULL,
+  turn bigint NOT NULL,
+  epoch bigint NOT NULL,
+  seq bigint NOT NULL,
+  noted_at timestamptz NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE fleet.bookmarks IS 'How far ingest has read: a few rows for each process, one for each batch that it stores at a time, dropped after a week.';
+COMMENT ON COLUMN fleet.bookmarks.bookmark IS 'Name, given by the process at random.';
+COMMENT ON COLUMN fleet.bookmarks.stream IS 'The stream that is read.';
+COMMENT ON COLUMN fleet.bookmarks.turn IS 'How many batches were stored under it.';
+COMMENT ON COLUMN fleet.bookmarks.epoch IS 'When the stream was created, in microseconds.';
+COMMENT ON COLUMN fleet.bookmarks.seq IS 'The last sequence that was stored.';
+COMMENT ON COLUMN fleet.bookmarks.noted_at IS 'When that was stored.';
 -- migrate: rollback
 -- Forward only.
