@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -25,7 +26,7 @@ from imagedrift_runtime import bus, process, pull, registries
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.process import Process
-from imagedrift_runtime.settings import SettingsFault
+from imagedrift_runtime.settings import SettingsFault, read_again
 from imagedrift_schemas import subjects
 
 log = structlog.get_logger()
@@ -53,6 +54,7 @@ async def start(settings: IngestSettings, run: Process) -> None:
             settings.database_url,
             connections=writers,
             statement_cache_size=settings.statement_cache,
+            read_again=partial(read_again, IngestSettings, "database_url"),
         ) as pool,
         bus.connect(
             settings.nats_url,
