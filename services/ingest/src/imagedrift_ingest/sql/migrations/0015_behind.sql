@@ -1,5 +1,5 @@
 -- Hosts and places are counted by the keys of images that are behind; the check of digests costs a sixth
--- depends: 0010_border
+-- depends: 0014_restore
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '10min';
