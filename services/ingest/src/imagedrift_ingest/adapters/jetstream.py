@@ -30,6 +30,8 @@ EPOCH_KEPT_S = 10.0
 SAME_MOMENT = timedelta(milliseconds=1)
 """nats-py rounds one and the same moment differently where it is read from different places."""
 AT_ONCE = 64
+MOST_HELD = 500_000
+"""Signs of so many hosts wait for the database; they will come again."""
 
 
 class Epochs:
@@ -186,7 +188,11 @@ class Heartbeats:
             told = f"site and host: {alive.site}/{alive.host} is not whose subject it is"
             self._refuse(subject, "another host", told, payload)
             return
-        self._signs[name] = sign.after(self._signs.get(name))
+        before = self._signs.get(name)
+        if before is None and len(self._signs) >= MOST_HELD:
+            metrics.heartbeats_refused.add(reason="too many")
+            return
+        self._signs[name] = sign.after(before)
 
     async def tell_refused(self, bus: Bus) -> None:
         """Publish a letter for each host and reason. What cannot be published now is given up."""
