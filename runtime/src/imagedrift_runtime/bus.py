@@ -55,6 +55,8 @@ NOT_STORED = 10077
 """JetStream's error for a stream that discards new messages, or whose disk fails."""
 SUBJECT_TAKEN = "messages per subject"
 """What it says of a subject that is full; a full stream, or disk, has the same number."""
+FULL = "maximum bytes exceeded"
+IS_FULL = "its stream is full: raise its IMAGEDRIFT_STREAM_MIB and run `imagedrift streams`"
 
 
 class Bus:
@@ -101,7 +103,9 @@ class Bus:
             if error.err_code == NOT_STORED and SUBJECT_TAKEN in str(error.description):
                 metrics.published.add(outcome="already_there")
                 return AlreadyThere()
-            raise _not_published(subject, str(error), error.err_code or 0) from error
+            code = error.err_code or 0
+            full = FULL in str(error.description)
+            raise _not_published(subject, IS_FULL if full else str(error), code) from error
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
             raise _not_published(subject, self.link.reason(error, began)) from error
         metrics.published.add(outcome="stored")
