@@ -35,6 +35,8 @@ class Lag(Struct, frozen=True):
     in_flight: int
     """Messages delivered and not acknowledged yet."""
     paused: bool = False
+    waiting: int = 0
+    """Requests for messages that wait at the server, where all consumers were looked at."""
 
 
 class BusError(Exception):

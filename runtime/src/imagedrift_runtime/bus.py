@@ -188,6 +188,16 @@ class Bus:
         info = await self._manage(self.js.consumer_info(stream, consumer))
         return Lag(info.num_pending, info.num_ack_pending, bool(info.paused))
 
+    async def lags(self, stream: str) -> dict[str, Lag]:
+        """Tell how far every consumer of a stream is behind, by name. Raises `NoBus`."""
+        found: dict[str, Lag] = {}
+        while True:
+            page = await self._manage(self.js.consumers_info(stream, offset=len(found)))
+            new = {info.name: _lag(info) for info in page if info.name not in found}
+            if not new:
+                return found
+            found |= new
+
     async def probe(self) -> None:
         """Make a round trip to the server. Raises `NoBus` when none comes back."""
         await self.link.probe()
@@ -245,6 +255,10 @@ async def connect(
     finally:
         watching.cancel()
         await bus.close()
+
+
+def _lag(info: Any) -> Lag:
+    return Lag(info.num_pending, info.num_ack_pending, bool(info.paused), info.num_waiting or 0)
 
 
 def _not_published(subject: str, why: str, code: int = 0) -> NotPublished:

@@ -167,6 +167,13 @@ verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images 
 questions = Counter(
     "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"
 )
+lanes_without_consumer = Gauge(
+    "lanes_without_consumer",
+    "Lanes of registries.toml for which there is no consumer: their questions are not published.",
+)
+lanes_unread = Gauge(
+    "lanes_unread", "Lanes in which questions wait, and which no resolver asks for messages."
+)
 database_failures = Counter(
     "database_failures_total", "Transactions that failed and are tried again, by kind.", "kind"
 )

@@ -67,19 +67,19 @@ class Settle:
         if due is None:
             return
         try:
-            await self._write(delivery(message), outcome, due)
+            await self._write(delivery(message), outcome.reason, outcome.error, due)
         except BaseException:
             self._letters.not_written(message.subject, outcome.reason, due)
             raise
 
-    async def _write(self, refused: Delivery, outcome: Reject, due: Due) -> None:
+    async def _write(self, refused: Delivery, reason: str, error: str, due: Due) -> None:
         letter = DeadLetter(
             service=self._service,
             subject=refused.subject[:SUBJECT_KEPT],
             stream=refused.stream,
             stream_seq=refused.stream_seq,
-            reason=outcome.reason,
-            error=outcome.error[:ERROR_KEPT].encode(errors="replace").decode(),
+            reason=reason,
+            error=error[:ERROR_KEPT].encode(errors="replace").decode(),
             received_at=now(),
             payload=refused.payload[:PAYLOAD_KEPT] if due.with_payload else b"",
             times=due.times,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from imagedrift_ingest import migrations
-from imagedrift_ingest.adapters.jetstream import Announcer, Asker, Epochs, Heartbeats
+from imagedrift_ingest.adapters.jetstream import Announcer, Asker, Epochs, Heartbeats, LaneWatch
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.answers import Answers
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
@@ -33,6 +33,7 @@ SERVICE = "imagedrift-ingest"
 PLAN_EVERY_S = 0.5
 PLAN_GATHER_S = 0.2
 HEARTBEATS_EVERY_S = 0.25
+LANES_EVERY_S = 10.0
 ANNOUNCE_EVERY_S = 1.0
 ANALYZE_EVERY_S = 3.0
 ADD_UP_EVERY_S = 10.0
@@ -100,7 +101,9 @@ async def _serve(
     answers = Answers(database, settings.policy, known.is_named, announce_now.set)
     ingest = Ingest(hosts, answers, Epochs(nats))
     questions = Questions(database, settings.policy, settings.outstanding)
-    asker = Asker(nats, known.lane_of, question_ttl(settings.policy))
+    lanes = LaneWatch(nats, known.lanes)
+    await lanes.look()
+    asker = Asker(nats, known.lane_of, question_ttl(settings.policy), lanes.is_missing)
     outbox, announcer = Outbox(database), Announcer(nats)
     heartbeats = Heartbeats()
     await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
@@ -135,6 +138,7 @@ async def _serve(
             _repeat(plan, PLAN_EVERY_S, run, sooner=plan_now),
             _repeat(announce, ANNOUNCE_EVERY_S, run, sooner=announce_now),
             _repeat(note_heartbeats, HEARTBEATS_EVERY_S, run),
+            _repeat(lanes.look, LANES_EVERY_S, run),
             _repeat(upkeep.tidy, TIDY_EVERY_S, run),
             _repeat(upkeep.analyze_grown, ANALYZE_EVERY_S, run),
             _repeat(upkeep.add_up_usage, ADD_UP_EVERY_S, run),

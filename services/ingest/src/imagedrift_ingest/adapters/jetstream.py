@@ -1,12 +1,13 @@
 """NATS as ingest uses it: epochs of streams, questions going out, heartbeats coming in."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
 from imagedrift_ingest.adapters.postgres.outbox import Leaving
 from imagedrift_ingest.core import inventories
+from imagedrift_ingest.core import lanes as core_lanes
 from imagedrift_ingest.core.inventories import Sign
 from imagedrift_ingest.service import Away, HostName
 from imagedrift_runtime import metrics
@@ -19,6 +20,8 @@ log = structlog.get_logger()
 
 EPOCH_KEPT_S = 10.0
 AT_ONCE = 64
+LANES = "lanes"
+"""The part of the service's health that tells of the lanes."""
 ALIVE = subjects.ALIVE_ALL.removesuffix(".*.*")
 
 
@@ -50,12 +53,62 @@ class Epochs:
         return epoch
 
 
-class Asker:
-    """Publishes questions, each to the lane of its registry."""
+class LaneWatch:
+    """Looks at the consumers of the lanes, and tells where one is missing, or nobody reads it."""
 
-    def __init__(self, bus: Bus, lane_of: Callable[[str], str], ttl_s: int) -> None:
+    def __init__(self, bus: Bus, lanes: Callable[[], Collection[str]]) -> None:
+        self._bus = bus
+        self._lanes = lanes
+        self._known = core_lanes.Lanes()
+        self._reason = ""
+
+    def is_missing(self, lane: str) -> bool:
+        """Tell whether a lane had no consumer when it was last looked at."""
+        return lane in self._known.missing
+
+    async def look(self) -> None:
+        """Look, and tell. What NATS does not answer leaves what was known."""
+        try:
+            found = await self._bus.lags(subjects.STREAM_LOOKUP)
+        except NoBus as error:
+            self._tell(str(error))
+            return
+        self._known = core_lanes.looked(self._known, self._lanes(), found)
+        missing, deserted = sorted(self._known.missing), sorted(self._known.deserted)
+        metrics.lanes_without_consumer.set(len(missing))
+        metrics.lanes_unread.set(len(deserted))
+        if deserted:
+            log.warning("lanes.unread", lanes=deserted, error="no resolver asks for their messages")
+        self._tell(
+            f"no consumer for the lanes {', '.join(missing)}: run `imagedrift streams` with this "
+            "registries.toml"
+            if missing
+            else ""
+        )
+
+    def _tell(self, reason: str) -> None:
+        if reason and reason != self._reason:
+            log.error("lanes.failed", error=reason)
+        self._reason = reason
+        if self._bus.health and reason:
+            self._bus.health.failed(LANES, reason)
+        elif self._bus.health:
+            self._bus.health.ready(LANES)
+
+
+class Asker:
+    """Publishes questions, each to the lane of its registry, unless that has no consumer."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        lane_of: Callable[[str], str],
+        ttl_s: int,
+        is_missing: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._bus = bus
         self._lane_of = lane_of
+        self._is_missing = is_missing
         self._ttl_s = ttl_s
         self._free = asyncio.Semaphore(AT_ONCE)
 
@@ -64,7 +117,11 @@ class Asker:
         return await asyncio.gather(*map(self._ask, questions))
 
     async def _ask(self, question: Question) -> bool | None:
-        subject = subjects.lookup(self._lane_of(question.registry), question)
+        lane = self._lane_of(question.registry)
+        if self._is_missing(lane):
+            metrics.questions.add(outcome="failed")
+            return None
+        subject = subjects.lookup(lane, question)
         async with self._free:
             try:
                 result = await self._bus.publish(subject, codec.encode(question), ttl_s=self._ttl_s)
