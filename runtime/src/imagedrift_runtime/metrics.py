@@ -110,6 +110,15 @@ build = Gauge("build_info", "Always 1; the labels say what runs.", "service", "v
 ready = Gauge("part_ready", "1 while a part of the service is ready, else 0.", "part")
 loop_lag = Gauge("event_loop_lag_seconds", "How late the event loop was, the last time it looked.")
 
+registries_version = Gauge(
+    "registries_version",
+    "The registries.toml that holds, as a number made of its content; 0 without one.",
+)
+registries_faults = Gauge(
+    "registries_faults",
+    "Faults in the newest registries.toml: while there are any, the one before it holds.",
+)
+
 # --- NATS ---------------------------------------------------------------------------------------
 
 published = Counter(

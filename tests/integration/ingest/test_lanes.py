@@ -1,5 +1,6 @@
 """A lane that nobody reads is found, told, and gets no questions."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,3 +88,24 @@ async def test_more_consumers_than_fit_one_reply_are_all_seen(fresh_nats: NatsSe
 def _reason(run: Process) -> Any:
     part = run.health.parts().get(LANES)
     return part.reason if part and not part.ready else None
+
+
+async def test_a_registry_that_is_named_while_ingest_runs_is_asked_about(
+    dsn: str,
+    fresh_nats: NatsServer,
+    agents: Fleet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was bound to a machine is not any more, and its questions go to the lane that it got."""
+    monkeypatch.setattr(service, "LOOK_EVERY_S", 0.1)
+    file = tmp_path / "registries.toml"
+    file.write_text("")
+    await streams.ensure(agents.bus, lanes={"localhost:5000": 2})
+    async with ingest(dsn, fresh_nats.url, registries=str(file)):
+        await agents.has("web-1", image("localhost:5000/app:1"), image())
+        await until(lambda: agents.asked(NGINX), what="the other one is asked")
+        file.write_text('[registry."localhost:5000"]\nmax_connections = 2\n')
+        await until(
+            lambda: agents.asked("localhost:5000/app:1", "localhost:5000"), what="it is asked"
+        )

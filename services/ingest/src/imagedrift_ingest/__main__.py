@@ -20,10 +20,11 @@ from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.service import Away, Ingest
 from imagedrift_ingest.settings import IngestSettings
-from imagedrift_runtime import bus, process, pull, registries
+from imagedrift_runtime import bus, process, pull
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.process import Process
+from imagedrift_runtime.registries_file import LOOK_EVERY_S, LiveRegistries
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas import subjects
 
@@ -44,7 +45,7 @@ TIDY_EVERY_S = 3600.0
 
 async def start(settings: IngestSettings, run: Process) -> None:
     """Run until asked to stop."""
-    known = registries.load(settings.registries)
+    known = LiveRegistries(settings.registries)
     writers = settings.workers + 4
     async with (
         connect.pool(
@@ -67,7 +68,7 @@ async def start(settings: IngestSettings, run: Process) -> None:
 
 
 async def _await_database(
-    database: connect.Database, upkeep: Upkeep, known: registries.Registries, run: Process
+    database: connect.Database, upkeep: Upkeep, known: LiveRegistries, run: Process
 ) -> None:
     """Wait for the database; refuse to work on another schema than ours."""
     while not run.stopping.is_set():
@@ -89,7 +90,7 @@ async def _serve(
     run: Process,
     database: connect.Database,
     nats: Bus,
-    known: registries.Registries,
+    known: LiveRegistries,
 ) -> None:
     upkeep = Upkeep(database, settings.retention)
     plan_now = asyncio.Event()
@@ -107,6 +108,18 @@ async def _serve(
     outbox, announcer = Outbox(database), Announcer(nats)
     heartbeats = Heartbeats()
     await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
+
+    applied = known.version
+
+    async def follow_registries() -> None:
+        nonlocal applied
+        known.renew(anyway=run.reload.is_set())
+        run.reload.clear()
+        if known.version != applied:
+            await upkeep.apply_policy(known.is_named)
+            await lanes.look()
+            applied = known.version
+            plan_now.set()
 
     async def plan() -> None:
         plan_now.clear()
@@ -138,6 +151,7 @@ async def _serve(
             _repeat(plan, PLAN_EVERY_S, run, sooner=plan_now),
             _repeat(announce, ANNOUNCE_EVERY_S, run, sooner=announce_now),
             _repeat(note_heartbeats, HEARTBEATS_EVERY_S, run),
+            _repeat(follow_registries, LOOK_EVERY_S, run, sooner=run.reload),
             _repeat(lanes.look, LANES_EVERY_S, run),
             _repeat(upkeep.tidy, TIDY_EVERY_S, run),
             _repeat(upkeep.analyze_grown, ANALYZE_EVERY_S, run),
