@@ -56,7 +56,7 @@ NOT_STORED = 10077
 SUBJECT_TAKEN = "messages per subject"
 """What it says of a subject that is full; a full stream, or disk, has the same number."""
 FULL = "maximum bytes exceeded"
-IS_FULL = "its stream is full: raise its IMAGEDRIFT_STREAM_MIB and run `imagedrift streams`"
+IS_FULL = f"{FULL}: raise the stream's IMAGEDRIFT_STREAM_MIB and run `imagedrift streams`"
 
 
 class Bus:

@@ -123,7 +123,9 @@ async def test_a_full_stream_refuses_or_lets_the_oldest_go(empty: Bus) -> None:
     for prefix in refusing:
         for number in range(3):
             await empty.publish(f"{prefix}{number}", filling)
-        with pytest.raises(NotPublished, match="stream is full: raise its IMAGEDRIFT_STREAM_MIB"):
+        with pytest.raises(
+            NotPublished, match="exceeded: raise the stream's IMAGEDRIFT_STREAM_MIB"
+        ):
             await empty.publish(f"{prefix}3", filling)
     for prefix in giving_way:
         for number in range(5):
