@@ -58,7 +58,7 @@ class RealOutlet:
 
     def connected(self) -> AbstractAsyncContextManager[Outlet]:
         """Be the connection of an agent."""
-        return jetstream.connected((self._url,), self._host, credentials="", ca="")
+        return jetstream.connected((self._url,), "test", self._host, credentials="", ca="")
 
 
 class Connectable(Protocol):

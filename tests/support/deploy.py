@@ -63,6 +63,6 @@ def nats_environment(host: str = "web-1", site: str = "fra1") -> dict[str, str]:
         "NATS_AGENT_PASSWORD": "20261124",
         "AGENT_INVENTORY_SUBJECT": f"drift.v1.inventory.{site}.{host}",
         "AGENT_ALIVE_SUBJECT": f"drift.v1.alive.{site}.{host}",
-        "AGENT_INBOX": f"_INBOX_{host}.>",
+        "AGENT_INBOX": f"_INBOX_{site}.{host}.>",
     }
     return {name: json.dumps(value) for name, value in values.items()}

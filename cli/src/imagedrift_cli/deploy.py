@@ -1,11 +1,11 @@
 """The commands that prepare servers: `migrate` and `streams`. Each is safe to run twice at once."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 import asyncpg
 import click
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from imagedrift_cli.database import Unusable, database_url
 from imagedrift_ingest import migrations
@@ -13,13 +13,30 @@ from imagedrift_runtime import bus, registries, settings, streams
 from imagedrift_runtime.connection import CommonSettings
 from imagedrift_runtime.settings import Variable
 
+StreamName = Literal[
+    "DRIFT_INVENTORY",
+    "DRIFT_LOOKUP",
+    "DRIFT_DEAD",
+    "DRIFT_CHANGED",
+    "KV_drift_digests",
+    "KV_drift_registries",
+]
+
 
 class StreamSettings(CommonSettings, Struct, frozen=True, kw_only=True):
-    """Where NATS is, and which registries have a lane of their own."""
+    """Where NATS is, which registries have a lane of their own, and how much streams hold."""
 
     registries: Annotated[
         str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml: its lanes get consumers")
     ] = ""
+    stream_mib: Annotated[
+        dict[StreamName, Annotated[int, Meta(ge=1)]],
+        Variable(
+            "IMAGEDRIFT_STREAM_MIB",
+            "most MiB of a stream, as DRIFT_INVENTORY=8192,KV_drift_digests=4096; by default "
+            + ", ".join(f"{name}={size}" for name, size in streams.STREAM_MIB.items()),
+        ),
+    ] = {}
 
 
 @click.command()
@@ -68,4 +85,6 @@ async def _ensure(
     async with bus.connect(
         values.nats_url, "imagedrift-streams", credentials=values.nats_creds, ca=values.nats_ca
     ) as connection:
-        return await streams.ensure(connection, lanes=lanes, replicas=replicas)
+        return await streams.ensure(
+            connection, lanes=lanes, replicas=replicas, stream_mib=dict(values.stream_mib.items())
+        )

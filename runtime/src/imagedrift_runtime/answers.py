@@ -46,6 +46,8 @@ class Lag(Struct, frozen=True):
     paused: bool = False
     acknowledged: int = 0
     """The sequence up to which every message is acknowledged."""
+    waiting: int = 0
+    """Requests for messages that wait at the server, where all consumers were looked at."""
 
 
 class BusError(Exception):

@@ -58,6 +58,8 @@ SUBJECT_TAKEN = "messages per subject"
 """What it says of a subject that is full; a full stream, or disk, has the same number."""
 NO_MESSAGE = 10037
 """JetStream's error where a stream has no such message; one without the stream has another."""
+FULL = "maximum bytes exceeded"
+IS_FULL = f"{FULL}: raise the stream's IMAGEDRIFT_STREAM_MIB and run `imagedrift streams`"
 
 
 class Bus:
@@ -104,7 +106,9 @@ class Bus:
             if error.err_code == NOT_STORED and SUBJECT_TAKEN in str(error.description):
                 metrics.published.add(outcome="already_there")
                 return AlreadyThere()
-            raise _not_published(subject, str(error), error.err_code or 0) from error
+            code = error.err_code or 0
+            full = FULL in str(error.description)
+            raise _not_published(subject, IS_FULL if full else str(error), code) from error
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
             raise _not_published(subject, self.link.reason(error, began)) from error
         metrics.published.add(outcome="stored")
@@ -199,9 +203,17 @@ class Bus:
 
     async def lag(self, stream: str, consumer: str) -> Lag:
         """Tell how far a consumer is behind. Raises `NoBus`."""
-        info = await self._manage(self.js.consumer_info(stream, consumer))
-        done = info.ack_floor.stream_seq if info.ack_floor else 0
-        return Lag(info.num_pending, info.num_ack_pending, bool(info.paused), done)
+        return _lag(await self._manage(self.js.consumer_info(stream, consumer)))
+
+    async def lags(self, stream: str) -> dict[str, Lag]:
+        """Tell how far every consumer of a stream is behind, by name. Raises `NoBus`."""
+        found: dict[str, Lag] = {}
+        while True:
+            page = await self._manage(self.js.consumers_info(stream, offset=len(found)))
+            new = {info.name: _lag(info) for info in page if info.name not in found}
+            if not new:
+                return found
+            found |= new
 
     async def probe(self) -> None:
         """Make a round trip to the server. Raises `NoBus` when none comes back."""
@@ -260,6 +272,16 @@ async def connect(
     finally:
         watching.cancel()
         await bus.close()
+
+
+def _lag(info: Any) -> Lag:
+    return Lag(
+        info.num_pending,
+        info.num_ack_pending,
+        bool(info.paused),
+        acknowledged=info.ack_floor.stream_seq if info.ack_floor else 0,
+        waiting=info.num_waiting or 0,
+    )
 
 
 def _not_published(subject: str, why: str, code: int = 0) -> NotPublished:

@@ -6,13 +6,28 @@ also where it is the server's default: nats-py has other defaults.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from imagedrift_schemas import subjects
 
 DAY_S = 86_400
+MIB = 1024 * 1024
+MOST_BYTES = 1 * MIB
+"""Of one message with its headers: what a server takes unless its `max_payload` is raised."""
+STREAM_MIB: Final = {
+    subjects.STREAM_INVENTORY: 2048,
+    subjects.STREAM_LOOKUP: 128,
+    subjects.STREAM_DEAD: 128,
+    subjects.STREAM_CHANGED: 512,
+    f"KV_{subjects.BUCKET_DIGESTS}": 1024,
+    f"KV_{subjects.BUCKET_REGISTRIES}": 32,
+}
+"""How much each stream holds unless told otherwise: enough for 100,000 hosts of 60 images.
+
+JetStream sets aside all of it on each server, so the sum has to fit the disk.
+"""
 LANE_SLOTS = 64
 """Fleet-wide concurrency of a lane unless configured: its consumer's `max_ack_pending`."""
 
@@ -25,52 +40,65 @@ class Thing(Struct, frozen=True, kw_only=True):
     config: dict[str, Any]
 
 
-def layout(lanes: Mapping[str, int] | None = None, replicas: int = 1) -> list[Thing]:
-    """List everything that there has to be; `lanes` are added to those that always are."""
+def layout(
+    lanes: Mapping[str, int] | None = None,
+    replicas: int = 1,
+    stream_mib: Mapping[str, int] | None = None,
+) -> list[Thing]:
+    """List everything that there has to be; `lanes` are added to those that always are.
+
+    `stream_mib` says how much a stream holds, where that is not what `STREAM_MIB` says.
+    """
     slots = dict.fromkeys(subjects.LANES, LANE_SLOTS) | dict(lanes or {})
-    things = [*_streams(replicas), *_consumers(slots)]
+    sizes = STREAM_MIB | dict(stream_mib or {})
+    things = [*_streams(replicas, sizes), *_consumers(slots)]
     names = [thing.name for thing in things]
     if len(names) != len(set(names)):
         raise ValueError(f"two lanes have one consumer: {', '.join(slots)}")
     return things
 
 
-def _streams(replicas: int) -> Iterator[Thing]:
-    yield _stream(
+def _streams(replicas: int, sizes: Mapping[str, int]) -> Iterator[Thing]:
+    """List the streams. When one is full, the oldest message gives way, where a loss mends itself.
+
+    Inventories and questions are refused instead: their publishers are told, and try again.
+    """
+
+    def stream(name: str, subject: str, **config: Any) -> Thing:
+        return _stream(name, subject, replicas, max_bytes=sizes[name] * MIB, **config)
+
+    yield stream(
         subjects.STREAM_INVENTORY,
         subjects.INVENTORY_ALL,
-        replicas,
         max_msgs_per_subject=1,
         max_age=7 * DAY_S,
+        discard="new",
     )
-    yield _stream(
+    yield stream(
         # Limits, not work queue: a message that is delivered too often would stay for ever and
         # block its subject. Here its TTL frees the subject.
         subjects.STREAM_LOOKUP,
         subjects.LOOKUP_ALL,
-        replicas,
         max_msgs_per_subject=1,
         max_age=DAY_S,
         discard="new",
         discard_new_per_subject=True,
         allow_msg_ttl=True,
     )
-    yield _stream(subjects.STREAM_DEAD, subjects.DEAD_ALL, replicas, max_age=14 * DAY_S)
-    yield _stream(
+    yield stream(subjects.STREAM_DEAD, subjects.DEAD_ALL, max_age=14 * DAY_S)
+    yield stream(
         subjects.STREAM_CHANGED,
         subjects.CHANGED_ALL,
-        replicas,
         max_age=14 * DAY_S,
         duplicate_window=3600,
     )
+    # A cache: what gives way is asked again.
     for bucket in (subjects.BUCKET_DIGESTS, subjects.BUCKET_REGISTRIES):
-        yield _stream(
+        yield stream(
             f"KV_{bucket}",
             f"$KV.{bucket}.>",
-            replicas,
             max_msgs_per_subject=1,
             max_age=30 * DAY_S,
-            discard="new",
             allow_rollup_hdrs=True,
             deny_delete=True,
         )
@@ -84,7 +112,7 @@ def _stream(name: str, subject: str, replicas: int, **config: Any) -> Thing:
         "discard": "old",
         "discard_new_per_subject": False,
         "max_msgs": -1,
-        "max_bytes": -1,
+        "max_msg_size": MOST_BYTES,
         "max_msgs_per_subject": -1,
         "duplicate_window": 120,
         "num_replicas": replicas,

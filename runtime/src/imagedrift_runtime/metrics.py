@@ -110,6 +110,15 @@ build = Gauge("build_info", "Always 1; the labels say what runs.", "service", "v
 ready = Gauge("part_ready", "1 while a part of the service is ready, else 0.", "part")
 loop_lag = Gauge("event_loop_lag_seconds", "How late the event loop was, the last time it looked.")
 
+registries_version = Gauge(
+    "registries_version",
+    "The registries.toml that holds, as a number made of its content; 0 without one.",
+)
+registries_faults = Gauge(
+    "registries_faults",
+    "Faults in the newest registries.toml: while there are any, the one before it holds.",
+)
+
 # --- NATS ---------------------------------------------------------------------------------------
 
 published = Counter(
@@ -180,6 +189,13 @@ read_again = Counter(
 verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images that changed.")
 questions = Counter(
     "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"
+)
+lanes_without_consumer = Gauge(
+    "lanes_without_consumer",
+    "Lanes of registries.toml for which there is no consumer: their questions are not published.",
+)
+lanes_unread = Gauge(
+    "lanes_unread", "Lanes in which questions wait, and which no resolver asks for messages."
 )
 database_failures = Counter(
     "database_failures_total", "Transactions that failed and are tried again, by kind.", "kind"

@@ -5,6 +5,7 @@ SIGTERM and SIGINT set `Process.stopping`; the service finishes what it holds an
 signal, or `STOP_WITHIN_S` without an end, cancels it; so does the first where it has not begun, as
 it still waits for a server: it holds nothing then. What does not even heed that, such as a thread
 that hangs, is left behind `EXIT_WITHIN_S` later: nothing acknowledged is lost by it.
+SIGHUP sets `Process.reload`, which asks a service to read its files again.
 """
 
 import argparse
@@ -53,10 +54,11 @@ Start = Callable[[C, "Process"], Awaitable[None]]
 
 
 class Process:
-    """What a running service holds of its process: its health, and whether it shall stop."""
+    """What a running service holds of its process: its health, whether it shall stop or reload."""
 
     def __init__(self, parts: tuple[str, ...]) -> None:
         self.stopping = asyncio.Event()
+        self.reload = asyncio.Event()
         self.health = health.Health(parts)
 
 
@@ -136,6 +138,7 @@ def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
+    loop.add_signal_handler(signal.SIGHUP, process.reload.set)
 
 
 def _leave_within(seconds: float) -> None:

@@ -4,7 +4,8 @@ Rules:
 - `Done` acknowledges; twice where it has to be sure, which waits for the server's word. Where it
   has a reason, something in the message was refused, and a dead letter says so first.
 - `Retry` asks for delivery after a delay. `Reject` writes a dead letter, then terminates: in this
-  order, so that a letter that cannot be written leaves the message to come again.
+  order, so that a letter that cannot be written leaves the message to come again. Not every one
+  has a letter of its own: see `letters`.
 - What fails here is logged and nothing more: an unacknowledged message comes again, and handling
   it twice is harmless.
 """
@@ -16,7 +17,8 @@ import structlog
 from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
-from imagedrift_runtime.delivery import delivery
+from imagedrift_runtime.delivery import Delivery, delivery
+from imagedrift_runtime.letters import Due, Letters
 from imagedrift_runtime.link import CALL_WITHIN_S
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_schemas import codec, subjects
@@ -26,6 +28,7 @@ log = structlog.get_logger()
 
 PAYLOAD_KEPT = 64 * 1024
 ERROR_KEPT = 2_000
+SUBJECT_KEPT = 1_000
 
 
 class Settle:
@@ -35,6 +38,7 @@ class Settle:
         self._bus = bus
         self._service = service
         self._sure = sure
+        self._letters = Letters()
 
     async def __call__(self, message: Any, outcome: Outcome) -> None:
         """Acknowledge `message`."""
@@ -62,19 +66,33 @@ class Settle:
                 assert_never(outcome)
 
     async def _bury(self, message: Any, outcome: Done | Reject) -> None:
-        refused = delivery(message)
+        due = self._letters.refused(message.subject, outcome.reason, now())
+        if due is None:
+            return
+        try:
+            await self._write(delivery(message), outcome.reason, outcome.error, due)
+        except BaseException:
+            self._letters.not_written(message.subject, outcome.reason, due)
+            raise
+
+    async def _write(self, refused: Delivery, reason: str, error: str, due: Due) -> None:
         letter = DeadLetter(
             service=self._service,
-            subject=refused.subject,
+            subject=refused.subject[:SUBJECT_KEPT],
             stream=refused.stream,
             stream_seq=refused.stream_seq,
-            reason=outcome.reason,
-            error=outcome.error[:ERROR_KEPT].encode(errors="replace").decode(),
+            reason=reason,
+            error=error[:ERROR_KEPT].encode(errors="replace").decode(),
             received_at=now(),
-            payload=refused.payload[:PAYLOAD_KEPT],
+            payload=refused.payload[:PAYLOAD_KEPT] if due.with_payload else b"",
+            times=due.times,
         )
         log.warning(
-            "message.rejected", subject=letter.subject, reason=letter.reason, error=letter.error
+            "message.rejected",
+            subject=letter.subject,
+            reason=letter.reason,
+            error=letter.error,
+            times=letter.times,
         )
         # A message that is refused twice, as its termination was lost, is one letter.
         once = f"{self._service}.{refused.stream}.{refused.stream_seq}.{refused.stored_at:%s.%f}"

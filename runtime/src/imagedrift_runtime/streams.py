@@ -21,20 +21,32 @@ from msgspec import Struct
 from imagedrift_runtime.answers import BusError, NoBus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.fetch import REPLY_TOKENS, UNPINNED
-from imagedrift_runtime.layout import LANE_SLOTS, Thing, layout
+from imagedrift_runtime.layout import LANE_SLOTS, STREAM_MIB, Thing, layout
 from imagedrift_runtime.nats_py import nats
 
-__all__ = ["LANE_SLOTS", "Step", "UnpinnedServer", "UnsafeChange", "ensure", "layout", "plan"]
+__all__ = [
+    "LANE_SLOTS",
+    "STREAM_MIB",
+    "Step",
+    "UnpinnedServer",
+    "UnsafeChange",
+    "ensure",
+    "layout",
+    "plan",
+]
 
 Action = Literal["created", "updated", "unchanged"]
 
 NEVER = {
-    "stream": ("retention", "storage", "discard", "discard_new_per_subject"),
+    "stream": ("retention", "storage", "discard_new_per_subject"),
     "consumer": ("deliver_policy", "ack_policy", "filter_subject"),
 }
 """What is not changed in place: messages would be lost, or skipped, or delivered to nobody."""
-LESS = ("max_msgs", "max_bytes", "max_msgs_per_subject", "max_age", "num_replicas")
-"""Limits that are not lowered in place: the server would drop what is above them."""
+LESS = ("max_msgs", "max_msgs_per_subject", "max_age", "num_replicas")
+"""Limits that are not lowered in place: the server would drop what is above them.
+
+`max_bytes` is, as long as the stream holds less.
+"""
 UNLIMITED = (None, -1, 0)
 SETTLED_WITHIN_S: Final = 30.0
 """How long a cluster is waited for: servers elect a leader within 4 to 9 s."""
@@ -62,22 +74,40 @@ class Step(Struct, frozen=True):
     """Those lines of the diff that could lose messages."""
 
 
-def plan(wanted: Sequence[Thing], found: Mapping[str, Mapping[str, Any]]) -> list[Step]:
-    """Compare the layout with what a server has: configurations by name."""
-    return [_step(thing, found.get(thing.name)) for thing in wanted]
+class Found(Struct, frozen=True):
+    """What a server has under a name: its configuration, and how much it holds."""
+
+    config: Any
+    bytes: int = 0
+
+
+def plan(
+    wanted: Sequence[Thing],
+    found: Mapping[str, Mapping[str, Any]],
+    held: Mapping[str, int] | None = None,
+) -> list[Step]:
+    """Compare the layout with what a server has: configurations by name, and bytes held."""
+    return [
+        _step(thing, found.get(thing.name), (held or {}).get(thing.name, 0)) for thing in wanted
+    ]
 
 
 async def ensure(
-    bus: Bus, *, lanes: Mapping[str, int] | None = None, replicas: int = 1
+    bus: Bus,
+    *,
+    lanes: Mapping[str, int] | None = None,
+    replicas: int = 1,
+    stream_mib: Mapping[str, int] | None = None,
 ) -> list[Step]:
     """Create or update everything. Raises `UnsafeChange` before anything is applied."""
-    wanted = layout(lanes, replicas)
-    found = {
-        thing.name: config
+    wanted = layout(lanes, replicas, stream_mib)
+    found: dict[str, Found] = {
+        thing.name: one
         for thing in wanted
-        if (config := await _settled(bus, partial(_find, bus, thing)))
+        if (one := await _settled(bus, partial(_find, bus, thing)))
     }
-    steps = plan(wanted, {name: vars(config) for name, config in found.items()})
+    configs = {name: vars(one.config) for name, one in found.items()}
+    steps = plan(wanted, configs, {name: one.bytes for name, one in found.items()})
     unsafe = [f"{step.kind} {step.name}: {line}" for step in steps for line in step.unsafe]
     if unsafe:
         raise UnsafeChange("\n".join(unsafe))
@@ -103,7 +133,7 @@ async def check_replies(bus: Bus) -> None:
         raise UnpinnedServer(UNPINNED)
 
 
-def _step(thing: Thing, found: Mapping[str, Any] | None) -> Step:
+def _step(thing: Thing, found: Mapping[str, Any] | None, held: int) -> Step:
     if found is None:
         return Step(thing.kind, thing.name, "created")
     changed = {
@@ -113,6 +143,10 @@ def _step(thing: Thing, found: Mapping[str, Any] | None) -> Step:
     }
     diff = {field: f"{field}: {old!r} -> {new!r}" for field, (old, new) in changed.items()}
     unsafe = [diff[field] for field, pair in changed.items() if _is_unsafe(thing, field, *pair)]
+    if "max_bytes" in changed and 0 < thing.config["max_bytes"] < held:
+        unsafe.append(
+            f"{diff['max_bytes']}, and it holds {held}: set IMAGEDRIFT_STREAM_MIB, or purge it"
+        )
     action: Action = "updated" if diff else "unchanged"
     return Step(thing.kind, thing.name, action, tuple(diff.values()), tuple(unsafe))
 
@@ -148,21 +182,23 @@ def _may_pass(error: Exception, reason: str) -> bool:
     return "permissions violation" not in reason.lower()
 
 
-async def _find(bus: Bus, thing: Thing) -> Any:
-    """Read a thing's configuration; None when there is none."""
+async def _find(bus: Bus, thing: Thing) -> Found | None:
+    """Read what there is of a thing; None when there is nothing."""
     try:
         if thing.kind == "stream":
-            return (await bus.js.stream_info(thing.name)).config
-        return (await bus.js.consumer_info(*thing.name.split("/"))).config
+            info = await bus.js.stream_info(thing.name)
+            return Found(info.config, info.state.bytes)
+        return Found((await bus.js.consumer_info(*thing.name.split("/"))).config)
     except nats.js.errors.NotFoundError:
         return None
 
 
-async def _apply(bus: Bus, thing: Thing, found: Any) -> None:
+async def _apply(bus: Bus, thing: Thing, found: Found | None) -> None:
     """Create or update. What is not declared stays as it was found."""
     if thing.kind == "consumer":
-        config = (found or nats.js.api.ConsumerConfig()).evolve(**thing.config)
+        config = (found.config if found else nats.js.api.ConsumerConfig()).evolve(**thing.config)
         await bus.js.add_consumer(thing.name.split("/")[0], config)
         return
-    config = (found or nats.js.api.StreamConfig(name=thing.name)).evolve(**thing.config)
+    old = found.config if found else nats.js.api.StreamConfig(name=thing.name)
+    config = old.evolve(**thing.config)
     await (bus.js.update_stream(config) if found else bus.js.add_stream(config))

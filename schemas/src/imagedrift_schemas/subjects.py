@@ -91,6 +91,11 @@ def alive(site: str, host: str) -> str:
     return f"{PREFIX}.alive.{_host_id('site', site)}.{_host_id('host', host)}"
 
 
+def inbox(site: str, host: str) -> str:
+    """Prefix of the subjects on which a host is answered: its credentials hear no other's."""
+    return f"_INBOX_{_host_id('site', site)}.{_host_id('host', host)}"
+
+
 def lookup(lane: str, question: Question) -> str:
     """Subject of a question: the same question has the same subject, so it is asked once."""
     return f"{PREFIX}.lookup.{escape(lane)}.{answer_key(question)}"

@@ -308,4 +308,6 @@ class DeadLetter(Struct, frozen=True, kw_only=True, tag="dead"):
     error: str = ""
     received_at: Time
     payload: bytes = b""
-    """At most the first 64 KiB, base64 on the wire."""
+    """At most the first 64 KiB, base64 on the wire; empty where an earlier letter has it."""
+    times: int = 1
+    """How many refused messages of this subject, for this reason, it tells of."""

@@ -17,7 +17,7 @@ authorization {
   users = [
     { user: admin, password: admin }
     { user: agent, password: agent, permissions: {
-        publish: ["drift.v1.inventory.default.mine"], subscribe: ["_INBOX_mine.>"] } }
+        publish: ["drift.v1.inventory.default.mine"], subscribe: ["_INBOX_default.mine.>"] } }
   ]
 }
 """

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 from support.deploy import ROOT
 from support.ingest import image, inventory
+from support.nats_bus import until
 from support.nats_operator import ScopedFleet
 
 
@@ -53,11 +55,14 @@ async def test_each_host_speaks_for_itself_by_its_name_alone(
     """Two hosts with credentials of one key store their own inventories, and not each other's."""
     for host, other in (("web-1", "web-2"), ("web-2", "web-1")):
         credentials = str(scoped.agent(tmp_path / f"{host}.creds", "fra1", host))
-        async with connected([server.url], host, credentials=credentials, ca="") as outlet:
+        async with connected([server.url], "fra1", host, credentials=credentials, ca="") as outlet:
             await outlet.publish(inventory(host, [image()]))
         async with bus.connect(
-            [server.url], "test", credentials=credentials, inbox=f"_INBOX_{host}", spool=False
+            [server.url], "test", credentials=credentials, inbox=f"_INBOX_fra1.{host}", spool=False
         ) as connection:
+            for foreign in (f"_INBOX_fra1.{other}.>", f"_INBOX_ams1.{host}.>"):
+                await connection.client.subscribe(foreign)
+                await until(partial(_is_refused, connection, foreign), what=f"{foreign} is refused")
             connection.link.js = connection.client.jetstream(timeout=0.3)
             for elsewhere in (
                 subjects.inventory("fra1", other),
@@ -86,3 +91,8 @@ async def test_an_agent_of_another_operator_is_not_let_in(
     with pytest.raises(bus.NoBus, match=r"(?i)authorization"):
         async with bus.connect([server.url], "test", credentials=credentials, within_s=1):
             pass
+
+
+def _is_refused(connection: Bus, subject: str) -> bool:
+    complaint = connection.link.complaint(0).lower()
+    return "subscription" in complaint and subject.lower() in complaint

@@ -10,7 +10,7 @@ from imagedrift_ingest.core.images import MOST_DIGESTS
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import compressed
-from imagedrift_schemas.v1 import Alive, Found, Limited, RegistryState
+from imagedrift_schemas.v1 import Alive, DeadLetter, Found, Limited, RegistryState
 from support.ingest import (
     NGINX,
     NOW,
@@ -198,3 +198,48 @@ async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
     [host] = await operator.ask("SELECT images, skipped FROM ops.hosts")
     assert (host["images"], host["skipped"], len(said.images)) == (20_000, {}, 20_000)
     assert letter["error"].startswith("gzip: ")
+
+
+async def test_a_flood_of_bad_messages_from_one_host_is_one_row(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """P9: however long a host sends what is refused, it costs a letter each time it has doubled."""
+    sql = "SELECT * FROM ops.dead_letters WHERE times >= 16"
+
+    async def flooded() -> list[dict[str, object]]:
+        for _ in range(20):
+            await agents.bus.publish(subjects.inventory("fra1", "web-1"), b"{" + b"x" * 50_000)
+        return await operator.ask(sql)
+
+    async with ingest(dsn, fresh_nats.url):
+        (row,) = await wait_for(flooded, what="counted")
+        await agents.has("web-4", image())
+        await operator.sees(NGINX, host="web-4")
+
+    stream = await agents.bus.js.stream_info(subjects.STREAM_DEAD)
+    # Two loops read inventories, and the hour may have ended in between.
+    assert stream.state.messages <= 40
+    assert stream.state.bytes < 400_000
+    assert len(str(row["payload"])) == 50_001
+    assert len(await operator.ask("SELECT * FROM ops.dead_letters")) <= 2
+
+
+async def test_a_letter_that_is_delivered_again_is_not_counted_again(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """P5: the stream of letters read twice from its start gives the same rows."""
+    subject = "drift.v1.dead.agent"
+    for times in (1, 1, 2):
+        letter = DeadLetter(service="agent", subject="s" * 5000, reason="r", received_at=NOW)
+        letter = msgspec.structs.replace(letter, times=times, payload=b"x" * times)
+        await agents.bus.publish(subject, codec.encode(letter))
+    sql = "SELECT times, length(payload) AS size, length(subject) AS subject FROM ops.dead_letters"
+
+    async with ingest(dsn, fresh_nats.url):
+        (before,) = await wait_for(lambda: operator.ask(f"{sql} WHERE times = 4"), what="added up")
+        await agents.bus.reset_consumer(subjects.STREAM_DEAD, subjects.CONSUMER_INGEST)
+        await agents.bus.publish(subject, codec.encode(msgspec.structs.replace(letter, reason="q")))
+        await wait_for(lambda: operator.ask(f"{sql} WHERE reason = 'q'"), what="the next one")
+        (after,) = await operator.ask(f"{sql} WHERE reason = 'r'")
+
+    assert before == after == {"times": 4, "size": 1, "subject": 1000}

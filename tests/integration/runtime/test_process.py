@@ -6,7 +6,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from signal import SIGINT, SIGTERM, Signals
+from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 import pytest
 
@@ -42,6 +42,10 @@ async def start(values, running):
         case "no port":
             raise process.NoPort("T_PORT: 127.0.0.1:1: taken")
         case "stop":
+            await running.stopping.wait()
+        case "reload":
+            await running.reload.wait()
+            print("reloaded", flush=True)
             await running.stopping.wait()
         case "ignore":
             await asyncio.Event().wait()
@@ -118,6 +122,19 @@ def test_a_signal_lets_the_service_finish(service: Starter, number: Signals) -> 
     assert (code, output) == (0, "finished\n")
     assert '"event": "service.stopped"' in errors
     assert "Traceback" not in errors
+
+
+def test_a_hangup_asks_for_files_to_be_read_again(service: Starter) -> None:
+    """The service is told, and goes on."""
+    running = service(T_DO="reload")
+    running.wait_until_working()
+
+    running.signal(SIGHUP)
+    assert running.process.stdout is not None
+    said = running.process.stdout.readline()
+    running.signal(SIGTERM)
+
+    assert (said, running.end()[0]) == ("reloaded\n", 0)
 
 
 def test_a_second_signal_ends_it_at_once(service: Starter) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from imagedrift_runtime import streams
-from imagedrift_runtime.bus import AlreadyThere, Bus, Stored, connect
+from imagedrift_runtime.bus import AlreadyThere, Bus, NotPublished, Stored, connect
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 
@@ -94,6 +94,59 @@ async def test_the_layout_does_what_it_is_for(empty: Bus) -> None:
     assert (inventory.state.messages, inventory.state.last_seq) == (1, 3)
     for bucket in (subjects.BUCKET_DIGESTS, subjects.BUCKET_REGISTRIES):
         assert await (await empty.bucket(bucket)).get("a.b") is None
+
+
+async def test_streams_of_before_are_bounded_in_place(empty: Bus) -> None:
+    """Streams that had no bound, and discarded otherwise, are brought to the layout unharmed."""
+    for thing in streams.layout():
+        if thing.kind == "stream":
+            config = thing.config | {"max_bytes": -1, "max_msg_size": -1}
+            others = {"old": "new", "new": "old"} if thing.name != subjects.STREAM_LOOKUP else {}
+            config["discard"] = others.get(config["discard"], config["discard"])
+            await empty.js.add_stream(name=thing.name, **config)
+    await empty.publish("drift.v1.inventory.site.host", b"1")
+
+    await streams.ensure(empty)
+
+    assert {step.action for step in await streams.ensure(empty)} == {"unchanged"}
+    inventory = await empty.js.stream_info(subjects.STREAM_INVENTORY)
+    assert (inventory.state.messages, inventory.config.discard) == (1, "new")
+
+
+async def test_a_full_stream_refuses_or_lets_the_oldest_go(empty: Bus) -> None:
+    """An inventory and a question are refused in words; of all else the oldest gives way."""
+    await streams.ensure(empty, stream_mib=dict.fromkeys(streams.STREAM_MIB, 1))
+    filling = b"x" * 300_000
+    refusing = ("drift.v1.inventory.s.h", "drift.v1.lookup.hub.r.x")
+    giving_way = ("$KV.drift_digests.r.x", "$KV.drift_registries.r.x", "drift.v1.changed.r.x")
+
+    for prefix in refusing:
+        for number in range(3):
+            await empty.publish(f"{prefix}{number}", filling)
+        with pytest.raises(
+            NotPublished, match="exceeded: raise the stream's IMAGEDRIFT_STREAM_MIB"
+        ):
+            await empty.publish(f"{prefix}3", filling)
+    for prefix in giving_way:
+        for number in range(5):
+            await empty.publish(f"{prefix}{number}", filling)
+    for _ in range(5):
+        await empty.publish("drift.v1.dead.agent", filling)
+
+    held = {info.config.name: info.state for info in await empty.js.streams_info()}
+    assert {name: state.messages for name, state in held.items()} == dict.fromkeys(held, 3)
+
+
+async def test_a_full_stream_takes_again_once_it_is_larger(empty: Bus) -> None:
+    """A publisher that goes on trying is heard as soon as an operator has raised the bound."""
+    await streams.ensure(empty, stream_mib={subjects.STREAM_INVENTORY: 1})
+    await empty.publish("drift.v1.inventory.s.a", b"x" * 900_000)
+    with pytest.raises(NotPublished):
+        await empty.publish("drift.v1.inventory.s.b", b"x" * 900_000)
+
+    await streams.ensure(empty, stream_mib={subjects.STREAM_INVENTORY: 2})
+
+    assert await empty.publish("drift.v1.inventory.s.b", b"x" * 900_000) == Stored(2)
 
 
 async def test_no_bucket_has_limit_markers(empty: Bus) -> None:

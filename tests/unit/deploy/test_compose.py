@@ -214,7 +214,7 @@ def test_the_agent_s_permissions_are_those_of_its_host() -> None:
     site, host = agent["IMAGEDRIFT_SITE"], agent["IMAGEDRIFT_HOST_ID"]
     assert nats["AGENT_INVENTORY_SUBJECT"] == f'"drift.v1.inventory.{site}.{host}"'
     assert nats["AGENT_ALIVE_SUBJECT"] == f'"drift.v1.alive.{site}.{host}"'
-    assert nats["AGENT_INBOX"] == f'"_INBOX_{host}.>"'
+    assert nats["AGENT_INBOX"] == f'"_INBOX_{site}.{host}.>"'
 
 
 def test_the_registries_file_that_is_shipped_changes_nothing() -> None:

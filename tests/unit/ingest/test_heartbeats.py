@@ -1,6 +1,5 @@
 """Heartbeats are gathered, the newest of each host; those that are wrong are refused and told."""
 
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from imagedrift_ingest.adapters import jetstream
 from imagedrift_ingest.adapters.jetstream import Heartbeats
 from imagedrift_ingest.core.inventories import Sign, alive, sign_of
-from imagedrift_ingest.core.refusals import MOST_LETTERS, PERIOD, Refusals
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive
 from support.ingest import NOW, digest
@@ -61,7 +59,7 @@ async def test_a_wrong_heartbeat_is_refused_and_told(payload: bytes, reason: str
     heartbeats = Heartbeats(lambda: NOW)
     await heartbeats.hear(SUBJECT, payload)
     assert heartbeats.take() == {}
-    [letter] = heartbeats._refusals.take()
+    [letter] = heartbeats._due
     assert (letter.subject, letter.reason, letter.payload) == (SUBJECT, reason, payload)
 
 
@@ -71,7 +69,7 @@ async def test_a_subject_that_names_no_host_is_only_counted() -> None:
     for name in ("WEB", "web_1", "w" * 64, "web=2E1"):
         await heartbeats.hear(f"drift.v1.alive.fra1.{name}", beat(name))
     assert heartbeats.take() == {}
-    assert heartbeats._refusals.take() == []
+    assert heartbeats._due == []
 
 
 def test_odd_words_of_a_heartbeat_are_cleaned() -> None:
@@ -80,26 +78,15 @@ def test_odd_words_of_a_heartbeat_are_cleaned() -> None:
     assert sign_of(alive(told)).degraded == "no\ufffd answer?"
 
 
-def test_letters_are_one_for_each_host_and_reason_and_hour() -> None:
-    """However often a heartbeat is refused, and however many hosts are."""
-    refusals = Refusals("ingest")
-
-    def refuse(subject: str, reason: str, at: datetime) -> None:
-        refusals.note(subject, reason, "e" * 9000, b"p" * 9000, at)
-
+async def test_refusals_of_a_host_are_few_small_letters_that_count_them_all() -> None:
+    """However often a heartbeat is refused: twice as many each time, and one message among them."""
+    heartbeats = Heartbeats(lambda: NOW)
     for _ in range(1000):
-        refuse(SUBJECT, "malformed", NOW)
-    refuse(SUBJECT, "another host", NOW + PERIOD / 2)
-    first = refusals.take()
-    assert [letter.reason for letter in first] == ["malformed", "another host"]
-    assert all(len(codec.encode(letter)) < 3000 for letter in first)
-
-    refuse(SUBJECT, "malformed", NOW + PERIOD)
-    assert len(refusals.take()) == 1
-
-    for n in range(3 * MOST_LETTERS):
-        refuse(subjects.alive("fra1", f"web-{n}"), "malformed", NOW + PERIOD)
-    assert len(refusals.take()) == MOST_LETTERS - 1
+        await heartbeats.hear(SUBJECT, b"p" * 9000)
+    assert len(heartbeats._due) == 10
+    assert sum(letter.times for letter in heartbeats._due) == 512
+    assert sum(letter.payload != b"" for letter in heartbeats._due) == 1
+    assert all(len(codec.encode(letter)) < 3000 for letter in heartbeats._due)
 
 
 async def test_signs_of_made_up_hosts_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:

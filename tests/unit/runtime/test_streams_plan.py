@@ -1,10 +1,10 @@
 """The plan: what would be done to a server, told from configurations alone."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from imagedrift_runtime.layout import Thing, layout
+from imagedrift_runtime.layout import STREAM_MIB, Thing, layout
 from imagedrift_runtime.streams import Step, plan
 from imagedrift_schemas import subjects
 
@@ -17,6 +17,7 @@ STREAM = Thing(
         "storage": "file",
         "discard": "old",
         "max_age": 100,
+        "max_bytes": 800,
         "max_msgs_per_subject": 2,
         "num_replicas": 2,
         "allow_direct": True,
@@ -53,6 +54,9 @@ def test_what_is_right_is_unchanged() -> None:
         ("max_msgs_per_subject", 1),
         ("num_replicas", 1),
         ("allow_direct", False),
+        ("discard", "new"),
+        ("max_bytes", -1),
+        ("max_bytes", 900),
     ],
 )
 def test_a_safe_change_is_an_update_with_its_diff(field: str, old: Any) -> None:
@@ -69,7 +73,6 @@ def test_a_safe_change_is_an_update_with_its_diff(field: str, old: Any) -> None:
         ("subjects", ["s.*", "t.*"]),
         ("retention", "workqueue"),
         ("storage", "memory"),
-        ("discard", "new"),
         ("max_age", 0),
         ("max_age", 200),
         ("max_msgs_per_subject", -1),
@@ -82,6 +85,19 @@ def test_a_change_that_could_lose_messages_is_unsafe(field: str, old: Any) -> No
     (step,) = plan([STREAM], {"S": STREAM.config | {field: old}})
 
     assert step.unsafe == (f"{field}: {old!r} -> {STREAM.config[field]!r}",)
+
+
+def test_a_stream_is_not_bounded_below_what_it_holds() -> None:
+    """The bound may come down as far as nothing is dropped by it; the refusal says what to do."""
+    found = {"S": STREAM.config | {"max_bytes": -1}}
+
+    (roomy,) = plan([STREAM], found, {"S": 800})
+    (tight,) = plan([STREAM], found, {"S": 801})
+
+    assert roomy.unsafe == ()
+    assert tight.unsafe == (
+        "max_bytes: -1 -> 800, and it holds 801: set IMAGEDRIFT_STREAM_MIB, or purge it",
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,6 +134,14 @@ def test_the_lanes_of_an_operator_are_added_to_those_that_always_are() -> None:
     }
 
 
+def test_every_stream_has_a_bound_that_an_operator_can_set() -> None:
+    """The names that the setting takes are those of the layout, and no other."""
+    from imagedrift_cli.deploy import StreamName
+
+    streams = {thing.name for thing in layout() if thing.kind == "stream"}
+    assert set(get_args(StreamName)) == streams == STREAM_MIB.keys()
+
+
 def test_two_lanes_of_one_consumer_are_refused() -> None:
     """Their names differ only where a consumer's may not."""
     with pytest.raises(ValueError, match="two lanes have one consumer"):
@@ -139,5 +163,7 @@ def test_every_stream_is_declared_in_full() -> None:
     for thing in layout(replicas=3):
         if thing.kind == "stream":
             assert {"duplicate_window", "num_replicas", "max_age"} <= thing.config.keys()
+            assert 0 < thing.config["max_bytes"] <= 4 * 1024**3
+            assert 0 < thing.config["max_msg_size"] <= 1024**2
             assert thing.config["num_replicas"] == 3
             assert thing.config["subject_delete_marker_ttl"] == 0

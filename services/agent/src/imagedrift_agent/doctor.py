@@ -141,7 +141,7 @@ async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Findi
             credentials=values.nats_creds,
             ca=values.nats_ca,
             spool=False,
-            inbox=f"_INBOX_{host}",
+            inbox=subjects.inbox(values.site, host),
             within_s=within_s,
         ) as connection:
             reached = Finding("nats", True, f"connected to {_server(connection)}")
@@ -168,14 +168,15 @@ async def _permission(connection: bus.Bus, site: str, host: str) -> Finding:
     except bus.NotPublished as error:
         if error.code == WRONG_STREAM:
             return Finding("permitted", True, f"may publish {subject}")
-        return Finding("permitted", False, str(error), _permission_advice(str(error), subject))
+        return Finding("permitted", False, str(error), _permission_advice(str(error), site, host))
     return Finding("permitted", True, f"may publish {subject}")
 
 
-def _permission_advice(fault: str, subject: str) -> str:
+def _permission_advice(fault: str, site: str, host: str) -> str:
+    subject, inbox = subjects.inventory(site, host), f"{subjects.inbox(site, host)}.>"
     if "no response" in fault.lower():
         return f"no stream stores {subject}: run `imagedrift streams` against this NATS"
-    return f"let the user of NATS_CREDS publish {subject}, and listen to its inbox"
+    return f"let the user of NATS_CREDS publish {subject}, and subscribe {inbox}"
 
 
 async def _clock(connection: bus.Bus) -> Finding:

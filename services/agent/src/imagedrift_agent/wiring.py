@@ -124,6 +124,7 @@ def connector(settings: AgentSettings, host: str, health: Health | None) -> Conn
     """How to connect to NATS."""
     return lambda: jetstream.connected(
         settings.nats_url,
+        settings.site,
         host,
         credentials=settings.nats_creds,
         ca=settings.nats_ca,

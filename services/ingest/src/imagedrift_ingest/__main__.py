@@ -8,7 +8,14 @@ from functools import partial
 import structlog
 
 from imagedrift_ingest import migrations
-from imagedrift_ingest.adapters.jetstream import Announcer, Asker, Epochs, Heartbeats, Reading
+from imagedrift_ingest.adapters.jetstream import (
+    Announcer,
+    Asker,
+    Epochs,
+    Heartbeats,
+    LaneWatch,
+    Reading,
+)
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.answers import Answers
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
@@ -22,10 +29,11 @@ from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.service import Away, Ingest
 from imagedrift_ingest.settings import IngestSettings
-from imagedrift_runtime import bus, process, pull, registries
+from imagedrift_runtime import bus, process, pull
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.process import Process
+from imagedrift_runtime.registries_file import LOOK_EVERY_S, LiveRegistries
 from imagedrift_runtime.settings import SettingsFault, read_again
 from imagedrift_schemas import subjects
 
@@ -38,6 +46,7 @@ PLAN_GATHER_S = 0.5
 PLAN_GATHER_MOST_S = 5.0
 HEARTBEATS_EVERY_S = 0.25
 LOOK_AT_BOOKMARKS_EVERY_S = 5.0
+LANES_EVERY_S = 10.0
 ANNOUNCE_EVERY_S = 1.0
 ANALYZE_EVERY_S = 3.0
 ADD_UP_EVERY_S = 10.0
@@ -48,7 +57,7 @@ TIDY_EVERY_S = 3600.0
 
 async def start(settings: IngestSettings, run: Process) -> None:
     """Run until asked to stop."""
-    known = registries.load(settings.registries)
+    known = LiveRegistries(settings.registries)
     writers = settings.workers + 4
     async with (
         connect.pool(
@@ -72,7 +81,7 @@ async def start(settings: IngestSettings, run: Process) -> None:
 
 
 async def _await_database(
-    database: connect.Database, upkeep: Upkeep, known: registries.Registries, run: Process
+    database: connect.Database, upkeep: Upkeep, known: LiveRegistries, run: Process
 ) -> None:
     """Wait for the database; refuse to work on another schema than ours."""
     while not run.stopping.is_set():
@@ -94,7 +103,7 @@ async def _serve(
     run: Process,
     database: connect.Database,
     nats: Bus,
-    known: registries.Registries,
+    known: LiveRegistries,
 ) -> None:
     upkeep = Upkeep(database, settings.retention)
     plan_now = asyncio.Event()
@@ -109,10 +118,14 @@ async def _serve(
     answers = Answers(database, settings.policy, known.is_named, announce_now.set, in_digests)
     ingest = Ingest(hosts, answers, epochs, epochs.is_newest)
     questions = Questions(database, settings.policy, settings.outstanding)
-    asker = Asker(nats, known.lane_of, question_ttl(settings.policy))
+    lanes = LaneWatch(nats, known.lanes)
+    await lanes.look()
+    asker = Asker(nats, known.lane_of, question_ttl(settings.policy), lanes.is_missing)
     outbox, announcer = Outbox(database), Announcer(nats)
     heartbeats = Heartbeats()
     await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
+
+    following = _Following(known, upkeep, lanes, plan_now, run)
 
     async def plan() -> None:
         is_news = plan_now.is_set()
@@ -136,10 +149,6 @@ async def _serve(
         finally:
             await heartbeats.tell_refused(nats)
 
-    async def look_at_bookmarks() -> None:
-        await in_inventories.look()
-        await in_digests.look()
-
     await _begin_reading(in_inventories, subjects.STREAM_INVENTORY, reading, epochs, run)
     await _begin_reading(in_digests, DIGESTS, reading, epochs, run)
     pulled = [(subjects.STREAM_INVENTORY, ingest.inventories)] * settings.workers + [
@@ -154,7 +163,10 @@ async def _serve(
             _repeat(plan, PLAN_EVERY_S, run, sooner=plan_now),
             _repeat(announce, ANNOUNCE_EVERY_S, run, sooner=announce_now),
             _repeat(note_heartbeats, HEARTBEATS_EVERY_S, run),
-            _repeat(look_at_bookmarks, LOOK_AT_BOOKMARKS_EVERY_S, run),
+            _repeat(in_inventories.look, LOOK_AT_BOOKMARKS_EVERY_S, run),
+            _repeat(in_digests.look, LOOK_AT_BOOKMARKS_EVERY_S, run),
+            _repeat(following.registries, LOOK_EVERY_S, run, sooner=run.reload),
+            _repeat(lanes.look, LANES_EVERY_S, run),
             _repeat(upkeep.tidy, TIDY_EVERY_S, run),
             _repeat(upkeep.analyze_grown, ANALYZE_EVERY_S, run),
             _repeat(upkeep.add_up_usage, ADD_UP_EVERY_S, run),
@@ -162,6 +174,32 @@ async def _serve(
             _repeat(upkeep.take_trend, TREND_EVERY_S, run, first_after_s=TREND_EVERY_S),
         ):
             tasks.create_task(task)
+
+
+class _Following:
+    """What a registries.toml that changed changes here."""
+
+    def __init__(
+        self,
+        known: LiveRegistries,
+        upkeep: Upkeep,
+        lanes: LaneWatch,
+        plan_now: asyncio.Event,
+        run: Process,
+    ) -> None:
+        self._known, self._upkeep, self._lanes = known, upkeep, lanes
+        self._plan_now, self._run = plan_now, run
+        self._applied = known.version
+
+    async def registries(self) -> None:
+        """Look at the file; references of a registry that it names, or no longer, follow."""
+        self._known.renew(anyway=self._run.reload.is_set())
+        self._run.reload.clear()
+        if self._known.version != self._applied:
+            await self._upkeep.apply_policy(self._known.is_named)
+            await self._lanes.look()
+            self._applied = self._known.version
+            self._plan_now.set()
 
 
 async def _begin_reading(

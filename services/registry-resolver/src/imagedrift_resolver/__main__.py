@@ -5,21 +5,17 @@ import gc
 import sys
 from importlib.metadata import version
 
-from imagedrift_resolver.adapters.desk import Desk
-from imagedrift_resolver.adapters.directory import Directory
-from imagedrift_resolver.adapters.docker_config import docker_credentials
-from imagedrift_resolver.adapters.http import Http
-from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
-from imagedrift_resolver.adapters.oci import Registries as Asking
+from imagedrift_resolver.adapters.jetstream import Cache, States
 from imagedrift_resolver.adapters.routes import Routes, proxies_of, routes
 from imagedrift_resolver.adapters.webhook import Webhook
-from imagedrift_resolver.gates import Gates
-from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings, check
-from imagedrift_runtime import bus, clock, process, pull, registries
+from imagedrift_resolver.wiring import Wired
+from imagedrift_runtime import bus, clock, process, registries
 from imagedrift_runtime.registries import Registries
+from imagedrift_runtime.registries_file import LOOK_EVERY_S, RegistriesFile
 from imagedrift_runtime.settings import both_or_faults
 from imagedrift_schemas import subjects
+from imagedrift_schemas.reference import ImageReference
 
 NAME = "imagedrift-resolver"
 ABOUT = "Answers questions about image references by asking their registries."
@@ -36,8 +32,7 @@ def main() -> None:
 
 async def start(settings: ResolverSettings, running: process.Process) -> None:
     """Answer questions until the process is told to stop."""
-    (known, reached), _ = both_or_faults(lambda: registries_of(settings), lambda: check(settings))
-    http = Http(reached)
+    file, _ = both_or_faults(lambda: file_of(settings), lambda: check(settings))
     async with bus.connect(
         settings.nats_url,
         NAME,
@@ -45,61 +40,53 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
         ca=settings.nats_ca,
         health=running.health,
     ) as nats:
-        gates = Gates(
-            known,
-            states=States(await nats.bucket(subjects.BUCKET_REGISTRIES)),
-            lanes=Lanes(nats, known),
-            now=clock.now,
-        )
         cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
-        resolver = Resolver(
-            cache=cache,
-            sites=Directory(known, docker_credentials(settings)),
-            registries=Asking(http, clock.now),
-            gates=gates,
-            now=clock.now,
-        )
-        desk = Desk(nats, cache, known, clock.now)
-        await nats.serve(
-            NAME, version(NAME), ABOUT, "lookup", subjects.RESOLVER_LOOKUP, desk.lookup
-        )
-        webhook = Webhook(settings.webhook_secret, desk.moved)
-        sharing = asyncio.create_task(gates.share())
-        try:
-            async with webhook.serving(settings.webhook_port, settings.webhook_address):
-                running.health.ready("questions")
-                await pull_all(nats, known, resolver, running)
-        finally:
-            sharing.cancel()
-            await gates.flush()
-            await http.close()
+        states = States(await nats.bucket(subjects.BUCKET_REGISTRIES))
+        wired = Wired(settings, nats, cache, states, file.made)
+
+        async def lookup(payload: bytes) -> bytes:
+            return await wired.desk.lookup(payload)
+
+        async def moved(references: tuple[ImageReference, ...]) -> int:
+            return await wired.desk.moved(references)
+
+        await nats.serve(NAME, version(NAME), ABOUT, "lookup", subjects.RESOLVER_LOOKUP, lookup)
+        webhook = Webhook(settings.webhook_secret, moved)
+        async with (
+            webhook.serving(settings.webhook_port, settings.webhook_address),
+            asyncio.TaskGroup() as answering,
+        ):
+            running.health.ready("questions")
+            while not running.stopping.is_set():
+                ending = asyncio.Event()
+                answering.create_task(wired.answer(NAME, ending))
+                await renewed(file, running)
+                ending.set()
+                if not running.stopping.is_set():
+                    wired = Wired(settings, nats, cache, states, file.made)
 
 
-def registries_of(settings: ResolverSettings) -> tuple[Registries, Routes]:
+def file_of(settings: ResolverSettings) -> RegistriesFile[tuple[Registries, Routes]]:
     """Read what is configured for registries, certificates included. Raises `SettingsFault`."""
-    known, proxies = both_or_faults(
+    _, proxies = both_or_faults(
         lambda: registries.load(settings.registries), lambda: proxies_of(settings)
     )
-    return known, routes(known, proxies)
+    return RegistriesFile(settings.registries, lambda known: (known, routes(known, proxies)))
 
 
-async def pull_all(
-    nats: bus.Bus, known: Registries, resolver: Resolver, running: process.Process
+async def renewed(
+    file: RegistriesFile[tuple[Registries, Routes]], running: process.Process
 ) -> None:
-    """Pull from every lane; one that fails ends the process, as a lane must not be forgotten."""
-    async with asyncio.TaskGroup() as lanes:
-        for lane, slots in known.lanes().items():
-            lanes.create_task(
-                pull.each(
-                    nats,
-                    subjects.STREAM_LOOKUP,
-                    subjects.lane_consumer(lane),
-                    resolver.handle,
-                    service=NAME,
-                    slots=slots,
-                    stopping=running.stopping,
-                )
-            )
+    """Wait until the file says something new, or the process is told to stop."""
+    while not running.stopping.is_set():
+        events = [asyncio.ensure_future(e.wait()) for e in (running.stopping, running.reload)]
+        await asyncio.wait(events, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        for event in events:
+            event.cancel()
+        is_asked = running.reload.is_set()
+        running.reload.clear()
+        if file.renew(anyway=is_asked):
+            return
 
 
 if __name__ == "__main__":

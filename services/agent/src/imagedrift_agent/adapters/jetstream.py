@@ -43,10 +43,15 @@ class Outlet:
 
 @asynccontextmanager
 async def connected(
-    urls: Sequence[str], host: str, *, credentials: str, ca: str, health: Health | None = None
+    urls: Sequence[str],
+    site: str,
+    host: str,
+    *,
+    credentials: str,
+    ca: str,
+    health: Health | None = None,
 ) -> AsyncIterator[Outlet]:
     """Connect for the length of an `async with`. Raises `NotSaid` when no server lets us in."""
-    inbox = f"_INBOX_{host}"  # what the credentials of one host may listen to
     try:
         async with connect(
             urls,
@@ -55,7 +60,7 @@ async def connected(
             ca=ca,
             health=health,
             spool=False,  # the newest inventory is ours to keep; older ones must not come late
-            inbox=inbox,
+            inbox=subjects.inbox(site, host),
             probe_every_s=PROBE_EVERY_S,
         ) as bus:
             yield Outlet(bus)

@@ -1,22 +1,24 @@
 """NATS as ingest uses it: epochs of streams, questions going out, heartbeats coming in."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from imagedrift_ingest.adapters.postgres.outbox import Leaving
 from imagedrift_ingest.core import inventories
+from imagedrift_ingest.core import lanes as core_lanes
 from imagedrift_ingest.core.inventories import Sign
-from imagedrift_ingest.core.refusals import Refusals
 from imagedrift_ingest.service import Away, HostName
 from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.letters import Letters
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
-from imagedrift_schemas.v1 import Question
+from imagedrift_schemas.text import cleaned
+from imagedrift_schemas.v1 import DeadLetter, Question
 
 log = structlog.get_logger()
 
@@ -32,6 +34,10 @@ SAME_MOMENT = timedelta(milliseconds=1)
 AT_ONCE = 64
 MOST_HELD = 500_000
 """Signs of so many hosts wait for the database; they will come again."""
+MOST_PAYLOAD = 1024
+MOST_ERROR = 500
+LANES = "lanes"
+"""The part of the service's health that tells of the lanes."""
 
 
 class Epochs:
@@ -103,12 +109,62 @@ class Reading:
             raise Away(str(error)) from error
 
 
-class Asker:
-    """Publishes questions, each to the lane of its registry."""
+class LaneWatch:
+    """Looks at the consumers of the lanes, and tells where one is missing, or nobody reads it."""
 
-    def __init__(self, bus: Bus, lane_of: Callable[[str], str], ttl_s: int) -> None:
+    def __init__(self, bus: Bus, lanes: Callable[[], Collection[str]]) -> None:
+        self._bus = bus
+        self._lanes = lanes
+        self._known = core_lanes.Lanes()
+        self._reason = ""
+
+    def is_missing(self, lane: str) -> bool:
+        """Tell whether a lane had no consumer when it was last looked at."""
+        return lane in self._known.missing
+
+    async def look(self) -> None:
+        """Look, and tell. What NATS does not answer leaves what was known."""
+        try:
+            found = await self._bus.lags(subjects.STREAM_LOOKUP)
+        except NoBus as error:
+            self._tell(str(error))
+            return
+        self._known = core_lanes.looked(self._known, self._lanes(), found)
+        missing, deserted = sorted(self._known.missing), sorted(self._known.deserted)
+        metrics.lanes_without_consumer.set(len(missing))
+        metrics.lanes_unread.set(len(deserted))
+        if deserted:
+            log.warning("lanes.unread", lanes=deserted, error="no resolver asks for their messages")
+        self._tell(
+            f"no consumer for the lanes {', '.join(missing)}: run `imagedrift streams` with this "
+            "registries.toml"
+            if missing
+            else ""
+        )
+
+    def _tell(self, reason: str) -> None:
+        if reason and reason != self._reason:
+            log.error("lanes.failed", error=reason)
+        self._reason = reason
+        if self._bus.health and reason:
+            self._bus.health.failed(LANES, reason)
+        elif self._bus.health:
+            self._bus.health.ready(LANES)
+
+
+class Asker:
+    """Publishes questions, each to the lane of its registry, unless that has no consumer."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        lane_of: Callable[[str], str],
+        ttl_s: int,
+        is_missing: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._bus = bus
         self._lane_of = lane_of
+        self._is_missing = is_missing
         self._ttl_s = ttl_s
         self._free = asyncio.Semaphore(AT_ONCE)
 
@@ -117,7 +173,11 @@ class Asker:
         return await asyncio.gather(*map(self._ask, questions))
 
     async def _ask(self, question: Question) -> bool | None:
-        subject = subjects.lookup(self._lane_of(question.registry), question)
+        lane = self._lane_of(question.registry)
+        if self._is_missing(lane):
+            metrics.questions.add(outcome="failed")
+            return None
+        subject = subjects.lookup(lane, question)
         async with self._free:
             try:
                 result = await self._bus.publish(subject, codec.encode(question), ttl_s=self._ttl_s)
@@ -169,7 +229,8 @@ class Heartbeats:
     def __init__(self, clock: Callable[[], datetime] = now) -> None:
         self._clock = clock
         self._signs: dict[HostName, Sign] = {}
-        self._refusals = Refusals("ingest")
+        self._letters = Letters()
+        self._due: list[DeadLetter] = []
 
     async def hear(self, subject: str, payload: bytes) -> None:
         """Take in one message; one that is not about its subject's host is refused (P8)."""
@@ -195,8 +256,9 @@ class Heartbeats:
         self._signs[name] = sign.after(before)
 
     async def tell_refused(self, bus: Bus) -> None:
-        """Publish a letter for each host and reason. What cannot be published now is given up."""
-        for letter in self._refusals.take():
+        """Publish the letters that are due. What cannot be published now is given up."""
+        letters, self._due = self._due, []
+        for letter in letters:
             try:
                 await bus.publish(subjects.dead(letter.service), codec.encode(letter))
             except NotPublished as error:
@@ -204,7 +266,19 @@ class Heartbeats:
 
     def _refuse(self, subject: str, reason: str, error: str, payload: bytes) -> None:
         metrics.heartbeats_refused.add(reason=reason)
-        self._refusals.note(subject, reason, error, payload, self._clock())
+        at = self._clock()
+        due = self._letters.refused(subject, reason, at)
+        if due:
+            letter = DeadLetter(
+                service="ingest",
+                subject=subject,
+                reason=reason,
+                error=cleaned(error, MOST_ERROR),
+                received_at=at,
+                payload=payload[:MOST_PAYLOAD] if due.with_payload else b"",
+                times=due.times,
+            )
+            self._due.append(letter)
 
     def take(self) -> dict[HostName, Sign]:
         """Return what has come in, and start anew."""

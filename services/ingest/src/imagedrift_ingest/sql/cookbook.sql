@@ -169,7 +169,7 @@ WHERE site = 'fra1' AND host = 'web-1' AND reference = 'docker.io/library/nginx:
 
 -- name: refused_messages
 -- Which messages were refused, and why?
-SELECT received_at, service, subject, reason, error, left(payload, 200) AS payload
+SELECT received_at, times, service, subject, reason, error, left(payload, 200) AS payload
 FROM ops.dead_letters
 ORDER BY received_at DESC
 LIMIT 50;

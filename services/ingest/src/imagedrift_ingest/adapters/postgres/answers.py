@@ -19,6 +19,7 @@ from imagedrift_ingest.adapters.postgres.dictionary import Locked
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import descriptions, freshness
+from imagedrift_ingest.core import letters as core_letters
 from imagedrift_runtime import metrics
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
@@ -120,15 +121,11 @@ class Answers:
         return await self._database.transaction(work)
 
     async def bury(self, epoch: int, letters: Iterable[tuple[int, DeadLetter]]) -> None:
-        """Store refused messages."""
-        rows: list[tuple[Any, ...]] = []
-        for seq, d in letters:
-            texts = [t.replace("\x00", "\ufffd") for t in (d.service, d.subject, d.stream)]
-            why = [t.replace("\x00", "\ufffd") for t in (d.reason, d.error)]
-            rows.append((seq, d.received_at, *texts, d.stream_seq, *why, d.payload[:65536]))
+        """Store refused messages, added up by the hour."""
+        rows = [msgspec.structs.astuple(row) for row in core_letters.rows(letters)]
 
         async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["bury"], epoch, *arguments(rows, 9))
+            await connection.execute(SQL["bury"], epoch, *arguments(rows, 12))
 
         await self._database.transaction(work)
 

@@ -127,10 +127,14 @@ WHERE NOT $14::boolean
   AND fleet.order_of($1::bigint, s.seq, s.observed_at, g.epoch, g.seq, g.observed_at) = 'doubtful'
 
 -- name: bury
--- Keep refused messages; one that is delivered twice is stored once.
-INSERT INTO fleet.dead_letters (epoch, seq, received_at, service, subject, stream, stream_seq, reason, error, payload)
-SELECT $1::bigint, s.seq, s.received_at, s.service, s.subject, s.stream, s.stream_seq, s.reason, s.error, s.payload
-FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::bytea[])
-  AS s (seq, received_at, service, subject, stream, stream_seq, reason, error, payload)
-ORDER BY s.seq
-ON CONFLICT (epoch, seq) DO NOTHING
+-- Keep refused messages, a row an hour for each service, subject and reason. What was counted
+-- already, by an earlier delivery, is not counted again.
+INSERT INTO fleet.dead_letters AS d (epoch, seq, service, subject, reason, hour, times, first_received_at, received_at, stream, stream_seq, error, payload)
+SELECT $1::bigint, s.seq, s.service, s.subject, s.reason, s.hour, s.times, s.first_received_at, s.received_at, s.stream, s.stream_seq, s.error, s.payload
+FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bigint[], $12::text[], $13::bytea[])
+  AS s (service, subject, reason, hour, seq, times, first_received_at, received_at, stream, stream_seq, error, payload)
+ORDER BY s.service, s.subject, s.reason, s.hour
+ON CONFLICT (service, reason, hour, hashtextextended(subject, 0)) DO UPDATE SET
+  epoch = excluded.epoch, seq = excluded.seq, times = d.times + excluded.times,
+  received_at = greatest(d.received_at, excluded.received_at)
+WHERE (excluded.epoch, excluded.seq) > (d.epoch, d.seq)

@@ -1,0 +1,63 @@
+"""Which lanes work: a question in a lane that nobody reads is lost, and nobody is told.
+
+Rules:
+- A lane without its consumer takes no questions: they stay due.
+- One whose consumer nobody asks for messages, twice in a row, while questions wait in it, is told:
+  they wait there until they end, as long as no resolver has this lane.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from imagedrift_schemas import subjects
+
+
+class Lag(Protocol):
+    """How far a lane's consumer is behind."""
+
+    @property
+    def pending(self) -> int:
+        """Return how many messages were not delivered yet."""
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many were delivered and not acknowledged yet."""
+
+    @property
+    def waiting(self) -> int:
+        """Return how many requests for messages wait at the server."""
+
+    @property
+    def paused(self) -> bool:
+        """Tell whether delivery rests."""
+
+
+class Lanes(Struct, frozen=True):
+    """What is known of the lanes, at one moment."""
+
+    missing: frozenset[str] = frozenset()
+    """Those without a consumer."""
+    unread: frozenset[str] = frozenset()
+    """Those that nobody reads now; a resolver between two requests looks like that, too."""
+    unread_before: frozenset[str] = frozenset()
+
+    @property
+    def deserted(self) -> frozenset[str]:
+        """Return the lanes that nobody has read for two looks."""
+        return self.unread & self.unread_before
+
+
+def looked(before: Lanes, lanes: Collection[str], found: Mapping[str, Lag]) -> Lanes:
+    """Return what is known after a look at the stream's consumers, by their names."""
+    lags = {lane: found.get(subjects.lane_consumer(lane)) for lane in lanes}
+    return Lanes(
+        missing=frozenset(lane for lane, lag in lags.items() if lag is None),
+        unread=frozenset(lane for lane, lag in lags.items() if lag and _is_unread(lag)),
+        unread_before=before.unread,
+    )
+
+
+def _is_unread(lag: Lag) -> bool:
+    return lag.pending > 0 and not (lag.in_flight or lag.waiting or lag.paused)

@@ -1,0 +1,83 @@
+"""The parts that are made of one reading of `registries.toml`, and that work until the next one.
+
+Rules:
+- A new reading makes them all anew: what they have kept of the old one goes with it.
+- The new ones pull at once, while the old ones finish what they hold. The slots of a lane are
+  the server's count, so that both together have no more than there are.
+"""
+
+import asyncio
+
+import structlog
+
+from imagedrift_resolver.adapters.desk import Desk
+from imagedrift_resolver.adapters.directory import Directory
+from imagedrift_resolver.adapters.docker_config import docker_credentials
+from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
+from imagedrift_resolver.adapters.oci import Registries as Asking
+from imagedrift_resolver.adapters.routes import Routes
+from imagedrift_resolver.gates import Gates
+from imagedrift_resolver.service import Resolver
+from imagedrift_resolver.settings import ResolverSettings
+from imagedrift_runtime import bus, clock, pull
+from imagedrift_runtime.registries import Registries
+from imagedrift_schemas import subjects
+
+log = structlog.get_logger()
+
+
+class Wired:
+    """A resolver by one reading of the file."""
+
+    def __init__(
+        self,
+        settings: ResolverSettings,
+        nats: bus.Bus,
+        cache: Cache,
+        states: States,
+        read: tuple[Registries, Routes],
+    ) -> None:
+        self._nats = nats
+        self._known, reached = read
+        self._http = Http(reached)
+        self._gates = Gates(
+            self._known, states=states, lanes=Lanes(nats, self._known), now=clock.now
+        )
+        self._resolver = Resolver(
+            cache=cache,
+            sites=Directory(self._known, docker_credentials(settings)),
+            registries=Asking(self._http, clock.now),
+            gates=self._gates,
+            now=clock.now,
+        )
+        self.desk = Desk(nats, cache, self._known, clock.now)
+
+    async def answer(self, service: str, ending: asyncio.Event) -> None:
+        """Answer questions of every lane until `ending`, and close."""
+        sharing = asyncio.create_task(self._gates.share())
+        try:
+            await self._pull_all(service, ending)
+        finally:
+            sharing.cancel()
+            try:
+                await self._gates.flush()
+            except bus.BusError as error:  # what was not shared is learnt anew
+                log.warning("states.unshared", error=str(error))
+            await self._http.close()
+
+    async def _pull_all(self, service: str, ending: asyncio.Event) -> None:
+        """Pull from every lane; one that fails ends the process, as no lane must be forgotten."""
+        async with asyncio.TaskGroup() as lanes:
+            for lane, slots in self._known.lanes().items():
+                lanes.create_task(
+                    pull.each(
+                        self._nats,
+                        subjects.STREAM_LOOKUP,
+                        subjects.lane_consumer(lane),
+                        self._resolver.handle,
+                        service=service,
+                        slots=slots,
+                        stopping=ending,
+                    )
+                )

@@ -1,0 +1,111 @@
+"""A lane that nobody reads is found, told, and gets no questions."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagedrift_ingest import __main__ as service
+from imagedrift_ingest.adapters.jetstream import LANES, LaneWatch
+from imagedrift_runtime import bus, streams
+from imagedrift_runtime.health import Health
+from imagedrift_runtime.process import Process
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas import subjects
+from support.ingest import NGINX, Fleet, image, ingest
+from support.nats_bus import until
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ingest looks at the lanes many times a second."""
+    monkeypatch.setattr(service, "LANES_EVERY_S", 0.1)
+
+
+async def test_a_lane_whose_consumer_goes_gets_no_questions_until_it_has_one_again(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet
+) -> None:
+    """Found while running: /readyz names the lane, and what is due stays due."""
+    async with ingest(dsn, fresh_nats.url) as run:
+        await agents.bus.js.delete_consumer(subjects.STREAM_LOOKUP, subjects.lane_consumer("hub"))
+        reason = await until(lambda: _reason(run), what="it is told")
+        await agents.has("web-1", image())
+        await agents.has("web-2", image("ghcr.io/a/b:1"))
+        await until(lambda: agents.asked("ghcr.io/a/b:1", "ghcr"), what="other lanes go on")
+        assert await agents.asked(NGINX) is None
+
+        await streams.ensure(agents.bus)
+
+        await until(lambda: agents.asked(NGINX), what="it is asked")
+        assert not _reason(run)
+    assert reason == (
+        "no consumer for the lanes hub: run `imagedrift streams` with this registries.toml"
+    )
+
+
+async def test_lanes_are_looked_at_before_anything_is_asked(
+    fresh_nats: NatsServer, agents: Fleet
+) -> None:
+    """Found at start: an operator's lane for which `imagedrift streams` has not been run."""
+    health = Health()
+    async with bus.connect([fresh_nats.url], "test", health=health) as nats:
+        watch = LaneWatch(nats, lambda: ["hub", "corp:5000"])
+        await watch.look()
+
+    assert (watch.is_missing("hub"), watch.is_missing("corp:5000")) == (False, True)
+    assert "the lanes corp:5000:" in health.parts()[LANES].reason
+
+
+async def test_a_look_that_nobody_answers_is_told_and_keeps_what_was_known(
+    fresh_nats: NatsServer, agents: Fleet
+) -> None:
+    """Also where the whole stream is gone; when it is back, so is readiness."""
+    health = Health()
+    async with bus.connect([fresh_nats.url], "test", health=health) as nats:
+        watch = LaneWatch(nats, lambda: ["hub"])
+        await watch.look()
+        await nats.js.delete_stream(subjects.STREAM_LOOKUP)
+        await watch.look()
+        gone = health.parts()[LANES]
+        await streams.ensure(nats)
+        await watch.look()
+
+    assert "stream not found: run `imagedrift streams`" in gone.reason
+    assert not watch.is_missing("hub")
+    assert health.parts()[LANES].ready
+
+
+async def test_more_consumers_than_fit_one_reply_are_all_seen(fresh_nats: NatsServer) -> None:
+    """The server tells of 256 at a time."""
+    async with bus.connect([fresh_nats.url], "test") as nats:
+        lanes = {f"lane{number}": 1 for number in range(300)}
+        await streams.ensure(nats, lanes=lanes)
+        found = await nats.lags(subjects.STREAM_LOOKUP)
+
+    assert len(found) == 300 + len(subjects.LANES)
+
+
+def _reason(run: Process) -> Any:
+    part = run.health.parts().get(LANES)
+    return part.reason if part and not part.ready else None
+
+
+async def test_a_registry_that_is_named_while_ingest_runs_is_asked_about(
+    dsn: str,
+    fresh_nats: NatsServer,
+    agents: Fleet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was bound to a machine is not any more, and its questions go to the lane that it got."""
+    monkeypatch.setattr(service, "LOOK_EVERY_S", 0.1)
+    file = tmp_path / "registries.toml"
+    file.write_text("")
+    await streams.ensure(agents.bus, lanes={"localhost:5000": 2})
+    async with ingest(dsn, fresh_nats.url, registries=str(file)):
+        await agents.has("web-1", image("localhost:5000/app:1"), image())
+        await until(lambda: agents.asked(NGINX), what="the other one is asked")
+        file.write_text('[registry."localhost:5000"]\nmax_connections = 2\n')
+        await until(
+            lambda: agents.asked("localhost:5000/app:1", "localhost:5000"), what="it is asked"
+        )

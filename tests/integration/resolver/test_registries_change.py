@@ -1,0 +1,58 @@
+"""`registries.toml` changes while a resolver runs: what it says holds without a restart."""
+
+from pathlib import Path
+
+import pytest
+
+from imagedrift_resolver import __main__ as program
+from imagedrift_runtime import registries, streams
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.registry import SandboxRegistry
+from imagedrift_schemas.v1 import Found, Refused
+from support.operator import wait_for
+from support.resolver import trusting, working
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is looked at many times a second."""
+    monkeypatch.setattr(program, "LOOK_EVERY_S", 0.05)
+
+
+async def test_a_registry_that_is_named_later_is_asked_in_a_lane_of_its_own(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """Trust and lanes are those of the new file; one that is wrong in between changes nothing."""
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        reference = registry.reference("app", "1")
+        named = trusting(registry.host, max_connections=2)
+        async with working(fresh_nats.url, tmp_path, 'policy = "deny"\n') as desk:
+            refused = await desk.ask(reference, ttl_s=1)
+            desk.lanes = registries.parse(named)
+            await streams.ensure(desk.nats, lanes=desk.lanes.lanes())
+            (tmp_path / "registries.toml").write_text("policy = \n")
+            (tmp_path / "registries.toml").write_text(named)
+            found = await desk.ask(reference)
+
+    assert isinstance(refused.outcome, Refused)
+    assert isinstance(found.outcome, Found)
+
+
+async def test_a_registry_that_is_named_no_more_is_not_asked(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """What was learnt of it by the old file is gone, kept connections included."""
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        reference = registry.reference("app", "1")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+            found = await desk.ask(reference, ttl_s=1)
+            (tmp_path / "registries.toml").write_text('policy = "deny"\n')
+
+            async def refused() -> bool:
+                return isinstance((await desk.ask(reference, ttl_s=1)).outcome, Refused)
+
+            await wait_for(refused, what="it is refused")
+
+    assert isinstance(found.outcome, Found)
