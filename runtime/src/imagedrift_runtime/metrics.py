@@ -167,6 +167,14 @@ verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images 
 questions = Counter(
     "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"
 )
+turn_done = Gauge(
+    "turn_last_done_timestamp_seconds",
+    "When work that one process does at a time was last done by any of them, in Unix time.",
+    "turn",
+)
+turn_failures = Counter(
+    "turn_failures_total", "Work of that kind that failed, or was not done in its time.", "turn"
+)
 database_failures = Counter(
     "database_failures_total", "Transactions that failed and are tried again, by kind.", "kind"
 )
