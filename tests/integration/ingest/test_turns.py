@@ -12,6 +12,10 @@ from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.service import Away
 from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import now
+from imagedrift_schemas.v1 import Child, Described
+from support.ingest import NGINX, digest, image
+from support.planning import planning
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Data
         turn = {"turn": "plan"}
         assert registry.get_sample_value("imagedrift_turn_failures_total", turn) == 1
         done_at = "imagedrift_turn_last_done_timestamp_seconds"
-        assert registry.get_sample_value(done_at, turn) is None
+        assert registry.get_sample_value(done_at, turn) == 0
         assert await Turns(database).run("plan", done) == "done"
         told = registry.get_sample_value(done_at, turn)
     finally:
@@ -144,3 +148,37 @@ async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: 
         assert await Turns(database).run("plan", done) == "done"
     finally:
         await reader.close()
+
+
+async def test_no_reader_can_keep_answers_from_being_stored(dsn: str) -> None:
+    """There is no lock on a digest that a reader could take: it knows them from the views."""
+    async with planning(dsn, outstanding=10) as planned:
+        reader = await asyncpg.connect(dsn)
+        try:
+            await reader.execute("SET ROLE imagedrift_operator")
+            taken = "SELECT pg_advisory_lock(hashtextextended($1, 1768780135))"
+            await reader.execute(taken, digest((NGINX, 1)))
+            async with asyncio.timeout(4):
+                await planned.answered(NGINX, 1)
+        finally:
+            await reader.close()
+
+
+async def test_an_answer_and_a_description_of_its_digest_find_each_other(dsn: str) -> None:
+    """Whichever is first, the other one waits for it: stored at once, both are in the verdict."""
+    async with planning(dsn, outstanding=10) as one, planning(dsn, outstanding=10) as other:
+        for number in range(20):
+            reference = f"docker.io/library/app{number}:1"
+            mine = image(reference)
+            await one.has(f"web-{number}", mine)
+            child = Child(platform="linux/amd64", digest=digest(1), config_digest=mine.image_id)
+            told = Described(
+                registry="docker.io",
+                repository=f"library/app{number}",
+                digest=digest((reference, 2)),
+                checked_at=now(),
+                children=(child,),
+            )
+            await asyncio.gather(one.answered(reference, 2), other.answers.learn(1, {}, [told]))
+        reasons = await one.database.pool.fetch("SELECT DISTINCT reason FROM ops.comparisons")
+        assert [row["reason"] for row in reasons] == ["platform_match"]

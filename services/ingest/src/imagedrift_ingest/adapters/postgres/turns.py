@@ -5,8 +5,8 @@ Rules:
   locked while the work is done, and only who may write `fleet.turns` can keep others from it.
 - A process that dies keeps its turn until the end of it. One that lives gives up its work before
   that: two never work in one turn.
-- The work is told from the database's row by every process, so that one alert on the youngest
-  moment says "nobody did this for so long", whoever should have.
+- Every process tells from the row when the work was last done, so that one alert on the youngest
+  moment says "nobody did this for so long", whoever should have; 0: never.
 """
 
 import asyncio
@@ -47,6 +47,7 @@ class Turns:
         Raises what `work` raises, and `Away` when that takes longer than the turn.
         """
         holder = uuid.uuid4()
+        metrics.turn_failures.add(0, turn=name)  # so that the first one is seen as one more
         try:
             # Our clock starts before the database's does, so that it ends before that.
             async with asyncio.timeout(self._lease_s * WORKS_FOR) as limit:
@@ -79,5 +80,5 @@ class Turns:
 
 
 def _tell(name: str, row: asyncpg.Record | None) -> None:
-    if row and row["done_at"]:
-        metrics.turn_done.set(row["done_at"].timestamp(), turn=name)
+    if row:
+        metrics.turn_done.set(row["done_at"].timestamp() if row["done_at"] else 0, turn=name)

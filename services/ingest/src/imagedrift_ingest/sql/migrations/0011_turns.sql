@@ -17,6 +17,13 @@ COMMENT ON COLUMN fleet.turns.holder IS 'Who has the turn: a number of this turn
 COMMENT ON COLUMN fleet.turns.until IS 'When the turn is free; a moment that is over when nobody has it.';
 COMMENT ON COLUMN fleet.turns.done_at IS 'When the work was last done.';
 
+-- An answer and a description of one digest wait for each other, so that neither misses the other.
+CREATE TABLE fleet.digest_locks (
+  slot bigint PRIMARY KEY CHECK (slot BETWEEN 0 AND 255)
+);
+COMMENT ON TABLE fleet.digest_locks IS 'Rows that are locked in place of digests, which have none before they are described. Made when first needed, and never changed.';
+COMMENT ON COLUMN fleet.digest_locks.slot IS 'A number made of the digest.';
+
 -- Who brought a reference: hosts take turns, so that none waits for all that another one brought.
 ALTER TABLE fleet.answers ADD COLUMN brought_by bigint;
 COMMENT ON COLUMN fleet.answers.brought_by IS 'The host that had it first, or first again after nobody did.';
