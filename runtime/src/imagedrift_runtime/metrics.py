@@ -197,6 +197,14 @@ lanes_without_consumer = Gauge(
 lanes_unread = Gauge(
     "lanes_unread", "Lanes in which questions wait, and which no resolver asks for messages."
 )
+turn_done = Gauge(
+    "turn_last_done_timestamp_seconds",
+    "When work that one process does at a time was last done by any of them, in Unix time.",
+    "turn",
+)
+turn_failures = Counter(
+    "turn_failures_total", "Work of that kind that failed, or was not done in its time.", "turn"
+)
 database_failures = Counter(
     "database_failures_total", "Transactions that failed and are tried again, by kind.", "kind"
 )

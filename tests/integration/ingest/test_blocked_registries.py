@@ -8,8 +8,9 @@ import pytest
 
 from imagedrift_ingest.adapters.postgres import blocks
 from imagedrift_ingest.adapters.postgres.blocks import LOOK_EVERY
-from imagedrift_ingest.adapters.postgres.questions import Questions
+from imagedrift_ingest.adapters.postgres.questions import TURN, Questions
 from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.core.freshness import spread_after_block
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import Describe, Limited
@@ -231,10 +232,12 @@ async def test_only_the_replica_that_plans_moves_references(planned: Planned) ->
     before = await dues(planned)
     start = now() + LOOK_EVERY
     await planned.told("docker.io", blocked_until=start + HOUR)
-    async with planned.database.pool.acquire() as other, other.transaction():
-        assert await other.fetchval(SQL["lead"])
+
+    async def another() -> bool:
         await planned.asks(start)
-        assert await dues(planned) == before
+        return await dues(planned) == before
+
+    assert await Turns(planned.database).run(TURN, another)
     await planned.asks(start)
     after = await dues(planned)
     assert all(after[one] >= start + HOUR for one in HUB)

@@ -1,13 +1,17 @@
 """Answers, descriptions, registries and dead letters in PostgreSQL.
 
 Rules:
-- One transaction a batch. Locks in one order: digests (advisory), then answers by id.
+- One transaction a batch. Locks in one order (ARCHITECTURE.md): digests, descriptions, answers by
+  id, comparisons by id.
+- An answer and a description of one digest are stored one after the other, as each looks for what
+  the other one says. A lock that readers could take would stop both.
 - Comparisons are read and judged only where an answer says something else than before; only
   changed verdicts are written, each with its place in the outbox.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
@@ -26,6 +30,7 @@ from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
 
 SQL = load("answers")
 DESCRIBE_AGAIN_PERIODS = 12
+DIGEST_SLOTS: Final = 256
 
 
 class Answers:
@@ -61,7 +66,7 @@ class Answers:
         digests = {d.digest for d in described} | _found(answers.values())
 
         async def work(connection: asyncpg.Connection) -> tuple[int, set[int]]:
-            await connection.execute(SQL["lock_digests"], sorted(digests))
+            await _lock_digests(connection, digests, "lock" if described else "share")
             await self._describe(connection, described)
             references = sorted(answers)
             await dictionary.add_references(connection, references, self._is_named)
@@ -181,6 +186,17 @@ def _doubted(
         for state, seq, answer in offered
         if core.stands(state, answer, epoch=epoch, seq=seq) == "doubtful"
     }
+
+
+async def _lock_digests(
+    connection: asyncpg.Connection, digests: set[str], how: Literal["lock", "share"]
+) -> None:
+    """Hold the rows that stand for digests until the commit."""
+    slots = sorted({zlib.crc32(digest.encode()) % DIGEST_SLOTS for digest in digests})
+    held = await connection.fetch(SQL[f"{how}_digests"], slots)
+    if len(held) < len(slots):
+        await connection.execute(SQL["open_slots"], slots)
+        await connection.fetch(SQL[f"{how}_digests"], slots)
 
 
 def _says_something_else(ref: Locked, after: core.State | None, told: set[str]) -> bool:

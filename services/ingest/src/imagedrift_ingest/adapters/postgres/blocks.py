@@ -1,7 +1,7 @@
 """When references of registries that block us are due, in PostgreSQL.
 
 What is found is moved a bounded number at a time, each reference once for a block, and in a
-transaction of its own: locks are taken in one order, and not kept while something is published.
+transaction of its own. Whoever calls has the planner's turn.
 """
 
 from datetime import datetime, timedelta
@@ -75,21 +75,18 @@ class Blocks:
         return {row["ref_id"]: row for row in found}
 
     async def _move(self) -> None:
-        """Move as many references as are moved at once, unless another replica plans."""
+        """Move as many references as are moved at once."""
         some = list(islice(self._misplaced.values(), MOST_AT_ONCE))
         moves = [(row["ref_id"], row["next_check_at"], self._due(row)) for row in some]
 
-        async def work(connection: asyncpg.Connection) -> bool:
-            if not await connection.fetchval(SQL["lead"]):
-                return False
+        async def work(connection: asyncpg.Connection) -> None:
             columns = arguments(moves, 3)
             await connection.execute(SQL["lock_answers"], columns[0])
             await connection.execute(SQL["move"], *columns)
-            return True
 
-        if await self._database.transaction(work):
-            for row in some:
-                del self._misplaced[row["ref_id"]]
+        await self._database.transaction(work)
+        for row in some:
+            del self._misplaced[row["ref_id"]]
 
     def _due(self, row: asyncpg.Record) -> datetime:
         return blocks.due_when_open(row["opens"], self._spread, row["place"], row["of"])

@@ -1,7 +1,8 @@
 """The outbox in PostgreSQL: a change is published if and only if it was committed.
 
 A change is written in the transaction that makes it and removed after NATS has stored it. A crash
-in between publishes it twice, under the same identity, and the stream keeps one.
+in between publishes it twice, under the same identity, and the stream keeps one. One replica
+publishes at a time, in a turn, so that changes stay in order; nothing is locked meanwhile.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,10 +12,12 @@ from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_schemas.v1 import Changed
 
 SQL = load("outbox")
-MOST_AT_ONCE = 500
+TURN = "announce"
+MOST_AT_ONCE = 200
 
 
 class Leaving(Struct, frozen=True):
@@ -32,22 +35,23 @@ Send = Callable[[list[Leaving]], Awaitable[list[int]]]
 class Outbox:
     """Changed verdicts that are not published yet."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, turns: Turns | None = None) -> None:
         self._database = database
+        self._turns = turns or Turns(database)
 
     async def publish(self, send: Send) -> int:
         """Publish what waits, unless another replica does; how many were stored."""
+        return await self._turns.run(TURN, lambda: self._publish(send)) or 0
 
-        async def work(connection: asyncpg.Connection) -> int:
-            if not await connection.fetchval(SQL["alone"]):
-                return 0
-            rows = await connection.fetch(SQL["waiting"], MOST_AT_ONCE)
-            stored = await send([_leaving(row) for row in rows]) if rows else []
-            if stored:
-                await connection.execute(SQL["sent"], stored)
-            return len(stored)
+    async def _publish(self, send: Send) -> int:
+        async def waiting(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            return list(await connection.fetch(SQL["waiting"], MOST_AT_ONCE))
 
-        return await self._database.transaction(work)
+        rows = await self._database.transaction(waiting)
+        stored = await send([_leaving(row) for row in rows]) if rows else []
+        if stored:
+            await self._database.transaction(lambda c: c.execute(SQL["sent"], stored))
+        return len(stored)
 
 
 def _leaving(row: asyncpg.Record) -> Leaving:

@@ -1,8 +1,10 @@
 """Which questions are due, from PostgreSQL.
 
-One replica plans at a time, by an advisory lock that ends with its transaction; there is no
-leader to lose. Publishing happens inside that transaction: a crash before its end asks again,
-and the stream drops what it holds already.
+Rules:
+- One replica plans at a time, in a turn; there is no leader to lose.
+- Nothing is locked while questions are published. What is due is read, published, and noted, each
+  for itself: a crash or a failure in between asks again, and the stream drops what it holds.
+- What no host has is not due. What is found out to be nobody's rests until a host gets it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,11 +16,16 @@ import asyncpg
 from imagedrift_ingest.adapters.postgres.blocks import Blocks
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.core import freshness
 from imagedrift_schemas.v1 import Describe, Question, Resolve
 
 SQL = load("planner")
+TURN = "plan"
 MOST_AT_ONCE = 1000
+NOTED_AT_ONCE = 200
+"""Noted after so many, so that a slow stream holds up a turn and loses no work."""
+RESTED_AT_MOST = 50
 DESCRIBE_AGAIN_PERIODS = 12
 
 Ask = Callable[[Sequence[Question]], Awaitable[Sequence[bool | None]]]
@@ -28,75 +35,115 @@ Ask = Callable[[Sequence[Question]], Awaitable[Sequence[bool | None]]]
 class Questions:
     """The planner's side of the database."""
 
-    def __init__(self, database: Database, policy: freshness.Policy, outstanding: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: freshness.Policy,
+        outstanding: int,
+        turns: Turns | None = None,
+    ) -> None:
         self._database = database
         self._policy = policy
         self._outstanding = outstanding
         self._blocks = Blocks(database, policy)
+        self._turns = turns or Turns(database)
 
     async def ask_due(self, at: datetime, ask: Ask) -> int:
         """Ask what is due, unless another replica does; how many were published."""
+        return await self._turns.run(TURN, lambda: self._plan(at, ask)) or 0
+
+    async def _plan(self, at: datetime, ask: Ask) -> int:
         await self._blocks.heed(at)
+        asked = 0
+        due = await self._due(at)
+        for some in _parts(due):
+            asked += await self._resolve(some, at, ask)
+        wanting = await self._fetch(SQL["undescribed"], at, MOST_AT_ONCE)
+        for some in _parts(wanting):
+            asked += await self._describe(some, at, ask)
+        return asked
 
-        async def work(connection: asyncpg.Connection) -> int:
-            if not await connection.fetchval(SQL["lead"]):
-                return 0
-            asked = 0
-            if await connection.fetchval(SQL["any_due"], at):
-                asked = await self._resolve(connection, at, ask)
-            return asked + await self._describe(connection, at, ask)
-
-        return await self._database.transaction(work)
-
-    async def _resolve(self, connection: asyncpg.Connection, at: datetime, ask: Ask) -> int:
+    async def _due(self, at: datetime) -> list[asyncpg.Record]:
+        """Read what is due; what turns out to be nobody's rests, and makes room for others."""
         lapsed = freshness.lapsed_before(self._policy, at)
-        due = await connection.fetch(SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed)
-        wanted = [row for row in due if row["wanted"]]
+        wanted: list[asyncpg.Record] = []
+        for _ in range(RESTED_AT_MOST):
+            if not (await self._fetch(SQL["any_due"], at))[0][0]:
+                return []
+            due = await self._fetch(SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed)
+            wanted = [row for row in due if row["wanted"]]
+            if len(wanted) == len(due):
+                break
+            await self._rest([row["ref_id"] for row in due if not row["wanted"]])
+        return wanted
+
+    async def _rest(self, ids: list[int]) -> None:
+        async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute(SQL["lock_answers"], ids)
+            await connection.execute(SQL["rest"], ids)
+
+        await self._database.transaction(work)
+
+    async def _resolve(self, due: Sequence[asyncpg.Record], at: datetime, ask: Ask) -> int:
         fresh_since = at - timedelta(seconds=self._policy.freshness_s)
-        results = await ask([_resolve(row, at, fresh_since) for row in wanted])
-        later = at + timedelta(seconds=self._policy.freshness_s)
-        marks: list[tuple[Any, ...]] = [
-            # A young one is about to get its host: that is committed after the reference.
-            (row["ref_id"], False, later)
-            for row in due
-            if not row["wanted"] and not row["young"]
-        ]
-        for row, result in zip(wanted, results, strict=True):
+        results = await ask([_resolve(row, at, fresh_since) for row in due])
+        marks: list[tuple[Any, ...]] = []
+        for row, result in zip(due, results, strict=True):
             if result is not None:
                 again = freshness.due_unanswered if result else freshness.due_refused
-                marks.append((row["ref_id"], True, again(self._policy, at)))
-        ids, asked, times = arguments(marks, 3)
-        await connection.execute(SQL["lock_answers"], ids)
-        await connection.execute(SQL["asked"], ids, at, asked, times)
+                marks.append((row["ref_id"], again(self._policy, at)))
+        ids, times = arguments(marks, 2)
+
+        async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute(SQL["lock_answers"], ids)
+            await connection.execute(SQL["asked"], ids, at, times)
+
+        await self._database.transaction(work)
         return sum(result is True for result in results)
 
-    async def _describe(self, connection: asyncpg.Connection, at: datetime, ask: Ask) -> int:
-        rows = await connection.fetch(SQL["undescribed"], at, MOST_AT_ONCE)
-        if not rows:
-            return 0
-        results = await ask(
-            [
-                Describe(
-                    registry=row["registry"],
-                    repository=row["repository"],
-                    digest=row["digest"],
-                    asked_at=at,
-                    platforms=tuple(row["platforms"]),
-                    image_ids=tuple(row["image_ids"]),
-                    hosts=row["hosts"],
-                )
-                for row in rows
-            ]
-        )
+    async def _describe(self, rows: Sequence[asyncpg.Record], at: datetime, ask: Ask) -> int:
+        results = await ask([_describe(row, at) for row in rows])
         again = at + timedelta(seconds=self._policy.freshness_s * DESCRIBE_AGAIN_PERIODS)
         soon = freshness.due_refused(self._policy, at)
-        marks = [
-            (row["digest"], ",".join(row["platforms"]), row["ref_id"], again if result else soon)
+        published = [
+            (row, again if result else soon)
             for row, result in zip(rows, results, strict=True)
             if result is not None
         ]
-        await connection.execute(SQL["asked_inside"], at, *arguments(marks, 4))
+        marks = [
+            (row["digest"], ",".join(row["platforms"]), row["ref_id"], due)
+            for row, due in published
+        ]
+        images = [(one, row["digest"]) for row, _ in published for one in row["comparisons"]]
+
+        async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute(SQL["asked_inside"], at, *arguments(marks, 4))
+            await connection.execute(SQL["asked_for"], *arguments(images, 2))
+
+        await self._database.transaction(work)
         return sum(result is True for result in results)
+
+    async def _fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            return list(await connection.fetch(sql, *values))
+
+        return await self._database.transaction(work)
+
+
+def _parts(rows: list[asyncpg.Record]) -> list[list[asyncpg.Record]]:
+    return [rows[n : n + NOTED_AT_ONCE] for n in range(0, len(rows), NOTED_AT_ONCE)]
+
+
+def _describe(row: asyncpg.Record, at: datetime) -> Describe:
+    return Describe(
+        registry=row["registry"],
+        repository=row["repository"],
+        digest=row["digest"],
+        asked_at=at,
+        platforms=tuple(row["platforms"]),
+        image_ids=tuple(row["image_ids"]),
+        hosts=row["hosts"],
+    )
 
 
 def _resolve(row: asyncpg.Record, at: datetime, fresh_since: datetime) -> Resolve:

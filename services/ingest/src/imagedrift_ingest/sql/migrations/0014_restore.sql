@@ -1,5 +1,5 @@
 -- Keys that no other life of the database gives again, and when what is stored was said
--- depends: 0010_border
+-- depends: 0011_turns
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';

@@ -1,10 +1,16 @@
 -- Answers, descriptions, and the comparisons that they change.
 
+-- name: share_digests
+-- Keep descriptions of digests out while an answer with them is stored, and no other answers.
+SELECT FROM fleet.digest_locks WHERE slot = any($1::bigint[]) ORDER BY slot FOR SHARE
+
 -- name: lock_digests
--- Let only one transaction at a time bring an answer of, or a description of, the same digest:
--- otherwise each could miss the other's. Sorted by the caller.
-SELECT pg_advisory_xact_lock(hashtextextended(s.digest, 1768780135))
-FROM unnest($1::text[]) AS s (digest)
+-- Keep everybody else out while digests are described.
+SELECT FROM fleet.digest_locks WHERE slot = any($1::bigint[]) ORDER BY slot FOR NO KEY UPDATE
+
+-- name: open_slots
+-- Make the rows that are locked in place of digests. Sorted by the caller.
+INSERT INTO fleet.digest_locks (slot) SELECT unnest($1::bigint[]) ON CONFLICT (slot) DO NOTHING
 
 -- name: describe
 -- Keep what is inside a digest. A failure never replaces a description; both may come together.

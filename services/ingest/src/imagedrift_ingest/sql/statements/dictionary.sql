@@ -19,9 +19,9 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
 ON CONFLICT (reference) DO NOTHING
 
 -- name: add_answers
--- Every reference has a row for its answer; one that may be asked is due at once.
-INSERT INTO fleet.answers (ref_id, next_check_at)
-SELECT r.ref_id, CASE r.policy WHEN 'ask' THEN now() END
+-- Every reference has a row for its answer. It is due when a host has it, and not before.
+INSERT INTO fleet.answers (ref_id)
+SELECT r.ref_id
 FROM unnest($1::text[]) AS s (reference)
 JOIN fleet.image_refs AS r ON r.reference = s.reference
 ORDER BY r.ref_id

@@ -1,9 +1,5 @@
 -- Changed verdicts on their way to NATS.
 
--- name: alone
--- Let one replica publish at a time, so that changes stay in order. Never waits.
-SELECT pg_try_advisory_xact_lock(1768780137)
-
 -- name: waiting
 -- What is to be published, oldest first, with how many hosts it concerns. The hosts are those of
 -- fleet.usage, which is not read itself: its changes are found once, and not once per image.

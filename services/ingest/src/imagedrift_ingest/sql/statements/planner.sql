@@ -1,30 +1,35 @@
 -- Which questions are due, and when the others will be.
 
--- name: lead
--- Let one replica plan at a time. Never waits; ends with the transaction.
-SELECT pg_try_advisory_xact_lock(1768780136)
-
 -- name: any_due
 -- Whether a reference is due: asked often, so it reads one index entry. Those of a registry that
 -- blocks us do not keep it true, as they are moved to the end of the block.
 SELECT EXISTS (SELECT FROM fleet.answers WHERE next_check_at <= $1::timestamptz)
 
 -- name: due
--- References that are due, those run by most hosts first, then the oldest check; at most $2 of a
--- registry are out without an answer at a time, and of one that blocks us only those that were
--- never tried, which then learn the reason. `wanted`: some host has an image to compare.
+-- References that are due, those run by most hosts first; at most $2 of a registry are out without
+-- an answer at a time, and of one that blocks us only those that were never tried, which then learn
+-- the reason. Among references that as many hosts run, one or none being as many, the hosts that
+-- brought them take turns, each with the oldest check first: however many a host brings, another's
+-- few are not behind them. `wanted`: some host has an image to compare.
 -- What is due and not picked, for want of room, keeps its moment: one that is over says that the
 -- reference is next in line. When there is room depends on answers that nobody can foretell, and a
 -- guess would be written anew at every look.
 -- $4: questions from before that have left their stream, and are out no more.
-WITH ranked AS (
+WITH waiting AS (
   SELECT
-    a.ref_id, r.reference, r.registry, r.repository, r.tag, a.remote_digest, a.attempted_at, a.weight, a.hosts,
-    r.first_seen_at > $1::timestamptz - interval '1 minute' AS young,
-    row_number() OVER (PARTITION BY r.registry ORDER BY a.weight DESC, a.attempted_at NULLS FIRST) AS place
+    a.ref_id, r.registry, r.repository, r.tag, a.remote_digest, a.attempted_at, a.hosts,
+    greatest(a.weight, 1) AS weight,
+    row_number() OVER (
+      PARTITION BY greatest(a.weight, 1), a.brought_by ORDER BY a.weight DESC, a.attempted_at NULLS FIRST, a.ref_id
+    ) AS turn
   FROM fleet.answers AS a
   JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
   WHERE a.next_check_at <= $1::timestamptz
+), ranked AS (
+  SELECT
+    w.*,
+    row_number() OVER (PARTITION BY w.registry ORDER BY w.weight DESC, w.turn, w.attempted_at NULLS FIRST) AS place
+  FROM waiting AS w
 ), out AS (
   SELECT r.registry, count(*) AS n
   FROM fleet.answers AS a
@@ -43,11 +48,11 @@ WITH ranked AS (
   LEFT JOIN blocked AS b ON b.registry = k.registry
   WHERE k.place <= $2::integer - coalesce(o.n, 0)
     AND (b.until IS NULL OR b.until <= $1::timestamptz OR k.attempted_at IS NULL)
-  ORDER BY k.weight DESC, k.attempted_at NULLS FIRST
+  ORDER BY k.weight DESC, k.turn, k.attempted_at NULLS FIRST
   LIMIT $3::integer
 )
 SELECT
-  p.ref_id, p.registry, p.repository, p.tag, p.remote_digest, p.hosts, p.young,
+  p.ref_id, p.registry, p.repository, p.tag, p.remote_digest, p.hosts,
   -- A scalar, not EXISTS: that could be planned as one pass over all images of all hosts.
   (
     SELECT true
@@ -59,7 +64,13 @@ SELECT
     LIMIT 1
   ) IS NOT NULL AS wanted
 FROM picked AS p
-ORDER BY p.weight DESC, p.attempted_at NULLS FIRST
+ORDER BY p.weight DESC, p.turn, p.attempted_at NULLS FIRST
+
+-- name: rest
+-- Let references rest that no host has: they are not due until one gets them, which
+-- fleet.note_usage sees. A host that gets one at this very moment may be missed; counting the hosts
+-- of all references finds that out, within half a minute.
+UPDATE fleet.answers SET next_check_at = NULL WHERE ref_id = any($1::bigint[])
 
 -- name: blocks
 -- Registries that cannot be asked, and until when: a registry opens when its first credential is
@@ -101,11 +112,11 @@ WHERE a.ref_id = s.ref_id AND a.next_check_at = s.was
 SELECT FROM fleet.answers WHERE ref_id = any($1::bigint[]) ORDER BY ref_id FOR NO KEY UPDATE
 
 -- name: asked
--- Note that questions are out, or that nobody wants their answer, and when they are due next.
+-- Note that questions are out, and when they are due next. The answer may have come already.
 UPDATE fleet.answers AS a SET
-  asked_at = CASE WHEN s.asked THEN $2::timestamptz ELSE a.asked_at END,
+  asked_at = $2::timestamptz,
   next_check_at = greatest(s.next_check_at, CASE WHEN a.next_check_at > $2::timestamptz THEN a.next_check_at END)
-FROM unnest($1::bigint[], $3::boolean[], $4::timestamptz[]) AS s (ref_id, asked, next_check_at)
+FROM unnest($1::bigint[], $3::timestamptz[]) AS s (ref_id, next_check_at)
 WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 
 -- name: undescribed
@@ -113,13 +124,15 @@ WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 -- asked with GET. It is asked in the repository of one reference, as its registry and repository
 -- belong together: one whose answer was found, and after a failure another one than before.
 -- `unnamed`: the engine names neither the image's manifest nor an index, so that the configurations
--- of the children are needed. A description that has them all is never asked for again.
+-- of the children are needed. A description that has them all is never asked for again. Which images
+-- a digest was asked for is noted on them: moments would be those of several clocks, and an image may
+-- be committed after a look with a moment from before it.
 WITH wanting AS (
   SELECT
     a.remote_digest AS digest, r.ref_id, a.weight, a.hosts,
     a.failure IS NOT NULL OR a.gone AS doubtful,
     d.failure IS NOT NULL AND d.asked_ref_id IS NOT DISTINCT FROM r.ref_id AS failed_here,
-    c.platform, c.image_id,
+    c.comparison_id, c.platform, c.image_id, c.asked_inside,
     c.manifest_digest IS NULL AND c.image_id <> ALL (c.repo_digests) AS unnamed
   FROM fleet.comparisons AS c
   JOIN fleet.answers AS a ON a.ref_id = c.ref_id
@@ -132,7 +145,7 @@ WITH wanting AS (
       WHEN d.failure IS NULL AND d.children IS NOT NULL
         AND (c.manifest_digest IS NOT NULL OR c.image_id = ANY (c.repo_digests)) THEN false
       WHEN d.next_ask_at <= $1::timestamptz THEN true
-      ELSE d.failure IS NULL AND greatest(c.first_seen_at, a.remote_since) > d.asked_at
+      ELSE d.failure IS NULL AND c.asked_inside IS DISTINCT FROM a.remote_digest
     END
     AND NOT coalesce((
       SELECT bool_and(greatest(g.blocked_until, g.get_blocked_until, '-infinity') > $1::timestamptz)
@@ -140,16 +153,23 @@ WITH wanting AS (
       WHERE g.registry = r.registry
     ), false)
     AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
+), numbered AS (
+  -- A question has room for so many image ids: those first that it was not asked for yet.
+  SELECT *, NOT unnamed OR dense_rank() OVER (
+    PARTITION BY digest, unnamed ORDER BY asked_inside IS NOT DISTINCT FROM digest, image_id
+  ) <= 100 AS fits
+  FROM wanting
 ), chosen AS (
   SELECT
     digest, max(hosts) AS hosts, max(weight) AS weight,
     (array_agg(ref_id ORDER BY failed_here, doubtful, weight DESC, ref_id))[1] AS ref_id,
     coalesce(array_agg(DISTINCT platform) FILTER (WHERE unnamed), '{}') AS platforms,
-    (coalesce(array_agg(DISTINCT image_id) FILTER (WHERE unnamed), '{}'))[:100] AS image_ids
-  FROM wanting
+    coalesce(array_agg(DISTINCT image_id) FILTER (WHERE unnamed AND fits), '{}') AS image_ids,
+    array_agg(comparison_id) FILTER (WHERE fits) AS comparisons
+  FROM numbered
   GROUP BY digest
 )
-SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.platforms, ch.image_ids
+SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.platforms, ch.image_ids, ch.comparisons
 FROM chosen AS ch
 JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
 ORDER BY ch.weight DESC, ch.digest
@@ -166,3 +186,15 @@ ON CONFLICT (digest) DO UPDATE SET
   asked_ref_id = excluded.asked_ref_id,
   asked_at = excluded.asked_at,
   next_ask_at = excluded.next_ask_at
+
+-- name: asked_for
+-- Note for which images digests were asked for, as far as the question had room for them.
+UPDATE fleet.comparisons AS c SET asked_inside = l.digest
+FROM (
+  SELECT c.comparison_id, s.digest
+  FROM unnest($1::bigint[], $2::text[]) AS s (comparison_id, digest)
+  JOIN fleet.comparisons AS c ON c.comparison_id = s.comparison_id
+  ORDER BY c.comparison_id
+  FOR NO KEY UPDATE OF c
+) AS l
+WHERE c.comparison_id = l.comparison_id

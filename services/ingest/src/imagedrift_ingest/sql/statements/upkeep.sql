@@ -56,21 +56,30 @@ WHERE t.comparison_id = s.comparison_id
   AND (s.hosts, s.running, s.shared, s.shared_running) <> (0, 0, 0, 0)
 
 -- name: count_hosts
--- Note how many hosts have, and run, each reference: due references are asked in that order.
+-- Note how many hosts have, and run, each reference: due references are asked in that order. What no
+-- host has an image of to compare is not due, and what one has is: mostly that is known already.
 WITH counted AS MATERIALIZED (
-  SELECT c.ref_id, sum(u.hosts) AS hosts, sum(u.running) AS running
+  SELECT
+    c.ref_id, sum(u.hosts) AS hosts, sum(u.running) AS running,
+    bool_or(u.hosts > 0 AND c.repo_digests <> '{}') AS wanted
   FROM fleet.usage AS u
   JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
   GROUP BY c.ref_id
 ), locked AS MATERIALIZED (
-  SELECT a.ref_id, coalesce(n.hosts, 0) AS hosts, coalesce(n.running, 0) AS running
+  SELECT
+    a.ref_id, coalesce(n.hosts, 0) AS hosts, coalesce(n.running, 0) AS running,
+    coalesce(n.wanted, false) AND r.policy = 'ask' AS wanted
   FROM fleet.answers AS a
+  JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
   LEFT JOIN counted AS n ON n.ref_id = a.ref_id
-  WHERE (a.hosts, a.weight) IS DISTINCT FROM (coalesce(n.hosts, 0), coalesce(n.running, 0))
+  WHERE (a.hosts, a.weight, a.next_check_at IS NOT NULL)
+    IS DISTINCT FROM (coalesce(n.hosts, 0), coalesce(n.running, 0), coalesce(n.wanted, false) AND r.policy = 'ask')
   ORDER BY a.ref_id
   FOR NO KEY UPDATE OF a
 )
-UPDATE fleet.answers AS a SET hosts = l.hosts, weight = l.running
+UPDATE fleet.answers AS a SET
+  hosts = l.hosts, weight = l.running,
+  next_check_at = CASE WHEN l.wanted THEN coalesce(a.next_check_at, now()) END
 FROM locked AS l
 WHERE a.ref_id = l.ref_id
 

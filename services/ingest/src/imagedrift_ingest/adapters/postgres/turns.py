@@ -1,0 +1,84 @@
+"""Turns in PostgreSQL: what one process does at a time, without a leader that can be lost.
+
+Rules:
+- A turn is a row with an end. It is taken, and given back, each in a short transaction: nothing is
+  locked while the work is done, and only who may write `fleet.turns` can keep others from it.
+- A process that dies keeps its turn until the end of it. One that lives gives up its work before
+  that: two never work in one turn.
+- Every process tells from the row when the work was last done, so that one alert on the youngest
+  moment says "nobody did this for so long", whoever should have; 0: never.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+import asyncpg
+
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.service import Away
+from imagedrift_runtime import metrics
+
+T = TypeVar("T")
+
+SQL = load("turns")
+LEASE_S: Final = 30.0
+WORKS_FOR: Final = 0.8
+"""The part of a turn that is worked in; the rest is for ending."""
+
+
+class Turns:
+    """Work by name, done by one process at a time.
+
+    turns = Turns(database)
+    result = await turns.run("plan", work)  # None: it is another's turn
+    """
+
+    def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
+        self._database = database
+        self._lease_s = lease_s
+
+    async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Do `work` in its turn, and return what it returns; None when it is another's turn.
+
+        Raises what `work` raises, and `Away` when that takes longer than the turn.
+        """
+        holder = uuid.uuid4()
+        metrics.turn_failures.add(0, turn=name)  # so that the first one is seen as one more
+        try:
+            # Our clock starts before the database's does, so that it ends before that.
+            async with asyncio.timeout(self._lease_s * WORKS_FOR) as limit:
+                if not await self._take(name, holder):
+                    return None
+                result = await work()
+        except Exception as error:
+            metrics.turn_failures.add(turn=name)
+            with suppress(Away):
+                await self._give_back(name, holder, is_done=False)
+            if isinstance(error, TimeoutError) and limit.expired():
+                raise Away(f"{name}: not done in {self._lease_s * WORKS_FOR:.0f} s") from error
+            raise
+        await self._give_back(name, holder, is_done=True)
+        return result
+
+    async def _take(self, name: str, holder: uuid.UUID) -> bool:
+        async def work(connection: asyncpg.Connection) -> asyncpg.Record | None:
+            return await connection.fetchrow(SQL["take"], name, holder, self._lease_s)
+
+        row = await self._database.transaction(work)
+        _tell(name, row)
+        return bool(row and row["taken"])
+
+    async def _give_back(self, name: str, holder: uuid.UUID, *, is_done: bool) -> None:
+        async def work(connection: asyncpg.Connection) -> asyncpg.Record | None:
+            return await connection.fetchrow(SQL["give_back"], name, holder, is_done)
+
+        _tell(name, await self._database.transaction(work))
+
+
+def _tell(name: str, row: asyncpg.Record | None) -> None:
+    if row:
+        metrics.turn_done.set(row["done_at"].timestamp() if row["done_at"] else 0, turn=name)

@@ -1,0 +1,268 @@
+"""What nobody has is not asked about, and no host waits for all that another one brought."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from imagedrift_ingest.adapters.postgres import questions
+from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.service import Away
+from imagedrift_runtime.clock import now
+from imagedrift_schemas.v1 import Describe, Described, LocalImage, Question, Unreachable
+from support.ingest import NGINX, Operator, digest, image
+from support.nats_bus import until
+from support.planning import FRESHNESS, LATER, Planned, name, planning
+
+PERIOD = timedelta(seconds=FRESHNESS)
+
+
+@pytest.fixture
+async def planned(dsn: str) -> AsyncIterator[Planned]:
+    """A planner with room for ten questions of a registry."""
+    async with planning(dsn, outstanding=10) as made:
+        yield made
+
+
+def many(host: str, count: int, running: int = 0) -> list[LocalImage]:
+    """Images that nobody else has."""
+    names = (f"docker.io/{host}/app{n}:1" for n in range(count))
+    return [image(one, running=running) for one in names]
+
+
+async def due(planned: Planned) -> set[str]:
+    """The references that are due at some time."""
+    sql = """
+        SELECT r.reference FROM fleet.answers AS a JOIN fleet.image_refs AS r USING (ref_id)
+        WHERE a.next_check_at IS NOT NULL
+    """
+    return {row["reference"] for row in await planned.database.pool.fetch(sql)}
+
+
+async def test_references_that_a_host_had_for_a_moment_stop_nobody(planned: Planned) -> None:
+    """A host that brings many and then has none costs one look, and the next ones are asked."""
+    await planned.has("bad", *many("bad", 200))
+    await planned.has("bad")
+    await planned.has("web-1", image())
+    assert await planned.names() == [NGINX]
+    assert await due(planned) == {NGINX}
+
+
+async def test_what_no_host_has_any_more_is_never_due_again(planned: Planned) -> None:
+    """After it was asked and answered it rests, however much time passes, until a host gets it."""
+    await planned.has("web-1", image())
+    assert await planned.names() == [NGINX]
+    await planned.answered(NGINX)
+    await planned.has("web-1")
+    await Upkeep(planned.database).count_hosts()
+    assert await due(planned) == set()
+    await planned.answered(NGINX)
+    assert await planned.names(now() + timedelta(days=30)) == []
+
+    await planned.has("web-2", image())
+    assert await planned.names() == [NGINX]
+
+
+async def test_a_reference_with_local_images_only_is_never_due(
+    planned: Planned, operator: Operator
+) -> None:
+    """No registry knows an image without a digest; operators see that it is not asked about."""
+    await planned.has("web-1", image("docker.io/own/built:1", repo_digests=()))
+    assert await planned.names(now() + LATER) == []
+    await Upkeep(planned.database).count_hosts()
+    assert await due(planned) == set()
+    sql = "SELECT next_check_at FROM ops.images WHERE reference = 'docker.io/own/built:1'"
+    assert await planned.database.pool.fetchval(sql) is None
+
+    await planned.has("web-2", image("docker.io/own/built:1"))
+    assert await planned.names() == ["docker.io/own/built:1"]
+
+
+async def test_a_host_that_comes_while_a_reference_is_laid_to_rest_is_not_forgotten(
+    planned: Planned,
+) -> None:
+    """Neither sees the other's transaction: counting hosts finds the reference, and it is asked."""
+    await planned.has("web-1", image())
+    await planned.has("web-1")
+    sql = "UPDATE fleet.answers SET next_check_at = NULL"  # as a look from before does it
+    async with planned.database.pool.acquire() as other:
+        await planned.has("web-2", image())
+        await other.execute(sql)
+    assert await planned.names(now() + timedelta(minutes=1)) == []
+    await Upkeep(planned.database).count_hosts()
+    assert await planned.names(now() + timedelta(minutes=1)) == [NGINX]
+
+
+@pytest.mark.parametrize("running", [0, 1])
+async def test_a_host_with_many_of_its_own_delays_nobody(planned: Planned, running: int) -> None:
+    """Hosts take turns: the few of another one are among the next questions, run or not."""
+    await planned.has("big", *many("big", 300, running))
+    await planned.has("small", *many("small", 3))
+    first = await planned.names()
+    assert len(first) == 10
+    assert {one for one in first if "/small/" in one} == {
+        f"docker.io/small/app{n}:1" for n in range(3)
+    }
+
+
+async def test_new_references_do_not_delay_the_next_look_at_old_ones(planned: Planned) -> None:
+    """A flood of references that were never tried shares its turns with what is asked again."""
+    await planned.has("web-1", image(running=1))
+    await planned.names()
+    await planned.answered(NGINX)
+    await planned.has("big", *many("big", 300, 1))
+    await Upkeep(planned.database).count_hosts()
+    assert NGINX in await planned.names(now() + LATER)
+
+
+async def test_a_reference_that_many_bring_at_once_has_their_weight_at_once(
+    planned: Planned,
+) -> None:
+    """It is ahead of those that one host runs, before hosts are counted."""
+    await planned.has("one", *many("one", 20, 1))
+    await planned.database.pool.execute(
+        "INSERT INTO fleet.hosts (site, host)"
+        " SELECT 'fra1', 'h' || n FROM generate_series(1, 5) AS n"
+    )
+    await planned.has("h9", image())
+    await planned.has("h9")
+    await Upkeep(planned.database).count_hosts()
+    await planned.database.pool.execute(
+        "INSERT INTO fleet.host_images (host_id, comparison_id, since, running)"
+        " SELECT h.host_id, c.comparison_id, now(), 1 FROM fleet.hosts AS h, fleet.comparisons AS c"
+        " JOIN fleet.image_refs AS r USING (ref_id)"
+        f" WHERE h.host ~ '^h[1-5]$' AND r.reference = '{NGINX}'"
+    )
+    assert (await planned.names())[0] == NGINX
+
+
+async def test_two_planners_at_once_ask_each_question_once(dsn: str) -> None:
+    """One of them has the turn, the other one does nothing, and nobody waits."""
+    async with planning(dsn, outstanding=100) as one, planning(dsn, outstanding=100) as other:
+        await one.has("web-1", *many("web", 50))
+        first, second = await asyncio.gather(one.names(), other.names())
+        assert sorted(first + second) == sorted({*first, *second})
+        assert len(first + second) == 50
+
+
+async def test_a_planner_that_was_killed_while_publishing_is_followed(dsn: str) -> None:
+    """Its turn runs out; what it did not note is asked again, and nothing was locked meanwhile."""
+    async with planning(dsn, outstanding=100) as killed, planning(dsn, outstanding=100) as next_one:
+        await killed.has("web-1", image())
+        reached = asyncio.Event()
+
+        async def hang(_: Sequence[Question]) -> list[bool | None]:
+            reached.set()
+            await asyncio.Event().wait()
+            return []
+
+        planning_task = asyncio.create_task(killed.questions.ask_due(now(), hang))
+        await reached.wait()
+        planning_task.cancel()
+        await asyncio.wait([planning_task])
+        assert await next_one.names() == []
+        await next_one.database.pool.execute("UPDATE fleet.turns SET until = now()")
+        assert await next_one.names() == [NGINX]
+
+
+async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(dsn: str) -> None:
+    """No answer waits for a question: nothing is locked while questions are published."""
+    async with planning(dsn, outstanding=100) as planned:
+        await planned.has("web-1", image(), *many("web", 3))
+        reached, free = asyncio.Event(), asyncio.Event()
+
+        async def hang(asked: Sequence[Question]) -> list[bool | None]:
+            reached.set()
+            await free.wait()
+            return [True] * len(asked)
+
+        at_work = asyncio.create_task(planned.questions.ask_due(now(), hang))
+        await reached.wait()
+        async with asyncio.timeout(5):
+            await planned.answered(NGINX, 2)
+            await planned.has("web-2", image())
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        assert await planned.database.pool.fetchval(sql) == 0
+        free.set()
+        assert await at_work == 5  # what is inside the digest that came meanwhile, too
+
+
+async def test_what_was_published_before_a_turn_ended_is_noted(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work that is cut short is not begun from the start: a slow stream is got through."""
+    monkeypatch.setattr(questions, "NOTED_AT_ONCE", 2)
+    async with planning(dsn, outstanding=100) as planned:
+        await planned.has("web-1", *many("web", 5))
+        asked: list[str] = []
+
+        async def fails_at_the_third(some: Sequence[Question]) -> list[bool | None]:
+            if len(asked) == 4:
+                raise Away("NATS")
+            asked.extend(map(name, some))
+            return [True] * len(some)
+
+        with pytest.raises(Away):
+            await planned.questions.ask_due(now(), fails_at_the_third)
+        assert len(await planned.names()) == 1
+
+
+async def test_planner_and_learner_never_wait_for_each_other_in_a_circle(dsn: str) -> None:
+    """A digest is described while it is asked for: one stores, the other notes, nobody dies."""
+    async with planning(dsn, outstanding=100) as planned, planning(dsn, outstanding=100) as other:
+        await planned.has("web-1", image(version=0))
+        await planned.answered(NGINX, 2)
+        before = await deadlocks(planned)
+        told: list[asyncio.Task[set[int]]] = []
+
+        async def ask(asked: Sequence[Question]) -> list[bool | None]:
+            if isinstance(asked[0], Describe):
+                told.append(asyncio.create_task(other.answers.learn(1, {}, [described(NGINX, 2)])))
+                await until(lambda: stored_or_waiting(planned, told[0]), what="it is stored")
+            return [True] * len(asked)
+
+        assert await planned.questions.ask_due(now() + LATER, ask) == 2
+        await told[0]
+        assert await deadlocks(planned) == before
+
+
+async def stored_or_waiting(planned: Planned, told: "asyncio.Task[set[int]]") -> bool:
+    """Whether the description is in the database, or waits for a lock."""
+    sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
+    return told.done() or bool(await planned.database.pool.fetchval(sql))
+
+
+def described(reference: str, version: object) -> Described:
+    """What a registry says that cannot tell what is inside a tag's digest."""
+    registry, repository = reference.rpartition(":")[0].split("/", 1)
+    return Described(
+        registry=registry,
+        repository=repository,
+        digest=digest((reference, version)),
+        checked_at=now(),
+        failure=Unreachable(),
+    )
+
+
+async def deadlocks(planned: Planned) -> int:
+    """How many circles the database has found."""
+    sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    return int(await planned.database.pool.fetchval(sql))
+
+
+async def test_an_image_that_is_committed_while_the_planner_runs_is_described_at_once(
+    planned: Planned,
+) -> None:
+    """Its moment is from before the look and its commit from after it: it waits for no hour."""
+    await planned.has("web-1", image(version=0))
+    await planned.answered(NGINX, 2)
+    assert len(await planned.asks()) == 1
+    arm = image(version=0, platform="linux/arm64", image_id=image(version=9).image_id)
+    await planned.has("web-2", arm)
+    await planned.database.pool.execute(
+        "UPDATE fleet.comparisons SET first_seen_at = now() - interval '1 hour'"
+        " WHERE platform = 'linux/arm64'"
+    )
+    assert len(await planned.asks()) == 1
+    assert await planned.asks() == []

@@ -1,0 +1,184 @@
+"""Work that one process does at a time, by rows that no reader can hold."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import prometheus_client
+import pytest
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.turns import Turns
+from imagedrift_ingest.service import Away
+from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import now
+from imagedrift_schemas.v1 import Child, Described
+from support.ingest import NGINX, digest, image
+from support.planning import planning
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    """A pool with a few connections."""
+    async with connect.pool(dsn, connections=4) as pool:
+        yield Database(pool)
+
+
+async def done() -> str:
+    """Work that takes no time."""
+    return "done"
+
+
+async def test_one_works_at_a_time_and_the_next_one_afterwards(database: Database) -> None:
+    """While somebody works the turn is taken; other work, and the same afterwards, is not."""
+    turns, others = Turns(database), Turns(database)
+    free, began = asyncio.Event(), asyncio.Event()
+
+    async def long() -> str:
+        began.set()
+        await free.wait()
+        return "long"
+
+    at_work = asyncio.create_task(turns.run("plan", long))
+    await began.wait()
+    assert await others.run("plan", done) is None
+    assert await others.run("announce", done) == "done"
+    free.set()
+    assert await at_work == "long"
+    assert await others.run("plan", done) == "done"
+
+
+async def test_many_that_want_a_turn_at_once_never_work_at_once(database: Database) -> None:
+    """Of those that come together one works, and the row counts no two."""
+    at_work = 0
+
+    async def alone() -> bool:
+        nonlocal at_work
+        at_work += 1
+        assert at_work == 1
+        await asyncio.sleep(0)
+        at_work -= 1
+        return True
+
+    results = await asyncio.gather(*(Turns(database).run("plan", alone) for _ in range(20)))
+    assert any(results)
+
+
+async def test_the_turn_of_one_that_was_killed_runs_out(database: Database) -> None:
+    """Nobody gives it back: the next one works when its time is over, and not before."""
+    await database.pool.execute(
+        "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 hour')"
+    )
+    assert await Turns(database).run("plan", done) is None
+    await database.pool.execute("UPDATE fleet.turns SET until = now()")
+    assert await Turns(database).run("plan", done) == "done"
+
+
+async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Database) -> None:
+    """A failure stops nobody, is not taken for work done, and shows."""
+    registry = prometheus_client.CollectorRegistry()
+    metrics.enable(registry)
+    try:
+
+        async def broken() -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await Turns(database).run("plan", broken)
+        turn = {"turn": "plan"}
+        assert registry.get_sample_value("imagedrift_turn_failures_total", turn) == 1
+        done_at = "imagedrift_turn_last_done_timestamp_seconds"
+        assert registry.get_sample_value(done_at, turn) == 0
+        assert await Turns(database).run("plan", done) == "done"
+        told = registry.get_sample_value(done_at, turn)
+    finally:
+        metrics.disable()
+    row = await database.pool.fetchrow("SELECT extract(epoch FROM done_at) FROM fleet.turns")
+    assert row is not None
+    assert told == pytest.approx(float(row[0]), abs=1e-3)
+
+
+async def test_work_ends_before_its_turn_does(database: Database) -> None:
+    """What takes longer is given up, so that the next one never works beside it."""
+    ended = False
+
+    async def hanging() -> None:
+        nonlocal ended
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended = True
+
+    with pytest.raises(Away, match="plan: not done in"):
+        await Turns(database, lease_s=0.5).run("plan", hanging)
+    assert ended
+    assert await Turns(database).run("plan", done) == "done"
+
+
+async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None:
+    """A turn that ran out meanwhile is another's, and is not given back for that one."""
+    turns = Turns(database)
+
+    async def overtaken() -> None:
+        await database.pool.execute(
+            "UPDATE fleet.turns SET holder = gen_random_uuid(), until = now() + interval '1 hour'"
+        )
+
+    await turns.run("plan", overtaken)
+    assert await turns.run("plan", done) is None
+
+
+async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: str) -> None:
+    """Whoever may read the views can lock no turn: there is nothing else to lock."""
+    await Turns(database).run("plan", done)
+    reader = await asyncpg.connect(dsn)
+    try:
+        await reader.execute("SET ROLE imagedrift_operator")
+        for taking in (
+            "SELECT * FROM fleet.turns FOR UPDATE",
+            "SELECT * FROM fleet.turns FOR KEY SHARE",
+            "LOCK TABLE fleet.turns IN ACCESS SHARE MODE",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with reader.transaction():
+                    await reader.execute(taking)
+        for number in range(1768780135, 1768780138):
+            await reader.execute("SELECT pg_advisory_lock($1)", number)
+        assert await Turns(database).run("plan", done) == "done"
+    finally:
+        await reader.close()
+
+
+async def test_no_reader_can_keep_answers_from_being_stored(dsn: str) -> None:
+    """There is no lock on a digest that a reader could take: it knows them from the views."""
+    async with planning(dsn, outstanding=10) as planned:
+        reader = await asyncpg.connect(dsn)
+        try:
+            await reader.execute("SET ROLE imagedrift_operator")
+            taken = "SELECT pg_advisory_lock(hashtextextended($1, 1768780135))"
+            await reader.execute(taken, digest((NGINX, 1)))
+            async with asyncio.timeout(4):
+                await planned.answered(NGINX, 1)
+        finally:
+            await reader.close()
+
+
+async def test_an_answer_and_a_description_of_its_digest_find_each_other(dsn: str) -> None:
+    """Whichever is first, the other one waits for it: stored at once, both are in the verdict."""
+    async with planning(dsn, outstanding=10) as one, planning(dsn, outstanding=10) as other:
+        for number in range(20):
+            reference = f"docker.io/library/app{number}:1"
+            mine = image(reference)
+            await one.has(f"web-{number}", mine)
+            child = Child(platform="linux/amd64", digest=digest(1), config_digest=mine.image_id)
+            told = Described(
+                registry="docker.io",
+                repository=f"library/app{number}",
+                digest=digest((reference, 2)),
+                checked_at=now(),
+                children=(child,),
+            )
+            await asyncio.gather(one.answered(reference, 2), other.answers.learn(1, {}, [told]))
+        reasons = await one.database.pool.fetch("SELECT DISTINCT reason FROM ops.comparisons")
+        assert [row["reason"] for row in reasons] == ["platform_match"]
