@@ -115,7 +115,7 @@ class _Run:
         self._check(self.figures["rss_mb"] < 200, "the process took 200 MB or more")
 
     async def copy(self) -> None:
-        """Write the same rows into the same table by one binary COPY that counts no hosts and wakes no references."""
+        """Write the same rows into the same table by one binary COPY without our triggers."""
         report.progress.print("raw COPY of the same rows")
         await self._stack.stop_services()
         rows = self._stack.home / "rows.copy"
