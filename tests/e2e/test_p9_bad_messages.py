@@ -1,6 +1,9 @@
 """P9 end to end: a bad message is told as a dead letter with its place, and the next is served."""
 
+import json
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +41,34 @@ def with_image(host: str, **facts: Any) -> bytes:
 
 BAD = {
     "not-json": (b"\x00\xff nothing that we know", "malformed"),
-    "not-utf-8": (written("not-utf-8").replace(b"amd64", b"amd\xff\xff"), "UTF-8"),
     "another-type": (b'{"type":"alive","site":"test","host":"another-type"}', "type"),
     "no-content": (b'{"type":"inventory","site":"test","host":"no-content"}', "taken_at"),
     "no-zone": (written("no-zone", taken_at='"2026-11-23T16:20:00"'), "taken_at"),
     "wrong-type": (written("wrong-type", interval_s='"soon"'), "interval_s"),
     "never-speaks": (written("never-speaks", interval_s=0), "interval_s"),
     "other-host": (written("somebody-else"), "site and host"),
-    "long-name": (written("long-name", hostname=f'"{"x" * 5000}"'), "hostname"),
+    "large": (b'{"type":"inventory",' + b" " * 900_000 + b"}", "malformed"),
+}
+"""By the host that says it: a message, and what the dead letter must tell, the place included."""
+
+
+ODD = {
+    "not-utf-8": written("not-utf-8").replace(b'"docker"', b'"dock\xff\xff"'),
+    "surrogate": written("surrogate", labels=r'{"a": "\ud800"}'),
+    "nul": written("nul", hostname=r'"web\u0000"'),
+    "long-name": written("long-name", hostname=f'"{"x" * 5000}"'),
+    "engine-error": written("engine-error", degraded=r'"no\nanswer\r\n\t\u202e"'),
+    "ten-thousand-labels": written(
+        "ten-thousand-labels", labels=json.dumps({f"k{n}": "v" for n in range(10_000)})
+    ),
+    "large-label": written("large-label", labels=json.dumps({"k": "v" * 900_000})),
+    "odd-containers": with_image("odd-containers", containers=("", "a\x00", "b\x1f", "c" * 9000)),
+    "docker-s-zero": with_image("docker-s-zero", created_at=datetime(1, 1, 1, tzinfo=UTC)),
+    "last-hour": with_image("last-hour", created_at=datetime(9999, 12, 31, 23, tzinfo=UTC)),
+}
+"""By the host that says it: an inventory with something that only informs, and is odd."""
+
+LEFT_OUT = {
     "bad-reference": (
         with_image("bad-reference", reference="Registry.example.org/UPPER CASE:1"),
         "images[1].reference",
@@ -53,9 +76,8 @@ BAD = {
     "no-tag": (with_image("no-tag", reference="<none>:<none>"), "images[1].reference"),
     "bad-digest": (with_image("bad-digest", repo_digests=("sha256:short",)), "images[1].repo_dig"),
     "negative": (with_image("negative", size=-1), "images[1]"),
-    "large": (b'{"type":"inventory",' + b" " * 900_000 + b"}", "malformed"),
 }
-"""By the host that says it: a message, and what the dead letter must tell, the place included."""
+"""By the host that says it: an inventory with a bad image, and what the dead letter must tell."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -102,6 +124,39 @@ async def test_p9_a_bad_inventory_is_a_dead_letter_and_the_next_is_served(
         what="the next host is stored",
     )
     assert await running.operator.ask("SELECT 1 FROM ops.comparisons WHERE host = $1", host) == []
+
+
+@pytest.mark.parametrize("host", ODD)
+async def test_p9_what_only_informs_refuses_no_host(running: System, host: str) -> None:
+    """Names, labels, errors and dates are cleaned; every program can read what is stored."""
+    await running.hosts.say(subjects.inventory(SITE, host), ODD[host])
+
+    stored = await wait_for(
+        lambda: running.operator.ask("SELECT * FROM ops.comparisons WHERE host = $1", host),
+        what="the host is stored",
+    )
+    [told] = await running.operator.ask("SELECT * FROM ops.hosts WHERE host = $1", host)
+    shown = json.dumps([told, *stored], default=str)
+    assert re.search(r"\\u(00[01]|007f|008|202e|d[89a-f])", shown) is None
+    assert told["images"] == len(stored)
+    assert told["skipped"] == {}
+
+
+@pytest.mark.parametrize("host", LEFT_OUT)
+async def test_p9_a_bad_image_costs_itself_only(running: System, host: str) -> None:
+    """The host's other image is stored; the bad one is counted and told."""
+    payload, told = LEFT_OUT[host]
+    subject = subjects.inventory(SITE, host)
+
+    await running.hosts.say(subject, payload)
+
+    [letter] = await wait_for(
+        lambda: running.operator.ask("SELECT * FROM ops.dead_letters WHERE subject = $1", subject),
+        what="the dead letter is there",
+    )
+    assert told in letter["error"]
+    [row] = await running.operator.ask("SELECT * FROM ops.hosts WHERE host = $1", host)
+    assert (row["images"], row["skipped"]) == (1, {"refused": 1})
 
 
 async def test_p9_an_unknown_field_is_no_fault(running: System) -> None:

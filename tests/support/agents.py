@@ -32,10 +32,11 @@ class RecordingOutlet:
         """Be the connection of an agent."""
         yield self
 
-    async def publish(self, inventory: Inventory) -> None:
+    async def publish(self, inventory: Inventory) -> Inventory:
         """Take an inventory."""
         self._refuse()
         self.inventories.append(inventory)
+        return inventory
 
     async def beat(self, alive: Alive) -> None:
         """Take a sign of life."""

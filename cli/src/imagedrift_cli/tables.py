@@ -2,21 +2,33 @@
 
 JSON is one array of objects with times as RFC 3339 and durations as ISO 8601; CSV has a header.
 A single row is shown as a list of its columns, as it would not fit a line.
+
+What is shown came from hosts and registries, maybe before a rule that cleans it: in a table and in
+CSV whatever is no plain text is replaced, in JSON escaped. No text is taken for markup, and no
+cell for a formula.
 """
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from imagedrift_schemas.text import cleaned
 
 Form = Literal["table", "json", "csv"]
 Row = dict[str, Any]
+
+MOST_SHOWN = 10_000
+"""Characters of a cell; a spreadsheet has room for three times as many."""
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of a formula, full-width forms included."""
 
 COLOURS = {
     "current": "green",
@@ -35,11 +47,19 @@ def show(
     out = console or Console()
     match form:
         case "json":
-            out.out(msgspec.json.format(msgspec.json.encode(list(rows)), indent=2).decode())
+            out.out(as_json(rows))
         case "csv":
             out.out(as_csv(rows), end="")
         case "table":
             out.print(as_table(rows, title) if len(rows) != 1 else as_list(rows[0], title))
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Write rows as a JSON array; what a terminal would act on is escaped, so nothing is lost."""
+    text = msgspec.json.format(msgspec.json.encode(list(rows)), indent=2).decode()
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -54,7 +74,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_table(rows: Sequence[Row], title: str = "") -> Table:
     """Lay rows out as a table."""
-    table = Table(title=escape(title) or None, title_justify="left")
+    table = Table(title=_title(title), title_justify="left")
     if not rows:
         table.add_column("nothing found")
         return table
@@ -67,10 +87,18 @@ def as_table(rows: Sequence[Row], title: str = "") -> Table:
 
 def as_list(row: Row, title: str = "") -> Table:
     """Lay one row out as a list of its columns."""
-    table = Table("column", "value", title=escape(title) or None, title_justify="left")
+    table = Table("column", "value", title=_title(title), title_justify="left")
     for column, value in row.items():
         table.add_row(column, _cell(column, value))
     return table
+
+
+def _title(text: str) -> Text | None:
+    return Text(_shown(text)) if text else None
+
+
+def _shown(value: object) -> str:
+    return cleaned(str(value), MOST_SHOWN)
 
 
 def _flat(value: Any) -> str:
@@ -80,25 +108,38 @@ def _flat(value: Any) -> str:
         case datetime():
             return value.isoformat()
         case list() | dict() | timedelta():
-            return msgspec.json.encode(value).decode().strip('"')
+            return _shown(msgspec.json.encode(value).decode().strip('"'))
+        case str():
+            return _no_formula(_shown(value))
         case _:
             return str(value)
 
 
-def _cell(column: str, value: Any) -> str:
+def _no_formula(text: str) -> str:
+    """Keep a spreadsheet from running a text; numbers are not texts."""
+    return "'" + text if text.lstrip().startswith(FORMULA) else text
+
+
+def _cell(column: str, value: Any) -> Text:
     match value:
         case None:
-            return "[dim]–[/dim]"
+            return Text("–", style="dim")
+        case str() if column == "verdict":
+            return Text(_shown(value), style=COLOURS.get(value, "white"))
+        case list():
+            return Text("\n".join(map(_short, value)))
+        case _:
+            return Text(_said(value))
+
+
+def _said(value: Any) -> str:
+    match value:
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S")
         case timedelta():
             return duration(value)
-        case list():
-            return "\n".join(_short(item) for item in value)
         case dict():
-            return escape(", ".join(f"{key}={item}" for key, item in value.items()))
-        case str() if column == "verdict":
-            return f"[{COLOURS.get(value, 'white')}]{value}[/]"
+            return _shown(", ".join(f"{key}={item}" for key, item in value.items()))
         case bool():
             return "yes" if value else "no"
         case int():
@@ -107,9 +148,9 @@ def _cell(column: str, value: Any) -> str:
             return _short(value)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """Cut a digest to what a person compares; the other forms give it whole."""
-    text = escape(str(value))
+    text = _shown(value)
     return text[:19] + "…" if text.startswith(("sha256:", "sha512:")) else text
 
 

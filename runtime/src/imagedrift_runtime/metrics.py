@@ -154,6 +154,9 @@ reconnects = Counter(
 looks = Counter("looks_total", "Looks at the engine: changed, unchanged, failed.", "outcome")
 looking = Histogram("look_seconds", "How long a look at the engine took.", buckets=_SHORT)
 host_images = Gauge("host_images", "Images in the newest inventory of this host.")
+heartbeats_refused = Counter(
+    "heartbeats_refused_total", "Signs of life that ingest refused, by reason.", "reason"
+)
 signs_of_life = Counter("signs_of_life_total", "Signs of life: said, failed.", "outcome")
 
 # --- Ingest -------------------------------------------------------------------------------------

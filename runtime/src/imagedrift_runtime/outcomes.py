@@ -1,6 +1,7 @@
 """What became of a message. Handlers return one; `pull` turns it into an acknowledgement.
 
-Done     handled for good: acknowledged
+Done     handled for good: acknowledged; with a reason, something in it was refused: told in a
+         dead letter
 Retry    not now: delivered again after a delay
 Reject   never: terminated, and kept as a dead letter with its reason
 """
@@ -11,7 +12,10 @@ from msgspec import Struct
 
 
 class Done(Struct, frozen=True):
-    """Handled; need not be delivered again."""
+    """Handled; need not be delivered again. `reason` and `error` tell what in it was refused."""
+
+    reason: str = ""
+    error: str = ""
 
 
 class Retry(Struct, frozen=True):

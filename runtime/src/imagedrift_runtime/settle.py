@@ -1,7 +1,8 @@
 """What becomes of a message: an outcome is turned into an acknowledgement.
 
 Rules:
-- `Done` acknowledges; twice where it has to be sure, which waits for the server's word.
+- `Done` acknowledges; twice where it has to be sure, which waits for the server's word. Where it
+  has a reason, something in the message was refused, and a dead letter says so first.
 - `Retry` asks for delivery after a delay. `Reject` writes a dead letter, then terminates: in this
   order, so that a letter that cannot be written leaves the message to come again.
 - What fails here is logged and nothing more: an unacknowledged message comes again, and handling
@@ -49,6 +50,8 @@ class Settle:
     async def _settle(self, message: Any, outcome: Outcome) -> None:
         match outcome:
             case Done():
+                if outcome.reason:
+                    await self._bury(message, outcome)
                 await (message.ack_sync(CALL_WITHIN_S) if self._sure else message.ack())
             case Retry():
                 await message.nak(delay=outcome.after)
@@ -58,7 +61,7 @@ class Settle:
             case _:
                 assert_never(outcome)
 
-    async def _bury(self, message: Any, outcome: Reject) -> None:
+    async def _bury(self, message: Any, outcome: Done | Reject) -> None:
         refused = delivery(message)
         letter = DeadLetter(
             service=self._service,

@@ -82,7 +82,11 @@ class Host(Struct, frozen=True, kw_only=True):
 
 
 class Inventory(Host, frozen=True, kw_only=True, tag="inventory"):
-    """Everything one host has. State, not an event: the newest one per host is the truth."""
+    """Everything one host has. State, not an event: the newest one per host is the truth.
+
+    The whole message may be compressed with gzip, as one member: it then begins with 1F 8B. At most
+    32 MiB may come out of it, and at most 32 times what went in.
+    """
 
     images: tuple[LocalImage, ...] = ()
 

@@ -15,6 +15,7 @@ from imagedrift_runtime import bus, streams
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.v1 import Alive, Inventory
 from support.agents import RealOutlet, running_agent, until, until_async
 
@@ -135,29 +136,26 @@ async def test_another_nats_is_told_everything(
     assert stored == 2
 
 
-async def test_a_host_whose_inventory_is_too_large_says_so(
+async def test_a_host_whose_inventory_is_too_large_says_what_fits(
     engine: ScriptedEngine, tmp_path: Path
 ) -> None:
-    """It lives, and the reason is seen where the host is; when it fits again, it is stored."""
-    memory, beats = StateFolder(str(tmp_path)), list[Alive]()
-
-    async def hear(_: str, payload: bytes) -> None:
-        beats.append(codec.decode(payload, Alive))
-
-    with NatsServer.start_sync(config_extra="max_payload: 8000") as small:
+    """What does not fit even compressed is counted; its signs of life are of what is stored."""
+    memory = StateFolder(str(tmp_path))
+    with NatsServer.start_sync(config_extra="max_payload: 4000") as small:
         async with bus.connect([small.url], "test") as connection:
             await streams.ensure(connection)
-            await connection.listen(subjects.ALIVE_ALL, hear)
-            populate(engine, images=40, containers=0)
+            populate(engine, images=400, containers=0)
             async with running_agent(source_on(engine), RealOutlet(small.url), memory):
-                await until(lambda: bool(beats), "a sign of life")
+                _, cut = await stored_after(small, 1)
+                await until(lambda: is_confirmed(memory), "it is confirmed")
+                confirmed = memory.load().confirmed
                 change(engine, 2)
-                stored, last = await stored_after(small, 1)
+                _, whole = await stored_after(small, 2)
 
-    assert "not stored" in beats[0].degraded
-    assert "payload" in beats[0].degraded.lower()
-    assert beats[0].content == ""
-    assert (stored, len(last.images)) == (1, 2)
+    assert 20 < len(cut.images) < 400
+    assert cut.skipped == {"too_large": 400 - len(cut.images)}
+    assert cut.content == codec.content_hash(cut.images) == confirmed.content
+    assert (len(whole.images), whole.skipped) == (2, {})
 
 
 def source_on(engine: ScriptedEngine) -> Engine:
@@ -200,7 +198,7 @@ async def stored_after(nats: NatsServer, at_least: int) -> tuple[int, Inventory]
 
         await until_async(count, lambda: stored >= at_least, f"{at_least} inventories")
         last = await connection.js.get_last_msg(subjects.STREAM_INVENTORY, SUBJECT)
-        return stored, codec.decode(last.data, Inventory)
+        return stored, codec.decode(decompressed(last.data), Inventory)
 
 
 async def beats_of_a_run(

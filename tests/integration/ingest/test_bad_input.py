@@ -1,18 +1,36 @@
 """Bad messages cost themselves: each becomes a dead letter, and the next message is served."""
 
-import msgspec
+from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
+import pytest
+
+from imagedrift_agent.adapters.jetstream import Outlet
+from imagedrift_ingest.core.images import MOST_DIGESTS
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
-from support.ingest import NGINX, Fleet, Operator, answer, image, ingest, inventory
+from imagedrift_schemas.compression import compressed
+from imagedrift_schemas.v1 import Alive, Found, Limited, RegistryState
+from support.ingest import (
+    NGINX,
+    NOW,
+    Fleet,
+    Operator,
+    answer,
+    digest,
+    fleet,
+    image,
+    ingest,
+    inventory,
+)
 from support.operator import wait_for
 
 
 async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """P9: no JSON, a reference that is none, another's subject; the good one is stored."""
-    wrong = inventory("web-2", [image("<none>:<none>")])
+    """P9: no JSON, a hash that is none, another's subject; the good one is stored."""
+    wrong = inventory("web-2", [image()], content="md5:1")
     foreign = inventory("web-9", [image()])
     for host, payload in (
         ("web-1", b"{"),
@@ -34,10 +52,44 @@ async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
         ("malformed", "ingest")
     ] * 3
     errors = [letter["error"] for letter in letters]
-    assert "images[0].reference" in errors[1]
+    assert "content" in errors[1]
     assert "site and host" in errors[2]
     assert letters[0]["payload"] == "{"
     assert {row["host"] for row in await operator.ask("SELECT * FROM ops.hosts")} == {"web-4"}
+
+
+async def test_an_image_that_cannot_be_stored_costs_not_even_its_host(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """P9: the others are stored; those refused are counted, and told with their fields."""
+    await agents.has("web-1", image("<none>:<none>"), image(), image("r.io/a:1", image_id="x"))
+
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, host="web-1")
+        [letter] = await wait_for(
+            lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="a letter"
+        )
+
+    [host] = await operator.ask("SELECT images, skipped FROM ops.hosts")
+    assert (host["images"], host["skipped"]) == (1, {"refused": 2})
+    assert letter["reason"] == "images refused"
+    assert "images[0].reference" in letter["error"]
+    assert "images[2].image_id" in letter["error"]
+
+
+async def test_an_image_with_a_thousand_digests_is_judged_and_one_with_more_is_left_out(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """Whichever of them the tag points to; to keep only some would make false verdicts."""
+    many = tuple(digest(("many", n)) for n in range(MOST_DIGESTS + 1))
+    last = Found(digest=sorted(many[:-1])[-1])
+    await agents.has("web-1", image(repo_digests=many[:-1]), image("r.io/a:1", repo_digests=many))
+    await agents.answers(answer(outcome=last, last_digest=last.digest))
+
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, host="web-1", verdict="current")
+    [host] = await operator.ask("SELECT images, skipped FROM ops.hosts")
+    assert (host["images"], host["skipped"]) == (1, {"refused": 1})
 
 
 async def test_an_answer_that_contradicts_itself_is_refused_alone(
@@ -70,3 +122,79 @@ async def test_fields_of_a_later_version_are_ignored(
     await agents.bus.publish(subjects.inventory("fra1", "web-1"), msgspec.json.encode(message))
     async with ingest(dsn, fresh_nats.url):
         await operator.sees(NGINX, host="web-1")
+
+
+async def test_a_refused_heartbeat_leaves_a_letter_and_costs_no_other(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """Of a thousand wrong ones of one host a single letter; the others' are stored."""
+    await agents.has("web-0", image())
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, host="web-0")
+        for _ in range(1000):
+            await agents.bus.say(subjects.alive("fra1", "web-1"), b"{")
+        odd = Alive(site="fra1", host="WEB", at=NOW, content="")
+        await agents.bus.say("drift.v1.alive.fra1.WEB", codec.encode(odd))
+        await agents.lives("web-2")
+        await wait_for(lambda: operator.ask("SELECT * FROM ops.hosts OFFSET 1"), what="web-2 lives")
+        [letter] = await wait_for(
+            lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="the letter"
+        )
+
+    assert (letter["subject"], letter["reason"]) == ("drift.v1.alive.fra1.web-1", "malformed")
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-12))], ids=["utc", "west"])
+async def test_moments_that_cannot_be_are_not_believed(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator, zone: timezone
+) -> None:
+    """The years 1 and 9999, of an image, an answer and a limit: clients can read what is stored."""
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=zone)
+    first = datetime(1, 1, 1, tzinfo=timezone(-zone.utcoffset(None)))
+    await agents.has("web-1", image(created_at=first), image("r.io/a:1", created_at=last))
+    await agents.answers(answer(checked_at=last, last_found_at=first))
+    await agents.answers(
+        answer("r.io/a:1", checked_at=first, outcome=Limited(until=last), last_found_at=last)
+    )
+    bucket = await agents.bus.bucket(subjects.BUCKET_REGISTRIES)
+    limit = RegistryState(
+        registry="r.io", observed_at=last, blocked_until=last, rate_reset_at=first
+    )
+    await bucket.put(subjects.registry_key("r.io", "anonymous"), codec.encode(limit))
+
+    async with ingest(dsn, fresh_nats.url):
+        current = await operator.sees(NGINX, verdict="current")
+        limited = await operator.sees("r.io/a:1", reason="limited")
+        [registry] = await wait_for(
+            lambda: operator.ask("SELECT * FROM ops.registries"), what="the limit is stored"
+        )
+
+    at = datetime.now(UTC)  # noqa: TID251
+    for row in (current, limited):
+        assert row["created_at"] is None
+        assert row["checked_at"] <= at
+        assert row["next_check_at"] <= at + timedelta(days=2)
+    assert registry["blocked_until"] <= at + timedelta(days=1)
+    assert registry["observed_at"] <= at
+    assert registry["rate_reset_at"] is None
+    assert await operator.ask("SELECT * FROM ops.dead_letters") == []
+
+
+async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
+    dsn: str, operator: Operator
+) -> None:
+    """As its agent says it: compressed, in one message of a server that takes 4 MB."""
+    images = [image(f"r.io/app{n}:1", containers=(f"app-{n}",), running=1) for n in range(20_000)]
+    bomb = compressed(codec.encode(inventory("web-2", [])) + b" " * 9_000_000)
+    with NatsServer.start_sync(config_extra="max_payload: 4MB") as nats:
+        async with fleet(nats.url) as agents, ingest(dsn, nats.url):
+            said = await Outlet(agents.bus).publish(inventory("web-1", images))
+            await agents.bus.publish(subjects.inventory("fra1", "web-2"), bomb)
+            await operator.sees("r.io/app19999:1", host="web-1", running=1)
+            [letter] = await wait_for(
+                lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="the letter"
+            )
+
+    [host] = await operator.ask("SELECT images, skipped FROM ops.hosts")
+    assert (host["images"], host["skipped"], len(said.images)) == (20_000, {}, 20_000)
+    assert letter["error"].startswith("gzip: ")

@@ -71,7 +71,29 @@ BAD_ROWS = (
     "INSERT INTO fleet.host_images (host_id, comparison_id, since) VALUES (1, 99, now())",
     "UPDATE fleet.host_images SET running = -1",
     "INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id) VALUES (now(), 1, 1)",
+    "UPDATE fleet.comparisons SET created_at = '-infinity'",
+    "UPDATE fleet.answers SET next_check_at = 'infinity'",
+    "UPDATE fleet.answers SET checked_at = '-infinity'",
+    "INSERT INTO fleet.remote_history (ref_id, valid_from, digest)"
+    f" VALUES (1, '-infinity', '{digest(1)}')",
+    "INSERT INTO fleet.registry_states (registry, credential, observed_at, blocked_until)"
+    " VALUES ('r.io', 'anonymous', now(), 'infinity')",
+    "INSERT INTO fleet.host_state (host_id, last_seen_at, left_out) VALUES (1, now(), '[]')",
 )
+BAD_TIMES = f"""
+    UPDATE fleet.comparisons SET created_at = '-infinity';
+    UPDATE fleet.answers SET remote_digest = '{digest(1)}', remote_since = 'infinity',
+      checked_at = '-infinity', attempted_at = 'infinity', next_check_at = 'infinity';
+    INSERT INTO fleet.remote_history (ref_id, valid_from, valid_to, digest) VALUES
+      (1, '-infinity', '2026-01-01', '{digest(1)}'), (1, '2026-01-02', 'infinity', '{digest(1)}');
+    INSERT INTO fleet.descriptions (digest, described_at) VALUES ('{digest(1)}', 'infinity');
+    INSERT INTO fleet.registry_states (registry, credential, observed_at, blocked_until)
+      VALUES ('r.io', 'anonymous', '-infinity', 'infinity');
+    INSERT INTO fleet.dead_letters
+      (epoch, seq, received_at, service, subject, stream, stream_seq, reason, error, payload)
+      VALUES (1, 1, 'infinity', 's', 's', 's', 1, 'r', 'e', '');
+"""
+"""What an earlier schema let in."""
 
 
 async def columns(connection: asyncpg.Connection) -> dict[str, list[str]]:
@@ -154,6 +176,28 @@ async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
         assert await connection.fetchval("SELECT count(*) FROM fleet.generation") == 1
         assert await connection.fetchval("SELECT hosts FROM ops.images") == 1
         assert await connection.fetch(MISCOUNTED) == []
+    finally:
+        await connection.close()
+
+
+async def test_moments_that_clients_cannot_read_are_mended_by_the_upgrade(
+    database_dsn: str, tmp_path: Path
+) -> None:
+    """No view has one afterwards, and every row that it stood in is kept, but a period's."""
+    for name in migrations.known():
+        if name < "0010":
+            shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
+    await migrations.migrate(database_dsn, tmp_path)
+    connection = await asyncpg.connect(database_dsn)
+    try:
+        await connection.execute(GOOD_ROWS + BAD_TIMES)
+        await migrations.migrate(database_dsn)
+        for view, rows in (("comparisons", 1), ("tag_history", 1), ("registries", 1)):
+            found = await connection.fetch(f"SELECT t::text FROM ops.{view} AS t")
+            assert len(found) == rows
+            assert "infinity" not in str(found)
+        letters = await connection.fetch("SELECT received_at::text FROM ops.dead_letters")
+        assert "infinity" not in str(letters)
     finally:
         await connection.close()
 

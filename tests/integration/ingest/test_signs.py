@@ -15,7 +15,8 @@ from imagedrift_ingest.adapters.postgres.keys import HostKeys
 from imagedrift_ingest.adapters.postgres.signs import Signs
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.inventories import Keys, Sign
+from imagedrift_ingest.core.images import Keys, images_of
+from imagedrift_ingest.core.inventories import Sign
 from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
 from support.ingest import NOW, image, inventory
@@ -45,7 +46,7 @@ class Stored:
         said = inventories.read(
             subjects.inventory(*WEB), payload, seq, NOW + timedelta(seconds=seq)
         )
-        images = {WEB: inventories.images_of(said.envelope.images, Keys())}
+        images = {WEB: images_of(said.envelope.images, Keys().reading(), said.seen_at)}
         assert await self.hosts.changed([said]) <= {WEB}
         await self.hosts.remember(1, [said], images)
 

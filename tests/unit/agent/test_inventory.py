@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from imagedrift_agent.core.inventory import take_census
 from imagedrift_agent.core.records import Container, Image, ImageConfig
-from imagedrift_ingest.core.inventories import Keys
-from imagedrift_ingest.core.inventories import images_of as stored_images
+from imagedrift_ingest.core.images import Keys
+from imagedrift_ingest.core.images import images_of as stored_images
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import LocalImage
+from support.ingest import NOW
 
 ID, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 D1, D2, D3 = (f"sha256:{digit * 64}" for digit in "abc")
@@ -297,9 +298,9 @@ def test_no_odd_object_makes_ingest_refuse_the_host(odd: Image, made: Container)
     """Whatever an engine says of one object, ingest stores the well image beside it."""
     census = take_census([image(ID, "nginx:1"), odd], [made])
 
-    stored = stored_images(msgspec.Raw(msgspec.json.encode(census.images)), Keys())
+    stored = stored_images(msgspec.Raw(msgspec.json.encode(census.images)), Keys().reading(), NOW)
 
-    assert "docker.io/library/nginx:1" in {each.key.reference for each in stored}
+    assert "docker.io/library/nginx:1" in {each.key.reference for each in stored.images}
 
 
 def test_an_image_whose_id_is_no_digest_is_counted() -> None:

@@ -1,6 +1,9 @@
 """The canned questions as text: parameters, literals, and what is printed with ``--sql``."""
 
+import csv
 import io
+import json
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +14,7 @@ from rich.console import Console
 
 from imagedrift_cli import queries, tables
 from imagedrift_cli.__main__ import main
+from imagedrift_cli.tables import Form
 
 
 def test_a_parameter_used_twice_is_one_argument() -> None:
@@ -110,3 +114,54 @@ def test_what_looks_like_markup_is_shown_as_it_is(text: str) -> None:
     tables.show([row, row], "table", title=text, console=console)
 
     assert console.export_text().count(text) == 2 + 3 * 3
+
+
+ODD = st.text(max_size=30)
+
+
+@given(ODD, ODD, st.sampled_from(["table", "csv"]))
+def test_nothing_that_a_terminal_acts_on_is_printed(text: str, other: str, form: Form) -> None:
+    """Control characters and marks of direction, in names, labels, lists and titles."""
+    out = io.StringIO()
+    row = {"hostname": text, "verdict": other, "labels": {text: other}, "containers": [text, other]}
+
+    tables.show([row], form, title=text, console=Console(width=200, file=out))
+    tables.show([row, row], form, title=text, console=Console(width=200, file=out))
+
+    assert {unicodedata.category(c) for c in out.getvalue() if c != "\n"}.isdisjoint(
+        {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    )
+
+
+@given(ODD, ODD)
+def test_json_is_exact_and_safe_to_print(text: str, other: str) -> None:
+    """What is read back is what is stored, and no character of it moves a cursor."""
+    out = io.StringIO()
+    rows = [{"hostname": text, "labels": {text: other}}]
+    tables.show(rows, "json", console=Console(width=200, file=out))
+    assert json.loads(out.getvalue()) == rows
+    assert out.getvalue().replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "' =1"),
+        ("\r\n=1", "'  =1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("a=b", "a=b"),
+        ("web-1", "web-1"),
+        (-1, "-1"),
+        (1.5, "1.5"),
+        (True, "True"),
+        (["=1"], '["=1"]'),
+    ],
+)
+def test_no_cell_of_csv_is_a_formula(value: object, cell: str) -> None:
+    """A spreadsheet runs no text of a host; numbers stay numbers."""
+    written = tables.as_csv([{"value": value}])
+    assert [*csv.reader(io.StringIO(written))] == [["value"], [cell]]

@@ -1,11 +1,14 @@
-"""Heartbeats are gathered, the newest of each host; those that are wrong are dropped."""
+"""Heartbeats are gathered, the newest of each host; those that are wrong are refused and told."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from imagedrift_ingest.adapters import jetstream
 from imagedrift_ingest.adapters.jetstream import Heartbeats
-from imagedrift_ingest.core.inventories import Sign
+from imagedrift_ingest.core.inventories import Sign, alive, sign_of
+from imagedrift_ingest.core.refusals import MOST_LETTERS, PERIOD, Refusals
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive
 from support.ingest import NOW, digest
@@ -41,21 +44,71 @@ async def test_the_newest_sign_of_each_host_is_kept_until_it_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload",
+    ("payload", "reason"),
     [
-        b"{",
-        beat("web-2"),
-        beat(site="fra2"),
-        beat("web-1.x"),
-        beat(interval_s=0),
-        beat(interval_s=2**40),
-        beat(degraded="a\x00b"),
-        beat(content="sha256:short"),
-        beat(content="sha512:" + "0" * 128),
+        (b"{", "malformed"),
+        (beat("web-2"), "another host"),
+        (beat(site="fra2"), "another host"),
+        (beat("web-1.x"), "another host"),
+        (beat(interval_s=0), "malformed"),
+        (beat(interval_s=2**40), "malformed"),
+        (beat(content="sha256:short"), "malformed"),
+        (beat(content="sha512:" + "0" * 128), "malformed"),
     ],
 )
-async def test_a_wrong_heartbeat_is_dropped(payload: bytes) -> None:
+async def test_a_wrong_heartbeat_is_refused_and_told(payload: bytes, reason: str) -> None:
     """P8, P9: unreadable, about another host, or with what cannot be stored."""
-    heartbeats = Heartbeats()
+    heartbeats = Heartbeats(lambda: NOW)
     await heartbeats.hear(SUBJECT, payload)
     assert heartbeats.take() == {}
+    [letter] = heartbeats._refusals.take()
+    assert (letter.subject, letter.reason, letter.payload) == (SUBJECT, reason, payload)
+
+
+async def test_a_subject_that_names_no_host_is_only_counted() -> None:
+    """There is nobody to tell; and the database has no such host, so that it costs no other."""
+    heartbeats = Heartbeats(lambda: NOW)
+    for name in ("WEB", "web_1", "w" * 64, "web=2E1"):
+        await heartbeats.hear(f"drift.v1.alive.fra1.{name}", beat(name))
+    assert heartbeats.take() == {}
+    assert heartbeats._refusals.take() == []
+
+
+def test_odd_words_of_a_heartbeat_are_cleaned() -> None:
+    """An engine's error with line breaks, a NUL, half of a character."""
+    told = beat(degraded="x").replace(b'"x"', rb'"no\u0000\nanswer\ud800"')
+    assert sign_of(alive(told)).degraded == "no\ufffd answer?"
+
+
+def test_letters_are_one_for_each_host_and_reason_and_hour() -> None:
+    """However often a heartbeat is refused, and however many hosts are."""
+    refusals = Refusals("ingest")
+
+    def refuse(subject: str, reason: str, at: datetime) -> None:
+        refusals.note(subject, reason, "e" * 9000, b"p" * 9000, at)
+
+    for _ in range(1000):
+        refuse(SUBJECT, "malformed", NOW)
+    refuse(SUBJECT, "another host", NOW + PERIOD / 2)
+    first = refusals.take()
+    assert [letter.reason for letter in first] == ["malformed", "another host"]
+    assert all(len(codec.encode(letter)) < 3000 for letter in first)
+
+    refuse(SUBJECT, "malformed", NOW + PERIOD)
+    assert len(refusals.take()) == 1
+
+    for n in range(3 * MOST_LETTERS):
+        refuse(subjects.alive("fra1", f"web-{n}"), "malformed", NOW + PERIOD)
+    assert len(refusals.take()) == MOST_LETTERS - 1
+
+
+async def test_signs_of_made_up_hosts_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is away signs are held, beyond a bound those of no further host."""
+    monkeypatch.setattr(jetstream, "MOST_HELD", 3)
+    heartbeats = Heartbeats(lambda: NOW)
+    for n in range(10):
+        await heartbeats.hear(subjects.alive("fra1", f"web-{n}"), beat(f"web-{n}"))
+    await heartbeats.hear(subjects.alive("fra1", "web-1"), beat("web-1", interval_s=5))
+    taken = heartbeats.take()
+    assert {host for _, host in taken} == {"web-0", "web-1", "web-2"}
+    assert taken["fra1", "web-1"].interval_s == 5

@@ -1,5 +1,10 @@
 """What an inventory must be, and which of several counts."""
 
+import json
+import re
+import time
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -7,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core.inventories import Image, Keys, images_of, newest, read
+from imagedrift_ingest.core.images import (
+    MOST_DIGESTS,
+    MOST_IMAGES,
+    HostImages,
+    Image,
+    Keys,
+    images_of,
+)
+from imagedrift_ingest.core.inventories import MOST_VALUES, newest, read
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import Inventory, LocalImage
@@ -21,9 +34,14 @@ def raw(*images: LocalImage | dict[str, Any]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(images))
 
 
-def images(*said: LocalImage | dict[str, Any]) -> list[Image]:
+def read_images(*said: Any) -> HostImages:
+    """Images as they are read, and what is left out."""
+    return images_of(raw(*said), Keys().reading(), NOW)
+
+
+def images(*said: LocalImage | dict[str, Any]) -> Sequence[Image]:
     """Images as they are read."""
-    return images_of(raw(*said), Keys())
+    return read_images(*said).images
 
 
 def said(seq: int = 1, host: str = "web-1", **facts: Any) -> Any:
@@ -46,10 +64,6 @@ def test_a_message_about_another_host_is_refused() -> None:
         ({"content": "sha512:" + "0" * 128}, "content"),
         ({"interval_s": 0}, "interval_s"),
         ({"interval_s": 2**40}, "interval_s"),
-        ({"hostname": "a\x00b"}, "hostname"),
-        ({"labels": {"k": "\x01"}}, "labels"),
-        ({"place": "x" * 5000}, "place"),
-        ({"degraded": "\x1f"}, "degraded"),
     ],
 )
 def test_a_field_that_the_database_would_refuse_is_named(facts: dict[str, Any], field: str) -> None:
@@ -68,19 +82,64 @@ def test_a_field_that_the_database_would_refuse_is_named(facts: dict[str, Any], 
         ({"platform": ""}, r"images\[1\].platform"),
         ({"size": -1}, r"images\[1\].size"),
         ({"running": 2**31}, r"images\[1\].running"),
-        ({"containers": ("a\x1fb",)}, r"images\[1\].containers"),
+        ({"running": -1}, r"images\[1\].running"),
+        ({"size": 2**63}, r"images\[1\].size"),
+        ({"platform": "linux/\x1f"}, r"images\[1\].platform"),
+        (
+            {"repo_digests": tuple(map(digest, range(MOST_DIGESTS + 1)))},
+            r"images\[1\].repo_digests",
+        ),
     ],
 )
-def test_an_image_that_cannot_be_stored_is_named(facts: dict[str, Any], field: str) -> None:
-    """P9: the error names the image and its field."""
-    with pytest.raises(Malformed, match=field):
-        images(image(), msgspec.structs.replace(image("docker.io/library/redis:7"), **facts))
+def test_an_image_that_cannot_be_stored_is_left_out_and_named(
+    facts: dict[str, Any], field: str
+) -> None:
+    """P9: one image costs itself, and its fault names the image and its field."""
+    bad = msgspec.structs.replace(image("docker.io/library/redis:7"), **facts)
+    found = read_images(image(), bad, image("docker.io/library/app:1"))
+    assert [one.key.reference for one in found.images] == [NGINX, "docker.io/library/app:1"]
+    assert found.left_out == {"refused": 1}
+    [fault] = found.faults
+    assert re.match(field, fault)
 
 
-def test_images_that_are_no_images_are_refused() -> None:
-    """What msgspec cannot read is told with its path."""
-    with pytest.raises(Malformed, match="image_id"):
-        images({"reference": NGINX})
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"reference": NGINX},
+        7,
+        None,
+        [],
+        {"reference": NGINX, "image_id": 1},
+        {"size": "1"},
+        msgspec.Raw(b'{"size": 1e999}'),
+        msgspec.Raw(b'{"size": ' + b"9" * 5000 + b"}"),
+        msgspec.Raw(b'{"reference": "\xff"}'),
+    ],
+)
+def test_what_is_no_image_is_left_out(part: Any) -> None:
+    """What msgspec cannot read is told with its place and path; the others are stored."""
+    found = read_images(part, image())
+    assert [one.key.reference for one in found.images] == [NGINX]
+    assert found.left_out == {"refused": 1}
+    assert found.faults[0].startswith("images[0]: ")
+
+
+@pytest.mark.parametrize("text", [b"7", b'{"a": 1}', b"null", b'"x"', b"[" * 5000])
+def test_images_that_are_no_array_are_refused(text: bytes) -> None:
+    """There is nothing to leave out."""
+    with pytest.raises(Malformed, match=r"^images: "):
+        images_of(msgspec.Raw(text), Keys().reading(), NOW)
+
+
+def test_of_too_many_images_those_that_run_are_kept() -> None:
+    """The bound costs the host what matters least, and says how much."""
+    idle = [image(f"docker.io/library/idle{n}:1") for n in range(MOST_IMAGES)]
+    running = [image(f"docker.io/library/app{n}:1", running=1, containers=("a",)) for n in range(3)]
+    found = read_images(*idle, *running)
+    assert len(found.images) == MOST_IMAGES
+    assert sum(one.local.running for one in found.images) == 3
+    assert found.left_out == {"over_limit": 3}
 
 
 def test_of_several_messages_the_one_stored_last_counts() -> None:
@@ -126,3 +185,71 @@ def test_any_inventory_is_read_or_refused(message: Inventory) -> None:
     """P9: nor out of a well-formed message that makes no sense."""
     with pytest.raises(Malformed):
         read(SUBJECT, codec.encode(message), 1, NOW)
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
+
+
+@given(st.lists(ANY_TEXT, max_size=5))
+def test_names_of_containers_never_refuse_an_image(names: list[str]) -> None:
+    """Any text, single surrogates included: cleaned, and none that is empty."""
+    told = msgspec.to_builtins(image(running=1)) | {"containers": names}
+    found = images_of(msgspec.Raw(json.dumps([told]).encode()), Keys().reading(), NOW)
+    [one] = found.images
+    assert all(name and len(name.splitlines()) == 1 for name in one.local.containers)
+    assert all(name.isprintable() or name.isspace() for name in one.local.containers)
+    assert found.left_out == {}
+
+
+def test_ten_thousand_containers_are_kept_as_a_thousand_names() -> None:
+    """How many run is told by the count."""
+    names = tuple(f"app-{n}" for n in range(10_000))
+    [one] = images(image(containers=names, running=10_000))
+    assert (len(one.local.containers), one.local.running) == (1000, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("at", "kept"),
+    [
+        ("0001-01-01T00:00:00Z", None),
+        ("0001-01-01T00:00:00+05:00", None),
+        ("1970-01-01T00:00:00Z", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("9999-12-31T23:59:59-12:00", None),
+        ("2026-11-30T00:00:00Z", None),
+        ("2026-11-24T00:00:00Z", "2026-11-24T00:00:00Z"),
+        ("2019-01-01T00:00:00+01:00", "2018-12-31T23:00:00Z"),
+    ],
+)
+def test_a_date_that_cannot_be_is_none(at: str, kept: str | None) -> None:
+    """Docker's zero, the year 9999, the week after next."""
+    told = msgspec.to_builtins(image()) | {"created_at": at}
+    [one] = images(told)
+    assert one.local.created_at == (datetime.fromisoformat(kept) if kept else None)
+
+
+def test_a_size_that_does_not_fit_is_refused_also_where_its_image_is_known() -> None:
+    """What is remembered is the identity; what else is told is looked at each time."""
+    keys = Keys()
+    reading = keys.reading()
+    images_of(raw(image()), reading, NOW)
+    reading.keep()
+    found = images_of(raw(image(size=2**63)), keys.reading(), NOW)
+    assert (found.images, found.left_out) == ([], {"refused": 1})
+
+
+def test_many_images_of_one_reference_are_read_as_fast_as_others() -> None:
+    """One host with thousands of them must not hold up all that speak meanwhile."""
+    many = [image(version=n) for n in range(5000)]
+    others = [image(f"r.io/app{n}:1") for n in range(5000)]
+    began = time.process_time()
+    found = read_images(*many, *others).images
+    assert time.process_time() - began < 2
+    assert [one.shared for one in found] == [True] * 5000 + [False] * 5000
+
+
+def test_a_message_of_too_many_values_is_refused_before_it_is_decoded() -> None:
+    """Compressed, a megabyte holds millions of empty lists, each of which takes memory."""
+    payload = codec.encode(inventory("web-1", []))[:-1] + b',"x":[' + b"[]," * MOST_VALUES + b"1]}"
+    with pytest.raises(Malformed, match="values"):
+        read(SUBJECT, payload, 1, NOW)

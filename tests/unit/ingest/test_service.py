@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from imagedrift_ingest.core.inventories import Image, Said
+from imagedrift_ingest.core.images import HostImages
+from imagedrift_ingest.core.inventories import Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded, Ingest, Poisonous
 from imagedrift_runtime.delivery import Delivery
 from imagedrift_runtime.outcomes import Done, Reject, Retry
@@ -15,7 +16,7 @@ class Hosts:
     """Keeps inventories in memory; refuses a host called `poison`."""
 
     def __init__(self, *, changed: bool = True, away: bool = False) -> None:
-        self.stored: dict[HostName, Sequence[Image]] = {}
+        self.stored: dict[HostName, HostImages] = {}
         self.batches = 0
         self._changed = changed
         self._away = away
@@ -27,7 +28,7 @@ class Hosts:
         return {(one.site, one.host) for one in said} if self._changed else set()
 
     async def remember(
-        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
+        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, HostImages]
     ) -> int:
         """Store, unless something is wrong."""
         self.batches += 1
@@ -113,13 +114,13 @@ async def test_images_are_read_when_a_host_changed_meanwhile() -> None:
     hosts = Hosts(changed=False)
     fates = await Ingest(hosts, Answers(), epoch).inventories([reported("web-1")])
     assert fates == [Done()]
-    assert len(hosts.stored["fra1", "web-1"]) == 1
+    assert len(hosts.stored["fra1", "web-1"].images) == 1
 
 
 async def test_the_newest_answer_counts_and_a_deleted_one_is_asked_again() -> None:
     """A delete in the cache is no answer: it makes the reference due."""
     answers = Answers()
-    old, new = answer(version=1), answer(version=2)
+    old, new = answer(version=1, checked_at=NOW), answer(version=2, checked_at=NOW)
     key = f"$KV.drift_digests.{subjects.answer_key(new)}"
     other = answer("quay.io/a/b:1")
     deleted = f"$KV.drift_digests.{subjects.answer_key(other)}"

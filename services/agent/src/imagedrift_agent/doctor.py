@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from imagedrift_agent import wiring
 from imagedrift_agent.adapters.state import StateFolder, Unusable
+from imagedrift_agent.core.facts import shown
 from imagedrift_agent.core.survey import SourceFault
 from imagedrift_agent.ports import Source
 from imagedrift_agent.settings import AgentSettings
@@ -61,7 +62,7 @@ async def examine(
 def tell(findings: list[Finding]) -> int:
     """Print what was found, and the exit code."""
     for each in findings:
-        print(f"{'ok  ' if each.good else 'FAIL'}  {each.about:<10} {each.what}")  # noqa: T201
+        print(f"{'ok  ' if each.good else 'FAIL'}  {each.about:<10} {shown(each.what)}")  # noqa: T201
         if not each.good:
             print(f"                 do: {each.advice}")  # noqa: T201
     return 0 if all(each.good for each in findings) else 1

@@ -38,8 +38,8 @@ class Source(Protocol):
 class Outlet(Protocol):
     """Where the host speaks. Both raise `NotSaid`."""
 
-    async def publish(self, inventory: Inventory) -> None:
-        """Store an inventory in place of the host's last one."""
+    async def publish(self, inventory: Inventory) -> Inventory:
+        """Store an inventory in place of the host's last one, and return what of it is stored."""
 
     async def beat(self, alive: Alive) -> None:
         """Say that the host lives."""

@@ -20,6 +20,8 @@ from imagedrift_runtime import metrics
 
 log = structlog.get_logger()
 
+CUT = "raise max_payload of the NATS servers, or remove images: 20,000 are stored of one host"
+
 Connect = Callable[[], AbstractAsyncContextManager[Outlet]]
 
 
@@ -77,12 +79,14 @@ class Speaker:
         ledger = self._ledger
         newest, fingerprint, degraded = ledger.newest, ledger.fingerprint, ledger.degraded
         assert newest is not None  # it has a fingerprint
-        said = replace(newest, boot=self._about.boot, seq=self._next_seq(), degraded=degraded)
-        await outlet.publish(said)
+        whole = replace(newest, boot=self._about.boot, seq=self._next_seq(), degraded=degraded)
+        said = await outlet.publish(whole)
         self._not_stored = ""
         ledger.confirm(fingerprint, said.content, self._world.now())
         self._speech = cadence.published(self._speech, ledger.confirmed, self._said(degraded))
         log.info("inventory.published", images=len(said.images), content=said.content, seq=said.seq)
+        if left_out := len(whole.images) - len(said.images):
+            log.warning("inventory.cut", left_out=left_out, advice=CUT)
 
     async def _beat(self, outlet: Outlet) -> None:
         degraded, now = self._degraded(), self._world.now()

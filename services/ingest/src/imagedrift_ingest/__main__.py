@@ -122,6 +122,8 @@ async def _serve(
         except Away:
             heartbeats.put_back(signs)
             raise
+        finally:
+            await heartbeats.tell_refused(nats)
 
     pulled = [(subjects.STREAM_INVENTORY, ingest.inventories)] * settings.workers + [
         (f"KV_{subjects.BUCKET_DIGESTS}", ingest.digests),

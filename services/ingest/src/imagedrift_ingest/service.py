@@ -3,15 +3,17 @@
 Rules:
 - A message is acknowledged when its transaction is committed, never before (P4).
 - A batch that the database refuses is halved until the guilty message is alone: that one becomes
-  a dead letter, the others are stored (P9).
+  a dead letter, the others are stored (P9). An image that cannot be stored costs not even its host.
 - A database that is away means "again later" for the whole batch.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
-from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.inventories import Image, Keys, Said
+from imagedrift_ingest.core import incoming, inventories
+from imagedrift_ingest.core.images import HostImages, Keys, Reading, images_of
+from imagedrift_ingest.core.inventories import Said
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_runtime.pull import Delivery
 from imagedrift_schemas import codec, subjects
@@ -28,6 +30,8 @@ HostName: TypeAlias = tuple[str, str]
 T = TypeVar("T")
 
 AGAIN_S = 5.0
+FEW_BYTES = 512 * 1024
+"""Of images: some ten milliseconds of reading."""
 
 
 class ImagesNeeded(Exception):
@@ -53,7 +57,7 @@ class Hosts(Protocol):
         """Tell whose images have to be read."""
 
     async def remember(
-        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
+        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, HostImages]
     ) -> int:
         """Store what hosts said. Raises `ImagesNeeded` too."""
 
@@ -103,7 +107,7 @@ class Ingest:
 
         async def store(batch: Sequence[Delivery]) -> None:
             epoch = await self._epoch(batch[0].stream)
-            read = [(d, codec.decode(d.payload, AnyAnswer)) for d in batch if d.payload]
+            read = [(d, _answer(d)) for d in batch if d.payload]
             answers: dict[str, tuple[int, Answer]] = {}
             for d, said in sorted(read, key=lambda pair: pair[0].stream_seq):
                 if isinstance(said, Answer):
@@ -123,7 +127,7 @@ class Ingest:
         async def store(batch: Sequence[Delivery]) -> None:
             epoch = await self._epoch(batch[0].stream)
             kept = [d for d in batch if d.payload]
-            states = [(d.stream_seq, codec.decode(d.payload, RegistryState)) for d in kept]
+            states = [(d.stream_seq, _registry_state(d)) for d in kept]
             await self._answers.registries(epoch, states)
 
         return await _halving(deliveries, store)
@@ -133,7 +137,7 @@ class Ingest:
 
         async def store(batch: Sequence[Delivery]) -> None:
             epoch = await self._epoch(batch[0].stream)
-            letters = [(d.stream_seq, codec.decode(d.payload, DeadLetter)) for d in batch]
+            letters = [(d.stream_seq, _dead_letter(d)) for d in batch]
             await self._answers.bury(epoch, letters)
 
         fates = await _halving(deliveries, store)
@@ -143,31 +147,44 @@ class Ingest:
         self, stream: str, said: Sequence[Said]
     ) -> dict[tuple[str, str, int], Outcome]:
         """Store what hosts said; the fate of each message, by host and sequence."""
+        read: dict[HostName, HostImages] = {}
 
         async def store(batch: Sequence[Said]) -> None:
             epoch = await self._epoch(stream)
             wanted = await self._hosts.changed(batch)
             while True:
-                images = self._read_images(batch, wanted)
+                reading = self._keys.reading()
+                images = await _read_images(batch, wanted, reading)
+                read.update(images)
                 try:
                     await self._hosts.remember(epoch, batch, images)
                 except ImagesNeeded as needed:
                     wanted |= needed.hosts
                 else:
+                    reading.keep()
                     return
 
         fates = await _halving(said, store)
-        named = [(one.site, one.host, one.seq) for one in said]
-        return dict(zip(named, fates, strict=True))
-
-    def _read_images(
-        self, said: Sequence[Said], wanted: Collection[HostName]
-    ) -> dict[HostName, list[Image]]:
         return {
-            (one.site, one.host): inventories.images_of(one.envelope.images, self._keys)
-            for one in said
-            if (one.site, one.host) in wanted
+            (one.site, one.host, one.seq): _remarked(fate, read.get((one.site, one.host)))
+            for one, fate in zip(said, fates, strict=True)
         }
+
+
+async def _read_images(
+    batch: Sequence[Said], wanted: Collection[HostName], reading: Reading
+) -> dict[HostName, HostImages]:
+    """Read the images of hosts; many of them beside the loop, which has heartbeats to hear."""
+    hosts = [one for one in batch if (one.site, one.host) in wanted]
+
+    def read() -> dict[HostName, HostImages]:
+        return {
+            (one.site, one.host): images_of(one.envelope.images, reading, one.seen_at)
+            for one in hosts
+        }
+
+    few = sum(len(memoryview(one.envelope.images)) for one in hosts) <= FEW_BYTES
+    return read() if few else await asyncio.to_thread(read)
 
 
 async def _halving(
@@ -189,6 +206,14 @@ async def _halving(
     return [Done()] * len(batch)
 
 
+def _remarked(fate: Outcome, read: HostImages | None) -> Outcome:
+    """Tell about a stored inventory which of its images were refused."""
+    if read is None or not read.faults or not isinstance(fate, Done):
+        return fate
+    refused = read.left_out["refused"]
+    return Done("images refused", f"{refused} not stored: " + "; ".join(read.faults))
+
+
 def _read(delivery: Delivery) -> Said | Reject:
     try:
         return inventories.read(
@@ -196,6 +221,21 @@ def _read(delivery: Delivery) -> Said | Reject:
         )
     except SchemaError as error:
         return Reject("malformed", str(error))
+
+
+def _answer(delivery: Delivery) -> AnyAnswer:
+    said: AnyAnswer = codec.decode(delivery.payload, AnyAnswer)
+    return incoming.answer(said, delivery.stored_at)
+
+
+def _registry_state(delivery: Delivery) -> RegistryState:
+    said = codec.decode(delivery.payload, RegistryState)
+    return incoming.registry_state(said, delivery.stored_at)
+
+
+def _dead_letter(delivery: Delivery) -> DeadLetter:
+    said = codec.decode(delivery.payload, DeadLetter)
+    return incoming.dead_letter(said, delivery.stored_at)
 
 
 def _reference_of(subject: str) -> str:

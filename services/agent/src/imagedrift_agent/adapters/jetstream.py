@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from imagedrift_agent.core.message import fitting
 from imagedrift_agent.ports import NotSaid
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored, connect
 from imagedrift_runtime.health import Health
@@ -20,15 +21,17 @@ class Outlet:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def publish(self, inventory: Inventory) -> None:
-        """Store an inventory in place of the host's last one. Raises `NotSaid`."""
+    async def publish(self, inventory: Inventory) -> Inventory:
+        """Store an inventory in place of the last one, as far as it fits. Raises `NotSaid`."""
         subject = subjects.inventory(inventory.site, inventory.host)
+        said, payload = fitting(inventory, self._bus.client.max_payload)
         try:
-            stored = await self._bus.publish(subject, encode(inventory))
+            stored = await self._bus.publish(subject, payload)
         except NotPublished as error:
             raise NotSaid(str(error)) from error
         if not isinstance(stored, Stored):
             raise NotSaid(f"{subject}: its stream keeps the one before: run `imagedrift streams`")
+        return said
 
     async def beat(self, alive: Alive) -> None:
         """Say that the host lives. Raises `NotSaid`."""

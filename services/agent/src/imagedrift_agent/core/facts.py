@@ -19,6 +19,7 @@ from imagedrift_agent.core.traits import EngineTraits
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.text import cleaned
 
 MOST_TEXT: Final = 2000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,8 +77,8 @@ def created_at(image: Image) -> datetime | None:
 
 
 def shown(text: str) -> str:
-    """Bound a text of the engine, without control characters: ingest refuses a host for them."""
-    return "".join(filter(str.isprintable, text[:MOST_TEXT]))
+    """Make a text of the engine fit to be shown, as ingest would."""
+    return cleaned(text, MOST_TEXT)
 
 
 def services_of(containers: Sequence[Container]) -> tuple[str, ...]:

@@ -2,24 +2,28 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import structlog
 
 from imagedrift_ingest.adapters.postgres.outbox import Leaving
 from imagedrift_ingest.core import inventories
 from imagedrift_ingest.core.inventories import Sign
+from imagedrift_ingest.core.refusals import Refusals
 from imagedrift_ingest.service import Away, HostName
 from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored
+from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
-from imagedrift_schemas.v1 import Alive, Question
+from imagedrift_schemas.v1 import Question
 
 log = structlog.get_logger()
 
 EPOCH_KEPT_S = 10.0
 AT_ONCE = 64
-ALIVE = subjects.ALIVE_ALL.removesuffix(".*.*")
+MOST_HELD = 500_000
+"""Signs of so many hosts wait for the database; they will come again."""
 
 
 class Epochs:
@@ -113,23 +117,45 @@ class Announcer:
 class Heartbeats:
     """Gathers signs of life, the newest of each host, until they are taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = now) -> None:
+        self._clock = clock
         self._signs: dict[HostName, Sign] = {}
+        self._refusals = Refusals("ingest")
 
     async def hear(self, subject: str, payload: bytes) -> None:
-        """Take in one message; one that is not about its subject's host is dropped (P8)."""
+        """Take in one message; one that is not about its subject's host is refused (P8)."""
         try:
-            alive = codec.decode(payload, Alive)
+            name = subjects.host_of(subject)
+        except SchemaError:  # it names nobody who could be told
+            metrics.heartbeats_refused.add(reason="no host")
+            return
+        try:
+            alive = inventories.alive(payload)
             sign = inventories.sign_of(alive)
         except SchemaError as error:
-            log.warning("heartbeat.rejected", subject=subject, error=str(error))
+            self._refuse(subject, "malformed", str(error), payload)
             return
-        # The subject has two tokens after the prefix, so this holds for one site and host only.
-        if subject != f"{ALIVE}.{alive.site}.{alive.host}":
-            log.warning("heartbeat.rejected", subject=subject, error="about another host")
+        if name != (alive.site, alive.host):
+            told = f"site and host: {alive.site}/{alive.host} is not whose subject it is"
+            self._refuse(subject, "another host", told, payload)
             return
-        name = (alive.site, alive.host)
-        self._signs[name] = sign.after(self._signs.get(name))
+        before = self._signs.get(name)
+        if before is None and len(self._signs) >= MOST_HELD:
+            metrics.heartbeats_refused.add(reason="too many")
+            return
+        self._signs[name] = sign.after(before)
+
+    async def tell_refused(self, bus: Bus) -> None:
+        """Publish a letter for each host and reason. What cannot be published now is given up."""
+        for letter in self._refusals.take():
+            try:
+                await bus.publish(subjects.dead(letter.service), codec.encode(letter))
+            except NotPublished as error:
+                log.warning("dead_letter.failed", subject=letter.subject, error=str(error))
+
+    def _refuse(self, subject: str, reason: str, error: str, payload: bytes) -> None:
+        metrics.heartbeats_refused.add(reason=reason)
+        self._refusals.note(subject, reason, error, payload, self._clock())
 
     def take(self) -> dict[HostName, Sign]:
         """Return what has come in, and start anew."""

@@ -18,13 +18,15 @@ from msgspec import Struct
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.answers import State
-from imagedrift_ingest.core.inventories import Image, ImageKey
+from imagedrift_ingest.core.images import Image, ImageKey, weight
+from imagedrift_ingest.core.remembered import Remembered
 from imagedrift_ingest.core.verdict import Judgement, Known, Local, judge
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Child
 
 SQL = load("dictionary")
-MOST_REMEMBERED = 100_000
+MOST_REMEMBERED = 64 * 1024 * 1024
+"""Bytes."""
 
 _children = msgspec.json.Decoder(tuple[Child, ...])
 
@@ -52,26 +54,33 @@ class Dictionary:
         self._freshness_s = freshness_s
         self.made = 0
         """How many comparisons were new: a reason to look for new questions."""
-        self._ids: dict[ImageKey, int] = {}
+        self._ids: Remembered[ImageKey, int] = Remembered(MOST_REMEMBERED)
         self._one_at_a_time = asyncio.Lock()
 
     def forget(self) -> None:
         """Forget every key; batches at work keep those that they have."""
-        self._ids = {}
+        self._ids = Remembered(MOST_REMEMBERED)
 
     async def keys_of(self, images: Sequence[Image]) -> Mapping[ImageKey, int]:
-        """Return the keys of comparisons, these among them, making rows for new ones."""
-        if all(image.key in self._ids for image in images):
-            return self._ids
+        """Return the keys of the images' comparisons, making rows for new ones."""
+        ids = self._ids
+        wanted = {image.key: image for image in images}
+        found = {key: known for key in wanted if (known := ids.get(key)) is not None}
+        if len(found) == len(wanted):
+            return found
         async with self._one_at_a_time:
             # Another batch may have brought the same images meanwhile.
-            new = {image.key: image for image in images if image.key not in self._ids}
-            if len(self._ids) + len(new) > MOST_REMEMBERED:
-                # Batches at work keep what they have.
-                self._ids, new = {}, {image.key: image for image in images}
-            ids = self._ids
-            ids.update(await self._find_or_make(new))
-            return ids
+            found |= {
+                key: known
+                for key in wanted.keys() - found.keys()
+                if (known := ids.get(key)) is not None
+            }
+            made = await self._find_or_make(
+                {key: image for key, image in wanted.items() if key not in found}
+            )
+        for key, comparison_id in made.items():
+            ids.put(key, comparison_id, weight(key))
+        return found | made
 
     async def _find_or_make(self, new: Mapping[ImageKey, Image]) -> dict[ImageKey, int]:
         ordered = sorted(new, key=msgspec.structs.astuple)

@@ -16,12 +16,15 @@ import msgspec
 
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.first_told import FirstTold
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
-from imagedrift_ingest.core.inventories import Image, ImageKey, Said, skipped_of
+from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
+from imagedrift_ingest.core.inventories import Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
+from imagedrift_schemas.v1 import LocalImage
 
-COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "containers")
+COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "own", "containers")
 SEPARATOR = "\x1f"
 """A control character, so part of no container's name."""
 
@@ -40,6 +43,7 @@ class Hosts:
         self._on_new_images = on_new_images
         self._dictionary = dictionary
         self._keys = keys or HostKeys(database, dictionary)
+        self._first_told = FirstTold(database)
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
@@ -59,7 +63,7 @@ class Hosts:
         return {_name(one) for one in said if known.ids[_name(one)] in changed}
 
     async def remember(
-        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
+        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, HostImages]
     ) -> int:
         """Store what hosts said, and return how many of them were news.
 
@@ -68,7 +72,8 @@ class Hosts:
         known = await self._keys.of([*map(_name, said)])
         ids = known.ids
         made = self._dictionary.made
-        keys = await self._dictionary.keys_of([i for of_host in images.values() for i in of_host])
+        keys = await self._dictionary.keys_of([i for read in images.values() for i in read.images])
+        told = await self._first_told.of(keys.values())
 
         async def work(connection: asyncpg.Connection) -> tuple[int, int]:
             if not await self._keys.are_valid(known, connection):
@@ -86,18 +91,21 @@ class Hosts:
                     "host_images",
                     schema_name="fleet",
                     columns=COLUMNS,
-                    records=_rows(fresh, ids, images, keys),
+                    records=_rows(fresh, ids, images, keys, told),
                 )
             moved = [by_id[row["host_id"]] for row in news if not row["first"]]
             if moved:
                 changed = [ids[_name(one)] for one in moved], [one.seen_at for one in moved]
-                rows = [(*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys)]
-                await connection.execute(SQL["reconcile"], *arguments(rows, 7), *changed)
+                rows = [
+                    (*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys, told)
+                ]
+                await connection.execute(SQL["reconcile"], *arguments(rows, 8), *changed)
             return len(accepted), len(news)
 
         try:
             accepted, changed = await self._database.transaction(work)
         except asyncpg.ForeignKeyViolationError as error:
+            self._first_told.forget()
             await self._keys.forget()
             raise Away("a remembered row was gone") from error
         metrics.inventories.add(changed, outcome="changed")
@@ -116,7 +124,7 @@ def _gate(
     said: Sequence[Said],
     ids: Mapping[HostName, int],
     epoch: int,
-    images: Mapping[HostName, Sequence[Image]],
+    images: Mapping[HostName, HostImages],
 ) -> tuple[Any, ...]:
     rows: list[tuple[Any, ...]] = [
         (
@@ -127,18 +135,25 @@ def _gate(
             one.seen_at,
             one.envelope.interval_s,
             one.envelope.degraded,
-            len(images[_name(one)]) if _name(one) in images else None,
+            *_counts(images.get(_name(one))),
         )
         for one in said
     ]
-    return (*arguments(rows, 8), epoch)
+    return (*arguments(rows, 9), epoch)
+
+
+def _counts(read: HostImages | None) -> tuple[int | None, str | None]:
+    if read is None:
+        return None, None
+    return len(read.images), msgspec.json.encode(read.left_out).decode()
 
 
 def _rows(
     said: Sequence[Said],
     ids: Mapping[HostName, int],
-    images: Mapping[HostName, Sequence[Image]],
+    images: Mapping[HostName, HostImages],
     keys: Mapping[ImageKey, int],
+    told: Mapping[int, Facts],
 ) -> list[tuple[Any, ...]]:
     """Lay out the rows of hosts as `COLUMNS`, in key order: the index fills from left to right."""
     rows: list[tuple[Any, ...]] = []
@@ -147,16 +162,22 @@ def _rows(
         rows += [
             (
                 host_id,
-                keys[image.key],
+                comparison_id := keys[image.key],
                 image.local.running,
                 image.local.tagged,
                 image.shared,
                 since,
+                _own(image.local, told.get(comparison_id)),
                 image.local.containers or None,
             )
-            for image in images[_name(one)]
+            for image in images[_name(one)].images
         ]
     return rows
+
+
+def _own(local: LocalImage, first: Facts | None) -> str | None:
+    own = own_facts(local, first)
+    return msgspec.json.encode(own).decode() if own else None
 
 
 def _joined(containers: Sequence[str] | None) -> str | None:
@@ -173,7 +194,7 @@ async def _rename(
         labels = msgspec.json.encode(about.labels).decode()
         where = (ids[_name(one)], about.hostname, labels, about.place, about.os, about.arch)
         programs = (about.engine, about.engine_version, about.agent_version)
-        skipped = msgspec.json.encode(skipped_of(about.skipped)).decode()
+        skipped = msgspec.json.encode(about.skipped).decode()
         rows.append((*where, *programs, skipped, one.seen_at))
     if rows:
         await connection.execute(SQL["describe_hosts"], *arguments(sorted(rows), 11))

@@ -36,19 +36,19 @@ FROM fleet.generation
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
 -- live. The rows that come back are those accepted: whether it is their first inventory, whether
 -- their images changed, and whether they say something new of themselves. `images` counts those
--- that were read; null where they were not, as nothing changed.
+-- that are stored and `left_out` those that are not; null where none were read, as nothing changed.
 WITH locked AS MATERIALIZED (
   SELECT
     st.host_id, st.epoch, st.seq AS old_seq, st.content AS old_content, st.about AS old_about, st.reconciled_at,
-    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images
-  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[])
-    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images)
+    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images, s.left_out
+  FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[], $9::jsonb[])
+    AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images, left_out)
   JOIN fleet.host_state AS st ON st.host_id = s.host_id
   ORDER BY st.host_id
   FOR NO KEY UPDATE OF st
 )
 UPDATE fleet.host_state AS st SET
-  epoch = $9::bigint,
+  epoch = $10::bigint,
   seq = l.seq,
   content = l.content,
   about = l.about,
@@ -57,12 +57,13 @@ UPDATE fleet.host_state AS st SET
   counts = true,
   behind = false,
   images = coalesce(l.images, st.images),
+  left_out = coalesce(l.left_out, st.left_out),
   last_seen_at = greatest(st.last_seen_at, l.seen_at),
   silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
   changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
   reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
 FROM locked AS l
-WHERE st.host_id = l.host_id AND ($9::bigint, l.seq) > (l.epoch, l.old_seq)
+WHERE st.host_id = l.host_id AND ($10::bigint, l.seq) > (l.epoch, l.old_seq)
 RETURNING
   st.host_id,
   l.old_content IS NULL AS first,
@@ -81,40 +82,44 @@ FROM unnest($1::bigint[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::t
   AS s (host_id, hostname, labels, place, os, arch, engine, engine_version, agent_version, skipped, seen_at)
 WHERE h.host_id = s.host_id
 
+-- name: first_told
+-- Size and date of images, as they were told first.
+SELECT comparison_id, size_bytes, created_at FROM fleet.comparisons WHERE comparison_id = any($1::bigint[])
+
 -- name: reconcile
--- Bring the rows of changed hosts ($8) to what they said: one statement that reads, compares and
+-- Bring the rows of changed hosts ($9) to what they said: one statement that reads, compares and
 -- writes only what differs, and notes which images came, went or were replaced.
 -- Runs after `gate` as a statement of its own, so that it sees what the previous holder of the
 -- locks committed. The comparison is a full join because that is never planned as a nested loop:
 -- PostgreSQL cannot know how long the arrays are, and takes them for short.
 WITH held AS MATERIALIZED (
-  SELECT hi.host_id, hi.comparison_id, hi.running, hi.tagged, hi.shared, hi.containers
+  SELECT hi.host_id, hi.comparison_id, hi.running, hi.tagged, hi.shared, hi.own, hi.containers
   FROM fleet.host_images AS hi
-  WHERE hi.host_id = any($8::bigint[])
+  WHERE hi.host_id = any($9::bigint[])
 ), differing AS MATERIALIZED (
   SELECT
-    host_id, comparison_id, s.running, s.tagged, s.shared, s.since, s.containers,
+    host_id, comparison_id, s.running, s.tagged, s.shared, s.since, s.own, s.containers,
     s.since IS NULL AS gone, held.running IS NULL AS new
   FROM (
-    SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, s.since, string_to_array(s.containers, chr(31)) AS containers
-    FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::text[])
-      AS s (host_id, comparison_id, running, tagged, shared, since, containers)
+    SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, s.since, s.own, string_to_array(s.containers, chr(31)) AS containers
+    FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::jsonb[], $8::text[])
+      AS s (host_id, comparison_id, running, tagged, shared, since, own, containers)
   ) AS s
   FULL JOIN held USING (host_id, comparison_id)
-  WHERE (held.running, held.tagged, held.shared, held.containers)
-    IS DISTINCT FROM (s.running, s.tagged, s.shared, s.containers)
+  WHERE (held.running, held.tagged, held.shared, held.own, held.containers)
+    IS DISTINCT FROM (s.running, s.tagged, s.shared, s.own, s.containers)
 ), removed AS (
   DELETE FROM fleet.host_images AS hi
   USING differing AS d
   WHERE d.gone AND hi.host_id = d.host_id AND hi.comparison_id = d.comparison_id
 ), altered AS (
   UPDATE fleet.host_images AS hi SET
-    running = d.running, tagged = d.tagged, shared = d.shared, containers = d.containers
+    running = d.running, tagged = d.tagged, shared = d.shared, own = d.own, containers = d.containers
   FROM differing AS d
   WHERE NOT d.gone AND NOT d.new AND hi.host_id = d.host_id AND hi.comparison_id = d.comparison_id
 ), added AS (
-  INSERT INTO fleet.host_images (host_id, comparison_id, running, tagged, shared, since, containers)
-  SELECT d.host_id, d.comparison_id, d.running, d.tagged, d.shared, d.since, d.containers
+  INSERT INTO fleet.host_images (host_id, comparison_id, running, tagged, shared, since, own, containers)
+  SELECT d.host_id, d.comparison_id, d.running, d.tagged, d.shared, d.since, d.own, d.containers
   FROM differing AS d
   WHERE d.new
 ), moved AS MATERIALIZED (
@@ -137,7 +142,7 @@ INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id,
 SELECT w.since, host_id, ref_id, b.comparison_id, a.comparison_id
 FROM (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE gone) AS b
 FULL JOIN (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE NOT gone) AS a USING (host_id, ref_id, pair)
-JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_id)
+JOIN unnest($9::bigint[], $10::timestamptz[]) AS w (host_id, since) USING (host_id)
 
 -- name: alive
 -- Note that hosts live. Nothing is read before it is written, so no lock is taken first; in id order

@@ -1,0 +1,258 @@
+"""The images of an inventory: which are stored, under which identity, and which are left out.
+
+Rules:
+- An image that cannot be stored costs itself and not its host: it is counted, and the first few are
+  told with the field and the fix.
+- Identity (reference, id, digests, platform) is refused when it is wrong, never repaired. Names of
+  containers, size and date only inform: they are cleaned.
+- An image with more digests than `MOST_DIGESTS` is left out. To keep some would be a guess: the one
+  left out may be what its tag points to, and the image would be called outdated.
+- Of more than `MOST_IMAGES` those that run are kept first.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from imagedrift_ingest.core import times
+from imagedrift_ingest.core.remembered import Remembered
+from imagedrift_schemas.digest import is_digest
+from imagedrift_schemas.errors import BadReference, Malformed
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.text import cleaned, mended
+from imagedrift_schemas.v1 import LocalImage
+
+MOST_IMAGES: Final = 20_000
+MOST_DIGESTS: Final = 1_000
+MOST_CONTAINERS: Final = 1_000
+MOST_NAME: Final = 255
+MOST_COUNT: Final = 2**31 - 1
+MOST_SIZE: Final = 2**63 - 1
+MOST_PLATFORM: Final = 200
+FAULTS_TOLD: Final = 5
+MOST_REMEMBERED: Final = 64 * 1024 * 1024
+ENTRY: Final = 800
+"""Bytes of an identity beside its texts, about."""
+
+_images = msgspec.json.Decoder(tuple[LocalImage, ...])
+_raw_images = msgspec.json.Decoder(tuple[Raw, ...])
+_image = msgspec.json.Decoder(LocalImage)
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+Told = tuple[Any, ...]
+"""The identity of an image as its host told it."""
+
+
+class Image(Struct, frozen=True):
+    """One row of a host: a local image under a reference."""
+
+    key: "ImageKey"
+    shared: bool
+    """Whether the host has another image of the same reference."""
+    local: LocalImage
+
+
+class HostImages(Struct, frozen=True):
+    """What is stored of one inventory's images, and how many are not, by reason."""
+
+    images: Sequence[Image]
+    left_out: dict[str, int] = {}
+    faults: tuple[str, ...] = ()
+    """Why the first few of them were refused: the field and the fix."""
+
+
+class ImageKey(Struct, frozen=True):
+    """The identity of a distinct local image: all that counts for its verdict."""
+
+    reference: str
+    image_id: str
+    repo_digests: tuple[str, ...]
+    platform: str
+    manifest_digest: str = ""
+    digest_lost: bool = False
+    by_digest: bool = False
+
+
+class Facts(NamedTuple):
+    """What informs of an image and is in no verdict."""
+
+    size: int
+    created_at: datetime | None
+
+
+def own_facts(local: LocalImage, first: Facts | None) -> dict[str, Any]:
+    """Return what a host tells of an image that is not as the first host told it."""
+    if first is None or first == (local.size, local.created_at):
+        return {}
+    own: dict[str, Any] = {}
+    if local.size != first.size:
+        own["size"] = local.size
+    if local.created_at != first.created_at:
+        own["created_at"] = local.created_at
+    return own
+
+
+class Keys:
+    """Identities that were read before and stored: a fleet has few, and tells them often."""
+
+    def __init__(self, most_bytes: int = MOST_REMEMBERED) -> None:
+        self._stored: Remembered[Told, ImageKey] = Remembered(most_bytes)
+
+    def reading(self) -> "Reading":
+        """Begin to read a batch."""
+        return Reading(self._stored)
+
+
+class Reading:
+    """The identities of a batch. Those that are new are remembered when the batch is stored.
+
+    May be used in a thread: it changes nothing that others have until `keep`.
+    """
+
+    def __init__(self, stored: Remembered[Told, ImageKey]) -> None:
+        self._stored = stored
+        self._new: dict[Told, ImageKey] = {}
+
+    def of(self, place: int, image: LocalImage) -> ImageKey:
+        """Return the identity of an image. Raises `Malformed` naming the field."""
+        told = (
+            image.reference,
+            image.image_id,
+            image.repo_digests,
+            image.platform,
+            image.manifest_digest,
+            image.digest_lost,
+            image.by_digest,
+        )
+        found = self._stored.recent(told)
+        if found is None:
+            found = self._new.get(told)
+        if found is None:
+            found = self._stored.peek(told) or _checked(f"images[{place}]", image)
+            self._new[told] = found
+        return found
+
+    def keep(self) -> None:
+        """Remember what was read: the database has taken it."""
+        for told, key in self._new.items():
+            self._stored.put(told, key, weight(key))
+        self._new = {}
+
+
+def weight(key: ImageKey) -> int:
+    """Return how many bytes it takes to remember an identity, about."""
+    return ENTRY + 2 * len(key.reference) + 130 * len(key.repo_digests)
+
+
+def images_of(raw: Raw, keys: Reading, at: datetime) -> HostImages:
+    """Read a host's images, told at a moment. Raises `Malformed` when they are no array."""
+    listed, faults = _listed(raw)
+    over = max(len(listed) - MOST_IMAGES, 0)
+    if over:
+        listed = sorted(listed, key=lambda each: each[1].running <= 0)[:MOST_IMAGES]
+    merged: dict[ImageKey, LocalImage] = {}
+    latest = at + times.DAY
+    for place, told in listed:
+        try:
+            key = keys.of(place, told)
+            image = _informing(place, told, latest)
+        except Malformed as fault:
+            faults.append(str(fault))
+            continue
+        merged[key] = image if key not in merged else _merge(merged[key], image)
+    several = _several({key.reference for key in merged}, merged)
+    return HostImages(
+        [Image(key, key.reference in several, image) for key, image in merged.items()],
+        {reason: n for reason, n in (("refused", len(faults)), ("over_limit", over)) if n},
+        tuple(faults[:FAULTS_TOLD]),
+    )
+
+
+def _listed(raw: Raw) -> tuple[list[tuple[int, LocalImage]], list[str]]:
+    """Decode images with their places: all at once, or one by one where that fails."""
+    with suppress(*_UNREADABLE):
+        return [*enumerate(_images.decode(raw))], []
+    try:
+        parts = _raw_images.decode(mended(bytes(raw)))
+    except _UNREADABLE as error:
+        raise Malformed(f"images: {error}") from error
+    listed: list[tuple[int, LocalImage]] = []
+    faults: list[str] = []
+    for place, part in enumerate(parts):
+        try:
+            listed.append((place, _image.decode(part)))
+        except _UNREADABLE as error:
+            faults.append(f"images[{place}]: {error}")
+    return listed, faults
+
+
+def _several(references: set[str], merged: Iterable[ImageKey]) -> Collection[str]:
+    """Name the references that a host has several images of: on most hosts there is none."""
+    named = [key.reference for key in merged]
+    if len(named) == len(references):
+        return ()
+    return {reference for reference, count in Counter(named).items() if count > 1}
+
+
+def _checked(where: str, image: LocalImage) -> ImageKey:
+    try:
+        reference = ImageReference.parse(image.reference).canonical
+    except BadReference as error:
+        raise Malformed(f"{where}.reference: {error}") from error
+    if not is_digest(image.image_id):
+        raise Malformed(f"{where}.image_id: {image.image_id[:80]!a} is no digest")
+    if len(image.repo_digests) > MOST_DIGESTS:
+        raise Malformed(f"{where}.repo_digests: more than {MOST_DIGESTS}")
+    for digest in image.repo_digests:
+        if not is_digest(digest):
+            raise Malformed(f"{where}.repo_digests: {digest[:80]!a} is no digest")
+    if image.manifest_digest and not is_digest(image.manifest_digest):
+        raise Malformed(f"{where}.manifest_digest: {image.manifest_digest[:80]!a} is no digest")
+    if not 0 < len(image.platform) <= MOST_PLATFORM or not image.platform.isprintable():
+        raise Malformed(f"{where}.platform: {image.platform[:80]!a} is none")
+    digests = tuple(sorted(set(image.repo_digests)))
+    return ImageKey(
+        reference,
+        image.image_id,
+        digests,
+        image.platform,
+        image.manifest_digest,
+        image.digest_lost is True and not digests,
+        image.by_digest is True,
+    )
+
+
+def _informing(place: int, told: LocalImage, latest: datetime) -> LocalImage:
+    """Return an image with what informs of it cleaned. Raises `Malformed` for a wrong count."""
+    if not 0 <= told.running <= MOST_COUNT:
+        raise Malformed(f"images[{place}].running: must be a count")
+    if not 0 <= told.size <= MOST_SIZE:
+        raise Malformed(f"images[{place}].size: must be a count of bytes")
+    created_at = told.created_at and times.plausible(told.created_at, latest)
+    containers = told.containers and _names(told.containers)
+    if created_at is told.created_at and containers is told.containers:
+        return told
+    return msgspec.structs.replace(told, created_at=created_at, containers=containers)
+
+
+def _names(told: tuple[str, ...]) -> tuple[str, ...]:
+    """Clean the names of containers; of too many the first are kept, of empty ones none."""
+    together = "".join(told)
+    if len(together) <= MOST_NAME and together.isprintable() and all(told):
+        return told
+    return tuple(cleaned(name, MOST_NAME) for name in told[:MOST_CONTAINERS] if name)
+
+
+def _merge(one: LocalImage, other: LocalImage) -> LocalImage:
+    """Add up an image that two spellings of one reference listed twice."""
+    return msgspec.structs.replace(
+        one,
+        tagged=one.tagged or other.tagged,
+        running=max(one.running, other.running),
+        containers=tuple(sorted({*one.containers, *other.containers})),
+    )

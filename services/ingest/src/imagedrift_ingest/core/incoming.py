@@ -1,0 +1,79 @@
+"""Answers, limits and letters as they are believed: times bounded, texts fit to be shown.
+
+Rules:
+- Nothing was seen after the message about it was stored: a resolver's clock may be ahead.
+- No block and no limit lasts longer than a day from then on: it would be told again.
+- A text informs, and a count informs: neither refuses its message.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec.structs import replace
+
+from imagedrift_ingest.core import times
+from imagedrift_schemas.text import cleaned
+from imagedrift_schemas.v1 import (
+    AnyAnswer,
+    DeadLetter,
+    Described,
+    Failure,
+    Found,
+    Limited,
+    RegistryState,
+)
+
+MOST_TEXT: Final = 2000
+MOST_PLATFORM: Final = 200
+MOST_FAILURES: Final = 1_000_000
+MOST_COUNT: Final = 2**31 - 1
+_COUNTS: Final = ("rate_limit", "rate_remaining", "rate_window_s", "last_status")
+
+
+def answer(said: AnyAnswer, stored_at: datetime) -> AnyAnswer:
+    """Return an answer or a description as it is believed."""
+    checked_at = times.past(said.checked_at, stored_at)
+    if isinstance(said, Described):
+        failure = said.failure and _failure(said.failure, stored_at)
+        children = tuple(
+            replace(child, platform=cleaned(child.platform, MOST_PLATFORM))
+            for child in said.children
+        )
+        return replace(said, checked_at=checked_at, children=children, failure=failure)
+    outcome = said.outcome
+    return replace(
+        said,
+        checked_at=checked_at,
+        last_found_at=times.plausible(said.last_found_at, checked_at),
+        outcome=outcome if isinstance(outcome, Found) else _failure(outcome, stored_at),
+        failures=min(max(said.failures, 0), MOST_FAILURES),
+    )
+
+
+def registry_state(said: RegistryState, stored_at: datetime) -> RegistryState:
+    """Return what a registry allows as it is believed."""
+    return replace(
+        said,
+        **{name: _count(getattr(said, name)) for name in _COUNTS},
+        rate_reset_at=times.until(said.rate_reset_at, stored_at),
+        blocked_until=times.until(said.blocked_until, stored_at),
+        get_blocked_until=times.until(said.get_blocked_until, stored_at),
+        observed_at=times.past(said.observed_at, stored_at),
+        last_error=cleaned(said.last_error, MOST_TEXT),
+    )
+
+
+def dead_letter(said: DeadLetter, stored_at: datetime) -> DeadLetter:
+    """Return a letter with a time that can be."""
+    return replace(said, received_at=times.past(said.received_at, stored_at))
+
+
+def _failure(said: Failure, stored_at: datetime) -> Failure:
+    reason = cleaned(said.reason, MOST_TEXT)
+    if isinstance(said, Limited):
+        return replace(said, reason=reason, until=times.until(said.until, stored_at))
+    return replace(said, reason=reason)
+
+
+def _count(told: int | None) -> int | None:
+    return told if told is None or 0 <= told <= MOST_COUNT else None

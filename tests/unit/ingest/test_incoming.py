@@ -1,0 +1,126 @@
+"""Times and texts of answers, limits and letters are believed within bounds."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from imagedrift_ingest.core import incoming, times
+from imagedrift_schemas.v1 import (
+    Answer,
+    Child,
+    DeadLetter,
+    Described,
+    Limited,
+    RegistryState,
+    Unreachable,
+)
+from support.ingest import NOW, answer, digest
+
+DAY = timedelta(days=1)
+DOCKERS_ZERO = datetime(1, 1, 1, tzinfo=UTC)
+LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-12)))
+"""In UTC, it is in a year that neither Python nor RFC 3339 has."""
+ANY_TIME = (
+    st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-12))]))
+    | st.just(DOCKERS_ZERO)
+    | st.just(LAST)
+)
+
+
+def believed(said: Answer) -> Answer:
+    """The answer as it is believed."""
+    found = incoming.answer(said, NOW)
+    assert isinstance(found, Answer)
+    return found
+
+
+@given(ANY_TIME, ANY_TIME, ANY_TIME)
+def test_no_time_of_an_answer_is_out_of_bounds(
+    checked_at: datetime, found_at: datetime, until: datetime
+) -> None:
+    """Whatever a resolver's clock says: nothing is seen later than it was stored."""
+    said = answer(
+        outcome=Limited(until=until), checked_at=checked_at, last_found_at=found_at, failures=-1
+    )
+    kept = believed(said)
+    assert times.LONG_AGO < kept.checked_at <= NOW
+    assert kept.last_found_at is None or times.LONG_AGO < kept.last_found_at <= kept.checked_at
+    assert isinstance(kept.outcome, Limited)
+    assert kept.outcome.until is None or times.LONG_AGO < kept.outcome.until <= NOW + DAY
+    for at in (kept.checked_at, kept.last_found_at, kept.outcome.until):
+        assert at is None or at.astimezone(UTC).year <= NOW.year
+
+
+def test_an_answer_of_a_sane_resolver_is_left_as_it_is() -> None:
+    """Nothing is bent that can be."""
+    said = answer(checked_at=NOW - timedelta(seconds=3), last_found_at=NOW - timedelta(days=9))
+    assert believed(said) == said
+
+
+def test_a_clock_ahead_does_not_put_off_the_next_check() -> None:
+    """`checked_at` is when it was stored, at the latest."""
+    assert believed(answer(checked_at=NOW + timedelta(hours=5))).checked_at == NOW
+
+
+@pytest.mark.parametrize("failures", [-5, 3, 2**70])
+def test_a_count_of_failures_fits_its_column(failures: int) -> None:
+    """And one may be added to it."""
+    assert 0 <= believed(answer(failures=failures)).failures < 2**31 - 1
+
+
+def test_the_words_of_a_registry_are_cleaned() -> None:
+    """They end up on a terminal."""
+    reason = "<html>\r\n\x1b]0;pwned\x07\u202e" + "x" * 5000
+    outcome = believed(answer(outcome=Unreachable(reason=reason))).outcome
+    assert isinstance(outcome, Unreachable)
+    assert outcome.reason.isprintable()
+    assert len(outcome.reason) == incoming.MOST_TEXT
+
+    said = Described(
+        registry="r.io",
+        repository="a",
+        digest=digest(1),
+        checked_at=NOW + DAY,
+        children=(Child(platform="linux/\x00", digest=digest(2)),),
+        failure=Unreachable(reason="a\x00"),
+    )
+    described = incoming.answer(said, NOW)
+    assert isinstance(described, Described)
+    assert described.children[0].platform == "linux/\ufffd"
+    assert (described.checked_at, described.failure) == (NOW, Unreachable(reason="a\ufffd"))
+
+
+@given(ANY_TIME, st.integers())
+def test_no_limit_of_a_registry_is_out_of_bounds(at: datetime, count: int) -> None:
+    """A block of a thousand years ends tomorrow, unless it is told again."""
+    kept = incoming.registry_state(
+        RegistryState(
+            registry="r.io",
+            rate_limit=count,
+            rate_remaining=count,
+            rate_window_s=count,
+            last_status=count,
+            rate_reset_at=at,
+            blocked_until=at,
+            get_blocked_until=at,
+            observed_at=at,
+            last_error="\x00",
+        ),
+        NOW,
+    )
+    assert times.LONG_AGO < kept.observed_at <= NOW
+    for until in (kept.rate_reset_at, kept.blocked_until, kept.get_blocked_until):
+        assert until is None or times.LONG_AGO < until <= NOW + DAY
+    assert kept.rate_limit in {count, None}
+    assert kept.rate_limit is None or 0 <= kept.rate_limit < 2**31
+    assert kept.last_error == "\ufffd"
+
+
+def test_a_letter_was_not_received_after_it_was_stored() -> None:
+    """Its time orders letters, and ends their keeping."""
+    letter = DeadLetter(service="s", subject="a.b", reason="r", received_at=LAST)
+    assert incoming.dead_letter(letter, NOW) == replace(letter, received_at=NOW)
+    assert incoming.dead_letter(replace(letter, received_at=NOW), NOW).received_at == NOW

@@ -1,0 +1,86 @@
+"""What a host says of itself never refuses it."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_ingest.core import inventories, profile
+from imagedrift_ingest.core.inventories import Said
+from imagedrift_schemas import codec, subjects
+from support.ingest import NOW, image, inventory
+
+ANY = st.text(st.characters(exclude_categories=()), max_size=40)
+TEXTS = ("hostname", "place", "os", "arch", "engine", "engine_version", "agent_version", "degraded")
+
+
+def told(**facts: Any) -> Said:
+    """What is believed of a host that says this of itself, in another program's JSON."""
+    message = json.loads(codec.encode(inventory("web-1", [image()])))
+    payload = json.dumps(message | facts).encode()
+    return inventories.read(subjects.inventory("fra1", "web-1"), payload, 1, NOW)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys((*TEXTS, "boot"), ANY)
+        | {
+            "labels": st.dictionaries(ANY, ANY, max_size=5),
+            "skipped": st.dictionaries(ANY, st.integers(), max_size=5),
+        },
+    )
+)
+def test_whatever_a_host_says_of_itself_it_is_read(facts: dict[str, Any]) -> None:
+    """Any text, single surrogates included: what is kept can be shown and stored."""
+    about = told(**facts).envelope
+    texts = [getattr(about, name) for name in TEXTS]
+    for text in (*texts, about.boot, *about.labels, *about.labels.values(), *about.skipped):
+        assert text.isprintable() or text.isspace()
+        assert codec.encode(about)
+    assert all(0 <= count < 2**31 for count in about.skipped.values())
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [
+        ({"team": "web"}, {"team": "web"}),
+        ({"": "x", "a": ""}, {"a": ""}),
+        ({"k": "\x01"}, {"k": "\ufffd"}),
+        ({"k\n": "1", "k\t": "2"}, {"k ": "2"}),
+    ],
+)
+def test_labels_are_cleaned(labels: dict[str, str], kept: dict[str, str]) -> None:
+    """Keys and values; one without a name is dropped."""
+    assert told(labels=labels).envelope.labels == kept
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {f"k{n:05}": "v" for n in range(10_000)},
+        {f"k{n}": "v" * 1_000_000 for n in range(3)},
+        {"k" * 1_000_000: "v"},
+    ],
+)
+def test_labels_are_bounded(labels: dict[str, str]) -> None:
+    """By number, by length and in all."""
+    kept = told(labels=labels).envelope.labels
+    assert 0 < len(kept) <= profile.MOST_LABELS
+    assert sum(map(len, (*kept, *kept.values()))) <= profile.MOST_LABELS_IN_ALL
+
+
+def test_a_long_name_is_cut() -> None:
+    """An index of the database has room for a name, not for a page."""
+    about = told(hostname="x" * 5000, place="a/" * 5000, degraded="no\n" * 5000).envelope
+    assert about.hostname == "x" * 254 + "…"
+    assert len(about.place) == profile.MOST_PLACE
+    assert len(about.degraded) == profile.MOST_DEGRADED
+
+
+def test_a_clean_host_is_left_as_it_is() -> None:
+    """The very same object: an unchanged host costs a look."""
+    about = told(labels={"team": "web"}, skipped={"bad_id": 1}).envelope
+    assert profile.cleaned_profile(about) is about

@@ -1,0 +1,86 @@
+"""What is remembered is bounded by bytes, and what is used outlives what is not."""
+
+import string
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from imagedrift_ingest.core.images import ENTRY, ImageKey, Keys, Reading, images_of, weight
+from imagedrift_ingest.core.remembered import Remembered
+from support.ingest import NOW, digest, image
+
+BOUND = 100
+
+
+class Remembering(RuleBasedStateMachine):
+    """Puts and gets, against everything that was ever put."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remembered: Remembered[str, int] = Remembered(BOUND)
+        self.put_before: dict[str, int] = {}
+
+    @rule(key=st.sampled_from(string.ascii_letters), weight=st.integers(1, 120))
+    def put(self, key: str, weight: int) -> None:
+        """What fits is there at once."""
+        self.put_before.setdefault(key, weight)
+        self.remembered.put(key, ord(key), self.put_before[key])
+        if self.put_before[key] <= BOUND // 2:
+            assert self.remembered.get(key) == ord(key)
+
+    @rule(key=st.sampled_from(string.ascii_letters))
+    def get(self, key: str) -> None:
+        """What is found is what was put."""
+        assert self.remembered.get(key) in ({None, ord(key)} if key in self.put_before else {None})
+
+    @invariant()
+    def is_bounded(self) -> None:
+        """Whatever came, the weights of what is kept are within the bound."""
+        kept = [*self.remembered._young.values(), *self.remembered._old.values()]
+        assert sum(weight for _, weight in kept) <= BOUND
+
+
+TestRemembering = Remembering.TestCase
+
+
+def test_what_is_used_outlives_what_is_said_once() -> None:
+    """A host with a thousand images of its own does not push out those of the fleet."""
+    remembered: Remembered[str, int] = Remembered(BOUND)
+    remembered.put("fleet", 1, 10)
+    for n in range(1000):
+        remembered.put(f"once-{n}", n, 10)
+        assert remembered.get("fleet") == 1
+
+
+def test_an_identity_is_remembered_when_it_is_stored_and_not_before() -> None:
+    """What the database did not take leaves nothing behind."""
+    raw = msgspec.Raw(msgspec.json.encode([image()]))
+    keys = Keys()
+
+    def read() -> tuple[Reading, ImageKey]:
+        reading = keys.reading()
+        [one] = images_of(raw, reading, NOW).images
+        return reading, one.key
+
+    _, first = read()
+    stored, second = read()
+    stored.keep()
+    _, third = read()
+    assert first == second == third
+    assert second is third
+    assert first is not second
+
+
+def test_the_weight_of_an_identity_grows_with_its_texts() -> None:
+    """Long references and many digests count as what they take."""
+    long = image(f"r.io/{'a' * 200}:1", repo_digests=tuple(map(digest, range(1000))))
+    reading = Keys().reading()
+    short, heavy = (
+        weight(one.key)
+        for one in images_of(
+            msgspec.Raw(msgspec.json.encode([image("a:1"), long])), reading, NOW
+        ).images
+    )
+    assert ENTRY < short < 1200
+    assert heavy > 130_000

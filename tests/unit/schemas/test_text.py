@@ -1,0 +1,61 @@
+"""Text from others is made fit to be stored and shown."""
+
+import json
+import unicodedata
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_schemas.text import cleaned, mended
+
+ANY = st.text(st.characters(exclude_categories=()), max_size=60)
+"""Any text of Python's, single surrogates included."""
+
+
+@given(ANY, st.integers(1, 40))
+def test_no_character_that_cannot_be_shown_is_left(text: str, most: int) -> None:
+    """Of category C, a separator of lines or a mark of direction: none; and not too long."""
+    clean = cleaned(text, most)
+    assert len(clean) <= most
+    assert {unicodedata.category(c)[0] for c in clean} <= set("LMNPSZ")
+    assert not {unicodedata.category(c) for c in clean} & {"Zl", "Zp"}
+    assert len(clean.splitlines()) <= 1
+
+
+@given(ANY, st.integers(1, 40))
+def test_clean_text_is_left_as_it_is(text: str, most: int) -> None:
+    """Cleaning twice is cleaning once."""
+    once = cleaned(text, most)
+    assert cleaned(once, most) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("web-1 Größe 😀 日本", "web-1 Größe 😀 日本"),
+        ("connect: refused\n\tis the daemon up?", "connect: refused  is the daemon up?"),
+        ("a\x00b\x1b[31mc", "a\ufffdb\ufffd[31mc"),
+        ("abc\u202etxt.exe\u200b", "abc\ufffdtxt.exe\ufffd"),
+        ("a\u2028b\u2029c\x85d", "a b c d"),
+        ("\ud800", "\ufffd"),
+        ("x" * 11, "x" * 9 + "…"),
+    ],
+)
+def test_what_becomes_of_a_text(text: str, clean: str) -> None:
+    """White space becomes a space, the rest is marked, and a cut is shown."""
+    assert cleaned(text, 10 if text.startswith("x") else 100) == clean
+
+
+@given(st.dictionaries(ANY, ANY | st.integers() | st.lists(ANY, max_size=3), max_size=4))
+def test_json_with_single_surrogates_can_be_decoded(message: dict[str, object]) -> None:
+    """As other programs write it, whose texts may be no Unicode."""
+    written = json.dumps(message).encode()
+    assert isinstance(msgspec.json.decode(mended(written)), dict)
+
+
+@given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b"9" * 5000))
+def test_what_is_no_json_stays_what_it_is(payload: bytes) -> None:
+    """Whatever comes, nothing is raised."""
+    assert isinstance(mended(payload), bytes)
