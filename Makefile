@@ -9,7 +9,7 @@ MIGRATIONS := $(wildcard services/ingest/src/imagedrift_ingest/sql/migrations/*.
 BENCHMARKS := dedup lookup budget "ingest --hosts 5000" "flip --hosts 5000" "queries --hosts 5000" agent end-to-end
 SOURCES := $(addsuffix /src,$(MEMBERS))
 
-.PHONY: help install demo test check format bench clean
+.PHONY: help install foreign demo test check format bench clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -20,6 +20,9 @@ $(VENV)/.installed: constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$
 	$(BIN)/pip install --quiet --upgrade -c constraints.txt pip
 	$(BIN)/pip install --quiet -c constraints.txt --group dev $(addprefix -e ,$(addprefix ./,$(MEMBERS)))
 	@touch $@
+
+foreign: ## install the packages of the suite's programs in JavaScript (needs Node and npm)
+	npm install --prefix tests/e2e/foreign --no-audit --no-fund --no-package-lock --silent
 
 demo: install ## the whole system on this machine, shown at work
 	$(BIN)/imagedrift demo

@@ -1,6 +1,7 @@
 """The files of `deploy/`, as tests read and run them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,15 @@ class ShippedNats(NatsServer):
     """A server on a configuration of `deploy/nats`; only its addresses and its store are ours."""
 
     def __init__(
-        self, file: str, environment: dict[str, str], *, flags: tuple[str, ...] = ()
+        self,
+        file: str,
+        environment: dict[str, str],
+        *,
+        flags: tuple[str, ...] = (),
+        followers: str = "",
     ) -> None:
         super().__init__(alone=not flags)
+        self._followers = followers
         self._file = file
         self._environment = environment
         self._flags = flags
@@ -36,6 +43,8 @@ class ShippedNats(NatsServer):
         for file in (DEPLOY / "nats").glob("*.conf"):
             text = file.read_text().replace('"/data"', json.dumps(str(self.home / "store")))
             (self.home / file.name).write_text(text)
+        if self._followers:
+            (self.home / "followers.conf").write_text(self._followers)
 
     def launch(self) -> Child:
         """Start the program, on addresses of this machine's."""
@@ -66,3 +75,9 @@ def nats_environment(host: str = "web-1", site: str = "fra1") -> dict[str, str]:
         "AGENT_INBOX": f"_INBOX_{site}.{host}.>",
     }
     return {name: json.dumps(value) for name, value in values.items()}
+
+
+def followers(password: str) -> str:
+    """Return followers.conf with its example made true."""
+    text = (DEPLOY / "nats" / "followers.conf").read_text()
+    return re.sub(r"^  # ", "  ", text, flags=re.MULTILINE).replace("change me", password)

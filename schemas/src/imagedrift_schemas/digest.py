@@ -16,6 +16,9 @@ from imagedrift_schemas.errors import BadDigest
 Digest = NewType("Digest", str)
 """Text that went through `parse_digest`, or that this module computed."""
 
+PATTERN: Final = "(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})"
+"""The same grammar as a pattern, for the JSON Schemas."""
+
 _HEX_DIGITS: Final = {"sha256": 64, "sha512": 128}
 _LOWER_HEX: Final = frozenset("0123456789abcdef")
 _ANY_HEX: Final = _LOWER_HEX | frozenset("ABCDEF")

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from imagedrift_schemas import v1
 from imagedrift_schemas.catalogue import ROUTES, Route, name_of
+from imagedrift_schemas.constraints import DOCKER_HUB_IN_FULL, constrained
 from imagedrift_schemas.fields import facts_of, structs_of, summary_of
 
 _JSON: Final = Path("schemas/json/v1")
@@ -54,10 +55,14 @@ def schema_of(message: type[Struct]) -> dict[str, Any]:
 
 
 def _explain(component: dict[str, Any], struct: type[Struct]) -> None:
-    """Add the sentences to a struct's schema and to each of its fields."""
+    """Add the sentences to a struct's schema and to each of its fields, and what each may be."""
     component["description"] = summary_of(struct)
+    fields = component["properties"]
     for facts in facts_of(struct):
-        component["properties"][facts.name]["description"] = facts.meaning
+        said = constrained(fields[facts.name], struct, facts.name)
+        fields[facts.name] = {**said, "description": facts.meaning}
+    if {"registry", "repository"} <= fields.keys():
+        component.update(DOCKER_HUB_IN_FULL)
 
 
 # --- the reference for readers ------------------------------------------------------------------

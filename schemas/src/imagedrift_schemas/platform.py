@@ -27,6 +27,8 @@ from msgspec.structs import force_setattr
 from imagedrift_schemas.errors import BadPlatform
 
 _PART: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+PATTERN: Final = rf"{_PART.pattern}/{_PART.pattern}(?:/{_PART.pattern})?"
+"""The grammar above as a pattern, for the JSON Schemas."""
 _GENERATION: Final = re.compile(r"v?([0-9]{1,3})", re.ASCII)
 
 _OS_ALIASES: Final = {"macos": "darwin"}

@@ -63,6 +63,22 @@ _DIGEST: Final = re.compile(rf"{_ALGORITHM}:[A-Fa-f0-9]{{32,}}", re.ASCII)
 _IMAGE_ID: Final = re.compile(r"[a-f0-9]{64}", re.ASCII)
 _PORT: Final = re.compile(r":[0-9]+\Z", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+
+# What the parts are in canonical form, for the JSON Schemas: text that both Python and ECMAScript
+# read as a pattern. A registry is in lower case where it has a dot or a colon, has one where it is
+# not `localhost` or a single label in upper case, and is no other name of Docker Hub.
+_ONE_CASE: Final = (
+    r"(?:(?=[^/]*[.:])(?![^/]*[A-Z])|(?=[^/]*[A-Z])(?![^/]*[.:])"
+    r"(?![Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt](?:/|$))|(?=localhost(?:/|$)))"
+)
+_NO_ALIAS: Final = (
+    r"(?!(?:index\.docker\.io|registry-1\.docker\.io|registry\.hub\.docker\.com)(?:/|$))"
+)
+CANONICAL_REGISTRY: Final = rf"(?=[^/]{{1,255}}(?:/|$)){_ONE_CASE}{_NO_ALIAS}(?:{_DOMAIN.pattern})"
+CANONICAL_REPOSITORY: Final = rf"(?=[^:@]{{1,255}}(?:[:@]|$)){_PATH.pattern}"
+TAG: Final = _TAG.pattern
+IN_FULL: Final = r"(?!docker\.io/[^/]*$)"
+"""A repository of Docker Hub has its `library/`."""
 # Whatever stands before the last `@` may be a password, unless a digest follows.
 _CREDENTIALS: Final = re.compile(r".*@(?!sha[0-9]+|md5)", re.DOTALL | re.IGNORECASE)
 

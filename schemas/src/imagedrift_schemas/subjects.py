@@ -45,7 +45,10 @@ RESOLVER_LOOKUP: Final = f"{PREFIX}.resolver.lookup"
 LANES: Final = ("hub", "ghcr", "quay", "ecr", "other")
 """Registry families with a lane of their own without configuration; `other` takes the rest."""
 
-_HOST_ID = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
+HOST_ID: Final = "[a-z0-9-]{1,63}"
+"""What a site and a host may be called, as a pattern."""
+
+_HOST_ID = re.compile(HOST_ID, re.ASCII)
 _OTHER = re.compile(rb"[^A-Za-z0-9_/-]")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9_/-]|=[0-9A-F]{2})+", re.ASCII)
 

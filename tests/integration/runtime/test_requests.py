@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from contextlib import suppress
+from typing import Any
 
 import pytest
 import structlog
@@ -124,3 +126,42 @@ async def test_a_request_in_hand_is_answered_before_the_end(
         await asyncio.wait_for(begun.wait(), 5)
 
     assert await asyncio.wait_for(asked, 5) == b"x"
+
+
+async def stats(bus: Bus, name: str) -> dict[str, Any]:
+    """Ask a service how its endpoint fares, as `nats micro stats` does."""
+    found = await bus.request(f"$SRV.STATS.{name}", b"")
+    [endpoint] = json.loads(found)["endpoints"]
+    return dict(endpoint)
+
+
+async def test_stats_tell_how_long_requests_took(bus: Bus) -> None:
+    """The time of a request is that from its slot to its answer, in nanoseconds."""
+
+    async def slow(payload: bytes) -> bytes:
+        await asyncio.sleep(0.05)
+        return payload
+
+    await bus.serve("slow-service", "1.0.0", "Takes its time", "lookup", "t.req.slow-stats", slow)
+    for _ in range(2):
+        await bus.request("t.req.slow-stats", b"nginx")
+
+    told = await stats(bus, "slow-service")
+
+    assert told["num_requests"] == 2
+    assert told["num_errors"] == 0
+    assert 100_000_000 <= told["processing_time"] < 10_000_000_000
+    assert told["average_processing_time"] == told["processing_time"] // 2
+
+
+async def test_stats_tell_errors_without_their_details(bus: Bus) -> None:
+    """A refusal and a defect count as errors; the last one is told as who asked was told."""
+    await bus.serve("failing", "1.0.0", "Fails", "lookup", "t.req.fail-stats", lookup)
+    for payload in (b"ok", b"refuse", b"fail"):
+        with suppress(Refused):
+            await bus.request("t.req.fail-stats", payload)
+
+    told = await stats(bus, "failing")
+
+    assert (told["num_requests"], told["num_errors"]) == (3, 2)
+    assert told["last_error"] == "500:a defect; the service's log tells more"

@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-from datetime import datetime
 from inspect import getmembers, isclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema import Draft202012Validator, ValidationError
 from msgspec import Struct
 
 from imagedrift_schemas import export, v1
@@ -17,24 +16,16 @@ from imagedrift_schemas.catalogue import ROUTES, name_of
 from imagedrift_schemas.fields import facts_of, has_own_sentence, structs_of
 from imagedrift_schemas.glossary import MEANINGS
 from support.samples import ROOT, SAMPLES, Sample
+from support.schemas import VALIDATORS
 
-FORMATS = FormatChecker(formats=())
 STRUCTS = sorted({part for route in ROUTES for part in structs_of(route.message)}, key=str)
 # Definitions that are no message and no part of one, each with what it is instead.
 OTHERS = {v1.Host: "the common base of inventories", v1.InventoryEnvelope: "a reader's view"}
 
 
-@FORMATS.checks("date-time", raises=ValueError)
-def is_time(value: object) -> bool:
-    """Check RFC 3339 as far as the samples need it: a moment with an offset."""
-    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
-
-
 def validator(sample: Sample) -> Any:
     """Return a validator by the committed JSON Schema of the sample's message."""
-    name = name_of(sample.message)
-    path = ROOT / "schemas" / "json" / "v1" / f"{name}.schema.json"
-    return Draft202012Validator(json.loads(path.read_text("utf-8")), format_checker=FORMATS)
+    return VALIDATORS[name_of(sample.message)]
 
 
 def test_the_committed_files_are_up_to_date() -> None:

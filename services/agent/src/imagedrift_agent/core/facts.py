@@ -83,7 +83,7 @@ def shown(text: str) -> str:
 
 def services_of(containers: Sequence[Container]) -> tuple[str, ...]:
     """Name what containers are for: `project/service` of compose, or the service of a Swarm."""
-    named = (_service(container.labels or {}) for container in containers)
+    named = (shown(_service(container.labels or {})) for container in containers)
     return tuple(sorted({name for name in named if name}))
 
 
