@@ -84,7 +84,8 @@ class Hosts:
             found = await connection.fetch(SQL["gate"], *columns, epoch, surely_newest)
             if len(found) < len(said):
                 raise RowsGone
-            accepted = [row for row in found if row["accepted"]]
+            taken = ("newer", "doubtful") if surely_newest else ("newer",)
+            accepted = [row for row in found if row["place"] in taken]
             by_id = {ids[one.site, one.host]: one for one in said}
             await _rename(connection, [by_id[r["host_id"]] for r in accepted if r["renamed"]], ids)
             news = [row for row in accepted if row["changed"]]
@@ -106,8 +107,8 @@ class Hosts:
                     (*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys, told)
                 ]
                 await connection.execute(SQL["reconcile"], *arguments(rows, 8), *changed)
-            doubted = {row["seq"] for row in found if row["doubtful"]}
-            return len(accepted), len(news), doubted
+            doubted = {row["seq"] for row in found if row["place"] == "doubtful"}
+            return len(accepted), len(news), set() if surely_newest else doubted
 
         try:
             last = max((one.seq for one in said), default=0)

@@ -27,10 +27,10 @@ WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interv
 
 -- name: gate
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
--- live. A row comes back for every host that is there: whether it is accepted, or in doubt
--- (`core.order`; $11: the stream has none newer), whether it is the first inventory, whether the
--- images changed, and whether it says something new of itself. `images` counts those that are
--- stored and `left_out` those that are not; null where none were read, as nothing changed.
+-- live. A row comes back for every host that is there: how it stands to what is stored (`core.order`;
+-- what is in doubt is written if the stream has none newer, $11), whether it is the first inventory,
+-- whether the images changed, and whether it says something new of itself. `images` counts those
+-- that are stored and `left_out` those that are not; null where none were read, as nothing changed.
 WITH locked AS MATERIALIZED (
   SELECT
     st.host_id, st.content AS old_content, st.about AS old_about, st.reconciled_at,
@@ -41,8 +41,6 @@ WITH locked AS MATERIALIZED (
   JOIN fleet.host_state AS st ON st.host_id = s.host_id
   ORDER BY st.host_id
   FOR NO KEY UPDATE OF st
-), judged AS MATERIALIZED (
-  SELECT *, place = 'newer' OR (place = 'doubtful' AND $11::boolean) AS accepted FROM locked
 ), written AS (
   UPDATE fleet.host_state AS st SET
     epoch = $10::bigint,
@@ -60,18 +58,17 @@ WITH locked AS MATERIALIZED (
     silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
     changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
     reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
-  FROM judged AS l
-  WHERE st.host_id = l.host_id AND l.accepted
+  FROM locked AS l
+  WHERE st.host_id = l.host_id AND l.place = ANY (CASE WHEN $11::boolean THEN '{newer,doubtful}' ELSE '{newer}' END::text[])
 )
 SELECT
   l.host_id,
   l.seq,
-  l.accepted,
-  l.place = 'doubtful' AND NOT l.accepted AS doubtful,
-  l.accepted AND l.old_content IS NULL AS first,
-  l.accepted AND (l.old_content IS DISTINCT FROM l.content OR l.reconciled_at < now() - interval '1 day') AS changed,
-  l.accepted AND l.old_about IS DISTINCT FROM l.about AS renamed
-FROM judged AS l
+  l.place,
+  l.old_content IS NULL AS first,
+  l.old_content IS DISTINCT FROM l.content OR l.reconciled_at < now() - interval '1 day' AS changed,
+  l.old_about IS DISTINCT FROM l.about AS renamed
+FROM locked AS l
 
 -- name: describe_hosts
 -- Write what hosts say of themselves; a retired one that speaks again counts again.
