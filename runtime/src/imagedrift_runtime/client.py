@@ -1,4 +1,4 @@
-"""nats-py's client, with three of its habits mended.
+"""nats-py's client, with four of its habits mended.
 
 - `asyncio.wait_for`, with which nats-py awaits every reply, keeps a cancellation that comes
   together with the reply to itself until Python 3.12 (cpython #86296). A loop that was told to end
@@ -10,13 +10,16 @@
 - A server that another one tells of is asked with the credentials of the one that told of it, as
   nats-py takes them from the address alone. Without a CA of our own, its certificate has to be
   for a name that was configured: any other host can have a public certificate, too.
+- nats-py sends a user and a password as they stand in the address. As in every URL they are
+  percent-encoded there, since some characters cannot stand in it.
 """
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import ParseResult
+from urllib.parse import ParseResult, unquote
 
 from imagedrift_runtime.nats_py import nats
 
@@ -33,6 +36,13 @@ class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no ty
         """Ask, and wait for the reply."""
         with heeding_cancellation():
             return await super().request(*arguments, **options)
+
+    def _connect_command(self) -> bytes:
+        """Write the CONNECT line, with what the address holds of credentials decoded."""
+        word, _, options = super()._connect_command().partition(b" ")
+        told = json.loads(options)
+        decoded = {key: unquote(told[key]) for key in ("user", "pass", "auth_token") if key in told}
+        return b"%s %s\r\n" % (word, json.dumps(told | decoded, sort_keys=True).encode())
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         """Read what a server says of itself, and of others."""

@@ -18,7 +18,7 @@ from pogo_core import error as pogo_error
 from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
 
-from imagedrift_ingest.adapters.postgres.connect import redacted
+from imagedrift_runtime import urls
 
 SCHEMA: Final = "fleet"
 LOCK: Final = 0x696D6167  # "imag": the same number for every version, for ever
@@ -79,7 +79,7 @@ def _refuse_newer(applied: set[str], wanted: list[str], dsn: str) -> None:
     """Refuse a database that a newer version has migrated."""
     newer = sorted(applied.difference(wanted))
     if newer:
-        where = f" ({redacted(dsn)})" if dsn else ""
+        where = f" ({urls.shown(dsn)})" if dsn else ""
         raise WrongSchema(
             f"the database{where} has {', '.join(newer)}, which this version does not know: "
             "run a newer imagedrift"

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import asyncpg
 from msgspec import Struct
 
-from imagedrift_runtime import settings
+from imagedrift_runtime import settings, urls
 from imagedrift_runtime.settings import Variable
 
 HEAD: Final = """# SQL reference
@@ -66,7 +66,10 @@ class Recipe(Struct, frozen=True):
 
 
 class _Settings(Struct, frozen=True):
-    database_url: Annotated[str, Variable("DATABASE_URL", "a migrated database")]
+    database_url: Annotated[
+        str,
+        Variable("DATABASE_URL", "a migrated database", secret=True, check=urls.database_fault),
+    ]
 
 
 def cookbook() -> list[Recipe]:
