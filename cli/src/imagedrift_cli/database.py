@@ -1,46 +1,41 @@
 """Reading the database, as the operator's role would: views only."""
 
 import json
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 import asyncpg
 import click
 from msgspec import Struct
 
 from imagedrift_cli import queries
-from imagedrift_runtime import settings
+from imagedrift_runtime import settings, urls
 from imagedrift_runtime.settings import Variable
 
 CONNECT_WITHIN_S = 10.0
-
-_PORT = re.compile(r":([^:,\]]*)(?=,|$)")
-"""The port of each of several hosts; asyncpg raises what is no error of its own for a bad one."""
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """Where the facts are."""
 
     database_url: Annotated[
-        str, Variable("DATABASE_URL", "PostgreSQL, as postgresql://user@host/database", secret=True)
+        str,
+        Variable(
+            "DATABASE_URL",
+            "PostgreSQL, as postgresql://user@host/database",
+            secret=True,
+            check=urls.database_fault,
+        ),
     ]
 
 
 def database_url() -> str:
     """Read DATABASE_URL, or end the command with what is missing (exit 2)."""
     try:
-        url = settings.load(DatabaseSettings).database_url
+        return settings.load(DatabaseSettings).database_url
     except settings.SettingsFault as fault:
         raise Unusable(str(fault)) from fault
-    if not all(map(_is_port, _PORT.findall(urlsplit(url).netloc.rpartition("@")[2]))):
-        raise Unusable(
-            "DATABASE_URL: a port in it is no number up to 65535"
-            " (in a password, write / as %2F, @ as %40 and : as %3A)"
-        )
-    return url
 
 
 class Unusable(click.ClickException):
@@ -79,10 +74,6 @@ class Reader:
             raise Unusable(f"{error}: run `imagedrift migrate` first") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise Unusable(f"the database refused: {error}") from error
-
-
-def _is_port(text: str) -> bool:
-    return text.isdecimal() and int(text) <= 65_535
 
 
 async def rows(dsn: str, name: str, values: Mapping[str, object]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import click
 from msgspec import Meta, Struct
 
 from imagedrift_cli.database import Unusable, database_url
-from imagedrift_ingest import migrations
+from imagedrift_ingest import migrations, roles
 from imagedrift_runtime import bus, registries, settings, streams
 from imagedrift_runtime.connection import CommonSettings
 from imagedrift_runtime.settings import Variable
@@ -39,18 +39,47 @@ class StreamSettings(CommonSettings, Struct, frozen=True, kw_only=True):
     ] = {}
 
 
+def _role_names(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if value and not roles.NAME.fullmatch(value):
+        raise click.BadParameter("lower-case letters, digits and _, a letter first, 40 at most")
+    return value
+
+
 @click.command()
-def migrate() -> None:
-    """Bring the database (DATABASE_URL) to the newest schema."""
+@click.option(
+    "--roles",
+    "role_names",
+    callback=_role_names,
+    metavar="NAME",
+    default="",
+    help="Call the roles NAME_operator and NAME_writer from now on, where another database of the"
+    " same cluster has the default names.",
+)
+def migrate(role_names: str) -> None:
+    """Bring the database (DATABASE_URL) to the newest schema, and its roles to their rights.
+
+    What this login may not do is printed as SQL: exit 2 where ingest or readers cannot work
+    without it.
+    """
     try:
-        applied = asyncio.run(migrations.migrate(database_url()))
-    except (migrations.WrongSchema, migrations.MigrationFailed) as error:
+        applied, advice = asyncio.run(_migrate(database_url(), role_names))
+    except migrations.FAULTS as error:
         raise Unusable(str(error)) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unusable(f"the database cannot be reached: {error}") from error
     for name in applied:
         click.echo(f"applied {name}")
     click.echo("the schema is up to date")
+    if advice:
+        click.echo("a superuser should run this, so that no reader can do harm:", err=True)
+    for line in advice:
+        click.echo(f"  {line}", err=True)
+
+
+async def _migrate(url: str, role_names: str) -> tuple[list[str], list[str]]:
+    """Migrate; what was applied, and what is advised."""
+    applied = await migrations.migrate(url, role_names=role_names)
+    return applied, await migrations.advice(url)
 
 
 @click.command(name="streams")

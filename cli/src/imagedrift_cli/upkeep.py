@@ -57,7 +57,7 @@ def rebuild(empty: bool) -> None:
     """
     try:
         streams = asyncio.run(_rebuild(database_url(), settings.load(CommonSettings), empty))
-    except (settings.SettingsFault, bus.NoBus, migrations.WrongSchema) as error:
+    except (settings.SettingsFault, bus.NoBus, *migrations.FAULTS) as error:
         raise Unusable(str(error)) from error
     except (Away, OSError) as error:
         raise Unusable(f"the database does not work: {error}") from error

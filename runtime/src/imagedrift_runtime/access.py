@@ -1,18 +1,16 @@
 """How NATS is reached: the addresses, what opens them, and the pace of trying again."""
 
 import random
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from imagedrift_runtime import tls
+from imagedrift_runtime import tls, urls
 
 CONNECT_WITHIN_S = 20.0
 
 _SPOOL_BYTES = 8 * 1024 * 1024
-_USER_INFO = re.compile(r"//.*@")
 
 
 class Access(Struct, frozen=True, kw_only=True):
@@ -28,7 +26,7 @@ class Access(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Name the servers, without a password in their addresses."""
-        return ",".join(_USER_INFO.sub("//***@", url) for url in self.urls)
+        return ",".join(map(urls.shown, self.urls))
 
     @property
     def demands_tls(self) -> bool:

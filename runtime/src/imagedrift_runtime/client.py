@@ -14,14 +14,17 @@
   could so silence a service, again with each delivery. Here a subject that is not UTF-8 is read
   with marks in place of what is wrong, headers that make no sense are left out, and a line is
   taken apart at blanks alone, as servers write it: a vertical tab is a part of a subject.
+- nats-py sends a user and a password as they stand in the address. As in every URL they are
+  percent-encoded there, since some characters cannot stand in it.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import ParseResult
+from urllib.parse import ParseResult, unquote
 
 from imagedrift_runtime.nats_py import nats
 
@@ -61,6 +64,13 @@ class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no ty
             await self._error_cb(ValueError(f"headers that cannot be read: {error}"))
             return None
         return read
+
+    def _connect_command(self) -> bytes:
+        """Write the CONNECT line, with what the address holds of credentials decoded."""
+        word, _, options = super()._connect_command().partition(b" ")
+        told = json.loads(options)
+        decoded = {key: unquote(told[key]) for key in ("user", "pass", "auth_token") if key in told}
+        return b"%s %s\r\n" % (word, json.dumps(told | decoded, sort_keys=True).encode())
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         """Read what a server says of itself, and of others."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from imagedrift_runtime import urls
 from imagedrift_runtime.logs import Format
 from imagedrift_runtime.settings import Variable
 
@@ -14,7 +15,11 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     nats_url: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^(nats|tls)://[^/\s]+$")], ...],
         Meta(min_length=1),
-        Variable("NATS_URL", "NATS servers, comma-separated: nats://host:4222 or tls://host:4222"),
+        Variable(
+            "NATS_URL",
+            "NATS servers, comma-separated: nats://host:4222 or tls://host:4222",
+            check=urls.nats_fault,
+        ),
     ] = ("nats://127.0.0.1:4222",)
     nats_creds: Annotated[
         str,

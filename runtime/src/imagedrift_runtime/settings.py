@@ -13,13 +13,14 @@ Rules:
 """
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
+
+from imagedrift_runtime import urls
 
 S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
@@ -29,8 +30,6 @@ FILE_SUFFIX = "_FILE"
 
 _LOOKED_AT = 1024 * 1024
 """Bytes of a file in which its mark has to come."""
-_USER_INFO = re.compile(r"//.*@")
-"""What an address may hold of a user and a password."""
 
 
 class Variable(Struct, frozen=True):
@@ -43,6 +42,8 @@ class Variable(Struct, frozen=True):
     """Its value is the path of a file that has to be there, and to have this text in it."""
     other_name: str = ""
     """A further name, read where the first is not set."""
+    check: Callable[[str], str] | None = None
+    """Says what is wrong with its text, or with one item of it; empty when nothing is."""
 
 
 class SettingsFault(Exception):
@@ -161,12 +162,16 @@ def _check_file(variable: Variable, path: str, mark: str) -> None:
 def _value(text: str, hint: Any, variable: Variable) -> Any:
     """Convert text to what the field holds."""
     try:
-        return msgspec.convert(_shape(text, hint), hint, strict=False)
+        value = msgspec.convert(_shape(text, hint), hint, strict=False)
     except msgspec.ValidationError as error:
         if variable.secret:
             raise _Fault(f"{variable.name}: not valid, and secret ({variable.help})") from None
-        told = _USER_INFO.sub("//***@", text)
+        told = urls.shown(text) if "@" in text or "://" in text else text
         raise _Fault(f"{variable.name}: {error} (it is {told!r}; {variable.help})") from None
+    for item in value if isinstance(value, tuple) else (value,):
+        if variable.check and (fault := variable.check(item)):
+            raise _Fault(f"{variable.name}: {fault} ({variable.help})")
+    return value
 
 
 def _shape(text: str, hint: Any) -> Any:

@@ -250,14 +250,6 @@ async def test_a_migration_that_fails_names_itself_and_leaves_the_others(
         await connection.close()
 
 
-def test_a_password_is_never_shown() -> None:
-    """A connection string is told without it, in either place where it can stand."""
-    from imagedrift_ingest.adapters.postgres.connect import redacted
-
-    assert redacted("postgresql://me:secret@db:5432/x") == "postgresql://me:***@db:5432/x"
-    assert "secret" not in redacted("postgresql://db/x?user=me&password=secret")
-
-
 async def test_keys_are_given_once_and_rise(dsn: str) -> None:
     """Many of one millisecond differ, and those of a later one are greater."""
     connection = await asyncpg.connect(dsn)

@@ -1,8 +1,10 @@
 """Credentials files and TLS: who is let in, who is not, and what happens when they expire."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -39,6 +41,18 @@ async def test_a_credentials_file_lets_in(
     with pytest.raises(NoBus, match=r"(?i)authorization violation"):
         async with connect([guarded.url], "test", within_s=2):
             pass
+
+
+@pytest.mark.parametrize("password", ["p@ss/w:o?r#d%41[é", "plain"])
+async def test_a_password_is_percent_encoded_in_the_address(password: str) -> None:
+    """As in every URL: it may have any character in it."""
+    name = json.dumps(password, ensure_ascii=False)
+    config = f'authorization {{ user: "me@site", password: {name} }}\n'
+    with NatsServer.start_sync(config_extra=config) as server:
+        login = f"{quote('me@site', safe='')}:{quote(password, safe='')}"
+        async with connect([server.url.replace("//", f"//{login}@")], "test") as bus:
+            await bus.js.add_stream(name="S", subjects=["mine.>"])
+            assert await bus.publish("mine.a", b"x") == Stored(1)
 
 
 async def test_a_user_may_only_what_his_credentials_say(

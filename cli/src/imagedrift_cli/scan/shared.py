@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Struct
 
 from imagedrift_cli.scan.judging import Asks
-from imagedrift_runtime import bus
+from imagedrift_runtime import bus, urls
 from imagedrift_runtime.answers import BusError
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.settings import Variable
@@ -27,7 +27,12 @@ class SharedSettings(Struct, frozen=True, kw_only=True):
     """Where the fleet's resolvers are, if they are to be asked."""
 
     nats_url: Annotated[
-        tuple[str, ...], Variable("NATS_URL", "NATS servers, comma-separated; unset: none is asked")
+        tuple[str, ...],
+        Variable(
+            "NATS_URL",
+            "NATS servers, comma-separated; unset: none is asked",
+            check=urls.nats_fault,
+        ),
     ] = ()
     nats_creds: Annotated[str, Variable("NATS_CREDS", "path of a NATS credentials file")] = ""
     nats_ca: Annotated[str, Variable("NATS_CA", "CA that signed NATS' certificate")] = ""

@@ -3,14 +3,16 @@
 Rules:
 - Migrations are the numbered .sql files of this package, forward only, one transaction each.
 - Only one process migrates at a time: the rest wait on an advisory lock, then find nothing to do.
-  The lock is a session's: connect to PostgreSQL itself, not through a pooler.
+  The lock is a session's: connect to PostgreSQL itself, not through a pooler. Any login can
+  take it: the wait ends, and names who has it.
+- Each run ends with the roles and what is granted (`roles`), also where no migration was missing.
 - A service never migrates. It refuses to start on another schema than its own.
 """
 
 import importlib.resources
 import logging
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -18,10 +20,21 @@ from pogo_core import error as pogo_error
 from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
 
-from imagedrift_ingest.adapters.postgres.connect import redacted
+from imagedrift_ingest import roles
+from imagedrift_runtime import urls
 
 SCHEMA: Final = "fleet"
 LOCK: Final = 0x696D6167  # "imag": the same number for every version, for ever
+WAIT_S: Final = 120.0
+PROGRAM: Final = "imagedrift-migrate"
+
+_HOLDER: Final = """
+    SELECT l.pid, a.usename, a.application_name
+    FROM pg_locks AS l
+    LEFT JOIN pg_stat_activity AS a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = $1
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 _silent = logging.getLogger(f"{__name__}.pogo")
 _silent.setLevel(logging.ERROR)
@@ -35,6 +48,14 @@ class MigrationFailed(Exception):
     """A migration could not be applied; the ones before it are."""
 
 
+class RightsMissing(Exception):
+    """The schema is there, but readers or ingest lack rights; the message has the SQL to be run."""
+
+
+FAULTS: Final = (WrongSchema, MigrationFailed, RightsMissing)
+"""What `migrate` raises in words."""
+
+
 def folder() -> Path:
     """Where the migrations are."""
     return Path(str(importlib.resources.files("imagedrift_ingest") / "sql" / "migrations"))
@@ -45,19 +66,50 @@ def known(directory: Path | None = None) -> list[str]:
     return sorted(path.stem for path in (directory or folder()).glob("*.sql"))
 
 
-async def migrate(dsn: str, directory: Path | None = None) -> list[str]:
-    """Apply what is missing and return its names, in order. Safe to run twice at once."""
+async def migrate(
+    dsn: str,
+    directory: Path | None = None,
+    *,
+    role_names: str = "",
+    wait_s: float = WAIT_S,
+) -> list[str]:
+    """Apply what is missing and return its names, in order. Safe to run twice at once.
+
+    With `role_names` the names of the roles begin with that from now on. Raises `WrongSchema`,
+    `MigrationFailed`, and at the end `RightsMissing`.
+    """
     wanted = directory or folder()
-    connection = await asyncpg.connect(dsn)
+    connection = await asyncpg.connect(dsn, server_settings={"application_name": PROGRAM})
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        await _lock(connection, wait_s)
         await pogo_sql.ensure_pogo_sync(connection)
         before = await pogo_sql.get_applied_migrations(connection, schema_name=SCHEMA)
         _refuse_newer(before, known(wanted), dsn)
-        await pogo.apply(connection, wanted, schema_name=SCHEMA, logger=_silent)
+        without_roles = cast(asyncpg.Connection, roles.WithoutRoles(connection))
+        await pogo.apply(without_roles, wanted, schema_name=SCHEMA, logger=_silent)
+        named = await roles.rename(connection, role_names) if role_names else roles.PREFIX
+        _refuse_missing(await roles.repair(connection, named))
         return [name for name in known(wanted) if name not in before]
     except pogo_error.BadMigrationError as error:
         raise MigrationFailed(f"{error}: {error.__cause__ or 'see above'}") from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationFailed(f"{error}: migrate as the owner of the database") from error
+    finally:
+        await connection.close()
+
+
+async def advice(dsn: str) -> list[str]:
+    """List what a migrated database lacks that all work without: statements, and a remark."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        lines = [f"{each.statement};" for each in await roles.find_missing(connection)]
+        if sharing := await roles.find_sharing(connection):
+            others = ", ".join(sharing)
+            lines.append(
+                f"-- {others}: in this cluster, with the same roles: who reads one reads all;"
+                " `imagedrift migrate --roles NAME` gives this database roles of its own"
+            )
+        return lines
     finally:
         await connection.close()
 
@@ -66,7 +118,12 @@ async def check(connection: asyncpg.Connection | PoolConnectionProxy) -> None:
     """Refuse to work on another schema than this version's. Raises `WrongSchema`."""
     if not await connection.fetchval("SELECT to_regclass('public._pogo_migration') IS NOT NULL"):
         raise WrongSchema("the database has no imagedrift schema: run `imagedrift migrate`")
-    applied = await pogo_sql.get_applied_migrations(connection, schema_name=SCHEMA)
+    try:
+        applied = await pogo_sql.get_applied_migrations(connection, schema_name=SCHEMA)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise WrongSchema(
+            f"{error}: run `imagedrift migrate`, and give this login the role imagedrift_writer"
+        ) from error
     _refuse_newer(applied, known(), "")
     missing = [name for name in known() if name not in applied]
     if missing:
@@ -75,11 +132,40 @@ async def check(connection: asyncpg.Connection | PoolConnectionProxy) -> None:
         )
 
 
+async def _lock(connection: asyncpg.Connection, wait_s: float) -> None:
+    """Wait until no other process migrates. Raises `MigrationFailed`, which names who does."""
+    try:
+        await connection.execute(f"SET lock_timeout = '{int(wait_s * 1000)}ms'")
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        await connection.execute("RESET lock_timeout")
+    except asyncpg.LockNotAvailableError as error:
+        holder = await connection.fetchrow(_HOLDER, LOCK)
+        told = (
+            f"process {holder['pid']} of {holder['usename']} ({holder['application_name']}): end it"
+            f" with SELECT pg_terminate_backend({holder['pid']}), if it is not another migration"
+            if holder
+            else "it is free now: run this again"
+        )
+        raise MigrationFailed(
+            f"the lock of migrations was held for {wait_s:g} s: {told}"
+        ) from error
+
+
+def _refuse_missing(missing: list[roles.Missing]) -> None:
+    """Refuse to call a database ready that readers or ingest cannot work with."""
+    if any(each.is_needed for each in missing):
+        statements = "\n".join(f"  {each.statement};" for each in missing)
+        raise RightsMissing(
+            "the schema is up to date, but this login may not give ingest and readers their rights."
+            f" Let the owner of the objects or a superuser run, then migrate again:\n{statements}"
+        )
+
+
 def _refuse_newer(applied: set[str], wanted: list[str], dsn: str) -> None:
     """Refuse a database that a newer version has migrated."""
     newer = sorted(applied.difference(wanted))
     if newer:
-        where = f" ({redacted(dsn)})" if dsn else ""
+        where = f" ({urls.shown(dsn)})" if dsn else ""
         raise WrongSchema(
             f"the database{where} has {', '.join(newer)}, which this version does not know: "
             "run a newer imagedrift"

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from imagedrift_ingest.core.freshness import Policy
 from imagedrift_ingest.core.retention import Retention
+from imagedrift_runtime import urls
 from imagedrift_runtime.connection import CommonSettings
 from imagedrift_runtime.settings import Variable
 
@@ -20,6 +21,7 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
             "DATABASE_URL",
             "PostgreSQL; several hosts separated by commas are tried in turn",
             secret=True,
+            check=urls.database_fault,
         ),
     ]
     freshness: Annotated[

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import asyncpg
 from msgspec import Struct
 
-from imagedrift_runtime import settings
+from imagedrift_runtime import settings, urls
 from imagedrift_runtime.settings import Variable
 
 HEAD: Final = """# SQL reference
@@ -30,13 +30,11 @@ The role `imagedrift_operator` reads `ops` and nothing else. Give it to people a
 
 ```sql
 CREATE ROLE alice LOGIN PASSWORD '…' IN ROLE imagedrift_operator CONNECTION LIMIT 5;
-ALTER ROLE alice SET statement_timeout = '30s';
-ALTER ROLE alice SET default_transaction_read_only = on;
-ALTER ROLE alice SET search_path = ops;
 ```
 
-The settings are repeated because PostgreSQL does not inherit them. Ingest itself needs
-`imagedrift_writer`; only `imagedrift migrate` and `rebuild` run as the owner of the schema.
+Then run `imagedrift migrate`: it sets the limits of the new login's sessions, as PostgreSQL does
+not inherit them. Ingest itself needs `imagedrift_writer`; only `imagedrift migrate` and `rebuild`
+run as the owner of the schema.
 
 A dashboard that refreshes every few seconds should read `ops.trend`, not `ops.fleet_summary`.
 For one host ask `ops.hosts`, for all hosts at once `ops.host_counts`.
@@ -66,7 +64,10 @@ class Recipe(Struct, frozen=True):
 
 
 class _Settings(Struct, frozen=True):
-    database_url: Annotated[str, Variable("DATABASE_URL", "a migrated database")]
+    database_url: Annotated[
+        str,
+        Variable("DATABASE_URL", "a migrated database", secret=True, check=urls.database_fault),
+    ]
 
 
 def cookbook() -> list[Recipe]:

@@ -11,7 +11,6 @@ What is handled here, once:
 import asyncio
 import logging
 import random
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, cast
@@ -64,13 +63,6 @@ REFUSALS: Final = (
     UnicodeEncodeError,
 )
 """What the database will refuse again: the message is to blame, unless a remembered key is."""
-
-_PASSWORD: Final = re.compile(r"(?<=://)([^:@/]*):[^@/]*@")
-
-
-def redacted(dsn: str) -> str:
-    """Show a connection string without its password."""
-    return _PASSWORD.sub(r"\1:***@", re.sub(r"password=[^&\s]*", "password=***", dsn))
 
 
 @asynccontextmanager

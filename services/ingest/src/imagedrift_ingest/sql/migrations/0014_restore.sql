@@ -1,5 +1,5 @@
 -- Keys that no other life of the database gives again, and when what is stored was said
--- depends: 0011_turns
+-- depends: 0013_roles
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';

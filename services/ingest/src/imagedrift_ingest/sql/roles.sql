@@ -1,0 +1,130 @@
+-- What is granted to whom, written once: the statements that make what is granted equal to it.
+-- $1 is what the names of the two roles begin with, $2 what they began with before. Objects are found, not listed: a view or table
+-- that a migration adds is readable and writable by whom it should be.
+--
+-- is_needed: readers or ingest do not work without it. The rest keeps them within bounds.
+WITH roles AS (SELECT $1::text || '_operator' AS operator, $1::text || '_writer' AS writer),
+
+-- A privilege that has to be there, or (PUBLIC's) that may be. Every other one that PUBLIC or one of
+-- the two roles has on these objects is taken away.
+rules (kind, schema, grantee, privilege, is_needed) AS (
+  SELECT r.* FROM roles, LATERAL (VALUES
+    ('DATABASE', '', operator, 'CONNECT', true),
+    ('DATABASE', '', writer, 'CONNECT', true),
+    ('DATABASE', '', 'PUBLIC', 'CONNECT', false), -- not TEMPORARY: a reader could fill the disk
+    ('SCHEMA', 'public', 'PUBLIC', 'USAGE', false), -- not CREATE
+    ('SCHEMA', 'public', writer, 'USAGE', true),
+    ('SCHEMA', 'fleet', writer, 'USAGE', true),
+    ('SCHEMA', 'ops', writer, 'USAGE', true),
+    ('SCHEMA', 'ops', operator, 'USAGE', true),
+    ('TABLE', 'ops', operator, 'SELECT', true),
+    ('TABLE', 'ops', writer, 'SELECT', true),
+    ('TABLE', 'fleet', writer, 'SELECT', true),
+    ('TABLE', 'fleet', writer, 'INSERT', true),
+    ('TABLE', 'fleet', writer, 'UPDATE', true),
+    ('TABLE', 'fleet', writer, 'DELETE', true),
+    ('TABLE', 'public', writer, 'SELECT', true), -- ingest checks the schema at its start
+    ('SEQUENCE', 'fleet', writer, 'USAGE', true),
+    ('FUNCTION', 'fleet', writer, 'EXECUTE', true)
+  ) AS r (kind, schema, grantee, privilege, is_needed)
+),
+
+objects (kind, schema, name, owner, acl) AS (
+  SELECT 'DATABASE', '', quote_ident(datname), datdba, coalesce(datacl, acldefault('d', datdba))
+  FROM pg_database
+  WHERE datname = current_database()
+  UNION ALL
+  SELECT 'SCHEMA', nspname, quote_ident(nspname), nspowner, coalesce(nspacl, acldefault('n', nspowner))
+  FROM pg_namespace
+  WHERE nspname IN ('fleet', 'ops', 'public')
+  UNION ALL
+  SELECT k.kind, n.nspname, format('%I.%I', n.nspname, c.relname), c.relowner,
+    coalesce(c.relacl, acldefault(CASE k.kind WHEN 'SEQUENCE' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner))
+  FROM pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  CROSS JOIN LATERAL (SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END) AS k (kind)
+  WHERE (n.nspname IN ('fleet', 'ops') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+      OR c.oid = to_regclass('public._pogo_migration'))
+    -- The sequence of an identity column needs no privilege.
+    AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i' AND c.relkind = 'S')
+  UNION ALL
+  -- Functions that run with their owner's rights. The others are checked where they are used.
+  SELECT 'FUNCTION', n.nspname, format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+    p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+  FROM pg_proc AS p
+  JOIN pg_namespace AS n ON n.oid = p.pronamespace
+  WHERE n.nspname IN ('fleet', 'ops') AND p.prosecdef
+),
+
+granted AS (
+  SELECT o.kind, o.name, coalesce(r.rolname::text, 'PUBLIC') AS grantee, a.privilege_type AS privilege
+  FROM objects AS o
+  CROSS JOIN LATERAL aclexplode(o.acl) AS a
+  LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+  CROSS JOIN roles
+  WHERE a.grantee <> o.owner
+    AND (a.grantee = 0 OR r.rolname IN (operator, writer, $2::text || '_operator', $2::text || '_writer'))
+),
+
+ruled AS (
+  SELECT o.kind, o.name, r.grantee, r.privilege, r.is_needed
+  FROM rules AS r
+  JOIN objects AS o USING (kind, schema)
+),
+
+differences AS (
+  SELECT 'GRANT' AS verb, kind, name, grantee, privilege
+  FROM ruled AS r
+  WHERE is_needed AND NOT EXISTS (SELECT FROM granted AS g WHERE (g.kind, g.name, g.grantee, g.privilege) = (r.kind, r.name, r.grantee, r.privilege))
+  UNION ALL
+  SELECT DISTINCT 'REVOKE', kind, name, grantee, privilege
+  FROM granted AS g
+  WHERE NOT EXISTS (SELECT FROM ruled AS r WHERE (g.kind, g.name, g.grantee, g.privilege) = (r.kind, r.name, r.grantee, r.privilege))
+),
+
+-- One statement for all objects of a kind that want the same.
+by_object AS (
+  SELECT verb, kind, name, grantee, string_agg(privilege, ', ' ORDER BY privilege) AS privileges
+  FROM differences
+  GROUP BY verb, kind, name, grantee
+),
+
+-- Limits of a session are not inherited by the members of a role: each login that reads gets those
+-- that nobody has set for it. Neither of them stops somebody who means harm, all stop accidents.
+limits (name, value) AS (
+  VALUES ('default_transaction_read_only', 'on'), ('idle_in_transaction_session_timeout', '60s'),
+    ('lock_timeout', '5s'), ('search_path', 'ops'), ('statement_timeout', '30s')
+),
+
+readers AS (
+  SELECT r.oid, r.rolname
+  FROM roles
+  JOIN pg_roles AS o ON o.rolname = operator
+  JOIN pg_roles AS r ON pg_has_role(r.oid, o.oid, 'MEMBER')
+  LEFT JOIN pg_roles AS w ON w.rolname = writer
+  WHERE r.rolcanlogin AND NOT r.rolsuper
+    AND NOT coalesce(pg_has_role(r.oid, w.oid, 'MEMBER'), false)
+    AND NOT EXISTS (SELECT FROM objects WHERE pg_has_role(r.oid, owner, 'MEMBER') AND schema <> 'public')
+)
+
+SELECT is_needed, statement
+FROM (
+  SELECT 1 AS step, true AS is_needed, format('CREATE ROLE %I NOLOGIN', name) AS statement
+  FROM roles, LATERAL (VALUES (operator), (writer)) AS wanted (name)
+  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
+  UNION ALL
+  SELECT 2, verb = 'GRANT', format('%s %s ON %s %s %s %s', verb, privileges, kind, string_agg(name, ', ' ORDER BY name),
+    CASE verb WHEN 'GRANT' THEN 'TO' ELSE 'FROM' END,
+    CASE grantee WHEN 'PUBLIC' THEN grantee ELSE quote_ident(grantee) END)
+  FROM by_object
+  GROUP BY verb, privileges, kind, grantee
+  UNION ALL
+  SELECT 3, false, format('ALTER ROLE %I IN DATABASE %I SET %s = %L', r.rolname, current_database(), l.name, l.value)
+  FROM readers AS r
+  CROSS JOIN limits AS l
+  WHERE NOT EXISTS (
+    SELECT FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting
+    WHERE s.setrole = r.oid AND split_part(setting, '=', 1) = l.name
+      AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())))
+) AS steps
+ORDER BY step, statement

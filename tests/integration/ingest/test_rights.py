@@ -1,0 +1,315 @@
+"""Rights, as DBAs hand them out: checked at each migration, mended, or told as SQL."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest import migrations, roles
+from imagedrift_ingest.migrations import MigrationFailed, RightsMissing
+from imagedrift_sandbox.postgres import PostgresServer
+from support.ingest import GOOD_ROWS
+from support.postgres import VERSIONS, programs
+
+CHANGES = (
+    "REVOKE ALL ON ALL TABLES IN SCHEMA ops, fleet FROM imagedrift_operator, imagedrift_writer",
+    "REVOKE SELECT ON ops.outdated FROM imagedrift_operator",
+    "REVOKE ALL ON SCHEMA ops, fleet FROM imagedrift_operator, imagedrift_writer",
+    "REVOKE ALL ON FUNCTION fleet.make_months(integer) FROM imagedrift_writer",
+    "REVOKE ALL ON public._pogo_migration FROM imagedrift_writer",
+    "GRANT CREATE ON SCHEMA public TO PUBLIC",
+    "GRANT ALL ON FUNCTION fleet.drop_months(timestamptz) TO PUBLIC",
+    "GRANT ALL ON ALL TABLES IN SCHEMA fleet TO imagedrift_operator",
+    "GRANT SELECT ON fleet.hosts TO PUBLIC",
+    "GRANT USAGE, CREATE ON SCHEMA fleet TO PUBLIC",
+    "CREATE VIEW ops.newer AS SELECT 1 AS one; CREATE TABLE fleet.newer (x integer)",
+)
+"""Too little and too much, on each kind of thing."""
+DEFINERS = """
+    SELECT p.oid::regprocedure::text AS name, p.proconfig AS settings,
+      pg_get_userbyid(p.proowner) = pg_get_userbyid(n.nspowner) AS is_the_schemas_owner,
+      has_function_privilege('imagedrift_operator', p.oid, 'EXECUTE') AS is_open
+    FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def cluster(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A cluster of this file's own: roles belong to all of it."""
+    with PostgresServer.start_sync(binaries=programs(request.param)) as server:
+        yield server
+
+
+@pytest.fixture
+async def empty(cluster: PostgresServer) -> AsyncIterator[str]:
+    """A database of the test's own, in a cluster without roles of ours."""
+    name = f"test_{uuid.uuid4().hex}"
+    dsn = cluster.create_database(name)
+    yield dsn
+    cluster.drop_database(name)
+    await run(cluster.dsn("postgres"), *(f"DROP ROLE {role}" for role in await ours(cluster)))
+
+
+async def ours(cluster: PostgresServer) -> list[str]:
+    """Every role but those that PostgreSQL makes."""
+    async with connected(cluster.dsn("postgres")) as superuser:
+        rows = await superuser.fetch(
+            "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$)'"
+        )
+    return [row[0] for row in rows]
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def run(dsn: str, *statements: str) -> None:
+    """Run statements, one after the other."""
+    async with connected(dsn) as connection:
+        for statement in statements:
+            await connection.execute(statement)
+
+
+def login(dsn: str, name: str) -> str:
+    """The same database, for another login."""
+    where = urlsplit(dsn)
+    return where._replace(netloc=f"{name}:x@{where.hostname}:{where.port}").geturl()
+
+
+async def make_owner(dsn: str, options: str = "") -> str:
+    """Give the database to a login of its own, as a DBA does."""
+    await run(
+        dsn,
+        f"CREATE ROLE app LOGIN PASSWORD 'x' {options}",
+        f"ALTER DATABASE {urlsplit(dsn).path[1:]} OWNER TO app",
+    )
+    return login(dsn, "app")
+
+
+async def make_logins(dsn: str, prefix: str = "imagedrift") -> None:
+    """One who reads, and ingest."""
+    await run(
+        dsn,
+        f"CREATE ROLE alice LOGIN PASSWORD 'x' IN ROLE {prefix}_operator",
+        f"CREATE ROLE ingest LOGIN PASSWORD 'x' IN ROLE {prefix}_writer",
+    )
+
+
+async def assert_all_work(dsn: str) -> None:
+    """A reader reads every view, and ingest starts and writes."""
+    async with connected(login(dsn, "ingest")) as writer:
+        await migrations.check(writer)
+        await writer.execute(GOOD_ROWS)
+        assert await writer.fetchval("SELECT fleet.make_months(1)") == 0
+    async with connected(login(dsn, "alice")) as reader:
+        views = await reader.fetch("SELECT viewname FROM pg_views WHERE schemaname = 'ops'")
+        assert len(views) > 10
+        for view in views:
+            await reader.fetch(f"SELECT * FROM ops.{view[0]}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.fetch("SELECT * FROM fleet.hosts")
+
+
+async def test_a_database_without_its_roles_gets_them_back(empty: str) -> None:
+    """As after a restore into another cluster: no migration is missing, and all is granted."""
+    await migrations.migrate(empty)
+    for role in ("imagedrift_operator", "imagedrift_writer"):
+        await run(empty, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+    assert await migrations.migrate(empty) == []
+
+    await make_logins(empty)
+    await assert_all_work(empty)
+
+
+@pytest.mark.parametrize("options", ["", "CREATEROLE"])
+async def test_an_owner_migrates_where_a_dba_made_the_roles(empty: str, options: str) -> None:
+    """He has no power over them, and needs none."""
+    await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
+    owner = await make_owner(empty, options)
+
+    assert await migrations.migrate(owner) == migrations.known()
+    assert await migrations.migrate(owner) == []
+
+    await make_logins(empty)
+    await assert_all_work(empty)
+
+
+async def test_an_owner_who_may_make_roles_needs_nobody(empty: str) -> None:
+    """The roles are his own then."""
+    owner = await make_owner(empty, "CREATEROLE")
+
+    assert await migrations.migrate(owner) == migrations.known()
+
+    await make_logins(empty)
+    await assert_all_work(empty)
+
+
+async def test_what_an_owner_may_not_do_is_told_as_sql(empty: str) -> None:
+    """The schema is there; the statements are right, and the next run finds nothing to do."""
+    owner = await make_owner(empty)
+
+    with pytest.raises(RightsMissing, match="CREATE ROLE imagedrift_operator NOLOGIN;") as refused:
+        await migrations.migrate(owner)
+    await run(empty, *str(refused.value).splitlines()[1:])
+
+    assert await migrations.migrate(owner) == []
+    await make_logins(empty)
+    await assert_all_work(empty)
+
+
+async def test_who_may_not_make_a_schema_is_told_so(empty: str) -> None:
+    """In words, before anything was changed."""
+    await run(empty, "CREATE ROLE app LOGIN PASSWORD 'x'")
+
+    with pytest.raises(MigrationFailed, match="migrate as the owner of the database"):
+        await migrations.migrate(login(empty, "app"))
+
+
+async def test_whatever_is_granted_otherwise_is_made_right(empty: str) -> None:
+    """Too little and too much, on each kind of thing."""
+    await migrations.migrate(empty)
+    await make_logins(empty)
+    await migrations.migrate(empty)
+    assert await migrations.advice(empty) == []
+    for change in CHANGES:
+        await run(empty, change)
+        assert await migrations.advice(empty) != [], change
+
+        assert await migrations.migrate(empty) == []
+
+        assert await migrations.advice(empty) == [], change
+    await assert_all_work(empty)
+
+
+async def test_where_everybody_is_kept_out_those_who_belong_there_are_not(empty: str) -> None:
+    """A DBA who takes all from PUBLIC takes nothing from readers and ingest."""
+    await migrations.migrate(empty)
+    await make_logins(empty)
+    await run(
+        empty,
+        f"REVOKE ALL ON DATABASE {urlsplit(empty).path[1:]} FROM PUBLIC",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+    )
+
+    await assert_all_work(empty)
+
+
+async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(empty: str) -> None:
+    """No table of his own anywhere, and a session that ends what it forgot."""
+    await migrations.migrate(empty)
+    await make_logins(empty)
+    await run(empty, "ALTER ROLE alice SET statement_timeout = '7s'")
+    await migrations.migrate(empty)
+
+    async with connected(login(empty, "alice")) as reader:
+        shown = [
+            await reader.fetchval(f"SHOW {name}")
+            for name in (
+                "idle_in_transaction_session_timeout",
+                "lock_timeout",
+                "statement_timeout",
+                "default_transaction_read_only",
+                "search_path",
+            )
+        ]
+        assert shown == ["1min", "5s", "7s", "on", "ops"]
+        await reader.execute("SET default_transaction_read_only = off")
+        for refused in (
+            "CREATE TEMP TABLE mine AS SELECT 1",
+            "CREATE TABLE public.mine (x integer)",
+            "LOCK TABLE ops.outdated IN SHARE MODE",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with reader.transaction():
+                    await reader.execute(refused)
+    async with connected(login(empty, "ingest")) as writer:
+        assert await writer.fetchval("SHOW default_transaction_read_only") == "off"
+
+
+async def test_functions_with_the_owners_rights_are_bounded(empty: str) -> None:
+    """Each has a fixed search path and is closed to all but ingest, and does what has an end."""
+    await migrations.migrate(empty)
+
+    async with connected(empty) as connection:
+        found = await connection.fetch(DEFINERS)
+        assert len(found) >= 3
+        for function in found:
+            assert function["settings"] == ["search_path=pg_catalog, pg_temp"], function["name"]
+            assert function["is_the_schemas_owner"], function["name"]
+            assert not function["is_open"], function["name"]
+        await connection.execute("SET ROLE imagedrift_writer")
+        assert await connection.fetchval("SELECT fleet.make_months(2147483647)") == 22
+        assert await connection.fetchval("SELECT fleet.drop_months('infinity')") == 0
+
+
+async def test_a_lock_that_a_reader_holds_ends_the_wait_with_his_name(empty: str) -> None:
+    """Any login can take the lock of migrations; nobody waits for it without an end."""
+    await migrations.migrate(empty)
+    await make_logins(empty)
+    async with connected(login(empty, "alice")) as reader:
+        await reader.execute("SELECT pg_advisory_lock($1)", migrations.LOCK)
+
+        with pytest.raises(MigrationFailed, match=r"of alice .*pg_terminate_backend"):
+            await migrations.migrate(empty, wait_s=0.1)
+
+
+async def test_a_reader_of_one_database_reads_no_other(cluster: PostgresServer, empty: str) -> None:
+    """Two in one cluster have roles of other names, once they were told to."""
+    name = f"other_{uuid.uuid4().hex}"
+    other = cluster.create_database(name)
+    try:
+        await migrations.migrate(empty)
+        await migrations.migrate(other)
+        assert urlsplit(empty).path[1:] in (await migrations.advice(other))[0]
+        await migrations.migrate(other, role_names="second")
+        await make_logins(empty)
+        assert await migrations.migrate(other) == await migrations.migrate(empty) == []
+
+        assert await migrations.advice(empty) == await migrations.advice(other) == []
+        await assert_all_work(empty)
+        async with connected(login(other, "alice")) as stranger:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await stranger.fetch("SELECT * FROM ops.outdated")
+        async with connected(other) as connection:
+            await connection.execute("SET ROLE second_operator")
+            await connection.fetch("SELECT * FROM ops.outdated")
+    finally:
+        cluster.drop_database(name)
+
+
+async def test_two_databases_of_one_cluster_are_migrated_at_once(
+    cluster: PostgresServer, empty: str
+) -> None:
+    """Both make the same roles; neither fails by that."""
+    name = f"other_{uuid.uuid4().hex}"
+    other = cluster.create_database(name)
+    try:
+        await asyncio.gather(migrations.migrate(empty), migrations.migrate(other))
+        for dsn in (empty, other):
+            async with connected(dsn) as connection:
+                assert await roles.find_missing(connection) == []
+    finally:
+        cluster.drop_database(name)
+
+
+async def test_ingest_without_the_writers_role_is_told_what_it_lacks(empty: str) -> None:
+    """It refuses to start, in words."""
+    await migrations.migrate(empty)
+    await run(empty, "CREATE ROLE ingest LOGIN PASSWORD 'x'")
+
+    async with connected(login(empty, "ingest")) as stranger:
+        with pytest.raises(migrations.WrongSchema, match="give this login the role"):
+            await migrations.check(stranger)
