@@ -1,4 +1,4 @@
-"""nats-py's client, with three of its habits mended.
+"""nats-py's client, with four of its habits mended.
 
 - `asyncio.wait_for`, with which nats-py awaits every reply, keeps a cancellation that comes
   together with the reply to itself until Python 3.12 (cpython #86296). A loop that was told to end
@@ -10,15 +10,25 @@
 - A server that another one tells of is asked with the credentials of the one that told of it, as
   nats-py takes them from the address alone. Without a CA of our own, its certificate has to be
   for a name that was configured: any other host can have a public certificate, too.
+- A message that nats-py cannot read ends its read loop, and with it all that is heard: one host
+  could so silence a service, again with each delivery. Here a subject that is not UTF-8 is read
+  with marks in place of what is wrong, headers that make no sense are left out, and a line is
+  taken apart at blanks alone, as servers write it: a vertical tab is a part of a subject.
 """
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import ParseResult
 
 from imagedrift_runtime.nats_py import nats
+
+nats.protocol.parser.MSG_RE = re.compile(rb"\AMSG +([^ \r\n]+) +(\d+) +(([^ \r\n]+) +)?(\d+)\r\n")
+nats.protocol.parser.HMSG_RE = re.compile(
+    rb"\AHMSG +([^ \r\n]+) +(\d+) +(([^ \r\n]+) +)?(\d+) +(\d+)\r\n"
+)
 
 
 class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no types
@@ -34,6 +44,24 @@ class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no ty
         with heeding_cancellation():
             return await super().request(*arguments, **options)
 
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
+    ) -> None:
+        """Hand a message to its subscription. One that cannot be is told, and left out."""
+        try:
+            await super()._process_msg(sid, _utf8(subject), _utf8(reply), data, headers)
+        except Exception as error:
+            await self._error_cb(error)
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        """Read headers; none where nats-py cannot."""
+        try:
+            read: dict[str, str] | None = await super()._process_headers(headers)
+        except Exception as error:
+            await self._error_cb(ValueError(f"headers that cannot be read: {error}"))
+            return None
+        return read
+
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         """Read what a server says of itself, and of others."""
         if initial_connection and self._demands_tls:
@@ -42,6 +70,11 @@ class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no ty
         self._server_pool[:] = _adopted(
             self._server_pool, self._current_server.uri, keeps_name=not self._has_own_ca
         )
+
+
+def _utf8(text: bytes) -> bytes:
+    """Return text that can be decoded: what is not UTF-8 in it is replaced."""
+    return text if text.isascii() else text.decode(errors="replace").encode()
 
 
 def _adopted(pool: list[Any], teller: ParseResult, *, keeps_name: bool) -> list[Any]:
