@@ -111,9 +111,7 @@ def make_streams(replicas: int) -> None:
 async def _ensure(
     values: StreamSettings, lanes: dict[str, int], replicas: int
 ) -> list[streams.Step]:
-    async with bus.connect(
-        values.nats_url, "imagedrift-streams", credentials=values.nats_creds, ca=values.nats_ca
-    ) as connection:
+    async with bus.connect(values.nats_url, "imagedrift-streams", **values.nats) as connection:
         return await streams.ensure(
             connection, lanes=lanes, replicas=replicas, stream_mib=dict(values.stream_mib.items())
         )

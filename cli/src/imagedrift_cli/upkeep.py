@@ -67,7 +67,5 @@ def rebuild(empty: bool) -> None:
 
 
 async def _rebuild(dsn: str, values: CommonSettings, empty: bool) -> list[str]:
-    async with bus.connect(
-        values.nats_url, "imagedrift-cli", credentials=values.nats_creds, ca=values.nats_ca
-    ) as nats:
+    async with bus.connect(values.nats_url, "imagedrift-cli", **values.nats) as nats:
         return list(await commands.rebuild(dsn, nats, empty=empty))

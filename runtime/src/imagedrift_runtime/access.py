@@ -1,16 +1,30 @@
 """How NATS is reached: the addresses, what opens them, and the pace of trying again."""
 
 import random
+import re
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagedrift_runtime import tls, urls
+from imagedrift_runtime.answers import NoBus
 
 CONNECT_WITHIN_S = 20.0
 
 _SPOOL_BYTES = 8 * 1024 * 1024
+ADDRESS = r"^(nats|tls)://[^/\s]+$"
+
+
+class NatsOptions(TypedDict, total=False):
+    """What settings say of NATS, beside its addresses."""
+
+    credentials: str
+    ca: str
+    tls_first: bool
+    urls_file: str
 
 
 class Access(Struct, frozen=True, kw_only=True):
@@ -20,6 +34,10 @@ class Access(Struct, frozen=True, kw_only=True):
     name: str
     credentials: str = ""
     ca: str = ""
+    tls_first: bool = False
+    """The server expects TLS before it has said anything itself."""
+    urls_file: str = ""
+    """The path of a file that holds the addresses, in place of `urls`."""
     inbox: str = "_INBOX"
     spool: bool = True
     within_s: float = CONNECT_WITHIN_S
@@ -31,7 +49,11 @@ class Access(Struct, frozen=True, kw_only=True):
     @property
     def demands_tls(self) -> bool:
         """Tell whether nothing may be said in plain text: a `tls://` address or a CA asks so."""
-        return bool(self.ca) or any(url.startswith("tls://") for url in self.urls)
+        return bool(self.ca) or self.tls_first or any(url.startswith("tls://") for url in self.urls)
+
+    def read(self) -> "Access":
+        """Return this with the addresses that its file holds now. Raises `NoBus`."""
+        return replace(self, urls=_addresses(self.urls_file)) if self.urls_file else self
 
     def options(self) -> dict[str, Any]:
         """Give the options of nats-py: reconnect for ever, ping every 20 s, two unanswered."""
@@ -51,7 +73,23 @@ class Access(Struct, frozen=True, kw_only=True):
             options["user_credentials"] = self.credentials
         if self.demands_tls:
             options["tls"] = tls.context_for(self.ca)
+            options["tls_handshake_first"] = self.tls_first
         return options
+
+
+def _addresses(path: str) -> tuple[str, ...]:
+    """Read addresses from a file: separated by commas or lines, and never repeated in a fault."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise NoBus(f"NATS_URL_FILE: {path} cannot be read: {reason}") from None
+    told = tuple(text.replace(",", " ").split())
+    if not told or not all(re.match(ADDRESS, url) for url in told):
+        raise NoBus(f"NATS_URL_FILE: {path}: write nats://host:4222 or tls://host:4222 for each")
+    if faults := [fault for url in told if (fault := urls.nats_fault(url))]:
+        raise NoBus(f"NATS_URL_FILE: {path}: {faults[0]}")
+    return told
 
 
 def next_server(servers: Sequence[Any], _info: Any) -> tuple[Any, float]:

@@ -6,7 +6,8 @@ Rules:
   loop (#914) without a word.
 - A client that only believes that it is connected (its read loop has ended) is found by `watch`:
   a round trip that must come back. Two that do not, and the client is replaced by a new one; so is
-  one that was closed for good, as errors of the server do, or whose reconnection has died.
+  one that was closed for good, as errors of the server do, or whose reconnection has died; and
+  one that looks for servers while the file of addresses names others.
 - A round trip that is late is never cancelled: its answer would end the read loop.
 - On a close of ours nothing is reported: it is wanted.
 """
@@ -55,6 +56,7 @@ class Link:
         self.lost = asyncio.Event()
         """Set when this connection is lost. The next one has an event of its own."""
         self._access = access
+        self._opened_by = access
         self._probe_every_s = probe_every_s
         self._heard: deque[tuple[float, str]] = deque(maxlen=5)
         self._quiet = False
@@ -62,11 +64,12 @@ class Link:
 
     async def open(self) -> None:
         """Connect a new client. Raises `NoBus` when no server lets us in within the bound."""
-        client = Client(demands_tls=self._access.demands_tls, has_own_ca=bool(self._access.ca))
+        access = self._opened_by = self._access.read()
+        client = Client(demands_tls=access.demands_tls, has_own_ca=bool(access.ca))
         began = time.monotonic()
         self._quiet = False
         # nats-py can swallow a cancellation in the middle of an attempt: so it is not waited for.
-        connecting = asyncio.create_task(self._connect(client))
+        connecting = asyncio.create_task(self._connect(client, access))
         connecting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             await asyncio.wait({connecting}, timeout=self._access.within_s)
@@ -76,7 +79,7 @@ class Link:
         except Exception as error:  # of many kinds: of sockets, TLS, credentials, the protocol
             connecting.cancel()
             await self._give_up(client)
-            raise NoBus(f"no NATS at {self._access}: {self.reason(error, began)}") from error
+            raise NoBus(f"no NATS at {access}: {self.reason(error, began)}") from error
         except BaseException:
             connecting.cancel()
             await self._give_up(client)
@@ -110,10 +113,12 @@ class Link:
         """Probe for ever, and replace a client that fails twice."""
         while True:
             await asyncio.sleep(self._probe_every_s)
-            if _is_reconnecting(self.client):
-                continue
             try:
-                if await self._is_lost():
+                if _is_reconnecting(self.client):
+                    is_lost = self._has_moved()
+                else:
+                    is_lost = await self._is_lost()
+                if is_lost:
                     await self._replace()
             except Exception:
                 log.exception("nats.watch_failed")
@@ -129,8 +134,16 @@ class Link:
         complaint = self.complaint(since)
         return f"{text} ({complaint})" if complaint and complaint != text else text
 
-    async def _connect(self, client: Client) -> None:
-        await client.connect(**self._access.options(), **self._callbacks())
+    async def _connect(self, client: Client, access: Access) -> None:
+        await client.connect(**access.options(), **self._callbacks())
+
+    def _has_moved(self) -> bool:
+        """Tell whether the file of addresses says others than those by which this was opened."""
+        try:
+            return self._access.read().urls != self._opened_by.urls
+        except NoBus as error:
+            log.warning("nats.addresses_kept", error=str(error))
+            return False
 
     async def _is_lost(self) -> bool:
         for _ in range(2):

@@ -103,8 +103,14 @@ class Soon:
 
 
 def status(message: Any) -> str | None:
-    """Read the status that the server sent in place of a message; None for a message."""
-    return message.headers.get("Status") if message.headers else None
+    """Read the status that the server sent in place of a message; None for a message.
+
+    A publisher can give its message a header of that name, too: a message is known by its reply.
+    """
+    if is_delivery(message) or not message.headers:
+        return None
+    told: str | None = message.headers.get("Status")
+    return told
 
 
 def is_over(message: Any) -> bool:
@@ -114,4 +120,4 @@ def is_over(message: Any) -> bool:
 
 def is_delivery(message: Any) -> bool:
     """Tell a message of a stream from a status, and from what anybody may send to an inbox."""
-    return status(message) is None and message.reply.startswith("$JS.ACK.")
+    return bool(message.reply.startswith("$JS.ACK."))

@@ -107,6 +107,52 @@ async def test_tls_is_spoken_with_a_ca_of_ours(tmp_path: Path) -> None:
                 pass
 
 
+async def test_tls_is_spoken_first_where_the_server_expects_that(tmp_path: Path) -> None:
+    """A server with `handshake_first` says nothing in plain text; who waits for it gives up."""
+    ca, certificate, key = _certificates(tmp_path)
+    files = f'cert_file: "{certificate}", key_file: "{key}", timeout: 5'
+    async with NatsServer.start(config_extra=f"tls {{ {files}, handshake_first: true }}") as server:
+        async with connect([server.url], "test", ca=str(ca), tls_first=True) as bus:
+            own = await OwnStream.make(bus)
+            assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
+        with pytest.raises(NoBus):
+            async with connect([server.url], "test", ca=str(ca), within_s=2):
+                pass
+
+
+async def test_addresses_in_a_file_are_read_at_each_connection(tmp_path: Path) -> None:
+    """A server that is gone is replaced by the one that the file names now, without a restart."""
+    file = tmp_path / "nats-url"
+    health = Health(["nats"])
+    async with NatsServer.start() as first, NatsServer.start() as second:
+        file.write_text(first.url + "\n")
+        async with connect(
+            ["nats://127.0.0.1:1"], "test", urls_file=str(file), health=health, probe_every_s=0.2
+        ) as bus:
+            assert bus.client.connected_url.port == first.port
+            file.write_text("nats://me:word@nowhere/\n")
+            await first.stop()
+            await until(lambda: not health.is_ready, what="it is told")
+            file.write_text(f"nats://127.0.0.1:1,{second.url}\n")
+            await until(lambda: health.is_ready, what="the other has taken us", within_s=15)
+            assert bus.client.connected_url.port == second.port
+
+
+@pytest.mark.parametrize("text", ["", "me:word@host", "nats://me:word@host/x"])
+async def test_a_file_without_addresses_is_told_and_its_content_is_not(
+    tmp_path: Path, text: str
+) -> None:
+    """It may hold a password."""
+    file = tmp_path / "nats-url"
+    file.write_text(text)
+
+    with pytest.raises(NoBus, match=r"NATS_URL_FILE: .*: write nats://host") as raised:
+        async with connect([], "test", urls_file=str(file)):
+            pass
+
+    assert "word" not in str(raised.value)
+
+
 def _certificates(home: Path) -> tuple[Path, Path, Path]:
     """A CA, and a certificate of 127.0.0.1 that it signed, with its key."""
     openssl = require_program("openssl", "apt-get install openssl")

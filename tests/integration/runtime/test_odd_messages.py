@@ -20,6 +20,8 @@ HEADERS = {
     "a status that is no number": VERSION + b" abc\r\n\r\n",
     "the status of an end": VERSION + b" 404 No Messages\r\n\r\n",
     "the status of a consumer that is gone": VERSION + b" 409 Consumer Deleted\r\n\r\n",
+    "a status as a header, of an end": VERSION + b"\r\nStatus: 404\r\n\r\n",
+    "a status as a header, of a failure": VERSION + b"\r\nStatus: 409\r\n\r\n",
     "a heartbeat": VERSION + b" 100 Idle Heartbeat\r\n\r\n",
     "keys that are no text": VERSION + b"\r\n\xff\xfe: \xff\r\n\r\n",
     "a line without a colon": VERSION + b"\r\nfoo\r\n\r\n",

@@ -75,7 +75,7 @@ class Message:
         self.name = name
         self.data = b""
         self.headers = {"Status": status} if status else None
-        self.reply = "$JS.ACK.S.c.1.1.1.1.0"
+        self.reply = "" if status else "$JS.ACK.S.c.1.1.1.1.0"
         self.given_back = False
 
     async def nak(self) -> None:

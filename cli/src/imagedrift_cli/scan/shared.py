@@ -36,6 +36,9 @@ class SharedSettings(Struct, frozen=True, kw_only=True):
     ] = ()
     nats_creds: Annotated[str, Variable("NATS_CREDS", "path of a NATS credentials file")] = ""
     nats_ca: Annotated[str, Variable("NATS_CA", "CA that signed NATS' certificate")] = ""
+    nats_tls_first: Annotated[
+        bool, Variable("NATS_TLS_FIRST", "true where NATS has handshake_first")
+    ] = False
 
 
 @asynccontextmanager
@@ -49,6 +52,7 @@ async def preferring_shared(values: SharedSettings, direct: Asks) -> AsyncIterat
         "imagedrift-scan",
         credentials=values.nats_creds,
         ca=values.nats_ca,
+        tls_first=values.nats_tls_first,
         within_s=CONNECT_WITHIN_S,
     ) as connection:
         yield _Shared(connection, direct)

@@ -138,8 +138,7 @@ async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Findi
         async with bus.connect(
             values.nats_url,
             f"{wiring.SERVICE} doctor {host}",
-            credentials=values.nats_creds,
-            ca=values.nats_ca,
+            **values.nats,
             spool=False,
             inbox=subjects.inbox(values.site, host),
             within_s=within_s,

@@ -126,8 +126,7 @@ def connector(settings: AgentSettings, host: str, health: Health | None) -> Conn
         settings.nats_url,
         settings.site,
         host,
-        credentials=settings.nats_creds,
-        ca=settings.nats_ca,
+        **settings.nats,
         health=health,
     )
 

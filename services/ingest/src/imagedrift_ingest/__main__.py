@@ -69,8 +69,7 @@ async def start(settings: IngestSettings, run: Process) -> None:
         bus.connect(
             settings.nats_url,
             SERVICE,
-            credentials=settings.nats_creds,
-            ca=settings.nats_ca,
+            **settings.nats,
             health=run.health,
         ) as nats,
     ):

@@ -36,8 +36,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
     async with bus.connect(
         settings.nats_url,
         NAME,
-        credentials=settings.nats_creds,
-        ca=settings.nats_ca,
+        **settings.nats,
         health=running.health,
     ) as nats:
         cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)

@@ -49,6 +49,8 @@ async def connected(
     *,
     credentials: str,
     ca: str,
+    tls_first: bool = False,
+    urls_file: str = "",
     health: Health | None = None,
 ) -> AsyncIterator[Outlet]:
     """Connect for the length of an `async with`. Raises `NotSaid` when no server lets us in."""
@@ -58,6 +60,8 @@ async def connected(
             f"imagedrift-agent {host}",
             credentials=credentials,
             ca=ca,
+            tls_first=tls_first,
+            urls_file=urls_file,
             health=health,
             spool=False,  # the newest inventory is ours to keep; older ones must not come late
             inbox=subjects.inbox(site, host),
