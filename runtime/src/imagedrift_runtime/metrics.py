@@ -170,6 +170,11 @@ verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images 
 questions = Counter(
     "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"
 )
+images_left_out = Counter(
+    "images_left_out_total",
+    "Images that were not stored: over_quota (one host brought too many new ones in a day).",
+    "reason",
+)
 turn_done = Gauge(
     "turn_last_done_timestamp_seconds",
     "When work that one process does at a time was last done by any of them, in Unix time.",

@@ -18,6 +18,7 @@ from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.first_told import FirstTold
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
+from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
 from imagedrift_ingest.core.inventories import Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
@@ -72,7 +73,8 @@ class Hosts:
         known = await self._keys.of([*map(_name, said)])
         ids = known.ids
         made = self._dictionary.made
-        keys = await self._dictionary.keys_of([i for read in images.values() for i in read.images])
+        keys = await self._dictionary.keys_of({ids[n]: read.images for n, read in images.items()})
+        images = {name: quota.stored(read, keys) for name, read in images.items()}
         told = await self._first_told.of(keys.values())
 
         async def work(connection: asyncpg.Connection) -> tuple[int, int]:
@@ -108,6 +110,8 @@ class Hosts:
             self._first_told.forget()
             await self._keys.forget()
             raise Away("a remembered row was gone") from error
+        for read in images.values():
+            metrics.images_left_out.add(read.left_out.get(quota.REASON, 0), reason=quota.REASON)
         metrics.inventories.add(changed, outcome="changed")
         metrics.inventories.add(accepted - changed, outcome="unchanged")
         metrics.inventories.add(len(said) - accepted, outcome="older")

@@ -19,11 +19,13 @@ FROM unnest($1::text[], $2::text[]) AS s (site, host)
 JOIN fleet.hosts AS h ON h.site = s.site AND h.host = s.host
 
 -- name: changed
--- Which of these contents are not what is stored, or were not compared in full for a day.
+-- Which of these contents are not what is stored, or were not compared in full for a day; with images
+-- left out that were too many new ones for a day, for this day.
 SELECT s.host_id
 FROM unnest($1::bigint[], $2::bytea[]) AS s (host_id, content)
 LEFT JOIN fleet.host_state AS st ON st.host_id = s.host_id
 WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interval '1 day'
+  OR st.left_out ? 'over_quota' AND st.reconciled_at < date_trunc('day', now(), 'UTC')
 
 -- name: filling
 -- Which filling of the database this is, and on which line of its history: keys from before it was
@@ -39,7 +41,9 @@ FROM fleet.generation
 -- that are stored and `left_out` those that are not; null where none were read, as nothing changed.
 WITH locked AS MATERIALIZED (
   SELECT
-    st.host_id, st.epoch, st.seq AS old_seq, st.content AS old_content, st.about AS old_about, st.reconciled_at,
+    st.host_id, st.epoch, st.seq AS old_seq, st.content AS old_content, st.about AS old_about,
+    st.reconciled_at < now() - interval '1 day'
+      OR st.left_out ? 'over_quota' AND st.reconciled_at < date_trunc('day', now(), 'UTC') AS lapsed,
     s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images, s.left_out
   FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[], $9::jsonb[])
     AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images, left_out)
@@ -67,7 +71,7 @@ WHERE st.host_id = l.host_id AND ($10::bigint, l.seq) > (l.epoch, l.old_seq)
 RETURNING
   st.host_id,
   l.old_content IS NULL AS first,
-  l.old_content IS DISTINCT FROM l.content OR l.reconciled_at < now() - interval '1 day' AS changed,
+  l.old_content IS DISTINCT FROM l.content OR l.lapsed AS changed,
   l.old_about IS DISTINCT FROM l.about AS renamed
 
 -- name: describe_hosts
