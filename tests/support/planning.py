@@ -31,12 +31,16 @@ class Planned:
     def __init__(self, database: Database, outstanding: int) -> None:
         self.database = database
         self.answers = Answers(database, POLICY)
-        self.hosts = Hosts(database, Dictionary(database, freshness_s=FRESHNESS))
         self.questions = Questions(database, POLICY, outstanding)
         self.refuse: set[str] = set()
-        self._ingest = Ingest(self.hosts, self.answers, self._epoch)
         self._seq = 0
         self._states = 0
+        self.use(Hosts(database, Dictionary(database, freshness_s=FRESHNESS)))
+
+    def use(self, hosts: Hosts) -> None:
+        """Store inventories here from now on."""
+        self.hosts = hosts
+        self._ingest = Ingest(hosts, self.answers, self._epoch)
 
     async def _epoch(self, stream: str) -> int:
         return 1

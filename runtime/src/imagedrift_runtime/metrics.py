@@ -197,6 +197,11 @@ lanes_without_consumer = Gauge(
 lanes_unread = Gauge(
     "lanes_unread", "Lanes in which questions wait, and which no resolver asks for messages."
 )
+images_left_out = Counter(
+    "images_left_out_total",
+    "Images that were not stored: over_quota (one host brought too many new ones in a day).",
+    "reason",
+)
 turn_done = Gauge(
     "turn_last_done_timestamp_seconds",
     "When work that one process does at a time was last done by any of them, in Unix time.",

@@ -202,6 +202,32 @@ async def test_moments_that_clients_cannot_read_are_mended_by_the_upgrade(
         await connection.close()
 
 
+async def test_references_that_nobody_has_are_laid_to_rest_by_the_upgrade(
+    database_dsn: str, tmp_path: Path
+) -> None:
+    """They were due each period; one that a host has stays due when it was."""
+    for name in migrations.known():
+        if name < "0011":
+            shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
+    await migrations.migrate(database_dsn, tmp_path)
+    connection = await asyncpg.connect(database_dsn)
+    try:
+        await connection.execute(
+            f"""
+            {GOOD_ROWS}
+            INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+              VALUES ('r.io/b:1', 'r.io', 'b', '1', 'ask');
+            INSERT INTO fleet.answers (ref_id) VALUES (2);
+            UPDATE fleet.answers SET next_check_at = 'epoch';
+            """
+        )
+        await migrations.migrate(database_dsn)
+        sql = "SELECT ref_id FROM fleet.answers WHERE next_check_at = 'epoch'"
+        assert [row["ref_id"] for row in await connection.fetch(sql)] == [1]
+    finally:
+        await connection.close()
+
+
 async def test_a_service_refuses_another_schema_and_says_what_to_do(
     database_dsn: str, fresh_nats: NatsServer, agents: Fleet, tmp_path: Path
 ) -> None:

@@ -107,7 +107,9 @@ async def _serve(
     upkeep = Upkeep(database, settings.retention)
     plan_now = asyncio.Event()
     announce_now = asyncio.Event()
-    dictionary = Dictionary(database, known.is_named, settings.freshness)
+    dictionary = Dictionary(
+        database, known.is_named, settings.freshness, settings.new_images_per_host
+    )
     keys = HostKeys(database, dictionary)
     reading, epochs = Reading(nats), Epochs(nats)
     in_inventories = Bookmarks(database, subjects.STREAM_INVENTORY, reading.again)

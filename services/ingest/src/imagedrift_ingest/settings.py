@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.quota import MOST_NEW
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_runtime import urls
 from imagedrift_runtime.connection import CommonSettings
@@ -53,6 +54,14 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
         Meta(ge=1, le=16),
         Variable("IMAGEDRIFT_INGEST_WORKERS", "batches of inventories worked on at once"),
     ] = 2
+    new_images_per_host: Annotated[
+        int,
+        Meta(ge=1, le=10_000_000),
+        Variable(
+            "IMAGEDRIFT_NEW_IMAGES_PER_HOST",
+            "images that no host had before which one host may bring in a day",
+        ),
+    ] = MOST_NEW
     statement_cache: Annotated[
         int,
         Meta(ge=0, le=1000),

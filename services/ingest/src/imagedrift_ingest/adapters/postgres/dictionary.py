@@ -2,13 +2,16 @@
 
 Rules:
 - What exists is never touched: an insert that finds its row there is still work for the database.
-- New rows are made in one transaction of their own, sorted, so that replicas cannot deadlock.
+- New rows are made in one transaction of their own, sorted, so that replicas cannot deadlock. It
+  counts them for the hosts that bring them (`core.quota`), in the database: no restart and no
+  second replica lets a host bring more.
 - A comparison is born with its verdict. The answer that it is made of stays locked until the
   commit, so that an answer arriving at the same time either is seen here or sees the new row.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -17,6 +20,7 @@ from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.answers import State
 from imagedrift_ingest.core.images import Image, ImageKey, weight
 from imagedrift_ingest.core.remembered import Remembered
@@ -48,8 +52,10 @@ class Dictionary:
         database: Database,
         is_named: Callable[[str], bool] = lambda _: False,
         freshness_s: float = 300.0,
+        most_new: int = quota.MOST_NEW,
     ) -> None:
         self._database = database
+        self._most_new = most_new
         self._is_named = is_named
         self._freshness_s = freshness_s
         self.made = 0
@@ -61,10 +67,10 @@ class Dictionary:
         """Forget every key; batches at work keep those that they have."""
         self._ids = Remembered(MOST_REMEMBERED)
 
-    async def keys_of(self, images: Sequence[Image]) -> Mapping[ImageKey, int]:
-        """Return the keys of the images' comparisons, making rows for new ones."""
+    async def keys_of(self, brought: Mapping[int, Sequence[Image]]) -> Mapping[ImageKey, int]:
+        """Return the keys of hosts' comparisons, making rows for new ones, as far as they may."""
         ids = self._ids
-        wanted = {image.key: image for image in images}
+        wanted = {image.key: image for images in brought.values() for image in images}
         found = {key: known for key in wanted if (known := ids.get(key)) is not None}
         if len(found) == len(wanted):
             return found
@@ -75,25 +81,34 @@ class Dictionary:
                 for key in wanted.keys() - found.keys()
                 if (known := ids.get(key)) is not None
             }
-            made = await self._find_or_make(
-                {key: image for key, image in wanted.items() if key not in found}
-            )
+            made = await self._find_or_make(wanted.keys() - found.keys(), brought)
         for key, comparison_id in made.items():
             ids.put(key, comparison_id, weight(key))
         return found | made
 
-    async def _find_or_make(self, new: Mapping[ImageKey, Image]) -> dict[ImageKey, int]:
+    async def _find_or_make(
+        self, new: Collection[ImageKey], brought: Mapping[int, Sequence[Image]]
+    ) -> dict[ImageKey, int]:
         ordered = sorted(new, key=msgspec.structs.astuple)
         found = await self._database.transaction(lambda c: _find(c, ordered))
-        missing = [new[key] for key in ordered if key not in found]
+        missing = {key for key in ordered if key not in found}
         if missing:
-            found |= await self._database.transaction(lambda c: self._make(c, missing))
-            self.made += len(missing)
+            lacking = {
+                host_id: lacks
+                for host_id, images in brought.items()
+                if (lacks := [image for image in images if image.key in missing])
+            }
+            made = await self._database.transaction(lambda c: self._make(c, lacking))
+            self.made += len(made)
+            found |= made
         return found
 
     async def _make(
-        self, connection: asyncpg.Connection, images: Sequence[Image]
+        self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[Image]]
     ) -> dict[ImageKey, int]:
+        images = await self._within_quota(connection, lacking)
+        if not images:
+            return {}
         references = sorted({image.key.reference for image in images})
         await add_references(connection, references, self._is_named)
         locked = {ref.reference: ref for ref in await lock(connection, references)}
@@ -107,6 +122,18 @@ class Dictionary:
         found = {key: ids[place] for key, place in places if place in ids}
         # Another replica made the others first.
         return found | await _find(connection, [key for key, place in places if place not in ids])
+
+    async def _within_quota(
+        self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[Image]]
+    ) -> list[Image]:
+        """Count new images for the hosts that bring them; those that may be made, in order."""
+        rows = await connection.fetch(SQL["open_quotas"], sorted(lacking))
+        made = {row["host_id"]: row["made"] for row in rows}
+        given = quota.granted(lacking, made, self._most_new)
+        spent = sorted(Counter(given.values()).items())
+        await connection.execute(SQL["spend"], *arguments(spent, 2))
+        images = {image.key: image for brings in lacking.values() for image in brings}
+        return [images[key] for key in sorted(given, key=msgspec.structs.astuple)]
 
 
 async def add_references(

@@ -20,6 +20,7 @@ from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.first_told import FirstTold
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
+from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
 from imagedrift_ingest.core.inventories import Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
@@ -76,7 +77,8 @@ class Hosts:
         """
         ids = await self._keys.of([*map(_name, said)])
         made = self._dictionary.made
-        keys = await self._dictionary.keys_of([i for read in images.values() for i in read.images])
+        keys = await self._dictionary.keys_of({ids[n]: read.images for n, read in images.items()})
+        images = {name: quota.stored(read, keys) for name, read in images.items()}
         told = await self._first_told.of(keys.values())
 
         async def work(connection: asyncpg.Connection) -> tuple[int, int, set[int]]:
@@ -117,6 +119,8 @@ class Hosts:
             self._first_told.forget()
             self._keys.forget()
             raise Away("a remembered row was gone") from error
+        for read in images.values():
+            metrics.images_left_out.add(read.left_out.get(quota.REASON, 0), reason=quota.REASON)
         metrics.inventories.add(changed, outcome="changed")
         metrics.inventories.add(accepted - changed, outcome="unchanged")
         metrics.inventories.add(len(said) - accepted - len(doubted), outcome="older")

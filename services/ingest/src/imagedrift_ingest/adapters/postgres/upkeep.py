@@ -58,6 +58,7 @@ class Upkeep:
             "references_dropped": await self._step("drop_refs", keep.history, MOST_AT_ONCE),
             "descriptions_dropped": await self._step("drop_descriptions", keep.history),
             "trend_dropped": await self._step("drop_trend", keep.history),
+            "quotas_dropped": await self._step("drop_quotas"),
             "letters_dropped": await self._step("drop_letters", keep.dead_letters),
         }
 

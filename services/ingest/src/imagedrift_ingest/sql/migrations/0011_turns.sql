@@ -24,6 +24,18 @@ CREATE TABLE fleet.digest_locks (
 COMMENT ON TABLE fleet.digest_locks IS 'Rows that are locked in place of digests, which have none before they are described. Made when first needed, and never changed.';
 COMMENT ON COLUMN fleet.digest_locks.slot IS 'A number made of the digest.';
 
+-- How many new images a host has brought, so that none fills the tables and the queue of questions.
+-- Without a key to hosts: a number is never another host's, and rows of days that are over are dropped.
+CREATE TABLE fleet.host_quotas (
+  host_id bigint PRIMARY KEY,
+  day date NOT NULL,
+  made integer NOT NULL DEFAULT 0 CHECK (made >= 0)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE fleet.host_quotas IS 'Hosts that brought images that no host had before. Written with those images only.';
+COMMENT ON COLUMN fleet.host_quotas.host_id IS 'The host.';
+COMMENT ON COLUMN fleet.host_quotas.day IS 'The last day on which it did, in UTC.';
+COMMENT ON COLUMN fleet.host_quotas.made IS 'How many on that day.';
+
 -- Who brought a reference: hosts take turns, so that none waits for all that another one brought.
 ALTER TABLE fleet.answers ADD COLUMN brought_by bigint;
 COMMENT ON COLUMN fleet.answers.brought_by IS 'The host that had it first, or first again after nobody did.';

@@ -19,11 +19,13 @@ FROM unnest($1::text[], $2::text[]) AS s (site, host)
 JOIN fleet.hosts AS h ON h.site = s.site AND h.host = s.host
 
 -- name: changed
--- Which of these contents are not what is stored, or were not compared in full for a day.
+-- Which of these contents are not what is stored, or were not compared in full for a day; with images
+-- left out that were too many new ones for a day, for this day.
 SELECT s.host_id
 FROM unnest($1::bigint[], $2::bytea[]) AS s (host_id, content)
 LEFT JOIN fleet.host_state AS st ON st.host_id = s.host_id
 WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interval '1 day'
+  OR st.left_out ? 'over_quota' AND st.reconciled_at < date_trunc('day', now(), 'UTC')
 
 -- name: gate
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
@@ -33,7 +35,9 @@ WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interv
 -- that are stored and `left_out` those that are not; null where none were read, as nothing changed.
 WITH locked AS MATERIALIZED (
   SELECT
-    st.host_id, st.content AS old_content, st.about AS old_about, st.reconciled_at,
+    st.host_id, st.content AS old_content, st.about AS old_about,
+    st.reconciled_at < now() - interval '1 day'
+      OR st.left_out ? 'over_quota' AND st.reconciled_at < date_trunc('day', now(), 'UTC') AS lapsed,
     s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images, s.left_out,
     fleet.order_of($10::bigint, s.seq, s.seen_at, st.epoch, st.seq, st.said_at) AS place
   FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[], $9::jsonb[])
@@ -66,7 +70,7 @@ SELECT
   l.seq,
   l.place,
   l.old_content IS NULL AS first,
-  l.old_content IS DISTINCT FROM l.content OR l.reconciled_at < now() - interval '1 day' AS changed,
+  l.old_content IS DISTINCT FROM l.content OR l.lapsed AS changed,
   l.old_about IS DISTINCT FROM l.about AS renamed
 FROM locked AS l
 

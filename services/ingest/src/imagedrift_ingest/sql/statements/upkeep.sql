@@ -32,6 +32,10 @@ DELETE FROM fleet.trend WHERE taken_at < now() - make_interval(days => $1::integ
 -- Drop dead letters after their retention.
 DELETE FROM fleet.dead_letters WHERE received_at < now() - make_interval(days => $1::integer)
 
+-- name: drop_quotas
+-- Forget what hosts brought on days that are over.
+DELETE FROM fleet.host_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date
+
 -- name: analyze_grown
 -- Take statistics of tables that have doubled, so that statements are planned anew.
 SELECT fleet.analyze_grown()

@@ -1,0 +1,43 @@
+"""How many new distinct images a host may bring in a day.
+
+Rules:
+- An image is new while no host has had it: its row, its question and its answer are made for all.
+  It counts for one host only, of those that bring it one that has room.
+- What is over is left out of the inventory and the rest of the host is stored, what runs first. The
+  host is read again when the day has ended, although it says nothing new.
+- Without new images a host costs nothing here, however many it has.
+"""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from imagedrift_ingest.core.images import HostImages, Image, ImageKey
+
+REASON: Final = "over_quota"
+MOST_NEW: Final = 25_000
+"""The first inventory of a host may have 20,000 images; there is some room for the same day."""
+
+
+def granted(
+    brought: Mapping[int, Sequence[Image]], made: Mapping[int, int], most: int
+) -> dict[ImageKey, int]:
+    """Tell which new images are made, and for which host each of them counts."""
+    given: dict[ImageKey, int] = {}
+    for host_id in sorted(brought):
+        room = most - made.get(host_id, 0)
+        for image in sorted(brought[host_id], key=lambda one: one.local.running <= 0):
+            if room > 0 and image.key not in given:
+                given[image.key] = host_id
+                room -= 1
+    return given
+
+
+def stored(read: HostImages, known: Container[ImageKey]) -> HostImages:
+    """Return what is stored of a host's images: those that are known, or were made."""
+    images = [image for image in read.images if image.key in known]
+    over = len(read.images) - len(images)
+    if not over:
+        return read
+    return replace(read, images=images, left_out=read.left_out | {REASON: over})

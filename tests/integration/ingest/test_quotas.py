@@ -1,0 +1,93 @@
+"""One host brings a bounded number of new images a day, and loses none of them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_schemas.v1 import LocalImage
+from support.ingest import image
+from support.planning import Planned, planning
+
+MOST = 5
+
+
+@pytest.fixture
+async def planned(dsn: str) -> AsyncIterator[Planned]:
+    """Ingest with a small quota."""
+    async with planning(dsn, outstanding=100) as made:
+        restart(made)
+        yield made
+
+
+def restart(planned: Planned) -> None:
+    """Begin with nothing remembered, as a second replica does."""
+    planned.use(Hosts(planned.database, Dictionary(planned.database, most_new=MOST)))
+
+
+async def told(planned: Planned, host: str) -> tuple[int, Any]:
+    """How many images of a host are stored, and what operators are told of the others."""
+    row = await planned.database.pool.fetchrow(
+        "SELECT images, skipped::text AS skipped FROM ops.hosts WHERE host = $1", host
+    )
+    assert row is not None
+    return row["images"], row["skipped"]
+
+
+def many(count: int, start: int = 0) -> list[LocalImage]:
+    """Images that no host has."""
+    return [image(f"docker.io/big/app{n}:1") for n in range(start, start + count)]
+
+
+async def test_what_is_over_the_quota_is_left_out_and_told(planned: Planned) -> None:
+    """The rest of the host is stored, and another host is not concerned."""
+    await planned.has("big", *many(8))
+    await planned.has("small", *many(3, start=100))
+    assert await told(planned, "big") == (5, '{"over_quota": 3}')
+    assert await told(planned, "small") == (3, "{}")
+    assert await planned.database.pool.fetchval("SELECT count(*) FROM fleet.image_refs") == 8
+
+
+async def test_neither_a_restart_nor_another_replica_gives_more(planned: Planned) -> None:
+    """The count is the database's, however often the host says something else."""
+    for start in range(0, 40, 4):
+        restart(planned)
+        await planned.has("big", *many(4, start))
+    assert await planned.database.pool.fetchval("SELECT count(*) FROM fleet.comparisons") == MOST
+
+
+async def test_images_that_others_have_are_in_no_quota(planned: Planned) -> None:
+    """They cost nothing: their rows are there. And nothing is written for a host without others."""
+    await planned.has("one", *many(5))
+    await planned.has("two", *many(5))
+    await planned.has("two", *many(8))
+    assert await told(planned, "two") == (8, "{}")
+    sql = "SELECT made FROM fleet.host_quotas ORDER BY host_id"
+    assert [row["made"] for row in await planned.database.pool.fetch(sql)] == [5, 3]
+
+
+async def test_a_host_is_read_again_on_the_next_day_although_it_says_nothing_new(
+    planned: Planned,
+) -> None:
+    """What was left out is stored then, and not forgotten for good."""
+    await planned.has("big", *many(8))
+    await planned.has("big", *many(8))
+    assert (await told(planned, "big"))[0] == 5
+    await planned.database.pool.execute("UPDATE fleet.host_quotas SET day = day - 1")
+    await planned.database.pool.execute(
+        "UPDATE fleet.host_state"
+        " SET reconciled_at = date_trunc('day', now(), 'UTC') - interval '1 s'"
+    )
+    await planned.has("big", *many(8))
+    assert await told(planned, "big") == (8, "{}")
+
+
+async def test_counts_of_days_that_are_over_are_dropped(planned: Planned) -> None:
+    """The table has a row for hosts with new images today, and no others."""
+    await planned.has("big", *many(2))
+    assert (await Upkeep(planned.database).tidy())["quotas_dropped"] == 0
+    await planned.database.pool.execute("UPDATE fleet.host_quotas SET day = day - 1")
+    assert (await Upkeep(planned.database).tidy())["quotas_dropped"] == 1

@@ -1,0 +1,59 @@
+"""How many new images a host may bring."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagedrift_ingest.core import quota
+from imagedrift_ingest.core.images import HostImages, Image, ImageKey
+from imagedrift_schemas.v1 import LocalImage
+from support.ingest import digest
+
+
+def made(number: int, running: int = 0) -> Image:
+    """An image by number."""
+    reference, image_id = f"docker.io/library/app{number}:1", digest(number)
+    local = LocalImage(reference=reference, image_id=image_id, running=running)
+    return Image(ImageKey(reference, image_id, (), "linux/amd64"), False, local)
+
+
+def test_what_runs_is_made_first() -> None:
+    """Where there is room for one, it is the one that matters."""
+    images = [made(1), made(2, running=1), made(3)]
+    assert list(quota.granted({7: images}, {7: 4}, 5)) == [images[1].key]
+
+
+def test_an_image_of_several_hosts_counts_for_one_with_room() -> None:
+    """A host that has spent its quota keeps no other from bringing what both have."""
+    shared = made(1)
+    assert quota.granted({1: [shared], 2: [shared]}, {1: 5}, 5) == {shared.key: 2}
+
+
+def test_what_is_left_out_is_told() -> None:
+    """With what was left out for another reason."""
+    read = HostImages([made(1), made(2)], {"refused": 3})
+    kept = quota.stored(read, {made(2).key})
+    assert [*kept.images] == [made(2)]
+    assert kept.left_out == {"refused": 3, "over_quota": 1}
+    assert quota.stored(read, {made(1).key, made(2).key}) is read
+
+
+@given(
+    brought=st.dictionaries(st.integers(1, 5), st.lists(st.integers(0, 20), unique=True)),
+    spent=st.dictionaries(st.integers(1, 5), st.integers(0, 10)),
+    most=st.integers(1, 10),
+)
+def test_no_host_is_given_more_and_none_less_than_it_may(
+    brought: dict[int, list[int]], spent: dict[int, int], most: int
+) -> None:
+    """Each image is made once, for a host that brings it; one is refused only to full hosts."""
+    images = {host: [made(number) for number in numbers] for host, numbers in brought.items()}
+    given_ = quota.granted(images, spent, most)
+    counted = Counter(given_.values())
+    assert all(count + spent.get(host, 0) <= most for host, count in counted.items())
+    for host, of_host in images.items():
+        keys = {image.key for image in of_host}
+        assert all(key in keys for key, owner in given_.items() if owner == host)
+        if keys - given_.keys():
+            assert counted[host] + spent.get(host, 0) >= most
