@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_resolver.adapters.webhook import Webhook
+from imagedrift_resolver.adapters import webhook as notifying
+from imagedrift_resolver.adapters.webhook import MOST_AT_ONCE, MOST_OF_ONE, Webhook
 from imagedrift_runtime.bus import Refused
 from imagedrift_runtime.process import NoPort
 from imagedrift_sandbox.nats import NatsServer
@@ -183,3 +186,63 @@ async def test_a_port_for_notifications_that_is_taken_is_named() -> None:
         ):
             async with Webhook(SECRET, nothing_moved).serving(port, "127.0.0.1"):
                 pass
+
+
+@asynccontextmanager
+async def webhook() -> AsyncIterator[int]:
+    """A webhook to which nothing has moved; its port."""
+
+    async def nothing_moved(_: tuple[ImageReference, ...]) -> int:
+        return 0
+
+    async with Webhook(SECRET, nothing_moved).serving(free_port(), "127.0.0.1") as port:
+        yield port
+
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def slow(port: int, source: str) -> Connection:
+    """Open a connection from an address, and leave its request unfinished."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    await writer.drain()
+    return reader, writer
+
+
+async def ended(connection: Connection) -> bytes:
+    """What comes until a connection ends, however it does."""
+    try:
+        return await connection[0].read()
+    except ConnectionResetError:
+        return b""
+
+
+async def test_one_address_does_not_take_every_connection() -> None:
+    """What it opens beyond its share is ended at once; another address is answered meanwhile."""
+    async with webhook() as port:
+        held = [await slow(port, "127.0.0.2") for _ in range(MOST_OF_ONE)]
+        beyond = [await slow(port, "127.0.0.2") for _ in range(MOST_AT_ONCE)]
+        assert await asyncio.gather(*map(ended, beyond)) == [b""] * len(beyond)
+        status, _ = await post(port, b'{"events":[]}')
+        assert status == 202
+        assert not any(reader.at_eof() for reader, _ in held)
+
+
+async def test_a_request_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its connection is free for another one."""
+    monkeypatch.setattr(notifying, "WITHIN_S", 0.3)
+    async with webhook() as port:
+        held = [await slow(port, "127.0.0.1") for _ in range(MOST_OF_ONE)]
+        await asyncio.gather(*map(ended, held))
+        status, _ = await post(port, b'{"events":[]}')
+    assert status == 202
+
+
+async def test_all_connections_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By many addresses as well: who is one too many waits for nothing."""
+    monkeypatch.setattr(notifying, "MOST_AT_ONCE", 4)
+    async with webhook() as port:
+        held = [await slow(port, f"127.0.0.{number}") for number in range(2, 6)]
+        assert await ended(await slow(port, "127.0.0.9")) == b""
+        assert not any(reader.at_eof() for reader, _ in held)

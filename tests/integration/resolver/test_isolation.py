@@ -1,18 +1,38 @@
 """A registry that is dead, slow or lying: told, left alone, and tried again."""
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters import http
+from imagedrift_resolver.adapters import http, names
 from imagedrift_resolver.core import breaker
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.ports import free_port
 from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_sandbox.registry import Fault, SandboxRegistry
-from imagedrift_schemas.v1 import Found, Unreachable
-from support.resolver import desk, trusting, working
+from imagedrift_schemas.v1 import Answer, Found, Limited, Unreachable
+from support.resolver import desk, resolve, trusting, working
+
+
+@asynccontextmanager
+async def hanging() -> AsyncIterator[int]:
+    """A port on every loopback address that accepts connections and never says a word."""
+    ended = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "0.0.0.0", 0, backlog=256)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        ended.set()
+        server.close()
 
 
 async def test_a_registry_that_fails_is_left_alone_and_tried_again(
@@ -82,6 +102,58 @@ async def test_a_name_that_does_not_resolve_is_told_as_that(
         answer = await at.ask("registry.invalid/app:1")
     assert isinstance(answer.outcome, Unreachable)
     assert answer.outcome.reason == "registry.invalid: its name does not resolve"
+
+
+async def test_eighty_registries_that_hang_do_not_hold_up_a_healthy_one(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """All in one lane, and more than it has slots: they are still asked when it is answered.
+
+    None of them is configured by a limit, so neither is alone in its lane.
+    """
+    async with SandboxRegistry().serving() as registry, hanging() as port:
+        registry.push_image("app", "1")
+        registry.push_image("app", "2")
+        bad = [f"127.0.1.{number}:{port}" for number in range(1, 81)]
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host, *bad)) as at:
+            await at.ask(registry.reference("app", "1"))
+            hung = [resolve(f"{host}/app:{tag}") for host in bad for tag in range(2)]
+            for question in hung:
+                await at.put(question)
+            answer = await at.ask(registry.reference("app", "2"))
+            told = [await at.read(question, Answer) for question in hung]
+    assert isinstance(answer.outcome, Found)
+    assert {type(each.outcome) for each in told if each} <= {Limited}
+    assert None in told  # those that were asked are still waited for
+
+
+async def test_sixty_four_dead_names_do_not_hold_up_a_healthy_one(
+    fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their name servers never answer: they are looked up when the healthy one is answered."""
+    let_go = threading.Event()
+
+    def look_up(host: str) -> list[str]:
+        let_go.wait(30)
+        raise OSError(f"{host}: no answer")
+
+    monkeypatch.setattr(names.Names.__init__, "__defaults__", (look_up,))
+    async with SandboxRegistry().serving() as registry:
+        registry.push_image("app", "1")
+        registry.push_image("app", "2")
+        try:
+            async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as at:
+                await at.ask(registry.reference("app", "1"))
+                dead = [resolve(f"dead{number}.example/app:1") for number in range(64)]
+                for question in dead:
+                    await at.put(question)
+                answer = await at.ask(registry.reference("app", "2"))
+                told = [await at.read(question, Answer) for question in dead]
+        finally:
+            let_go.set()
+    assert isinstance(answer.outcome, Found)
+    assert {type(each.outcome) for each in told if each} <= {Limited}
+    assert None in told
 
 
 async def test_metrics_tell_what_was_asked_and_no_secret(

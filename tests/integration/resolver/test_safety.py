@@ -49,7 +49,7 @@ async def test_an_inner_registry_is_asked_only_when_it_is_named(
         assert registry.totals().total == 0
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.1.1", "10.0.0.1", "::1"])
 async def test_a_name_that_resolves_to_an_inner_address_is_refused(address: str) -> None:
     """The check is made on the resolved address: a public-looking name gains nothing (SSRF).
 
@@ -60,6 +60,18 @@ async def test_a_name_that_resolves_to_an_inner_address_is_refused(address: str)
     assert got.forbidden
     assert "registry.example.org is a " in got.reason
     assert "name it in registries.toml" in got.reason
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254"])
+async def test_a_clouds_metadata_is_never_asked(address: str, trusted: bool) -> None:
+    """Also where the operator named the host, and by whatever form of the address."""
+    url = Url("http", "registry.example.org", 80, "/v2/")
+    got = await send(url, lambda _: [address], trusted=trusted)
+    assert got == Trouble(
+        "not asked: registry.example.org is the metadata service of a cloud, which is never asked",
+        forbidden=True,
+    )
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked(

@@ -1,7 +1,9 @@
 """The gate before a registry: what it learns reaches the other replicas, whatever NATS does."""
 
 import asyncio
+import gc
 import time
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +11,7 @@ from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.gate import Gate
-from imagedrift_resolver.gates import Gates
+from imagedrift_resolver.gates import KNOWN, MADE_UP, Gates
 from imagedrift_runtime.registries import Registries
 from imagedrift_schemas.v1 import Found, RegistryState, Unreachable
 
@@ -155,3 +157,81 @@ async def test_docker_hub_and_a_mirror_of_it_have_gates_of_their_own() -> None:
     hub = replica.of(Site(registry="docker.io", api=parse_url("https://registry-1.docker.io")))
     mirror = replica.of(Site(registry="docker.io", api=parse_url("https://mirror.lan")))
     assert hub is not mirror
+
+
+async def ask(replica: Gates, registry: str, outcome: object, reply: Reply | None = None) -> None:
+    """Ask a registry one question, with what came of it."""
+    asked = gate(replica, registry)
+    if await asked.enter("HEAD", f"{registry}/app:1") is None:
+        if reply:
+            await asked.observe(reply, "HEAD")
+        asked.leave(outcome, f"{registry}/app:1")
+
+
+async def test_a_name_that_never_answered_is_not_shared() -> None:
+    """Neither its failures nor anything else: there may be a hundred thousand of them."""
+    states = SharedStates()
+    replica = gates(states)
+    await ask(replica, "made-up.example", Unreachable(reason="its name does not resolve"))
+    await replica.flush()
+    await ask(replica, "made-up.example", Unreachable(reason="its name does not resolve"))
+    assert not states.states
+
+    await ask(replica, "real.example", Unreachable(reason="answered 503"), Reply(503))
+    await replica.flush()
+    assert states.states.keys() == {"real.example"}
+
+
+async def test_made_up_registries_are_not_kept() -> None:
+    """Thousands with long names take little memory, and a real registry keeps its block."""
+    states = SharedStates()
+    replica = gates(states)
+    real = gate(replica, "real.example")
+    await limited(real)
+    gate(replica, "real.example")
+    tracemalloc.start()
+    try:
+        for number in range(5 * MADE_UP.entries):
+            await ask(replica, f"{'a' * 200}{number}.example", Unreachable(reason="no address"))
+        gc.collect()
+        used = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert used < MADE_UP.size
+    assert len(replica) <= MADE_UP.entries + 1
+    assert gate(replica, "real.example") is real
+    assert await real.enter("HEAD") is not None
+    assert states.states.keys() == {"real.example"}
+
+
+async def test_registries_that_answer_do_not_drive_out_one_that_blocks_us() -> None:
+    """However many there are, its gate goes last; and what it knew is shared."""
+    states = SharedStates()
+    replica = gates(states)
+    real = gate(replica, "real.example")
+    await limited(real)
+    gate(replica, "real.example")
+    for number in range(KNOWN.entries + 100):
+        await ask(replica, f"r{number}.example", Found(digest="sha256:" + "a" * 64), Reply(200))
+        gate(replica, f"r{number}.example")
+    assert len(replica) <= KNOWN.entries + 1
+    assert gate(replica, "real.example") is real
+
+
+async def test_a_gate_takes_about_as_much_as_it_says() -> None:
+    """Else a bound in bytes would be none."""
+    replica = gates(SharedStates())
+    tracemalloc.start()
+    try:
+        kept = []
+        for number in range(200):
+            asked = replica._made((f"r{number}.example", "anonymous", False))
+            for question in range(50):
+                assert await asked.enter("HEAD", f"{'q' * 500}{question}") is None
+                asked.leave(Found(digest="sha256:" + "a" * 64), f"{'q' * 500}{question}")
+            kept.append(asked)
+        used = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    told = sum(each.size for each in kept)
+    assert used < told < 3 * used

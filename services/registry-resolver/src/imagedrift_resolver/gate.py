@@ -9,13 +9,14 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import structlog
 from msgspec.structs import replace
 
+from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead
 from imagedrift_resolver.core import budget, window
 from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
@@ -26,7 +27,11 @@ from imagedrift_schemas.v1 import Failure, Found, Limited, RegistryState, Unreac
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 SYNC_S: Final = 1.0
+BYTES: Final = 12_000
+"""What a gate takes without the questions that it remembers, by measurement."""
 BATCH_S: Final = 0.2
 """How much of a pace is promised to one replica at a time."""
 
@@ -60,6 +65,7 @@ class Gate:
         max_connections: int | None,
         requests_per_second: float | None,
         is_hub: bool = False,
+        bulkhead: Bulkhead | None = None,
         states: States,
         lanes: Lanes,
         now: Callable[[], datetime],
@@ -67,6 +73,7 @@ class Gate:
         self._state = own
         self._configured_pace = requests_per_second
         self._is_hub = is_hub
+        self._bulkhead = bulkhead
         self._states = states
         self._lanes = lanes
         self._now = now
@@ -78,12 +85,48 @@ class Gate:
         self._dirty = False
         self._promised: deque[datetime] = deque()
         self._sent: deque[float] = deque(maxlen=64)
+        self._heard_at = time.monotonic()
+        self.has_answered = False
+        """Anything at all was ever answered: a name that somebody made up shares nothing."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return BYTES + self.health.size
+
+    @property
+    def is_needed(self) -> bool:
+        """Tell whether requests pass here now, or it keeps somebody from asking."""
+        until = self._state.blocked_until
+        is_blocked = until is not None and self._now() < until
+        return self._places.taken > 0 or is_blocked or self.health.is_shut
+
+    def is_answering(self) -> bool:
+        """Tell whether it has answered well, did respond last, and is not silent now."""
+        is_silent = self._places.taken > 0 and time.monotonic() - self._heard_at > SILENT_S
+        return self.health.is_answering and not is_silent
+
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether its lane is its own."""
+        return self._bulkhead is None
+
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Do what is to be done with it; None when its lane has no slot to spare, or no longer."""
+        return await (self._bulkhead.run(self, work) if self._bulkhead else work())
+
+    async def refusal(self, method: str) -> Failure | None:
+        """Return why nothing can be asked now, before any slot is taken for it."""
+        await self._sync()
+        return self._refused(method)
 
     async def enter(self, method: str, question: str = "") -> Failure | None:
         """Wait for a place. Returns why there is none; else `leave` must follow."""
         await self._sync()
         if refused := self._refused(method):
             return refused
+        if self._places.taken == 0:
+            self._heard_at = time.monotonic()
         if not await self._places.take():
             until = self._now() + timedelta(seconds=WAIT_S)
             return Limited(reason=f"{self._state.registry} answers too slowly", until=until)
@@ -114,6 +157,7 @@ class Gate:
 
     async def observe(self, reply: Reply, method: str) -> None:
         """Learn from a response."""
+        self._heard_at, self.has_answered = time.monotonic(), True
         jitter = random.random()  # noqa: S311 - no secret
         before, now = self._state, self._now()
         self._state = budget.learn(
@@ -149,7 +193,7 @@ class Gate:
 
     async def flush(self) -> None:
         """Share what was learnt and not shared yet."""
-        if self._dirty:
+        if self._dirty and self.has_answered:
             await self._share()
 
     def _room(self) -> int:
@@ -217,7 +261,7 @@ class Gate:
             return
         if self._syncing.locked() and self._has_synced:  # what was known a moment ago will do
             return
-        if self._dirty:
+        if self._dirty and self.has_answered:
             await self._share()
             return
         async with self._syncing:
@@ -225,6 +269,7 @@ class Gate:
                 return
             shared = await self._states.read(self._state.registry, self._state.credential)
             self._synced_at, self._has_synced = time.monotonic(), True
+            self.has_answered = self.has_answered or shared is not None
             self._state = self._joined(shared or self._state)
 
     async def _share(self) -> None:

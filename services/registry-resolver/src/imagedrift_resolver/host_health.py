@@ -1,7 +1,8 @@
 """How well a registry's host answers: keeps what `core.breaker` decides on.
 
 An error that the host answered to one question is told apart from no response, and the questions
-that were answered well are remembered: one of them is the probe when a host may be back.
+that were answered well are remembered: one of them is the probe when a host may be back. A question
+is remembered by its hash, as its name may be long.
 """
 
 import random
@@ -15,6 +16,8 @@ from imagedrift_schemas.v1 import Unreachable
 
 PROBE_S: Final = 30.0
 MOST_PROVEN: Final = 4096
+PROVEN_BYTES: Final = 160
+"""What one costs, by measurement."""
 
 
 class HostHealth:
@@ -23,8 +26,20 @@ class HostHealth:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._breaker = breaker.Breaker()
-        self._proven: OrderedDict[str, None] = OrderedDict()
-        self._errors: set[str] = set()
+        self._proven: OrderedDict[int, None] = OrderedDict()
+        self._errors: set[int] = set()
+        self.is_answering = False
+        """It has answered well, and did respond the last time."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes are remembered."""
+        return PROVEN_BYTES * len(self._proven)
+
+    @property
+    def is_shut(self) -> bool:
+        """Tell whether its breaker is open, or finds out whether it may be closed."""
+        return self._breaker.open_until is not None
 
     def refusal(self) -> Unreachable | None:
         """Return why nothing is asked now, if so."""
@@ -32,7 +47,7 @@ class HostHealth:
 
     def admit(self, question: str) -> Unreachable | None:
         """Let a question in, or return why it must wait for what a probe finds out."""
-        is_proven = not self._proven or question in self._proven
+        is_proven = not self._proven or hash(question) in self._proven
         admitted, self._breaker = breaker.admit(
             self._breaker, self._now(), PROBE_S, is_proven=is_proven
         )
@@ -43,38 +58,43 @@ class HostHealth:
 
         It need not where nothing speaks for it: no error document, and no good answer ever.
         """
-        return (is_documented or bool(self._proven)) and breaker.doubts(self._breaker, question)
+        return (is_documented or bool(self._proven)) and breaker.doubts(
+            self._breaker, f"{hash(question):x}"
+        )
 
     def errored(self, question: str, *, is_well: bool = False) -> None:
         """Note that the host answered a question with an error, and whether it is well."""
-        self._errors.add(question)
+        self._errors.add(hash(question))
         if is_well:
             self._breaker = breaker.proven_well(self._breaker)
 
     def succeeded(self, question: str, *, is_good: bool) -> None:
         """Note a usable response; a good one proves the question."""
-        self._errors.discard(question)
+        self._errors.discard(hash(question))
         self._breaker = breaker.succeeded(self._breaker)
+        self.is_answering = True
         if is_good:
-            self._proven[question] = None
-            self._proven.move_to_end(question)
+            self._proven[hash(question)] = None
+            self._proven.move_to_end(hash(question))
             if len(self._proven) > MOST_PROVEN:
                 self._proven.popitem(last=False)
 
     def failed(self, question: str, reason: str) -> bool:
         """Note a failed question, and tell whether nothing is asked from now on."""
         was, jitter = self._breaker.open_until, random.random()  # noqa: S311 - no secret
-        if question in self._errors:
-            self._errors.discard(question)
-            self._proven.pop(question, None)
-            self._breaker = breaker.errored(self._breaker, question, self._now(), reason, jitter)
+        if hash(question) in self._errors:
+            self._errors.discard(hash(question))
+            self._proven.pop(hash(question), None)
+            key = f"{hash(question):x}"
+            self._breaker = breaker.errored(self._breaker, key, self._now(), reason, jitter)
         else:
+            self.is_answering = False
             self._breaker = breaker.failed(self._breaker, self._now(), reason, jitter)
         return self._breaker.open_until != was
 
     def gave_up(self, question: str) -> None:
         """Forget a question that nothing came of."""
-        self._errors.discard(question)
+        self._errors.discard(hash(question))
 
     def _open(self) -> Unreachable:
         until = self._breaker.open_until

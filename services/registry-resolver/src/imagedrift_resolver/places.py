@@ -26,6 +26,11 @@ class Places:
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._moved_at = time.monotonic()
 
+    @property
+    def taken(self) -> int:
+        """How many are taken."""
+        return self._taken
+
     async def take(self) -> bool:
         """Wait for a place. False when it takes too long; True must be followed by `give_back`."""
         if self._taken < self._room() and not self._waiting:

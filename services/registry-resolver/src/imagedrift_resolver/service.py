@@ -10,7 +10,7 @@ question comes again every few seconds, and its registry must not be asked each 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -26,6 +26,7 @@ from imagedrift_resolver.core.freshness import (
 from imagedrift_resolver.core.policy import question_fault
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate
+from imagedrift_resolver.places import WAIT_S
 from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import BusError
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
@@ -38,6 +39,7 @@ from imagedrift_schemas.v1 import (
     Describe,
     Described,
     Failure,
+    Limited,
     Question,
     Resolve,
 )
@@ -46,6 +48,9 @@ A = TypeVar("A", Answer, Described)
 T = TypeVar("T")
 
 MOST_HELD: Final = 10_000
+CROWDED: Final = (
+    "too many registries in its lane do not answer, and this one has not shown that it does"
+)
 
 log = structlog.get_logger()
 
@@ -197,6 +202,19 @@ class Resolver:
             return site
         gate, key = self._gates.of(site), subjects.answer_key(question)
         method = "HEAD" if isinstance(question, Resolve) else "GET"
+        if refused := await gate.refusal(method):
+            return refused
+        told = await gate.run(lambda: self._through(gate, site, method, key, talk))
+        return told or Limited(reason=CROWDED, until=self._now() + timedelta(seconds=WAIT_S))
+
+    async def _through(
+        self,
+        gate: Gate,
+        site: Site,
+        method: str,
+        key: str,
+        talk: Callable[[Site, Gate], Awaitable[T | Failure]],
+    ) -> T | Failure:
         if refused := await gate.enter(method, key):
             return refused
         result: T | Failure | None = None

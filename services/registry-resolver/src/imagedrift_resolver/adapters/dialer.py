@@ -23,7 +23,7 @@ from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.proxying import tunnel
 from imagedrift_resolver.adapters.routes import Route
 from imagedrift_resolver.adapters.sockets import Broken, End, Forbidden, in_words
-from imagedrift_resolver.core.address import address_fault
+from imagedrift_resolver.core.address import address_fault, metadata_fault
 from imagedrift_resolver.core.proxy import Proxy, unresolved_fault
 from imagedrift_resolver.core.url import Url
 
@@ -61,6 +61,8 @@ class Dialer:
             async with asyncio.timeout(within_s):
                 if route.proxy is None:
                     return await self._reach(host, url.port, context, trusted=trusted)
+                if fault := metadata_fault(host):
+                    raise Forbidden(f"{host} {fault}, which is never asked")
                 if not trusted and (fault := unresolved_fault(host)):
                     raise Forbidden(f"{host} {fault}: {HOW_TO_ALLOW}")
                 return await self._reach_through(route.proxy, url, context)
@@ -104,9 +106,15 @@ class Dialer:
 
     async def _allowed(self, host: str, port: int, trusted: bool) -> list[str]:
         found = await self._names.addresses(host)
-        allowed = [each for each in found if trusted or not address_fault(each)]
+        fault = metadata_fault if trusted else address_fault
+        allowed = [each for each in found if not fault(each)]
         if not allowed:
-            raise Forbidden(f"{host} {address_fault(found[0])}: {HOW_TO_ALLOW}")
+            why = metadata_fault(found[0])
+            raise Forbidden(
+                f"{host} {why}, which is never asked"
+                if why
+                else f"{host} {address_fault(found[0])}: {HOW_TO_ALLOW}"
+            )
         return in_turn(allowed, self._worked.get((host, port), ""))[:MOST_ADDRESSES]
 
     def _remember(self, place: Place, address: str) -> None:

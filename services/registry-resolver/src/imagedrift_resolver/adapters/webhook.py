@@ -1,10 +1,12 @@
 """The HTTP endpoint that registries notify of a push: `POST /`, one request per connection.
 
 Served by asyncio and h11, which the resolver has anyway: one method, one path and one answer need
-no web framework. A request is bounded in size and time before the secret is looked at.
+no web framework. A request is bounded in size and time before the secret is looked at: how many
+connections there are, how many of them one address has, how long each takes, and how many bytes.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -23,6 +25,8 @@ log = structlog.get_logger()
 
 WITHIN_S: Final = 10.0
 MOST_AT_ONCE: Final = 64
+MOST_OF_ONE: Final = 32
+"""Connections of one address; behind a proxy all have the same."""
 _READ: Final = 64 * 1024
 
 Moved = Callable[[tuple[ImageReference, ...]], Awaitable[int]]
@@ -34,7 +38,7 @@ class Webhook:
     def __init__(self, secret: str, moved: Moved) -> None:
         self._secret = secret
         self._moved = moved
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._open: Counter[str] = Counter()
 
     @asynccontextmanager
     async def serving(self, port: int, address: str) -> AsyncIterator[int]:
@@ -57,9 +61,23 @@ class Webhook:
             await server.wait_closed()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        source = str((writer.get_extra_info("peername") or ("",))[0])
+        if self._open.total() >= MOST_AT_ONCE or self._open[source] >= MOST_OF_ONE:
+            metrics.notifications.add(outcome="refused")
+            writer.transport.abort()  # who opens so many is not waited for
+            return
+        self._open[source] += 1
+        try:
+            await self._serve(reader, writer)
+        finally:
+            self._open[source] -= 1
+            if not self._open[source]:
+                del self._open[source]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_READ)
         try:
-            async with self._places, asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(WITHIN_S):
                 request, body = await _read(connection, reader)
                 status, text = await self._answer(request, body)
                 _respond(connection, writer, status, text)

@@ -1,0 +1,174 @@
+"""Registries that do not answer hold few slots of the lane that they share (P6)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from imagedrift_resolver import bulkhead
+from imagedrift_resolver.bulkhead import SHARE, Bulkhead
+
+SLOTS = 64
+
+
+class Registry:
+    """A registry that hangs until it is told to answer."""
+
+    def __init__(self, *, answers: bool = False) -> None:
+        self.answers = answers
+        self.asked = 0
+        self.may_answer = asyncio.Event()
+        if answers:
+            self.may_answer.set()
+
+    def is_answering(self) -> bool:
+        """Tell whether it does."""
+        return self.answers
+
+    def be_well(self) -> None:
+        """Answer from now on."""
+        self.answers = True
+        self.may_answer.set()
+
+    async def ask(self) -> str:
+        """Wait for its answer."""
+        self.asked += 1
+        await self.may_answer.wait()
+        return "answer"
+
+
+def begin(lane: Bulkhead, registry: Registry) -> "asyncio.Task[str | None]":
+    """Ask a registry."""
+    return asyncio.create_task(lane.run(registry, registry.ask))
+
+
+async def settle() -> None:
+    """Let everything that can run do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def end(*tasks: "asyncio.Task[str | None]") -> None:
+    """Stop waiting."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
+    """A silence counts soon; returns how to wait until it does."""
+    monkeypatch.setattr(bulkhead, "SILENT_S", 0.05)
+
+    async def silence() -> None:
+        await asyncio.sleep(0.08)
+
+    return silence
+
+
+async def test_registries_that_hang_hold_a_small_share() -> None:
+    """Eighty of them: as many are asked as the share has slots, and the healthy one beside them."""
+    lane = Bulkhead(SLOTS)
+    hanging = [Registry() for _ in range(80)]
+    asking = [begin(lane, each) for each in hanging]
+    await settle()
+    assert sum(each.asked for each in hanging) == SLOTS // SHARE
+    assert await lane.run(healthy := Registry(answers=True), healthy.ask) == "answer"
+    assert not any(task.done() for task in asking)
+    await end(*asking)
+
+
+async def test_who_waits_for_those_that_hang_is_sent_away_soon(
+    quick: Callable[[], Awaitable[None]],
+) -> None:
+    """And whoever comes later at once, so that the lane's slots are free again."""
+    lane = Bulkhead(SLOTS)
+    first = [begin(lane, Registry()) for _ in range(SLOTS // SHARE)]
+    await settle()
+    waiting = [begin(lane, Registry()) for _ in range(50)]
+    await settle()
+    assert not any(task.done() for task in waiting)
+    await quick()
+    assert await asyncio.gather(*waiting) == [None] * 50
+    late = begin(lane, Registry())
+    await settle()
+    assert late.result() is None
+    assert not any(task.done() for task in first)
+    await end(*first)
+
+
+async def test_one_registry_that_hangs_does_not_take_the_share_of_all() -> None:
+    """A hundred questions to it: one is asked, and a registry that nobody knows still can be."""
+    lane = Bulkhead(SLOTS)
+    bad = Registry()
+    asking = [begin(lane, bad) for _ in range(100)]
+    await settle()
+    assert bad.asked == 1
+    unknown = Registry()
+    asking.append(begin(lane, unknown))
+    await settle()
+    assert unknown.asked == 1
+    await end(*asking)
+
+
+async def test_all_pass_once_a_registry_has_answered() -> None:
+    """The first answer lets in who waited for it, however many, in order."""
+    lane = Bulkhead(SLOTS)
+    good = Registry()
+    asking = [begin(lane, good) for _ in range(60)]
+    await settle()
+    assert good.asked == 1
+    good.be_well()
+    assert await asyncio.gather(*asking) == ["answer"] * 60
+
+
+async def test_registries_that_fall_silent_together_are_cut_down(
+    quick: Callable[[], Awaitable[None]],
+) -> None:
+    """What they hold beyond twice the share is given up, the newest first; the rest goes on."""
+    lane = Bulkhead(SLOTS)
+    registry = Registry(answers=True)
+    registry.may_answer.clear()
+    asking = [begin(lane, registry) for _ in range(SLOTS)]
+    await settle()
+    assert registry.asked == SLOTS
+    registry.answers = False
+    await quick()
+    most = 2 * SLOTS // SHARE
+    assert [task.done() for task in asking] == [False] * most + [True] * (SLOTS - most)
+    assert {task.result() for task in asking[most:]} == {None}
+    registry.be_well()
+    assert await asyncio.gather(*asking[:most]) == ["answer"] * most
+
+
+async def test_a_time_out_of_the_work_itself_is_not_hidden() -> None:
+    """Only what the bulkhead gave up is its own."""
+
+    async def late() -> str:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await Bulkhead(SLOTS).run(Registry(), late)
+
+
+async def test_who_stops_waiting_leaves_no_slot_taken() -> None:
+    """Cancelled while it waits, and with its slot in hand."""
+    lane = Bulkhead(SHARE)
+    first, second = Registry(), Registry()
+    asking = begin(lane, first)
+    await settle()
+    gone, waiting = begin(lane, Registry()), begin(lane, second)
+    await settle()
+    gone.cancel()
+    await settle()
+    asking.cancel()
+    await settle()
+    assert second.asked == 1
+    third = begin(lane, Registry())
+    await settle()
+    waiting.cancel()
+    third.cancel()
+    await end(waiting, third)
+    last = Registry(answers=True)
+    last.answers = False
+    assert await lane.run(last, last.ask) == "answer"
