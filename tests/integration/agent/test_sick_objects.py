@@ -285,11 +285,11 @@ async def test_a_query_that_is_refused_does_not_cost_the_list(engine: ScriptedEn
 async def test_odd_texts_of_an_engine_are_shown_without_control_characters(
     engine: ScriptedEngine,
 ) -> None:
-    """Ingest refuses a host for them, and its images with it."""
+    """They are replaced and cut, as ingest would do it."""
     engine.answers["/info"] = {"Name": "web\x00-1", "Labels": ["role=a\nb", "x" * 9000]}
 
     survey = await source_on(engine).take()
 
-    assert survey.hostname == "web-1"
-    assert survey.labels == {"role": "ab", "x" * 2000: ""}
+    assert survey.hostname == "web\ufffd-1"
+    assert survey.labels == {"role": "a b", "x" * 1999 + "…": ""}
     assert len(survey.census.images) == 5

@@ -6,11 +6,23 @@ import msgspec
 import pytest
 
 from imagedrift_agent.adapters.jetstream import Outlet
+from imagedrift_ingest.core.images import MOST_DIGESTS
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import compressed
-from imagedrift_schemas.v1 import Alive, Limited, RegistryState
-from support.ingest import NGINX, NOW, Fleet, Operator, answer, fleet, image, ingest, inventory
+from imagedrift_schemas.v1 import Alive, Found, Limited, RegistryState
+from support.ingest import (
+    NGINX,
+    NOW,
+    Fleet,
+    Operator,
+    answer,
+    digest,
+    fleet,
+    image,
+    ingest,
+    inventory,
+)
 from support.operator import wait_for
 
 
@@ -63,6 +75,21 @@ async def test_an_image_that_cannot_be_stored_costs_not_even_its_host(
     assert letter["reason"] == "images refused"
     assert "images[0].reference" in letter["error"]
     assert "images[2].image_id" in letter["error"]
+
+
+async def test_an_image_with_a_thousand_digests_is_judged_and_one_with_more_is_left_out(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """Whichever of them the tag points to; to keep only some would make false verdicts."""
+    many = tuple(digest(("many", n)) for n in range(MOST_DIGESTS + 1))
+    last = Found(digest=sorted(many[:-1])[-1])
+    await agents.has("web-1", image(repo_digests=many[:-1]), image("r.io/a:1", repo_digests=many))
+    await agents.answers(answer(outcome=last, last_digest=last.digest))
+
+    async with ingest(dsn, fresh_nats.url):
+        await operator.sees(NGINX, host="web-1", verdict="current")
+    [host] = await operator.ask("SELECT images, skipped FROM ops.hosts")
+    assert (host["images"], host["skipped"]) == (1, {"refused": 1})
 
 
 async def test_an_answer_that_contradicts_itself_is_refused_alone(

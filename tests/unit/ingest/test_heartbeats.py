@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from imagedrift_ingest.adapters import jetstream
 from imagedrift_ingest.adapters.jetstream import Heartbeats
 from imagedrift_ingest.core.inventories import Sign, alive, sign_of
 from imagedrift_ingest.core.refusals import MOST_LETTERS, PERIOD, Refusals
@@ -99,3 +100,15 @@ def test_letters_are_one_for_each_host_and_reason_and_hour() -> None:
     for n in range(3 * MOST_LETTERS):
         refuse(subjects.alive("fra1", f"web-{n}"), "malformed", NOW + PERIOD)
     assert len(refusals.take()) == MOST_LETTERS - 1
+
+
+async def test_signs_of_made_up_hosts_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is away signs are held, beyond a bound those of no further host."""
+    monkeypatch.setattr(jetstream, "MOST_HELD", 3)
+    heartbeats = Heartbeats(lambda: NOW)
+    for n in range(10):
+        await heartbeats.hear(subjects.alive("fra1", f"web-{n}"), beat(f"web-{n}"))
+    await heartbeats.hear(subjects.alive("fra1", "web-1"), beat("web-1", interval_s=5))
+    taken = heartbeats.take()
+    assert {host for _, host in taken} == {"web-0", "web-1", "web-2"}
+    assert taken["fra1", "web-1"].interval_s == 5

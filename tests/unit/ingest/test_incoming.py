@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from imagedrift_ingest.core import incoming, times
 from imagedrift_schemas.v1 import (
     Answer,
+    Child,
     DeadLetter,
     Described,
-    Failure,
     Limited,
     RegistryState,
     Unreachable,
@@ -84,11 +84,13 @@ def test_the_words_of_a_registry_are_cleaned() -> None:
         repository="a",
         digest=digest(1),
         checked_at=NOW + DAY,
+        children=(Child(platform="linux/\x00", digest=digest(2)),),
         failure=Unreachable(reason="a\x00"),
     )
     described = incoming.answer(said, NOW)
-    failure: Failure | None = described.failure if isinstance(described, Described) else None
-    assert (described.checked_at, failure) == (NOW, Unreachable(reason="a\ufffd"))
+    assert isinstance(described, Described)
+    assert described.children[0].platform == "linux/\ufffd"
+    assert (described.checked_at, described.failure) == (NOW, Unreachable(reason="a\ufffd"))
 
 
 @given(ANY_TIME, st.integers())

@@ -7,6 +7,7 @@ Rules:
 - A database that is away means "again later" for the whole batch.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -29,6 +30,8 @@ HostName: TypeAlias = tuple[str, str]
 T = TypeVar("T")
 
 AGAIN_S = 5.0
+FEW_BYTES = 512 * 1024
+"""Of images: some ten milliseconds of reading."""
 
 
 class ImagesNeeded(Exception):
@@ -151,7 +154,7 @@ class Ingest:
             wanted = await self._hosts.changed(batch)
             while True:
                 reading = self._keys.reading()
-                images = _read_images(batch, wanted, reading)
+                images = await _read_images(batch, wanted, reading)
                 read.update(images)
                 try:
                     await self._hosts.remember(epoch, batch, images)
@@ -168,14 +171,20 @@ class Ingest:
         }
 
 
-def _read_images(
+async def _read_images(
     batch: Sequence[Said], wanted: Collection[HostName], reading: Reading
 ) -> dict[HostName, HostImages]:
-    return {
-        (one.site, one.host): images_of(one.envelope.images, reading, one.seen_at)
-        for one in batch
-        if (one.site, one.host) in wanted
-    }
+    """Read the images of hosts; many of them beside the loop, which has heartbeats to hear."""
+    hosts = [one for one in batch if (one.site, one.host) in wanted]
+
+    def read() -> dict[HostName, HostImages]:
+        return {
+            (one.site, one.host): images_of(one.envelope.images, reading, one.seen_at)
+            for one in hosts
+        }
+
+    few = sum(len(memoryview(one.envelope.images)) for one in hosts) <= FEW_BYTES
+    return read() if few else await asyncio.to_thread(read)
 
 
 async def _halving(

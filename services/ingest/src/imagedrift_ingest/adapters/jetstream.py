@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 EPOCH_KEPT_S = 10.0
 AT_ONCE = 64
+MOST_HELD = 500_000
+"""Signs of so many hosts wait for the database; they will come again."""
 
 
 class Epochs:
@@ -137,7 +139,11 @@ class Heartbeats:
             told = f"site and host: {alive.site}/{alive.host} is not whose subject it is"
             self._refuse(subject, "another host", told, payload)
             return
-        self._signs[name] = sign.after(self._signs.get(name))
+        before = self._signs.get(name)
+        if before is None and len(self._signs) >= MOST_HELD:
+            metrics.heartbeats_refused.add(reason="too many")
+            return
+        self._signs[name] = sign.after(before)
 
     async def tell_refused(self, bus: Bus) -> None:
         """Publish a letter for each host and reason. What cannot be published now is given up."""

@@ -10,10 +10,11 @@ Rules:
 - Of more than `MOST_IMAGES` those that run are kept first.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -77,6 +78,25 @@ class ImageKey(Struct, frozen=True):
     by_digest: bool = False
 
 
+class Facts(NamedTuple):
+    """What informs of an image and is in no verdict."""
+
+    size: int
+    created_at: datetime | None
+
+
+def own_facts(local: LocalImage, first: Facts | None) -> dict[str, Any]:
+    """Return what a host tells of an image that is not as the first host told it."""
+    if first is None or first == (local.size, local.created_at):
+        return {}
+    own: dict[str, Any] = {}
+    if local.size != first.size:
+        own["size"] = local.size
+    if local.created_at != first.created_at:
+        own["created_at"] = local.created_at
+    return own
+
+
 class Keys:
     """Identities that were read before and stored: a fleet has few, and tells them often."""
 
@@ -89,7 +109,10 @@ class Keys:
 
 
 class Reading:
-    """The identities of a batch. Those that are new are remembered when the batch is stored."""
+    """The identities of a batch. Those that are new are remembered when the batch is stored.
+
+    May be used in a thread: it changes nothing that others have until `keep`.
+    """
 
     def __init__(self, stored: Remembered[Told, ImageKey]) -> None:
         self._stored = stored
@@ -106,9 +129,12 @@ class Reading:
             image.digest_lost,
             image.by_digest,
         )
-        found = self._stored.get(told) or self._new.get(told)
+        found = self._stored.recent(told)
         if found is None:
-            found = self._new[told] = _checked(f"images[{place}]", image)
+            found = self._new.get(told)
+        if found is None:
+            found = self._stored.peek(told) or _checked(f"images[{place}]", image)
+            self._new[told] = found
         return found
 
     def keep(self) -> None:
@@ -167,10 +193,10 @@ def _listed(raw: Raw) -> tuple[list[tuple[int, LocalImage]], list[str]]:
 
 def _several(references: set[str], merged: Iterable[ImageKey]) -> Collection[str]:
     """Name the references that a host has several images of: on most hosts there is none."""
-    counted = [key.reference for key in merged]
-    if len(counted) == len(references):
+    named = [key.reference for key in merged]
+    if len(named) == len(references):
         return ()
-    return {reference for reference in references if counted.count(reference) > 1}
+    return {reference for reference, count in Counter(named).items() if count > 1}
 
 
 def _checked(where: str, image: LocalImage) -> ImageKey:
@@ -209,15 +235,17 @@ def _informing(place: int, told: LocalImage, latest: datetime) -> LocalImage:
         raise Malformed(f"images[{place}].size: must be a count of bytes")
     created_at = told.created_at and times.plausible(told.created_at, latest)
     containers = told.containers and _names(told.containers)
-    if created_at is told.created_at and containers == told.containers:
+    if created_at is told.created_at and containers is told.containers:
         return told
     return msgspec.structs.replace(told, created_at=created_at, containers=containers)
 
 
-def _names(told: Sequence[str]) -> tuple[str, ...]:
+def _names(told: tuple[str, ...]) -> tuple[str, ...]:
     """Clean the names of containers; of too many the first are kept, of empty ones none."""
-    names = (cleaned(name, MOST_NAME) for name in told[:MOST_CONTAINERS] if name)
-    return tuple(dict.fromkeys(names))
+    together = "".join(told)
+    if len(together) <= MOST_NAME and together.isprintable() and all(told):
+        return told
+    return tuple(cleaned(name, MOST_NAME) for name in told[:MOST_CONTAINERS] if name)
 
 
 def _merge(one: LocalImage, other: LocalImage) -> LocalImage:

@@ -24,6 +24,7 @@ from imagedrift_schemas.v1 import (
 )
 
 MOST_TEXT: Final = 2000
+MOST_PLATFORM: Final = 200
 MOST_FAILURES: Final = 1_000_000
 MOST_COUNT: Final = 2**31 - 1
 _COUNTS: Final = ("rate_limit", "rate_remaining", "rate_window_s", "last_status")
@@ -34,7 +35,11 @@ def answer(said: AnyAnswer, stored_at: datetime) -> AnyAnswer:
     checked_at = times.past(said.checked_at, stored_at)
     if isinstance(said, Described):
         failure = said.failure and _failure(said.failure, stored_at)
-        return replace(said, checked_at=checked_at, failure=failure)
+        children = tuple(
+            replace(child, platform=cleaned(child.platform, MOST_PLATFORM))
+            for child in said.children
+        )
+        return replace(said, checked_at=checked_at, children=children, failure=failure)
     outcome = said.outcome
     return replace(
         said,

@@ -23,6 +23,8 @@ from imagedrift_schemas.text import cleaned, mended
 from imagedrift_schemas.v1 import Alive, InventoryEnvelope
 
 MOST_INTERVAL_S: Final = 2**31 - 1
+MOST_VALUES: Final = 1_000_000
+"""Each takes some hundred bytes of memory, however few it takes in a message."""
 MOST_TURNS: Final = 8
 HASH_LENGTH: Final = len("sha256:") + 64
 
@@ -104,6 +106,8 @@ def newest(said: Iterable[Said]) -> list[Said]:
 
 def _decoded(payload: bytes, kind: type[Message]) -> Message:
     """Decode a message; one with a text that is no Unicode after that is mended."""
+    if len(payload) > MOST_VALUES and payload.count(b",") > MOST_VALUES:
+        raise Malformed(f"more than {MOST_VALUES} values: no host has so many images")
     try:
         return codec.decode(payload, kind)
     except Malformed:

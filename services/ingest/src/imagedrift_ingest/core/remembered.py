@@ -30,6 +30,16 @@ class Remembered(Generic[K, V]):
             self.put(key, *found)
         return found[0]
 
+    def recent(self, key: K) -> V | None:
+        """Return what is remembered and young; changes nothing."""
+        found = self._young.get(key)
+        return None if found is None else found[0]
+
+    def peek(self, key: K) -> V | None:
+        """Return what is remembered, if it is; changes nothing, so it makes nothing young."""
+        found = self._young.get(key) or self._old.get(key)
+        return None if found is None else found[0]
+
     def put(self, key: K, value: V, weight: int) -> None:
         """Remember a value. One that is heavier than half of the bound is not."""
         if weight > self._most_young or key in self._young:

@@ -16,13 +16,15 @@ import msgspec
 
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.first_told import FirstTold
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
-from imagedrift_ingest.core.images import HostImages, ImageKey
+from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
 from imagedrift_ingest.core.inventories import Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
+from imagedrift_schemas.v1 import LocalImage
 
-COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "containers")
+COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "own", "containers")
 SEPARATOR = "\x1f"
 """A control character, so part of no container's name."""
 
@@ -41,6 +43,7 @@ class Hosts:
         self._on_new_images = on_new_images
         self._dictionary = dictionary
         self._keys = keys or HostKeys(database, dictionary)
+        self._first_told = FirstTold(database)
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
@@ -70,6 +73,7 @@ class Hosts:
         ids = known.ids
         made = self._dictionary.made
         keys = await self._dictionary.keys_of([i for read in images.values() for i in read.images])
+        told = await self._first_told.of(keys.values())
 
         async def work(connection: asyncpg.Connection) -> tuple[int, int]:
             if not await self._keys.are_valid(known, connection):
@@ -87,18 +91,21 @@ class Hosts:
                     "host_images",
                     schema_name="fleet",
                     columns=COLUMNS,
-                    records=_rows(fresh, ids, images, keys),
+                    records=_rows(fresh, ids, images, keys, told),
                 )
             moved = [by_id[row["host_id"]] for row in news if not row["first"]]
             if moved:
                 changed = [ids[_name(one)] for one in moved], [one.seen_at for one in moved]
-                rows = [(*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys)]
-                await connection.execute(SQL["reconcile"], *arguments(rows, 7), *changed)
+                rows = [
+                    (*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys, told)
+                ]
+                await connection.execute(SQL["reconcile"], *arguments(rows, 8), *changed)
             return len(accepted), len(news)
 
         try:
             accepted, changed = await self._database.transaction(work)
         except asyncpg.ForeignKeyViolationError as error:
+            self._first_told.forget()
             await self._keys.forget()
             raise Away("a remembered row was gone") from error
         metrics.inventories.add(changed, outcome="changed")
@@ -146,6 +153,7 @@ def _rows(
     ids: Mapping[HostName, int],
     images: Mapping[HostName, HostImages],
     keys: Mapping[ImageKey, int],
+    told: Mapping[int, Facts],
 ) -> list[tuple[Any, ...]]:
     """Lay out the rows of hosts as `COLUMNS`, in key order: the index fills from left to right."""
     rows: list[tuple[Any, ...]] = []
@@ -154,16 +162,22 @@ def _rows(
         rows += [
             (
                 host_id,
-                keys[image.key],
+                comparison_id := keys[image.key],
                 image.local.running,
                 image.local.tagged,
                 image.shared,
                 since,
+                _own(image.local, told.get(comparison_id)),
                 image.local.containers or None,
             )
             for image in images[_name(one)].images
         ]
     return rows
+
+
+def _own(local: LocalImage, first: Facts | None) -> str | None:
+    own = own_facts(local, first)
+    return msgspec.json.encode(own).decode() if own else None
 
 
 def _joined(containers: Sequence[str] | None) -> str | None:

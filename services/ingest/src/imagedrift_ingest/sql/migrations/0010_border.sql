@@ -42,6 +42,76 @@ LEFT JOIN LATERAL (
 WHERE s.counts;
 COMMENT ON COLUMN ops.hosts.skipped IS 'How many images and containers it does not report in full, or ingest does not store, by reason; {} when none.';
 
+-- Size and date are in no verdict, and were those of the first host for all. The eighth column: where
+-- it is null, a row is as large as before.
+ALTER TABLE fleet.host_images
+  ADD COLUMN own jsonb CHECK (jsonb_typeof(own) = 'object');
+COMMENT ON COLUMN fleet.host_images.own IS 'Size and date of the image as this host tells them, where they are not those of fleet.comparisons; else null.';
+COMMENT ON COLUMN fleet.comparisons.size_bytes IS 'Size on disk, as the first host told it.';
+COMMENT ON COLUMN fleet.comparisons.created_at IS 'When the image was built, as the first host told it.';
+
+CREATE OR REPLACE VIEW ops.comparisons AS
+SELECT
+  h.site, h.host, h.hostname, h.labels,
+  r.reference, r.registry, r.repository, r.tag,
+  c.platform, c.image_id, c.repo_digests AS local_digests, a.remote_digest,
+  c.verdict, c.reason, greatest(c.verdict_since, hi.since) AS verdict_since,
+  CASE WHEN c.verdict NOT IN ('pinned', 'local') THEN coalesce(a.checked_at, a.attempted_at) END AS checked_at,
+  CASE WHEN c.verdict NOT IN ('pinned', 'local') THEN a.next_check_at END AS next_check_at,
+  coalesce(a.failure IS NOT NULL AND (a.remote_digest IS NOT NULL OR a.gone)
+    AND c.verdict NOT IN ('pinned', 'local') AND c.reason <> 'digest_lost', false) AS stale,
+  CASE
+    WHEN c.verdict IN ('pinned', 'local') THEN NULL
+    WHEN r.policy = 'machine_bound' THEN 'the registry''s name means another machine on every host: never asked centrally'
+    WHEN c.reason = 'digest_lost' THEN 'the engine no longer knows under which digest it got this image: pull the tag again, and recreate the container'
+    ELSE nullif(concat_ws('; ',
+      CASE WHEN c.verdict = 'outdated' AND c.by_digest THEN 'a container names the digest beside the tag: change the digest where the container is defined, and recreate it' END,
+      a.error,
+      CASE WHEN c.reason = 'digest_differs' THEN 'whether this very image was replaced is not known: ' || d.error END), '')
+  END AS error,
+  hi.running, coalesce(hi.containers, '{}') AS containers,
+  coalesce((hi.own ->> 'size')::bigint, c.size_bytes) AS size,
+  CASE WHEN hi.own ? 'created_at' THEN (hi.own ->> 'created_at')::timestamptz ELSE c.created_at END AS created_at,
+  h.place, hi.tagged, hi.since AS on_host_since,
+  c.manifest_digest, c.by_digest
+FROM fleet.host_images AS hi
+JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
+LEFT JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
+LEFT JOIN fleet.answers AS a ON a.ref_id = c.ref_id
+LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
+LEFT JOIN fleet.hosts AS h ON h.host_id = hi.host_id;
+CREATE OR REPLACE VIEW ops.outdated AS
+SELECT
+  h.site, h.host, h.hostname, h.labels,
+  r.reference, r.registry, r.repository, r.tag,
+  c.platform, c.image_id, c.repo_digests AS local_digests, a.remote_digest,
+  c.verdict, c.reason, greatest(c.verdict_since, hi.since) AS verdict_since,
+  coalesce(a.checked_at, a.attempted_at) AS checked_at, a.next_check_at,
+  coalesce(a.failure IS NOT NULL, false) AS stale,
+  nullif(concat_ws('; ',
+      CASE WHEN c.by_digest THEN 'a container names the digest beside the tag: change the digest where the container is defined, and recreate it' END,
+      a.error,
+      CASE WHEN c.reason = 'digest_differs' THEN 'whether this very image was replaced is not known: ' || d.error END), '') AS error,
+  hi.running, coalesce(hi.containers, '{}') AS containers,
+  coalesce((hi.own ->> 'size')::bigint, c.size_bytes) AS size,
+  CASE WHEN hi.own ? 'created_at' THEN (hi.own ->> 'created_at')::timestamptz ELSE c.created_at END AS created_at,
+  now() - greatest(c.verdict_since, hi.since) AS outdated_for,
+  hi.shared AND NOT hi.tagged AND NOT c.by_digest AND EXISTS (
+    SELECT FROM fleet.host_images AS other
+    JOIN fleet.comparisons AS new ON new.comparison_id = other.comparison_id
+    WHERE other.host_id = hi.host_id AND other.tagged AND new.ref_id = c.ref_id
+      AND new.verdict = 'current' AND new.platform = c.platform
+  ) AS recreate_only,
+  h.place, hi.tagged, hi.since AS on_host_since,
+  c.manifest_digest, c.by_digest
+FROM fleet.host_images AS hi
+JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
+LEFT JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
+LEFT JOIN fleet.answers AS a ON a.ref_id = c.ref_id
+LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
+LEFT JOIN fleet.hosts AS h ON h.host_id = hi.host_id
+WHERE c.verdict = 'outdated';
+
 -- Moments that others told. `infinity`, as which some clients write the years 1 and 9999, is one that
 -- others cannot read: a single row broke a question over the whole fleet.
 UPDATE fleet.comparisons SET created_at = NULL WHERE NOT isfinite(created_at);

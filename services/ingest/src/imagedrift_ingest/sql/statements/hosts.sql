@@ -82,40 +82,44 @@ FROM unnest($1::bigint[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::t
   AS s (host_id, hostname, labels, place, os, arch, engine, engine_version, agent_version, skipped, seen_at)
 WHERE h.host_id = s.host_id
 
+-- name: first_told
+-- Size and date of images, as they were told first.
+SELECT comparison_id, size_bytes, created_at FROM fleet.comparisons WHERE comparison_id = any($1::bigint[])
+
 -- name: reconcile
--- Bring the rows of changed hosts ($8) to what they said: one statement that reads, compares and
+-- Bring the rows of changed hosts ($9) to what they said: one statement that reads, compares and
 -- writes only what differs, and notes which images came, went or were replaced.
 -- Runs after `gate` as a statement of its own, so that it sees what the previous holder of the
 -- locks committed. The comparison is a full join because that is never planned as a nested loop:
 -- PostgreSQL cannot know how long the arrays are, and takes them for short.
 WITH held AS MATERIALIZED (
-  SELECT hi.host_id, hi.comparison_id, hi.running, hi.tagged, hi.shared, hi.containers
+  SELECT hi.host_id, hi.comparison_id, hi.running, hi.tagged, hi.shared, hi.own, hi.containers
   FROM fleet.host_images AS hi
-  WHERE hi.host_id = any($8::bigint[])
+  WHERE hi.host_id = any($9::bigint[])
 ), differing AS MATERIALIZED (
   SELECT
-    host_id, comparison_id, s.running, s.tagged, s.shared, s.since, s.containers,
+    host_id, comparison_id, s.running, s.tagged, s.shared, s.since, s.own, s.containers,
     s.since IS NULL AS gone, held.running IS NULL AS new
   FROM (
-    SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, s.since, string_to_array(s.containers, chr(31)) AS containers
-    FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::text[])
-      AS s (host_id, comparison_id, running, tagged, shared, since, containers)
+    SELECT s.host_id, s.comparison_id, s.running, s.tagged, s.shared, s.since, s.own, string_to_array(s.containers, chr(31)) AS containers
+    FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::jsonb[], $8::text[])
+      AS s (host_id, comparison_id, running, tagged, shared, since, own, containers)
   ) AS s
   FULL JOIN held USING (host_id, comparison_id)
-  WHERE (held.running, held.tagged, held.shared, held.containers)
-    IS DISTINCT FROM (s.running, s.tagged, s.shared, s.containers)
+  WHERE (held.running, held.tagged, held.shared, held.own, held.containers)
+    IS DISTINCT FROM (s.running, s.tagged, s.shared, s.own, s.containers)
 ), removed AS (
   DELETE FROM fleet.host_images AS hi
   USING differing AS d
   WHERE d.gone AND hi.host_id = d.host_id AND hi.comparison_id = d.comparison_id
 ), altered AS (
   UPDATE fleet.host_images AS hi SET
-    running = d.running, tagged = d.tagged, shared = d.shared, containers = d.containers
+    running = d.running, tagged = d.tagged, shared = d.shared, own = d.own, containers = d.containers
   FROM differing AS d
   WHERE NOT d.gone AND NOT d.new AND hi.host_id = d.host_id AND hi.comparison_id = d.comparison_id
 ), added AS (
-  INSERT INTO fleet.host_images (host_id, comparison_id, running, tagged, shared, since, containers)
-  SELECT d.host_id, d.comparison_id, d.running, d.tagged, d.shared, d.since, d.containers
+  INSERT INTO fleet.host_images (host_id, comparison_id, running, tagged, shared, since, own, containers)
+  SELECT d.host_id, d.comparison_id, d.running, d.tagged, d.shared, d.since, d.own, d.containers
   FROM differing AS d
   WHERE d.new
 ), moved AS MATERIALIZED (
@@ -138,7 +142,7 @@ INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id,
 SELECT w.since, host_id, ref_id, b.comparison_id, a.comparison_id
 FROM (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE gone) AS b
 FULL JOIN (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE NOT gone) AS a USING (host_id, ref_id, pair)
-JOIN unnest($8::bigint[], $9::timestamptz[]) AS w (host_id, since) USING (host_id)
+JOIN unnest($9::bigint[], $10::timestamptz[]) AS w (host_id, since) USING (host_id)
 
 -- name: alive
 -- Note that hosts live. Nothing is read before it is written, so no lock is taken first; in id order
