@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from imagedrift_schemas import constraints, reference
 from imagedrift_schemas.catalogue import ROUTES, name_of
+from imagedrift_schemas.errors import BadReference
 from support.samples import ROOT
 
 FORMATS = FormatChecker(formats=())
@@ -55,7 +56,14 @@ def messages(message: type[Struct]) -> Strategy:
     """Make messages, as JSON values, that the committed schema lets through."""
     schema = committed(message)
     check = VALIDATORS[name_of(message)]
-    return values(schema, schema.get("$defs", {})).filter(check.is_valid)
+    return values(schema, schema.get("$defs", {})).map(_in_full).filter(check.is_valid)
+
+
+def _in_full(message: Any) -> Any:
+    """Give a repository of Docker Hub its user: that it has one is a rule between two fields."""
+    if message.get("registry") == "docker.io" and "/" not in message.get("repository", "/"):
+        return {**message, "repository": f"library/{message['repository'][:200]}"}
+    return message
 
 
 def values(schema: dict[str, Any], parts: dict[str, Any]) -> Strategy:
@@ -121,8 +129,9 @@ def _grammar(pattern: str) -> Strategy:
     return st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
 
 
+_SHA256: Final = st.integers(0, 2**256 - 1).map("sha256:{:064x}".format)
 DIGESTS: Final = st.one_of(
-    st.integers(0, 2**256 - 1).map("sha256:{:064x}".format),
+    _SHA256,
     st.integers(0, 2**512 - 1).map("sha512:{:0128x}".format),
 )
 _LABEL: Final = _grammar(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,5}[A-Za-z0-9])?")
@@ -137,9 +146,7 @@ REPOSITORIES: Final = st.one_of(
     st.integers(240, 260).map(lambda length: "a" * length),
 )
 _TAG_LETTERS: Final = "aZ0_.-"
-TAGS: Final = st.text(_TAG_LETTERS, min_size=1, max_size=128).filter(
-    lambda text: re.fullmatch(reference.TAG, text) is not None
-)
+TAGS: Final = st.text(_TAG_LETTERS, max_size=127).map("T{}".format)
 REFERENCES: Final = st.builds(
     lambda registry, repository, rest: f"{registry}/{repository}{rest}",
     REGISTRIES,
@@ -147,19 +154,33 @@ REFERENCES: Final = st.builds(
     st.one_of(TAGS.map(":{}".format), DIGESTS.map("@{}".format)),
 )
 _PLATFORMS: Final = st.one_of(st.just("linux/amd64"), _grammar("[a-z0-9][a-z0-9_.-]{0,63}/arm/v7"))
+
+
+def _canonical(text: str) -> str:
+    """Return a reference in canonical form; another one in place of what is none."""
+    try:
+        return reference.ImageReference.parse(text).canonical
+    except BadReference:
+        return "docker.io/library/nginx:1.27"
+
+
+def _registry(text: str) -> str:
+    return _canonical(f"{text}/a/b").partition("/")[0]
+
+
 _BY_PATTERN: Final = {
     **{
-        constraints.FIELDS[name]["pattern"]: st.one_of(DIGESTS, st.sampled_from(others))
-        for name, others in (("last_digest", [""]), ("digest", ["sha256:" + "0" * 64]))
+        constraints.FIELDS[name]["pattern"]: st.one_of(DIGESTS, st.just(other))
+        for name, other in (("last_digest", ""), ("digest", "sha256:" + "0" * 64))
     },
     constraints.FIELDS["tag"]["pattern"]: TAGS,
     constraints.FIELDS["Changed.tag"]["pattern"]: st.one_of(TAGS, st.just("")),
-    constraints.FIELDS["Inventory.content"]["pattern"]: DIGESTS,
-    constraints.FIELDS["Alive.content"]["pattern"]: st.one_of(DIGESTS, st.just("")),
+    constraints.FIELDS["Inventory.content"]["pattern"]: _SHA256,
+    constraints.FIELDS["Alive.content"]["pattern"]: st.one_of(_SHA256, st.just("")),
     constraints.FIELDS["Child.platform"]["pattern"]: st.one_of(_PLATFORMS, st.just("")),
-    constraints.FIELDS["reference"]["pattern"]: REFERENCES,
-    constraints.FIELDS["registry"]["pattern"]: REGISTRIES,
-    constraints.FIELDS["repository"]["pattern"]: REPOSITORIES,
+    constraints.FIELDS["reference"]["pattern"]: REFERENCES.map(_canonical),
+    constraints.FIELDS["registry"]["pattern"]: REGISTRIES.map(_registry),
+    constraints.FIELDS["repository"]["pattern"]: REPOSITORIES.map(lambda text: text[:255]),
     constraints.FIELDS["platform"]["pattern"]: _PLATFORMS,
 }
 

@@ -17,10 +17,10 @@ MEANINGS: Final = {
     "engine": "Kind of container engine.",
     "engine_version": "Version of the container engine.",
     "agent_version": "Version of the agent.",
-    "seq": "Counts what the agent has said since it started.",
+    "seq": "Counts what the agent has said since it started. It orders nothing.",
     "interval_s": "How often this host says that it lives; silence is measured by it.",
     "content": "Hash over the images of the inventory that still holds.",
-    "boot": "Random per start of the agent: with `seq` it orders what one agent said.",
+    "boot": "Random per start of the agent: tells two machines apart that report as one host.",
     "degraded": "Why the images may be out of date. Empty: all is well.",
     "images": "The host's images, one entry per image and reference.",
     # names
@@ -52,7 +52,7 @@ MEANINGS: Final = {
     "last_status": "HTTP status of the latest response; null before the first.",
     "last_error": "What went wrong last; empty after a success.",
     # verdicts and counts
-    "from_verdict": "The verdict until now; empty for the first.",
+    "from_verdict": "The verdict until now.",
     "from_reason": "The reason of the verdict until now.",
     "to_verdict": "The verdict from now on.",
     "to_reason": "The reason of the verdict from now on.",

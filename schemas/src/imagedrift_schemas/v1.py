@@ -3,7 +3,8 @@
 Rules:
 - Inside version 1 only fields with a default are added; no type and no meaning changes.
 - Unknown fields are ignored, so an older reader understands a newer writer.
-- Times are UTC, RFC 3339. Durations are seconds. Digests are ``sha256:<64 hex>``.
+- Times are UTC, RFC 3339, with Z. Durations are seconds. Digests are ``sha256:<64 hex>`` or
+  ``sha512:<128 hex>``.
 - The four words: an `Inventory` says what a host has; a `Question` (`Resolve` or `Describe`) asks
   what a reference points to; an `Answer` says what the registry said; a Comparison is made of the
   two and lives in SQL only. `Changed` tells others what the comparisons' verdicts became.
@@ -68,7 +69,7 @@ class Host(Struct, frozen=True, kw_only=True):
     engine_version: str = ""
     agent_version: str = ""
     boot: str = ""
-    """Random per start of the agent: with `seq` it orders what one agent said."""
+    """Random per start of the agent: tells two machines apart that report under one host id."""
     seq: int = 0
     taken_at: Time
     interval_s: int = 300

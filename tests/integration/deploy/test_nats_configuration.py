@@ -14,7 +14,7 @@ from imagedrift_agent.ports import NotSaid
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime import bus, streams
-from imagedrift_runtime.bus import Bus, NotPublished, Stored
+from imagedrift_runtime.bus import Bus, NoAnswer, NotPublished, Stored
 from imagedrift_sandbox.ports import LOOPBACK, free_ports
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory
@@ -166,6 +166,22 @@ async def test_the_agent_s_doctor_finds_nothing_wrong(
     assert all(finding.good for finding in findings.values()), findings
     assert findings["permitted"].what == f"may publish {OWN}"
     assert "s from the server's" in findings["clock"].what
+
+
+async def test_p7_only_our_services_may_ask_what_a_credential_opened(
+    shipped: ShippedNats, service: Bus
+) -> None:
+    """`credential` in a request is a claim: who may ask at all is decided by the accounts."""
+
+    async def told(payload: bytes) -> bytes:
+        return b"everything"
+
+    await service.serve("cache", "1.0.0", "Tells", "lookup", subjects.RESOLVER_LOOKUP, told)
+    assert await service.request(subjects.RESOLVER_LOOKUP, b"x") == b"everything"
+    async with agent_bus(shipped) as connection:
+        for subject in (subjects.RESOLVER_LOOKUP, "$SRV.INFO", "$SRV.STATS.cache"):
+            with pytest.raises(NoAnswer, match=r"(?i)permissions violation"):
+                await connection.request(subject, b"x", timeout=1)
 
 
 async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service: Bus) -> None:

@@ -12,7 +12,7 @@ from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.outbox import Leaving, Outbox
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import Changed
+from imagedrift_schemas.v1 import Changed, Denied, Unreachable
 from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
 from support.operator import wait_for
 
@@ -51,6 +51,46 @@ async def test_a_moved_tag_is_told_once_for_all_its_hosts(
     assert (change.from_verdict, change.from_reason) == ("current", "digest_match")
     assert (change.to_reason, change.remote_digest) == ("digest_differs", digest((NGINX, 2)))
     assert (change.hosts, change.running_hosts) == (3, 2)
+
+
+async def test_a_change_of_the_reason_alone_is_not_told(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """A registry that is away and then refuses us is two reasons of one verdict (messages.md)."""
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image())
+        await operator.sees(NGINX, verdict="unknown", reason="not_checked")
+        for outcome, reason in ((Unreachable(), "unreachable"), (Denied(), "denied")):
+            await agents.answers(answer(outcome=outcome))
+            await operator.sees(NGINX, verdict="unknown", reason=reason)
+        await agents.answers(answer(version=1))
+        [change] = await wait_for(lambda: changes(agents), what="the first change")
+
+    assert (change.from_verdict, change.from_reason) == ("unknown", "denied")
+    assert (change.to_verdict, change.to_reason) == ("current", "digest_match")
+
+
+async def test_the_first_verdict_of_an_image_is_not_told(
+    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """A host that has an outdated image from the start changes no verdict (messages.md)."""
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image(version=2))
+        await operator.sees(NGINX, verdict="unknown")
+        await agents.answers(answer(version=2))
+        await wait_for(lambda: changes(agents), what="the first change")
+        await agents.has("web-2", image(version=1))
+        await operator.sees(NGINX, verdict="outdated")
+        await agents.answers(answer(version=3))
+
+        async def all_told() -> list[Changed]:
+            told = await changes(agents)
+            return told if len(told) == 2 else []
+
+        told = await wait_for(all_told, what="the change of the other image")
+
+    assert [change.to_verdict for change in told] == ["current", "outdated"]
+    assert {change.image_id for change in told} == {image(version=2).image_id}
 
 
 async def waiting(dsn: str) -> int:

@@ -1,0 +1,98 @@
+"""What the JSON Schemas let through, PostgreSQL takes, too: nothing becomes a dead letter."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.answers import Answers
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.adapters.postgres.keys import HostKeys
+from imagedrift_ingest.adapters.postgres.signs import Signs
+from imagedrift_ingest.core import inventories
+from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.service import Ingest
+from imagedrift_runtime.delivery import Delivery
+from imagedrift_runtime.outcomes import Done
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Alive, Answer, DeadLetter, Described, Inventory, RegistryState
+from support.ingest import NOW
+from support.schemas import messages
+
+few = settings(
+    max_examples=5,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+async def epoch(stream: str) -> int:
+    """Say that every stream was made at the same time."""
+    return 1
+
+
+def several(*kinds: type[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Make a batch of messages."""
+    return st.lists(st.one_of(*map(messages, kinds)), min_size=4, max_size=8)
+
+
+def delivered(messages: Sequence[dict[str, Any]], subject: str = "a.b") -> list[Delivery]:
+    """Return messages as they are delivered."""
+    return [
+        Delivery(
+            subjects.inventory(each["site"], each["host"]) if "images" in each else subject,
+            json.dumps(each).encode(),
+            "S",
+            seq,
+            1,
+            NOW,
+        )
+        for seq, each in enumerate(messages, start=1)
+    ]
+
+
+@few
+@given(several(Inventory), several(Answer, Described), several(RegistryState), several(DeadLetter))
+async def test_the_database_takes_what_the_schemas_let_through(
+    dsn: str,
+    said: list[dict[str, Any]],
+    answered: list[dict[str, Any]],
+    states: list[dict[str, Any]],
+    letters: list[dict[str, Any]],
+) -> None:
+    """Inventories, answers, limits and letters are stored, whatever text and counts they have."""
+    async with connect.pool(dsn, connections=2) as pool:
+        database = Database(pool)
+        hosts, answers = Hosts(database, Dictionary(database)), Answers(database, Policy())
+        ingest = Ingest(hosts, answers, epoch)
+        said = [{"images": [], **each} for each in said]
+
+        outcomes = [
+            *await ingest.inventories(delivered(said)),
+            *await ingest.digests(delivered(answered)),
+            *await ingest.registries(delivered(states)),
+            *await ingest.dead_letters(delivered(letters)),
+        ]
+
+    assert outcomes == [Done()] * len(outcomes)
+
+
+@few
+@given(several(Alive))
+async def test_the_database_takes_the_heartbeats_that_the_schema_lets_through(
+    dsn: str, beats: list[dict[str, Any]]
+) -> None:
+    """A host that lives is known afterwards."""
+    read = [codec.decode(json.dumps(each).encode(), Alive) for each in beats]
+    signs = {(each.site, each.host): inventories.sign_of(each) for each in read}
+    async with connect.pool(dsn, connections=2) as pool:
+        database = Database(pool)
+        await Signs(database, HostKeys(database, Dictionary(database))).note(NOW, signs)
+        known = await pool.fetch("SELECT site, host FROM fleet.hosts")
+
+    assert {(row["site"], row["host"]) for row in known} >= signs.keys()

@@ -1,0 +1,72 @@
+"""What docs/messages.md tells by hand is true: others write their programs from it."""
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from imagedrift_sandbox.fleet import Fleet, invented_catalogue
+from imagedrift_schemas import codec, export
+from imagedrift_schemas.v1 import LocalImage
+from support.deploy import DEPLOY, ROOT
+
+PAGE = (ROOT / "docs" / "messages.md").read_text("utf-8")
+BY_HAND = PAGE.partition(export.MARK)[0]
+AT = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
+FLEET = Fleet(invented_catalogue(200), hosts=50, images_per_host=30)
+SIZES = {
+    "inventory": lambda number: len(FLEET.report(number, AT)[1]),
+    "heartbeat": lambda number: len(FLEET.heartbeat(number, AT)[1]),
+}
+PLACES = {
+    "inventory": [
+        (BY_HAND, r"An inventory of 30 images is about (\d+) KB", 1000),
+        ((ROOT / "docs" / "deployment.md").read_text(), r"\(about (\d+) KB for 30 images\)", 1000),
+    ],
+    "heartbeat": [
+        (BY_HAND, r"a heartbeat about (\d+) bytes", 1),
+        ((ROOT / "docs" / "deployment.md").read_text(), r"one heartbeat of about (\d+) bytes", 1),
+        ((ROOT / "ARCHITECTURE.md").read_text(), r"sends a heartbeat of about (\d+) bytes", 1),
+    ],
+}
+
+
+def test_the_worked_example_of_content_is_our_own_recipe() -> None:
+    """Who hashes the bytes that the page shows gets the hash that it shows, and so do we."""
+    [written] = re.findall(r"```content\n(.*)\n```", BY_HAND)
+    images = msgspec.json.decode(written.encode(), type=tuple[LocalImage, ...])
+    hashed = f"sha256:{hashlib.sha256(written.encode()).hexdigest()}"
+
+    assert f"it is `{hashed}`" in BY_HAND
+    assert codec.content_hash(reversed(images)) == hashed
+
+
+@pytest.mark.parametrize("what", SIZES)
+def test_the_sizes_that_are_told_are_those_of_a_fleet(what: str) -> None:
+    """A simulated host's message is within a tenth of what the pages say."""
+    measured = sum(map(SIZES[what], range(20))) / 20
+
+    for text, pattern, unit in PLACES[what]:
+        [told] = re.findall(pattern, " ".join(text.split()))
+        assert int(told) * unit == pytest.approx(measured, rel=0.1), (pattern, measured)
+
+
+def test_the_permissions_of_a_follower_are_those_that_are_shipped() -> None:
+    """The page lists what followers.conf allows, for a follower of any name."""
+    shipped = (DEPLOY / "nats" / "followers.conf").read_text()
+    allowed = re.findall(r'"([^" ]+DRIFT_CHANGED[^" ]+)"', shipped)
+    [row] = [line for line in BY_HAND.splitlines() if line.startswith("| follower |")]
+
+    assert len(allowed) == 3
+    assert [f"`{subject.replace('alerts', '<name>')}`" for subject in allowed] == re.findall(
+        r"`[^`]*DRIFT_CHANGED[^`]*`", row
+    )
+
+
+def test_what_is_written_by_hand_survives_the_export() -> None:
+    """The export writes below its mark, and nothing above."""
+    assert export.MARK in PAGE
+    assert export.files(ROOT)[export.REFERENCE].startswith(BY_HAND)
+    assert "# Messages" in BY_HAND
