@@ -6,8 +6,11 @@
 # FROM holds what `bundle.sh` made, SHA256 is what it printed: that one checksum must come to the
 # host by a way that you trust. It covers SHA256SUMS, which covers every other file; nothing is
 # installed, and no file of the bundle is run, before all of them are right. No package index is
-# asked. What was installed before stays, and stays in use, until the new one has shown that it
-# starts. Needs root, Python 3.11 or newer with venv, and sha256sum; curl or wget for a URL.
+# asked. Every run installs into a folder of its own; what runs meanwhile is not touched, also where
+# it came from the same bundle. The link `current` moves when the new agent has shown that it starts,
+# and moves back when its service does not; whatever fails, all is then as it was. The agent of before
+# stays for the way back, older ones go unless a process still runs from them.
+# Needs root, Python 3.11 or newer with venv, and sha256sum; curl or wget for a URL.
 set -eu
 
 from= sums= service=yes
@@ -45,8 +48,32 @@ done
 [ -n "$python" ] || fail "no Python 3.11 or newer: apt-get install python3 python3-venv"
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
+new= running= moved= unit= old_unit= restarted= finished=
+
+leave() { # at every end: put back what was changed, unless all of it was done
+  if [ -z "$finished" ]; then
+    if [ -n "$moved" ] && [ -n "$running" ]; then
+      ln -sfn "$running" "$prefix/next" && mv -T "$prefix/next" "$prefix/current"
+    elif [ -n "$moved" ]; then
+      rm -f "$prefix/current"
+    fi
+    if [ -n "$old_unit" ]; then
+      cp "$old_unit" "$unit.new" && mv "$unit.new" "$unit" && systemctl daemon-reload
+    elif [ -n "$unit" ]; then
+      systemctl disable --now imagedrift-agent
+      rm -f "$unit"
+    fi
+    if [ -n "$restarted" ] && [ -n "$running" ]; then
+      systemctl restart imagedrift-agent
+      echo "install.sh: the agent of before runs again" >&2
+    fi
+    rm -f "$prefix/next" "$etc/agent.env.new" ${unit:+"$unit.new"}
+    [ -z "$new" ] || rm -rf "$new"
+  fi
+  rm -rf "$work"
+}
+trap 'set +e; leave' EXIT
+trap 'exit 1' HUP INT TERM
 
 fetch() { # fetch NAME: bring one file of the bundle to $work
   case $from in
@@ -73,33 +100,60 @@ while read -r _ name; do
 done < "$work/SHA256SUMS"
 (cd "$work" && sha256sum --check --strict --quiet SHA256SUMS) || fail "nothing was installed"
 
-version=$(echo "$sums" | cut -c1-12)
-new=$prefix/$version
 umask 022
-rm -rf "$new"
-mkdir -p "$new" "$etc"
+mkdir -p "$prefix" "$etc"
+if command -v flock >/dev/null; then
+  exec 9>"$prefix/.lock"
+  flock -n 9 || fail "another install.sh is at work on this host"
+fi
+[ ! -L "$prefix/current" ] || running=$(readlink "$prefix/current")
+version=$(echo "$sums" | cut -c1-12)
+new=$(mktemp -d "$prefix/$version.XXXXXX")
+chmod 755 "$new"
 "$python" -m venv "$new/venv" || fail "no venv: apt-get install python3-venv"
 "$new/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
-  "$work"/*.whl || { rm -rf "$new"; fail "these wheels are for another Python or machine"; }
+  "$work"/*.whl || fail "these wheels are for another Python or machine"
 cp "$work/agent.md" "$new/"
-"$new/venv/bin/imagedrift-agent" --version || { rm -rf "$new"; fail "the new agent does not start"; }
-ln -sfn "$version" "$prefix/next"
-mv -T "$prefix/next" "$prefix/current" # in one step: there is always an agent to start
+"$new/venv/bin/imagedrift-agent" --version || fail "the new agent does not start"
 
 if [ ! -e "$etc/agent.env" ]; then
-  (umask 077 && cat > "$etc/agent.env") <<'SETTINGS'
+  (umask 077 && cat > "$etc/agent.env.new") <<'SETTINGS'
 # Settings of the agent, one VARIABLE=value a line; all of them: imagedrift-agent --help
 NATS_URL=nats://127.0.0.1:4222
 #IMAGEDRIFT_SITE=default
 #IMAGEDRIFT_PLACE=
 #IMAGEDRIFT_LABELS=
 SETTINGS
+  mv "$etc/agent.env.new" "$etc/agent.env"
 fi
+ln -sfn "${new##*/}" "$prefix/next"
+moved=yes
+mv -T "$prefix/next" "$prefix/current" # in one step: there is always an agent to start
 if [ "$service" = yes ]; then
-  cp "$work/imagedrift-agent.service" "$units/"
+  file=$units/imagedrift-agent.service
+  if [ -e "$file" ]; then
+    cp "$file" "$work/old.service"
+    old_unit=$work/old.service
+  fi
+  unit=$file
+  cp "$work/imagedrift-agent.service" "$unit.new"
+  mv "$unit.new" "$unit"
   systemctl daemon-reload
   systemctl enable imagedrift-agent
-  systemctl restart imagedrift-agent
+  restarted=yes
+  systemctl restart imagedrift-agent || fail "the new agent's service does not start"
 fi
+finished=yes
+
+is_used() { # is_used FOLDER: a process has loaded files of it
+  grep -qsF "$1/" /proc/[0-9]*/maps
+}
+hex='[0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
+for folder in "$prefix"/$hex$hex$hex*; do
+  case ${folder##*/} in
+    "${new##*/}" | "$running") continue ;;
+  esac
+  is_used "$folder" || rm -rf "$folder" || echo "install.sh: $folder is left over" >&2
+done
 echo "installed $version in $new; settings: $etc/agent.env"
 echo "what may be missing: set -a; . $etc/agent.env; $prefix/current/venv/bin/imagedrift-agent doctor"

@@ -10,6 +10,8 @@ from support.programs import require_program
 
 REQUIRED = (
     "POSTGRES_PASSWORD",
+    "INGEST_DATABASE_PASSWORD",
+    "OPERATOR_DATABASE_PASSWORD",
     "NATS_AGENT_PASSWORD",
     "NATS_SERVICE_PASSWORD",
     "DOCKER_GID",
@@ -45,7 +47,9 @@ def test_compose_reads_the_file(tmp_path: Path) -> None:
     assert """NATS_AGENT_PASSWORD: '"1234"'""" in made.stdout
 
 
-@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "NATS_AGENT_PASSWORD"])
+@pytest.mark.parametrize(
+    "name", ["POSTGRES_PASSWORD", "INGEST_DATABASE_PASSWORD", "NATS_AGENT_PASSWORD"]
+)
 def test_compose_refuses_to_start_without_a_secret(tmp_path: Path, name: str) -> None:
     """A secret that is not set, or is empty, is named, with where to set it."""
     given = dict.fromkeys(REQUIRED, "1234") | {name: ""}

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
@@ -113,6 +113,7 @@ async def test_the_documented_logins_can_do_their_work_and_no_more(
     try:
         for sql in statements(ROOT / "docs" / "deployment.md"):
             await owner.execute(sql)
+        await migrations.migrate(database_dsn)
         for login in ("ingest", "alice"):
             await owner.execute(f"ALTER ROLE {login} PASSWORD 'secret'")
         writer, reader = (_as(database_dsn, login) for login in ("ingest", "alice"))
@@ -133,14 +134,41 @@ async def test_the_documented_logins_can_do_their_work_and_no_more(
         await owner.close()
 
 
+async def test_the_compose_file_s_logins_write_and_read(
+    postgres_server: PostgresServer, database_dsn: str
+) -> None:
+    """logins.sql makes one that ingest works with and one that reads, and can be run again."""
+    await migrations.migrate(database_dsn)
+    service = read_yaml(ROOT / "docker-compose.yml")["services"]["logins"]
+    file = DEPLOY / "postgres" / "logins.sql"
+    try:
+        for password in ("first", "it's the second"):
+            names = ("INGEST_DATABASE_PASSWORD", "OPERATOR_DATABASE_PASSWORD")
+            _psql(database_dsn, service, file, dict.fromkeys(names, password))
+        await maintain(_as(database_dsn, "ingest", quote("it's the second")))
+        reader = Operator(_as(database_dsn, "operator", quote("it's the second")))
+        assert await reader.ask("SELECT hosts FROM fleet_summary")
+        for refused in ("SELECT * FROM fleet.hosts", "CREATE TEMP TABLE t ()"):
+            with pytest.raises(asyncpg.PostgresError):
+                await reader.ask(refused)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await Operator(_as(database_dsn, "ingest", quote("it's the second"))).ask(
+                "ALTER TABLE fleet.hosts ADD COLUMN mine text"
+            )
+    finally:
+        await Operator(database_dsn).ask("DROP ROLE IF EXISTS ingest, operator")
+
+
 async def test_grafana_s_login_reads_the_views(
     postgres_server: PostgresServer, database_dsn: str
 ) -> None:
     """reader.sql makes a login that reads views alone, and can be run again for a new password."""
     await migrations.migrate(database_dsn)
+    service = read_yaml(DEPLOY / "docker-compose.dashboards.yml")["services"]["reader"]
+    file = DEPLOY / "grafana" / "reader.sql"
     try:
         for password in ("first", "it's the second"):
-            _psql(database_dsn, password)
+            _psql(database_dsn, service, file, {"GRAFANA_DATABASE_PASSWORD": password})
         dsn = _as(database_dsn, "grafana", quote("it's the second"))
         reader = Operator(dsn)
         assert await reader.ask("SELECT hosts FROM fleet_summary")
@@ -153,17 +181,30 @@ async def test_grafana_s_login_reads_the_views(
         await Operator(database_dsn).ask("DROP ROLE IF EXISTS grafana")
 
 
-def _psql(dsn: str, password: str) -> None:
-    """Run reader.sql as the Compose file does."""
-    service = read_yaml(DEPLOY / "docker-compose.dashboards.yml")["services"]["reader"]
-    words = [
-        re.sub(r"\$\{GRAFANA_DATABASE_PASSWORD[^}]*\}", password, word)
-        for word in service["command"]
-    ]
-    words[-2:] = [f"--file={DEPLOY / 'grafana' / 'reader.sql'}", dsn]
-    words[0] = str(find_binaries(None) / words[0])
-    told = subprocess.run(words, capture_output=True, text=True, check=False)
+def _psql(dsn: str, service: dict[str, Any], file: Path, passwords: dict[str, str]) -> None:
+    """Run a file of logins as the Compose file does."""
+    program, *words, last = service["command"]
+    assert last == f"--file=/{file.name}"
+    assert {*passwords, "PGHOST", "PGDATABASE", "PGUSER", "PGPASSWORD"} == {*service["environment"]}
+    told = subprocess.run(
+        [str(find_binaries(None) / program), *words, f"--file={file}"],
+        env=passwords | _where(dsn),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert told.returncode == 0, told.stderr
+
+
+def _where(dsn: str) -> dict[str, str]:
+    where = urlsplit(dsn)
+    return {
+        "PGHOST": str(where.hostname),
+        "PGPORT": str(where.port),
+        "PGDATABASE": where.path[1:],
+        "PGUSER": str(where.username),
+        "PGPASSWORD": str(where.password),
+    }
 
 
 def _as(dsn: str, login: str, password: str = "secret") -> str:

@@ -20,7 +20,7 @@ COMPOSE: dict[str, Any] = read_yaml(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DASHBOARDS: dict[str, Any] = read_yaml(DEPLOY / "docker-compose.dashboards.yml")
 ALL = SERVICES | DASHBOARDS["services"]
-ONCE = {"migrate", "streams", "reader"}
+ONCE = {"migrate", "streams", "logins", "operator", "reader"}
 LONG_RUNNING = sorted(set(ALL) - ONCE)
 OURS = ("resolver", "ingest", "agent")
 SETTINGS: dict[str, type[Struct]] = {
@@ -28,10 +28,13 @@ SETTINGS: dict[str, type[Struct]] = {
     "ingest": IngestSettings,
     "agent": AgentSettings,
     "migrate": DatabaseSettings,
+    "operator": DatabaseSettings,
     "streams": StreamSettings,
 }
 REQUIRED = (
     "POSTGRES_PASSWORD",
+    "INGEST_DATABASE_PASSWORD",
+    "OPERATOR_DATABASE_PASSWORD",
     "NATS_AGENT_PASSWORD",
     "NATS_SERVICE_PASSWORD",
     "DOCKER_GID",
@@ -81,6 +84,31 @@ def test_no_password_stands_in_the_file() -> None:
             assert re.fullmatch(r"\$\{\w+:\?[^}]*\}", password)
 
 
+def test_no_secret_stands_in_an_argument_list() -> None:
+    """Whoever is on the machine reads the arguments of every process."""
+    for service, facts in ALL.items():
+        arguments = [facts.get(key) for key in ("command", "entrypoint")]
+        arguments.append(facts.get("healthcheck", {}).get("test"))
+        used = {use[0] for text in values(arguments) for use in variables(text)}
+        assert not used.intersection((*REQUIRED, "NATS_URL", "DATABASE_URL")), service
+
+
+def test_who_works_with_the_database_has_a_login_of_its_own() -> None:
+    """Only the two that prepare it are its owner; ingest writes, operators and Grafana read."""
+    logins = {
+        name: facts["environment"]["DATABASE_URL"].split(":")[1].removeprefix("//")
+        for name, facts in ALL.items()
+        if "DATABASE_URL" in facts.get("environment", {})
+    }
+    owner = SERVICES["postgres"]["environment"]["POSTGRES_USER"]
+    assert logins == {"migrate": owner, "ingest": "ingest", "operator": "operator"}
+    for name in ("logins", "reader"):
+        assert ALL[name]["environment"]["PGUSER"] == owner
+    for name in ("ingest", "operator"):
+        used = {use[0] for text in values(ALL[name]["environment"]) for use in variables(text)}
+        assert "POSTGRES_PASSWORD" not in used
+
+
 @pytest.mark.parametrize("service", SETTINGS)
 def test_a_service_is_given_only_settings_that_it_knows(service: str) -> None:
     """A variable that a service does not read is a mistake, and a required one is given."""
@@ -119,7 +147,8 @@ def test_servers_are_prepared_once_and_services_wait_for_it() -> None:
     assert waits["streams"]["nats"]["condition"] == healthy
     for service in OURS:
         assert waits[service]["streams"]["condition"] == done
-    assert waits["ingest"]["migrate"]["condition"] == done
+    for service, before in (("logins", "migrate"), ("ingest", "logins"), ("operator", "logins")):
+        assert waits[service][before]["condition"] == done
     assert ALL["reader"]["depends_on"]["migrate"]["condition"] == done
     assert all(ALL[name]["restart"] == "no" for name in ONCE)
 
