@@ -16,6 +16,7 @@ from imagedrift_ingest.adapters.postgres.keys import HostKeys
 from imagedrift_ingest.adapters.postgres.outbox import Outbox
 from imagedrift_ingest.adapters.postgres.questions import Questions
 from imagedrift_ingest.adapters.postgres.signs import Signs
+from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.service import Away, Ingest
@@ -101,9 +102,10 @@ async def _serve(
     living = Signs(database, keys)
     answers = Answers(database, settings.policy, known.is_named, announce_now.set)
     ingest = Ingest(hosts, answers, Epochs(nats))
-    questions = Questions(database, settings.policy, settings.outstanding)
+    turns = Turns(database, health=run.health)
+    questions = Questions(database, settings.policy, settings.outstanding, turns)
     asker = Asker(nats, known.lane_of, question_ttl(settings.policy))
-    outbox, announcer = Outbox(database), Announcer(nats)
+    outbox, announcer = Outbox(database, turns), Announcer(nats)
     heartbeats = Heartbeats()
     await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
 
