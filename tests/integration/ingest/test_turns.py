@@ -13,6 +13,7 @@ from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.service import Away
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.health import Health
 from imagedrift_schemas.v1 import Child, Described
 from support.ingest import NGINX, digest, image
 from support.planning import planning
@@ -182,3 +183,22 @@ async def test_an_answer_and_a_description_of_its_digest_find_each_other(dsn: st
             await asyncio.gather(one.answered(reference, 2), other.answers.learn(1, {}, [told]))
         reasons = await one.database.pool.fetch("SELECT DISTINCT reason FROM ops.comparisons")
         assert [row["reason"] for row in reasons] == ["platform_match"]
+
+
+async def test_a_process_whose_own_work_fails_for_a_minute_is_not_ready(
+    database: Database,
+) -> None:
+    """A failure now and then is none; many without one that worked say so, and what is wrong."""
+    health, clock = Health(), iter([0.0, 0.0, 60.0, 61.0])
+    turns = Turns(database, health=health, clock=lambda: next(clock))
+
+    async def broken() -> None:
+        raise Away("NATS hangs")
+
+    for ready in (True, False):
+        with pytest.raises(Away):
+            await turns.run("plan", broken)
+        assert health.is_ready is ready
+    assert health.parts()["plan"].reason == "it fails: Away: NATS hangs"
+    await turns.run("plan", done)
+    assert health.is_ready

@@ -25,6 +25,7 @@ from imagedrift_ingest.adapters.postgres.keys import HostKeys
 from imagedrift_ingest.adapters.postgres.outbox import Outbox
 from imagedrift_ingest.adapters.postgres.questions import Questions
 from imagedrift_ingest.adapters.postgres.signs import Signs
+from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.service import Away, Ingest
@@ -118,11 +119,12 @@ async def _serve(
     living = Signs(database, keys)
     answers = Answers(database, settings.policy, known.is_named, announce_now.set, in_digests)
     ingest = Ingest(hosts, answers, epochs, epochs.is_newest)
-    questions = Questions(database, settings.policy, settings.outstanding)
+    turns = Turns(database, health=run.health)
+    questions = Questions(database, settings.policy, settings.outstanding, turns)
     lanes = LaneWatch(nats, known.lanes)
     await lanes.look()
     asker = Asker(nats, known.lane_of, question_ttl(settings.policy), lanes.is_missing)
-    outbox, announcer = Outbox(database), Announcer(nats)
+    outbox, announcer = Outbox(database, turns), Announcer(nats)
     heartbeats = Heartbeats()
     await nats.listen(subjects.ALIVE_ALL, heartbeats.hear, queue=subjects.CONSUMER_INGEST)
 

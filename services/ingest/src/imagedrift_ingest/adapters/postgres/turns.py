@@ -7,9 +7,11 @@ Rules:
   that: two never work in one turn.
 - Every process tells from the row when the work was last done, so that one alert on the youngest
   moment says "nobody did this for so long", whoever should have; 0: never.
+- A process whose work fails for a minute, while nobody else does it, is not ready and says why.
 """
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -21,6 +23,7 @@ from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.service import Away
 from imagedrift_runtime import metrics
+from imagedrift_runtime.health import Health
 
 T = TypeVar("T")
 
@@ -28,6 +31,7 @@ SQL = load("turns")
 LEASE_S: Final = 30.0
 WORKS_FOR: Final = 0.8
 """The part of a turn that is worked in; the rest is for ending."""
+UNREADY_AFTER_S: Final = 60.0
 
 
 class Turns:
@@ -37,9 +41,19 @@ class Turns:
     result = await turns.run("plan", work)  # None: it is another's turn
     """
 
-    def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
+    def __init__(
+        self,
+        database: Database,
+        lease_s: float = LEASE_S,
+        *,
+        health: Health | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._lease_s = lease_s
+        self._health = health
+        self._clock = clock
+        self._failing_since: dict[str, float] = {}
 
     async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
         """Do `work` in its turn, and return what it returns; None when it is another's turn.
@@ -52,17 +66,31 @@ class Turns:
             # Our clock starts before the database's does, so that it ends before that.
             async with asyncio.timeout(self._lease_s * WORKS_FOR) as limit:
                 if not await self._take(name, holder):
+                    self._works(name)
                     return None
                 result = await work()
         except Exception as error:
-            metrics.turn_failures.add(turn=name)
+            self._failed(name, error)
             with suppress(Away):
                 await self._give_back(name, holder, is_done=False)
             if isinstance(error, TimeoutError) and limit.expired():
                 raise Away(f"{name}: not done in {self._lease_s * WORKS_FOR:.0f} s") from error
             raise
         await self._give_back(name, holder, is_done=True)
+        self._works(name)
         return result
+
+    def _failed(self, name: str, error: Exception) -> None:
+        """Count a failure, and be ready no more when it is one of many, without one that worked."""
+        metrics.turn_failures.add(turn=name)
+        since = self._failing_since.setdefault(name, self._clock())
+        if self._health and self._clock() - since >= UNREADY_AFTER_S:
+            self._health.failed(name, f"it fails: {type(error).__name__}: {error}")
+
+    def _works(self, name: str) -> None:
+        """Note that the work is done, by whomever."""
+        if self._failing_since.pop(name, None) is not None and self._health:
+            self._health.ready(name)
 
     async def _take(self, name: str, holder: uuid.UUID) -> bool:
         async def work(connection: asyncpg.Connection) -> asyncpg.Record | None:
