@@ -16,7 +16,8 @@ CONNECT_WITHIN_S = 20.0
 
 _SPOOL_BYTES = 8 * 1024 * 1024
 _USER_INFO = re.compile(r"//.*@")
-ADDRESS = r"^(nats|tls)://[^/\s]+$"
+ADDRESS = r"^(nats|tls)://[^/?#\s]+$"
+"""A `?` or `#` in a password would end the host's name: what is before it is told as a port."""
 
 
 class NatsOptions(TypedDict, total=False):
