@@ -190,3 +190,18 @@ async def test_a_loop_goes_on_with_the_client_that_replaces_a_lost_one(
             await until(lambda: bus.client.is_connected, what="the new one is connected")
             await own.fill(1)
             await until(lambda: len(seen) == 2, what="it goes on")
+
+
+async def test_a_stream_that_is_made_anew_with_other_settings_is_read_on(bus: Bus) -> None:
+    """Deleted under a loop that waits: its messages come as soon as there is one again."""
+    own = await OwnStream.make(bus)
+    await own.fill(1)
+    async with pulling(bus, own.name, own.consumer) as seen:
+        await until(lambda: seen, what="it works")
+        await own.delete()
+        await bus.js.add_stream(
+            name=own.name, subjects=[f"{own.subject}.>"], storage="memory", max_msgs_per_subject=2
+        )
+        await own.make_consumer(ack_wait=5)
+        await own.fill(3)
+        await until(lambda: len(seen) == 4, what="it goes on", within_s=15)

@@ -290,3 +290,14 @@ def test_a_variable_is_read_by_its_other_name_where_the_first_is_not_set(tmp_pat
     assert settings.load(Proxied, {"x_proxy": "small"}).proxy == "small"
     assert settings.load(Proxied, {"X_PROXY": "capital", "x_proxy": "small"}).proxy == "capital"
     assert settings.load(Proxied, {"X_PROXY_FILE": str(tmp_path / "file")}).proxy == "from a file"
+
+
+@pytest.mark.parametrize("password", ["hunter#2", "hunter?2", "hunter/2", "hun@ter#2"])
+def test_a_password_that_would_be_told_as_a_port_is_refused_unsaid(password: str) -> None:
+    """What ends a host's name in an address has no place in it: it is told without the value."""
+    with pytest.raises(SettingsFault) as raised:
+        settings.load(Example, {"X_DSN": "dsn", "NATS_URL": f"nats://me:{password}@host:4222"})
+
+    (told,) = raised.value.faults
+    assert told.startswith("NATS_URL: ")
+    assert "hun" not in told
