@@ -38,17 +38,19 @@ def digest(of: object) -> str:
 
 
 GOOD_ROWS = f"""
-    INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'web-1');
-    INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
-      VALUES ('r.io/a:1', 'r.io', 'a', '1', 'ask');
+    INSERT INTO fleet.hosts (host_id, site, host)
+      OVERRIDING SYSTEM VALUE VALUES (1, 'fra1', 'web-1');
+    INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)
+      OVERRIDING SYSTEM VALUE VALUES (1, 'r.io/a:1', 'r.io', 'a', '1', 'ask');
     INSERT INTO fleet.answers (ref_id) VALUES (1);
     INSERT INTO fleet.comparisons
-      (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
-      VALUES (1, '{digest(1)}', ARRAY['{digest(2)}', '{digest(3)}'], 'linux/amd64', 'unknown',
+      (comparison_id, ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
+      OVERRIDING SYSTEM VALUE
+      VALUES (1, 1, '{digest(1)}', ARRAY['{digest(2)}', '{digest(3)}'], 'linux/amd64', 'unknown',
               'not_checked', now());
     INSERT INTO fleet.host_images (host_id, comparison_id, since) VALUES (1, 1, now());
 """
-"""One host with one image, as SQL."""
+"""One host with one image, as SQL, for the first schema and every later one."""
 
 
 MISCOUNTED = """

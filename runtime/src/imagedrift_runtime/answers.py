@@ -7,6 +7,8 @@ BusError
 └── Refused       somebody answered that the request cannot be served
 """
 
+from datetime import datetime
+
 from msgspec import Struct
 
 
@@ -27,6 +29,13 @@ class Entry(Struct, frozen=True):
     revision: int
 
 
+class Newest(Struct, frozen=True):
+    """The newest message of a subject: its sequence, and when the stream took it in."""
+
+    seq: int
+    stored_at: datetime
+
+
 class Lag(Struct, frozen=True):
     """How far a consumer is behind."""
 
@@ -35,6 +44,8 @@ class Lag(Struct, frozen=True):
     in_flight: int
     """Messages delivered and not acknowledged yet."""
     paused: bool = False
+    acknowledged: int = 0
+    """The sequence up to which every message is acknowledged."""
 
 
 class BusError(Exception):

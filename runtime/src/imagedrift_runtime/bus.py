@@ -24,6 +24,7 @@ from imagedrift_runtime.answers import (
     BusError,
     Entry,
     Lag,
+    Newest,
     NoAnswer,
     NoBus,
     NotPublished,
@@ -55,6 +56,8 @@ NOT_STORED = 10077
 """JetStream's error for a stream that discards new messages, or whose disk fails."""
 SUBJECT_TAKEN = "messages per subject"
 """What it says of a subject that is full; a full stream, or disk, has the same number."""
+NO_MESSAGE = 10037
+"""JetStream's error where a stream has no such message; one without the stream has another."""
 
 
 class Bus:
@@ -179,10 +182,26 @@ class Bus:
         moment: datetime = (await self._manage(self.js.stream_info(stream))).created
         return moment
 
+    async def newest(self, stream: str, subject: str) -> Newest | None:
+        """Tell which is the newest message of a subject; None without one. Raises `NoBus`.
+
+        The stream's leader is asked: a replica may answer with what was there before.
+        """
+        try:
+            message = await self.js.get_msg(stream, subject=subject, direct=False)
+        except nats.js.errors.NotFoundError as error:
+            if error.err_code != NO_MESSAGE:
+                raise NoBus(f"{error.description}: run `imagedrift streams`") from error
+            return None
+        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise NoBus(f"{stream}, {subject}: {str(error) or 'no answer'}") from error
+        return Newest(message.seq, message.time)
+
     async def lag(self, stream: str, consumer: str) -> Lag:
         """Tell how far a consumer is behind. Raises `NoBus`."""
         info = await self._manage(self.js.consumer_info(stream, consumer))
-        return Lag(info.num_pending, info.num_ack_pending, bool(info.paused))
+        done = info.ack_floor.stream_seq if info.ack_floor else 0
+        return Lag(info.num_pending, info.num_ack_pending, bool(info.paused), done)
 
     async def probe(self) -> None:
         """Make a round trip to the server. Raises `NoBus` when none comes back."""

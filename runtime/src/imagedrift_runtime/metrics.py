@@ -163,6 +163,17 @@ inventories = Counter(
     "Inventories offered to the database: changed, unchanged, older (than what it has).",
     "outcome",
 )
+went_back = Counter(
+    "sequences_went_back_total",
+    "Messages under a lower sequence than one that is stored, which are newer all the same: their "
+    "stream was restored or made anew.",
+    "stream",
+)
+read_again = Counter(
+    "streams_read_again_total",
+    "Times that all streams are read again, as the database lacks what was acknowledged of one.",
+    "stream",
+)
 verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images that changed.")
 questions = Counter(
     "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"

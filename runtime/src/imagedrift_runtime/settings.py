@@ -9,7 +9,7 @@ Rules:
 - A field without a default is required. A variable that is set but blank counts as not set.
 - Commas separate the items of a tuple and the `k=v` pairs of a dict.
 - A secret can stand in a file instead: `NAME_FILE` holds its path. Its value is never repeated, in
-  no fault and in no default.
+  no fault and in no default. The file may change: `read_again`.
 """
 
 import os
@@ -78,6 +78,19 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     if faults:
         raise SettingsFault(faults)
     return kind(**values)
+
+
+def read_again(kind: type[Struct], name: str, environ: Mapping[str, str] | None = None) -> str:
+    """Read a secret anew from the file that holds it: a password may have been changed there.
+
+    Empty where it stands in the environment itself, which does not change, or cannot be read now.
+    """
+    source = os.environ if environ is None else environ  # noqa: TID251 - as above
+    variable = _variable(get_type_hints(kind, include_extras=True)[name])
+    try:
+        return _text(variable, source) if _read(source, variable.name + FILE_SUFFIX) else ""
+    except _Fault:
+        return ""
 
 
 def describe(kind: type[Struct]) -> list[tuple[str, str, str]]:

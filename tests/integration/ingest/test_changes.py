@@ -139,11 +139,11 @@ async def test_a_change_that_is_rolled_back_is_not_published(dsn: str, agents: F
     async with connect.pool(dsn, connections=2) as pool:
         await pool.execute(
             f"""
-            INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
-              VALUES ('r.io/a:1', 'r.io', 'a', '1', 'ask');
-            INSERT INTO fleet.comparisons
-              (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
-              VALUES (1, '{digest(1)}', '{{}}', 'linux/amd64', 'unknown', 'not_checked', now())
+            INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)
+              VALUES (1, 'r.io/a:1', 'r.io', 'a', '1', 'ask');
+            INSERT INTO fleet.comparisons (comparison_id, ref_id, image_id, repo_digests, platform,
+                verdict, reason, verdict_since)
+              VALUES (1, 1, '{digest(1)}', '{{}}', 'linux/amd64', 'unknown', 'not_checked', now())
             """
         )
         async with pool.acquire() as connection:

@@ -212,3 +212,16 @@ def test_a_password_is_never_shown() -> None:
 
     assert redacted("postgresql://me:secret@db:5432/x") == "postgresql://me:***@db:5432/x"
     assert "secret" not in redacted("postgresql://db/x?user=me&password=secret")
+
+
+async def test_keys_are_given_once_and_rise(dsn: str) -> None:
+    """Many of one millisecond differ, and those of a later one are greater."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        keys = "SELECT fleet.new_key() FROM generate_series(1, 20000)"
+        first = {row[0] for row in await connection.fetch(keys)}
+        second = {row[0] for row in await connection.fetch(keys)}
+        assert len(first | second) == 40000
+        assert max(first) < max(second)
+    finally:
+        await connection.close()

@@ -10,13 +10,13 @@ from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from support.ingest import MISCOUNTED
 
 IMAGES = """
-    INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
-      VALUES ('r.io/a:1', 'r.io', 'a', '1', 'ask');
+    INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)
+      VALUES (1, 'r.io/a:1', 'r.io', 'a', '1', 'ask');
     INSERT INTO fleet.answers (ref_id) VALUES (1);
     INSERT INTO fleet.comparisons
-      (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
-      SELECT 1, 'sha256:' || lpad(n::text, 64, '0'), '{}', 'linux/amd64', 'local', 'no_repo_digest',
-        now()
+      (comparison_id, ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
+      SELECT n, 1, 'sha256:' || lpad(n::text, 64, '0'), '{}', 'linux/amd64', 'local',
+        'no_repo_digest', now()
       FROM generate_series(1, 6) AS n;
 """
 WRITES = {
@@ -58,7 +58,7 @@ async def test_a_change_that_changes_no_count_writes_none(dsn: str) -> None:
     """Names of containers, or a second running one, are nothing to add up."""
     async with connect.pool(dsn, connections=1) as pool:
         await pool.execute(IMAGES)
-        await pool.execute("INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'h')")
+        await pool.execute("INSERT INTO fleet.hosts (host_id, site, host) VALUES (1, 'fra1', 'h')")
         await pool.execute(
             "INSERT INTO fleet.host_images (host_id, comparison_id, since, running)"
             " VALUES (1, 1, now(), 1)"

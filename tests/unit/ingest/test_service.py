@@ -1,6 +1,9 @@
 """Batches, on a database that refuses or is away."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
 
 from imagedrift_ingest.core.inventories import Image, Said
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded, Ingest, Poisonous
@@ -27,8 +30,13 @@ class Hosts:
         return {(one.site, one.host) for one in said} if self._changed else set()
 
     async def remember(
-        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
-    ) -> int:
+        self,
+        epoch: int,
+        said: Sequence[Said],
+        images: Mapping[HostName, Sequence[Image]],
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
         """Store, unless something is wrong."""
         self.batches += 1
         if any(one.host == "poison" for one in said):
@@ -37,7 +45,24 @@ class Hosts:
         if missing:
             raise ImagesNeeded(missing)
         self.stored |= images
-        return len(said)
+        return set()
+
+
+class Doubting(Hosts):
+    """Takes everything for older, until it is told that it is not."""
+
+    async def remember(
+        self,
+        epoch: int,
+        said: Sequence[Said],
+        images: Mapping[HostName, Sequence[Image]],
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
+        """Store what is surely the newest."""
+        if surely_newest:
+            return await super().remember(epoch, said, images)
+        return {one.seq for one in said}
 
 
 class Answers:
@@ -48,18 +73,31 @@ class Answers:
         self.forgotten: list[str] = []
 
     async def learn(
-        self, epoch: int, answers: Mapping[str, tuple[int, Answer]], described: Sequence[Described]
-    ) -> int:
+        self,
+        epoch: int,
+        answers: Mapping[str, tuple[int, Answer]],
+        described: Sequence[Described],
+        *,
+        surely_newest: bool = False,
+        upto: int = 0,
+    ) -> set[int]:
         """Store."""
         self.answers |= answers
-        return 0
+        return set()
 
     async def forget(self, references: Sequence[str]) -> None:
         """Store."""
         self.forgotten += references
 
-    async def registries(self, epoch: int, states: Sequence[tuple[int, RegistryState]]) -> None:
+    async def registries(
+        self,
+        epoch: int,
+        states: Sequence[tuple[int, RegistryState]],
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
         """Nothing here."""
+        return set()
 
     async def bury(self, epoch: int, letters: Sequence[tuple[int, DeadLetter]]) -> None:
         """Nothing here."""
@@ -136,3 +174,35 @@ async def test_the_newest_answer_counts_and_a_deleted_one_is_asked_again() -> No
     assert [type(fate) for fate in fates] == [Done, Done, Done, Reject]
     assert answers.answers["docker.io/library/nginx:1.27"] == (9, new)
     assert answers.forgotten == ["quay.io/a/b:1"]
+
+
+async def test_what_only_seems_older_is_stored_when_the_stream_has_none_newer() -> None:
+    """P5: the others of the batch, which the stream has replaced, are older."""
+
+    async def is_newest(stream: str, subject: str, seq: int, stored_at: datetime) -> bool:
+        return (stream, subject, stored_at) == ("S", subjects.inventory("fra1", "web-1"), NOW)
+
+    hosts = Doubting()
+    ingest = Ingest(hosts, Answers(), epoch, is_newest)
+    fates = await ingest.inventories([reported("web-1", 1), reported("web-2", 2)])
+    assert fates == [Done(), Done()]
+    assert list(hosts.stored) == [("fra1", "web-1")]
+
+
+async def test_a_stream_that_cannot_be_asked_acknowledges_nothing() -> None:
+    """P4: what is in doubt is delivered again."""
+
+    async def away(stream: str, subject: str, seq: int, stored_at: datetime) -> bool:
+        raise Away("away")
+
+    fates = await Ingest(Doubting(), Answers(), epoch, away).inventories([reported("web-1")])
+    assert [type(fate) for fate in fates] == [Retry]
+
+
+async def test_two_lives_of_a_stream_in_one_batch_are_looked_at_in_turn() -> None:
+    """P5: the one said later under a lower sequence is delivered again, not dropped."""
+    hosts = Hosts()
+    later = msgspec.structs.replace(reported("web-1", 3), stored_at=NOW + timedelta(seconds=1))
+    batch = [reported("web-1", 9), later, reported("web-2", 4)]
+    fates = await Ingest(hosts, Answers(), epoch).inventories(batch)
+    assert [type(fate) for fate in fates] == [Done, Retry, Done]

@@ -129,6 +129,19 @@ def test_a_secret_that_stands_in_both_places_is_a_fault(tmp_path: Path) -> None:
     ]
 
 
+def test_a_secret_is_read_anew_from_its_file(tmp_path: Path) -> None:
+    """What the environment holds does not change; a file that is away tells nothing."""
+    path = tmp_path / "dsn"
+    path.write_text("old")
+    environment = {"X_DSN_FILE": str(path)}
+    assert settings.load(Example, environment).dsn == "old"
+    path.write_text("new\n")
+    assert settings.read_again(Example, "dsn", environment) == "new"
+    path.unlink()
+    assert settings.read_again(Example, "dsn", environment) == ""
+    assert settings.read_again(Example, "dsn", {"X_DSN": "dsn"}) == ""
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """The path and the reason are told."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")

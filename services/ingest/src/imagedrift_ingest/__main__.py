@@ -3,13 +3,15 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
 from imagedrift_ingest import migrations
-from imagedrift_ingest.adapters.jetstream import Announcer, Asker, Epochs, Heartbeats
+from imagedrift_ingest.adapters.jetstream import Announcer, Asker, Epochs, Heartbeats, Reading
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.answers import Answers
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.hosts import Hosts
 from imagedrift_ingest.adapters.postgres.keys import HostKeys
@@ -24,15 +26,17 @@ from imagedrift_runtime import bus, process, pull, registries
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.process import Process
-from imagedrift_runtime.settings import SettingsFault
+from imagedrift_runtime.settings import SettingsFault, read_again
 from imagedrift_schemas import subjects
 
 log = structlog.get_logger()
 
 SERVICE = "imagedrift-ingest"
+DIGESTS = f"KV_{subjects.BUCKET_DIGESTS}"
 PLAN_EVERY_S = 0.5
 PLAN_GATHER_S = 0.2
 HEARTBEATS_EVERY_S = 0.25
+LOOK_AT_BOOKMARKS_EVERY_S = 5.0
 ANNOUNCE_EVERY_S = 1.0
 ANALYZE_EVERY_S = 3.0
 ADD_UP_EVERY_S = 10.0
@@ -50,6 +54,7 @@ async def start(settings: IngestSettings, run: Process) -> None:
             settings.database_url,
             connections=writers,
             statement_cache_size=settings.statement_cache,
+            read_again=partial(read_again, IngestSettings, "database_url"),
         ) as pool,
         bus.connect(
             settings.nats_url,
@@ -95,10 +100,13 @@ async def _serve(
     announce_now = asyncio.Event()
     dictionary = Dictionary(database, known.is_named, settings.freshness)
     keys = HostKeys(database, dictionary)
-    hosts = Hosts(database, dictionary, keys, plan_now.set)
+    reading, epochs = Reading(nats), Epochs(nats)
+    in_inventories = Bookmarks(database, subjects.STREAM_INVENTORY, reading.again)
+    in_digests = Bookmarks(database, DIGESTS, reading.again)
+    hosts = Hosts(database, dictionary, keys, plan_now.set, in_inventories)
     living = Signs(database, keys)
-    answers = Answers(database, settings.policy, known.is_named, announce_now.set)
-    ingest = Ingest(hosts, answers, Epochs(nats))
+    answers = Answers(database, settings.policy, known.is_named, announce_now.set, in_digests)
+    ingest = Ingest(hosts, answers, epochs, epochs.is_newest)
     questions = Questions(database, settings.policy, settings.outstanding)
     asker = Asker(nats, known.lane_of, question_ttl(settings.policy))
     outbox, announcer = Outbox(database), Announcer(nats)
@@ -123,8 +131,14 @@ async def _serve(
             heartbeats.put_back(signs)
             raise
 
+    async def look_at_bookmarks() -> None:
+        await in_inventories.look()
+        await in_digests.look()
+
+    await _begin_reading(in_inventories, subjects.STREAM_INVENTORY, reading, epochs, run)
+    await _begin_reading(in_digests, DIGESTS, reading, epochs, run)
     pulled = [(subjects.STREAM_INVENTORY, ingest.inventories)] * settings.workers + [
-        (f"KV_{subjects.BUCKET_DIGESTS}", ingest.digests),
+        (DIGESTS, ingest.digests),
         (f"KV_{subjects.BUCKET_REGISTRIES}", ingest.registries),
         (subjects.STREAM_DEAD, ingest.dead_letters),
     ]
@@ -135,6 +149,7 @@ async def _serve(
             _repeat(plan, PLAN_EVERY_S, run, sooner=plan_now),
             _repeat(announce, ANNOUNCE_EVERY_S, run, sooner=announce_now),
             _repeat(note_heartbeats, HEARTBEATS_EVERY_S, run),
+            _repeat(look_at_bookmarks, LOOK_AT_BOOKMARKS_EVERY_S, run),
             _repeat(upkeep.tidy, TIDY_EVERY_S, run),
             _repeat(upkeep.analyze_grown, ANALYZE_EVERY_S, run),
             _repeat(upkeep.add_up_usage, ADD_UP_EVERY_S, run),
@@ -142,6 +157,19 @@ async def _serve(
             _repeat(upkeep.take_trend, TREND_EVERY_S, run, first_after_s=TREND_EVERY_S),
         ):
             tasks.create_task(task)
+
+
+async def _begin_reading(
+    bookmarks: Bookmarks, stream: str, reading: Reading, epochs: Epochs, run: Process
+) -> None:
+    """See whether what was acknowledged before is stored; wait while nobody can tell."""
+    while not run.stopping.is_set():
+        try:
+            return await bookmarks.begin(await epochs(stream), await reading.acknowledged(stream))
+        except Away as error:
+            log.warning("reading.awaited", stream=stream, error=str(error))
+            await _first_of(PLAN_EVERY_S, run.stopping)
+    return None
 
 
 async def _pull(

@@ -5,18 +5,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from imagedrift_ingest import migrations
+from imagedrift_ingest.adapters.jetstream import READ_BY_INGEST
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_runtime.bus import Bus
 from imagedrift_schemas import subjects
-
-READ_BY_INGEST = (
-    f"KV_{subjects.BUCKET_DIGESTS}",
-    f"KV_{subjects.BUCKET_REGISTRIES}",
-    subjects.STREAM_DEAD,
-    subjects.STREAM_INVENTORY,
-)
 
 
 class Maintained(Struct, frozen=True):

@@ -5,12 +5,15 @@ Rules:
 - A batch that the database refuses is halved until the guilty message is alone: that one becomes
   a dead letter, the others are stored (P9).
 - A database that is away means "again later" for the whole batch.
+- What seems older only because its stream went back is no loss: the stream tells (`core.order`).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
 
-from imagedrift_ingest.core import inventories
+from imagedrift_ingest.core import inventories, order
 from imagedrift_ingest.core.inventories import Image, Keys, Said
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_runtime.pull import Delivery
@@ -28,6 +31,7 @@ HostName: TypeAlias = tuple[str, str]
 T = TypeVar("T")
 
 AGAIN_S = 5.0
+WENT_BACK = "its stream went back: it waits until what seems newer is stored"
 
 
 class ImagesNeeded(Exception):
@@ -53,24 +57,44 @@ class Hosts(Protocol):
         """Tell whose images have to be read."""
 
     async def remember(
-        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
-    ) -> int:
-        """Store what hosts said. Raises `ImagesNeeded` too."""
+        self,
+        epoch: int,
+        said: Sequence[Said],
+        images: Mapping[HostName, Sequence[Image]],
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
+        """Store what hosts said; the sequences of those in doubt. Raises `ImagesNeeded` too."""
 
 
 class Answers(Protocol):
     """Where answers are kept. Raises `Poisonous` and `Away`."""
 
     async def learn(
-        self, epoch: int, answers: Mapping[str, tuple[int, Answer]], described: Sequence[Described]
-    ) -> int:
-        """Store answers by canonical reference, and descriptions."""
+        self,
+        epoch: int,
+        answers: Mapping[str, tuple[int, Answer]],
+        described: Sequence[Described],
+        *,
+        surely_newest: bool = False,
+        upto: int = 0,
+    ) -> set[int]:
+        """Store answers by canonical reference, and descriptions; which answers are in doubt.
+
+        `upto`: the last sequence of what was read for it.
+        """
 
     async def forget(self, references: Sequence[str]) -> None:
         """Make references due whose cached answer somebody dropped."""
 
-    async def registries(self, epoch: int, states: Sequence[tuple[int, RegistryState]]) -> None:
-        """Store what registries allow."""
+    async def registries(
+        self,
+        epoch: int,
+        states: Sequence[tuple[int, RegistryState]],
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
+        """Store what registries allow; which states are in doubt."""
 
     async def bury(self, epoch: int, letters: Sequence[tuple[int, DeadLetter]]) -> None:
         """Store refused messages."""
@@ -79,18 +103,37 @@ class Answers(Protocol):
 Epoch: TypeAlias = Callable[[str], Awaitable[int]]
 """Tells when a stream was created: sequences of different streams are not compared."""
 
+IsNewest: TypeAlias = Callable[[str, str, int, datetime], Awaitable[bool]]
+"""Tells of (stream, subject, sequence, moment) whether it is the subject's newest message.
+
+Afterwards the stream's epoch is one that was looked up anew. Raises `Away`.
+"""
+
+
+class Learn(Protocol):
+    """Stores a batch, and tells the sequences of what is in doubt."""
+
+    async def __call__(self, batch: Sequence[Delivery], *, surely_newest: bool) -> set[int]:
+        """Store."""
+
 
 class Ingest:
     """What is done with each kind of message. Every method is a handler of batches."""
 
-    def __init__(self, hosts: Hosts, answers: Answers, epoch: Epoch) -> None:
+    def __init__(
+        self, hosts: Hosts, answers: Answers, epoch: Epoch, is_newest: IsNewest | None = None
+    ) -> None:
         self._hosts = hosts
         self._answers = answers
         self._epoch = epoch
+        self._is_newest = is_newest
         self._keys = Keys()
 
     async def inventories(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store inventories: the newest of each host, images only where they changed."""
+        return await _one_life(deliveries, self._inventories)
+
+    async def _inventories(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         read = [_read(delivery) for delivery in deliveries]
         newest = inventories.newest(r for r in read if isinstance(r, Said))
         fates = await self._remember(deliveries[0].stream, newest)
@@ -101,7 +144,7 @@ class Ingest:
     async def digests(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store answers and descriptions, and judge what they change."""
 
-        async def store(batch: Sequence[Delivery]) -> None:
+        async def learn(batch: Sequence[Delivery], *, surely_newest: bool) -> set[int]:
             epoch = await self._epoch(batch[0].stream)
             read = [(d, codec.decode(d.payload, AnyAnswer)) for d in batch if d.payload]
             answers: dict[str, tuple[int, Answer]] = {}
@@ -109,24 +152,30 @@ class Ingest:
                 if isinstance(said, Answer):
                     answers[f"{said.registry}/{said.repository}:{said.tag}"] = (d.stream_seq, said)
             described = [said for _, said in read if isinstance(said, Described)]
-            if read:
-                await self._answers.learn(epoch, answers, described)
+            if not read:
+                return set()
+            return await self._answers.learn(epoch, answers, described, surely_newest=surely_newest)
+
+        async def store(batch: Sequence[Delivery]) -> None:
+            await self._surely(batch, learn)
             dropped = [_reference_of(d.subject) for d in batch if not d.payload]
             if dropped:
                 await self._answers.forget(dropped)
 
-        return await _halving(deliveries, store)
+        return await _one_life(deliveries, lambda kept: _halving(kept, store))
 
     async def registries(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store what registries allow."""
 
-        async def store(batch: Sequence[Delivery]) -> None:
+        async def learn(batch: Sequence[Delivery], *, surely_newest: bool) -> set[int]:
             epoch = await self._epoch(batch[0].stream)
             kept = [d for d in batch if d.payload]
             states = [(d.stream_seq, codec.decode(d.payload, RegistryState)) for d in kept]
-            await self._answers.registries(epoch, states)
+            return await self._answers.registries(epoch, states, surely_newest=surely_newest)
 
-        return await _halving(deliveries, store)
+        return await _one_life(
+            deliveries, lambda kept: _halving(kept, lambda batch: self._surely(batch, learn))
+        )
 
     async def dead_letters(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store refused messages. One that cannot be read is dropped: it has no further grave."""
@@ -144,21 +193,49 @@ class Ingest:
     ) -> dict[tuple[str, str, int], Outcome]:
         """Store what hosts said; the fate of each message, by host and sequence."""
 
-        async def store(batch: Sequence[Said]) -> None:
+        async def remember(batch: Sequence[Said], *, surely_newest: bool) -> set[int]:
             epoch = await self._epoch(stream)
             wanted = await self._hosts.changed(batch)
             while True:
                 images = self._read_images(batch, wanted)
                 try:
-                    await self._hosts.remember(epoch, batch, images)
+                    return await self._hosts.remember(
+                        epoch, batch, images, surely_newest=surely_newest
+                    )
                 except ImagesNeeded as needed:
                     wanted |= needed.hosts
-                else:
-                    return
+
+        async def store(batch: Sequence[Said]) -> None:
+            doubted = await remember(batch, surely_newest=False)
+            places = [
+                (subjects.inventory(one.site, one.host), one.seq, one.seen_at)
+                for one in batch
+                if one.seq in doubted
+            ]
+            newest = await self._newest_of(stream, places)
+            if newest:
+                await remember([one for one in batch if one.seq in newest], surely_newest=True)
 
         fates = await _halving(said, store)
         named = [(one.site, one.host, one.seq) for one in said]
         return dict(zip(named, fates, strict=True))
+
+    async def _surely(self, batch: Sequence[Delivery], learn: Learn) -> None:
+        """Store a batch, and what of it only seemed older."""
+        doubted = await learn(batch, surely_newest=False)
+        places = [(d.subject, d.stream_seq, d.stored_at) for d in batch if d.stream_seq in doubted]
+        newest = await self._newest_of(batch[0].stream, places)
+        if newest:
+            await learn([d for d in batch if d.stream_seq in newest], surely_newest=True)
+
+    async def _newest_of(
+        self, stream: str, places: Sequence[tuple[str, int, datetime]]
+    ) -> set[int]:
+        """Ask a stream which of these are the newest of their subjects: their sequences."""
+        if self._is_newest is None:
+            return set()
+        told = await asyncio.gather(*(self._is_newest(stream, *place) for place in places))
+        return {seq for (_, seq, _), is_newest in zip(places, told, strict=True) if is_newest}
 
     def _read_images(
         self, said: Sequence[Said], wanted: Collection[HostName]
@@ -168,6 +245,19 @@ class Ingest:
             for one in said
             if (one.site, one.host) in wanted
         }
+
+
+async def _one_life(
+    deliveries: Sequence[Delivery],
+    handle: Callable[[Sequence[Delivery]], Awaitable[Sequence[Outcome]]],
+) -> Sequence[Outcome]:
+    """Handle messages, but for those that another one of the batch only seems to replace."""
+    late = order.put_off(deliveries)
+    if not late:
+        return await handle(deliveries)
+    kept = [delivery for n, delivery in enumerate(deliveries) if n not in late]
+    fates = iter(await handle(kept))
+    return [Retry(WENT_BACK, AGAIN_S) if n in late else next(fates) for n in range(len(deliveries))]
 
 
 async def _halving(

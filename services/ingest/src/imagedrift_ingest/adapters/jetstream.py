@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -17,7 +18,15 @@ from imagedrift_schemas.v1 import Alive, Question
 
 log = structlog.get_logger()
 
+READ_BY_INGEST = (
+    f"KV_{subjects.BUCKET_DIGESTS}",
+    f"KV_{subjects.BUCKET_REGISTRIES}",
+    subjects.STREAM_DEAD,
+    subjects.STREAM_INVENTORY,
+)
 EPOCH_KEPT_S = 10.0
+SAME_MOMENT = timedelta(milliseconds=1)
+"""nats-py rounds one and the same moment differently where it is read from different places."""
 AT_ONCE = 64
 ALIVE = subjects.ALIVE_ALL.removesuffix(".*.*")
 
@@ -26,13 +35,14 @@ class Epochs:
     """When streams were created, in microseconds; looked up again now and then.
 
     A stream that was deleted and made again counts from 1: without the epoch everything in it
-    would look old. Until the look-up its messages carry the old epoch, which is harmless: what is
-    refused because of that is offered again by the host's next message.
+    would look old. Until the look-up its messages carry the old epoch: then what they are is in
+    doubt, and the stream is asked (`is_newest`).
     """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._known: dict[str, tuple[float, int]] = {}
+        self._free = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, stream: str) -> int:
         """Tell the epoch of a stream."""
@@ -48,6 +58,46 @@ class Epochs:
             epoch = int(created.timestamp() * 1_000_000)
             self._known[stream] = (clock, epoch)
         return epoch
+
+    async def is_newest(self, stream: str, subject: str, seq: int, stored_at: datetime) -> bool:
+        """Tell whether a message is the newest one of its subject in the stream.
+
+        Asked where a sequence went back, so that the epoch is looked up anew, too.
+        """
+        self._known.pop(stream, None)
+        async with self._free:
+            try:
+                newest = await self._bus.newest(stream, subject)
+            except NoBus as error:
+                raise Away(str(error)) from error
+        # By the moment, too: a stream that went back gives a sequence to another message.
+        if not newest or newest.seq != seq or abs(newest.stored_at - stored_at) > SAME_MOMENT:
+            return False
+        log.warning("stream.went_back", stream=stream, subject=subject, seq=seq)
+        metrics.went_back.add(stream=stream)
+        return True
+
+
+class Reading:
+    """The streams that ingest reads: what of them is acknowledged does not come again."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def acknowledged(self, stream: str) -> int:
+        """Tell up to which sequence a stream is acknowledged. Raises `Away`."""
+        try:
+            return (await self._bus.lag(stream, subjects.CONSUMER_INGEST)).acknowledged
+        except NoBus as error:
+            raise Away(str(error)) from error
+
+    async def again(self) -> None:
+        """Have every stream delivered from its start. Raises `Away`."""
+        try:
+            for stream in READ_BY_INGEST:
+                await self._bus.reset_consumer(stream, subjects.CONSUMER_INGEST)
+        except NoBus as error:
+            raise Away(str(error)) from error
 
 
 class Asker:

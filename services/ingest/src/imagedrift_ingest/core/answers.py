@@ -1,7 +1,7 @@
 """What an answer changes in what is known of a reference.
 
 Rules:
-- Only a later answer counts: (epoch, seq) orders them, as two replicas may hold two at once.
+- Only a newer answer counts (`core.order`), as two replicas may hold two at once.
 - A conclusive answer (found, missing) ends a failure; a failure keeps what was known (P1).
 - The digest found last is kept when the tag is gone. A tag that comes back with it goes on with
   the moment since when it points there; the history has the time in between as a gap.
@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagedrift_ingest.core import freshness
+from imagedrift_ingest.core import freshness, order
 from imagedrift_ingest.core.verdict import Known
 from imagedrift_schemas.v1 import Answer, Failure, Found, Limited, Missing
 
@@ -54,11 +54,30 @@ class Period(Struct, frozen=True, kw_only=True):
     digest: str | None
 
 
+def stands(state: State, answer: Answer, *, epoch: int, seq: int) -> order.Judgement:
+    """Tell whether an answer is newer than what is known."""
+    return order.judge(
+        order.Place(epoch, seq, answer.checked_at),
+        order.Place(state.epoch, state.seq, state.attempted_at),
+    )
+
+
 def fold(
-    state: State, answer: Answer, *, epoch: int, seq: int, reference: str, policy: freshness.Policy
+    state: State,
+    answer: Answer,
+    *,
+    epoch: int,
+    seq: int,
+    reference: str,
+    policy: freshness.Policy,
+    surely_newest: bool = False,
 ) -> State | None:
-    """Return the state after `answer`; None when the answer is older than the state."""
-    if (epoch, seq) <= (state.epoch, state.seq):
+    """Return the state after `answer`; None when the answer is older than the state, or in doubt.
+
+    `surely_newest`: the bucket has none that is newer, so that no doubt is left.
+    """
+    judgement = stands(state, answer, epoch=epoch, seq=seq)
+    if judgement == "older" or (judgement == "doubtful" and not surely_newest):
         return None
     state = replace(state, epoch=epoch, seq=seq, attempted_at=answer.checked_at)
     match answer.outcome:

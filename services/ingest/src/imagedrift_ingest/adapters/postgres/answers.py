@@ -13,12 +13,14 @@ import asyncpg
 import msgspec
 
 from imagedrift_ingest.adapters.postgres import dictionary
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Locked
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import descriptions, freshness
 from imagedrift_runtime import metrics
+from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
 
 SQL = load("answers")
@@ -34,9 +36,11 @@ class Answers:
         policy: freshness.Policy,
         is_named: Callable[[str], bool] = lambda _: False,
         on_changed_verdicts: Callable[[], None] = lambda: None,
+        bookmarks: Bookmarks | None = None,
     ) -> None:
         self._database = database
         self._on_changed_verdicts = on_changed_verdicts
+        self._bookmarks = bookmarks or Bookmarks(database, f"KV_{subjects.BUCKET_DIGESTS}")
         self._policy = policy
         self._is_named = is_named
 
@@ -45,17 +49,27 @@ class Answers:
         epoch: int,
         answers: Mapping[str, tuple[int, Answer]],
         described: Sequence[Described],
-    ) -> int:
-        """Store answers, by canonical reference, and descriptions; the number of new verdicts."""
+        *,
+        surely_newest: bool = False,
+        upto: int = 0,
+    ) -> set[int]:
+        """Store answers, by canonical reference, and descriptions, `upto` a sequence.
+
+        Returns the sequences of answers in doubt, which are not stored.
+        """
         digests = {d.digest for d in described} | _found(answers.values())
 
-        async def work(connection: asyncpg.Connection) -> int:
+        async def work(connection: asyncpg.Connection) -> tuple[int, set[int]]:
             await connection.execute(SQL["lock_digests"], sorted(digests))
             await self._describe(connection, described)
             references = sorted(answers)
             await dictionary.add_references(connection, references, self._is_named)
             locked = await dictionary.lock(connection, references, [d.digest for d in described])
-            folded = {ref.ref_id: self._fold(ref, epoch, answers) for ref in locked}
+            folded = {
+                ref.ref_id: self._fold(ref, epoch, answers, surely_newest=surely_newest)
+                for ref in locked
+            }
+            doubted = set() if surely_newest else _doubted(locked, epoch, answers)
             await _save(connection, locked, folded)
             told = {d.digest for d in described}
             suspects = [
@@ -63,13 +77,13 @@ class Answers:
                 for ref in locked
                 if _says_something_else(ref, folded[ref.ref_id], told)
             ]
-            return await rejudge(connection, suspects)
+            return await rejudge(connection, suspects), doubted
 
-        changed = await self._database.transaction(work)
+        changed, doubted = await self._bookmarks.transaction(epoch, upto, work)
         if changed:
             metrics.verdicts.add(changed)
             self._on_changed_verdicts()
-        return changed
+        return doubted
 
     async def forget(self, references: Sequence[str]) -> None:
         """Make references due whose cached answer somebody dropped."""
@@ -79,8 +93,17 @@ class Answers:
 
         await self._database.transaction(work)
 
-    async def registries(self, epoch: int, states: Iterable[tuple[int, RegistryState]]) -> None:
-        """Store what registries allow, the newest of each (registry, credential)."""
+    async def registries(
+        self,
+        epoch: int,
+        states: Iterable[tuple[int, RegistryState]],
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
+        """Store what registries allow, the newest of each (registry, credential).
+
+        Returns the sequences of those in doubt, which are not stored.
+        """
         rows: dict[tuple[str, str], tuple[Any, ...]] = {}
         for seq, s in states:
             limits = (s.rate_limit, s.rate_remaining, s.rate_window_s, s.rate_reset_at)
@@ -89,10 +112,12 @@ class Answers:
             if name not in rows or rows[name][2] < seq:
                 rows[name] = (*name, seq, *limits, *blocked, s.observed_at)
 
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["registries"], epoch, *arguments(list(rows.values()), 12))
+        async def work(connection: asyncpg.Connection) -> set[int]:
+            columns = arguments(list(rows.values()), 12)
+            found = await connection.fetch(SQL["registries"], epoch, *columns, surely_newest)
+            return {row["seq"] for row in found}
 
-        await self._database.transaction(work)
+        return await self._database.transaction(work)
 
     async def bury(self, epoch: int, letters: Iterable[tuple[int, DeadLetter]]) -> None:
         """Store refused messages."""
@@ -125,18 +150,40 @@ class Answers:
         await connection.execute(SQL["describe"], *columns, again_s)
 
     def _fold(
-        self, ref: Locked, epoch: int, answers: Mapping[str, tuple[int, Answer]]
+        self,
+        ref: Locked,
+        epoch: int,
+        answers: Mapping[str, tuple[int, Answer]],
+        *,
+        surely_newest: bool,
     ) -> core.State | None:
         if ref.reference not in answers:
             return None
         seq, answer = answers[ref.reference]
         return core.fold(
-            ref.state, answer, epoch=epoch, seq=seq, reference=ref.reference, policy=self._policy
+            ref.state,
+            answer,
+            epoch=epoch,
+            seq=seq,
+            reference=ref.reference,
+            policy=self._policy,
+            surely_newest=surely_newest,
         )
 
 
 def _found(answers: Iterable[tuple[int, Answer]]) -> set[str]:
     return {getattr(a.outcome, "digest", "") or a.last_digest for _, a in answers} - {""}
+
+
+def _doubted(
+    locked: Iterable[Locked], epoch: int, answers: Mapping[str, tuple[int, Answer]]
+) -> set[int]:
+    offered = [(ref.state, *answers[ref.reference]) for ref in locked if ref.reference in answers]
+    return {
+        seq
+        for state, seq, answer in offered
+        if core.stands(state, answer, epoch=epoch, seq=seq) == "doubtful"
+    }
 
 
 def _says_something_else(ref: Locked, after: core.State | None, told: set[str]) -> bool:

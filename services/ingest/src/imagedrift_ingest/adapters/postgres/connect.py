@@ -4,6 +4,7 @@ What is handled here, once:
 - A server that is away, restarting, or was demoted to a replica is waited for, not died of. The
   driver shows that in many classes, some of them not its own (`RETRYABLE`).
 - A pool that still holds connections to a demoted primary would fail for ever: `expire` drops them.
+- A password may change while we run, in the file that holds it: it is read for each connection.
 - Behind a pooler in transaction mode prepared statements may not live: `statement_cache_size=0`.
 """
 
@@ -42,6 +43,14 @@ RETRYABLE: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is just being changed
+    # A database that is being restored: it, its tables or its grants are not there yet.
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidCachedStatementError,
     OSError,
     TimeoutError,
 )
@@ -66,12 +75,24 @@ def redacted(dsn: str) -> str:
 
 @asynccontextmanager
 async def pool(
-    dsn: str, *, connections: int, statement_cache_size: int = 100
+    dsn: str,
+    *,
+    connections: int,
+    statement_cache_size: int = 100,
+    read_again: Callable[[], str] = lambda: "",
 ) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    """Open a pool, and close it at the end. A server that is away is met at the first query."""
+    """Open a pool, and close it at the end. A server that is away is met at the first query.
+
+    Each connection is made to what `read_again` tells, where it tells something.
+    """
+
+    async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
+        return await asyncpg.connect(read_again() or dsn, **options)
+
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     made = await asyncpg.create_pool(
         dsn,
+        connect=cast(Any, connect),
         min_size=0,
         max_size=connections,
         statement_cache_size=statement_cache_size,

@@ -5,7 +5,8 @@ Rules:
 - The gate decides who is newer (P5); a message that is not costs nothing more.
 - A first inventory is copied: there is nothing to compare it with.
 - An unchanged host costs its heartbeat row; its images are neither decoded nor read.
-- Should a remembered row have gone meanwhile, the foreign key says so and all keys are forgotten.
+- Should a remembered row have gone meanwhile, the gate misses it, or a foreign key says so, and
+  all keys are forgotten.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +15,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
+from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
 from imagedrift_ingest.core.inventories import Image, ImageKey, Said, skipped_of
 from imagedrift_ingest.service import Away, HostName, ImagesNeeded
 from imagedrift_runtime import metrics
+from imagedrift_schemas import subjects
 
 COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "containers")
 SEPARATOR = "\x1f"
@@ -35,45 +38,49 @@ class Hosts:
         dictionary: Dictionary,
         keys: HostKeys | None = None,
         on_new_images: Callable[[], None] = lambda: None,
+        bookmarks: Bookmarks | None = None,
     ) -> None:
         self._database = database
         self._on_new_images = on_new_images
         self._dictionary = dictionary
         self._keys = keys or HostKeys(database, dictionary)
+        self._bookmarks = bookmarks or Bookmarks(database, subjects.STREAM_INVENTORY)
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
-        known = await self._keys.of([*map(_name, said)])
+        ids = await self._keys.of([*map(_name, said)])
 
-        async def work(connection: asyncpg.Connection) -> set[int] | None:
-            if not await self._keys.are_valid(known, connection):
-                return None
-            of = [known.ids[_name(one)] for one in said]
+        async def work(connection: asyncpg.Connection) -> set[int]:
+            of = [ids[_name(one)] for one in said]
             rows = await connection.fetch(SQL["changed"], of, [one.content for one in said])
             return {row["host_id"] for row in rows}
 
         changed = await self._database.transaction(work)
-        if changed is None:
-            await self._keys.forget()
-            return await self.changed(said)
-        return {_name(one) for one in said if known.ids[_name(one)] in changed}
+        return {_name(one) for one in said if ids[_name(one)] in changed}
 
     async def remember(
-        self, epoch: int, said: Sequence[Said], images: Mapping[HostName, Sequence[Image]]
-    ) -> int:
-        """Store what hosts said, and return how many of them were news.
+        self,
+        epoch: int,
+        said: Sequence[Said],
+        images: Mapping[HostName, Sequence[Image]],
+        *,
+        surely_newest: bool = False,
+    ) -> set[int]:
+        """Store what hosts said, and return the sequences of those in doubt, which are not stored.
 
         Raises `ImagesNeeded` when a host changed meanwhile whose images were not given.
         """
-        known = await self._keys.of([*map(_name, said)])
-        ids = known.ids
+        ids = await self._keys.of([*map(_name, said)])
         made = self._dictionary.made
         keys = await self._dictionary.keys_of([i for of_host in images.values() for i in of_host])
 
-        async def work(connection: asyncpg.Connection) -> tuple[int, int]:
-            if not await self._keys.are_valid(known, connection):
-                raise Away("the database was emptied or replaced meanwhile")
-            accepted = await connection.fetch(SQL["gate"], *_gate(said, ids, epoch, images))
+        async def work(connection: asyncpg.Connection) -> tuple[int, int, set[int]]:
+            columns = _gate(said, ids, images)
+            found = await connection.fetch(SQL["gate"], *columns, epoch, surely_newest)
+            if len(found) < len(said):
+                raise RowsGone
+            taken = ("newer", "doubtful") if surely_newest else ("newer",)
+            accepted = [row for row in found if row["place"] in taken]
             by_id = {ids[one.site, one.host]: one for one in said}
             await _rename(connection, [by_id[r["host_id"]] for r in accepted if r["renamed"]], ids)
             news = [row for row in accepted if row["changed"]]
@@ -93,19 +100,21 @@ class Hosts:
                 changed = [ids[_name(one)] for one in moved], [one.seen_at for one in moved]
                 rows = [(*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys)]
                 await connection.execute(SQL["reconcile"], *arguments(rows, 7), *changed)
-            return len(accepted), len(news)
+            doubted = {row["seq"] for row in found if row["place"] == "doubtful"}
+            return len(accepted), len(news), set() if surely_newest else doubted
 
         try:
-            accepted, changed = await self._database.transaction(work)
-        except asyncpg.ForeignKeyViolationError as error:
-            await self._keys.forget()
+            last = max((one.seq for one in said), default=0)
+            accepted, changed, doubted = await self._bookmarks.transaction(epoch, last, work)
+        except (RowsGone, asyncpg.ForeignKeyViolationError) as error:
+            self._keys.forget()
             raise Away("a remembered row was gone") from error
         metrics.inventories.add(changed, outcome="changed")
         metrics.inventories.add(accepted - changed, outcome="unchanged")
-        metrics.inventories.add(len(said) - accepted, outcome="older")
+        metrics.inventories.add(len(said) - accepted - len(doubted), outcome="older")
         if self._dictionary.made > made:
             self._on_new_images()
-        return accepted
+        return doubted
 
 
 def _name(said: Said) -> HostName:
@@ -115,9 +124,8 @@ def _name(said: Said) -> HostName:
 def _gate(
     said: Sequence[Said],
     ids: Mapping[HostName, int],
-    epoch: int,
     images: Mapping[HostName, Sequence[Image]],
-) -> tuple[Any, ...]:
+) -> tuple[list[Any], ...]:
     rows: list[tuple[Any, ...]] = [
         (
             ids[_name(one)],
@@ -131,7 +139,7 @@ def _gate(
         )
         for one in said
     ]
-    return (*arguments(rows, 8), epoch)
+    return arguments(rows, 8)
 
 
 def _rows(

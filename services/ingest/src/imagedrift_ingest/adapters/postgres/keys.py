@@ -1,15 +1,16 @@
-"""Which row a host is: keys that are kept in memory, and void when the database is another one.
+"""Which row a host is: keys that are kept in memory.
 
 Rules:
-- Keys are of one filling of the database. It was emptied, restored or has a new primary: they are
-  forgotten, those of images too. Who works with keys compares the filling in the same transaction.
+- A key is never given again, also not by a database that was restored to an earlier moment
+  (`fleet.new_key`). So a remembered key is of the same host as ever, or of none: whoever works
+  with keys has to notice that a row is gone, and only that.
+- Rows that are gone: every key is forgotten, those of images too, and found or made anew.
 - Whoever speaks has a row.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import asyncpg
-from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
@@ -20,27 +21,24 @@ SQL = load("hosts")
 MOST_REMEMBERED = 500_000
 
 
-class Known(Struct, frozen=True):
-    """Keys of hosts, and of which filling of the database they are."""
-
-    filling: object
-    ids: dict[HostName, int]
+class RowsGone(Exception):
+    """Keys were used whose rows are not there any more."""
 
 
 class HostKeys:
-    """The keys of hosts, by name. Batches at work keep the `Known` that they began with."""
+    """The keys of hosts, by name. Batches at work keep the ones that they began with."""
 
     def __init__(self, database: Database, dictionary: Dictionary) -> None:
         self._database = database
         self._dictionary = dictionary
-        self._known = Known(None, {})
+        self._ids: dict[HostName, int] = {}
 
-    async def of(self, names: Collection[HostName]) -> Known:
+    async def of(self, names: Collection[HostName]) -> Mapping[HostName, int]:
         """Return keys that have all of the hosts, making rows for new ones."""
-        known = self._known
-        new = sorted({name for name in names if name not in known.ids})
+        ids = self._ids
+        new = sorted({name for name in names if name not in ids})
         if not new:
-            return known
+            return ids
 
         async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
             columns = arguments(new, 2)
@@ -51,22 +49,12 @@ class HostKeys:
             return found
 
         found = await self._database.transaction(work)
-        if len(known.ids) > MOST_REMEMBERED:
-            kept = {name: known.ids[name] for name in names if name in known.ids}
-            known = self._known = Known(known.filling, kept)
-        known.ids.update({(row["site"], row["host"]): row["host_id"] for row in found})
-        return known
+        if len(ids) > MOST_REMEMBERED:
+            ids = self._ids = {name: ids[name] for name in names if name in ids}
+        ids.update({(row["site"], row["host"]): row["host_id"] for row in found})
+        return ids
 
-    async def are_valid(self, known: Known, connection: asyncpg.Connection) -> bool:
-        """Tell in a transaction whether keys are of the database as it is."""
-        return bool(await connection.fetchval(SQL["filling"]) == known.filling)
-
-    async def forget(self) -> None:
-        """Forget every key, and note which filling the next ones are of."""
-
-        async def work(connection: asyncpg.Connection) -> object:
-            return await connection.fetchval(SQL["filling"])
-
-        filling = await self._database.transaction(work)
+    def forget(self) -> None:
+        """Forget every key."""
         self._dictionary.forget()
-        self._known = Known(filling, {})
+        self._ids = {}

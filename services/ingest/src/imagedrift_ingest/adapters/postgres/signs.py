@@ -7,12 +7,11 @@ they had time to come, `behind` is noted: the inventory is still on its way, or 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any
 
 import asyncpg
 
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
-from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys
+from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
 from imagedrift_ingest.core.inventories import Sign
 from imagedrift_ingest.service import HostName
 
@@ -31,27 +30,40 @@ class Signs:
             await self._note(at + timedelta(microseconds=turn), speaking, turn)
 
     async def _note(self, at: datetime, signs: Mapping[HostName, Sign], turn: int) -> None:
-        known = await self._keys.of(signs)
+        ids = await self._keys.of(signs)
         alike: dict[tuple[int, str], list[tuple[int, bytes | None, str]]] = {}
         for name, sign in signs.items():
             boot = sign.boots[turn] if sign.boots else ""
-            row = (known.ids[name], sign.content, boot)
-            alike.setdefault((sign.interval_s, sign.degraded), []).append(row)
+            alike.setdefault((sign.interval_s, sign.degraded), []).append(
+                (ids[name], sign.content, boot)
+            )
         for (interval_s, degraded), rows in sorted(alike.items()):
             # Each in a transaction of its own: rows of several are not in id order together.
-            ids, contents, boots = arguments(sorted(rows, key=itemgetter(0)), 3)
-            values = (ids, contents, at, interval_s, degraded, boots)
-
-            async def work(
-                connection: asyncpg.Connection, values: tuple[Any, ...] = values
-            ) -> bool:
-                valid = await self._keys.are_valid(known, connection)
-                if valid:
-                    await connection.execute(SQL["alive"], *values)
-                    await connection.execute(SQL["welcome_back"], values[0])
-                return valid
-
-            if not await self._database.transaction(work):
-                await self._keys.forget()
+            columns = arguments(sorted(rows, key=itemgetter(0)), 3)
+            try:
+                await self._write(at, interval_s, degraded, *columns)
+            except RowsGone:
+                self._keys.forget()
                 return await self._note(at, signs, turn)
         return None
+
+    async def _write(
+        self,
+        at: datetime,
+        interval_s: int,
+        degraded: str,
+        ids: list[int],
+        contents: list[bytes | None],
+        boots: list[str],
+    ) -> None:
+        async def work(connection: asyncpg.Connection) -> None:
+            values = (ids, contents, at, interval_s, degraded, boots)
+            status = await connection.execute(SQL["alive"], *values)
+            # Seldom fewer: a host has spoken through another replica meanwhile, or its row is gone.
+            if int(status.rpartition(" ")[2]) < len(ids) and await connection.fetchval(
+                SQL["any_gone"], ids
+            ):
+                raise RowsGone
+            await connection.execute(SQL["welcome_back"], ids)
+
+        await self._database.transaction(work)

@@ -91,29 +91,40 @@ FROM locked AS l
 WHERE a.ref_id = l.ref_id AND a.next_check_at > now()
 
 -- name: registries
--- Keep the newest of what each registry allows.
-INSERT INTO fleet.registry_states AS g (
-  registry, credential, epoch, seq, rate_limit, rate_remaining, rate_window_s, rate_reset_at,
-  blocked_until, get_blocked_until, last_status, last_error, observed_at
+-- Keep the newest of what each registry allows. The rows that come back are those in doubt
+-- (`core.order`; $14: the bucket has none newer).
+WITH said AS MATERIALIZED (
+  SELECT *
+  FROM unnest(
+    $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[],
+    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::integer[], $12::text[], $13::timestamptz[]
+  ) AS s (
+    registry, credential, seq, rate_limit, rate_remaining, rate_window_s, rate_reset_at,
+    blocked_until, get_blocked_until, last_status, last_error, observed_at
+  )
+), written AS (
+  INSERT INTO fleet.registry_states AS g (
+    registry, credential, epoch, seq, rate_limit, rate_remaining, rate_window_s, rate_reset_at,
+    blocked_until, get_blocked_until, last_status, last_error, observed_at
+  )
+  SELECT
+    s.registry, s.credential, $1::bigint, s.seq, s.rate_limit, s.rate_remaining, s.rate_window_s,
+    s.rate_reset_at, s.blocked_until, s.get_blocked_until, s.last_status, nullif(s.last_error, ''), s.observed_at
+  FROM said AS s
+  ORDER BY s.registry, s.credential
+  ON CONFLICT (registry, credential) DO UPDATE SET
+    epoch = excluded.epoch, seq = excluded.seq, rate_limit = excluded.rate_limit,
+    rate_remaining = excluded.rate_remaining, rate_window_s = excluded.rate_window_s,
+    rate_reset_at = excluded.rate_reset_at, blocked_until = excluded.blocked_until,
+    get_blocked_until = excluded.get_blocked_until, last_status = excluded.last_status,
+    last_error = excluded.last_error, observed_at = excluded.observed_at
+  WHERE fleet.order_of(excluded.epoch, excluded.seq, excluded.observed_at, g.epoch, g.seq, g.observed_at) = ANY (CASE WHEN $14::boolean THEN '{newer,doubtful}' ELSE '{newer}' END::text[])
 )
-SELECT
-  s.registry, s.credential, $1::bigint, s.seq, s.rate_limit, s.rate_remaining, s.rate_window_s,
-  s.rate_reset_at, s.blocked_until, s.get_blocked_until, s.last_status, nullif(s.last_error, ''), s.observed_at
-FROM unnest(
-  $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[],
-  $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::integer[], $12::text[], $13::timestamptz[]
-) AS s (
-  registry, credential, seq, rate_limit, rate_remaining, rate_window_s, rate_reset_at,
-  blocked_until, get_blocked_until, last_status, last_error, observed_at
-)
-ORDER BY s.registry, s.credential
-ON CONFLICT (registry, credential) DO UPDATE SET
-  epoch = excluded.epoch, seq = excluded.seq, rate_limit = excluded.rate_limit,
-  rate_remaining = excluded.rate_remaining, rate_window_s = excluded.rate_window_s,
-  rate_reset_at = excluded.rate_reset_at, blocked_until = excluded.blocked_until,
-  get_blocked_until = excluded.get_blocked_until, last_status = excluded.last_status,
-  last_error = excluded.last_error, observed_at = excluded.observed_at
-WHERE (excluded.epoch, excluded.seq) > (g.epoch, g.seq)
+SELECT s.seq
+FROM said AS s
+JOIN fleet.registry_states AS g ON g.registry = s.registry AND g.credential = s.credential
+WHERE NOT $14::boolean
+  AND fleet.order_of($1::bigint, s.seq, s.observed_at, g.epoch, g.seq, g.observed_at) = 'doubtful'
 
 -- name: bury
 -- Keep refused messages; one that is delivered twice is stored once.

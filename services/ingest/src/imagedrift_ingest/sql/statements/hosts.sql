@@ -25,49 +25,49 @@ FROM unnest($1::bigint[], $2::bytea[]) AS s (host_id, content)
 LEFT JOIN fleet.host_state AS st ON st.host_id = s.host_id
 WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interval '1 day'
 
--- name: filling
--- Which filling of the database this is, and on which line of its history: keys from before it was
--- emptied, or restored to an earlier moment, are void. A new primary counts as restored. (The
--- first eight digits of the log's file are its time line; a replica, which takes no writes, has none.)
-SELECT generation || CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) ELSE '' END
-FROM fleet.generation
-
 -- name: gate
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
--- live. The rows that come back are those accepted: whether it is their first inventory, whether
--- their images changed, and whether they say something new of themselves. `images` counts those
--- that were read; null where they were not, as nothing changed.
+-- live. A row comes back for every host that is there: how it stands to what is stored (`core.order`;
+-- what is in doubt is written if the stream has none newer, $10), whether it is the first inventory,
+-- whether the images changed, and whether it says something new of itself.
+-- `images` counts those that were read; null where they were not, as nothing changed.
 WITH locked AS MATERIALIZED (
   SELECT
-    st.host_id, st.epoch, st.seq AS old_seq, st.content AS old_content, st.about AS old_about, st.reconciled_at,
-    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images
+    st.host_id, st.content AS old_content, st.about AS old_about, st.reconciled_at,
+    s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images,
+    fleet.order_of($9::bigint, s.seq, s.seen_at, st.epoch, st.seq, st.said_at) AS place
   FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[])
     AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images)
   JOIN fleet.host_state AS st ON st.host_id = s.host_id
   ORDER BY st.host_id
   FOR NO KEY UPDATE OF st
+), written AS (
+  UPDATE fleet.host_state AS st SET
+    epoch = $9::bigint,
+    seq = l.seq,
+    said_at = l.seen_at,
+    content = l.content,
+    about = l.about,
+    interval_s = l.interval_s,
+    degraded = l.degraded,
+    counts = true,
+    behind = false,
+    images = coalesce(l.images, st.images),
+    last_seen_at = greatest(st.last_seen_at, l.seen_at),
+    silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
+    changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
+    reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
+  FROM locked AS l
+  WHERE st.host_id = l.host_id AND l.place = ANY (CASE WHEN $10::boolean THEN '{newer,doubtful}' ELSE '{newer}' END::text[])
 )
-UPDATE fleet.host_state AS st SET
-  epoch = $9::bigint,
-  seq = l.seq,
-  content = l.content,
-  about = l.about,
-  interval_s = l.interval_s,
-  degraded = l.degraded,
-  counts = true,
-  behind = false,
-  images = coalesce(l.images, st.images),
-  last_seen_at = greatest(st.last_seen_at, l.seen_at),
-  silent_at = greatest(st.last_seen_at, l.seen_at) + make_interval(secs => 3.0 * l.interval_s),
-  changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
-  reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
-FROM locked AS l
-WHERE st.host_id = l.host_id AND ($9::bigint, l.seq) > (l.epoch, l.old_seq)
-RETURNING
-  st.host_id,
+SELECT
+  l.host_id,
+  l.seq,
+  l.place,
   l.old_content IS NULL AS first,
   l.old_content IS DISTINCT FROM l.content OR l.reconciled_at < now() - interval '1 day' AS changed,
   l.old_about IS DISTINCT FROM l.about AS renamed
+FROM locked AS l
 
 -- name: describe_hosts
 -- Write what hosts say of themselves; a retired one that speaks again counts again.
@@ -166,6 +166,10 @@ FROM (
   ORDER BY s.host_id
 ) AS l
 WHERE st.host_id = l.host_id AND st.last_seen_at < $3::timestamptz
+
+-- name: any_gone
+-- Whether the row of any of these hosts is not there.
+SELECT count(*) < cardinality($1::bigint[]) FROM fleet.host_state WHERE host_id = any($1::bigint[])
 
 -- name: welcome_back
 -- Count hosts again that were retired and speak.

@@ -1,0 +1,115 @@
+"""How far a stream was read, noted in the transaction that stores what was read.
+
+What ingest has acknowledged never comes again. A database that was restored to an earlier moment
+lacks some of it, and everything has to be read again.
+
+Rules:
+- Each batch turns a bookmark that no other batch has at the time, so that none waits for another.
+- A bookmark that is not where this process left it tells that the database is not the one that it
+  wrote to. Nothing is stored before the streams are told to deliver everything again.
+- A process that starts has left none. Then what is acknowledged must have been noted by somebody.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.service import Away
+from imagedrift_runtime import metrics
+
+log = structlog.get_logger()
+
+SQL = load("bookmarks")
+
+T = TypeVar("T")
+ReadAgain = Callable[[], Awaitable[None]]
+"""Has every stream delivered from its start. Raises `Away`."""
+
+
+class _Moved(Exception):
+    """A bookmark is not where it was left."""
+
+
+class _Bookmark(Struct):
+    name: uuid.UUID
+    turn: int = 0
+    epoch: int = 0
+    seq: int = 0
+
+
+async def _nothing() -> None:
+    """Read nothing again: for who has no streams."""
+
+
+class Bookmarks:
+    """The bookmarks of one process in one stream."""
+
+    def __init__(self, database: Database, stream: str, read_again: ReadAgain = _nothing) -> None:
+        self._database = database
+        self._stream = stream
+        self._read_again = read_again
+        self._free: list[_Bookmark] = []
+
+    async def transaction(
+        self, epoch: int, seq: int, work: Callable[[asyncpg.Connection], Awaitable[T]]
+    ) -> T:
+        """Store a batch that ends with a sequence. Raises as `Database.transaction` does."""
+        mark = self._free.pop() if self._free else _Bookmark(uuid.uuid4())
+        statement = SQL["turn"] if mark.turn else SQL["begin"]
+
+        async def marked(connection: asyncpg.Connection) -> T:
+            where = (mark.name, mark.turn, self._stream, epoch, seq)
+            if await connection.execute(statement, *where) == "UPDATE 0":
+                raise _Moved
+            return await work(connection)
+
+        try:
+            result = await self._database.transaction(marked)
+        except _Moved as error:
+            await self._begin_again(mark, "the database was taken back to an earlier moment")
+            raise Away("the database was taken back to an earlier moment") from error
+        except BaseException:
+            self._free.append(mark)
+            raise
+        mark.turn, mark.epoch, mark.seq = mark.turn + 1, epoch, seq
+        self._free.append(mark)
+        return result
+
+    async def look(self) -> None:
+        """See whether the bookmark that was turned last is where it was left."""
+
+        async def nothing(connection: asyncpg.Connection) -> None:
+            """Store nothing."""
+
+        if self._free:
+            last = self._free[-1]
+            await self.transaction(last.epoch, last.seq, nothing)
+
+    async def begin(self, epoch: int, acknowledged: int) -> None:
+        """See at the start whether what was acknowledged of the stream is stored."""
+
+        async def work(connection: asyncpg.Connection) -> int:
+            await connection.execute(SQL["drop_old"], self._stream)
+            return await connection.fetchval(SQL["read_to"], self._stream, epoch) or 0
+
+        read_to = await self._database.transaction(work)
+        if acknowledged > read_to:
+            why = f"{acknowledged} is acknowledged, and {read_to} is stored"
+            await self._begin_again(None, why)
+
+    async def _begin_again(self, mark: _Bookmark | None, why: str) -> None:
+        try:
+            await self._read_again()
+        except Away:
+            if mark:
+                self._free.append(mark)  # found again by the next batch
+            raise
+        self._free.clear()
+        log.warning("streams.read_again", stream=self._stream, reason=why)
+        metrics.read_again.add(stream=self._stream)

@@ -1,0 +1,71 @@
+"""Which of two messages of one stream and subject is the newer one.
+
+Rules:
+- The epoch, the moment when the stream was made, and the sequence within it decide, where the
+  moments at which the stream took the messages in say the same.
+- Either may lie: sequences where a stream was restored from a backup, or made anew within a moment
+  or with a clock behind; moments where the clocks of servers differ. Then the order is in doubt,
+  and the stream itself decides: it keeps one message of a subject, and that one is the newest.
+- What stands behind and was said before is older: a backup's messages never replace newer ones.
+
+`sql/statements` has the same rule for what is compared there.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+Judgement: TypeAlias = Literal["newer", "older", "doubtful"]
+
+
+class Message(Protocol):
+    """A message as a stream delivers it."""
+
+    @property
+    def subject(self) -> str:
+        """Whom or what it is about."""
+
+    @property
+    def stream_seq(self) -> int:
+        """Its place in the stream."""
+
+    @property
+    def stored_at(self) -> datetime:
+        """When the stream took it in."""
+
+
+class Place(Struct, frozen=True):
+    """Where a message stands, and when it was said."""
+
+    epoch: int
+    seq: int
+    at: datetime | None
+    """None: not known, so that only the place counts."""
+
+
+def judge(message: Place, stored: Place) -> Judgement:
+    """Tell how a message stands to the one that is stored."""
+    later = earlier = False
+    if message.at is not None and stored.at is not None:
+        later, earlier = message.at > stored.at, message.at < stored.at
+    if (message.epoch, message.seq) > (stored.epoch, stored.seq):
+        return "doubtful" if earlier else "newer"
+    return "doubtful" if later or message.epoch < stored.epoch else "older"
+
+
+def put_off(batch: Sequence[Message]) -> set[int]:
+    """Name the positions of messages that another one of their subject only seems to replace.
+
+    It stands behind them in the stream and was taken in before them: they are of different lives
+    of the stream, and are looked at one after the other.
+    """
+    last: dict[str, Message] = {}
+    for message in batch:
+        before = last.get(message.subject)
+        if before is None or message.stream_seq > before.stream_seq:
+            last[message.subject] = message
+    if len(last) == len(batch):
+        return set()
+    return {n for n, m in enumerate(batch) if m.stored_at > last[m.subject].stored_at}

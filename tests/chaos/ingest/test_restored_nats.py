@@ -1,0 +1,89 @@
+"""Streams that begin anew, or are taken back to an earlier moment, under a running ingest.
+
+About order, which is the same with every database.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from imagedrift_runtime import streams
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_schemas import subjects
+from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
+from support.nats_backup import back_up, restore
+from support.postgres import NEWEST
+
+pytestmark = pytest.mark.parametrize("model", [NEWEST], indirect=True)
+
+STREAMS = (
+    subjects.STREAM_INVENTORY,
+    f"KV_{subjects.BUCKET_DIGESTS}",
+    f"KV_{subjects.BUCKET_REGISTRIES}",
+)
+
+
+async def make_anew(agents: Fleet) -> Callable[[], Awaitable[None]]:
+    """Delete the streams and make them at once; everything in them is lost."""
+
+    async def again() -> None:
+        for stream in STREAMS:
+            await agents.bus.js.delete_stream(stream)
+        await streams.ensure(agents.bus)
+
+    return again
+
+
+async def restore_backup(agents: Fleet) -> Callable[[], Awaitable[None]]:
+    """Back the streams up now, and restore the backup later."""
+    backups = [await back_up(agents.bus, stream) for stream in STREAMS]
+
+    async def again() -> None:
+        for backup in backups:
+            await restore(agents.bus, backup)
+
+    return again
+
+
+@pytest.mark.parametrize("way", [make_anew, restore_backup])
+async def test_what_is_said_after_a_stream_went_back_counts(
+    postgres: PostgresServer,
+    fresh_nats: NatsServer,
+    agents: Fleet,
+    operator: Operator,
+    way: Callable[[Fleet], Awaitable[Callable[[], Awaitable[None]]]],
+) -> None:
+    """P5: a lower sequence that was stored later is newer, also within the same moments."""
+    async with ingest(postgres.dsn(), fresh_nats.url):
+        await agents.has("h", image(version=1))
+        await agents.answers(answer(version=1))
+        await operator.sees(NGINX, host="h", verdict="current")
+        undo = await way(agents)
+        for number in range(10):
+            await agents.has(f"other-{number}", image(version=2))
+            await agents.answers(answer(version=2 + number))
+        await agents.has("h", image(version=2))
+        await operator.sees(NGINX, host="h", image_id=image(version=2).image_id)
+        await operator.sees(NGINX, host="h", remote_digest=digest((NGINX, 11)))
+
+        await undo()
+        await agents.has("h", image(version=3))
+        await agents.answers(answer(version=3))
+        await operator.sees(
+            NGINX,
+            host="h",
+            image_id=image(version=3).image_id,
+            remote_digest=digest((NGINX, 3)),
+            verdict="current",
+        )
+        # The next ones are of the same life.
+        await agents.has("h", image(version=4))
+        await agents.answers(answer(version=4))
+        await operator.sees(
+            NGINX,
+            host="h",
+            image_id=image(version=4).image_id,
+            remote_digest=digest((NGINX, 4)),
+            verdict="current",
+        )

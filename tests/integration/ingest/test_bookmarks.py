@@ -1,0 +1,143 @@
+"""Bookmarks: a database that lacks what was acknowledged is found out, whoever is at work."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.service import Away
+
+STREAM = "S"
+
+
+class Reader:
+    """A process that reads a stream."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.pool = pool
+        self.read_again = 0
+        self.nats_away = False
+        self.bookmarks = Bookmarks(Database(pool), STREAM, self._again)
+
+    async def _again(self) -> None:
+        if self.nats_away:
+            raise Away("no NATS")
+        self.read_again += 1
+
+    async def stores(self, seq: int) -> bool:
+        """Store a batch; whether it was stored."""
+
+        async def work(connection: asyncpg.Connection) -> None:
+            await connection.execute("SELECT 1")
+
+        try:
+            await self.bookmarks.transaction(1, seq, work)
+        except Away:
+            return False
+        return True
+
+
+@pytest.fixture
+async def reader(dsn: str) -> AsyncIterator[Reader]:
+    """A process at work."""
+    async with connect.pool(dsn, connections=4) as pool:
+        yield Reader(pool)
+
+
+KEEP = "CREATE TABLE public.kept AS SELECT * FROM fleet.bookmarks"
+BACK = """
+    DELETE FROM fleet.bookmarks;
+    INSERT INTO fleet.bookmarks SELECT * FROM public.kept
+"""
+
+
+async def test_a_database_taken_back_is_found_by_the_next_batch(reader: Reader) -> None:
+    """One batch is offered again; from then on all is as ever."""
+    assert await reader.stores(1)
+    await reader.pool.execute(KEEP)
+    assert await reader.stores(2)
+    await reader.pool.execute(BACK)
+    assert not await reader.stores(3)
+    assert reader.read_again == 1
+    assert await reader.stores(1)
+    assert reader.read_again == 1
+
+
+@pytest.mark.parametrize("harm", [BACK, "DELETE FROM fleet.bookmarks"])
+async def test_a_database_taken_back_is_found_without_a_batch(reader: Reader, harm: str) -> None:
+    """A quiet fleet does not hide it, nor does a database that has nothing at all."""
+    await reader.bookmarks.look()
+    assert await reader.stores(1)
+    await reader.pool.execute(KEEP)
+    assert await reader.stores(2)
+    await reader.bookmarks.look()
+    assert reader.read_again == 0
+    await reader.pool.execute(harm)
+    with pytest.raises(Away):
+        await reader.bookmarks.look()
+    assert reader.read_again == 1
+
+
+async def test_nothing_is_stored_before_all_is_read_again(reader: Reader) -> None:
+    """NATS may be away just then."""
+    assert await reader.stores(2)
+    await reader.pool.execute("DELETE FROM fleet.bookmarks")
+    reader.nats_away = True
+    assert [await reader.stores(seq) for seq in (3, 4)] == [False, False]
+    reader.nats_away = False
+    assert not await reader.stores(5)
+    assert reader.read_again == 1
+    assert await reader.stores(6)
+
+
+async def test_a_batch_of_which_it_is_not_known_whether_it_is_stored_is_no_sign(
+    reader: Reader,
+) -> None:
+    """The connection may break after the commit; the bookmark is then a turn further."""
+    assert await reader.stores(1)
+    await reader.pool.execute("UPDATE fleet.bookmarks SET turn = turn + 1")
+    assert await reader.stores(2)
+    assert reader.read_again == 0
+
+
+async def test_batches_at_the_same_time_do_not_wait_for_each_other(reader: Reader) -> None:
+    """Each has a bookmark of its own while it is stored, and leaves it to the next one."""
+    meeting = asyncio.Barrier(3)
+
+    async def work(connection: asyncpg.Connection) -> None:
+        async with asyncio.timeout(10):
+            await meeting.wait()
+
+    for first in (1, 4):
+        await asyncio.gather(*(reader.bookmarks.transaction(1, first + n, work) for n in range(3)))
+    rows = await reader.pool.fetch("SELECT turn, seq FROM fleet.bookmarks ORDER BY seq")
+    assert [tuple(row) for row in rows] == [(2, 4), (2, 5), (2, 6)]
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "epoch", "again"), [(7, 1, 0), (8, 1, 1), (1, 2, 1), (0, 2, 0)]
+)
+async def test_a_process_that_starts_compares_what_is_acknowledged(
+    reader: Reader, acknowledged: int, epoch: int, again: int
+) -> None:
+    """What was acknowledged and never noted is not in this database."""
+    assert await reader.stores(7)
+    assert await reader.stores(3)
+    starting = Reader(reader.pool)
+    await starting.bookmarks.begin(epoch, acknowledged)
+    assert starting.read_again == again
+
+
+async def test_bookmarks_of_processes_long_gone_are_dropped(reader: Reader) -> None:
+    """But for the last one, which tells how far the stream was read."""
+    for seq in (5, 9, 7):
+        assert await Reader(reader.pool).stores(seq)
+    await reader.pool.execute("UPDATE fleet.bookmarks SET noted_at = now() - interval '8 days'")
+    assert await reader.stores(6)
+    await Reader(reader.pool).bookmarks.begin(1, 9)
+    rows = await reader.pool.fetch("SELECT seq FROM fleet.bookmarks ORDER BY seq")
+    assert [row["seq"] for row in rows] == [6, 9]
