@@ -214,7 +214,7 @@ async def test_planner_and_learner_never_wait_for_each_other_in_a_circle(dsn: st
         await planned.has("web-1", image(version=0))
         await planned.answered(NGINX, 2)
         before = await deadlocks(planned)
-        told: list[asyncio.Task[int]] = []
+        told: list[asyncio.Task[set[int]]] = []
 
         async def ask(asked: Sequence[Question]) -> list[bool | None]:
             if isinstance(asked[0], Describe):
@@ -227,7 +227,7 @@ async def test_planner_and_learner_never_wait_for_each_other_in_a_circle(dsn: st
         assert await deadlocks(planned) == before
 
 
-async def stored_or_waiting(planned: Planned, told: "asyncio.Task[int]") -> bool:
+async def stored_or_waiting(planned: Planned, told: "asyncio.Task[set[int]]") -> bool:
     """Whether the description is in the database, or waits for a lock."""
     sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
     return told.done() or bool(await planned.database.pool.fetchval(sql))
