@@ -148,11 +148,12 @@ async def test_upkeep_is_done_by_one_replica_at_a_time(
     """A second one does not wait: it leaves the work to the first."""
     async with connect.pool(dsn, connections=1) as pool:
         upkeep = Upkeep(Database(pool))
-        transaction = connection.transaction()
-        await transaction.start()
-        await connection.execute("SELECT pg_advisory_xact_lock(17687801, hashtext('take_trend'))")
+        await connection.execute(
+            "INSERT INTO fleet.turns (name, holder, until)"
+            " VALUES ('take_trend', gen_random_uuid(), now() + '1 hour'::interval)"
+        )
         assert await upkeep.take_trend() == 0
-        await transaction.rollback()
+        await connection.execute("UPDATE fleet.turns SET until = now()")
         assert await upkeep.take_trend() == 1
 
 

@@ -1,13 +1,42 @@
-"""How long things are kept, in days."""
+"""How long things are kept, and how much of that is removed at once."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+ROWS_AT_ONCE = 2000
+"""Rows that one transaction of upkeep removes: it ends soon, however much there is."""
+
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """What upkeep goes by. History must outlive what refers to it, so one number holds for all."""
+    """What upkeep goes by, in days. What refers to others is kept no longer than these are."""
 
     retire_after: int = 30
-    """A host that was silent this long is given up."""
+    """A host that was silent this long is given up, and so is a registry that was not asked."""
     history: int = 365
-    """What changed on hosts, the trend, and images and references that nobody has any more."""
+    """What changed, the trend, and hosts, images and references that nobody has any more."""
     dead_letters: int = 30
+    """Refused messages, and changes that could not be published."""
+
+    def retire_before(self, at: datetime) -> datetime:
+        """Tell before which moment silence is too long."""
+        return at - timedelta(days=self.retire_after)
+
+    def history_before(self, at: datetime) -> datetime:
+        """Tell before which moment nothing is history any more."""
+        return at - timedelta(days=self.history)
+
+    def letters_before(self, at: datetime) -> datetime:
+        """Tell before which moment refused messages are dropped."""
+        return at - timedelta(days=self.dead_letters)
+
+
+def that_fit(sizes: Sequence[int], most: int = ROWS_AT_ONCE) -> int:
+    """Tell how many of these, from the first one on, are removed at once: one at least."""
+    total = 0
+    for place, size in enumerate(sizes):
+        total += size + 1
+        if total > most:
+            return max(place, 1)
+    return len(sizes)

@@ -1,5 +1,5 @@
 -- Roles: what their names begin with, and functions with the owner's rights that do a bounded work
--- depends: 0011_turns
+-- depends: 0012_retention
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';

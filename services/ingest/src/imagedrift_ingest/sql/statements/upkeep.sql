@@ -1,8 +1,9 @@
--- What is done every now and then, by one replica at a time.
+-- What is done every now and then, by one replica at a time. What removes takes the moment before
+-- which things go, and how many at most: it is repeated until there is nothing left.
 
--- name: alone
--- Let one replica do a step of upkeep at a time. Never waits; ends with the transaction.
-SELECT pg_try_advisory_xact_lock(17687801, hashtext($1::text))
+-- name: moment
+-- The database's time: what is kept depends on no other clock.
+SELECT now()
 
 -- name: make_months
 -- Make partitions for this month and the next ones.
@@ -10,7 +11,7 @@ SELECT fleet.make_months($1::integer)
 
 -- name: drop_months
 -- Drop partitions after their retention.
-SELECT fleet.drop_months(now() - make_interval(days => $1::integer))
+SELECT fleet.drop_months($1::timestamptz)
 
 -- name: take_trend
 -- Keep the fleet summary, once per five minutes.
@@ -26,15 +27,55 @@ ON CONFLICT (taken_at) DO NOTHING
 
 -- name: drop_trend
 -- Drop trend rows after their retention.
-DELETE FROM fleet.trend WHERE taken_at < now() - make_interval(days => $1::integer)
+DELETE FROM fleet.trend WHERE taken_at IN (
+  SELECT taken_at FROM fleet.trend WHERE taken_at < $1::timestamptz ORDER BY taken_at LIMIT $2::integer
+)
 
 -- name: drop_letters
 -- Drop dead letters after their retention.
-DELETE FROM fleet.dead_letters WHERE received_at < now() - make_interval(days => $1::integer)
+DELETE FROM fleet.dead_letters WHERE (epoch, seq) IN (
+  SELECT epoch, seq FROM fleet.dead_letters WHERE received_at < $1::timestamptz ORDER BY received_at LIMIT $2::integer
+)
+
+-- name: drop_changes
+-- Drop changed verdicts that could not be published for so long that they are news to nobody.
+DELETE FROM fleet.outbox WHERE change_id IN (
+  SELECT change_id FROM fleet.outbox WHERE changed_at < $1::timestamptz ORDER BY change_id LIMIT $2::integer
+)
+
+-- name: drop_misplaced
+-- Drop changes of hosts that no month's partition took, after their retention.
+DELETE FROM fleet.host_changes_default WHERE ctid = ANY (ARRAY(
+  SELECT ctid FROM fleet.host_changes_default WHERE occurred_at < $1::timestamptz LIMIT $2::integer
+))
+
+-- name: drop_registries
+-- Drop what is known of registries that were not asked for long: one that is asked is known again.
+DELETE FROM fleet.registry_states WHERE (registry, credential) IN (
+  SELECT registry, credential FROM fleet.registry_states
+  WHERE observed_at < $1::timestamptz
+  ORDER BY registry, credential
+  LIMIT $2::integer
+)
+
+-- name: drop_tags
+-- Drop what tags pointed to before. What they point to now is kept however old it is.
+DELETE FROM fleet.remote_history WHERE (ref_id, valid_from) IN (
+  SELECT ref_id, valid_from FROM fleet.remote_history
+  WHERE valid_to < $1::timestamptz
+  ORDER BY valid_to
+  LIMIT $2::integer
+)
 
 -- name: drop_quotas
--- Forget what hosts brought on days that are over.
-DELETE FROM fleet.host_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date
+-- Forget what hosts brought on days that are over; a bounded number.
+DELETE FROM fleet.host_quotas
+WHERE host_id IN (
+  SELECT host_id FROM fleet.host_quotas
+  WHERE day < ($1::timestamptz AT TIME ZONE 'UTC')::date
+  ORDER BY host_id
+  LIMIT $2::integer
+)
 
 -- name: analyze_grown
 -- Take statistics of tables that have doubled, so that statements are planned anew.
@@ -88,11 +129,11 @@ FROM locked AS l
 WHERE a.ref_id = l.ref_id
 
 -- name: long_silent
--- Hosts that have been silent for so many days, a bounded number of them, locked in id order.
-SELECT s.host_id
+-- Hosts that are silent since that moment, a bounded number of them, locked in id order.
+SELECT s.host_id, s.images
 FROM fleet.host_state AS s
 JOIN fleet.hosts AS h ON h.host_id = s.host_id
-WHERE h.retired_at IS NULL AND s.last_seen_at < now() - make_interval(days => $1::integer)
+WHERE h.retired_at IS NULL AND s.last_seen_at < $1::timestamptz
 ORDER BY s.host_id
 LIMIT $2::integer
 FOR NO KEY UPDATE OF s
@@ -102,48 +143,74 @@ FOR NO KEY UPDATE OF s
 WITH emptied AS (
   DELETE FROM fleet.host_images WHERE host_id = any($1::bigint[])
 ), marked AS (
-  UPDATE fleet.hosts SET retired_at = now() WHERE host_id = any($1::bigint[])
+  UPDATE fleet.hosts SET retired_at = $2::timestamptz WHERE host_id = any($1::bigint[])
 )
 UPDATE fleet.host_state SET content = NULL, about = NULL, images = 0, counts = false WHERE host_id = any($1::bigint[])
 
+-- name: drop_hosts
+-- Remove hosts that were given up so long ago, with all that hangs on them. The state is locked
+-- first, as by whoever stores an inventory: a host that speaks at this moment stays.
+WITH locked AS MATERIALIZED (
+  SELECT s.host_id
+  FROM fleet.host_state AS s
+  JOIN fleet.hosts AS h ON h.host_id = s.host_id
+  WHERE h.retired_at < $1::timestamptz AND s.last_seen_at < $1::timestamptz
+  ORDER BY s.host_id
+  LIMIT $2::integer
+  FOR UPDATE OF s SKIP LOCKED
+)
+DELETE FROM fleet.hosts AS h USING locked AS l WHERE h.host_id = l.host_id AND h.retired_at < $1::timestamptz
+
+-- name: drop_nameless
+-- Remove hosts that never told anything: nothing hangs on them.
+DELETE FROM fleet.hosts WHERE host_id IN (
+  SELECT h.host_id FROM fleet.hosts AS h
+  WHERE h.first_seen_at < $1::timestamptz AND NOT EXISTS (SELECT FROM fleet.host_state AS s WHERE s.host_id = h.host_id)
+  ORDER BY h.host_id
+  LIMIT $2::integer
+)
+
 -- name: mark_unused
 -- Note since when images are on no host, and which are on one again.
-WITH now_used AS (
-  SELECT c.comparison_id, c.unused_since, u.hosts > 0 AS used
+WITH now_used AS MATERIALIZED (
+  SELECT c.comparison_id, u.hosts > 0 AS used
   FROM fleet.comparisons AS c
   JOIN fleet.usage AS u ON u.comparison_id = c.comparison_id
+  WHERE (u.hosts > 0) = (c.unused_since IS NOT NULL)
+  ORDER BY c.comparison_id
+  LIMIT $2::integer
 ), locked AS MATERIALIZED (
   SELECT c.comparison_id, n.used
   FROM now_used AS n
   JOIN fleet.comparisons AS c ON c.comparison_id = n.comparison_id
-  WHERE n.used = (n.unused_since IS NOT NULL)
+  WHERE n.used = (c.unused_since IS NOT NULL)
   ORDER BY c.comparison_id
   FOR NO KEY UPDATE OF c
 )
-UPDATE fleet.comparisons AS c SET unused_since = CASE WHEN l.used THEN NULL ELSE now() END
+UPDATE fleet.comparisons AS c SET unused_since = CASE WHEN NOT l.used THEN $1::timestamptz END
 FROM locked AS l
 WHERE c.comparison_id = l.comparison_id
 
 -- name: drop_unused
--- Remove images that were on no host for as long as history is kept; a bounded number.
+-- Remove images that were on no host for as long as history is kept.
 DELETE FROM fleet.comparisons AS c
 WHERE c.comparison_id IN (
   SELECT u.comparison_id
   FROM fleet.comparisons AS u
-  WHERE u.unused_since < now() - make_interval(days => $1::integer)
+  WHERE u.unused_since < $1::timestamptz
     AND NOT EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = u.comparison_id)
-  ORDER BY u.comparison_id
+  ORDER BY u.unused_since
   LIMIT $2::integer
 )
 
 -- name: drop_refs
--- Remove references that nobody has had for as long as history is kept; a bounded number.
+-- Remove references that nobody has had for as long as history is kept, asked or not.
 DELETE FROM fleet.image_refs AS r
 WHERE r.ref_id IN (
   SELECT u.ref_id
   FROM fleet.image_refs AS u
-  JOIN fleet.answers AS a ON a.ref_id = u.ref_id
-  WHERE greatest(u.first_seen_at, a.attempted_at) < now() - make_interval(days => $1::integer)
+  LEFT JOIN fleet.answers AS a ON a.ref_id = u.ref_id
+  WHERE greatest(u.first_seen_at, a.attempted_at) < $1::timestamptz
     AND NOT EXISTS (SELECT FROM fleet.comparisons AS c WHERE c.ref_id = u.ref_id)
   ORDER BY u.ref_id
   LIMIT $2::integer
@@ -151,10 +218,15 @@ WHERE r.ref_id IN (
 
 -- name: drop_descriptions
 -- Remove descriptions of digests that no tag points to any more.
-DELETE FROM fleet.descriptions AS d
-WHERE coalesce(d.described_at, d.asked_at) < now() - make_interval(days => $1::integer)
-  AND NOT EXISTS (SELECT FROM fleet.answers AS a WHERE a.remote_digest = d.digest)
-  AND NOT EXISTS (SELECT FROM fleet.remote_history AS t WHERE t.digest = d.digest)
+DELETE FROM fleet.descriptions WHERE digest IN (
+  SELECT d.digest
+  FROM fleet.descriptions AS d
+  WHERE coalesce(greatest(d.described_at, d.asked_at), '-infinity') < $1::timestamptz
+    AND NOT EXISTS (SELECT FROM fleet.answers AS a WHERE a.remote_digest = d.digest)
+    AND NOT EXISTS (SELECT FROM fleet.remote_history AS t WHERE t.digest = d.digest)
+  ORDER BY d.digest
+  LIMIT $2::integer
+)
 
 -- name: empty
 -- Forget every fact. What NATS still has comes again when its consumers are reset.

@@ -1,0 +1,165 @@
+"""What is kept how long: every table has an end, and upkeep goes on until it has reached it."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.upkeep import StepsFailed, Upkeep
+from imagedrift_ingest.core.retention import ROWS_AT_ONCE, Retention
+from imagedrift_sandbox.nats import NatsServer
+from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest
+from support.operator import wait_for
+
+YEARS = timedelta(days=800)
+BOUNDED = {
+    "hosts": "hosts_dropped",
+    "host_state": "goes with its host",
+    "host_images": "goes when its host is retired or has it no more",
+    "host_changes": "months_dropped",
+    "image_refs": "references_dropped",
+    "answers": "goes with its reference",
+    "remote_history": "tags_dropped",
+    "descriptions": "descriptions_dropped",
+    "comparisons": "images_dropped",
+    "usage_totals": "goes with its image",
+    "usage_changes": "emptied every 10 seconds",
+    "registry_states": "registries_dropped",
+    "dead_letters": "letters_dropped",
+    "trend": "trend_dropped",
+    "outbox": "changes_dropped",
+    "bookmarks": "old ones are dropped when ingest starts",
+    "generation": "has one row",
+    "turns": "has one row for each kind of work",
+}
+"""Every table: the step of upkeep that bounds it, or why it is bounded without one."""
+OLD_ROWS = {
+    "trend": """INSERT INTO fleet.trend SELECT
+        $1::timestamptz - make_interval(mins => n), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        FROM generate_series(1, $2) AS n""",
+    "dead_letters": """INSERT INTO fleet.dead_letters SELECT
+        1, n, $1, 'ingest', 's', 'S', n, 'r', 'e', '' FROM generate_series(1, $2) AS n""",
+    "registry_states": """INSERT INTO fleet.registry_states (registry, credential, observed_at)
+        SELECT 'r' || n, 'anonymous', $1 FROM generate_series(1, $2) AS n""",
+    "descriptions": """INSERT INTO fleet.descriptions (digest, asked_at)
+        SELECT 'sha256:' || encode(sha256(n::text::bytea), 'hex'), $1
+        FROM generate_series(1, $2) AS n""",
+    "image_refs": """INSERT INTO fleet.image_refs
+        (reference, registry, repository, tag, policy, first_seen_at)
+        SELECT 'r.example/app:' || n, 'r.example', 'app', n::text, 'ask', $1
+        FROM generate_series(1, $2) AS n""",
+    "host_changes_default": """INSERT INTO fleet.host_changes
+        (occurred_at, host_id, ref_id, new_comparison_id)
+        SELECT $1::timestamptz - interval '10 years', 1, 1, n FROM generate_series(1, $2) AS n""",
+}
+"""Rows that nobody has any use for at that moment, so many of them."""
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """The database as its owner sees it."""
+    async with connect.pool(dsn, connections=2) as made:
+        yield made
+
+
+async def tables(pool: "asyncpg.Pool[asyncpg.Record]") -> set[str]:
+    """Every table of ours; a partition counts as its whole."""
+    rows = await pool.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'fleet'::regnamespace"
+        " AND relkind IN ('r', 'p') AND NOT relispartition"
+    )
+    return {row["relname"] for row in rows}
+
+
+async def test_every_table_has_a_retention(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """A table is named with the step that bounds it, which there is, or with another reason."""
+    assert await tables(pool) == BOUNDED.keys()
+    steps = await Upkeep(Database(pool)).tidy()
+    assert {reason for reason in BOUNDED.values() if " " not in reason} <= steps.keys()
+
+
+@pytest.mark.parametrize("table", OLD_ROWS)
+async def test_upkeep_goes_on_until_nothing_is_left(
+    pool: "asyncpg.Pool[asyncpg.Record]", table: str
+) -> None:
+    """One run removes all that is past its retention, however many rows one transaction takes."""
+    many = 2 * ROWS_AT_ONCE + 7
+    await pool.execute(OLD_ROWS[table], NOW, many)
+    upkeep = Upkeep(Database(pool))
+    await upkeep.tidy(NOW + timedelta(days=20))
+    most = f"SELECT count(*) FROM fleet.{table}"
+    assert await pool.fetchval(most) == (0 if table == "host_changes_default" else many)
+    await upkeep.tidy(NOW + YEARS)
+    assert await pool.fetchval(most) == 0
+
+
+async def test_a_step_that_fails_stops_no_other(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """The first steps and the last ones are done all the same, and the failure is told."""
+    await pool.execute(OLD_ROWS["image_refs"], NOW, 3)
+    await pool.execute(OLD_ROWS["dead_letters"], NOW, 3)
+    await pool.execute(
+        """CREATE FUNCTION fleet.fail() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN RAISE 'no space for this'; END $$;
+           CREATE TRIGGER fail BEFORE DELETE ON fleet.image_refs
+             FOR EACH ROW EXECUTE FUNCTION fleet.fail()"""
+    )
+    with pytest.raises(StepsFailed, match=r"references_dropped \(RaiseError\)$"):
+        await Upkeep(Database(pool)).tidy(NOW + YEARS)
+    assert await pool.fetchval("SELECT count(*) FROM fleet.dead_letters") == 0
+    assert await pool.fetchval("SELECT count(*) FROM fleet.image_refs") == 3
+
+
+async def test_what_a_tag_points_to_now_is_kept_however_old_it_is(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """Only what it pointed to before the history began is dropped."""
+    await pool.execute(OLD_ROWS["image_refs"], NOW + YEARS, 1)
+    await pool.execute(
+        """INSERT INTO fleet.remote_history (ref_id, valid_from, valid_to, digest)
+             SELECT ref_id, $1::timestamptz + make_interval(days => n),
+               CASE WHEN n < 3 THEN $1 + make_interval(days => n + 1) END,
+               'sha256:' || encode(sha256(n::text::bytea), 'hex')
+             FROM fleet.image_refs, generate_series(1, 3) AS n""",
+        NOW,
+    )
+    await Upkeep(Database(pool)).tidy(NOW + YEARS)
+    [left] = await pool.fetch("SELECT valid_to FROM fleet.remote_history")
+    assert left["valid_to"] is None
+
+
+async def test_a_host_that_is_gone_for_long_is_deleted_and_comes_back_when_it_speaks(
+    dsn: str,
+    fresh_nats: NatsServer,
+    agents: Fleet,
+    operator: Operator,
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """Its rows go with it; an ingest that remembers its key stores its next inventory anew."""
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image(running=1))
+        await agents.has("web-2", image(running=1))
+        await agents.answers(answer(version=1))
+        await operator.sees(NGINX, host="web-1", verdict="current")
+        await operator.sees(NGINX, host="web-2", verdict="current")
+
+        upkeep = Upkeep(Database(pool), Retention(retire_after=30, history=90))
+        now = await pool.fetchval("SELECT now()")
+        await pool.execute(
+            "UPDATE fleet.host_state SET last_seen_at = now() - '200 days'::interval"
+            " WHERE host_id = (SELECT host_id FROM fleet.hosts WHERE host = 'web-1')"
+        )
+        done = await upkeep.tidy(now - timedelta(days=100))
+        assert (done["hosts_retired"], done["hosts_dropped"]) == (1, 0)
+        assert (await upkeep.tidy(now))["hosts_dropped"] == 1
+        assert await pool.fetchval("SELECT count(*) FROM fleet.hosts WHERE host = 'web-1'") == 0
+
+        await agents.has("web-1", image(version=2, running=1))
+
+        async def back() -> bool:
+            return bool(await operator.ask("SELECT FROM ops.comparisons WHERE host = 'web-1'"))
+
+        await wait_for(back, what="the host is back")
+    assert len(await operator.ask("SELECT * FROM ops.hosts")) == 2
