@@ -153,7 +153,7 @@ async def test_what_nats_did_not_store_stays(dsn: str) -> None:
 
 @pytest.mark.usefixtures("unpublished")
 async def test_one_replica_publishes_at_a_time(dsn: str) -> None:
-    """A second one finds the work taken and does not wait for it."""
+    """A second one finds the work taken and does not wait for it; meanwhile nothing is locked."""
     entered, leave = asyncio.Event(), asyncio.Event()
 
     async def slow(leaving: list[Leaving]) -> list[int]:
@@ -168,6 +168,11 @@ async def test_one_replica_publishes_at_a_time(dsn: str) -> None:
         first = asyncio.create_task(Outbox(Database(pool)).publish(slow))
         await entered.wait()
         assert await Outbox(Database(pool)).publish(never) == 0
+        held = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE state LIKE 'idle in transaction%' AND datname = current_database()
+        """
+        assert await pool.fetchval(held) == 0
         leave.set()
         assert await first == 1
 

@@ -182,7 +182,10 @@ async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(d
         async with asyncio.timeout(5):
             await planned.answered(NGINX, 2)
             await planned.has("web-2", image())
-        sql = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        sql = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE state LIKE 'idle in transaction%' AND datname = current_database()
+        """
         assert await planned.database.pool.fetchval(sql) == 0
         free.set()
         assert await at_work == 5  # what is inside the digest that came meanwhile, too

@@ -222,8 +222,8 @@ async def test_references_that_nobody_has_are_laid_to_rest_by_the_upgrade(
             """
         )
         await migrations.migrate(database_dsn)
-        sql = "SELECT ref_id FROM fleet.answers WHERE next_check_at = 'epoch'"
-        assert [row["ref_id"] for row in await connection.fetch(sql)] == [1]
+        sql = "SELECT ref_id, brought_by FROM fleet.answers WHERE next_check_at = 'epoch'"
+        assert [(*row,) for row in await connection.fetch(sql)] == [(1, 1)]
     finally:
         await connection.close()
 

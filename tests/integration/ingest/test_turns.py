@@ -69,10 +69,20 @@ async def test_many_that_want_a_turn_at_once_never_work_at_once(database: Databa
 async def test_the_turn_of_one_that_was_killed_runs_out(database: Database) -> None:
     """Nobody gives it back: the next one works when its time is over, and not before."""
     await database.pool.execute(
-        "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 hour')"
+        "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 minute')"
     )
     assert await Turns(database).run("plan", done) is None
     await database.pool.execute("UPDATE fleet.turns SET until = now()")
+    assert await Turns(database).run("plan", done) == "done"
+
+
+async def test_a_turn_that_was_taken_while_the_clock_was_wrong_is_nobodys(
+    database: Database,
+) -> None:
+    """It would keep everybody from working until then."""
+    await database.pool.execute(
+        "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 year')"
+    )
     assert await Turns(database).run("plan", done) == "done"
 
 
@@ -123,7 +133,7 @@ async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None
 
     async def overtaken() -> None:
         await database.pool.execute(
-            "UPDATE fleet.turns SET holder = gen_random_uuid(), until = now() + interval '1 hour'"
+            "UPDATE fleet.turns SET holder = gen_random_uuid(), until = now() + interval '1 minute'"
         )
 
     await turns.run("plan", overtaken)

@@ -41,6 +41,14 @@ ALTER TABLE fleet.answers ADD COLUMN brought_by bigint;
 COMMENT ON COLUMN fleet.answers.brought_by IS 'The host that had it first, or first again after nobody did.';
 COMMENT ON COLUMN fleet.answers.weight IS 'Hosts that ran it when that was last counted: due references are asked in this order.';
 COMMENT ON COLUMN fleet.answers.next_check_at IS 'When it is due; null while no host has an image of it to compare, and when it is never asked.';
+UPDATE fleet.answers AS a SET brought_by = n.host_id
+FROM (
+  SELECT c.ref_id, min(u.host_id) AS host_id
+  FROM (SELECT comparison_id, min(host_id) AS host_id FROM fleet.host_images GROUP BY comparison_id) AS u
+  JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
+  GROUP BY c.ref_id
+) AS n
+WHERE a.ref_id = n.ref_id AND a.next_check_at IS NOT NULL;
 
 ALTER TABLE fleet.comparisons ADD COLUMN asked_inside text COLLATE "C";
 COMMENT ON COLUMN fleet.comparisons.asked_inside IS 'The digest that was last asked for what is inside it for this image''s sake.';

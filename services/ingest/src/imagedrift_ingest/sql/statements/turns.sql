@@ -3,7 +3,8 @@
 -- name: take
 -- Take a turn if it is free, and tell when the work was last done. Only who may write the table can
 -- hold its rows, so nobody waits here for longer than one of these statements takes. Losing the last
--- moment in a crash costs nothing, so that no disk is waited for.
+-- moment in a crash costs nothing, so that no disk is waited for. A turn that ends in hours was taken
+-- while the server's clock was wrong: it is nobody's.
 WITH hurried AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true) AS done
 ), taken AS (
@@ -11,7 +12,7 @@ WITH hurried AS MATERIALIZED (
   SELECT $1::text, $2::uuid, now() + make_interval(secs => $3::float8)
   FROM hurried
   ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-  WHERE t.until <= now()
+  WHERE t.until NOT BETWEEN now() AND now() + interval '1 hour'
   RETURNING t.name
 )
 SELECT EXISTS (SELECT FROM taken) AS taken, (SELECT done_at FROM fleet.turns WHERE name = $1::text) AS done_at
