@@ -23,10 +23,13 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 from urllib.parse import ParseResult, unquote
 
 from imagedrift_runtime.nats_py import nats
+
+HEADERS_READ: Final = 8192
+"""Bytes of headers: ours are tens. A megabyte of them would hold the loop for half a second."""
 
 nats.protocol.parser.MSG_RE = re.compile(rb"\AMSG +([^ \r\n]+) +(\d+) +(([^ \r\n]+) +)?(\d+)\r\n")
 nats.protocol.parser.HMSG_RE = re.compile(
@@ -57,11 +60,14 @@ class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no ty
             await self._error_cb(error)
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
-        """Read headers; none where nats-py cannot."""
+        """Read headers; none where nats-py cannot, or would take long."""
+        if headers and len(headers) > HEADERS_READ:
+            await self._error_cb(ValueError(f"headers longer than {HEADERS_READ} bytes: left out"))
+            return None
         try:
             read: dict[str, str] | None = await super()._process_headers(headers)
-        except Exception as error:
-            await self._error_cb(ValueError(f"headers that cannot be read: {error}"))
+        except Exception:
+            await self._error_cb(ValueError("headers that cannot be read: left out"))
             return None
         return read
 

@@ -194,7 +194,9 @@ class Link:
         text = str(error) or type(error).__name__
         now = time.monotonic()
         is_news = text not in self.complaint(now - REPEAT_S)
-        self._heard.append((now, text))
+        # Once each: what comes a thousand times must not push out what else was complained of.
+        others = [told for told in self._heard if told[1] != text]
+        self._heard = deque([*others, (now, text)], maxlen=self._heard.maxlen)
         if is_news and not self._quiet:
             log.warning("nats.complained", error=text)
 

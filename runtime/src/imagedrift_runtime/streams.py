@@ -13,6 +13,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -53,6 +54,8 @@ SETTLED_WITHIN_S: Final = 30.0
 AGAIN_S: Final = 0.25
 NO_PEERS: Final = 10005
 """JetStream's error where too few servers are known yet to keep the replicas."""
+NO_STREAM: Final = 10059
+"""Its error where a server has not heard yet of a stream that was just created."""
 
 
 class UnsafeChange(Exception):
@@ -114,13 +117,16 @@ async def ensure(
     for thing, step in zip(wanted, steps, strict=True):
         if step.action != "unchanged":
             await _settled(bus, partial(_apply, bus, thing, found.get(thing.name)))
-    await _settled(bus, partial(check_replies, bus))
+    # One name for every try, so that none leaves a stream behind.
+    await _settled(bus, partial(check_replies, bus, f"DRIFT_CHECK_{secrets.token_hex(4)}"))
     return steps
 
 
-async def check_replies(bus: Bus) -> None:
-    """Let a message go round, and raise `UnpinnedServer` if its reply is not of version 1."""
-    name = f"DRIFT_CHECK_{secrets.token_hex(4)}"
+async def check_replies(bus: Bus, name: str) -> None:
+    """Let a message go round, and raise `UnpinnedServer` if its reply is not of version 1.
+
+    `name` is that of the stream that it goes through, which is removed at the end.
+    """
     await bus.js.add_stream(name=name, subjects=[name], storage="memory", max_age=60)
     try:
         await bus.js.publish(name, b"")
@@ -128,7 +134,8 @@ async def check_replies(bus: Bus) -> None:
         (message,) = await subscription.fetch(1)
         await subscription.unsubscribe()
     finally:
-        await bus.js.delete_stream(name)
+        with suppress(nats.js.errors.NotFoundError):  # an earlier try has, and did not hear so
+            await bus.js.delete_stream(name)
     if len(message.reply.split(".")) != REPLY_TOKENS:
         raise UnpinnedServer(UNPINNED)
 
@@ -178,7 +185,7 @@ def _may_pass(error: Exception, reason: str) -> bool:
     if isinstance(error, nats.js.errors.ServiceUnavailableError):
         return True  # also without a code, where nobody answered at all
     if isinstance(error, nats.js.errors.APIError):
-        return bool(error.err_code == NO_PEERS)
+        return error.err_code in (NO_PEERS, NO_STREAM)
     return "permissions violation" not in reason.lower()
 
 

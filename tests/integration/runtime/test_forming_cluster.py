@@ -30,9 +30,10 @@ async def test_a_cluster_is_prepared_right_after_it_started() -> None:
         nats.js.errors.ServiceUnavailableError(code=503, err_code=10008),
         nats.js.errors.ServiceUnavailableError(),
         nats.js.errors.ServerError(code=500, err_code=streams.NO_PEERS),
+        nats.js.errors.NotFoundError(code=404, err_code=streams.NO_STREAM),
         nats.errors.NoRespondersError(),
     ],
-    ids=["silence", "no leader", "no code", "no peers", "nobody"],
+    ids=["silence", "no leader", "no code", "no peers", "not heard of", "nobody"],
 )
 async def test_a_call_that_nobody_was_ready_for_is_made_again(
     fresh_nats: NatsServer, monkeypatch: pytest.MonkeyPatch, failure: Exception
@@ -43,6 +44,30 @@ async def test_a_call_that_nobody_was_ready_for_is_made_again(
         steps = await streams.ensure(bus)
     assert {step.action for step in steps} == {"created"}
     assert calls["failed"] == 1
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["the call is lost", "its reply is lost"])
+async def test_a_check_whose_end_was_not_heard_leaves_nothing_behind(
+    fresh_nats: NatsServer, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    """The stream of the trial is removed once the servers answer, whichever try did it."""
+    async with connect([fresh_nats.url], "test") as bus:
+        remove, failures = bus.js.delete_stream, [TimeoutError()]
+
+        async def delete_stream(name: str) -> Any:
+            if failures and not is_done:
+                raise failures.pop()
+            done = await remove(name)
+            if failures:
+                raise failures.pop()
+            return done
+
+        monkeypatch.setattr(bus.js, "delete_stream", delete_stream)
+        await streams.ensure(bus)
+        names = [info.config.name for info in await bus.js.streams_info()]
+
+    assert failures == []
+    assert [name for name in names if "CHECK" in name] == []
 
 
 async def test_a_server_that_cannot_do_it_is_told_in_words(fresh_nats: NatsServer) -> None:

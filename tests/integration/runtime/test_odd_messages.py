@@ -1,6 +1,7 @@
 """A message that no client of ours would send silences nobody: the next one is handled at once."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -114,3 +115,35 @@ async def test_a_reply_subject_that_is_no_text_is_harmless(
     line = b"PUB %s.odd \xff\x0b.x 1\r\nx\r\n" % own.subject.encode()
 
     assert f"{own.subject}.good" in await _survived(nats_server, bus, own, line)
+
+
+async def test_megabytes_of_headers_do_not_hold_up_the_loop(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    """They are left out unread, also where no stream is in between; the payload is heard."""
+    own = await OwnStream.make(bus)
+    heard: list[bytes] = []
+
+    async def hear(_: str, payload: bytes) -> None:
+        heard.append(payload)
+
+    await bus.listen(f"core.{own.subject}", hear)
+    headers = HEADERS["thousands"]
+    size = (len(headers), len(headers) + 1)
+    line = b"HPUB core.%s %d %d\r\n%sx\r\n" % (own.subject.encode(), *size, headers)
+    began = time.process_time()
+    await _sent(nats_server, line * 20)
+    await until(lambda: len(heard) == 20, what="all are heard")
+
+    # Read, they would take six seconds.
+    assert time.process_time() - began < 2
+
+
+async def test_a_flood_of_one_complaint_pushes_out_no_other(nats_server: NatsServer) -> None:
+    """A refused permission is still told as the reason, whatever else is heard meanwhile."""
+    async with connect([nats_server.url], "test") as bus:
+        await bus.link._on_error(ValueError("permissions violation"))
+        for _ in range(100):
+            await bus.link._on_error(ValueError("headers that cannot be read: left out"))
+
+        assert "permissions violation" in bus.link.complaint(0)

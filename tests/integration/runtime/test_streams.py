@@ -171,6 +171,6 @@ async def test_a_server_with_version_2_replies_is_refused_with_the_remedy() -> N
 
 async def test_the_check_leaves_nothing_behind(empty: Bus) -> None:
     """The stream that the check makes is gone after it."""
-    await streams.check_replies(empty)
+    await streams.check_replies(empty, "DRIFT_CHECK_0")
 
     assert await empty.js.streams_info() == []
