@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.refusals import Refusals
 from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
-from imagedrift_resolver.core.access import FRONT_DOOR
 from imagedrift_resolver.core.answer import (
     ERROR_CAP,
     failure,
@@ -28,7 +27,7 @@ from imagedrift_resolver.core.credential import Anonymous
 from imagedrift_resolver.core.description import Children, Description, describe
 from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import Reply, Trouble
-from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.core.site import FRONT_DOOR, Site
 from imagedrift_resolver.gate import Gate
 from imagedrift_runtime import metrics
 from imagedrift_schemas import subjects
