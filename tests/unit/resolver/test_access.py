@@ -268,3 +268,40 @@ def test_whatever_changes_a_question_ends_and_missing_is_a_registrys_word(seed: 
                 assert registry.words
             foreign = [s for s in steps if isinstance(s, Send) and not s.own]
             assert not any(shown(s).startswith("Basic") for s in foreign)
+
+
+@pytest.mark.parametrize("wants", ["Basic", BEARER])
+@pytest.mark.parametrize("credential", [ME, RegistryToken(Secret("t"), "me")])
+def test_a_credential_of_a_path_does_not_follow_a_redirect_into_another(
+    wants: str, credential: Credential
+) -> None:
+    """On the same origin, whatever that path asks for, and although the way in is known by then."""
+    own = site(credential=credential, part="org-a")
+
+    def server(step: Send) -> Reply:
+        if "/org-b/" in step.url.target:
+            return challenge(wants)
+        return moved("/v2/org-b/app/manifests/1") if shown(step) else challenge(wants)
+
+    learnt = Manners()
+    for _ in range(2):
+        outcome, learnt, steps = play(resolve(own, learnt, "org-a/app", "1", NOW), server)
+        sent = [s for s in steps if isinstance(s, Send) and "/org-b/" in s.url.target]
+        assert not isinstance(outcome, Found)
+        assert all(s.credential == Anonymous() for s in sent)
+        assert not any(shown(s).removeprefix("Bearer ") == "t" for s in sent)
+        asked = [s for s in steps if isinstance(s, Authorise) and "org-b" in s.grant.scope]
+        assert all(s.credential == Anonymous() for s in asked)
+
+
+def test_a_credential_of_a_path_is_shown_within_it() -> None:
+    """A redirect to another repository of the same organisation is followed with it."""
+    own = site(credential=ME, part="org-a")
+
+    def server(step: Send) -> Reply:
+        if not shown(step):
+            return challenge("Basic")
+        return good() if "/org-a/new/" in step.url.target else moved("/v2/org-a/new/manifests/1")
+
+    outcome, _, _ = play(resolve(own, Manners(), "org-a/old", "1", NOW), server)
+    assert isinstance(outcome, Found)

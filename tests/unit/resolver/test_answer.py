@@ -28,6 +28,9 @@ def not_found(body: bytes, kind: str, *, has_version: bool = True) -> object:
         ("text/plain", b"\r\n <!DOCTYPE html><title>404</title>"),
         ("application/octet-stream", b"\xef\xbb\xbf<html>404</html>"),
         ("application/xml", b"<Error><Code>NoSuchBucket</Code></Error>"),
+        ("text/plain; charset=utf-8", b"404 page not found\n"),
+        ("text/plain", b""),
+        ("", b"not found"),
     ],
 )
 def test_a_page_is_no_registrys_word_whatever_header_it_bears(kind: str, body: bytes) -> None:
@@ -40,7 +43,7 @@ def test_a_page_is_no_registrys_word_whatever_header_it_bears(kind: str, body: b
     [
         ("application/json", b"", True),
         ("", b"", True),
-        ("text/plain", b"404 page not found", True),
+        ("application/json", b"{}", True),
         ("application/json", b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', False),
         ("application/problem+json", b'{"errors":[{"code":"NAME_UNKNOWN"}]}', False),
         ("text/plain", b'{"errors":[{"code":"NAME_UNKNOWN"}]}', False),

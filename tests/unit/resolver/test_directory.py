@@ -49,7 +49,8 @@ async def test_a_mirror_is_not_shown_what_was_meant_for_the_registry() -> None:
     others = Others(Password("me", Secret("x")))
     found = await site("docker.io", '[registry."docker.io"]\nendpoint = "mirror:5000"\n', others)
     assert (str(found.api), found.namespace) == ("https://mirror:5000/", "docker.io")
-    assert others.asked == [("mirror:5000", "a/b")]
+    assert others.asked[0] == ("mirror:5000", "a/b")
+    assert {registry for registry, _ in others.asked} == {"mirror:5000"}
 
 
 async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ async def test_each_path_has_its_own_credential(tmp_path: Path) -> None:
     without = Directory(parse(f'[registry."a.example/x"]\n{password(tmp_path, "x")}'), others)
     assert await credential(without, "a.example", "x/z") == "x"
     assert await credential(without, "a.example", "z/z") == "other"
-    assert others.asked == [("a.example", "z/z")]
+    assert others.asked == [("a.example", "z/z"), ("a.example", "")]
 
 
 async def test_the_same_user_with_another_password_has_another_name(tmp_path: Path) -> None:
@@ -155,3 +156,29 @@ async def test_a_credential_that_cannot_be_had_is_a_denial() -> None:
     """The registry is not asked anonymously in its place."""
     denied = Denied(reason="the helper failed")
     assert await Directory(Registries(), Others(denied)).site("ghcr.io", "a/b") == denied
+
+
+class OfOnePath(Others):
+    """A credential that is for `a/b` and what is in it."""
+
+    async def of(self, registry: str, repository: str) -> Credential | Denied:
+        """Give it there alone."""
+        inside = repository == "a/b" or repository.startswith("a/b/")
+        return self.answer if inside else Anonymous()
+
+
+@pytest.mark.parametrize("repository", ["a/b", "a/b/c", "a/b/c/d"])
+async def test_a_credential_of_a_path_is_known_as_that(repository: str, tmp_path: Path) -> None:
+    """From whatever place; one of the whole registry has no path."""
+    me = Password("me", Secret("hunter2"))
+    found = await Directory(Registries(), OfOnePath(me)).site("r.example", repository)
+    assert isinstance(found, Site)
+    assert (found.credential, found.part) == (me, "a/b")
+    (tmp_path / "s").write_text("hunter2\n")
+    toml = f'[registry."r.example/a/b"]\nusername = "me"\npassword_file = "{tmp_path}/s"\n'
+    found = await Directory(parse(toml), Others()).site("r.example", repository)
+    assert isinstance(found, Site)
+    assert (found.credential, found.part) == (me, "a/b")
+    found = await Directory(Registries(), Others(me)).site("r.example", repository)
+    assert isinstance(found, Site)
+    assert (found.credential, found.part) == (me, "")

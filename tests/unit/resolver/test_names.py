@@ -1,6 +1,7 @@
 """Names are resolved without being in each other's way (P6)."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,14 @@ from contextlib import contextmanager
 import pytest
 
 from imagedrift_resolver.adapters import names as resolving
-from imagedrift_resolver.adapters.names import DOUBTFUL, NEW, Names
+from imagedrift_resolver.adapters.names import (
+    DOUBTFUL,
+    MOST_ADDRESSES,
+    MOST_FAILED,
+    MOST_KEPT,
+    NEW,
+    Names,
+)
 from imagedrift_resolver.adapters.sockets import Broken
 
 
@@ -108,6 +116,66 @@ async def test_a_look_up_that_takes_too_long_is_given_up(monkeypatch: pytest.Mon
             assert "does not resolve: no answer in" in await failure(names, "dead.example")
         assert servers.asked == ["dead.example"]
         await names.close()
+
+
+async def test_a_name_whose_servers_have_died_keeps_its_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For a while; one that says that there is no such name is believed."""
+    monkeypatch.setattr(resolving, "KEPT_S", 0.0)
+    monkeypatch.setattr(resolving, "STALE_AFTER_S", 0.05)
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        await names.addresses("healthy.example")
+        names._look_up = lambda _: servers.look_up("dead.example")
+        assert await names.addresses("healthy.example") == ("192.0.2.1",)
+        monkeypatch.setattr(resolving, "STALE_S", 0.0)
+        monkeypatch.setattr(resolving, "WITHIN_S", 0.05)
+        monkeypatch.setattr(resolving, "FAILED_KEPT_S", 0.0)
+        names._keep("healthy.example", ("192.0.2.1",), 0.0)
+        assert "no answer" in await failure(names, "healthy.example")
+        await names.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "remains"),
+    [(socket.EAI_AGAIN, True), (socket.EAI_NONAME, False)],
+)
+async def test_a_name_is_gone_only_by_a_name_servers_word(
+    monkeypatch: pytest.MonkeyPatch, error: int, remains: bool
+) -> None:
+    """A look-up that failed for want of an answer leaves what was known."""
+    monkeypatch.setattr(resolving, "KEPT_S", 0.0)
+    names = Names(lambda _: ["192.0.2.1"])
+    await names.addresses("a.example")
+
+    def fail(_: str) -> list[str]:
+        raise socket.gaierror(error, "")
+
+    names._look_up = fail
+    for _ in range(2):
+        if remains:
+            assert await names.addresses("a.example") == ("192.0.2.1",)
+        else:
+            assert await failure(names, "a.example") == "its name does not resolve"
+
+
+async def test_a_name_with_any_number_of_addresses_has_a_bounded_one() -> None:
+    """Its owner may say what he likes."""
+    names = Names(lambda _: [f"192.0.{n // 256}.{n % 256}" for n in range(5000)])
+    assert len(await names.addresses("many.example")) == MOST_ADDRESSES
+
+
+async def test_names_that_fail_do_not_drive_out_one_that_resolved() -> None:
+    """However many are made up."""
+    with name_servers() as servers:
+        names = Names(servers.look_up)
+        await names.addresses("healthy.example")
+        for number in range(2 * MOST_KEPT):
+            names._keep(f"unknown{number}.example", (), 60.0)
+        await names.addresses("healthy.example")
+        assert servers.asked == ["healthy.example"]
+        assert len(names._kept) <= 1 + MOST_FAILED
 
 
 async def test_many_who_ask_for_one_name_make_one_look_up() -> None:

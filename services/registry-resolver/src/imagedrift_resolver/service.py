@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeVar
 import structlog
 
 from imagedrift_resolver.core.answer import answer, described
+from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.description import Children, Description
 from imagedrift_resolver.core.freshness import (
@@ -47,7 +48,7 @@ from imagedrift_schemas.v1 import (
 A = TypeVar("A", Answer, Described)
 T = TypeVar("T")
 
-MOST_HELD: Final = 10_000
+MOST_HELD: Final = Bound(10_000, 32 * 1024 * 1024)
 CROWDED: Final = (
     "too many registries in its lane do not answer, and this one has not shown that it does"
 )
@@ -112,7 +113,7 @@ class Resolver:
         self._gates = gates
         self._now = now
         self._flights = Flights()
-        self._held: dict[str, AnyAnswer] = {}
+        self._held: BoundedMap[str, AnyAnswer] = BoundedMap(MOST_HELD)
 
     async def handle(self, delivery: Delivery) -> Outcome:
         """Answer one delivered question."""
@@ -183,12 +184,10 @@ class Resolver:
     async def _keep(self, made: A, revision: int) -> A:
         """Keep an answer in the cache, and hold it until that has it."""
         key = subjects.answer_key(made)
-        self._held.pop(key, None)
-        if len(self._held) >= MOST_HELD:
-            del self._held[next(iter(self._held))]
-        self._held[key] = made
+        children = len(getattr(made, "children", ()))
+        self._held.put(key, made, 3000 + len(key) + 600 * children)
         kept = await self._cache.keep(made, revision)
-        self._held.pop(key, None)
+        self._held.pop(key)
         return kept
 
     async def _asked(

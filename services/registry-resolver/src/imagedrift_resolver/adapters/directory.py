@@ -18,7 +18,7 @@ from imagedrift_resolver.core.site import HUB_API, Site
 from imagedrift_resolver.core.url import BadUrl, Url, parse_url
 from imagedrift_runtime.path_tables import PathCredential
 from imagedrift_runtime.registries import Registries, RegistriesFault, Registry, read_secret
-from imagedrift_schemas.reference import DOCKER_HUB
+from imagedrift_schemas.reference import DOCKER_HUB, parents
 from imagedrift_schemas.v1 import Denied, Failure, Refused
 
 KEPT_S: Final = 1.0
@@ -51,8 +51,11 @@ class Directory:
             return kept[1]
         site = self._without_credential(registry)
         if isinstance(site, Site):
-            found = await self._credential(site, repository)
-            site = found if isinstance(found, Denied) else replace(site, credential=found)
+            found, part = await self._credential(site, repository)
+            if isinstance(found, Denied):
+                site = found
+            else:
+                site = replace(site, credential=found, part=part)
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
         self._kept[(registry, repository)] = (time.monotonic() + KEPT_S, site)
@@ -67,7 +70,8 @@ class Directory:
             site = self._bare[registry] = _bare_site(self._registries, registry)
         return site
 
-    async def _credential(self, site: Site, repository: str) -> Credential | Denied:
+    async def _credential(self, site: Site, repository: str) -> tuple[Credential | Denied, str]:
+        """Return the credential for a repository, and the path that it is for."""
         entry = self._registries.of(site.registry)
         asked = mirror_of(entry) or site.registry
         inside = f"{site.prefix}{repository}"
@@ -77,11 +81,22 @@ class Directory:
         )
         for table in tables:
             if table and (found := self._configured(table)):
-                return found
+                return found, table.path if isinstance(table, PathCredential) else ""
         found = await self._others.of(asked, inside)
         if found == Anonymous() and asked != site.registry:
-            return self._withheld(site.registry, repository, asked) or found
-        return found
+            return self._withheld(site.registry, repository, asked) or found, ""
+        return found, await self._part(asked, inside, found)
+
+    async def _part(self, registry: str, repository: str, found: Credential | Denied) -> str:
+        """Return the path that a credential of another place is for: the shortest that finds it."""
+        if isinstance(found, Anonymous | Denied) or await self._others.of(registry, "") == found:
+            return ""
+        part = repository
+        for path in parents(repository):
+            if await self._others.of(registry, path) != found:
+                break
+            part = path
+        return part
 
     def _withheld(self, registry: str, repository: str, mirror: str) -> Anonymous | None:
         """Say why a mirror is shown nothing: it is not shown what was meant for the registry."""

@@ -158,7 +158,7 @@ class _Origin:
         return Line(end, self._forwarding, f"{scheme}://{authority}")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _prepared(headers: tuple[tuple[str, str], ...]) -> httpx.Headers:
     """Give headers httpx's form: they are the same for all requests to a repository."""
     return httpx.Headers(list(headers))

@@ -119,7 +119,7 @@ class _Body(httpx.AsyncByteStream):
             yield bytes(event.data)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _checked(raw: tuple[tuple[bytes, bytes], ...]) -> Any:
     """Give headers h11's form, which checks every byte of them."""
     return h11.Request(method="GET", target="/", headers=list(raw)).headers

@@ -10,6 +10,8 @@ anybody who can name an image can name many such. So:
   find room.
 - What came of a look-up is kept for a while, failures for less. Who connects checks the address
   that is connected to, kept or not.
+- A name that resolved within `STALE_S` and whose servers say nothing for `STALE_AFTER_S` has the
+  addresses of before (RFC 8767): those who ask a registry that answers wait for no dead server.
 """
 
 import asyncio
@@ -17,17 +19,23 @@ import ipaddress
 import socket
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from imagedrift_resolver.adapters.sockets import Broken
+from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 
 WITHIN_S: Final = 3.0
 KEPT_S: Final = 30.0
 FAILED_KEPT_S: Final = 5.0
+STALE_AFTER_S: Final = 1.0
+STALE_S: Final = 3600.0
 MOST_KEPT: Final = 10_000
+MOST_FAILED: Final = 2_000
+MOST_ADDRESSES: Final = 64
+"""Of one name: what its owner says may be as long as he likes."""
+BYTES: Final = 16 * 1024 * 1024
 PROVEN: Final = 32
 NEW: Final = 128
 DOUBTFUL: Final = 32
@@ -42,12 +50,25 @@ def look_up(host: str) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+class _Kept(NamedTuple):
+    until: float
+    found: tuple[str, ...]
+    at: float
+    """When they were looked up."""
+
+    def may_serve(self) -> bool:
+        """Tell whether these addresses will do while no name server answers."""
+        return bool(self.found) and time.monotonic() - self.at < STALE_S
+
+
 class Names:
     """Resolves names, each once at a time, and remembers what came of it."""
 
     def __init__(self, look_up: LookUp = look_up) -> None:
         self._look_up = look_up
-        self._kept: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
+        self._kept: BoundedMap[str, _Kept] = BoundedMap(
+            Bound(MOST_KEPT, BYTES), Bound(MOST_FAILED, BYTES)
+        )
         self._looking: dict[str, tuple[float, asyncio.Task[tuple[str, ...]]]] = {}
         self._proven, self._new, self._doubtful = map(asyncio.Semaphore, (PROVEN, NEW, DOUBTFUL))
 
@@ -56,18 +77,25 @@ class Names:
         if _is_address(host):
             return (host,)
         kept = self._kept.get(host)
-        if kept and time.monotonic() < kept[0]:
-            if not kept[1]:
+        if kept and time.monotonic() < kept.until:
+            if not kept.found:
                 raise Broken("its name does not resolve")
-            return kept[1]
+            return kept.found
+        stale = kept if kept and kept.may_serve() else None
+        within_s = STALE_AFTER_S if stale else WITHIN_S
         began, task = self._looking.get(host) or self._begin(host)
         try:
-            async with asyncio.timeout(began + WITHIN_S - time.monotonic()):
+            async with asyncio.timeout(began + within_s - time.monotonic()):
                 return await asyncio.shield(task)
         except TimeoutError:
+            if stale:
+                self._keep(host, stale.found, FAILED_KEPT_S, stale.at)
+                return stale.found
             self._keep(host, (), FAILED_KEPT_S)
             raise Broken(f"its name does not resolve: no answer in {WITHIN_S:.0f} s") from None
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if stale and _is_no_answer(error):
+                return stale.found
             raise Broken("its name does not resolve") from None
 
     async def close(self) -> None:
@@ -85,21 +113,28 @@ class Names:
         self._looking.pop(host, None)
         if task.cancelled():
             return
-        found = () if task.exception() else task.result()
+        error = task.exception()
+        kept = self._kept.get(host)
+        if kept and kept.may_serve() and _is_no_answer(error):
+            self._keep(host, kept.found, FAILED_KEPT_S, kept.at)
+            return
+        found = () if error else task.result()
         self._keep(host, found, KEPT_S if found else FAILED_KEPT_S)
 
-    def _keep(self, host: str, found: tuple[str, ...], seconds: float) -> None:
-        self._kept[host] = (time.monotonic() + seconds, found)
-        self._kept.move_to_end(host)
-        if len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
+    def _keep(
+        self, host: str, found: tuple[str, ...], seconds: float, at: float | None = None
+    ) -> None:
+        size = 400 + len(host) + 100 * len(found)
+        now = time.monotonic()
+        entry = _Kept(now + seconds, found, now if at is None else at)
+        self._kept.put(host, entry, size, is_proven=bool(found))
 
     def _share(self, host: str) -> asyncio.Semaphore:
         """Return the share of threads that a name may take one of."""
         kept = self._kept.get(host)
         if kept is None:
             return self._new
-        return self._proven if kept[1] else self._doubtful
+        return self._proven if kept.found else self._doubtful
 
     async def _resolve(self, host: str, share: asyncio.Semaphore) -> tuple[str, ...]:
         async with asyncio.timeout(WITHIN_S):
@@ -127,7 +162,7 @@ async def _in_thread(look_up: LookUp, host: str) -> tuple[str, ...]:
         found: tuple[str, ...] = ()
         error: Exception | None = None
         try:
-            found = tuple(look_up(host))
+            found = tuple(look_up(host)[:MOST_ADDRESSES])
         except Exception as raised:  # a name may be anything, and so may its fault be
             error = raised if isinstance(raised, OSError) else OSError(str(raised))
         with suppress(RuntimeError):  # the loop has ended meanwhile
@@ -135,6 +170,11 @@ async def _in_thread(look_up: LookUp, host: str) -> tuple[str, ...]:
 
     threading.Thread(target=run, name="look-up", daemon=True).start()
     return await done
+
+
+def _is_no_answer(error: BaseException | None) -> bool:
+    """Tell whether no name server answered, rather than said that there is no such name."""
+    return isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
 
 
 def _is_address(host: str) -> bool:

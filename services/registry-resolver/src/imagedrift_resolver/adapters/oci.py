@@ -6,7 +6,6 @@ whether HEAD works) spares the others a request each.
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -16,19 +15,19 @@ from msgspec.structs import replace
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.refusals import Refusals
 from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
-from imagedrift_resolver.core.access import FRONT_DOOR
 from imagedrift_resolver.core.answer import (
     ERROR_CAP,
     failure,
     has_error_document,
     is_registrys_word,
 )
+from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.conversation import Authorise, Conversation, Manners, Send, resolve
 from imagedrift_resolver.core.credential import Anonymous
 from imagedrift_resolver.core.description import Children, Description, describe
 from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import Reply, Trouble
-from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.core.site import FRONT_DOOR, Site
 from imagedrift_resolver.gate import Gate
 from imagedrift_runtime import metrics
 from imagedrift_schemas import subjects
@@ -43,7 +42,8 @@ from imagedrift_schemas.v1 import (
 )
 
 T = TypeVar("T")
-MOST_REGISTRIES: Final = 10_000
+KNOWN: Final = Bound(4096, 32 * 1024 * 1024)
+MADE_UP: Final = Bound(512, 4 * 1024 * 1024)
 
 
 class Registries:
@@ -54,7 +54,9 @@ class Registries:
         self._now = now
         self._refusals = Refusals(now)
         self._tokens = Tokens(http, self._refusals, now)
-        self._known: OrderedDict[Site, _Acquaintance] = OrderedDict()
+        self._known: BoundedMap[Site, _Acquaintance] = BoundedMap(
+            KNOWN, MADE_UP, lambda known: known.first.locked()
+        )
 
     async def resolve(self, site: Site, question: Resolve, gate: Gate) -> Outcome:
         """Find out what a tag points to."""
@@ -93,12 +95,8 @@ class Registries:
 
     def _acquaintance(self, site: Site) -> "_Acquaintance":
         """Return what is remembered of a site. One with another credential is another one."""
-        known = self._known.get(site)
-        if known is None:
-            known = self._known[site] = _Acquaintance()
-            if len(self._known) > MOST_REGISTRIES:
-                self._known.popitem(last=False)
-        self._known.move_to_end(site)
+        known = self._known.get(site) or _Acquaintance()
+        self._known.put(site, known, known.size, is_proven=known.has_answered)
         return known
 
     async def _converse(
@@ -118,7 +116,7 @@ class Registries:
                 step = conversation.send(said)
             except StopIteration as end:
                 result, learnt = end.value
-                known.manners = known.manners.joined(base, learnt)
+                known.learn(known.manners.joined(base, learnt), has_answered=gate.has_answered)
                 told = result.failure if isinstance(result, Description) else result
                 if answered and isinstance(told, Unreachable):
                     await self._note_error(site, gate, question, answered)
@@ -215,8 +213,16 @@ class _Acquaintance:
 
     def __init__(self) -> None:
         self.manners = Manners()
+        self.size = self.manners.size
+        self.has_answered = False
         self.met = False
         self.first = asyncio.Lock()
+
+    def learn(self, manners: Manners, *, has_answered: bool) -> None:
+        """Keep what a conversation has taught."""
+        self.has_answered = has_answered
+        if manners is not self.manners:
+            self.manners, self.size = manners, manners.size
 
     def is_met(self) -> bool:
         """Tell whether a conversation has come to an end."""

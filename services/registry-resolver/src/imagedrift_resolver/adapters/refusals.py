@@ -2,19 +2,19 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from imagedrift_resolver.core import refusal
+from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import Credential
 from imagedrift_resolver.core.refusal import Standing
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import Origin
 from imagedrift_schemas.v1 import Denied, Limited
 
-MOST: Final = 10_000
+MOST: Final = Bound(10_000, 16 * 1024 * 1024)
 TURN_S: Final = 10.0
 """How long a request waits to learn what becomes of the same credential in another one."""
 
@@ -28,7 +28,9 @@ class Refusals:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._records: OrderedDict[tuple[Where, Credential], _Record] = OrderedDict()
+        self._records: BoundedMap[tuple[Where, Credential], _Record] = BoundedMap(
+            MOST, is_held=lambda record: record.protects()
+        )
 
     async def show(
         self,
@@ -64,10 +66,8 @@ class Refusals:
         key = (where, credential)
         record = self._records.get(key)
         if record is None:
-            record = self._records[key] = _Record()
-            if len(self._records) > MOST:
-                self._records.popitem(last=False)
-        self._records.move_to_end(key)
+            record = _Record()
+            self._records.put(key, record, 2000 + len(where[1]))
         return record
 
     async def _noted(
@@ -92,6 +92,10 @@ class _Record:
     def __init__(self) -> None:
         self.standing = Standing()
         self.turn = asyncio.Lock()
+
+    def protects(self) -> bool:
+        """Tell whether it keeps a credential from being shown in vain."""
+        return self.turn.locked() or refusal.rests(self.standing, time.monotonic())
 
     def is_accepted(self) -> bool:
         """Tell whether it was accepted last."""

@@ -1,7 +1,6 @@
 """Tokens that are in use, each got once: whoever needs one that is being got waits for it."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.refusals import Refusals, Shown
+from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.conversation import Authorise
 from imagedrift_resolver.core.credential import Anonymous, Credential
 from imagedrift_resolver.core.reply import Reply, Trouble
@@ -17,7 +17,7 @@ from imagedrift_resolver.core.token import TOKEN_CAP, Grant, Token, read_token, 
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Failure
 
-MOST: Final = 10_000
+MOST: Final = Bound(10_000, 32 * 1024 * 1024)
 _REFUSED: Final = frozenset({400, 401})
 USER_AGENT: Final = "imagedrift"
 
@@ -32,7 +32,7 @@ class Tokens:
         self._http = http
         self._refusals = refusals
         self._now = now
-        self._tokens: OrderedDict[Key, Token] = OrderedDict()
+        self._tokens: BoundedMap[Key, Token] = BoundedMap(MOST)
         self._getting: dict[Key, asyncio.Task[Token | Failure]] = {}
 
     async def get(self, wanted: Authorise) -> Token | Failure:
@@ -42,9 +42,8 @@ class Tokens:
             return await self._get(wanted, key)
         known = self._tokens.get(key)
         if known and wanted.refused and wanted.refused.reveal() == f"Bearer {known.value.reveal()}":
-            known = self._tokens.pop(key, None) and None
+            known = self._tokens.pop(key) and None
         if known and self._now() < known.use_until:
-            self._tokens.move_to_end(key)
             return known
         task = self._getting.get(key)
         if task is not None:
@@ -64,9 +63,8 @@ class Tokens:
         token = read_token(reply, asked_at, shown=is_shown)
         metrics.tokens.add(outcome="got" if isinstance(token, Token) else "failed")
         if isinstance(token, Token):
-            self._tokens[key] = replace(token, is_shared=True)
-            if len(self._tokens) > MOST:
-                self._tokens.popitem(last=False)
+            told = (token.value.reveal(), wanted.grant.realm.target, wanted.grant.scope)
+            self._tokens.put(key, replace(token, is_shared=True), 1000 + sum(map(len, told)))
         return token
 
     async def _show(self, wanted: Authorise) -> Shown:

@@ -25,6 +25,7 @@ from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
 from imagedrift_resolver.core.manners import DOOR_USES, Manners, ProtectionSpace
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.site import (
+    FRONT_DOOR,
     REPOSITORY,
     Bearer,
     Header,
@@ -41,7 +42,6 @@ from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Denied, Failure, Limited, Refused, Unreachable
 
 MOST_TOKENS: Final = 3
-FRONT_DOOR: Final = "/v2/"
 _NOTHING: Final = Anonymous()
 
 
@@ -69,7 +69,7 @@ class Request(Struct, frozen=True):
 
 def let_in(site: Site, manners: Manners, request: Request) -> Conversation[Got]:
     """Make a request, with whatever it takes to be let in."""
-    way, failed, got = manners.way_to(request.space), None, None
+    way, failed, got = _known_way(site, manners, request), None, None
     if way is not None:
         got, manners = yield from _show(site, manners, request, way, is_remembered=True)
         if not _is_turned_away(got, way, request, manners):
@@ -94,6 +94,14 @@ def let_in(site: Site, manners: Manners, request: Request) -> Conversation[Got]:
     return got, manners
 
 
+def _known_way(site: Site, manners: Manners, request: Request) -> Way | None:
+    """Return the way that is known, unless it shows what is for another path of the registry."""
+    way = manners.way_to(request.space)
+    if isinstance(way, Header) and way.credential != site.shown_at(request.url):
+        return None
+    return way
+
+
 def _kept(manners: Manners, request: Request, way: Way, got: Got) -> Manners:
     """Keep a way that a 403 has cast a doubt on: it is the only one, so it is not at fault."""
     if not isinstance(got, Reply) or got.status != 403:
@@ -108,7 +116,7 @@ def _show(
     if isinstance(way, Header):
         got = yield from _with(site, request, way, way.value, way.credential)
         return got, manners
-    credential = site.credential if site.is_own(request.url) else Anonymous()
+    credential = site.shown_at(request.url)
     trusted, grant = site.trusts(way.realm.host), way.grant(request.scope)
     refused: Secret | None = None
     for number in range(1, MOST_TOKENS + 1):
@@ -170,7 +178,7 @@ def _may_hide(site: Site, request: Request, bare: Reply) -> bool:
     A 403 or 404 to somebody who has nothing to show is the registry's own; a 401 still asks for
     something, if only for a token that anybody gets.
     """
-    has_nothing = isinstance(site.credential, Anonymous)
+    has_nothing = isinstance(site.shown_at(request.url), Anonymous)
     return site.is_own(request.url) and (bare.status == 401 or not has_nothing)
 
 

@@ -166,12 +166,16 @@ def is_registrys_word(reply: Reply) -> bool:
     """Tell whether a registry said this: by an OCI error document, or by its header.
 
     A page in HTML or XML is none, whatever header a proxy puts on all that passes, and whatever
-    content type it has.
+    content type it has. Nor is a text: Go's `404 page not found` comes from what knows no such
+    path, behind nginx with the header that Docker's own recipe adds to everything.
     """
     if reply.media_type in _PAGES or _START_OF_PAGE.match(reply.body):
         return False
+    if _code(reply):
+        return True
+    is_text = reply.media_type.startswith("text/") or reply.body.lstrip()[:1] not in (b"", b"{")
     header = reply.first("docker-distribution-api-version").lower()
-    return bool(_code(reply)) or header.startswith("registry/2")
+    return header.startswith("registry/2") and not is_text
 
 
 def has_error_document(reply: Reply) -> bool:

@@ -1,6 +1,7 @@
 """A registry as it is asked: where, with which credential, and whom it may send us to.
 
-- A credential is bound to the registry's own origin. A token endpoint is shown it on the same
+- A credential is bound to the registry's own origin, and to the path there that it is for: a
+  redirect into another path is made without it. A token endpoint is shown it on the same
   host, whatever the port (GitLab's registry is on 5050, its tokens on 443; and a registry that
   means ill can ask for the password itself). Elsewhere only if that pair of hosts is known
   (`PAIRS`) or configured (`realms`). (CVE-2020-15157, CVE-2026-33540)
@@ -28,9 +29,11 @@ from imagedrift_resolver.core.credential import (
 from imagedrift_resolver.core.reply import shown
 from imagedrift_resolver.core.token import Grant, pull_scope
 from imagedrift_resolver.core.url import BadUrl, Url, parse_url
+from imagedrift_schemas.reference import parents
 from imagedrift_schemas.v1 import Denied, Failure, Invalid, Refused
 
 MOST_HOPS: Final = 3
+FRONT_DOOR: Final = "/v2/"
 HUB_API: Final = "registry-1.docker.io"
 REPOSITORY: Final = re.compile(r"/v2/(.+)/(?:manifests|blobs)/[^/]+")
 """A path of the distribution API, which tells the repository that a token is for."""
@@ -53,6 +56,8 @@ class Site(Struct, frozen=True, kw_only=True):
     """The operator named it: its own host may be a private address."""
     realms: frozenset[str] = frozenset()
     credential: Credential = Anonymous()
+    part: str = ""
+    """The path of the registry that the credential is for, where that is not the whole."""
     namespace: str = ""
     """The registry that this one mirrors, told to it as `ns`."""
     prefix: str = ""
@@ -71,8 +76,18 @@ class Site(Struct, frozen=True, kw_only=True):
         return replace(self.api, target=f"/v2/{self.prefix}{repository}/{kind}/{reference}{query}")
 
     def is_own(self, url: Url) -> bool:
-        """Tell whether the registry's credential may be shown there."""
+        """Tell whether the registry itself answers there."""
         return url.origin == self.api.origin
+
+    def shown_at(self, url: Url) -> Credential:
+        """Return what may be shown there: the registry's credential, in the path that it is for."""
+        return self.credential if self.is_own(url) and self._is_in_part(url) else Anonymous()
+
+    def _is_in_part(self, url: Url) -> bool:
+        if not self.part or url.target == FRONT_DOOR:
+            return True
+        path = REPOSITORY.match(url.target)
+        return path is not None and self.part in parents(path[1])
 
     def trusts(self, host: str) -> bool:
         """Tell whether a private address is fine for this host."""
@@ -130,7 +145,7 @@ def way_in(
     site: Site, url: Url, challenges: tuple[Challenge, ...], *, is_quiet: bool = False
 ) -> Way | Failure:
     """Choose how to answer a 401 from `url`: Bearer before Basic, or say why neither will do."""
-    credential = site.credential if site.is_own(url) else Anonymous()
+    credential = site.shown_at(url)
     refusal: Failure | None = None
     for challenge in challenges:
         if _has_realm(challenge):
@@ -213,6 +228,8 @@ def denial(site: Site, url: Url, *, is_shown: bool) -> str:
     credential = site.credential
     if not site.is_own(url):
         return f"{url.authority}, to which it redirects, is shown no credential"
+    if site.shown_at(url) != credential:
+        return f"it redirects out of {site.part}, which its credential ({credential.name}) is for"
     if is_shown and not isinstance(credential, Anonymous):
         return (
             f"the credential that was shown ({credential.name}) is not accepted, or may not read it"
