@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -12,6 +13,7 @@ import pytest
 from imagedrift_ingest import migrations, roles
 from imagedrift_ingest.migrations import MigrationFailed, RightsMissing
 from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_sandbox.postgres_programs import run_program
 from support.ingest import GOOD_ROWS
 from support.postgres import VERSIONS, programs
 
@@ -288,6 +290,43 @@ async def test_a_reader_of_one_database_reads_no_other(cluster: PostgresServer, 
             await connection.fetch("SELECT * FROM ops.outdated")
     finally:
         cluster.drop_database(name)
+
+
+async def test_a_dump_is_read_into_another_cluster_after_or_before_the_schema_is_made(
+    cluster: PostgresServer, empty: str, tmp_path: Path
+) -> None:
+    """By an owner who has neither its roles nor its superuser, as a DBA restores it."""
+    await migrations.migrate(empty, role_names="second")
+    await run(empty, GOOD_ROWS)
+    dump = tmp_path / "dump"
+    program(cluster, "pg_dump", empty, "--format=custom", f"--file={dump}")
+    for migrated in (False, True):
+        with PostgresServer.start_sync(binaries=cluster.binaries) as other:
+            owner = await make_owner(other.dsn(), "CREATEROLE")
+            if migrated:
+                await migrations.migrate(owner)
+                await run(other.dsn(), "TRUNCATE fleet.generation")
+                options = ["--data-only", "--disable-triggers", "--schema=fleet"]
+                program(cluster, "pg_restore", other.dsn(), *options, str(dump))
+            else:
+                options = ["--no-owner", "--no-acl"]
+                program(cluster, "pg_restore", owner, *options, str(dump))
+
+            assert await migrations.migrate(owner) == []
+
+            assert await migrations.advice(owner) == []
+            await make_logins(other.dsn(), "second")
+            async with connected(login(owner, "alice")) as reader:
+                assert len(await reader.fetch("SELECT * FROM ops.comparisons")) == 1
+            async with connected(login(owner, "ingest")) as writer:
+                await migrations.check(writer)
+                assert await writer.execute("DELETE FROM fleet.dead_letters") == "DELETE 0"
+
+
+def program(server: PostgresServer, name: str, dsn: str, *options: str) -> None:
+    """Run one of PostgreSQL's programs."""
+    assert server.binaries is not None
+    run_program([server.binaries / name, f"--dbname={dsn}", *options])
 
 
 async def test_two_databases_of_one_cluster_are_migrated_at_once(
