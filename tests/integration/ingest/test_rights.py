@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 
+from imagedrift_cli.__main__ import main
 from imagedrift_ingest import migrations, roles
 from imagedrift_ingest.migrations import MigrationFailed, RightsMissing
 from imagedrift_sandbox.postgres import PostgresServer
@@ -170,6 +172,30 @@ async def test_what_an_owner_may_not_do_is_told_as_sql(empty: str) -> None:
     assert await migrations.migrate(owner) == []
     await make_logins(empty)
     await assert_all_work(empty)
+
+
+async def test_the_command_tells_what_a_superuser_has_to_run(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 2 where ingest and readers cannot work; advice, and exit 0, where they can."""
+    owner = await make_owner(empty)
+    monkeypatch.setenv("DATABASE_URL", owner)
+
+    refused = await asyncio.to_thread(CliRunner().invoke, main, ["migrate"])
+    assert refused.exit_code == 2
+    assert "CREATE ROLE imagedrift_operator NOLOGIN;" in refused.output
+    assert "\n  GRANT" in refused.output
+
+    await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
+    await make_logins(empty)
+    advised = await asyncio.to_thread(CliRunner().invoke, main, ["migrate"])
+    assert advised.exit_code == 0
+    assert "the schema is up to date" in advised.output
+    assert "ALTER ROLE alice IN DATABASE" in advised.output
+
+    wrong = await asyncio.to_thread(CliRunner().invoke, main, ["migrate", "--roles", "Two;"])
+    assert wrong.exit_code == 2
+    assert "lower-case letters" in wrong.output
 
 
 async def test_who_may_not_make_a_schema_is_told_so(empty: str) -> None:
