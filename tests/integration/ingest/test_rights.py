@@ -4,14 +4,18 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 
+from imagedrift_cli.__main__ import main
 from imagedrift_ingest import migrations, roles
 from imagedrift_ingest.migrations import MigrationFailed, RightsMissing
 from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_sandbox.postgres_programs import run_program
 from support.ingest import GOOD_ROWS
 from support.postgres import VERSIONS, programs
 
@@ -170,6 +174,30 @@ async def test_what_an_owner_may_not_do_is_told_as_sql(empty: str) -> None:
     await assert_all_work(empty)
 
 
+async def test_the_command_tells_what_a_superuser_has_to_run(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 2 where ingest and readers cannot work; advice, and exit 0, where they can."""
+    owner = await make_owner(empty)
+    monkeypatch.setenv("DATABASE_URL", owner)
+
+    refused = await asyncio.to_thread(CliRunner().invoke, main, ["migrate"])
+    assert refused.exit_code == 2
+    assert "CREATE ROLE imagedrift_operator NOLOGIN;" in refused.output
+    assert "\n  GRANT" in refused.output
+
+    await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
+    await make_logins(empty)
+    advised = await asyncio.to_thread(CliRunner().invoke, main, ["migrate"])
+    assert advised.exit_code == 0
+    assert "the schema is up to date" in advised.output
+    assert "ALTER ROLE alice IN DATABASE" in advised.output
+
+    wrong = await asyncio.to_thread(CliRunner().invoke, main, ["migrate", "--roles", "Two;"])
+    assert wrong.exit_code == 2
+    assert "lower-case letters" in wrong.output
+
+
 async def test_who_may_not_make_a_schema_is_told_so(empty: str) -> None:
     """In words, before anything was changed."""
     await run(empty, "CREATE ROLE app LOGIN PASSWORD 'x'")
@@ -288,6 +316,43 @@ async def test_a_reader_of_one_database_reads_no_other(cluster: PostgresServer, 
             await connection.fetch("SELECT * FROM ops.outdated")
     finally:
         cluster.drop_database(name)
+
+
+async def test_a_dump_is_read_into_another_cluster_after_or_before_the_schema_is_made(
+    cluster: PostgresServer, empty: str, tmp_path: Path
+) -> None:
+    """By an owner who has neither its roles nor its superuser, as a DBA restores it."""
+    await migrations.migrate(empty, role_names="second")
+    await run(empty, GOOD_ROWS)
+    dump = tmp_path / "dump"
+    program(cluster, "pg_dump", empty, "--format=custom", f"--file={dump}")
+    for migrated in (False, True):
+        with PostgresServer.start_sync(binaries=cluster.binaries) as other:
+            owner = await make_owner(other.dsn(), "CREATEROLE")
+            if migrated:
+                await migrations.migrate(owner)
+                await run(other.dsn(), "TRUNCATE fleet.generation")
+                options = ["--data-only", "--disable-triggers", "--schema=fleet"]
+                program(cluster, "pg_restore", other.dsn(), *options, str(dump))
+            else:
+                options = ["--no-owner", "--no-acl"]
+                program(cluster, "pg_restore", owner, *options, str(dump))
+
+            assert await migrations.migrate(owner) == []
+
+            assert await migrations.advice(owner) == []
+            await make_logins(other.dsn(), "second")
+            async with connected(login(owner, "alice")) as reader:
+                assert len(await reader.fetch("SELECT * FROM ops.comparisons")) == 1
+            async with connected(login(owner, "ingest")) as writer:
+                await migrations.check(writer)
+                assert await writer.execute("DELETE FROM fleet.dead_letters") == "DELETE 0"
+
+
+def program(server: PostgresServer, name: str, dsn: str, *options: str) -> None:
+    """Run one of PostgreSQL's programs."""
+    assert server.binaries is not None
+    run_program([server.binaries / name, f"--dbname={dsn}", *options])
 
 
 async def test_two_databases_of_one_cluster_are_migrated_at_once(

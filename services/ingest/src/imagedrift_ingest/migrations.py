@@ -93,7 +93,9 @@ async def migrate(
     except pogo_error.BadMigrationError as error:
         raise MigrationFailed(f"{error}: {error.__cause__ or 'see above'}") from error
     except asyncpg.InsufficientPrivilegeError as error:
-        raise MigrationFailed(f"{error}: migrate as the owner of the database") from error
+        raise MigrationFailed(
+            f"{error}: migrate as the owner of the database and of all that is in it"
+        ) from error
     finally:
         await connection.close()
 

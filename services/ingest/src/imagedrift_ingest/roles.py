@@ -26,6 +26,10 @@ _ABOUT_ROLES: Final = re.compile(
     r"\s*(GRANT|ALTER ROLE|ALTER DEFAULT PRIVILEGES|DO\b.*\bCREATE ROLE\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_RENAME: Final = """
+    INSERT INTO fleet.role_names (prefix) VALUES ($1)
+    ON CONFLICT (id) DO UPDATE SET prefix = excluded.prefix
+"""
 _SHARED: Final = """
     SELECT DISTINCT d.datname
     FROM pg_shdepend AS s
@@ -63,7 +67,7 @@ class WithoutRoles:
 async def rename(connection: asyncpg.Connection, prefix: str) -> str:
     """Let the names of this database's roles begin with `prefix`; what they began with before."""
     before = await _prefix(connection)
-    await connection.execute("UPDATE fleet.role_names SET prefix = $1", prefix)
+    await connection.execute(_RENAME, prefix)
     return before
 
 
@@ -91,7 +95,7 @@ async def find_sharing(connection: asyncpg.Connection) -> list[str]:
 async def _prefix(connection: asyncpg.Connection) -> str:
     if await connection.fetchval("SELECT to_regclass('fleet.role_names') IS NULL"):
         return PREFIX
-    return str(await connection.fetchval("SELECT prefix FROM fleet.role_names"))
+    return await connection.fetchval("SELECT prefix FROM fleet.role_names") or PREFIX
 
 
 async def _try(connection: asyncpg.Connection, statement: str) -> None:

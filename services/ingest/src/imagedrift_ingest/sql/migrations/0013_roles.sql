@@ -8,10 +8,10 @@ CREATE TABLE fleet.role_names (
   id boolean PRIMARY KEY DEFAULT true CHECK (id),
   prefix text COLLATE "C" NOT NULL CHECK (prefix ~ '^[a-z][a-z0-9_]{0,39}$')
 );
-COMMENT ON TABLE fleet.role_names IS 'One row: how the roles of this database are named. Roles belong to the whole cluster.';
-COMMENT ON COLUMN fleet.role_names.id IS 'Always true: there is one row.';
+-- Empty as made, so that the rows of a dump can be read into a database that was migrated before.
+COMMENT ON TABLE fleet.role_names IS 'One row where the roles of this database have names of their own: roles belong to the whole cluster.';
+COMMENT ON COLUMN fleet.role_names.id IS 'Always true: there is one row at most.';
 COMMENT ON COLUMN fleet.role_names.prefix IS 'What the names of the operator''s and the writer''s role begin with.';
-INSERT INTO fleet.role_names (prefix) VALUES ('imagedrift');
 
 -- Who may call them is not the owner: what they do with the owner's rights has an end.
 CREATE OR REPLACE FUNCTION fleet.make_months(ahead integer) RETURNS integer
