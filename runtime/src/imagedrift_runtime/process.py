@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from imagedrift_runtime import health, logs, metrics, settings
+from imagedrift_runtime import health, logs, metrics, settings, works
 from imagedrift_runtime.answers import BusError
 
 STOP_WITHIN_S = 20.0
@@ -58,6 +58,7 @@ class Process:
     def __init__(self, parts: tuple[str, ...]) -> None:
         self.stopping = asyncio.Event()
         self.health = health.Health(parts)
+        self.works = works.Works(self.health)
 
 
 def run(
