@@ -63,6 +63,8 @@ class Fetch:
         self._held: list[Any] = []
         self._failures = 0
         self._checked = False
+        metrics.handled.begin(stream=stream)
+        metrics.fetch_failures.begin(stream=stream)
 
     async def __call__(self, most: int) -> list[Any]:
         """Wait for messages. None after a while, when stopping, or when NATS fails."""

@@ -4,8 +4,13 @@
 
 A metric counts nothing until `enable`: a process whose metrics are off never loads
 prometheus_client. Labels have few values, chosen by us: never a reference, a host or a subject.
+
+A counter is there at 0 before it counts: an alert on its increase sees the first one, too. Values
+of its labels are declared where they are known (`known`), or told by who begins to work (`begin`).
 """
 
+import itertools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +56,24 @@ class Counter(Metric):
     """Something that only grows."""
 
     kind = "Counter"
+
+    def __init__(
+        self, name: str, text: str, *labels: str, known: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        super().__init__(name, text, *labels)
+        self.known = known or {}
+
+    def enable(self, registry: "CollectorRegistry") -> None:
+        """Begin to count, in `registry`, at 0 where all labels are known."""
+        super().enable(registry)
+        self.begin()
+
+    def begin(self, **labels: str) -> None:
+        """Show 0 for these labels, with each known value of the others."""
+        rest = [label for label in self.labels if label not in labels]
+        if self._real and all(label in self.known for label in rest):
+            for values in itertools.product(*(self.known[label] for label in rest)):
+                self._of(labels | dict(zip(rest, values, strict=True))).inc(0)
 
     def add(self, amount: float = 1, **labels: str) -> None:
         """Count `amount` more."""
@@ -125,12 +148,14 @@ published = Counter(
     "messages_published_total",
     "Messages given to a stream: stored, already_there (asked already), failed.",
     "outcome",
+    known={"outcome": ("stored", "already_there", "failed")},
 )
 handled = Counter(
     "messages_handled_total",
     "Messages taken from a stream, by what became of them: done, retry, reject.",
     "stream",
     "outcome",
+    known={"outcome": ("done", "retry", "reject")},
 )
 handling = Histogram(
     "message_handling_seconds",
@@ -156,17 +181,31 @@ reconnects = Counter(
     "nats_reconnects_total",
     "Connections to NATS made anew: reconnected (by the client), replaced (it was beyond help).",
     "how",
+    known={"how": ("reconnected", "replaced")},
 )
 
 # --- Agent --------------------------------------------------------------------------------------
 
-looks = Counter("looks_total", "Looks at the engine: changed, unchanged, failed.", "outcome")
+looks = Counter(
+    "looks_total",
+    "Looks at the engine: changed, unchanged, failed.",
+    "outcome",
+    known={"outcome": ("changed", "unchanged", "failed")},
+)
 looking = Histogram("look_seconds", "How long a look at the engine took.", buckets=_SHORT)
 host_images = Gauge("host_images", "Images in the newest inventory of this host.")
 heartbeats_refused = Counter(
-    "heartbeats_refused_total", "Signs of life that ingest refused, by reason.", "reason"
+    "heartbeats_refused_total",
+    "Signs of life that ingest refused, by reason.",
+    "reason",
+    known={"reason": ("no host", "malformed", "another host", "too many")},
 )
-signs_of_life = Counter("signs_of_life_total", "Signs of life: said, failed.", "outcome")
+signs_of_life = Counter(
+    "signs_of_life_total",
+    "Signs of life: said, failed.",
+    "outcome",
+    known={"outcome": ("said", "failed")},
+)
 
 # --- Ingest -------------------------------------------------------------------------------------
 
@@ -174,6 +213,7 @@ inventories = Counter(
     "inventories_total",
     "Inventories offered to the database: changed, unchanged, older (than what it has).",
     "outcome",
+    known={"outcome": ("changed", "unchanged", "older")},
 )
 went_back = Counter(
     "sequences_went_back_total",
@@ -188,7 +228,10 @@ read_again = Counter(
 )
 verdicts = Counter("verdicts_changed_total", "Verdicts of distinct local images that changed.")
 questions = Counter(
-    "questions_total", "Questions that were due: asked, already_there, failed.", "outcome"
+    "questions_total",
+    "Questions that were due: asked, already_there, failed.",
+    "outcome",
+    known={"outcome": ("asked", "already_there", "failed")},
 )
 lanes_without_consumer = Gauge(
     "lanes_without_consumer",
@@ -201,6 +244,7 @@ images_left_out = Counter(
     "images_left_out_total",
     "Images that were not stored: over_quota (one host brought too many new ones in a day).",
     "reason",
+    known={"reason": ("over_quota",)},
 )
 turn_done = Gauge(
     "turn_last_done_timestamp_seconds",
@@ -209,6 +253,14 @@ turn_done = Gauge(
 )
 turn_failures = Counter(
     "turn_failures_total", "Work of that kind that failed, or was not done in its time.", "turn"
+)
+work_failures = Counter(
+    "work_failures_total", "Times that work which is repeated failed, by work.", "work"
+)
+work_done = Gauge(
+    "work_last_success_timestamp_seconds",
+    "When work which is repeated was last done by this process, or begun, in Unix time.",
+    "work",
 )
 database_failures = Counter(
     "database_failures_total", "Transactions that failed and are tried again, by kind.", "kind"
@@ -232,10 +284,16 @@ registry_seconds = Histogram(
     "registry_request_seconds", "How long a registry took to respond.", buckets=_SHORT
 )
 tokens = Counter(
-    "registry_tokens_total", "Tokens asked of token endpoints: got, failed.", "outcome"
+    "registry_tokens_total",
+    "Tokens asked of token endpoints: got, failed.",
+    "outcome",
+    known={"outcome": ("got", "failed")},
 )
 circuits = Counter("circuits_opened_total", "Times that a registry that failed was left alone.")
 limits = Counter("registry_limits_total", "Times that a registry answered 429.")
 notifications = Counter(
-    "notifications_total", "Push notifications: taken, refused, unreadable.", "outcome"
+    "notifications_total",
+    "Push notifications: taken, refused, unreadable.",
+    "outcome",
+    known={"outcome": ("taken", "refused", "unreadable")},
 )

@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from imagedrift_runtime import health, logs, metrics, settings
+from imagedrift_runtime import health, logs, metrics, settings, works
 from imagedrift_runtime.answers import BusError
 
 STOP_WITHIN_S = 20.0
@@ -60,6 +60,7 @@ class Process:
         self.stopping = asyncio.Event()
         self.reload = asyncio.Event()
         self.health = health.Health(parts)
+        self.works = works.Works(self.health)
 
 
 def run(

@@ -62,6 +62,39 @@ def test_what_is_counted_is_shown(registry: CollectorRegistry) -> None:
     assert 'imagedrift_messages_in_flight{stream="S"} 2.0' in shown
 
 
+BEGUN = {"stream", "turn", "work"}
+"""Labels whose values are told by whoever begins to work."""
+UNFORESEEN = {"kind", "method", "status", "reason", "source"}
+"""Labels whose values are found out: no alert is on their increase."""
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [each for each in metrics.DECLARED if isinstance(each, metrics.Counter)],
+    ids=lambda metric: metric.name,
+)
+def test_a_counter_is_there_before_it_counts(
+    metric: metrics.Counter, registry: CollectorRegistry
+) -> None:
+    """At 0, so that an alert on its increase sees the first one after a restart, too."""
+    if not set(metric.labels) & UNFORESEEN:
+        metric.begin(**{label: "x" for label in metric.labels if label in BEGUN})
+        assert f"\n{metric.name}" in generate_latest(registry).decode()
+
+
+def test_a_counter_begins_with_each_value_that_its_labels_can_have(
+    registry: CollectorRegistry,
+) -> None:
+    """Those declared at once, the others when the work begins."""
+    assert 'imagedrift_questions_total{outcome="failed"} 0.0' in generate_latest(registry).decode()
+    assert 'stream="S"' not in generate_latest(registry).decode()
+    metrics.handled.begin(stream="S")
+    shown = generate_latest(registry).decode()
+    for outcome in ("done", "retry", "reject"):
+        line = f'imagedrift_messages_handled_total{{outcome="{outcome}",stream="S"}} 0.0'
+        assert line in shown
+
+
 def test_off_nothing_is_counted_and_nothing_fails() -> None:
     """A process without metrics calls the same functions."""
     for metric in metrics.DECLARED:

@@ -241,14 +241,20 @@ async def _repeat(
     first_after_s: float = 0.0,
 ) -> None:
     """Do `work` every so often, or as soon as `sooner` is set, until asked to stop."""
+    name = work.__name__
+    run.works.begin(name)
     await _first_of(first_after_s, run.stopping)
     while not run.stopping.is_set():
         try:
             await work()
         except Away as error:
-            log.warning("work.postponed", work=work.__name__, error=str(error))
-        except Exception:
-            log.exception("work.failed", work=work.__name__)
+            log.warning("work.postponed", work=name, error=str(error))
+            run.works.failed(name, str(error), every_s)
+        except Exception as error:
+            log.exception("work.failed", work=name)
+            run.works.failed(name, f"{type(error).__name__}: {error}", every_s)
+        else:
+            run.works.done(name)
         await _first_of(every_s, run.stopping, sooner)
 
 

@@ -61,7 +61,7 @@ class Turns:
         Raises what `work` raises, and `Away` when that takes longer than the turn.
         """
         holder = uuid.uuid4()
-        metrics.turn_failures.add(0, turn=name)  # so that the first one is seen as one more
+        metrics.turn_failures.begin(turn=name)
         try:
             # Our clock starts before the database's does, so that it ends before that.
             async with asyncio.timeout(self._lease_s * WORKS_FOR) as limit:

@@ -1,0 +1,58 @@
+"""Work that is repeated, such as planning: what fails, and for how long, is told.
+
+    works = Works(process.health)
+    works.begin("plan")
+    works.done("plan")
+    works.failed("plan", "TimeoutError: …", every_s=0.5)
+
+A failure now and then is counted and goes by. What has not succeeded for `PERIODS` of its periods,
+and for `AT_LEAST_S`, makes the part `work` of the service not ready, with the reason.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import now
+from imagedrift_runtime.health import Health
+
+PART: Final = "work"
+PERIODS: Final = 3
+AT_LEAST_S: Final = 60.0
+
+
+class Works:
+    """What a process repeats, by name."""
+
+    def __init__(self, health: Health, steady: Callable[[], float] = time.monotonic) -> None:
+        self._health = health
+        self._steady = steady
+        self._failing_since: dict[str, float] = {}
+        self._late: dict[str, str] = {}
+
+    def begin(self, work: str) -> None:
+        """Say that this will be repeated: it counts as done now."""
+        metrics.work_failures.begin(work=work)
+        metrics.work_done.set(now().timestamp(), work=work)
+
+    def done(self, work: str) -> None:
+        """Say that it was done."""
+        metrics.work_done.set(now().timestamp(), work=work)
+        self._failing_since.pop(work, None)
+        if self._late.pop(work, None):
+            self._tell()
+
+    def failed(self, work: str, error: str, every_s: float) -> None:
+        """Say that it failed; it is tried again `every_s` later."""
+        metrics.work_failures.add(work=work)
+        for_s = self._steady() - self._failing_since.setdefault(work, self._steady())
+        if for_s >= max(AT_LEAST_S, PERIODS * every_s):
+            self._late[work] = f"{work} has failed for {for_s:.0f} s: {error}"
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._late:
+            self._health.failed(PART, "; ".join(self._late.values()))
+        else:
+            self._health.ready(PART)

@@ -1,0 +1,173 @@
+"""Each alert fires on what it is for, and not before: promtool, with a case for each rule."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.deploy import DEPLOY, read_yaml
+from support.programs import require_program
+
+RULES_FILE = DEPLOY / "prometheus" / "rules.yml"
+RULES = [rule["alert"] for group in read_yaml(RULES_FILE)["groups"] for rule in group["rules"]]
+# What is shown each minute, when the alert is silent still, and when it fires. A counter that is
+# there at 0 and counts once, as after a restart, is `0x5 1x100`.
+CASES: dict[str, tuple[str, str, str, str]] = {
+    "ImagedriftDown": ('up{job="imagedrift"}', "1x5 0x60", "5m", "12m"),
+    "ImagedriftNotReady": ('imagedrift_part_ready{part="nats"}', "1x5 0x60", "5m", "12m"),
+    "ImagedriftWorkFails": (
+        'imagedrift_work_last_success_timestamp_seconds{work="plan"}',
+        "0+60x5 300x60",
+        "9m",
+        "15m",
+    ),
+    "ImagedriftUpkeepFails": (
+        'imagedrift_work_failures_total{work="tidy"}',
+        "0x5 1x600",
+        "5m",
+        "7m",
+    ),
+    "ImagedriftUpkeepLate": (
+        'imagedrift_work_last_success_timestamp_seconds{work="tidy"}',
+        "0x600",
+        "239m",
+        "250m",
+    ),
+    "ImagedriftEventLoopLate": ("imagedrift_event_loop_lag_seconds", "0x5 3x60", "5m", "12m"),
+    "ImagedriftInventoriesWait": (
+        'imagedrift_consumer_pending_messages{stream="DRIFT_INVENTORY"}',
+        "5x5 2000x60",
+        "5m",
+        "17m",
+    ),
+    "ImagedriftAnswersWait": (
+        'imagedrift_consumer_pending_messages{stream="KV_drift_digests"}',
+        "5x5 20000x60",
+        "5m",
+        "17m",
+    ),
+    "ImagedriftDatabaseFails": (
+        'imagedrift_database_failures_total{kind="OSError"}',
+        "0x5 0+60x60",
+        "5m",
+        "17m",
+    ),
+    "ImagedriftNobodyAsks": (
+        'imagedrift_turn_last_done_timestamp_seconds{turn="plan"}',
+        "0+60x5 300x60",
+        "6m",
+        "10m",
+    ),
+    "ImagedriftNobodyAnnounces": (
+        'imagedrift_turn_last_done_timestamp_seconds{turn="announce"}',
+        "0+60x5 300x60",
+        "6m",
+        "10m",
+    ),
+    "ImagedriftTurnsFail": (
+        'imagedrift_turn_failures_total{turn="plan"}',
+        "0x5 0+2x60",
+        "5m",
+        "15m",
+    ),
+    "ImagedriftFetchFails": (
+        'imagedrift_fetch_failures_total{stream="S"}',
+        "0x5 0+60x60",
+        "5m",
+        "17m",
+    ),
+    "ImagedriftPublishFails": (
+        'imagedrift_messages_published_total{outcome="failed"}',
+        "0x5 0+60x60",
+        "5m",
+        "17m",
+    ),
+    "ImagedriftReconnects": (
+        'imagedrift_nats_reconnects_total{how="replaced"}',
+        "0x5 0+1x60",
+        "5m",
+        "14m",
+    ),
+    "ImagedriftMessagesRefused": (
+        'imagedrift_messages_handled_total{stream="S",outcome="reject"}',
+        "0x5 1x100",
+        "5m",
+        "7m",
+    ),
+    "ImagedriftQuestionsFail": (
+        'imagedrift_questions_total{outcome="failed"}',
+        "0x5 0+60x60",
+        "5m",
+        "17m",
+    ),
+    "ImagedriftEngineUnseen": (
+        'imagedrift_looks_total{outcome="failed"}',
+        "0x5 0+1x60",
+        "5m",
+        "25m",
+    ),
+}
+
+
+def promtool() -> str:
+    """Prometheus' own tool."""
+    return str(require_program("promtool", "apt-get install --no-install-recommends prometheus"))
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_every_alert_has_a_case(alert: str) -> None:
+    """An alert that nobody has seen fire is none."""
+    assert alert in CASES
+
+
+def test_the_rules_are_right() -> None:
+    """Prometheus itself reads them."""
+    check = [promtool(), "check", "rules", str(RULES_FILE)]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("alert", [alert for alert in RULES if alert in CASES])
+def test_an_alert_fires_on_what_it_is_for(alert: str, tmp_path: Path) -> None:
+    """Silent while all is well, and firing when it is not; the other way round promtool objects."""
+    series, values, silent_at, fires_at = CASES[alert]
+    assert failures(tmp_path, series, values, {silent_at: [], fires_at: [alert]}) == ""
+    assert alert in failures(tmp_path, series, values, {fires_at: []}, of=alert)
+
+
+def failures(
+    folder: Path, series: str, values: str, expected: dict[str, list[str]], of: str = ""
+) -> str:
+    """What promtool objects to; nothing when the alerts fire as expected."""
+    name = of or next(alert for alerts in expected.values() for alert in alerts)
+    shown = series if "instance=" in series else _with_instance(series)
+    tests: list[dict[str, Any]] = [
+        {
+            "interval": "1m",
+            "input_series": [{"series": shown, "values": values}],
+            "promql_expr_test": [
+                {
+                    "expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)',
+                    "eval_time": at,
+                    "exp_samples": [{"labels": "{}", "value": len(alerts)}],
+                }
+                for at, alerts in expected.items()
+            ],
+        }
+    ]
+    file = folder / "case.yml"
+    file.write_text(
+        yaml.safe_dump(
+            {"rule_files": [str(RULES_FILE)], "evaluation_interval": "1m", "tests": tests}
+        )
+    )
+    run = [promtool(), "test", "rules", str(file)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def _with_instance(series: str) -> str:
+    name, _, labels = series.partition("{")
+    return f'{name}{{instance="one:9000"{"," if labels else ""}{labels or "}"}'
