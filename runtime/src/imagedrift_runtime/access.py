@@ -15,7 +15,8 @@ from imagedrift_runtime.answers import NoBus
 CONNECT_WITHIN_S = 20.0
 
 _SPOOL_BYTES = 8 * 1024 * 1024
-ADDRESS = r"^(nats|tls)://[^/\s]+$"
+ADDRESS = r"^(nats|tls)://[^/?#\s]+$"
+"""A `?` or `#` in a password would end the host's name: what is before it is told as a port."""
 
 
 class NatsOptions(TypedDict, total=False):
