@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from imagedrift_ingest import __main__ as service
 from imagedrift_ingest.adapters.jetstream import LANES, LaneWatch
@@ -109,3 +110,20 @@ async def test_a_registry_that_is_named_while_ingest_runs_is_asked_about(
         await until(
             lambda: agents.asked("localhost:5000/app:1", "localhost:5000"), what="it is asked"
         )
+
+
+async def test_a_lane_that_no_resolver_reads_is_told_once(
+    fresh_nats: NatsServer, agents: Fleet
+) -> None:
+    """Its consumer is there, and questions wait in it: that is no reason not to be ready."""
+    health = Health()
+    await agents.bus.publish("drift.v1.lookup.hub.docker=2Eio.a=3A1", b"?", ttl_s=60)
+    async with bus.connect([fresh_nats.url], "test", health=health) as nats:
+        watch = LaneWatch(nats, lambda: ["hub", "quay"])
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(4):
+                await watch.look()
+
+    told = [(entry["event"], entry["lanes"]) for entry in logs]
+    assert told == [("lanes.unread", ["hub"])]
+    assert health.parts()[LANES].ready

@@ -129,11 +129,12 @@ class LaneWatch:
         except NoBus as error:
             self._tell(str(error))
             return
+        before = self._known.deserted
         self._known = core_lanes.looked(self._known, self._lanes(), found)
         missing, deserted = sorted(self._known.missing), sorted(self._known.deserted)
         metrics.lanes_without_consumer.set(len(missing))
         metrics.lanes_unread.set(len(deserted))
-        if deserted:
+        if deserted and self._known.deserted != before:
             log.warning("lanes.unread", lanes=deserted, error="no resolver asks for their messages")
         self._tell(
             f"no consumer for the lanes {', '.join(missing)}: run `imagedrift streams` with this "
