@@ -7,12 +7,13 @@ import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from imagedrift_resolver.core.credential import Password, Secret
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.gate import Gate
 from imagedrift_resolver.gates import KNOWN, MADE_UP, Gates
-from imagedrift_runtime.registries import Registries
+from imagedrift_runtime.registries import Registries, parse
 from imagedrift_schemas.v1 import Found, RegistryState, Unreachable
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -235,3 +236,49 @@ async def test_a_gate_takes_about_as_much_as_it_says() -> None:
         tracemalloc.stop()
     told = sum(each.size for each in kept)
     assert used < told < 3 * used
+
+
+PACED = """
+[registry."r.example"]
+requests_per_second = 1
+[registry."r.example/a"]
+username = "a"
+password_file = "/a"
+[registry."r.example/b"]
+username = "b"
+password_file = "/b"
+"""
+
+
+class RowPerCredential(SharedStates):
+    """Shared states that are kept by credential, too."""
+
+    async def read(self, registry: str, credential: str) -> RegistryState | None:
+        """Return the shared state."""
+        return self.states.get(f"{registry} {credential}")
+
+    async def change(
+        self, own: RegistryState, change: Callable[[RegistryState], RegistryState]
+    ) -> RegistryState | None:
+        """Change it."""
+        key = f"{own.registry} {own.credential}"
+        self.states[key] = change(self.states.get(key) or own)
+        return self.states[key]
+
+
+async def test_the_credentials_of_a_registry_share_its_pace() -> None:
+    """Within a replica and between two: it is the registry that has a limit."""
+    states = RowPerCredential()
+    replicas = [
+        Gates(parse(PACED), states=states, lanes=NoLanes(), now=lambda: NOW) for _ in range(2)
+    ]
+    turns = []
+    for replica in replicas:
+        for name in ("a", "b"):
+            at = Site(
+                registry="r.example",
+                api=parse_url("https://r.example"),
+                credential=Password(name, Secret("x")),
+            )
+            turns.append(await replica.of(at)._turn(1.0))
+    assert [(turn - NOW).total_seconds() for turn in turns] == [0, 1, 2, 3]

@@ -55,6 +55,16 @@ class Lanes(Protocol):
         """Let no more questions to a registry be delivered, if its lane is its own."""
 
 
+class Pace:
+    """Up to when requests to one registry are promised, whatever credential each of them shows."""
+
+    def __init__(self, credentials: tuple[str, ...] = ()) -> None:
+        self.lock = asyncio.Lock()
+        self.credentials = credentials
+        """Those that other replicas may use there."""
+        self.until: datetime | None = None
+
+
 class Gate:
     """The gate of one registry, for one credential."""
 
@@ -66,6 +76,7 @@ class Gate:
         requests_per_second: float | None,
         is_hub: bool = False,
         bulkhead: Bulkhead | None = None,
+        pace: Pace | None = None,
         states: States,
         lanes: Lanes,
         now: Callable[[], datetime],
@@ -74,6 +85,7 @@ class Gate:
         self._configured_pace = requests_per_second
         self._is_hub = is_hub
         self._bulkhead = bulkhead
+        self._pace = pace or Pace()
         self._states = states
         self._lanes = lanes
         self._now = now
@@ -250,10 +262,19 @@ class Gate:
 
         def take(shared: RegistryState) -> RegistryState:
             nonlocal first
-            first, kept = budget.reserve(self._joined(shared), rate, count, self._now())
+            first, kept = budget.reserve(
+                budget.paced(self._joined(shared), self._pace.until), rate, count, self._now()
+            )
             return kept
 
-        self._state = await self._states.change(self._state, take) or take(self._state)
+        async with self._pace.lock:
+            for name in self._pace.credentials:
+                if name != self._state.credential:
+                    other = await self._states.read(self._state.registry, name)
+                    told = budget.believable(other, self._now()).paced_until if other else None
+                    self._pace.until = budget.later(self._pace.until, told)
+            self._state = await self._states.change(self._state, take) or take(self._state)
+            self._pace.until = self._state.paced_until
         return [first + i * timedelta(seconds=1 / rate) for i in range(count)]
 
     async def _sync(self) -> None:

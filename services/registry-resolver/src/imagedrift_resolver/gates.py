@@ -16,7 +16,7 @@ import structlog
 from imagedrift_resolver.bulkhead import Bulkhead
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.site import Site
-from imagedrift_resolver.gate import Gate, Lanes, States
+from imagedrift_resolver.gate import Gate, Lanes, Pace, States
 from imagedrift_runtime.bus import BusError
 from imagedrift_runtime.registries import Registries
 from imagedrift_runtime.streams import LANE_SLOTS
@@ -51,6 +51,7 @@ class Gates:
         """Of registries that the operator or everybody knows by name."""
         self._others: BoundedMap[Key, Gate] = BoundedMap(KNOWN, MADE_UP, lambda g: g.is_needed)
         self._bulkheads: dict[str, Bulkhead] = {}
+        self._paces: dict[str, Pace] = {}
 
     def of(self, site: Site) -> Gate:
         """Return the gate of a registry and credential."""
@@ -74,10 +75,20 @@ class Gates:
             requests_per_second=entry.requests_per_second,
             is_hub=key[2],
             bulkhead=self._bulkhead(key[0]),
+            pace=self._pace(key[0]),
             states=self._states,
             lanes=self._lanes,
             now=self._now,
         )
+
+    def _pace(self, registry: str) -> Pace | None:
+        """Return the pace that a registry's credentials share, if the operator has set one."""
+        if not self._registries.of(registry).requests_per_second:
+            return None
+        tables = self._registries.paths.get(registry, {}).values()
+        named = [self._registries.of(registry).username, *(t.label or t.username for t in tables)]
+        credentials = tuple(sorted({name for name in named if name})) if tables else ()
+        return self._paces.setdefault(registry, Pace(credentials))
 
     def _bulkhead(self, registry: str) -> Bulkhead | None:
         if self._registries.owns_lane(registry):

@@ -108,7 +108,7 @@ def learn(
 
 def stopped(state: RegistryState, until: datetime, why: str) -> RegistryState:
     """Return the state in which nothing is asked before `until`."""
-    return replace(state, blocked_until=_later(state.blocked_until, until), last_error=why)
+    return replace(state, blocked_until=later(state.blocked_until, until), last_error=why)
 
 
 def pace(state: RegistryState | None, configured: float | None, now: datetime) -> float | None:
@@ -129,6 +129,11 @@ def reserve(
     return start, replace(state, paced_until=until)
 
 
+def paced(state: RegistryState, until: datetime | None) -> RegistryState:
+    """Return the state with what is promised to the registry's other credentials, too."""
+    return replace(state, paced_until=later(state.paced_until, until))
+
+
 def believable(state: RegistryState, now: datetime) -> RegistryState:
     """Return what is known, or nothing where a wrong clock has told when."""
     if not is_to_come(state.observed_at, now):
@@ -146,9 +151,9 @@ def merged(shared: RegistryState, own: RegistryState) -> RegistryState:
         rate_remaining=_known(newer.rate_remaining, older.rate_remaining),
         rate_window_s=_known(newer.rate_window_s, older.rate_window_s),
         rate_reset_at=newer.rate_reset_at or older.rate_reset_at,
-        blocked_until=_later(shared.blocked_until, own.blocked_until),
-        get_blocked_until=_later(shared.get_blocked_until, own.get_blocked_until),
-        paced_until=_later(shared.paced_until, own.paced_until),
+        blocked_until=later(shared.blocked_until, own.blocked_until),
+        get_blocked_until=later(shared.get_blocked_until, own.get_blocked_until),
+        paced_until=later(shared.paced_until, own.paced_until),
         requests_per_second=slower.requests_per_second,
         slowed_at=slower.slowed_at,
     )
@@ -244,5 +249,6 @@ def _known(first: int | None, second: int | None) -> int | None:
     return second if first is None else first
 
 
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+def later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Return the later of two moments, if there is one."""
     return max((t for t in (one, other) if t), default=None)
