@@ -17,13 +17,22 @@ STREAM = "S"
 class Reader:
     """A process that reads a stream."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", epoch: int = 1, acknowledged: int = 0
+    ) -> None:
         self.pool = pool
         self.read_again = 0
         self.nats_away = False
-        self.bookmarks = Bookmarks(Database(pool), STREAM, self._again)
+        self._place = epoch, acknowledged
+        self.bookmarks = Bookmarks(Database(pool), STREAM, self)
 
-    async def _again(self) -> None:
+    async def acknowledged(self, stream: str) -> tuple[int, int]:
+        """How far the stream was acknowledged when the process started."""
+        assert stream == STREAM
+        return self._place
+
+    async def again(self) -> None:
+        """Count how often all is read again."""
         if self.nats_away:
             raise Away("no NATS")
         self.read_again += 1
@@ -127,9 +136,14 @@ async def test_a_process_that_starts_compares_what_is_acknowledged(
     """What was acknowledged and never noted is not in this database."""
     assert await reader.stores(7)
     assert await reader.stores(3)
-    starting = Reader(reader.pool)
-    await starting.bookmarks.begin(epoch, acknowledged)
+    starting = Reader(reader.pool, epoch, acknowledged)
+    await starting.bookmarks.look()
     assert starting.read_again == again
+    working = Reader(reader.pool, epoch, acknowledged)
+    assert await working.stores(99)
+    assert working.read_again == again
+    await working.bookmarks.look()
+    assert working.read_again == again
 
 
 async def test_bookmarks_of_processes_long_gone_are_dropped(reader: Reader) -> None:
@@ -138,6 +152,6 @@ async def test_bookmarks_of_processes_long_gone_are_dropped(reader: Reader) -> N
         assert await Reader(reader.pool).stores(seq)
     await reader.pool.execute("UPDATE fleet.bookmarks SET noted_at = now() - interval '8 days'")
     assert await reader.stores(6)
-    await Reader(reader.pool).bookmarks.begin(1, 9)
+    await Reader(reader.pool).bookmarks.look()
     rows = await reader.pool.fetch("SELECT seq FROM fleet.bookmarks ORDER BY seq")
     assert [row["seq"] for row in rows] == [6, 9]

@@ -112,9 +112,10 @@ async def _serve(
         database, known.is_named, settings.freshness, settings.new_images_per_host
     )
     keys = HostKeys(database, dictionary)
-    reading, epochs = Reading(nats), Epochs(nats)
-    in_inventories = Bookmarks(database, subjects.STREAM_INVENTORY, reading.again)
-    in_digests = Bookmarks(database, DIGESTS, reading.again)
+    epochs = Epochs(nats)
+    reading = Reading(nats, epochs)
+    in_inventories = Bookmarks(database, subjects.STREAM_INVENTORY, reading)
+    in_digests = Bookmarks(database, DIGESTS, reading)
     hosts = Hosts(database, dictionary, keys, plan_now.set, in_inventories)
     living = Signs(database, keys)
     answers = Answers(database, settings.policy, known.is_named, announce_now.set, in_digests)
@@ -152,8 +153,6 @@ async def _serve(
         finally:
             await heartbeats.tell_refused(nats)
 
-    await _begin_reading(in_inventories, subjects.STREAM_INVENTORY, reading, epochs, run)
-    await _begin_reading(in_digests, DIGESTS, reading, epochs, run)
     pulled = [(subjects.STREAM_INVENTORY, ingest.inventories)] * settings.workers + [
         (DIGESTS, ingest.digests),
         (f"KV_{subjects.BUCKET_REGISTRIES}", ingest.registries),
@@ -203,19 +202,6 @@ class _Following:
             await self._lanes.look()
             self._applied = self._known.version
             self._plan_now.set()
-
-
-async def _begin_reading(
-    bookmarks: Bookmarks, stream: str, reading: Reading, epochs: Epochs, run: Process
-) -> None:
-    """See whether what was acknowledged before is stored; wait while nobody can tell."""
-    while not run.stopping.is_set():
-        try:
-            return await bookmarks.begin(await epochs(stream), await reading.acknowledged(stream))
-        except Away as error:
-            log.warning("reading.awaited", stream=stream, error=str(error))
-            await _first_of(PLAN_EVERY_S, run.stopping)
-    return None
 
 
 async def _pull(

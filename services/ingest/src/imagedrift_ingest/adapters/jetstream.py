@@ -90,13 +90,18 @@ class Epochs:
 class Reading:
     """The streams that ingest reads: what of them is acknowledged does not come again."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, epochs: Epochs) -> None:
         self._bus = bus
+        self._epochs = epochs
 
-    async def acknowledged(self, stream: str) -> int:
-        """Tell up to which sequence a stream is acknowledged. Raises `Away`."""
+    async def acknowledged(self, stream: str) -> tuple[int, int]:
+        """Tell the epoch of a stream, and up to which sequence it is acknowledged.
+
+        Raises `Away`.
+        """
+        epoch = await self._epochs(stream)
         try:
-            return (await self._bus.lag(stream, subjects.CONSUMER_INGEST)).acknowledged
+            return epoch, (await self._bus.lag(stream, subjects.CONSUMER_INGEST)).acknowledged
         except NoBus as error:
             raise Away(str(error)) from error
 

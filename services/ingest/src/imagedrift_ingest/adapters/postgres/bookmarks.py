@@ -7,12 +7,14 @@ Rules:
 - Each batch turns a bookmark that no other batch has at the time, so that none waits for another.
 - A bookmark that is not where this process left it tells that the database is not the one that it
   wrote to. Nothing is stored before the streams are told to deliver everything again.
-- A process that starts has left none. Then what is acknowledged must have been noted by somebody.
+- A process that starts has left none. Then what is acknowledged must have been noted by somebody:
+  that is seen before its first batch is stored.
 """
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import asyncpg
 import structlog
@@ -28,8 +30,16 @@ log = structlog.get_logger()
 SQL = load("bookmarks")
 
 T = TypeVar("T")
-ReadAgain = Callable[[], Awaitable[None]]
-"""Has every stream delivered from its start. Raises `Away`."""
+
+
+class Reading(Protocol):
+    """What is read. Raises `Away`."""
+
+    async def acknowledged(self, stream: str) -> tuple[int, int]:
+        """Tell the epoch of a stream, and up to which sequence it is acknowledged."""
+
+    async def again(self) -> None:
+        """Have every stream delivered from its start."""
 
 
 class _Moved(Exception):
@@ -43,23 +53,22 @@ class _Bookmark(Struct):
     seq: int = 0
 
 
-async def _nothing() -> None:
-    """Read nothing again: for who has no streams."""
-
-
 class Bookmarks:
-    """The bookmarks of one process in one stream."""
+    """The bookmarks of one process in one stream; without `reading` nothing is read again."""
 
-    def __init__(self, database: Database, stream: str, read_again: ReadAgain = _nothing) -> None:
+    def __init__(self, database: Database, stream: str, reading: Reading | None = None) -> None:
         self._database = database
         self._stream = stream
-        self._read_again = read_again
+        self._reading = reading
         self._free: list[_Bookmark] = []
+        self._has_begun = False
+        self._beginning = asyncio.Lock()
 
     async def transaction(
         self, epoch: int, seq: int, work: Callable[[asyncpg.Connection], Awaitable[T]]
     ) -> T:
         """Store a batch that ends with a sequence. Raises as `Database.transaction` does."""
+        await self._begin()
         mark = self._free.pop() if self._free else _Bookmark(uuid.uuid4())
         statement = SQL["turn"] if mark.turn else SQL["begin"]
 
@@ -82,30 +91,39 @@ class Bookmarks:
         return result
 
     async def look(self) -> None:
-        """See whether the bookmark that was turned last is where it was left."""
+        """See whether the bookmark that was turned last is where it was left. Raises `Away`."""
 
         async def nothing(connection: asyncpg.Connection) -> None:
             """Store nothing."""
 
+        await self._begin()
         if self._free:
             last = self._free[-1]
             await self.transaction(last.epoch, last.seq, nothing)
 
-    async def begin(self, epoch: int, acknowledged: int) -> None:
-        """See at the start whether what was acknowledged of the stream is stored."""
+    async def _begin(self) -> None:
+        """See before the first batch whether what was acknowledged of the stream is stored."""
+        async with self._beginning:
+            if self._reading is None or self._has_begun:
+                return
+            epoch, acknowledged = await self._reading.acknowledged(self._stream)
+            read_to = await self._read_to(epoch)
+            if acknowledged > read_to:
+                why = f"{acknowledged} is acknowledged, and {read_to} is stored"
+                await self._begin_again(None, why)
+            self._has_begun = True
 
+    async def _read_to(self, epoch: int) -> int:
         async def work(connection: asyncpg.Connection) -> int:
             await connection.execute(SQL["drop_old"], self._stream)
             return await connection.fetchval(SQL["read_to"], self._stream, epoch) or 0
 
-        read_to = await self._database.transaction(work)
-        if acknowledged > read_to:
-            why = f"{acknowledged} is acknowledged, and {read_to} is stored"
-            await self._begin_again(None, why)
+        return await self._database.transaction(work)
 
     async def _begin_again(self, mark: _Bookmark | None, why: str) -> None:
         try:
-            await self._read_again()
+            if self._reading:
+                await self._reading.again()
         except Away:
             if mark:
                 self._free.append(mark)  # found again by the next batch
