@@ -26,6 +26,7 @@ from support.schemas import faults
 
 PULL = "CONSUMER.MSG.NEXT.DRIFT_CHANGED.alerts"
 LAST_SEEN = "SELECT last_seen_at FROM ops.hosts"
+INBOX = json.loads(nats_environment()["AGENT_INBOX"]).removesuffix(".>")
 PASSWORDS = {"service": "20261123", "agent": "20261124", "alerts": "20261127"}
 
 
@@ -141,7 +142,7 @@ async def test_a_foreign_agent_and_a_foreign_follower_take_part(
         ingest(database_dsn, service),
         Program.running("follower.mjs", shipped, "alerts") as follower,
         Program.running(
-            "agent.mjs", shipped, "agent", SITE="fra1", HOST="web-1", INBOX="_INBOX_web-1"
+            "agent.mjs", shipped, "agent", SITE="fra1", HOST="web-1", INBOX=INBOX
         ) as agent,
     ):
         await agent.write(told(images))

@@ -171,7 +171,7 @@ def _registry(text: str) -> str:
 _BY_PATTERN: Final = {
     **{
         constraints.FIELDS[name]["pattern"]: st.one_of(DIGESTS, st.just(other))
-        for name, other in (("last_digest", ""), ("digest", "sha256:" + "0" * 64))
+        for name, other in (("digest", "sha256:" + "0" * 64), ("last_digest", ""))
     },
     constraints.FIELDS["tag"]["pattern"]: TAGS,
     constraints.FIELDS["Changed.tag"]["pattern"]: st.one_of(TAGS, st.just("")),
