@@ -5,7 +5,9 @@ No clock says whether they did: the question that hangs is itself the measure, a
 when its time is over, and not before.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from support.fleet import System, pulled, system
 from support.operator import wait_for
 
 HEALTHY = 40
+MANY = 80
 BAD = 150
 """Of each bad registry: more than twice what a lane works on at once.
 
@@ -54,6 +57,50 @@ async def test_p6_a_hanging_and_a_dead_registry_delay_no_other(
         assert await unanswered(running, hang) == set()
 
 
+async def test_p6_many_registries_that_hang_delay_no_other(
+    registry: SandboxRegistry, tmp_path: Path
+) -> None:
+    """More than the lane has slots, none of which ever answered, and names that nobody has."""
+    async with silent_port() as port:
+        silent = [f"127.0.2.{number}:{port}" for number in range(1, MANY + 1)]
+        async with system(tmp_path, registry, *silent) as running:
+            await running.hosts.have("first", *healthy(registry, "first", 1))
+            await wait_for(lambda: is_current(running, "first", 1), what="the registry is known")
+            [any_image] = healthy(registry, "witness", 1)
+            bad = [f"{host}/app:1" for host in silent]
+            bad += [f"registry{number}.invalid/app:1" for number in range(MANY)]
+            await running.hosts.have("bad", *(replace(any_image, reference=each) for each in bad))
+            await running.hosts.have("beside", *healthy(registry, "beside"))
+
+            await wait_for(lambda: is_current(running, "beside", HEALTHY), what="the healthy")
+            assert await unanswered(running, {f"{host}/app:1" for host in silent})
+
+
+@asynccontextmanager
+async def silent_port() -> AsyncIterator[int]:
+    """A port on every loopback address that accepts connections and never says a word."""
+    ended = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "0.0.0.0", 0, backlog=256)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        ended.set()
+        server.close()
+
+
+async def is_current(running: System, host: str, count: int) -> bool:
+    """Tell whether so many images of a host are judged as current."""
+    rows = await running.operator.ask(
+        "SELECT FROM ops.comparisons WHERE host = $1 AND verdict = 'current'", host
+    )
+    return len(rows) == count
+
+
 def healthy(registry: SandboxRegistry, group: str, count: int = HEALTHY) -> list[LocalImage]:
     """Images of the healthy registry that nobody has asked about."""
     return [pulled(registry, f"{group}/{number}") for number in range(count)]
@@ -77,10 +124,7 @@ async def unanswered(running: System, references: set[str]) -> set[str]:
 
 async def all_healthy_are_current(running: System) -> bool:
     """Tell whether each question to the healthy registry is answered."""
-    rows = await running.operator.ask(
-        "SELECT FROM ops.comparisons WHERE host = 'beside' AND verdict = 'current'"
-    )
-    return len(rows) == HEALTHY
+    return await is_current(running, "beside", HEALTHY)
 
 
 async def all_bad_are_unknown(running: System) -> bool:

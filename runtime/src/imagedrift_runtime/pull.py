@@ -4,7 +4,8 @@ Rules:
 - Only as many messages are fetched as there are free slots: what waits here cannot be handled by
   another replica.
 - The outcome decides (`settle`). An exception, or anything that is no outcome, is a defect: logged,
-  and delivered again later. The loop never dies of it.
+  and delivered again later. The loop never dies of it. A batch with a defect is handled in halves,
+  down to the message that has it: the others do not wait for it.
 - A message is kept while its handler works, however long that takes.
 - On `stopping` nothing more is fetched, handlers finish, and their messages are acknowledged.
 """
@@ -129,7 +130,11 @@ async def _guarded_batch(handler: BatchHandler, messages: Sequence[Delivery]) ->
             raise TypeError(f"{len(outcomes)} outcomes for {len(messages)} messages")
     except Exception:
         log.exception("handler.failed", subject=messages[0].subject, messages=len(messages))
-        return [Retry("defect", DEFECT_AGAIN_S)] * len(messages)
+        middle = len(messages) // 2
+        if not middle:
+            return [Retry("defect", DEFECT_AGAIN_S)]
+        halves = messages[:middle], messages[middle:]
+        return [fate for half in halves for fate in await _guarded_batch(handler, half)]
     return outcomes
 
 

@@ -110,6 +110,29 @@ async def test_a_wrong_number_of_outcomes_is_a_defect_that_loses_nothing(
     assert "handler.failed" in [entry["event"] for entry in logs]
 
 
+async def test_a_message_that_meets_a_defect_does_not_keep_the_others_of_its_batch(
+    bus: Bus,
+) -> None:
+    """The handler dies of one of four: the other three are handled at once, and it comes later."""
+    own = await OwnStream.make(bus)
+    await own.fill(4)
+    enough = asyncio.Event()
+    done: list[bytes] = []
+
+    async def handler(messages: Sequence[pull.Delivery]) -> Sequence[Outcome]:
+        if any(each.payload == b"2" for each in messages):
+            raise ZeroDivisionError
+        done.extend(each.payload for each in messages)
+        if len(done) == 3:
+            enough.set()
+        return [Done()] * len(messages)
+
+    await run(own, handler, enough)
+
+    assert sorted(done) == [b"0", b"1", b"3"]
+    assert await own.in_flight() + await own.waiting() == 1
+
+
 async def test_a_long_batch_keeps_its_messages(bus: Bus) -> None:
     """A batch that takes several times the acknowledgement wait is not given to another replica."""
     own = await OwnStream.make(bus, consumer={"ack_wait": 0.3})

@@ -52,6 +52,7 @@ async def test_the_newest_sign_of_each_host_is_kept_until_it_is_taken() -> None:
         (beat(interval_s=2**40), "malformed"),
         (beat(content="sha256:short"), "malformed"),
         (beat(content="sha512:" + "0" * 128), "malformed"),
+        (beat(content="sha256:" + "0" * 60 + "    "), "malformed"),
     ],
 )
 async def test_a_wrong_heartbeat_is_refused_and_told(payload: bytes, reason: str) -> None:

@@ -26,7 +26,8 @@ MOST_INTERVAL_S: Final = 2**31 - 1
 MOST_VALUES: Final = 1_000_000
 """Each takes some hundred bytes of memory, however few it takes in a message."""
 MOST_TURNS: Final = 8
-HASH_LENGTH: Final = len("sha256:") + 64
+HASH_BYTES: Final = 32
+HASH_LENGTH: Final = len("sha256:") + 2 * HASH_BYTES
 
 Message = TypeVar("Message", Alive, InventoryEnvelope)
 
@@ -118,7 +119,9 @@ def _hash(content: str) -> bytes:
     """Read the hash of a host's images. Without a pattern: a fleet sends thousands a second."""
     if len(content) == HASH_LENGTH and content.startswith("sha256:"):
         with suppress(ValueError):
-            return bytes.fromhex(content[7:])
+            told = bytes.fromhex(content[7:])
+            if len(told) == HASH_BYTES:  # `fromhex` reads past white space
+                return told
     raise Malformed("content: not of the form sha256:<64 hex digits>")
 
 
