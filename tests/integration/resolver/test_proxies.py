@@ -114,7 +114,7 @@ async def test_a_proxy_that_is_away_is_named() -> None:
         "https://localhost/",
         "https://intranet/",
         "https://127.1/",
-        "http://169.254.169.254/latest",
+        "http://169.254.1.1/latest",
     ],
 )
 async def test_inner_targets_are_not_asked_of_a_proxy_unless_named(url: str) -> None:
@@ -123,6 +123,9 @@ async def test_inner_targets_are_not_asked_of_a_proxy_unless_named(url: str) -> 
         refused = await get(url, HTTPS_PROXY=proxy.url, HTTP_PROXY=proxy.url)
         assert proxy.heads == []
         await get(url, trusted=True, HTTPS_PROXY=proxy.url, HTTP_PROXY=proxy.url)
+        assert len(proxy.heads) == 1
+        metadata = "http://169.254.169.254/latest"
+        await get(metadata, trusted=True, HTTPS_PROXY=proxy.url, HTTP_PROXY=proxy.url)
         assert len(proxy.heads) == 1
     assert isinstance(refused, Trouble)
     assert refused.forbidden
