@@ -72,6 +72,14 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "5m",
         "15m",
     ),
+    "ImagedriftLaneUnread": ("imagedrift_lanes_unread", "0x5 1x60", "5m", "17m"),
+    "ImagedriftRegistriesWrong": ("imagedrift_registries_faults", "0x5 2x60", "5m", "12m"),
+    "ImagedriftReadsAgain": (
+        'imagedrift_streams_read_again_total{stream="S"}',
+        "0x5 1x100",
+        "5m",
+        "7m",
+    ),
     "ImagedriftFetchFails": (
         'imagedrift_fetch_failures_total{stream="S"}',
         "0x5 0+60x60",

@@ -63,6 +63,7 @@ class Bookmarks:
         self._free: list[_Bookmark] = []
         self._has_begun = False
         self._beginning = asyncio.Lock()
+        metrics.read_again.begin(stream=stream)
 
     async def transaction(
         self, epoch: int, seq: int, work: Callable[[asyncpg.Connection], Awaitable[T]]
