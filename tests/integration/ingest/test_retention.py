@@ -34,6 +34,9 @@ BOUNDED = {
     "bookmarks": "old ones are dropped when ingest starts",
     "generation": "has one row",
     "turns": "has one row for each kind of work",
+    "digest_locks": "has 256 rows at most",
+    "host_quotas": "quotas_dropped",
+    "role_names": "has one row at most",
 }
 """Every table: the step of upkeep that bounds it, or why it is bounded without one."""
 OLD_ROWS = {

@@ -215,8 +215,8 @@ async def test_references_that_nobody_has_are_laid_to_rest_by_the_upgrade(
         await connection.execute(
             f"""
             {GOOD_ROWS}
-            INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
-              VALUES ('r.io/b:1', 'r.io', 'b', '1', 'ask');
+            INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)
+              OVERRIDING SYSTEM VALUE VALUES (2, 'r.io/b:1', 'r.io', 'b', '1', 'ask');
             INSERT INTO fleet.answers (ref_id) VALUES (2);
             UPDATE fleet.answers SET next_check_at = 'epoch';
             """
