@@ -44,7 +44,7 @@ OLD_ROWS = {
         $1::timestamptz - make_interval(mins => n), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
         FROM generate_series(1, $2) AS n""",
     "dead_letters": """INSERT INTO fleet.dead_letters SELECT
-        1, n, $1, 'ingest', 's', 'S', n, 'r', 'e', '' FROM generate_series(1, $2) AS n""",
+        1, n, $1, 'ingest', 's' || n, 'S', n, 'r', 'e', '' FROM generate_series(1, $2) AS n""",
     "registry_states": """INSERT INTO fleet.registry_states (registry, credential, observed_at)
         SELECT 'r' || n, 'anonymous', $1 FROM generate_series(1, $2) AS n""",
     "descriptions": """INSERT INTO fleet.descriptions (digest, asked_at)
