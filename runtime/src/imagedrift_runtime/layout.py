@@ -16,6 +16,8 @@ DAY_S = 86_400
 MIB = 1024 * 1024
 MOST_BYTES = 1 * MIB
 """Of one message with its headers: what a server takes unless its `max_payload` is raised."""
+MOST_BYTES_OF_INVENTORY = 8 * MIB
+"""For hosts with so many images that `max_payload` is raised for them."""
 STREAM_MIB: Final = {
     subjects.STREAM_INVENTORY: 2048,
     subjects.STREAM_LOOKUP: 128,
@@ -71,6 +73,7 @@ def _streams(replicas: int, sizes: Mapping[str, int]) -> Iterator[Thing]:
         subjects.STREAM_INVENTORY,
         subjects.INVENTORY_ALL,
         max_msgs_per_subject=1,
+        max_msg_size=MOST_BYTES_OF_INVENTORY,
         max_age=7 * DAY_S,
         discard="new",
     )

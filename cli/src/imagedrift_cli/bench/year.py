@@ -119,9 +119,10 @@ TRASH: Final = (
     """INSERT INTO fleet.descriptions (digest, asked_at)
        SELECT digest, $1 FROM fleet.remote_history WHERE valid_from = $1
        ON CONFLICT (digest) DO NOTHING""",
-    """INSERT INTO fleet.dead_letters
-         (epoch, seq, received_at, hour, service, subject, stream, stream_seq, reason, error, payload)
-       SELECT extract(epoch FROM $1::timestamptz)::bigint, n, $1, date_trunc('hour', $1::timestamptz),
+    """INSERT INTO fleet.dead_letters (epoch, seq, received_at, hour,
+         service, subject, stream, stream_seq, reason, error, payload)
+       SELECT extract(epoch FROM $1::timestamptz)::bigint, n, $1,
+         date_trunc('hour', $1::timestamptz),
          'ingest', 's' || n, 'S', n, 'r', 'e', '' FROM generate_series(1, 100) AS n""",
     """INSERT INTO fleet.registry_states (registry, credential, observed_at)
        SELECT 'r' || n || to_char($1::timestamptz, 'YYYYMMDD'), 'anonymous', $1
