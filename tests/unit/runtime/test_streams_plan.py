@@ -165,6 +165,6 @@ def test_every_stream_is_declared_in_full() -> None:
             assert {"duplicate_window", "num_replicas", "max_age"} <= thing.config.keys()
             assert 0 < thing.config["max_bytes"] <= 4 * 1024**3
             most = 8 if thing.name == subjects.STREAM_INVENTORY else 1
-    assert 0 < thing.config["max_msg_size"] <= most * 1024**2
+            assert 0 < thing.config["max_msg_size"] <= most * 1024**2
             assert thing.config["num_replicas"] == 3
             assert thing.config["subject_delete_marker_ttl"] == 0
