@@ -68,7 +68,7 @@ ORDER BY p.weight DESC, p.turn, p.attempted_at NULLS FIRST
 
 -- name: rest
 -- Let references rest that no host has: they are not due until one gets them, which
--- fleet.note_usage sees. A host that gets one at this very moment may be missed; counting the hosts
+-- fleet.wake_references sees. A host that gets one at this very moment may be missed; counting the hosts
 -- of all references finds that out, within half a minute.
 UPDATE fleet.answers SET next_check_at = NULL WHERE ref_id = any($1::bigint[])
 

@@ -68,7 +68,7 @@ DELETE FROM fleet.remote_history WHERE (ref_id, valid_from) IN (
 )
 
 -- name: drop_quotas
--- Forget what hosts brought on days that are over; a bounded number.
+-- Drop what hosts brought on days that are over.
 DELETE FROM fleet.host_quotas
 WHERE host_id IN (
   SELECT host_id FROM fleet.host_quotas
@@ -237,7 +237,7 @@ TRUNCATE
   fleet.registry_states, fleet.dead_letters, fleet.trend
 
 -- name: new_generation
--- Tell whoever remembers keys that they are void.
+-- Note when the database was emptied. Only ingest before 0014_restore reads `generation`.
 UPDATE fleet.generation SET generation = gen_random_uuid(), made_at = now()
 
 -- name: judged_by
