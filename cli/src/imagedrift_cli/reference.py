@@ -54,7 +54,9 @@ _GENERATED: Final = (
 _RULES: Final = """\
 Settings are environment variables. They are read once, at the start; every fault is told at once,
 with the variable's name, and the exit code is 2. A variable that is set but blank counts as not
-set. `--help` of each service lists the same.
+set. `--help` of each service lists the same. Some files that they name are read again while a
+service runs: `registries.toml`, and those that open NATS and PostgreSQL; see
+[deployment.md](deployment.md).
 
 - Commas separate the items of a list and the `k=v` pairs of labels.
 - A secret can stand in a file: `NAME_FILE` then holds its path, where the table says so.

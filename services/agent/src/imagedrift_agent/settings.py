@@ -35,7 +35,7 @@ class AgentSettings(CommonSettings, frozen=True, kw_only=True):
     interval: Annotated[
         int,
         Meta(ge=1, le=86400),
-        Variable("IMAGEDRIFT_INTERVAL", "seconds between two signs of life of an unchanged host"),
+        Variable("IMAGEDRIFT_INTERVAL", "seconds between two heartbeats of an unchanged host"),
     ] = 300
     return_within: Annotated[
         float,
