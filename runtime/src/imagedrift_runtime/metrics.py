@@ -194,15 +194,9 @@ looks = Counter(
 )
 looking = Histogram("look_seconds", "How long a look at the engine took.", buckets=_SHORT)
 host_images = Gauge("host_images", "Images in the newest inventory of this host.")
-heartbeats_refused = Counter(
-    "heartbeats_refused_total",
-    "Signs of life that ingest refused, by reason.",
-    "reason",
-    known={"reason": ("no host", "malformed", "another host", "too many")},
-)
 signs_of_life = Counter(
     "signs_of_life_total",
-    "Signs of life: said, failed.",
+    "Heartbeats: said, failed.",
     "outcome",
     known={"outcome": ("said", "failed")},
 )
@@ -214,6 +208,12 @@ inventories = Counter(
     "Inventories offered to the database: changed, unchanged, older (than what it has).",
     "outcome",
     known={"outcome": ("changed", "unchanged", "older")},
+)
+heartbeats_refused = Counter(
+    "heartbeats_refused_total",
+    "Heartbeats that were refused, by reason.",
+    "reason",
+    known={"reason": ("no host", "malformed", "another host", "too many")},
 )
 went_back = Counter(
     "sequences_went_back_total",

@@ -230,7 +230,7 @@ class Announcer:
 
 
 class Heartbeats:
-    """Gathers signs of life, the newest of each host, until they are taken."""
+    """Gathers heartbeats, the newest of each host, until they are taken."""
 
     def __init__(self, clock: Callable[[], datetime] = now) -> None:
         self._clock = clock
