@@ -19,6 +19,8 @@ from msgspec import Struct
 
 SPREAD: Final = 0.1
 FAILED_AT_MOST: Final = 4
+DESCRIBE_AGAIN_PERIODS: Final = 12
+"""How many periods after a digest was asked about, or failed, it is asked about again."""
 STRETCH_STARTS_AFTER: Final = timedelta(days=7)
 BLOCKED_AT_MOST: Final = timedelta(days=1)
 TOKEN_GRACE_S: Final = 1.0

@@ -29,7 +29,6 @@ from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
 
 SQL = load("answers")
-DESCRIBE_AGAIN_PERIODS = 12
 DIGEST_SLOTS: Final = 256
 
 
@@ -147,7 +146,7 @@ class Answers:
             children = msgspec.json.encode(merged).decode() if merged or not failure else None
             why = None if failure is None else failure.reason or kind
             rows[one.digest] = (one.digest, one.checked_at, children, kind, why)
-        again_s = self._policy.freshness_s * DESCRIBE_AGAIN_PERIODS
+        again_s = self._policy.freshness_s * freshness.DESCRIBE_AGAIN_PERIODS
         columns = arguments([rows[digest] for digest in sorted(rows)], 5)
         await connection.execute(SQL["describe"], *columns, again_s)
 

@@ -26,7 +26,6 @@ MOST_AT_ONCE = 1000
 NOTED_AT_ONCE = 200
 """Noted after so many, so that a slow stream holds up a turn and loses no work."""
 RESTED_AT_MOST = 50
-DESCRIBE_AGAIN_PERIODS = 12
 
 Ask = Callable[[Sequence[Question]], Awaitable[Sequence[bool | None]]]
 """Publishes questions; for each True: asked, False: one is there already, None: not published."""
@@ -103,7 +102,7 @@ class Questions:
 
     async def _describe(self, rows: Sequence[asyncpg.Record], at: datetime, ask: Ask) -> int:
         results = await ask([_describe(row, at) for row in rows])
-        again = at + timedelta(seconds=self._policy.freshness_s * DESCRIBE_AGAIN_PERIODS)
+        again = at + timedelta(seconds=self._policy.freshness_s * freshness.DESCRIBE_AGAIN_PERIODS)
         soon = freshness.due_refused(self._policy, at)
         published = [
             (row, again if result else soon)
