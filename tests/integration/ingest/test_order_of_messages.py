@@ -15,18 +15,18 @@ from imagedrift_ingest.adapters.postgres.hosts import Hosts
 from imagedrift_ingest.core import inventories
 from imagedrift_ingest.core.freshness import Policy
 from imagedrift_ingest.core.images import Keys, images_of
-from imagedrift_ingest.core.order import Place, judge
+from imagedrift_ingest.core.order import Position, compare
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import RegistryState
 from support.ingest import NGINX, NOW, answer, image, inventory
 
-STORED = Place(5, 10, NOW)
+STORED = Position(5, 10, NOW)
 PLACES = [
-    Place(epoch, seq, NOW + timedelta(seconds=second))
+    Position(epoch, seq, NOW + timedelta(seconds=second))
     for epoch, seq, second in product((4, 5, 6), (9, 10, 11), (-1, 0, 1))
 ]
 
-Say = Callable[[Place, bool], Awaitable[set[int]]]
+Say = Callable[[Position, bool], Awaitable[set[int]]]
 """Says something under a place, surely newest or not; the sequences in doubt."""
 
 
@@ -36,7 +36,7 @@ def hosts(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     store = Hosts(database, Dictionary(database))
     payload = codec.encode(inventory("web-1", [image()]))
 
-    async def say(place: Place, surely: bool) -> set[int]:
+    async def say(place: Position, surely: bool) -> set[int]:
         assert place.at
         said = inventories.read(subjects.inventory("fra1", "web-1"), payload, place.seq, place.at)
         images = {("fra1", "web-1"): images_of(said.envelope.images, Keys().reading(), place.at)}
@@ -49,7 +49,7 @@ def answers(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     """An answer."""
     store = Answers(Database(pool), Policy())
 
-    async def say(place: Place, surely: bool) -> set[int]:
+    async def say(place: Position, surely: bool) -> set[int]:
         said = {NGINX: (place.seq, answer(checked_at=place.at))}
         return await store.learn(place.epoch, said, [], surely_newest=surely)
 
@@ -60,7 +60,7 @@ def registries(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     """What a registry allows."""
     store = Answers(Database(pool), Policy())
 
-    async def say(place: Place, surely: bool) -> set[int]:
+    async def say(place: Position, surely: bool) -> set[int]:
         assert place.at
         state = RegistryState(registry="r.io", credential="anonymous", observed_at=place.at)
         return await store.registries(place.epoch, [(place.seq, state)], surely_newest=surely)
@@ -82,16 +82,16 @@ async def test_what_is_stored_follows_the_rule(dsn: str, kind: Callable[..., Say
     async with connect.pool(dsn, connections=1) as pool:
         say = kind(pool)
 
-        async def stored() -> Place:
+        async def stored() -> Position:
             row = await pool.fetchrow(f"SELECT epoch, seq, {moment} AS at FROM {table}")
             assert row is not None
-            return Place(**dict(row))
+            return Position(**dict(row))
 
         await say(STORED, False)
         place = f"UPDATE {table} SET epoch = $1, seq = $2, {moment} = $3"
         for offered, surely in product(PLACES, (False, True)):
             await pool.execute(place, STORED.epoch, STORED.seq, STORED.at)
-            expected = judge(offered, STORED)
+            expected = compare(offered, STORED)
             doubted = await say(offered, surely)
             is_new = expected == "newer" or (surely and expected == "doubtful")
             assert await stored() == (offered if is_new else STORED), (offered, surely)

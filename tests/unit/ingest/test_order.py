@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from imagedrift_ingest.core.order import Place, judge, put_off
+from imagedrift_ingest.core.order import Position, compare, put_off
 from support.ingest import NOW
 
 SUBJECT = "s"
@@ -27,27 +27,27 @@ def at(second: float) -> datetime:
 
 def test_place_and_moment_that_agree_decide() -> None:
     """Behind and later is newer; before and earlier, or the same, is older."""
-    stored = Place(5, 10, at(10))
-    assert judge(Place(5, 11, at(11)), stored) == "newer"
-    assert judge(Place(5, 11, at(10)), stored) == "newer"
-    assert judge(Place(6, 1, at(11)), stored) == "newer"
-    assert judge(Place(5, 9, at(9)), stored) == "older"
-    assert judge(stored, stored) == "older"
+    stored = Position(5, 10, at(10))
+    assert compare(Position(5, 11, at(11)), stored) == "newer"
+    assert compare(Position(5, 11, at(10)), stored) == "newer"
+    assert compare(Position(6, 1, at(11)), stored) == "newer"
+    assert compare(Position(5, 9, at(9)), stored) == "older"
+    assert compare(stored, stored) == "older"
 
 
 def test_what_does_not_agree_is_in_doubt() -> None:
     """A sequence or an epoch that went back while time went on, or the other way round."""
-    stored = Place(5, 10, at(10))
-    assert judge(Place(5, 9, at(11)), stored) == "doubtful"
-    assert judge(Place(5, 10, at(11)), stored) == "doubtful"
-    assert judge(Place(5, 11, at(9)), stored) == "doubtful"
-    assert judge(Place(4, 99, at(9)), stored) == "doubtful"
+    stored = Position(5, 10, at(10))
+    assert compare(Position(5, 9, at(11)), stored) == "doubtful"
+    assert compare(Position(5, 10, at(11)), stored) == "doubtful"
+    assert compare(Position(5, 11, at(9)), stored) == "doubtful"
+    assert compare(Position(4, 99, at(9)), stored) == "doubtful"
 
 
 def test_without_a_moment_the_place_decides() -> None:
     """What was stored before moments were kept is neither later nor earlier."""
-    assert judge(Place(5, 11, at(9)), Place(5, 10, None)) == "newer"
-    assert judge(Place(5, 10, at(9)), Place(5, 10, None)) == "older"
+    assert compare(Position(5, 11, at(9)), Position(5, 10, None)) == "newer"
+    assert compare(Position(5, 10, at(9)), Position(5, 10, None)) == "older"
 
 
 def test_only_what_was_said_later_under_a_lower_sequence_is_put_off() -> None:
@@ -79,7 +79,7 @@ class Life:
         self.newest: Message | None = None
         self.said: list[Message] = []
         self.stored: Message | None = None
-        self._place = Place(0, 0, None)
+        self._place = Position(0, 0, None)
         self._backups: list[tuple[int, int, Message | None]] = []
 
     def do(self, what: str, number: int) -> None:
@@ -100,8 +100,8 @@ class Life:
 
     def deliver(self, message: Message) -> None:
         """Store a message if it is newer; in doubt the stream is asked."""
-        place = Place(self.epoch, message.stream_seq, message.stored_at)
-        judgement = judge(place, self._place)
+        place = Position(self.epoch, message.stream_seq, message.stored_at)
+        judgement = compare(place, self._place)
         if judgement == "newer" or (judgement == "doubtful" and message == self.newest):
             self.stored, self._place = message, place
 

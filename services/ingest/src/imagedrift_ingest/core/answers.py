@@ -54,11 +54,11 @@ class Period(Struct, frozen=True, kw_only=True):
     digest: str | None
 
 
-def stands(state: State, answer: Answer, *, epoch: int, seq: int) -> order.Judgement:
+def stands(state: State, answer: Answer, *, epoch: int, seq: int) -> order.Order:
     """Tell whether an answer is newer than what is known."""
-    return order.judge(
-        order.Place(epoch, seq, answer.checked_at),
-        order.Place(state.epoch, state.seq, state.attempted_at),
+    return order.compare(
+        order.Position(epoch, seq, answer.checked_at),
+        order.Position(state.epoch, state.seq, state.attempted_at),
     )
 
 

@@ -8,7 +8,7 @@ Rules:
   and the stream itself decides: it keeps one message of a subject, and that one is the newest.
 - What stands behind and was said before is older: a backup's messages never replace newer ones.
 
-`sql/statements` has the same rule for what is compared there.
+`fleet.order_of` is the same rule in SQL; a test holds the two together.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-Judgement: TypeAlias = Literal["newer", "older", "doubtful"]
+Order: TypeAlias = Literal["newer", "older", "doubtful"]
 
 
 class Message(Protocol):
@@ -36,16 +36,16 @@ class Message(Protocol):
         """When the stream took it in."""
 
 
-class Place(Struct, frozen=True):
+class Position(Struct, frozen=True):
     """Where a message stands, and when it was said."""
 
     epoch: int
     seq: int
     at: datetime | None
-    """None: not known, so that only the place counts."""
+    """None: not known, so that only epoch and sequence count."""
 
 
-def judge(message: Place, stored: Place) -> Judgement:
+def compare(message: Position, stored: Position) -> Order:
     """Tell how a message stands to the one that is stored."""
     later = earlier = False
     if message.at is not None and stored.at is not None:
@@ -56,7 +56,7 @@ def judge(message: Place, stored: Place) -> Judgement:
 
 
 def put_off(batch: Sequence[Message]) -> set[int]:
-    """Name the positions of messages that another one of their subject only seems to replace.
+    """Name the indexes of messages that another one of their subject only seems to replace.
 
     It stands behind them in the stream and was taken in before them: they are of different lives
     of the stream, and are looked at one after the other.
