@@ -10,6 +10,7 @@ Rules:
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -94,21 +95,11 @@ class Hosts:
             needed = {_name(by_id[row["host_id"]]) for row in news} - images.keys()
             if needed:
                 raise ImagesNeeded(needed)
-            fresh = [by_id[row["host_id"]] for row in news if row["first"]]
-            if fresh:
-                await connection.copy_records_to_table(
-                    "host_images",
-                    schema_name="fleet",
-                    columns=COLUMNS,
-                    records=_rows(fresh, ids, images, keys, told),
-                )
+            first = [by_id[row["host_id"]] for row in news if row["first"]]
+            await _copy(connection, _rows(first, ids, images, keys, told))
             moved = [by_id[row["host_id"]] for row in news if not row["first"]]
-            if moved:
-                changed = [ids[_name(one)] for one in moved], [one.seen_at for one in moved]
-                rows = [
-                    (*row[:-1], _joined(row[-1])) for row in _rows(moved, ids, images, keys, told)
-                ]
-                await connection.execute(SQL["reconcile"], *arguments(rows, 8), *changed)
+            since = {ids[_name(one)]: one.seen_at for one in moved}
+            await _reconcile(connection, since, _rows(moved, ids, images, keys, told))
             doubted = {row["seq"] for row in found if row["place"] == "doubtful"}
             return len(accepted), len(news), set() if surely_newest else doubted
 
@@ -195,6 +186,23 @@ def _own(local: LocalImage, first: Facts | None) -> str | None:
 def _joined(containers: Sequence[str] | None) -> str | None:
     """Write names as one text: PostgreSQL has no arrays of arrays of different lengths."""
     return SEPARATOR.join(containers) if containers else None
+
+
+async def _copy(connection: asyncpg.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write the rows of hosts that had none."""
+    if rows:
+        await connection.copy_records_to_table(
+            "host_images", schema_name="fleet", columns=COLUMNS, records=rows
+        )
+
+
+async def _reconcile(
+    connection: asyncpg.Connection, since: Mapping[int, datetime], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Bring the rows of hosts, each with the moment of its inventory, to what is given."""
+    if since:
+        columns = arguments([(*row[:-1], _joined(row[-1])) for row in rows], 8)
+        await connection.execute(SQL["reconcile"], *columns, list(since), list(since.values()))
 
 
 async def _rename(
