@@ -1,4 +1,4 @@
-"""nats-py's client, with four of its habits mended.
+"""nats-py's client, with five of its habits mended.
 
 - `asyncio.wait_for`, with which nats-py awaits every reply, keeps a cancellation that comes
   together with the reply to itself until Python 3.12 (cpython #86296). A loop that was told to end
