@@ -11,7 +11,6 @@ SET LOCAL statement_timeout = '1min';
 -- taken back together with its disk.
 CREATE SEQUENCE fleet.keys CACHE 1;
 COMMENT ON SEQUENCE fleet.keys IS 'Tells keys of the same millisecond apart.';
-GRANT USAGE ON SEQUENCE fleet.keys TO imagedrift_writer;
 CREATE FUNCTION fleet.new_key() RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 RETURN ((extract(epoch FROM clock_timestamp()) * 1000)::bigint << 21)
