@@ -25,6 +25,7 @@ MOST_TEXT: Final = 4096
 MOST_COUNT: Final = 2**31 - 1
 MOST_BIG_COUNT: Final = 2**63 - 1
 MOST_IMAGES: Final = 20_000
+"""Of one host: agents send no more, and ingest stores no more."""
 MOST_DIGESTS: Final = 1000
 MOST_CHILDREN: Final = 10_000
 MOST_REASONS: Final = 32
@@ -60,6 +61,7 @@ _REFERENCE: Final = (
     rf"{reference.IN_FULL}{_REGISTRY}/{_REPOSITORY}(?::{reference.TAG}|@{digest.PATTERN})"
 )
 _WORD: Final = _pattern("[a-z][a-z_]{0,63}")
+_WORD_OR_NONE: Final = _pattern("[a-z][a-z_]{0,63}", "")
 _BASE64: Final = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 
 FIELDS: Final[Mapping[str, Schema]] = {
@@ -121,8 +123,8 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "last_error": _TEXT,
     # what others may follow
     "Changed.tag": _pattern(reference.TAG, ""),
-    "from_verdict": _pattern("[a-z][a-z_]{0,63}", ""),
-    "from_reason": _pattern("[a-z][a-z_]{0,63}", ""),
+    "from_verdict": _WORD_OR_NONE,
+    "from_reason": _WORD_OR_NONE,
     "to_verdict": _WORD,
     "to_reason": _WORD,
     "remote_digest": _DIGEST_OR_NONE,
@@ -132,7 +134,7 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "stream": _TEXT,
     "stream_seq": _BIG_COUNT,
     "error": _TEXT,
-    "times": {"minimum": 1, "maximum": 2**31 - 1},
+    "times": _range(MOST_COUNT, 1),
     "payload": {"maxLength": (MOST_PAYLOAD + 2) // 3 * 4, **_pattern(_BASE64)},
 }
 

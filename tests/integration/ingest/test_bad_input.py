@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from imagedrift_agent.adapters.jetstream import Outlet
-from imagedrift_ingest.core.images import MOST_DIGESTS
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import compressed
+from imagedrift_schemas.constraints import MOST_DIGESTS
 from imagedrift_schemas.v1 import Alive, DeadLetter, Found, Limited, RegistryState
 from support.ingest import (
     NGINX,

@@ -3,9 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagedrift_agent.core.message import MOST_IMAGES, fitting
+from imagedrift_agent.core.message import fitting
 from imagedrift_schemas import codec
 from imagedrift_schemas.compression import decompressed
+from imagedrift_schemas.constraints import MOST_IMAGES
 from imagedrift_schemas.v1 import Inventory, LocalImage
 from support.ingest import image, inventory
 

@@ -12,16 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core.images import (
-    MOST_DIGESTS,
-    MOST_IMAGES,
-    HostImages,
-    Image,
-    Keys,
-    images_of,
-)
+from imagedrift_ingest.core.images import HostImages, Image, Keys, images_of
 from imagedrift_ingest.core.inventories import MOST_VALUES, newest, read
 from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.constraints import MOST_DIGESTS, MOST_IMAGES
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import Inventory, LocalImage
 from support.ingest import NGINX, NOW, digest, image, inventory

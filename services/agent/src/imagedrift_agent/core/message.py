@@ -12,10 +12,9 @@ from msgspec.structs import replace
 
 from imagedrift_schemas.codec import content_hash, encode
 from imagedrift_schemas.compression import compressed, is_allowed
+from imagedrift_schemas.constraints import MOST_IMAGES
 from imagedrift_schemas.v1 import Inventory
 
-MOST_IMAGES: Final = 20_000
-"""As many as ingest stores of one host."""
 OVER_LIMIT: Final = "over_limit"
 TOO_LARGE: Final = "too_large"
 

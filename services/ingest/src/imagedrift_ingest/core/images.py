@@ -21,14 +21,13 @@ from msgspec import Raw, Struct
 
 from imagedrift_ingest.core import times
 from imagedrift_ingest.core.remembered import Remembered
+from imagedrift_schemas.constraints import MOST_DIGESTS, MOST_IMAGES
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference, Malformed
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.text import cleaned, mended
 from imagedrift_schemas.v1 import LocalImage
 
-MOST_IMAGES: Final = 20_000
-MOST_DIGESTS: Final = 1_000
 MOST_CONTAINERS: Final = 1_000
 MOST_NAME: Final = 255
 MOST_COUNT: Final = 2**31 - 1

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from imagedrift_schemas.constraints import MOST_REASON, MOST_REASONS
 from imagedrift_schemas.text import cleaned
 from imagedrift_schemas.v1 import Host, InventoryEnvelope
 
@@ -22,8 +23,6 @@ MOST_LABEL_KEY: Final = 255
 MOST_LABEL: Final = 1000
 MOST_LABELS_IN_ALL: Final = 16_384
 MOST_BOOT: Final = 64
-MOST_REASONS: Final = 32
-MOST_REASON: Final = 64
 MOST_COUNT: Final = 2**31 - 1
 
 _TEXTS: Final = {
