@@ -11,10 +11,10 @@ from imagedrift_ingest import migrations
 from imagedrift_ingest.adapters.jetstream import (
     Announcer,
     Asker,
+    Consumers,
     Epochs,
     Heartbeats,
     LaneWatch,
-    Reading,
 )
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.answers import Answers
@@ -113,9 +113,9 @@ async def _serve(
     )
     keys = HostKeys(database, dictionary)
     epochs = Epochs(nats)
-    reading = Reading(nats, epochs)
-    in_inventories = Bookmarks(database, subjects.STREAM_INVENTORY, reading)
-    in_digests = Bookmarks(database, DIGESTS, reading)
+    consumers = Consumers(nats, epochs)
+    in_inventories = Bookmarks(database, subjects.STREAM_INVENTORY, consumers)
+    in_digests = Bookmarks(database, DIGESTS, consumers)
     hosts = Hosts(database, dictionary, keys, plan_now.set, in_inventories)
     living = Signs(database, keys)
     answers = Answers(database, settings.policy, known.is_named, announce_now.set, in_digests)

@@ -87,8 +87,8 @@ class Epochs:
         return True
 
 
-class Reading:
-    """The streams that ingest reads: what of them is acknowledged does not come again."""
+class Consumers:
+    """Ingest's consumers of its streams: what is acknowledged does not come again."""
 
     def __init__(self, bus: Bus, epochs: Epochs) -> None:
         self._bus = bus

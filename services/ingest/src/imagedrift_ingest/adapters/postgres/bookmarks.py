@@ -32,8 +32,8 @@ SQL = load("bookmarks")
 T = TypeVar("T")
 
 
-class Reading(Protocol):
-    """What is read. Raises `Away`."""
+class Consumers(Protocol):
+    """Ingest's consumers of its streams. Raises `Away`."""
 
     async def acknowledged(self, stream: str) -> tuple[int, int]:
         """Tell the epoch of a stream, and up to which sequence it is acknowledged."""
@@ -54,12 +54,12 @@ class _Bookmark(Struct):
 
 
 class Bookmarks:
-    """The bookmarks of one process in one stream; without `reading` nothing is read again."""
+    """The bookmarks of one process in one stream; without `consumers` nothing is read again."""
 
-    def __init__(self, database: Database, stream: str, reading: Reading | None = None) -> None:
+    def __init__(self, database: Database, stream: str, consumers: Consumers | None = None) -> None:
         self._database = database
         self._stream = stream
-        self._reading = reading
+        self._consumers = consumers
         self._free: list[_Bookmark] = []
         self._has_begun = False
         self._beginning = asyncio.Lock()
@@ -105,9 +105,9 @@ class Bookmarks:
     async def _begin(self) -> None:
         """See before the first batch whether what was acknowledged of the stream is stored."""
         async with self._beginning:
-            if self._reading is None or self._has_begun:
+            if self._consumers is None or self._has_begun:
                 return
-            epoch, acknowledged = await self._reading.acknowledged(self._stream)
+            epoch, acknowledged = await self._consumers.acknowledged(self._stream)
             read_to = await self._read_to(epoch)
             if acknowledged > read_to:
                 why = f"{acknowledged} is acknowledged, and {read_to} is stored"
@@ -123,8 +123,8 @@ class Bookmarks:
 
     async def _begin_again(self, mark: _Bookmark | None, why: str) -> None:
         try:
-            if self._reading:
-                await self._reading.again()
+            if self._consumers:
+                await self._consumers.again()
         except Away:
             if mark:
                 self._free.append(mark)  # found again by the next batch
