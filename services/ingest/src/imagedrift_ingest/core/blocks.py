@@ -47,6 +47,6 @@ def changed(before: Blocks, now: Blocks) -> set[str]:
     return {name for name in {*before, *now} if before.get(name) != now.get(name)}
 
 
-def due_when_open(opens: datetime, spread: timedelta, place: int, of: int) -> datetime:
-    """Tell when the reference is due that comes at `place` (from 1) of those that are moved."""
-    return opens + spread * ((place - 1) / of)
+def due_when_open(opens: datetime, spread: timedelta, rank: int, of: int) -> datetime:
+    """Tell when the reference is due that has this rank (from 1) of those that are moved."""
+    return opens + spread * ((rank - 1) / of)

@@ -89,4 +89,4 @@ class Blocks:
             del self._misplaced[row["ref_id"]]
 
     def _due(self, row: asyncpg.Record) -> datetime:
-        return blocks.due_when_open(row["opens"], self._spread, row["place"], row["of"])
+        return blocks.due_when_open(row["opens"], self._spread, row["rank"], row["of"])

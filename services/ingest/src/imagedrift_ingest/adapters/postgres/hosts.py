@@ -88,7 +88,7 @@ class Hosts:
             if len(found) < len(said):
                 raise RowsGone
             taken = ("newer", "doubtful") if surely_newest else ("newer",)
-            accepted = [row for row in found if row["place"] in taken]
+            accepted = [row for row in found if row["message_order"] in taken]
             by_id = {ids[one.site, one.host]: one for one in said}
             await _rename(connection, [by_id[r["host_id"]] for r in accepted if r["renamed"]], ids)
             news = [row for row in accepted if row["changed"]]
@@ -100,7 +100,7 @@ class Hosts:
             moved = [by_id[row["host_id"]] for row in news if not row["first"]]
             since = {ids[_name(one)]: one.seen_at for one in moved}
             await _reconcile(connection, since, _rows(moved, ids, images, keys, told))
-            doubted = {row["seq"] for row in found if row["place"] == "doubtful"}
+            doubted = {row["seq"] for row in found if row["message_order"] == "doubtful"}
             return len(accepted), len(news), set() if surely_newest else doubted
 
         try:

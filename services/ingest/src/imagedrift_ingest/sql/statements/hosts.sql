@@ -39,7 +39,7 @@ WITH locked AS MATERIALIZED (
     st.reconciled_at < now() - interval '1 day'
       OR st.left_out ? 'over_quota' AND st.reconciled_at < date_trunc('day', now(), 'UTC') AS lapsed,
     s.seq, s.content, s.about, s.seen_at, s.interval_s, s.degraded, s.images, s.left_out,
-    fleet.order_of($10::bigint, s.seq, s.seen_at, st.epoch, st.seq, st.said_at) AS place
+    fleet.order_of($10::bigint, s.seq, s.seen_at, st.epoch, st.seq, st.said_at) AS message_order
   FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[], $9::jsonb[])
     AS s (host_id, seq, content, about, seen_at, interval_s, degraded, images, left_out)
   JOIN fleet.host_state AS st ON st.host_id = s.host_id
@@ -63,12 +63,12 @@ WITH locked AS MATERIALIZED (
     changed_at = CASE WHEN l.old_content IS DISTINCT FROM l.content THEN l.seen_at ELSE st.changed_at END,
     reconciled_at = CASE WHEN l.images IS NOT NULL THEN now() ELSE st.reconciled_at END
   FROM locked AS l
-  WHERE st.host_id = l.host_id AND l.place = ANY (CASE WHEN $11::boolean THEN '{newer,doubtful}' ELSE '{newer}' END::text[])
+  WHERE st.host_id = l.host_id AND l.message_order = ANY (CASE WHEN $11::boolean THEN '{newer,doubtful}' ELSE '{newer}' END::text[])
 )
 SELECT
   l.host_id,
   l.seq,
-  l.place,
+  l.message_order,
   l.old_content IS NULL AS first,
   l.old_content IS DISTINCT FROM l.content OR l.lapsed AS changed,
   l.old_about IS DISTINCT FROM l.about AS renamed

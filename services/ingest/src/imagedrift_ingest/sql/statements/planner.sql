@@ -28,7 +28,7 @@ WITH waiting AS (
 ), ranked AS (
   SELECT
     w.*,
-    row_number() OVER (PARTITION BY w.registry ORDER BY w.weight DESC, w.turn, w.attempted_at NULLS FIRST) AS place
+    row_number() OVER (PARTITION BY w.registry ORDER BY w.weight DESC, w.turn, w.attempted_at NULLS FIRST) AS rank
   FROM waiting AS w
 ), out AS (
   SELECT r.registry, count(*) AS n
@@ -46,7 +46,7 @@ WITH waiting AS (
   FROM ranked AS k
   LEFT JOIN out AS o ON o.registry = k.registry
   LEFT JOIN blocked AS b ON b.registry = k.registry
-  WHERE k.place <= $2::integer - coalesce(o.n, 0)
+  WHERE k.rank <= $2::integer - coalesce(o.n, 0)
     AND (b.until IS NULL OR b.until <= $1::timestamptz OR k.attempted_at IS NULL)
   ORDER BY k.weight DESC, k.turn, k.attempted_at NULLS FIRST
   LIMIT $3::integer
@@ -82,7 +82,7 @@ HAVING min(greatest(blocked_until, '-infinity')) > $1::timestamptz
 
 -- name: misplaced
 -- References that are due in a window of their registry's time, those that are due soonest first,
--- and their place by how many hosts run them. One that was never tried is asked all the same when
+-- and their rank by how many hosts run them. One that was never tried is asked all the same when
 -- it is due, once, and is moved afterwards.
 WITH windows AS MATERIALIZED (
   SELECT w.registry, w.since, w.until, w.opens
@@ -91,7 +91,7 @@ WITH windows AS MATERIALIZED (
 )
 SELECT
   a.ref_id, w.registry, a.next_check_at, w.opens,
-  row_number() OVER (PARTITION BY w.registry ORDER BY a.weight DESC, a.ref_id) AS place,
+  row_number() OVER (PARTITION BY w.registry ORDER BY a.weight DESC, a.ref_id) AS rank,
   count(*) OVER (PARTITION BY w.registry) AS of
 FROM fleet.answers AS a
 JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
