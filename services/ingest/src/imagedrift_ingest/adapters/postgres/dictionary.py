@@ -192,9 +192,9 @@ def local_by_policy(policy: str, **facts: Any) -> Local:
 async def _find(connection: asyncpg.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, int]:
     if not keys:
         return {}
-    rows = [(place, key.reference, *_identity(key)) for place, key in enumerate(keys)]
+    rows = [(nth, key.reference, *_identity(key)) for nth, key in enumerate(keys)]
     found = await connection.fetch(SQL["find"], *arguments(rows, 8))
-    return {keys[row["place"]]: row["comparison_id"] for row in found}
+    return {keys[row["nth"]]: row["comparison_id"] for row in found}
 
 
 def _reference(text: str, is_named: Callable[[str], bool]) -> tuple[Any, ...]:

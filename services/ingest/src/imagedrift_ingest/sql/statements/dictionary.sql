@@ -2,13 +2,20 @@
 
 -- name: find
 -- The keys of comparisons that are known. Digests are joined by commas, as arrays of arrays are not.
-SELECT s.place, c.comparison_id
-FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::boolean[])
-  AS s (place, reference, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest)
-JOIN fleet.image_refs AS r ON r.reference = s.reference
-JOIN fleet.comparisons AS c
-  ON c.ref_id = r.ref_id AND c.identity = fleet.identity_of(
-    s.image_id, string_to_array(s.repo_digests, ','), s.platform, s.manifest_digest, s.digest_lost, s.by_digest)
+-- The identities are worked out first: in a join they would be, again and again, for each image that
+-- the reference has, which are thousands where one host makes them.
+WITH said AS MATERIALIZED (
+  SELECT
+    s.nth, r.ref_id,
+    fleet.identity_of(
+      s.image_id, string_to_array(s.repo_digests, ','), s.platform, s.manifest_digest, s.digest_lost, s.by_digest) AS identity
+  FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::boolean[])
+    AS s (nth, reference, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest)
+  JOIN fleet.image_refs AS r ON r.reference = s.reference
+)
+SELECT said.nth, c.comparison_id
+FROM said
+JOIN fleet.comparisons AS c ON c.ref_id = said.ref_id AND c.identity = said.identity
 
 -- name: open_quotas
 -- How many new images hosts have brought today, their rows locked in id order until the commit.
