@@ -5,9 +5,7 @@ No clock says whether they did: the question that hangs is itself the measure, a
 when its time is over, and not before.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas.v1 import LocalImage
 from support.fleet import System, pulled, system
 from support.operator import wait_for
+from support.silence import silent_port
 
 HEALTHY = 40
 MANY = 80
@@ -76,23 +75,6 @@ async def test_p6_many_registries_that_hang_delay_no_other(
 
             await wait_for(lambda: is_current(running, "beside", HEALTHY), what="the healthy")
             assert await unanswered(running, {f"{host}/app:1" for host in silent})
-
-
-@asynccontextmanager
-async def silent_port() -> AsyncIterator[int]:
-    """A port on every loopback address that accepts connections and never says a word."""
-    ended = asyncio.Event()
-
-    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await ended.wait()
-        writer.close()
-
-    server = await asyncio.start_server(hang, "0.0.0.0", 0, backlog=256)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        ended.set()
-        server.close()
 
 
 async def is_current(running: System, host: str, count: int) -> bool:

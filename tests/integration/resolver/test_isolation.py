@@ -2,8 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,23 +14,7 @@ from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_sandbox.registry import Fault, SandboxRegistry
 from imagedrift_schemas.v1 import Answer, Found, Limited, Unreachable
 from support.resolver import desk, resolve, trusting, working
-
-
-@asynccontextmanager
-async def hanging() -> AsyncIterator[int]:
-    """A port on every loopback address that accepts connections and never says a word."""
-    ended = asyncio.Event()
-
-    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await ended.wait()
-        writer.close()
-
-    server = await asyncio.start_server(hang, "0.0.0.0", 0, backlog=256)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        ended.set()
-        server.close()
+from support.silence import silent_port
 
 
 async def test_a_registry_that_fails_is_left_alone_and_tried_again(
@@ -111,7 +93,7 @@ async def test_eighty_registries_that_hang_do_not_hold_up_a_healthy_one(
 
     None of them is configured by a limit, so neither is alone in its lane.
     """
-    async with SandboxRegistry().serving() as registry, hanging() as port:
+    async with SandboxRegistry().serving() as registry, silent_port() as port:
         registry.push_image("app", "1")
         registry.push_image("app", "2")
         bad = [f"127.0.1.{number}:{port}" for number in range(1, 81)]
