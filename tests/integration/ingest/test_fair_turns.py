@@ -106,6 +106,18 @@ async def test_a_host_with_many_of_its_own_delays_nobody(planned: Planned, runni
     }
 
 
+async def test_a_host_has_few_questions_out_however_many_it_brought(dsn: str) -> None:
+    """A lane is read in order: another's question is not behind thousands of one host's."""
+    async with planning(dsn, outstanding=10_000) as planned:
+        await planned.has("big", *many("big", questions.OF_ONE_HOST + 5))
+        assert len(await planned.names()) == questions.OF_ONE_HOST
+        assert await planned.names() == []
+        await planned.has("small", *many("small", 3))
+        assert len(await planned.names()) == 3
+        await planned.answered("docker.io/big/app0:1")
+        assert len(await planned.names()) == 1
+
+
 async def test_new_references_do_not_delay_the_next_look_at_old_ones(planned: Planned) -> None:
     """A flood of references that were never tried shares its turns with what is asked again."""
     await planned.has("web-1", image(running=1))

@@ -103,7 +103,7 @@ async def test_columns_that_are_not_asked_for_are_not_joined(fleet_dsn: str) -> 
 
 async def test_the_planner_of_questions_never_reads_all_images(fleet_dsn: str) -> None:
     """Whether anybody wants an answer is looked up for each due reference."""
-    found = await plan(fleet_dsn, load("planner")["due"], now(), 1000, 1000, now())
+    found = await plan(fleet_dsn, load("planner")["due"], now(), 1000, 1000, now(), 200)
     assert "host_images" not in scanned(found)
 
 

@@ -7,9 +7,12 @@ Rules:
 - A database that is away means "again later" for the whole batch. One that works for too long on a
   batch gets halves of it; a single message that takes too long waits longer than the others.
 - What seems older only because its stream went back is no loss: the stream tells (`core.order`).
+- A large inventory that is new is stored alone, after the others of its batch, and a host that
+  sends one after the other waits in between (`core.pacing`).
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
@@ -17,6 +20,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from imagedrift_ingest.core import incoming, inventories, order
 from imagedrift_ingest.core.images import HostImages, Keys, Reading, images_of
 from imagedrift_ingest.core.inventories import Said
+from imagedrift_ingest.core.pacing import Pacing
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_runtime.pull import Delivery
 from imagedrift_schemas import codec, subjects
@@ -36,6 +40,8 @@ AGAIN_S = 5.0
 SLOW_AGAIN_S = 300.0
 FEW_BYTES = 512 * 1024
 """Of images: some ten milliseconds of reading."""
+LARGE_BYTES = 64 * 1024
+"""Of images: some two hundred."""
 WENT_BACK = "its stream went back: it waits until what seems newer is stored"
 
 
@@ -130,13 +136,20 @@ class Ingest:
     """What is done with each kind of message. Every method is a handler of batches."""
 
     def __init__(
-        self, hosts: Hosts, answers: Answers, epoch: Epoch, is_newest: IsNewest | None = None
+        self,
+        hosts: Hosts,
+        answers: Answers,
+        epoch: Epoch,
+        is_newest: IsNewest | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hosts = hosts
         self._answers = answers
         self._epoch = epoch
         self._is_newest = is_newest
+        self._clock = clock
         self._keys = Keys()
+        self._pacing = Pacing()
 
     async def inventories(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store inventories: the newest of each host, images only where they changed."""
@@ -232,11 +245,40 @@ class Ingest:
             if newest:
                 await remember([one for one in batch if one.seq in newest], surely_newest=True)
 
-        fates = await _halving(said, store)
+        large = await self._large(said)
+        small = [one for one in said if one.seq not in large]
+        fates = dict(zip([one.seq for one in small], await _halving(small, store), strict=True))
+        for one in said:
+            if one.seq in large:
+                fates[one.seq] = await self._alone(one, store)
         return {
-            (one.site, one.host, one.seq): _remarked(fate, read.get((one.site, one.host)))
-            for one, fate in zip(said, fates, strict=True)
+            (one.site, one.host, one.seq): _remarked(fates[one.seq], read.get((one.site, one.host)))
+            for one in said
         }
+
+    async def _large(self, said: Sequence[Said]) -> set[int]:
+        """Tell the sequences of large inventories, but for those that are stored already."""
+        large = [one for one in said if len(memoryview(one.envelope.images)) > LARGE_BYTES]
+        try:
+            new = await self._hosts.changed(large) if large else ()
+        except Away:
+            return {one.seq for one in large}
+        return {one.seq for one in large if (one.site, one.host) in new}
+
+    async def _alone(
+        self, one: Said, store: Callable[[Sequence[Said]], Awaitable[None]]
+    ) -> Outcome:
+        """Store a large inventory, unless its host has to wait."""
+        host, began = (one.site, one.host), self._clock()
+        wait_s = self._pacing.wait_s(host, began)
+        if wait_s:
+            return Retry("large inventories of one host wait for each other", wait_s)
+        self._pacing.begin(host)
+        try:
+            [fate] = await _halving([one], store)
+        finally:
+            self._pacing.end(host, began, self._clock())
+        return fate
 
     async def _surely(self, batch: Sequence[Delivery], learn: Learn) -> None:
         """Store a batch, and what of it only seemed older."""

@@ -2,16 +2,18 @@
 
 Rules:
 - What exists is never touched: an insert that finds its row there is still work for the database.
-- New rows are made in one transaction of their own, sorted, so that replicas cannot deadlock. It
-  counts them for the hosts that bring them (`core.quota`), in the database: no restart and no
+- New rows are made in transactions of their own, sorted, so that replicas cannot deadlock. They
+  count them for the hosts that bring them (`core.quota`), in the database: no restart and no
   second replica lets a host bring more.
+- Of many new images so many are made at a time that others, who bring a few, need not wait.
 - A comparison is born with its verdict. The answer that it is made of stays locked until the
   commit, so that an answer arriving at the same time either is seen here or sees the new row.
 """
 
 import asyncio
+import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -31,6 +33,8 @@ from imagedrift_schemas.v1 import Child
 SQL = load("dictionary")
 MOST_REMEMBERED = 64 * 1024 * 1024
 """Bytes."""
+MADE_AT_ONCE = 1000
+"""Images: some twenty milliseconds of judging."""
 
 _children = msgspec.json.Decoder(tuple[Child, ...])
 
@@ -70,21 +74,23 @@ class Dictionary:
     async def keys_of(self, brought: Mapping[int, Sequence[Image]]) -> Mapping[ImageKey, int]:
         """Return the keys of hosts' comparisons, making rows for new ones, as far as they may."""
         ids = self._ids
-        wanted = {image.key: image for images in brought.values() for image in images}
+        wanted = {image.key for images in brought.values() for image in images}
         found = {key: known for key in wanted if (known := ids.get(key)) is not None}
-        if len(found) == len(wanted):
-            return found
+        for some in _portions(brought, found):
+            found |= await self._found_or_made(ids, some)
+        return found
+
+    async def _found_or_made(
+        self, ids: Remembered[ImageKey, int], brought: Mapping[int, Sequence[Image]]
+    ) -> dict[ImageKey, int]:
+        wanted = {image.key for images in brought.values() for image in images}
         async with self._one_at_a_time:
             # Another batch may have brought the same images meanwhile.
-            found |= {
-                key: known
-                for key in wanted.keys() - found.keys()
-                if (known := ids.get(key)) is not None
-            }
-            made = await self._find_or_make(wanted.keys() - found.keys(), brought)
-        for key, comparison_id in made.items():
-            ids.put(key, comparison_id, weight(key))
-        return found | made
+            known = {key: an_id for key in wanted if (an_id := ids.get(key)) is not None}
+            new = await self._find_or_make(wanted - known.keys(), brought)
+            for key, comparison_id in new.items():
+                ids.put(key, comparison_id, weight(key))
+        return known | new
 
     async def _find_or_make(
         self, new: Collection[ImageKey], brought: Mapping[int, Sequence[Image]]
@@ -134,6 +140,25 @@ class Dictionary:
         await connection.execute(SQL["spend"], *arguments(spent, 2))
         images = {image.key: image for brings in lacking.values() for image in brings}
         return [images[key] for key in sorted(given, key=msgspec.structs.astuple)]
+
+
+def _portions(
+    brought: Mapping[int, Sequence[Image]], known: Container[ImageKey]
+) -> Iterator[dict[int, list[Image]]]:
+    """Yield what hosts bring that is not known, so many images at a time: what runs first."""
+    bringing: dict[ImageKey, list[tuple[int, Image]]] = {}
+    for host_id, images in brought.items():
+        for image in images:
+            if image.key not in known:
+                bringing.setdefault(image.key, []).append((host_id, image))
+    ordered = sorted(
+        bringing.values(), key=lambda each: all(image.local.running <= 0 for _, image in each)
+    )
+    for first in range(0, len(ordered), MADE_AT_ONCE):
+        some: dict[int, list[Image]] = {}
+        for host_id, image in itertools.chain.from_iterable(ordered[first : first + MADE_AT_ONCE]):
+            some.setdefault(host_id, []).append(image)
+        yield some
 
 
 async def add_references(

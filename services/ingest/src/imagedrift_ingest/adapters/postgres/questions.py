@@ -7,7 +7,7 @@ Rules:
 - What no host has is not due. What is found out to be nobody's rests until a host gets it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +23,12 @@ from imagedrift_schemas.v1 import Describe, Question, Resolve
 SQL = load("planner")
 TURN = "plan"
 MOST_AT_ONCE = 1000
+OF_ONE_HOST = 200
+"""So many questions about what one host brought are out at a time."""
 NOTED_AT_ONCE = 200
 """Noted after so many, so that a slow stream holds up a turn and loses no work."""
-RESTED_AT_MOST = 50
+RESTED_AT_MOST = 10
+RESTED_AT_ONCE = 5000
 
 Ask = Callable[[Sequence[Question]], Awaitable[Sequence[bool | None]]]
 """Publishes questions; for each True: asked, False: one is there already, None: not published."""
@@ -65,18 +68,24 @@ class Questions:
     async def _due(self, at: datetime) -> list[asyncpg.Record]:
         """Read what is due; what turns out to be nobody's rests, and makes room for others."""
         lapsed = freshness.lapsed_before(self._policy, at)
-        wanted: list[asyncpg.Record] = []
         for _ in range(RESTED_AT_MOST):
             if not (await self._fetch(SQL["any_due"], at))[0][0]:
-                return []
-            due = await self._fetch(SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed)
-            wanted = [row for row in due if row["wanted"]]
-            if len(wanted) == len(due):
                 break
-            await self._rest([row["ref_id"] for row in due if not row["wanted"]])
-        return wanted
+            due = await self._fetch(
+                SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed, OF_ONE_HOST
+            )
+            wanted = [row for row in due if row["wanted"]]
+            if len(wanted) < len(due):
+                await self._rest(at, {row["brought_by"] for row in due if not row["wanted"]})
+            if wanted or not due:
+                return wanted
+        return []
 
-    async def _rest(self, ids: list[int]) -> None:
+    async def _rest(self, at: datetime, brought_by: Collection[int]) -> None:
+        """Let references rest that hosts brought and that nobody has any more, many at a time."""
+        found = await self._fetch(SQL["unwanted"], at, list(brought_by), RESTED_AT_ONCE)
+        ids = [row["ref_id"] for row in found]
+
         async def work(connection: asyncpg.Connection) -> None:
             await connection.execute(SQL["lock_answers"], ids)
             await connection.execute(SQL["rest"], ids)

@@ -9,34 +9,40 @@ SELECT EXISTS (SELECT FROM fleet.answers WHERE next_check_at <= $1::timestamptz)
 -- References that are due, those run by most hosts first; at most $2 of a registry are out without
 -- an answer at a time, and of one that blocks us only those that were never tried, which then learn
 -- the reason. Among references that as many hosts run, one or none being as many, the hosts that
--- brought them take turns, each with the oldest check first: however many a host brings, another's
--- few are not behind them. `wanted`: some host has an image to compare.
+-- brought them take turns, each with the oldest check first, and at most $5 of those that one host
+-- brought are out: however many a host brings, another's few are not behind them, here or in the
+-- stream. `wanted`: some host has an image to compare.
 -- What is due and not picked, for want of room, keeps its moment: one that is over says that the
 -- reference is next in line. When there is room depends on answers that nobody can foretell, and a
 -- guess would be written anew at every look.
 -- $4: questions from before that have left their stream, and are out no more.
-WITH waiting AS (
-  SELECT
-    a.ref_id, r.registry, r.repository, r.tag, a.remote_digest, a.attempted_at, a.hosts,
-    greatest(a.weight, 1) AS weight,
-    row_number() OVER (
-      PARTITION BY greatest(a.weight, 1), a.brought_by ORDER BY a.weight DESC, a.attempted_at NULLS FIRST, a.ref_id
-    ) AS turn
-  FROM fleet.answers AS a
-  JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
-  WHERE a.next_check_at <= $1::timestamptz
-), ranked AS (
-  SELECT
-    w.*,
-    row_number() OVER (PARTITION BY w.registry ORDER BY w.weight DESC, w.turn, w.attempted_at NULLS FIRST) AS rank
-  FROM waiting AS w
-), out AS (
-  SELECT r.registry, count(*) AS n
+WITH out AS MATERIALIZED (
+  SELECT r.registry, greatest(a.weight, 1) AS weight, coalesce(a.brought_by, 0) AS brought_by
   FROM fleet.answers AS a
   JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
   WHERE a.next_check_at > $1::timestamptz AND a.asked_at > $4::timestamptz
     AND a.asked_at > coalesce(a.attempted_at, '-infinity')
-  GROUP BY r.registry
+), of_registry AS (
+  SELECT registry, count(*) AS n FROM out GROUP BY registry
+), of_host AS (
+  SELECT brought_by, count(*) AS n FROM out WHERE weight = 1 GROUP BY brought_by
+), waiting AS (
+  SELECT
+    a.ref_id, a.remote_digest, a.attempted_at, a.hosts, greatest(a.weight, 1) AS weight,
+    coalesce(a.brought_by, 0) AS brought_by,
+    row_number() OVER (
+      PARTITION BY greatest(a.weight, 1), coalesce(a.brought_by, 0) ORDER BY a.weight DESC, a.attempted_at NULLS FIRST, a.ref_id
+    ) AS turn
+  FROM fleet.answers AS a
+  WHERE a.next_check_at <= $1::timestamptz
+), ranked AS (
+  SELECT
+    w.*, r.registry, r.repository, r.tag,
+    row_number() OVER (PARTITION BY r.registry ORDER BY w.weight DESC, w.turn, w.attempted_at NULLS FIRST) AS rank
+  FROM waiting AS w
+  JOIN fleet.image_refs AS r ON r.ref_id = w.ref_id
+  LEFT JOIN of_host AS o ON o.brought_by = w.brought_by
+  WHERE w.weight > 1 OR w.turn <= $5::integer - coalesce(o.n, 0)
 ), blocked AS (
   SELECT registry, min(greatest(blocked_until, '-infinity')) AS until
   FROM fleet.registry_states
@@ -44,7 +50,7 @@ WITH waiting AS (
 ), picked AS MATERIALIZED (
   SELECT k.*
   FROM ranked AS k
-  LEFT JOIN out AS o ON o.registry = k.registry
+  LEFT JOIN of_registry AS o ON o.registry = k.registry
   LEFT JOIN blocked AS b ON b.registry = k.registry
   WHERE k.rank <= $2::integer - coalesce(o.n, 0)
     AND (b.until IS NULL OR b.until <= $1::timestamptz OR k.attempted_at IS NULL)
@@ -52,7 +58,7 @@ WITH waiting AS (
   LIMIT $3::integer
 )
 SELECT
-  p.ref_id, p.registry, p.repository, p.tag, p.remote_digest, p.hosts,
+  p.ref_id, p.registry, p.repository, p.tag, p.remote_digest, p.hosts, p.brought_by,
   -- A scalar, not EXISTS: that could be planned as one pass over all images of all hosts.
   (
     SELECT true
@@ -65,6 +71,22 @@ SELECT
   ) IS NOT NULL AS wanted
 FROM picked AS p
 ORDER BY p.weight DESC, p.turn, p.attempted_at NULLS FIRST
+
+-- name: unwanted
+-- References that are due and that no host has, of those that the given hosts brought.
+SELECT a.ref_id
+FROM fleet.answers AS a
+WHERE a.next_check_at <= $1::timestamptz AND coalesce(a.brought_by, 0) = any($2::bigint[])
+  AND (
+    SELECT true
+    FROM fleet.comparisons AS c
+    CROSS JOIN LATERAL (
+      SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1
+    ) AS used
+    WHERE c.ref_id = a.ref_id AND c.repo_digests <> '{}'
+    LIMIT 1
+  ) IS NULL
+LIMIT $3::integer
 
 -- name: rest
 -- Let references rest that no host has: they are not due until one gets them, which
