@@ -239,10 +239,13 @@ def _is_own_address(host: str) -> bool:
     So is, for us, any other spelling that ends in a number (`127.1`, `0x7f.0.0.1`): no name may
     end so, and programs differ in which address they take it for.
     """
+    last = host.rpartition(".")[2]
+    if ":" not in host and not last[:1].isdigit():  # most are names: reading them costs a lot
+        return False
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+        return _NUMBER.fullmatch(last) is not None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return address.is_loopback or address.is_unspecified

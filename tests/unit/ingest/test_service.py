@@ -30,6 +30,7 @@ class Hosts:
     def __init__(self, *, changed: bool = True, away: bool = False) -> None:
         self.stored: dict[HostName, HostImages] = {}
         self.batches = 0
+        self.order: list[str] = []
         self._changed = changed
         self._away = away
 
@@ -49,6 +50,7 @@ class Hosts:
     ) -> set[int]:
         """Store, unless something is wrong."""
         self.batches += 1
+        self.order += [one.host for one in said if (one.site, one.host) in images]
         if any(one.host == "poison" for one in said):
             raise Poisonous("no")
         if any(one.host.startswith("slow") for one in said):
@@ -242,3 +244,43 @@ async def test_two_lives_of_a_stream_in_one_batch_are_looked_at_in_turn() -> Non
     batch = [reported("web-1", 9), later, reported("web-2", 4)]
     fates = await Ingest(hosts, Answers(), epoch).inventories(batch)
     assert [type(fate) for fate in fates] == [Done, Retry, Done]
+
+
+def large(host: str, seq: int) -> Delivery:
+    """An inventory of some hundred images."""
+    images = [image(f"docker.io/{host}/app{n}:1") for n in range(400)]
+    payload = codec.encode(inventory(host, images))
+    return delivery(subjects.inventory("fra1", host), payload, seq)
+
+
+async def test_a_large_inventory_is_stored_after_the_others_of_its_batch() -> None:
+    """Hosts with few images never wait for one with very many."""
+    hosts = Hosts()
+
+    fates = await Ingest(hosts, Answers(), epoch).inventories(
+        [large("a-big", 1), reported("web-1", 2), reported("web-2", 3)]
+    )
+
+    assert fates == [Done()] * 3
+    assert hosts.order == ["web-1", "web-2", "a-big"]
+
+
+async def test_a_host_that_sends_large_inventories_waits_between_them() -> None:
+    """What it says meanwhile comes again later; its small ones and other hosts do not wait."""
+    hosts = Hosts()
+    ingest = Ingest(hosts, Answers(), epoch, clock=iter([0.0, 2.0, 5.0, 22.0, 23.0]).__next__)
+
+    assert await ingest.inventories([large("big", 1)]) == [Done()]
+    [fate] = await ingest.inventories([large("big", 2)])
+    assert isinstance(fate, Retry)
+    assert fate.after == 17.0
+    assert await ingest.inventories([reported("big", 3)]) == [Done()]
+    assert await ingest.inventories([large("big", 4)]) == [Done()]
+
+
+async def test_a_large_inventory_that_is_stored_already_does_not_wait() -> None:
+    """A fleet that says again what it said costs as little as before."""
+    ingest = Ingest(Hosts(changed=False), Answers(), epoch)
+    for seq in (1, 2):
+        [fate] = await ingest.inventories([large("big", seq)])
+        assert fate == Done()

@@ -65,9 +65,12 @@ WHERE a.next_check_at IS NOT NULL AND NOT EXISTS (
   WHERE c.ref_id = a.ref_id AND c.repo_digests <> '{}'
 );
 
+-- Its plan is made for a connection's first batch, when a young fleet's tables are empty, and kept while
+-- they grow: it must not read them whole.
 CREATE FUNCTION fleet.wake_references() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 BEGIN
   UPDATE fleet.answers AS a SET
@@ -91,8 +94,9 @@ BEGIN
     ) AS n
     JOIN fleet.image_refs AS r ON r.ref_id = n.ref_id AND r.policy = 'ask'
     JOIN fleet.answers AS a ON a.ref_id = n.ref_id
-    ORDER BY a.ref_id
-    FOR NO KEY UPDATE OF a
+    -- Who holds one of them wakes it too, as a rule; if not, counting the hosts of all references does.
+    -- The batches of a fleet that is new bring the same references, and would wait for each other.
+    FOR NO KEY UPDATE OF a SKIP LOCKED
   ) AS l
   WHERE a.ref_id = l.ref_id AND a.next_check_at IS NULL;
   RETURN NULL;
