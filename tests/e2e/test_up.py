@@ -67,7 +67,7 @@ async def test_ctrl_c_while_it_starts_ends_all_that_was_started(
     os.killpg(up.pid, signal.SIGINT)
     await until(lambda: up.poll() is not None, "the end", WITHIN_S)
 
-    assert up.returncode == 1
+    assert up.returncode == 130
     assert_nothing_is_left(folder)
 
 

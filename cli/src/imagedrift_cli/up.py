@@ -6,19 +6,20 @@ between runs.
 
 import asyncio
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 from msgspec import Meta, Struct
 from rich.console import Console
-from rich.live import Live
 
 from imagedrift_agent.core.survey import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
-from imagedrift_cli import database, stopping, tables
-from imagedrift_cli.database import Unusable
+from imagedrift_cli import cells, database, stopping
+from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest.migrations import WrongSchema
 from imagedrift_runtime import registries, settings
 from imagedrift_runtime.registries import RegistriesFault
@@ -78,7 +79,9 @@ def up(home: Path | None) -> None:
         asyncio.run(_watch(folder, values, agent, Console()))
     except SourceFault as fault:
         raise Unusable(f"no engine to watch (DOCKER_HOST names one): {fault}") from fault
-    except (SettingsFault, RegistriesFault, ProgramError, WrongSchema, UnsafeChange) as error:
+    except (SettingsFault, RegistriesFault) as error:
+        raise BadUsage(str(error)) from error
+    except (ProgramError, WrongSchema, UnsafeChange) as error:
         raise Unusable(str(error)) from error
 
 
@@ -108,9 +111,9 @@ async def _watch(home: Path, values: UpSettings, agent: AgentSettings, console: 
         with console.status("starting the services"):
             await _start(stack, values, agent)
         stop = stopping.asked()
-        console.print(f"DATABASE_URL={stack.dsn}")
-        console.print("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
-        await _show(stack.dsn, stop, console)
+        click.echo(f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
+        click.echo("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
+        await _show(stack.dsn, stop)
         console.print("stopping")
 
 
@@ -136,15 +139,20 @@ async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None
     )
 
 
-async def _show(dsn: str, stop: asyncio.Event, console: Console) -> None:
-    with Live(console=console, auto_refresh=False) as live:
-        while not stop.is_set():
-            rows = await database.rows(dsn, "host", {"host": "this-host"})
-            keep = ("reference", "verdict", "reason", "running", "checked_at", "error")
-            shown = [{column: row[column] for column in keep} for row in rows]
-            live.update(tables.as_table(shown, "This machine"), refresh=True)
-            try:
-                async with asyncio.timeout(REFRESH_S):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+async def _show(dsn: str, stop: asyncio.Event) -> None:
+    """Print each verdict as it comes or changes: a line each, which scrolls on any terminal."""
+    known: dict[tuple[str, str], str] = {}
+    while not stop.is_set():
+        for row in await database.rows(dsn, "this_host", {}):
+            key, told = (row["reference"], row["image_id"]), _line(row)
+            if known.get(key) != told:
+                known[key] = told
+                click.echo(told)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_S):
+                await stop.wait()
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    parts = [f"{row['verdict']:<9}", f"{row['reason']:<16}", row["reference"], row["error"] or ""]
+    return cells.exact("  ".join(parts).rstrip())
