@@ -11,6 +11,7 @@ from imagedrift_cli.root import RootGroup
 COMMANDS: Final = {
     "demo": Command("imagedrift_cli.demo:demo", "Show the whole system at work on this machine."),
     "up": Command("imagedrift_cli.up:up", "Watch this machine's Docker Engine, until Ctrl-C."),
+    "down": Command("imagedrift_cli.down:down", "End what `up` started."),
     "scan": Command("imagedrift_cli.scan:scan", "Judge the images of this host now."),
     "status": Command(
         "imagedrift_cli.operator:status", "How the fleet is: hosts, images, verdicts."
@@ -39,6 +40,7 @@ COMMANDS: Final = {
         "imagedrift_cli.letters:dead_letters", "Messages that were refused, and why."
     ),
     "top": Command("imagedrift_cli.top:top", "What the system does now, until Ctrl-C."),
+    "check": Command("imagedrift_cli.check:check", "Ask registries again now."),
     "forget": Command("imagedrift_cli.forget:forget", "Give up a host that is gone for good."),
     "completion": Command(
         "imagedrift_cli.completion:completion", "Let a shell complete the command."

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_cli.__main__ import main as imagedrift
+from imagedrift_cli.check import CheckSettings
 from imagedrift_cli.database import DatabaseSettings
 from imagedrift_cli.deploy import StreamSettings
 from imagedrift_cli.display import DisplaySettings
@@ -34,6 +35,7 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift migrate, rebuild, and the operator's commands", DatabaseSettings),
     ("imagedrift, where it prints", DisplaySettings),
     ("imagedrift streams", StreamSettings),
+    ("imagedrift check", CheckSettings),
     ("imagedrift maintain", RetentionSettings),
     ("imagedrift scan", SharedSettings),
     ("imagedrift up", UpSettings),
