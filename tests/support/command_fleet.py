@@ -21,7 +21,7 @@ IMAGES: Final = (
 HOSTS: Final = (
     ("ber1", "web-1", "web-1", "env=prod", "ber1/rack-1", (1, 2, 3, 4), "1 minute", ""),
     ("fra1", "web-1", "web-1", "env=prod", "fra1/rack-7", (1, 2, 5), "1 minute", ""),
-    ("fra1", "db-1", "db-1", "env=test", "fra1/rack-8", (2, 3), "5 hours", ""),
+    ("fra1", "db-1", "db-1", "env=test", "fra1/rack-8", (2, 3), "29 hours", ""),
     ("fra1", "job-1", "job-1", "env=test", "fra1/rack-8", (2,), "1 minute",
      "the engine does not answer"),
 )  # fmt: skip
@@ -37,7 +37,7 @@ WITH h AS (
 )
 INSERT INTO fleet.host_state (host_id, content, interval_s, last_seen_at, changed_at, degraded,
                               images, counts, silent_at)
-SELECT host_id, sha256('x'), 300, now() - $6::interval - interval '5 seconds',
+SELECT host_id, sha256('x'), 300, now() - $6::interval - interval '70 seconds',
        now() - interval '2 days', $7, $8, true, now() - $6::interval + interval '15 minutes'
 FROM h RETURNING host_id
 """
@@ -108,27 +108,27 @@ _ANSWER: Final = """
 INSERT INTO fleet.answers (ref_id, remote_digest, remote_since, checked_at, attempted_at, failure,
                            error, failures, failing_since, asked_at, next_check_at)
 SELECT $1::bigint, CASE WHEN known THEN $3 END,
-       CASE WHEN known THEN now() - interval '3 days 4 hours' END,
+       CASE WHEN known THEN now() - interval '3 days 4 hours 30 minutes' END,
        CASE WHEN known THEN now() - interval '2 minutes 5 seconds' END,
        now() - interval '2 minutes 5 seconds',
        CASE WHEN $2::text = 'unknown' THEN 'denied' END,
        CASE WHEN $2 = 'unknown' THEN 'the registry wants a login' END,
        CASE WHEN $2 = 'unknown' THEN 7 ELSE 0 END,
-       CASE WHEN $2 = 'unknown' THEN now() - interval '1 day 2 hours' END,
+       CASE WHEN $2 = 'unknown' THEN now() - interval '1 day 2 hours 30 minutes' END,
        now() - interval '2 minutes 6 seconds', now() + interval '3 minutes 5 seconds'
 FROM (SELECT $2::text IN ('current', 'outdated') AS known) AS k
 """
 _HISTORY: Final = """
 INSERT INTO fleet.remote_history (ref_id, valid_from, valid_to, digest)
-SELECT $1::bigint, now() - interval '20 days 5 hours',
-       CASE WHEN $3::text IS NOT NULL THEN now() - interval '3 days 4 hours' END, $2
+SELECT $1::bigint, now() - interval '20 days 5 hours 30 minutes',
+       CASE WHEN $3::text IS NOT NULL THEN now() - interval '3 days 4 hours 30 minutes' END, $2
 UNION ALL
-SELECT $1::bigint, now() - interval '3 days 4 hours', NULL, $3 WHERE $3 IS NOT NULL
+SELECT $1::bigint, now() - interval '3 days 4 hours 30 minutes', NULL, $3 WHERE $3 IS NOT NULL
 """
 _COMPARISON: Final = """
 INSERT INTO fleet.comparisons (ref_id, image_id, repo_digests, platform, size_bytes, verdict,
                                reason, verdict_since)
-VALUES ($1, $2, $3, 'linux/amd64', 71234567, $4, $5, now() - interval '3 days 4 hours')
+VALUES ($1, $2, $3, 'linux/amd64', 71234567, $4, $5, now() - interval '3 days 4 hours 30 minutes')
 RETURNING comparison_id
 """
 
@@ -138,8 +138,8 @@ async def _has(
 ) -> None:
     await connection.execute(
         "INSERT INTO fleet.host_images (host_id, comparison_id, since, running, containers)"
-        " SELECT $1, c, now() - interval '9 days 1 hour', r,"
-        "        CASE WHEN r > 0 THEN ARRAY['app-' || c] END"
+        " SELECT $1, c, now() - interval '9 days 1 hour 30 minutes', r,"
+        "        CASE WHEN r > 0 THEN ARRAY['app'] END"
         " FROM unnest($2::bigint[], $3::integer[]) AS x (c, r)",
         host_id, [c for c, _ in images], [r for _, r in images],
     )  # fmt: skip
@@ -154,14 +154,14 @@ async def _budget_and_letters(connection: asyncpg.Connection) -> None:
     await connection.execute(
         "INSERT INTO fleet.dead_letters (epoch, seq, received_at, service, subject, stream,"
         " stream_seq, reason, error, payload, times, first_received_at, hour)"
-        " VALUES (1, 1, now() - interval '40 minutes 5 seconds', 'ingest',"
+        " VALUES (1, 1, now() - interval '2 minutes 5 seconds', 'ingest',"
         " 'drift.v1.inventory.fra1.db-1', 'DRIFT_INVENTORY', 12, 'malformed',"
         " 'JSON is malformed: invalid character (byte 0)', 'no inventory', 3,"
-        " now() - interval '50 minutes 5 seconds', '2026-11-26T05:00:00Z')"
+        " now() - interval '3 minutes 5 seconds', '2026-11-26T05:00:00Z')"
     )
     await connection.execute(
         "INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id,"
-        " new_comparison_id) SELECT now() - interval '9 days 1 hour 5 minutes', h.host_id,"
+        " new_comparison_id) SELECT now() - interval '9 days 1 hour 30 minutes', h.host_id,"
         " c.ref_id, NULL, c.comparison_id FROM fleet.hosts AS h, fleet.comparisons AS c"
         " WHERE h.site = 'ber1'"
         " AND c.comparison_id = (SELECT min(comparison_id) FROM fleet.comparisons)"

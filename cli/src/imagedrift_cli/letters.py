@@ -41,7 +41,7 @@ def _all(filters: Filters) -> Asked:
         statement="dead_letters",
         values=filters.values,
         clauses={"where": where(filters, scope)},
-        brief=("letter", "received_at=last", "times", "service", "reason", "subject", "error"),
+        brief=("letter", "received_at=last", "times", "reason", "subject", "error"),
         noun="dead letters",
         filters=filters,
     )
@@ -56,7 +56,7 @@ def _one(letter: str) -> Asked:
     return Asked(
         statement="dead_letter",
         values={"letter": letter},
-        noun="dead letters",
+        noun="",
         as_records=True,
         after=is_there,
     )

@@ -44,7 +44,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     values: Mapping[str, object] = {}
     clauses: Mapping[str, str] = {}
     brief: Sequence[str] = ()
-    """Columns of a table, as `name`, `name=heading`, or `name?` where rows differ in it."""
+    """Columns of a table, as `name`, `name=heading`, or `name?` where it tells something."""
     noun: str = "rows"
     filters: Filters = Filters()
     as_records: bool = False
@@ -170,7 +170,7 @@ def _total(asked: Asked, found: Shown, output: Output, seen: Display) -> list[st
     if here < found.total:
         more = f"--limit {found.total} or a pipe has all" if output.limit is None else "as asked"
         return [f"{here} of {counted(found.total, asked.noun)}; {more}"]
-    if not seen.is_terminal or output.form not in ("table", "wide") or asked.as_records:
+    if not asked.noun or not seen.is_terminal or output.form not in ("table", "wide"):
         return []
     return [counted(found.total, asked.noun)]
 
@@ -191,9 +191,13 @@ def _chosen(brief: Sequence[str], rows: Sequence[Row], seen: Display) -> list[st
 
 
 def _tells(name: str, rows: Sequence[Row]) -> bool:
-    if name == "host":
-        return any(row["host"] != row["hostname"] for row in rows)
-    return len({str(row[name]) for row in rows}) > 1
+    match name:
+        case "host":
+            return any(row["host"] != row.get("hostname") for row in rows)
+        case "site" | "hostname":
+            return len({row[name] for row in rows}) > 1
+        case _:
+            return any(row[name] for row in rows)
 
 
 def noted(reason: str) -> str:

@@ -43,7 +43,7 @@ def status(filters: Filters, output: Output) -> None:
         clauses=clauses if within else {},
         brief=("hosts", "silent_hosts=silent", "images", "current", "outdated", "pinned", "local",
                "missing", "unknown", "stale"),
-        noun="rows",
+        noun="",
         filters=filters,
         after=remarks.on_fleet,
     )  # fmt: skip

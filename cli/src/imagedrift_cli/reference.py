@@ -94,7 +94,14 @@ def commands_page() -> str:
     helps = [
         f"## {name}\n\n```\n{text}\n```" for name, text in _helps(imagedrift, "imagedrift", None)
     ]
-    return "\n\n".join([opening, _GENERATED, settings, _exits(), *helps]) + "\n"
+    return "\n\n".join([opening, _GENERATED, settings, _exits(), _session(), *helps]) + "\n"
+
+
+def _session() -> str:
+    """Return what `tests/integration/cli/test_session.py` recorded."""
+    text = (_repository() / "tests/integration/cli/session.txt").read_text()
+    told = "Recorded by a test, on a small fleet: two sites have a host `web-1` each."
+    return f"## A session\n\n{told}\n\n```\n{text.strip()}\n```"
 
 
 def _exits() -> str:

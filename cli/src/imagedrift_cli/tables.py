@@ -16,6 +16,7 @@ from imagedrift_cli.display import Display
 Row = dict[str, Any]
 
 GAP: Final = 2
+HUB: Final = "docker.io/"
 LEAST: Final = 8
 """Columns that a shortened text keeps."""
 ELASTIC: Final = frozenset({
@@ -39,7 +40,8 @@ def as_table(
     """Lay rows out in the named columns; a name may be told as `name=heading`."""
     columns = [each.partition("=")[0] for each in names]
     headings = [each.partition("=")[2] or each for each in names]
-    texts = [[_text(row.get(name), display) for name in columns] for row in rows]
+    shown = [_familiar(row) for row in rows] if display.is_terminal else rows
+    texts = [[_text(row.get(name), display) for name in columns] for row in shown]
     told = [headings, *texts] if header else texts
     widths = [max(map(cell_len, each), default=0) for each in zip(*told, strict=True)]
     gap = GAP
@@ -68,6 +70,14 @@ def _text(value: Any, display: Display) -> str:
     if display.is_terminal:
         return cells.brief(value, display.now, display.ellipsis)
     return cells.whole(value)
+
+
+def _familiar(row: Row) -> Row:
+    """Write an image of Docker Hub as people do, and as each command reads it."""
+    text = row.get("reference")
+    if not isinstance(text, str) or not text.startswith(HUB):
+        return row
+    return row | {"reference": text.removeprefix(HUB).removeprefix("library/")}
 
 
 def _fit(columns: Sequence[str], widths: list[int], room: int) -> tuple[int, list[int]]:

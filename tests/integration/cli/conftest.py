@@ -21,6 +21,16 @@ def fleet_dsn(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
+def new_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """The same in a database that was filled right now, so that no age has grown."""
+    dsn = postgres_server.create_database("command_new")
+    asyncio.run(migrate(dsn))
+    asyncio.run(command_fleet.fill(dsn))
+    yield dsn
+    postgres_server.drop_database("command_new")
+
+
+@pytest.fixture
 def own_dsn(postgres_server: PostgresServer, fleet_dsn: str) -> Iterator[str]:
     """A copy of it that a test may change."""
     dsn = postgres_server.create_database("command_changed", fleet_dsn.rpartition("/")[2])
