@@ -6,10 +6,12 @@ Rules:
 - What is left is a defect: its traceback is for whoever mends it.
 """
 
+import errno
 import io
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
 import click
@@ -48,7 +50,7 @@ class RootGroup(LazyGroup):
             _close(output)
             sys.exit(Exit.ANSWERED)
         except OSError as error:
-            _end(f"Error: {_told(error)}", Exit.UNAVAILABLE)
+            _end_unavailable(error, output)
         except Exception:
             traceback.print_exc()
             _end("Error: this is a defect of imagedrift: please report it", Exit.DEFECT)
@@ -99,14 +101,18 @@ def _choices(error: UsageError) -> list[str]:
     return []
 
 
-def _told(error: OSError) -> str:
+def _end_unavailable(error: OSError, output: TextIO) -> NoReturn:
+    """Say what the system refused; on a full disk what was not written cannot be written later."""
+    if error.errno == errno.ENOSPC:
+        _close(output)
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}"
+    _end(f"Error: {where}{error.strerror or error}", Exit.UNAVAILABLE)
 
 
 def _close(output: TextIO) -> None:
     """Let the interpreter's last flush go nowhere, as nobody reads it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+    with suppress(io.UnsupportedOperation):  # a stream of memory has nothing to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
 
 
 def _end(line: str, code: int) -> NoReturn:

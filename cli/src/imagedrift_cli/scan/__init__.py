@@ -5,6 +5,7 @@ tag is missing; else 0.
 """
 
 import asyncio
+import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,12 +27,12 @@ from imagedrift_cli.scan.shared import SharedSettings, preferring_shared
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.routes import proxies_of
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime import clock, registries, settings
+from imagedrift_runtime import clock, logs, registries, settings
 from imagedrift_runtime.answers import NoBus
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
-from imagedrift_schemas.v1 import LocalImage
+from imagedrift_schemas.v1 import Inventory, LocalImage
 
 RANKS: Final = {
     name: rank
@@ -83,7 +84,7 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
     agent, asking = settings.load(AgentSettings), settings.load(ResolverSettings)
     known = registries.load(asking.registries)
     names = _canonical(wanted)
-    inventory = await take_inventory(agent)
+    inventory = await _inventory(agent)
     images = _only(inventory.images, names)
     references = {image.reference for image in images}
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -100,6 +101,16 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
                 done=lambda: progress.advance(task),
             )
             return findings, inventory.skipped
+
+
+async def _inventory(agent: AgentSettings) -> Inventory:
+    """Look at this host; what a file's entry is passed over for is a warning, and told."""
+    if agent.source != "engine":
+        logs.configure("imagedrift", "console", least=logging.WARNING)
+    try:
+        return await take_inventory(agent)
+    finally:
+        logs.configure("imagedrift", "console", least=logging.ERROR)
 
 
 def _canonical(wanted: Sequence[str]) -> Mapping[str, str]:
