@@ -76,7 +76,12 @@ def test_a_port_that_is_none_is_told(
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "told"),
     [
-        (["up", "--home", "/dev/null"], {}, 69, "--home: /dev/null cannot be made: File exists"),
+        (
+            ["up", "--home", "/dev/null"],
+            {},
+            69,
+            "--home: /dev/null cannot be made or written: File exists",
+        ),
         (["up"], {"IMAGEDRIFT_REGISTRIES": "/no/such"}, 64, "/no/such: cannot be read"),
         (["scan", "BAD REF"], {}, 64, "uppercase"),
         (["bench", "dedup", "--hosts", "0"], {}, 64, "0 is not in the range x>=1"),
