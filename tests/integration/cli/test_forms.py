@@ -207,3 +207,13 @@ def test_colours_are_for_terminals_that_want_them(fleet_dsn: str) -> None:
     assert "\x1b[31moutdated" in on_terminal(fleet_dsn, "host", "fra1/web-1", NO_COLOR="").out
     assert "\x1b" not in on_terminal(fleet_dsn, "host", "fra1/web-1").out
     assert "\x1b" not in piped(fleet_dsn, "host", "fra1/web-1").out
+
+
+def test_what_is_never_asked_has_no_next_check(fleet_dsn: str) -> None:
+    """A local build has no moment, whatever the planner noted for it."""
+    rows = json.loads(piped(fleet_dsn, "images", "--json").out)
+
+    moments = {row["reference"]: row["next_check_at"] for row in rows}
+
+    assert moments.pop("docker.io/library/app:dev") is None
+    assert all(moments.values())
