@@ -69,7 +69,7 @@ def test_a_demonstration_that_is_told_to_end_leaves_nothing(
     process.send_signal(how)
     output, _ = process.communicate(timeout=WITHIN_S)
 
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "Traceback" not in output
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
     assert list(folder.iterdir()) == []
@@ -85,7 +85,7 @@ def test_a_demonstration_in_the_background_hears_that_it_is_to_end(
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=WITHIN_S)
 
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "Traceback" not in output
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
     assert list(folder.iterdir()) == []

@@ -39,12 +39,12 @@ async def lively(tmp_path: Path) -> AsyncIterator[tuple[System, SandboxRegistry]
         yield running, registry
 
 
-async def imagedrift(dsn: str, *arguments: str) -> str:
+async def imagedrift(dsn: str, *arguments: str, **environment: str) -> str:
     """Run the command; what it printed. It must end well."""
     process = await asyncio.create_subprocess_exec(
         console_script("imagedrift"),
         *arguments,
-        env={"DATABASE_URL": dsn, "COLUMNS": "250"},
+        env={"DATABASE_URL": dsn, "COLUMNS": "250", **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -57,6 +57,40 @@ async def as_json(dsn: str, *arguments: str) -> list[dict[str, Any]]:
     """Run the command with ``--json``; its rows."""
     rows: list[dict[str, Any]] = json.loads(await imagedrift(dsn, *arguments, "--json"))
     return rows
+
+
+async def test_a_check_asks_again_and_shows_the_answers(
+    lively: tuple[System, SandboxRegistry],
+) -> None:
+    """An image, a host and a registry are asked anew, though their answers are fresh."""
+    running, registry = lively
+    web, gone = registry.reference(OUTDATED, "1"), registry.reference(GONE, "was")
+    nats = {"NATS_URL": running.stack.nats.url}
+    nats["IMAGEDRIFT_REGISTRIES"] = str(running.stack.registries_file)
+    asked = registry.totals().head_requests
+
+    one = await imagedrift(running.stack.dsn, "check", web, **nats)
+    assert one.startswith(f"{web}  found  sha256:")
+    assert registry.totals().head_requests == asked + 1
+
+    host = await imagedrift(running.stack.dsn, "check", "web-1", **nats)
+    assert {line.split()[0] for line in host.splitlines()} >= {web, gone}
+    assert f"{gone}  missing" in host
+    every = await imagedrift(running.stack.dsn, "check", "--registry", registry.host, **nats)
+    assert len(every.splitlines()) == 3
+
+
+async def test_a_host_is_forgotten(lively: tuple[System, SandboxRegistry]) -> None:
+    """It is gone from every list, and there again when it speaks."""
+    running, registry = lively
+    assert await imagedrift(running.stack.dsn, "forget", "web-2", "--yes") == (
+        "forgotten: test/web-2\n"
+    )
+    assert {row["host"] for row in await as_json(running.stack.dsn, "hosts")} == {"web-1"}
+
+    image = pulled(registry, CURRENT, seed=3)
+    await running.hosts.have("web-2", image, hostname="web-2", labels={"env": "test"})
+    await running.operator.sees(image.reference, host="web-2")
 
 
 async def test_every_command_answers_from_the_views(
@@ -74,7 +108,8 @@ async def test_every_command_answers_from_the_views(
     assert (outdated["hostname"], outdated["reference"]) == ("web-1", web)
     assert outdated["remote_digest"] not in outdated["local_digests"]
     assert await as_json(dsn, "outdated", "--label", "env=test") == []
-    assert await as_json(dsn, "outdated", "--registry", "docker.io") == []
+    [same] = await as_json(dsn, "outdated", "--registry", registry.host)
+    assert same["reference"] == web
 
     [image] = await as_json(dsn, "image", web)
     assert (image["hosts"], image["outdated_hosts"], image["running_hosts"]) == (1, 1, 1)

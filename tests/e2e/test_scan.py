@@ -83,10 +83,10 @@ def test_a_scan_judges_what_is_here_and_says_it_in_its_exit_code(
 def test_an_image_that_is_not_here_is_named(
     docker_engine: DockerEngine, docker_registry: DockerRegistry, tmp_path: Path
 ) -> None:
-    """An image named on the command line that the host lacks ends the scan with exit code 2."""
+    """An image named on the command line that the host lacks ends the scan with exit code 4."""
     code, rows = scan(docker_engine, docker_registry, tmp_path, "no/such:image")
 
-    assert (code, rows) == (2, {})
+    assert (code, rows) == (4, {})
 
 
 async def test_a_scan_asks_the_fleet_first(

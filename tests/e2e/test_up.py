@@ -1,5 +1,6 @@
 """`imagedrift up` as a user runs it: told to end at any moment, it leaves no process behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -39,14 +40,7 @@ async def engine(folder: Path) -> AsyncIterator[ScriptedEngine]:
 @pytest.fixture
 def up(folder: Path, engine: ScriptedEngine) -> Iterator[subprocess.Popen[bytes]]:
     """The command, in a session of its own as on a terminal; killed if it still runs at the end."""
-    with (folder / "told").open("wb") as told:
-        process = subprocess.Popen(
-            [console_script("imagedrift"), "up", "--home", folder / "home"],
-            env=BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)},
-            stdout=told,
-            stderr=told,
-            start_new_session=True,
-        )
+    process = start(folder, engine)
     yield process
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -67,7 +61,7 @@ async def test_ctrl_c_while_it_starts_ends_all_that_was_started(
     os.killpg(up.pid, signal.SIGINT)
     await until(lambda: up.poll() is not None, "the end", WITHIN_S)
 
-    assert up.returncode == 1
+    assert up.returncode == 130
     assert_nothing_is_left(folder)
 
 
@@ -83,6 +77,52 @@ async def test_told_to_end_it_stops_in_order(
 
     assert up.returncode == 0, said(folder)
     assert_nothing_is_left(folder)
+
+
+async def test_a_second_one_is_refused_and_down_ends_the_first(
+    up: subprocess.Popen[bytes], folder: Path, engine: ScriptedEngine
+) -> None:
+    """The second names the first before it touches anything; the next one has the same address."""
+    await until(lambda: "Ctrl-C stops." in said(folder), "its address", WITHIN_S)
+    address = [line for line in said(folder).splitlines() if line.startswith("DATABASE_URL=")]
+    environment = BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [console_script("imagedrift"), *arguments, "--home", str(folder / "home")],
+            env=environment, capture_output=True, text=True, check=False, timeout=WITHIN_S,
+        )  # fmt: skip
+
+    second = await asyncio.to_thread(run, "up")
+    assert second.returncode == 69
+    assert f"already running in {folder}/home: pid {up.pid}, PostgreSQL 127.0.0.1:" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+
+    ended = await asyncio.to_thread(run, "down")
+    assert ended.stdout.startswith(f"stopped: pid {up.pid}"), ended.stderr
+    assert up.wait() == 0
+    assert (await asyncio.to_thread(run, "down")).stdout.startswith("not running")
+    assert_nothing_is_left(folder)
+
+    again = start(folder, engine)
+    try:
+        await until(lambda: "Ctrl-C stops." in said(folder), "its address", WITHIN_S)
+        assert address[0] in said(folder)
+    finally:
+        os.killpg(again.pid, signal.SIGTERM)
+        again.wait(WITHIN_S)
+
+
+def start(folder: Path, engine: ScriptedEngine) -> subprocess.Popen[bytes]:
+    """Start the command in a session of its own, as on a terminal."""
+    with (folder / "told").open("wb") as told:
+        return subprocess.Popen(
+            [console_script("imagedrift"), "up", "--home", folder / "home"],
+            env=BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)},
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
+        )
 
 
 def said(folder: Path) -> str:

@@ -5,11 +5,13 @@ from typing import Final
 
 import click
 
-from imagedrift_cli.lazy import Command, LazyGroup
+from imagedrift_cli.lazy import Command
+from imagedrift_cli.root import RootGroup
 
 COMMANDS: Final = {
     "demo": Command("imagedrift_cli.demo:demo", "Show the whole system at work on this machine."),
     "up": Command("imagedrift_cli.up:up", "Watch this machine's Docker Engine, until Ctrl-C."),
+    "down": Command("imagedrift_cli.down:down", "End what `up` started."),
     "scan": Command("imagedrift_cli.scan:scan", "Judge the images of this host now."),
     "status": Command(
         "imagedrift_cli.operator:status", "How the fleet is: hosts, images, verdicts."
@@ -17,17 +19,32 @@ COMMANDS: Final = {
     "outdated": Command(
         "imagedrift_cli.operator:outdated", "Which hosts run an image that was since replaced."
     ),
+    "unknown": Command("imagedrift_cli.operator:unknown", "Images that could not be judged."),
+    "images": Command(
+        "imagedrift_cli.operator:images", "Every image, those to roll out first at the top."
+    ),
     "image": Command(
         "imagedrift_cli.operator:image", "One image: what it points to now, and who has it."
     ),
-    "host": Command("imagedrift_cli.operator:host", "Everything that one host has."),
+    "hosts": Command("imagedrift_cli.hosts:hosts", "Every host, those that need help first."),
+    "host": Command("imagedrift_cli.hosts:host", "Everything that one host has."),
     "registries": Command(
         "imagedrift_cli.operator:registries", "What each registry allows, and what is left of it."
     ),
     "errors": Command(
         "imagedrift_cli.operator:errors", "References whose last check failed, and why."
     ),
-    "why": Command("imagedrift_cli.operator:why", "All that one verdict rests on."),
+    "why": Command("imagedrift_cli.hosts:why", "All that one verdict rests on."),
+    "history": Command("imagedrift_cli.hosts:history", "What changed on a host, or under a tag."),
+    "dead-letters": Command(
+        "imagedrift_cli.letters:dead_letters", "Messages that were refused, and why."
+    ),
+    "top": Command("imagedrift_cli.top:top", "What the system does now, until Ctrl-C."),
+    "check": Command("imagedrift_cli.check:check", "Ask registries again now."),
+    "forget": Command("imagedrift_cli.forget:forget", "Give up a host that is gone for good."),
+    "completion": Command(
+        "imagedrift_cli.completion:completion", "Let a shell complete the command."
+    ),
     "migrate": Command("imagedrift_cli.deploy:migrate", "Bring the database to the newest schema."),
     "streams": Command(
         "imagedrift_cli.deploy:make_streams", "Create or update what NATS has to hold."
@@ -39,7 +56,7 @@ COMMANDS: Final = {
 
 
 @click.command(
-    cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=RootGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(package_name="imagedrift-cli", prog_name="imagedrift")
 def main() -> None:

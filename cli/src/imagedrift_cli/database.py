@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Self
 
 import asyncpg
-import click
 from msgspec import Struct
 
 from imagedrift_cli import queries
+from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_runtime import settings, urls
 from imagedrift_runtime.settings import Variable
 
@@ -30,18 +30,19 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     ]
 
 
+class Answer(Struct, frozen=True):
+    """What a query gave: its columns, also where there is no row, and its rows."""
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+
+
 def database_url() -> str:
-    """Read DATABASE_URL, or end the command with what is missing (exit 2)."""
+    """Read DATABASE_URL. Raises `BadUsage`."""
     try:
         return settings.load(DatabaseSettings).database_url
     except settings.SettingsFault as fault:
-        raise Unusable(str(fault)) from fault
-
-
-class Unusable(click.ClickException):
-    """The command cannot do its work as it was called: exit 2, one line, no traceback."""
-
-    exit_code = 2
+        raise BadUsage(str(fault)) from fault
 
 
 class Reader:
@@ -57,7 +58,7 @@ class Reader:
         try:
             connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise Unusable(f"the database cannot be reached: {error}") from error
+            raise Unusable(_unreached(dsn, error)) from error
         try:
             await connection.set_type_codec(
                 "jsonb", encoder=str, decoder=json.loads, schema="pg_catalog"
@@ -68,16 +69,63 @@ class Reader:
 
     async def ask(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         """Run a query: one dictionary per row, in the columns' order. Raises `Unusable`."""
+        return (await self.query(sql, *arguments)).rows
+
+    async def query(self, sql: str, *arguments: object) -> Answer:
+        """Run a query: its columns and rows. Raises `Unusable`."""
         try:
-            return [dict(record) for record in await self._connection.fetch(sql, *arguments)]
-        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
-            raise Unusable(f"{error}: run `imagedrift migrate` first") from error
+            statement = await self._connection.prepare(sql)
+            rows = [dict(record) for record in await statement.fetch(*arguments)]
+            return Answer([each.name for each in statement.get_attributes()], rows)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise Unusable(f"the database refused: {error}") from error
+            raise Unusable(_refused(error)) from error
+
+    async def named(self, statement: str, /, **values: object) -> list[dict[str, Any]]:
+        """Run the named statement, which has no clauses. Raises `Unusable`."""
+        text, arguments = queries.positional(queries.statements()[statement], values)
+        return await self.ask(text, *arguments)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[None]:
+        """Let all queries see one moment of the database, for the length of an `async with`."""
+        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+            yield
 
 
 async def rows(dsn: str, name: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
     """Run the named statement once. Raises `Unusable`."""
-    text, arguments = queries.positional(queries.statements()[name], values)
     async with Reader.connected(dsn) as reader:
-        return await reader.ask(text, *arguments)
+        return await reader.named(name, **values)
+
+
+def _unreached(dsn: str, error: Exception) -> str:
+    where = f"the database of DATABASE_URL ({urls.shown(dsn)})"
+    match error:
+        case asyncpg.InvalidAuthorizationSpecificationError() | asyncpg.InvalidPasswordError():
+            return f"{where} refuses this login: {error}"
+        case asyncpg.InvalidCatalogNameError():
+            return f"{where}: {error}: create it, then run `imagedrift migrate`"
+        case TimeoutError():
+            told = f"no answer within {CONNECT_WITHIN_S:g} s"
+        case _:
+            told = str(error) or type(error).__name__
+    return f"{where} cannot be reached: {told}: is it started, and the address right?"
+
+
+def _refused(error: Exception) -> str:
+    match error:
+        case (
+            asyncpg.UndefinedTableError()
+            | asyncpg.UndefinedColumnError()
+            | asyncpg.InvalidSchemaNameError()
+        ):
+            return f"{error}: run `imagedrift migrate` of this version first"
+        case asyncpg.InsufficientPrivilegeError():
+            return (
+                f"the database refused: {error}: its owner gives this login the right by"
+                " GRANT imagedrift_operator (to change: imagedrift_writer) TO it"
+            )
+        case asyncpg.QueryCanceledError():
+            return f"the database gave up: {error}: narrow the question by filters"
+        case _:
+            return f"the database failed: {error}"

@@ -1,13 +1,15 @@
 """The commands that prepare servers: `migrate` and `streams`. Each is safe to run twice at once."""
 
 import asyncio
+import re
 from typing import Annotated, Literal
 
 import asyncpg
 import click
 from msgspec import Meta, Struct
 
-from imagedrift_cli.database import Unusable, database_url
+from imagedrift_cli.database import database_url
+from imagedrift_cli.failures import BadUsage, RightsMissing, Unusable
 from imagedrift_ingest import migrations, roles
 from imagedrift_runtime import bus, registries, settings, streams
 from imagedrift_runtime.connection import CommonSettings
@@ -63,6 +65,8 @@ def migrate(role_names: str) -> None:
     """
     try:
         applied, advice = asyncio.run(_migrate(database_url(), role_names))
+    except migrations.RightsMissing as error:
+        raise RightsMissing(str(error)) from error
     except migrations.FAULTS as error:
         raise Unusable(str(error)) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -102,10 +106,21 @@ def make_streams(replicas: int) -> None:
             click.echo(f"{step.action:<9} {step.kind} {step.name}")
             for line in step.diff:
                 click.echo(f"          {line}")
-    except (settings.SettingsFault, registries.RegistriesFault, bus.BusError) as error:
-        raise Unusable(str(error)) from error
+    except (settings.SettingsFault, registries.RegistriesFault) as error:
+        raise BadUsage(str(error)) from error
+    except bus.BusError as error:
+        raise Unusable(_told(error, replicas)) from error
     except streams.UnsafeChange as error:
         raise Unusable(f"refused, as messages could be lost: {error}") from error
+
+
+def _told(error: Exception, replicas: int) -> str:
+    """Say what is wrong with NATS, and what to do where a stream has too few servers."""
+    text = f"NATS (NATS_URL): {error}"
+    if replicas > 1 and re.search("replicas|no suitable peers|insufficient resources", str(error)):
+        text += f": --replicas {replicas} needs a cluster of {replicas} servers; see"
+        text += " docs/deployment.md, or give --replicas 1"
+    return text
 
 
 async def _ensure(

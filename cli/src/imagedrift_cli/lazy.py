@@ -1,7 +1,7 @@
 """A group of commands that loads a command only when it is run or its own help is asked for.
 
-Each command imports what it needs, and some of that takes a second: so the list of commands is
-told from the table below a group, not from the commands.
+Each command imports what it needs, and some of that takes a second: so the list of commands, and
+their completion in a shell, are told from the table below a group, not from the commands.
 """
 
 import importlib
@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from msgspec import Struct
+
+from imagedrift_cli.failures import nearest, suggestion
 
 
 class Command(Struct, frozen=True):
@@ -41,6 +44,24 @@ class LazyGroup(click.Group):
         module, _, name = self._table[cmd_name].where.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named, or say which one may have been meant."""
+        if args and args[0] not in self._table and not args[0].startswith("-"):
+            told = suggestion(nearest(args[0], self._table))
+            ctx.fail(f"no such command: {args[0]}" + (f"; {told}" if told else ""))
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name without loading one."""
+        named = [
+            CompletionItem(name, help=each.summary)
+            for name, each in self._table.items()
+            if name.startswith(incomplete)
+        ]
+        return named + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(
         self,

@@ -1,147 +1,187 @@
-"""The operator's commands: canned questions over `ops.*`, and the SQL behind each."""
+"""The lists over `ops.*`: what is outdated, unknown, failed, and of the whole fleet."""
 
-import asyncio
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+import sys
+from collections.abc import Sequence
+from typing import Final
 
 import click
+from msgspec.structs import replace
 
-from imagedrift_cli import database, queries, tables
-from imagedrift_cli.tables import Form
-from imagedrift_schemas.errors import BadReference
-from imagedrift_schemas.reference import ImageReference
+from imagedrift_cli import listing, names, remarks
+from imagedrift_cli.database import Reader
+from imagedrift_cli.exits import Exit
+from imagedrift_cli.filters import (
+    OF_A_HOST,
+    Filters,
+    Scope,
+    filtered,
+    where,
+)
+from imagedrift_cli.listing import Asked, Output, shown
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _forms(command: F) -> F:
-    for option, value, text in (
-        ("--sql", "sql", "Print the query instead of running it."),
-        ("--csv", "csv", "Print CSV with a header."),
-        ("--json", "json", "Print a JSON array of objects."),
-    ):
-        command = click.option(option, "form", flag_value=value, help=text)(command)
-    return command
-
-
-def _limited(command: F) -> F:
-    return click.option(
-        "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Rows at most."
-    )(command)
+OF_REFERENCES: Final = Scope(frozenset({"registry"}), "reference", texts=("reference",))
+OF_ERRORS: Final = Scope(frozenset(), "reference", texts=("reference", "error"))
+OF_REGISTRIES: Final = Scope(frozenset({"registry"}), "registry", texts=("registry", "credential"))
+OF_COMPARISONS: Final = Scope()
+OF_HOSTS: Final = Scope(OF_A_HOST, "(site, host)", texts=("hostname", "host"))
 
 
 @click.command()
-@_forms
-def status(form: str | None) -> None:
-    """How the fleet is: hosts, images and their verdicts."""
-    _answer("status", {}, form, title="The fleet")
-
-
-@click.command()
-@click.option("--site", help="Only hosts of this site.")
-@click.option("--registry", help="Only images of this registry, as docker.io.")
-@click.option("--label", metavar="K=V", help="Only hosts with this label.")
-@click.option("--running", is_flag=True, help="Only images that a running container uses.")
-@_limited
-@_forms
-def outdated(
-    site: str | None,
-    registry: str | None,
-    label: str | None,
-    running: bool,
-    limit: int,
-    form: str | None,
-) -> None:
-    """Which hosts run an image that its registry has since replaced, longest first."""
-    values = {
-        "site": site,
-        "registry": registry,
-        "label": _label(label),
-        "running": running,
-        "limit": limit,
+@shown(limited=False)
+@filtered()
+def status(filters: Filters, output: Output) -> None:
+    """How the fleet is: hosts, images and their verdicts, or what filters leave of them."""
+    within = bool(filters.kinds or filters.texts)
+    hosts = replace(filters, registries=(), running=False, verdicts=(), texts=())
+    clauses = {
+        "where": where(filters, OF_COMPARISONS),
+        "where_hosts": where(hosts, OF_HOSTS, "silent"),
     }
-    _answer("outdated", values, form, title="Outdated")
+    asked = Asked(
+        statement="status_within" if within else "status",
+        values=filters.values,
+        clauses=clauses if within else {},
+        brief=("hosts", "silent_hosts=silent", "images", "current", "outdated", "pinned", "local",
+               "missing", "unknown", "stale"),
+        noun="",
+        filters=filters,
+        after=remarks.on_fleet,
+    )  # fmt: skip
+    listing.answer(asked, output)
+
+
+@click.command()
+@click.option("--exit-code", is_flag=True, help="End with 1 where anything is outdated.")
+@shown()
+@filtered(without=("verdict",))
+def outdated(filters: Filters, output: Output, exit_code: bool) -> None:
+    """Which hosts run an image that its registry has since replaced, longest first.
+
+    TEXT has to be in the reference or the host's name.
+    """
+    asked = Asked(
+        statement="outdated",
+        values=filters.values,
+        clauses={"where": where(filters, OF_COMPARISONS)},
+        brief=("site?", "hostname", "host?", "reference", "running", "outdated_for",
+               "recreate_only=recreate"),
+        noun="outdated images",
+        filters=filters,
+        after=remarks.on_hosts,
+    )  # fmt: skip
+    if listing.answer(asked, output) and exit_code:
+        sys.exit(Exit.OUTDATED)
+
+
+@click.command()
+@shown()
+@filtered(without=("verdict",))
+def unknown(filters: Filters, output: Output) -> None:
+    """Images that no registry has said anything of yet, and why.
+
+    TEXT has to be in the reference, the host's name or the error.
+    """
+    scope = replace(OF_COMPARISONS, texts=(*OF_COMPARISONS.texts, "error"))
+    asked = Asked(
+        statement="unknown",
+        values=filters.values,
+        clauses={"where": where(filters, scope, "verdict = 'unknown'")},
+        brief=("site?", "hostname", "host?", "reference", "reason", "running", "error"),
+        noun="unknown images",
+        filters=filters,
+        after=remarks.on_hosts,
+    )
+    listing.answer(asked, output)
+
+
+@click.command()
+@shown()
+@filtered()
+def images(filters: Filters, output: Output) -> None:
+    """Every image of the fleet, those that most hosts should replace first.
+
+    With filters of hosts, only these hosts are counted. TEXT has to be in the reference.
+    """
+    within = [kind for kind in filters.kinds if kind != "registry"]
+    scope = replace(OF_COMPARISONS, texts=("reference",)) if within else OF_REFERENCES
+    asked = Asked(
+        statement="images_within" if within else "images",
+        values=filters.values,
+        clauses={"where": where(filters, scope)},
+        brief=("reference", "outdated_hosts=outdated", "running_hosts=running", "hosts",
+               "variants", "checked_at=checked"),
+        noun="images",
+        filters=filters,
+    )  # fmt: skip
+    listing.answer(asked, output)
 
 
 @click.command()
 @click.argument("reference")
 @click.option("--hosts", is_flag=True, help="List the hosts that have it.")
-@_limited
-@_forms
-def image(reference: str, hosts: bool, limit: int, form: str | None) -> None:
+@shown()
+@filtered(texts=False)
+def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None:
     """One image reference: what it points to now, and how many hosts have what of it."""
-    canonical = _canonical(reference)
-    name = "image_hosts" if hosts else "image"
-    _answer(name, {"reference": canonical, "limit": limit}, form, title=canonical)
+    named = names.parsed(reference)
+    condition = "reference = :reference::text"
+    values = filters.values | {"reference": named.canonical}
+
+    async def is_there(reader: Reader) -> Sequence[str]:
+        await names.find_image(reader, named)
+        return ()
+
+    asked = Asked(
+        statement="image",
+        values=values,
+        clauses={"where": where(filters, OF_REFERENCES, condition)},
+        brief=("reference", "outdated_hosts=outdated", "running_hosts=running", "hosts",
+               "remote_digest", "checked_at=checked"),
+        noun="images",
+        filters=filters,
+        before=is_there,
+    )  # fmt: skip
+    if hosts:
+        asked = replace(
+            asked,
+            statement="image_hosts",
+            clauses={"where": where(filters, OF_COMPARISONS, condition)},
+            brief=("site?", "hostname", "host?", "verdict", "reason", "running",
+                   "verdict_since=since", "local_digests"),
+            noun="images",
+            after=remarks.on_hosts,
+        )  # fmt: skip
+    listing.answer(asked, output)
 
 
 @click.command()
-@click.argument("name")
-@_forms
-def host(name: str, form: str | None) -> None:
-    """Everything one host has; NAME is its host name or its id."""
-    _answer("host", {"host": name}, form, title=name)
-
-
-@click.command()
-@_forms
-def registries(form: str | None) -> None:
+@shown()
+@filtered()
+def registries(filters: Filters, output: Output) -> None:
     """What each registry allows, what is left of it, and whether it is blocked."""
-    _answer("registries", {}, form, title="Registries")
+    asked = Asked(
+        statement="registries",
+        values=filters.values,
+        clauses={"where": where(filters, OF_REGISTRIES)},
+        brief=("registry", "credential", "rate_limit=limit", "rate_remaining=left",
+               "blocked_until=blocked", "last_status=status", "observed_at=seen"),
+        noun="registries",
+        filters=replace(filters, registries=()),
+    )  # fmt: skip
+    listing.answer(asked, output)
 
 
 @click.command()
-@_limited
-@_forms
-def errors(limit: int, form: str | None) -> None:
-    """References whose last check failed, and why."""
-    _answer("errors", {"limit": limit}, form, title="Failed lookups")
-
-
-@click.command()
-@click.argument("host_name", metavar="HOST")
-@click.argument("reference", metavar="REF")
-@_forms
-def why(host_name: str, reference: str, form: str | None) -> None:
-    """All that the verdict of image REF on HOST rests on."""
-    canonical = _canonical(reference)
-    _answer("why", {"host": host_name, "reference": canonical}, form, title=canonical)
-
-
-IN_A_LINE: Final = {
-    "outdated": ("hostname", "reference", "running", "reason", "outdated_for", "recreate_only"),
-    "image_hosts": ("hostname", "verdict", "reason", "running", "verdict_since"),
-    "host": ("reference", "verdict", "reason", "running", "verdict_since", "error"),
-    "registries": ("registry", "credential", "rate_limit", "rate_remaining", "blocked_until"),
-    "why": ("image_id", "verdict", "reason", "tagged", "running", "verdict_since", "error"),
-    "errors": ("reference", "outcome", "failures", "hosts", "failing_since", "error"),
-}
-"""What a table for people shows of several rows; JSON and CSV give every column."""
-
-
-def _answer(name: str, values: Mapping[str, object], form: str | None, *, title: str) -> None:
-    if form == "sql":
-        click.echo(queries.filled_in(queries.statements()[name], values))
-        return
-    found = asyncio.run(database.rows(database.database_url(), name, values))
-    shown: Form = "json" if form == "json" else "csv" if form == "csv" else "table"
-    if shown == "table" and len(found) > 1:
-        found = [{column: row[column] for column in IN_A_LINE.get(name, row)} for row in found]
-    tables.show(found, shown, title=title)
-
-
-def _canonical(reference: str) -> str:
-    try:
-        return ImageReference.parse(reference).canonical
-    except BadReference as error:
-        raise database.Unusable(f"{reference}: {error}") from error
-
-
-def _label(text: str | None) -> str | None:
-    if text is None:
-        return None
-    key, mark, value = text.partition("=")
-    if not mark:
-        raise database.Unusable(f"--label {text}: expected K=V")
-    return json.dumps({key: value})
+@shown()
+@filtered()
+def errors(filters: Filters, output: Output) -> None:
+    """References whose last check failed, and why; those on most hosts first."""
+    asked = Asked(
+        statement="errors",
+        values=filters.values,
+        clauses={"where": where(filters, OF_ERRORS)},
+        brief=("reference", "outcome", "failures", "hosts", "failing_since=since", "error"),
+        noun="failed lookups",
+        filters=filters,
+    )
+    listing.answer(asked, output)

@@ -26,6 +26,14 @@ def statements() -> Mapping[str, str]:
     }
 
 
+def composed(name: str, **clauses: str) -> str:
+    """Fill a statement's clauses in; a line that stays empty goes."""
+    text = statements()[name]
+    for clause, sql in clauses.items():
+        text = text.replace(f"{{{clause}}}", sql)
+    return "\n".join(line for line in text.splitlines() if line.strip())
+
+
 def positional(statement: str, values: Mapping[str, object]) -> tuple[str, list[object]]:
     """Turn ``:name`` into ``$1``…, as the driver wants it: the text and its arguments."""
     order: list[str] = []
@@ -52,5 +60,7 @@ def _literal(value: object) -> str:
             return "true" if value else "false"
         case int():
             return str(value)
+        case tuple() | list():
+            return f"ARRAY[{', '.join(map(_literal, value))}]"
         case _:
             return "'" + str(value).replace("'", "''") + "'"

@@ -1,49 +1,245 @@
+-- Lists have {where}, which the filters fill in. Columns are added at the end of each.
+
 -- name: status
--- How the fleet is: hosts, images and their verdicts, as of now.
 SELECT * FROM ops.fleet_summary;
 
+-- name: status_within
+SELECT count(DISTINCT (site, host)) AS hosts,
+       (SELECT count(*) FROM ops.hosts {where_hosts}) AS silent_hosts,
+       count(*) AS images,
+       count(*) FILTER (WHERE verdict = 'current') AS current,
+       count(*) FILTER (WHERE verdict = 'outdated') AS outdated,
+       count(*) FILTER (WHERE verdict = 'pinned') AS pinned,
+       count(*) FILTER (WHERE verdict = 'local') AS local,
+       count(*) FILTER (WHERE verdict = 'missing') AS missing,
+       count(*) FILTER (WHERE verdict = 'unknown') AS unknown,
+       count(*) FILTER (WHERE stale) AS stale,
+       now() AS as_of
+FROM ops.comparisons
+{where};
+
 -- name: outdated
--- Which hosts run an image that its registry has replaced, longest first.
 SELECT site, hostname, reference, running, reason, outdated_for, recreate_only, stale,
-       local_digests, remote_digest, checked_at
+       local_digests, remote_digest, checked_at, host, place, labels, containers, platform,
+       verdict, verdict_since, error
 FROM ops.outdated
-WHERE (:site::text IS NULL OR site = :site)
-  AND (:registry::text IS NULL OR registry = :registry)
-  AND (:label::jsonb IS NULL OR labels @> :label)
-  AND (NOT :running::boolean OR running > 0)
-ORDER BY outdated_for DESC NULLS LAST, site, hostname, reference
-LIMIT :limit::bigint;
+{where}
+ORDER BY outdated_for DESC NULLS LAST, site, hostname, host, reference;
+
+-- name: unknown
+SELECT site, hostname, reference, reason, running, error, verdict_since, checked_at,
+       next_check_at, host, place, labels, containers, platform, verdict
+FROM ops.comparisons
+{where}
+ORDER BY reason, running DESC, reference, site, hostname, host;
+
+-- name: images
+SELECT reference, outdated_hosts, running_hosts, hosts, variants, registry, repository, tag,
+       remote_digest, remote_since, checked_at, next_check_at, error
+FROM ops.images
+{where}
+ORDER BY outdated_hosts DESC, running_hosts DESC, hosts DESC, reference;
+
+-- name: images_within
+SELECT reference,
+       count(DISTINCT (site, host)) FILTER (WHERE verdict = 'outdated') AS outdated_hosts,
+       count(DISTINCT (site, host)) FILTER (WHERE running > 0) AS running_hosts,
+       count(DISTINCT (site, host)) AS hosts,
+       count(DISTINCT (image_id, platform, local_digests)) AS variants,
+       registry, repository, tag, remote_digest,
+       max(checked_at) AS checked_at, max(next_check_at) AS next_check_at, max(error) AS error
+FROM ops.comparisons
+{where}
+GROUP BY reference, registry, repository, tag, remote_digest
+ORDER BY outdated_hosts DESC, running_hosts DESC, hosts DESC, reference;
 
 -- name: image
--- One reference: what it points to, since when, and how many hosts have what of it.
-SELECT * FROM ops.images WHERE reference = :reference::text;
+SELECT * FROM ops.images
+{where};
 
 -- name: image_hosts
--- The hosts that have a reference, outdated ones first.
 SELECT site, hostname, verdict, reason, verdict_since, stale, running, platform,
-       local_digests, remote_digest, checked_at
+       local_digests, remote_digest, checked_at, host, place, labels, containers, error
 FROM ops.comparisons
-WHERE reference = :reference::text
-ORDER BY (verdict = 'outdated') DESC, running DESC, site, hostname
-LIMIT :limit::bigint;
+{where}
+ORDER BY (verdict = 'outdated') DESC, running DESC, site, hostname, host;
+
+-- name: hosts
+SELECT h.site, h.host, h.hostname,
+       CASE WHEN h.silent THEN 'silent' WHEN h.degraded IS NOT NULL THEN 'degraded'
+            ELSE 'well' END AS state,
+       h.images, coalesce(c.n_outdated, 0) AS outdated, coalesce(c.n_unknown, 0) AS unknown,
+       h.last_seen_at, h.degraded, h.agent_version, h.engine, h.engine_version, h.os, h.arch,
+       h.place, h.labels, h.silent, h.silent_for, h.changed_at, h.first_seen_at, h.skipped
+FROM ops.hosts AS h
+LEFT JOIN (
+  SELECT site AS of_site, host AS of_host, outdated AS n_outdated, unknown AS n_unknown
+  FROM ops.host_counts
+) AS c ON c.of_site = h.site AND c.of_host = h.host
+{where}
+ORDER BY h.silent DESC, (h.degraded IS NOT NULL) DESC, outdated DESC, h.site, h.hostname, h.host;
 
 -- name: host
--- Everything one host has, outdated images first.
 SELECT reference, verdict, reason, verdict_since, stale, running, containers, platform,
-       local_digests, remote_digest, checked_at, next_check_at, error
+       local_digests, remote_digest, checked_at, next_check_at, error, site, host, hostname
 FROM ops.comparisons
-WHERE hostname = :host::text OR host = :host
-ORDER BY (verdict = 'outdated') DESC, running DESC, reference;
+{where}
+ORDER BY site, host, (verdict = 'outdated') DESC, running DESC, reference;
 
--- name: registries
--- What each registry allows, what is left of it, and whether it is blocked now.
-SELECT * FROM ops.registries ORDER BY registry, credential;
-
--- name: errors
--- References whose last check failed, those on most hosts first.
-SELECT * FROM ops.lookup_errors ORDER BY hosts DESC, reference LIMIT :limit::bigint;
+-- name: this_host
+SELECT reference, image_id, verdict, reason, error FROM ops.comparisons
+WHERE site = 'local' AND host = 'this-host'
+ORDER BY (verdict = 'outdated') DESC, reference;
 
 -- name: why
--- All that is known about one image on one host.
 SELECT * FROM ops.comparisons
-WHERE (hostname = :host::text OR host = :host) AND reference = :reference::text;
+{where}
+ORDER BY site, host;
+
+-- name: registries
+SELECT * FROM ops.registries
+{where}
+ORDER BY registry, credential;
+
+-- name: errors
+SELECT * FROM ops.lookup_errors
+{where}
+ORDER BY hosts DESC, reference;
+
+-- name: dead_letters
+SELECT letter, received_at, times, service, reason, subject, error, stream, stream_seq,
+       first_received_at
+FROM ops.dead_letters
+{where}
+ORDER BY received_at DESC, letter;
+
+-- name: dead_letter
+SELECT * FROM ops.dead_letters WHERE letter = :letter::text;
+
+-- name: drop_letter
+DELETE FROM fleet.dead_letters
+WHERE left(md5(concat_ws(E'\n', service, reason, extract(epoch FROM hour)::bigint, subject)), 12)
+      = :letter::text
+RETURNING seq;
+
+-- name: host_history
+SELECT occurred_at, site, host, reference,
+       CASE WHEN old_image_id IS NULL THEN 'came' WHEN new_image_id IS NULL THEN 'went'
+            ELSE 'replaced' END AS change,
+       old_digests, new_digests, old_image_id, new_image_id
+FROM ops.host_history
+{where}
+ORDER BY occurred_at DESC, site, host, reference;
+
+-- name: tag_history
+SELECT valid_from, valid_to, digest, reference
+FROM ops.tag_history
+{where}
+ORDER BY valid_from DESC;
+
+-- name: hosts_named
+SELECT site, host, hostname, silent, silent_for, degraded FROM ops.hosts
+{where}
+ORDER BY site, host;
+
+-- name: references_of
+SELECT DISTINCT reference AS name FROM ops.comparisons
+{where};
+
+-- name: counted
+SELECT count(*) AS n FROM (
+{query}
+) AS counted;
+
+-- name: hosts_like
+SELECT DISTINCT hostname AS name FROM ops.hosts
+WHERE strpos(lower(hostname), lower(:name::text)) > 0 OR left(hostname, 2) = left(:name, 2)
+   OR right(hostname, 3) = right(:name, 3)
+UNION
+SELECT host FROM ops.hosts
+WHERE strpos(host, lower(:name)) > 0 OR left(host, 2) = left(:name, 2)
+LIMIT 5000;
+
+-- name: images_like
+SELECT reference AS name FROM ops.images
+WHERE strpos(reference, :name::text) > 0 OR repository = :repository::text
+   OR left(repository, 10) = left(:repository, 10) OR right(repository, 4) = right(:repository, 4)
+LIMIT 5000;
+
+-- name: troubled_hosts
+SELECT site, host, hostname, silent, silent_for, degraded FROM ops.hosts
+WHERE silent OR degraded IS NOT NULL;
+
+-- name: letters_of_hosts
+SELECT split_part(subject, '.', 4) AS site, split_part(subject, '.', 5) AS host,
+       sum(times)::bigint AS times
+FROM ops.dead_letters
+WHERE subject LIKE 'drift.v1.inventory.%' AND received_at > now() - interval '1 day'
+GROUP BY 1, 2;
+
+-- name: letters_of_a_day
+SELECT coalesce(sum(times), 0)::bigint AS times FROM ops.dead_letters
+WHERE received_at > now() - interval '1 day';
+
+-- name: sites
+SELECT DISTINCT site AS name FROM ops.hosts;
+
+-- name: places
+SELECT place AS name FROM ops.places;
+
+-- name: labels
+SELECT DISTINCT key || '=' || value AS name FROM ops.hosts, jsonb_each_text(labels) LIMIT 10000;
+
+-- name: registry_names
+SELECT DISTINCT registry AS name FROM ops.images;
+
+-- name: budgets
+SELECT * FROM ops.registries
+ORDER BY (blocked_until > now()) DESC NULLS LAST, rate_remaining NULLS LAST, registry, credential
+LIMIT 15;
+
+-- name: asked_of_registry
+SELECT i.reference, i.registry, b.blocked_until
+FROM ops.images AS i
+LEFT JOIN (
+  SELECT registry, min(greatest(blocked_until, '-infinity')) AS blocked_until
+  FROM ops.registries GROUP BY registry
+) AS b ON b.registry = i.registry AND b.blocked_until > now()
+WHERE i.registry = :registry::text AND i.next_check_at IS NOT NULL
+ORDER BY i.running_hosts DESC, i.reference;
+
+-- name: asked_reference
+SELECT i.reference, i.registry, b.blocked_until
+FROM ops.images AS i
+LEFT JOIN (
+  SELECT registry, min(greatest(blocked_until, '-infinity')) AS blocked_until
+  FROM ops.registries GROUP BY registry
+) AS b ON b.registry = i.registry AND b.blocked_until > now()
+WHERE i.reference = :reference::text AND i.next_check_at IS NOT NULL;
+
+-- name: asked_of_host
+SELECT c.reference, c.registry, b.blocked_until
+FROM (
+  SELECT DISTINCT reference, registry, next_check_at FROM ops.comparisons
+  {where}
+) AS c
+LEFT JOIN (
+  SELECT registry, min(greatest(blocked_until, '-infinity')) AS blocked_until
+  FROM ops.registries GROUP BY registry
+) AS b ON b.registry = c.registry AND b.blocked_until > now()
+WHERE c.next_check_at IS NOT NULL
+ORDER BY c.reference;
+
+-- name: words
+SELECT DISTINCT regexp_replace(repository, '^.*/', '') AS name FROM ops.images
+UNION
+SELECT DISTINCT hostname FROM ops.hosts
+LIMIT 10000;
+
+-- name: is_a_word
+SELECT EXISTS (SELECT FROM ops.images WHERE strpos(lower(reference), lower(:text::text)) > 0)
+    OR EXISTS (SELECT FROM ops.hosts WHERE strpos(lower(hostname), lower(:text)) > 0
+                 OR strpos(host, lower(:text)) > 0) AS found;
+
+-- name: activity
+SELECT * FROM ops.activity;

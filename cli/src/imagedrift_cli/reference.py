@@ -15,8 +15,11 @@ from msgspec import Struct
 
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_cli.__main__ import main as imagedrift
+from imagedrift_cli.check import CheckSettings
 from imagedrift_cli.database import DatabaseSettings
 from imagedrift_cli.deploy import StreamSettings
+from imagedrift_cli.display import DisplaySettings
+from imagedrift_cli.exits import MEANINGS
 from imagedrift_cli.scan.shared import SharedSettings
 from imagedrift_cli.up import UpSettings
 from imagedrift_cli.upkeep import RetentionSettings
@@ -30,7 +33,9 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift-resolver", ResolverSettings),
     ("imagedrift-ingest", IngestSettings),
     ("imagedrift migrate, rebuild, and the operator's commands", DatabaseSettings),
+    ("imagedrift, where it prints", DisplaySettings),
     ("imagedrift streams", StreamSettings),
+    ("imagedrift check", CheckSettings),
     ("imagedrift maintain", RetentionSettings),
     ("imagedrift scan", SharedSettings),
     ("imagedrift up", UpSettings),
@@ -53,9 +58,9 @@ _GENERATED: Final = (
 )
 _RULES: Final = """\
 Settings are environment variables. They are read once, at the start; every fault is told at once,
-with the variable's name, and the exit code is 2. A variable that is set but blank counts as not
-set. `--help` of each service lists the same. Some files that they name are read again while a
-service runs: `registries.toml`, and those that open NATS and PostgreSQL; see
+with the variable's name, and the exit code is 2 (of `imagedrift` 64). A variable that is set but
+blank counts as not set. `--help` of each service lists the same. Some files that they name are read
+again while a service runs: `registries.toml`, and those that open NATS and PostgreSQL; see
 [deployment.md](deployment.md).
 
 - Commas separate the items of a list and the `k=v` pairs of labels.
@@ -89,7 +94,21 @@ def commands_page() -> str:
     helps = [
         f"## {name}\n\n```\n{text}\n```" for name, text in _helps(imagedrift, "imagedrift", None)
     ]
-    return "\n\n".join([opening, _GENERATED, settings, *helps]) + "\n"
+    return "\n\n".join([opening, _GENERATED, settings, _exits(), _session(), *helps]) + "\n"
+
+
+def _session() -> str:
+    """Return what `tests/integration/cli/test_session.py` recorded."""
+    text = (_repository() / "tests/integration/cli/session.txt").read_text()
+    told = "Recorded by a test, on a small fleet: two sites have a host `web-1` each."
+    return f"## A session\n\n{told}\n\n```\n{text.strip()}\n```"
+
+
+def _exits() -> str:
+    rows = [f"| {int(code)} | {meaning} |" for code, meaning in MEANINGS.items()]
+    table = ["| exit code | meaning |", "| --- | --- |", *rows]
+    told = "Where several hold, `scan` ends with the first of 1, 2 and 3."
+    return "\n".join(["## Exit codes", "", *table, "", told])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

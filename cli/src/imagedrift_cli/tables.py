@@ -1,162 +1,132 @@
-"""How rows are shown: a table for people, JSON or CSV for programs.
+"""Rows in columns: one line a row, a header always, no borders.
 
-JSON is one array of objects with times as RFC 3339 and durations as ISO 8601; CSV has a header.
-A single row is shown as a list of its columns, as it would not fit a line.
-
-What is shown came from hosts and registries, maybe before a rule that cleans it: in a table and in
-CSV whatever is no plain text is replaced, in JSON escaped. No text is taken for markup, and no
-cell for a formula.
+On a terminal the lines fit its width: texts are shortened in the middle, the widest first. In a
+pipe or file nothing is shortened, as somebody will look for it there.
 """
 
-import csv
-import io
-import json
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
+from rich.cells import cell_len
 
-from imagedrift_schemas.text import cleaned
+from imagedrift_cli import cells
+from imagedrift_cli.display import Display
 
-Form = Literal["table", "json", "csv"]
 Row = dict[str, Any]
 
-MOST_SHOWN = 10_000
-"""Characters of a cell; a spreadsheet has room for three times as many."""
-FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet takes for the beginning of a formula, full-width forms included."""
-
-COLOURS = {
-    "current": "green",
-    "outdated": "red",
-    "missing": "yellow",
-    "unknown": "yellow",
-    "pinned": "cyan",
-    "local": "dim",
+GAP: Final = 2
+HUB: Final = "docker.io/"
+LEAST: Final = 8
+"""Columns that a shortened text keeps."""
+ELASTIC: Final = frozenset({
+    "reference", "hostname", "host", "site", "error", "containers", "labels", "place", "subject",
+    "degraded", "payload", "last_error", "registry", "credential", "note",
+})  # fmt: skip
+"""What may be shortened."""
+STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "current": {"fg": "green"},
+    "outdated": {"fg": "red"},
+    "missing": {"fg": "yellow"},
+    "unknown": {"fg": "yellow"},
+    "pinned": {"fg": "cyan"},
+    "local": {"dim": True},
 }
 
 
-def show(
-    rows: Sequence[Row], form: Form, *, title: str = "", console: Console | None = None
-) -> None:
-    """Print rows in the asked form."""
-    out = console or Console()
-    match form:
-        case "json":
-            out.out(as_json(rows))
-        case "csv":
-            out.out(as_csv(rows), end="")
-        case "table":
-            out.print(as_table(rows, title) if len(rows) != 1 else as_list(rows[0], title))
+def as_table(
+    rows: Sequence[Row], names: Sequence[str], display: Display, *, header: bool = True
+) -> list[str]:
+    """Lay rows out in the named columns; a name may be told as `name=heading`."""
+    columns = [each.partition("=")[0] for each in names]
+    headings = [each.partition("=")[2] or each for each in names]
+    shown = [_familiar(row) for row in rows] if display.is_terminal else rows
+    texts = [[_text(row.get(name), display) for name in columns] for row in shown]
+    told = [headings, *texts] if header else texts
+    widths = [max(map(cell_len, each), default=0) for each in zip(*told, strict=True)]
+    gap = GAP
+    if display.width is not None:
+        gap, widths = _fit(columns, widths, display.width)
+    lines = [_line(each, widths, gap, display) for each in told]
+    if display.has_colours:
+        lines = _coloured(lines, rows, columns, widths, gap, header=header)
+    return lines
 
 
-def as_json(rows: Sequence[Row]) -> str:
-    """Write rows as a JSON array; what a terminal would act on is escaped, so nothing is lost."""
-    text = msgspec.json.format(msgspec.json.encode(list(rows)), indent=2).decode()
-    if text.replace("\n", "").isprintable():
-        return text
-    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """Write rows as CSV with a header; lists and objects as JSON inside their cell."""
-    text = io.StringIO()
-    if rows:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(rows[0])
-        writer.writerows([[_flat(value) for value in row.values()] for row in rows])
-    return text.getvalue()
-
-
-def as_table(rows: Sequence[Row], title: str = "") -> Table:
-    """Lay rows out as a table."""
-    table = Table(title=_title(title), title_justify="left")
-    if not rows:
-        table.add_column("nothing found")
-        return table
-    for column in rows[0]:
-        table.add_column(column, overflow="fold")
+def as_records(rows: Sequence[Row], display: Display) -> list[str]:
+    """Lay each row out as lines of `column value`, for whoever wants to know everything of it."""
+    lines: list[str] = []
     for row in rows:
-        table.add_row(*[_cell(column, value) for column, value in row.items()])
-    return table
+        width = max(map(cell_len, row), default=0)
+        for name, value in row.items():
+            text = cells.whole(value)
+            aside = f" ({cells.brief(value, display.now)})" if hasattr(value, "tzinfo") else ""
+            lines.append(f"{cells.pad(name, width)}  {text}{aside}")
+        lines.append("")
+    return lines[:-1]
 
 
-def as_list(row: Row, title: str = "") -> Table:
-    """Lay one row out as a list of its columns."""
-    table = Table("column", "value", title=_title(title), title_justify="left")
-    for column, value in row.items():
-        table.add_row(column, _cell(column, value))
-    return table
+def _text(value: Any, display: Display) -> str:
+    if display.is_terminal:
+        return cells.brief(value, display.now, display.ellipsis)
+    return cells.whole(value)
 
 
-def _title(text: str) -> Text | None:
-    return Text(_shown(text)) if text else None
+def _familiar(row: Row) -> Row:
+    """Write an image of Docker Hub as people do, and as each command reads it."""
+    text = row.get("reference")
+    if not isinstance(text, str) or not text.startswith(HUB):
+        return row
+    return row | {"reference": text.removeprefix(HUB).removeprefix("library/")}
 
 
-def _shown(value: object) -> str:
-    return cleaned(str(value), MOST_SHOWN)
+def _fit(columns: Sequence[str], widths: list[int], room: int) -> tuple[int, list[int]]:
+    """Narrow the widest elastic columns until all fit, and the gaps if that is not enough."""
+    narrowed = list(widths)
+    for gap in (GAP, 1):
+        free = room - gap * (len(columns) - 1)
+        elastic = [i for i, name in enumerate(columns) if name in ELASTIC]
+        while sum(narrowed) > free:
+            widest = max(elastic, key=lambda i: narrowed[i], default=None)
+            if widest is None or narrowed[widest] <= LEAST:
+                break
+            narrowed[widest] -= 1
+        if sum(narrowed) <= free:
+            return gap, narrowed
+    return 1, narrowed
 
 
-def _flat(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case datetime():
-            return value.isoformat()
-        case list() | dict() | timedelta():
-            return _shown(msgspec.json.encode(value).decode().strip('"'))
-        case str():
-            return _no_formula(_shown(value))
-        case _:
-            return str(value)
+def _line(texts: Sequence[str], widths: Sequence[int], gap: int, display: Display) -> str:
+    shown = [
+        cells.shorten(text, width, display.ellipsis) if display.is_terminal else text
+        for text, width in zip(texts, widths, strict=True)
+    ]
+    padded = (" " * gap).join(map(cells.pad, shown, widths)).rstrip()
+    return cells.shorten(padded, display.width, display.ellipsis) if display.width else padded
 
 
-def _no_formula(text: str) -> str:
-    """Keep a spreadsheet from running a text; numbers are not texts."""
-    return "'" + text if text.lstrip().startswith(FORMULA) else text
-
-
-def _cell(column: str, value: Any) -> Text:
-    match value:
-        case None:
-            return Text("–", style="dim")
-        case str() if column == "verdict":
-            return Text(_shown(value), style=COLOURS.get(value, "white"))
-        case list():
-            return Text("\n".join(map(_short, value)))
-        case _:
-            return Text(_said(value))
-
-
-def _said(value: Any) -> str:
-    match value:
-        case datetime():
-            return value.strftime("%Y-%m-%d %H:%M:%S")
-        case timedelta():
-            return duration(value)
-        case dict():
-            return _shown(", ".join(f"{key}={item}" for key, item in value.items()))
-        case bool():
-            return "yes" if value else "no"
-        case int():
-            return f"{value:,}"
-        case _:
-            return _short(value)
-
-
-def _short(value: object) -> str:
-    """Cut a digest to what a person compares; the other forms give it whole."""
-    text = _shown(value)
-    return text[:19] + "…" if text.startswith(("sha256:", "sha512:")) else text
-
-
-def duration(value: timedelta) -> str:
-    """Say a duration in its two largest units: ``3 d 4 h``."""
-    seconds = int(value.total_seconds())
-    units = [("d", seconds // 86_400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60)]
-    said = [f"{amount} {unit}" for unit, amount in units if amount]
-    return " ".join(said[:2]) or f"{seconds} s"
+def _coloured(
+    lines: list[str],
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    widths: Sequence[int],
+    gap: int,
+    *,
+    header: bool,
+) -> list[str]:
+    """Colour the verdict of each line, and the header."""
+    told = [click.style(lines[0], bold=True)] if header else []
+    if "verdict" not in columns:
+        return told + lines[len(told) :]
+    at = columns.index("verdict")
+    start = sum(widths[:at]) + gap * at
+    for line, row in zip(lines[len(told) :], rows, strict=True):
+        verdict = str(row.get("verdict"))
+        before = line[:start] if cell_len(line[:start]) == start else ""
+        found = line.find(verdict, len(before))
+        if found < 0 or verdict not in STYLES:
+            told.append(line)
+            continue
+        end = found + len(verdict)
+        told.append(line[:found] + click.style(verdict, **STYLES[verdict]) + line[end:])
+    return told

@@ -5,20 +5,21 @@ between runs.
 """
 
 import asyncio
-import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 from msgspec import Meta, Struct
 from rich.console import Console
-from rich.live import Live
 
 from imagedrift_agent.core.survey import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
-from imagedrift_cli import database, stopping, tables
-from imagedrift_cli.database import Unusable
+from imagedrift_cli import cells, database, stopping, up_home
+from imagedrift_cli.failures import BadUsage, Unusable
+from imagedrift_cli.up_home import Ports
 from imagedrift_ingest.migrations import WrongSchema
 from imagedrift_runtime import registries, settings
 from imagedrift_runtime.registries import RegistriesFault
@@ -69,48 +70,55 @@ class UpSettings(Struct, frozen=True, kw_only=True):
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for what is kept between runs.",
 )
-def up(home: Path | None) -> None:
-    """Watch this machine's Docker Engine against the real registries, until Ctrl-C."""
+@click.option("--port", type=click.IntRange(1, 65535), help="PostgreSQL's port.")
+@click.option("--nats-port", type=click.IntRange(1, 65535), help="NATS' port.")
+def up(home: Path | None, port: int | None, nats_port: int | None) -> None:
+    """Watch this machine's Docker Engine against the real registries, until Ctrl-C.
+
+    Prints each verdict as it comes or changes. `imagedrift down` ends it from elsewhere.
+
+    All that it learns is kept in one folder, the ports too: ~/.local/share/imagedrift, for root
+    /var/lib/imagedrift/up, or that of --home. Nothing is written elsewhere: remove the folder, and
+    nothing is left.
+    """
     try:
         values, agent = settings.load(UpSettings), settings.load(AgentSettings)
         registries.load(values.registries or None)
-        folder = _made(home or _home(values))
-        asyncio.run(_watch(folder, values, agent, Console()))
+        folder = home or up_home.default_home(values.home, values.data_home)
+        up_home.prepare(folder)
+        with up_home.locked(folder):
+            ports = up_home.ports(folder, Ports(port or 0, nats_port or 0))
+            asyncio.run(_watch(folder, ports, values, agent, Console()))
     except SourceFault as fault:
         raise Unusable(f"no engine to watch (DOCKER_HOST names one): {fault}") from fault
-    except (SettingsFault, RegistriesFault, ProgramError, WrongSchema, UnsafeChange) as error:
+    except (SettingsFault, RegistriesFault) as error:
+        raise BadUsage(str(error)) from error
+    except (ProgramError, WrongSchema, UnsafeChange) as error:
         raise Unusable(str(error)) from error
 
 
-def _home(values: UpSettings) -> Path:
-    """Choose where data is kept. As root PostgreSQL runs as somebody who cannot enter /root."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/imagedrift/up")
-    return Path(values.data_home or Path(values.home) / ".local/share") / "imagedrift"
-
-
-def _made(home: Path) -> Path:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unusable(f"--home: {home} cannot be made: {error.strerror}") from error
-    return home
-
-
-async def _watch(home: Path, values: UpSettings, agent: AgentSettings, console: Console) -> None:
+async def _watch(
+    home: Path, ports: Ports, values: UpSettings, agent: AgentSettings, console: Console
+) -> None:
     stopping.end_as_by_ctrl_c()
     await take_inventory(agent)  # no server is started for an engine that does not answer
     rules = Path(values.registries).read_text() if values.registries else ""
     console.print("starting NATS and PostgreSQL")
     async with Stack.running(
-        home, registries_toml=rules, freshness_s=values.freshness, durable=True
+        home,
+        registries_toml=rules,
+        freshness_s=values.freshness,
+        durable=True,
+        postgres_port=ports.postgres,
+        nats_port=ports.nats,
     ) as stack:
+        up_home.remember(home, Ports(stack.postgres.port, stack.nats.port))
         with console.status("starting the services"):
             await _start(stack, values, agent)
         stop = stopping.asked()
-        console.print(f"DATABASE_URL={stack.dsn}")
-        console.print("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
-        await _show(stack.dsn, stop, console)
+        click.echo(f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
+        click.echo("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
+        await _show(stack.dsn, stop)
         console.print("stopping")
 
 
@@ -136,15 +144,20 @@ async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None
     )
 
 
-async def _show(dsn: str, stop: asyncio.Event, console: Console) -> None:
-    with Live(console=console, auto_refresh=False) as live:
-        while not stop.is_set():
-            rows = await database.rows(dsn, "host", {"host": "this-host"})
-            keep = ("reference", "verdict", "reason", "running", "checked_at", "error")
-            shown = [{column: row[column] for column in keep} for row in rows]
-            live.update(tables.as_table(shown, "This machine"), refresh=True)
-            try:
-                async with asyncio.timeout(REFRESH_S):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+async def _show(dsn: str, stop: asyncio.Event) -> None:
+    """Print each verdict as it comes or changes: a line each, which scrolls on any terminal."""
+    known: dict[tuple[str, str], str] = {}
+    while not stop.is_set():
+        for row in await database.rows(dsn, "this_host", {}):
+            key, told = (row["reference"], row["image_id"]), _line(row)
+            if known.get(key) != told:
+                known[key] = told
+                click.echo(told)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_S):
+                await stop.wait()
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    parts = [f"{row['verdict']:<9}", f"{row['reason']:<16}", row["reference"], row["error"] or ""]
+    return cells.exact("  ".join(parts).rstrip())

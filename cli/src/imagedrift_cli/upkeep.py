@@ -6,7 +6,8 @@ from typing import Annotated
 import click
 from msgspec import Meta, Struct
 
-from imagedrift_cli.database import Unusable, database_url
+from imagedrift_cli.database import database_url
+from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands, migrations
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.service import Away
@@ -37,7 +38,7 @@ def maintain() -> None:
         keep = Retention(retire_after=values.retire_days, history=values.history_days)
         result = asyncio.run(commands.maintain(database_url(), keep))
     except settings.SettingsFault as fault:
-        raise Unusable(str(fault)) from fault
+        raise BadUsage(str(fault)) from fault
     except Away as error:
         raise Unusable(f"the database does not work: {error}") from error
     for name, count in result.done.items():
@@ -57,7 +58,9 @@ def rebuild(empty: bool) -> None:
     """
     try:
         streams = asyncio.run(_rebuild(database_url(), settings.load(CommonSettings), empty))
-    except (settings.SettingsFault, bus.NoBus, *migrations.FAULTS) as error:
+    except settings.SettingsFault as fault:
+        raise BadUsage(str(fault)) from fault
+    except (bus.NoBus, *migrations.FAULTS) as error:
         raise Unusable(str(error)) from error
     except (Away, OSError) as error:
         raise Unusable(f"the database does not work: {error}") from error

@@ -28,19 +28,21 @@ class NatsServer(LocalServer):
         *,
         name: str = "sandbox",
         alone: bool = True,
+        port: int = 0,
     ) -> None:
         super().__init__(store_dir, prefix="imagedrift-nats-")
         self.name = name
         self._alone = alone
         self.port, self.monitor_port = 0, 0
+        self._wanted_port = port
         self._extra = config_extra
 
     @classmethod
     def start(
-        cls, store_dir: Path | None = None, config_extra: str = ""
+        cls, store_dir: Path | None = None, config_extra: str = "", *, port: int = 0
     ) -> AbstractAsyncContextManager["NatsServer"]:
         """Run a server for the length of an `async with`; what is in `store_dir` is kept."""
-        return cls(store_dir, config_extra).starting()
+        return cls(store_dir, config_extra, port=port).starting()
 
     @classmethod
     def start_sync(
@@ -64,7 +66,8 @@ class NatsServer(LocalServer):
 
     def choose_ports(self) -> None:
         """Take two ports and write the configuration."""
-        self.port, self.monitor_port = free_ports(2)
+        free, self.monitor_port = free_ports(2)
+        self.port = self._wanted_port or free
         self._config.write_text(self.config())
 
     def config(self) -> str:

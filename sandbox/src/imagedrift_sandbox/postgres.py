@@ -47,10 +47,12 @@ class PostgresServer(LocalServer):
         settings: Mapping[str, str] | None = None,
         *,
         durable: bool = False,
+        port: int = 0,
     ) -> None:
         super().__init__(data_dir, prefix="imagedrift-postgres-")
         self.binaries = binaries
         self.port = 0
+        self._wanted_port = port
         self._settings = DEFAULTS | ({} if durable else FAST) | dict(settings or {})
         self._account = unprivileged_account()
         self._password = ""
@@ -63,13 +65,15 @@ class PostgresServer(LocalServer):
         settings: Mapping[str, str] | None = None,
         *,
         durable: bool = False,
+        port: int = 0,
     ) -> AbstractAsyncContextManager["PostgresServer"]:
         """Run a server for the length of an `async with`.
 
         `data_dir` is kept and used again. `binaries` is the folder of `postgres` and `initdb`.
         `durable` keeps what is off by default for speed: surviving a crash of the machine.
+        A `port` of 0 is a free one.
         """
-        return cls(data_dir, binaries, settings, durable=durable).starting()
+        return cls(data_dir, binaries, settings, durable=durable, port=port).starting()
 
     @classmethod
     def start_sync(
@@ -114,7 +118,7 @@ class PostgresServer(LocalServer):
 
     def choose_ports(self) -> None:
         """Take a port."""
-        self.port = free_port()
+        self.port = self._wanted_port or free_port()
 
     def launch(self) -> Child:
         """Start the program."""

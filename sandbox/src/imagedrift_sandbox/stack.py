@@ -45,14 +45,22 @@ class Stack:
         freshness_s: int = 300,
         durable: bool = False,
         postgres_settings: Mapping[str, str] | None = None,
+        postgres_port: int = 0,
+        nats_port: int = 0,
     ) -> AsyncIterator[Self]:
-        """Run the servers, prepared with schema and streams. `registries_toml` is its text."""
+        """Run the servers, prepared with schema and streams. `registries_toml` is its text.
+
+        A port that is 0 is a free one.
+        """
         home.mkdir(parents=True, exist_ok=True)
         (home / "registries.toml").write_text(registries_toml)
         async with (
-            NatsServer.start(home / "nats") as nats,
+            NatsServer.start(home / "nats", port=nats_port) as nats,
             PostgresServer.start(
-                _postgres_home(home), settings=postgres_settings, durable=durable
+                _postgres_home(home),
+                settings=postgres_settings,
+                durable=durable,
+                port=postgres_port,
             ) as postgres,
         ):
             stack = cls(home, nats, postgres, freshness_s)

@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from imagedrift_cli import bench
 from imagedrift_cli.__main__ import COMMANDS, main
+from imagedrift_cli.exits import MEANINGS, Exit
 from imagedrift_cli.lazy import Command
+from imagedrift_cli.root import RootGroup
 
 ALL = {**COMMANDS, **{f"bench {name}": each for name, each in bench.COMMANDS.items()}}
 HEAVY = ("asyncpg", "nats", "aiohttp", "httpx", "rich.progress")
@@ -60,40 +62,75 @@ except SystemExit:
 def test_a_port_that_is_none_is_told(
     command: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An address that the driver stumbles over is one line and exit 2, without its password."""
+    """An address that the driver stumbles over is one line and exit 64, without its password."""
     monkeypatch.setenv("DATABASE_URL", url)
 
     result = CliRunner().invoke(main, [command])
 
-    assert result.exit_code == 2
+    assert result.exit_code == Exit.USAGE
     assert result.output.startswith("Error: DATABASE_URL: ")
     assert "hunt" not in result.output
     assert len(result.output.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "told"),
+    ("arguments", "environment", "code", "told"),
     [
-        (["up", "--home", "/dev/null"], {}, "--home: /dev/null cannot be made: File exists"),
-        (["up"], {"IMAGEDRIFT_REGISTRIES": "/no/such"}, "/no/such: cannot be read"),
-        (["scan", "BAD REF"], {}, "uppercase"),
-        (["bench", "dedup", "--hosts", "0"], {}, "0 is not in the range x>=1"),
+        (
+            ["up", "--home", "/dev/null"],
+            {},
+            69,
+            "--home: /dev/null cannot be made or written: File exists",
+        ),
+        (["up"], {"IMAGEDRIFT_REGISTRIES": "/no/such"}, 64, "/no/such: cannot be read"),
+        (["scan", "BAD REF"], {}, 64, "uppercase"),
+        (["bench", "dedup", "--hosts", "0"], {}, 64, "0 is not in the range x>=1"),
+        (["outdatd"], {}, 64, "no such command: outdatd; did you mean outdated?"),
+        (["outdated", "--cvs"], {}, 64, "no such option: --cvs; did you mean --csv"),
+        (["outdated", "-o", "jsn"], {}, 64, "did you mean json"),
+        (["images", "--verdict", "outdatd"], {}, 64, "did you mean outdated?"),
+        (["outdated", "--label", "prod"], {}, 64, "prod is not K=V, as env=prod"),
+        (["outdated", "--label", "a=1", "--label", "a=2"], {}, 64, "cannot be both 1 and 2"),
+        (["host"], {}, 64, "missing argument 'NAME'"),
+        (["scan", "--sql"], {}, 64, "asks no database"),
     ],
 )
 def test_what_cannot_be_used_is_told(
     arguments: list[str],
     environment: dict[str, str],
+    code: int,
     told: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A folder, a file, a reference or a number that is wrong is exit 2, and named."""
+    """What is typed wrongly is one line with the nearest right one, and an exit code."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
     result = CliRunner().invoke(main, arguments)
 
-    assert result.exit_code == 2, result.output
+    assert result.exit_code == code, result.output
     assert told in result.output
-    assert result.exception is None or isinstance(
-        result.exception, SystemExit | click.exceptions.Exit
-    )
+    assert len(result.output.splitlines()) == 1
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_defect_has_its_traceback_and_a_code_of_its_own() -> None:
+    """What no operator can cause is told in full: exit 70."""
+    group = RootGroup("imagedrift", table={"broken": Command("support.command_line:broken", "")})
+
+    result = CliRunner().invoke(group, ["broken"])
+
+    assert result.exit_code == Exit.DEFECT
+    assert "ZeroDivisionError" in result.output
+    assert "defect of imagedrift" in result.output
+
+
+def test_every_exit_code_has_a_meaning() -> None:
+    """The table that scripts read has each code once."""
+    assert set(MEANINGS) == set(Exit)
+
+
+def test_names_are_completed_without_loading_a_command() -> None:
+    """A shell is offered the commands that begin with what is typed."""
+    context = click.Context(main)
+    assert [each.value for each in main.shell_complete(context, "outd")] == ["outdated"]

@@ -7,14 +7,20 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.cells import cell_len
 
-from imagedrift_cli import queries, tables
+from imagedrift_cli import cells, forms, queries
 from imagedrift_cli.__main__ import main
-from imagedrift_cli.tables import Form
+from imagedrift_cli.display import Display
+from imagedrift_cli.forms import Form
+from support.ingest import NOW
+
+TERMINAL = Display(now=NOW, width=80)
+PIPE = Display(now=NOW)
 
 
 def test_a_parameter_used_twice_is_one_argument() -> None:
@@ -46,12 +52,12 @@ def test_the_query_is_printed_without_a_database(arguments: list[str]) -> None:
 
 
 def test_a_missing_database_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without DATABASE_URL a command says which variable is missing and exits 2."""
+    """Without DATABASE_URL a command says which variable is missing and exits 64."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
     result = CliRunner().invoke(main, ["status"])
 
-    assert result.exit_code == 2
+    assert result.exit_code == 64
     assert "DATABASE_URL" in result.output
 
 
@@ -61,16 +67,16 @@ def test_an_unreachable_database_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
 
     result = CliRunner().invoke(main, ["status"])
 
-    assert result.exit_code == 2
+    assert result.exit_code == 69
     assert "cannot be reached" in result.output
     assert "Traceback" not in result.output
 
 
 def test_a_bad_reference_is_told_before_anything_is_asked() -> None:
-    """A reference that does not parse is refused with the reason and exit code 2."""
+    """A reference that does not parse is refused with the reason and exit code 64."""
     result = CliRunner().invoke(main, ["image", "Not A Reference"])
 
-    assert result.exit_code == 2
+    assert result.exit_code == 64
     assert "Not A Reference" in result.output
 
 
@@ -83,7 +89,7 @@ def test_csv_keeps_lists_and_times_readable() -> None:
         "none": None,
     }
 
-    text = tables.as_csv([row])
+    text = forms.as_csv([row], list(row))
 
     assert text.splitlines() == [
         "at,digests,since,none",
@@ -101,46 +107,71 @@ def test_csv_keeps_lists_and_times_readable() -> None:
 )
 def test_a_duration_is_said_in_two_units(value: timedelta, said: str) -> None:
     """A duration is shown in its two largest units."""
-    assert tables.duration(value) == said
-
-
-@pytest.mark.parametrize("text", ["[/red]", "[red]", "a\\[b]", "[link=x]y"])
-def test_what_looks_like_markup_is_shown_as_it_is(text: str) -> None:
-    """Labels, names and titles come from hosts: none of them colours or breaks a table."""
-    console = Console(width=100, record=True, file=io.StringIO())
-    row = {"labels": {"k": text}, "hostname": text, "containers": [text]}
-
-    tables.show([row], "table", title=text, console=console)
-    tables.show([row, row], "table", title=text, console=console)
-
-    assert console.export_text().count(text) == 2 + 3 * 3
+    assert cells.duration(value) == said
 
 
 ODD = st.text(max_size=30)
 
 
-@given(ODD, ODD, st.sampled_from(["table", "csv"]))
-def test_nothing_that_a_terminal_acts_on_is_printed(text: str, other: str, form: Form) -> None:
-    """Control characters and marks of direction, in names, labels, lists and titles."""
-    out = io.StringIO()
+@given(ODD, ODD, st.sampled_from(forms.FORMS), st.sampled_from([TERMINAL, PIPE]))
+def test_nothing_that_a_terminal_acts_on_is_printed(
+    text: str, other: str, form: Form, seen: Display
+) -> None:
+    """Control characters and marks of direction, in names, labels and lists, in every form."""
     row = {"hostname": text, "verdict": other, "labels": {text: other}, "containers": [text, other]}
 
-    tables.show([row], form, title=text, console=Console(width=200, file=out))
-    tables.show([row, row], form, title=text, console=Console(width=200, file=out))
+    out = forms.render([row, row], form, seen, columns=list(row))
 
-    assert {unicodedata.category(c) for c in out.getvalue() if c != "\n"}.isdisjoint(
+    assert {unicodedata.category(c) for c in out if c not in "\n\t"}.isdisjoint(
         {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     )
 
 
 @given(ODD, ODD)
-def test_json_is_exact_and_safe_to_print(text: str, other: str) -> None:
-    """What is read back is what is stored, and no character of it moves a cursor."""
-    out = io.StringIO()
+def test_json_and_yaml_are_exact(text: str, other: str) -> None:
+    """What is read back is what is stored."""
     rows = [{"hostname": text, "labels": {text: other}}]
-    tables.show(rows, "json", console=Console(width=200, file=out))
-    assert json.loads(out.getvalue()) == rows
-    assert out.getvalue().replace("\n", "").isprintable()
+    assert json.loads(forms.as_json(rows)) == rows
+    assert yaml.safe_load(forms.as_yaml(rows)) == rows
+
+
+@given(st.text(alphabet="abcäöü日本語👍-/:.", max_size=120), st.integers(20, 160))
+def test_a_line_of_a_terminal_is_never_wider(text: str, width: int) -> None:
+    """Whatever characters, a row is one line that fits, and begins and ends as its text does."""
+    seen = Display(now=NOW, width=width)
+
+    row = {"reference": text, "verdict": "outdated"}
+    lines = forms.render([row], "table", seen, columns=list(row)).splitlines()
+
+    assert len(lines) == 2
+    assert all(cell_len(line) <= width for line in lines)
+    assert lines[1].endswith("outdated")
+
+
+@pytest.mark.parametrize("form", ["table", "wide", "csv", "tsv"])
+def test_a_header_is_there_without_rows(form: Form) -> None:
+    """Also where nothing is found, the columns are named."""
+    out = forms.render([], form, PIPE, columns=["site", "host"])
+    assert out.replace(",", " ").split() == ["site", "host"]
+
+
+def test_a_pipe_has_whole_lines_and_moments_with_their_zone() -> None:
+    """Nothing is shortened, folded or framed where a program reads."""
+    reference = f"registry.example.org/{'deep/' * 40}app:1"
+    rows = [{"reference": reference, "checked_at": NOW, "error": None}] * 2
+
+    out = forms.render(rows, "table", PIPE, columns=list(rows[0]))
+
+    head, *lines = out.splitlines()
+    assert head.split() == ["reference", "checked_at", "error"]
+    assert lines == [f"{reference}  {NOW:%Y-%m-%dT%H:%M:%SZ}  -"] * 2
+
+
+@pytest.mark.parametrize("name", sorted(queries.statements()))
+def test_every_clause_of_a_statement_is_filled_in(name: str) -> None:
+    """No statement keeps a clause or an empty line."""
+    clauses = dict.fromkeys(("where", "where_hosts", "query"), "WHERE true")
+    assert "{" not in queries.composed(name, **clauses).replace("'{}'", "")
 
 
 @pytest.mark.parametrize(
@@ -163,5 +194,5 @@ def test_json_is_exact_and_safe_to_print(text: str, other: str) -> None:
 )
 def test_no_cell_of_csv_is_a_formula(value: object, cell: str) -> None:
     """A spreadsheet runs no text of a host; numbers stay numbers."""
-    written = tables.as_csv([{"value": value}])
+    written = forms.as_csv([{"value": value}], ["value"])
     assert [*csv.reader(io.StringIO(written))] == [["value"], [cell]]

@@ -17,8 +17,9 @@ from imagedrift_agent.core.survey import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import stopping
-from imagedrift_cli.database import Reader, Unusable
+from imagedrift_cli.database import Reader
 from imagedrift_cli.demo.story import Story
+from imagedrift_cli.failures import Unusable
 from imagedrift_runtime import bus, settings
 from imagedrift_sandbox.children import ProgramError
 from imagedrift_sandbox.registry.server import SandboxRegistry

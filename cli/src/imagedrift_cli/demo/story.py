@@ -18,6 +18,7 @@ from rich.table import Table
 from imagedrift_cli import tables
 from imagedrift_cli.database import Reader
 from imagedrift_cli.demo import catalogue
+from imagedrift_cli.display import Display
 from imagedrift_runtime import bus
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.registry.server import SandboxRegistry
@@ -158,7 +159,10 @@ class Story:
         rows: Sequence[dict[str, Any]] = await self._reader.ask(sql)
         self._console.print()
         self._console.print(Syntax(sql + ";", "sql", background_color="default", word_wrap=True))
-        self._console.print(tables.as_table(rows, title))
+        self._console.print(f"[italic]{title}[/italic]")
+        seen = Display(now=now(), width=self._console.width)
+        for line in tables.as_table(rows, list(rows[0]) if rows else (), seen):
+            self._console.print(line, markup=False, highlight=False, no_wrap=True)
 
 
 async def _within(seconds: float, condition: Callable[[], Awaitable[bool]]) -> bool:

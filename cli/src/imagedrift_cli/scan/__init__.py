@@ -5,9 +5,11 @@ tag is missing; else 0.
 """
 
 import asyncio
+import logging
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -16,26 +18,38 @@ from rich.progress import Progress
 from imagedrift_agent.core.survey import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
-from imagedrift_cli import tables
-from imagedrift_cli.database import Unusable
+from imagedrift_cli import display, forms, listing
+from imagedrift_cli.failures import BadUsage, NotFound, Unusable
+from imagedrift_cli.listing import Output, shown
 from imagedrift_cli.scan.alone import resolver
 from imagedrift_cli.scan.judging import Finding, judged
 from imagedrift_cli.scan.shared import SharedSettings, preferring_shared
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.routes import proxies_of
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime import clock, registries, settings
+from imagedrift_runtime import clock, logs, registries, settings
 from imagedrift_runtime.answers import NoBus
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
-from imagedrift_schemas.v1 import LocalImage
+from imagedrift_schemas.v1 import Inventory, LocalImage
+
+RANKS: Final = {
+    name: rank
+    for rank, name in enumerate(("outdated", "unknown", "missing", "current", "pinned", "local"))
+}
+"""What is shown first."""
+COLUMNS: Final = (
+    "reference", "verdict", "reason", "running", "containers", "platform", "image_id",
+    "local_digests", "remote_digest", "checked_at", "error",
+)  # fmt: skip
+BRIEF: Final = ("reference", "verdict", "reason", "running", "error")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
+@shown(limited=False)
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
-def scan(images: tuple[str, ...], as_json: bool) -> None:
+def scan(images: tuple[str, ...], output: Output) -> None:
     """Judge the images of this host now.
 
     Asks the registries directly; where NATS_URL is set, a fleet's resolvers first. With IMAGE,
@@ -43,14 +57,19 @@ def scan(images: tuple[str, ...], as_json: bool) -> None:
     least one image, else 3 when a tag is missing, else 0. What the host does not report in full is
     counted on standard error.
     """
+    if output.form == "sql":
+        raise BadUsage("imagedrift scan asks no database: it has no -o sql")
     try:
         findings, skipped = asyncio.run(_scan(images))
-    except (SettingsFault, SourceFault, NoBus) as fault:
-        raise Unusable(str(fault)) from fault
+    except SettingsFault as fault:
+        raise BadUsage(str(fault)) from fault
+    except SourceFault as fault:
+        raise Unusable(f"no engine to ask (DOCKER_HOST names one): {fault}") from fault
+    except NoBus as fault:
+        raise Unusable(f"NATS_URL: {fault}; unset it to ask the registries alone") from fault
     for reason, count in sorted(skipped.items()):
         click.echo(f"not reported in full: {count} ({reason})", err=True)
-    rows = [_row(finding) for finding in findings]
-    tables.show(rows, "json" if as_json else "table", title="This host")
+    _show(findings, output)
     sys.exit(exit_code(finding.judgement.verdict for finding in findings))
 
 
@@ -65,7 +84,7 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
     agent, asking = settings.load(AgentSettings), settings.load(ResolverSettings)
     known = registries.load(asking.registries)
     names = _canonical(wanted)
-    inventory = await take_inventory(agent)
+    inventory = await _inventory(agent)
     images = _only(inventory.images, names)
     references = {image.reference for image in images}
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -84,12 +103,22 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
             return findings, inventory.skipped
 
 
+async def _inventory(agent: AgentSettings) -> Inventory:
+    """Look at this host; what a file's entry is passed over for is a warning, and told."""
+    if agent.source != "engine":
+        logs.configure("imagedrift", "console", least=logging.WARNING)
+    try:
+        return await take_inventory(agent)
+    finally:
+        logs.configure("imagedrift", "console", least=logging.ERROR)
+
+
 def _canonical(wanted: Sequence[str]) -> Mapping[str, str]:
     """Map each name as it was typed to its canonical form. Raises `Unusable`."""
     try:
         return {text: ImageReference.parse(text).canonical for text in wanted}
     except BadReference as error:
-        raise Unusable(str(error)) from error
+        raise BadUsage(str(error)) from error
 
 
 def _only(images: Sequence[LocalImage], names: Mapping[str, str]) -> list[LocalImage]:
@@ -99,8 +128,20 @@ def _only(images: Sequence[LocalImage], names: Mapping[str, str]) -> list[LocalI
     here = {image.reference for image in images}
     absent = [text for text, canonical in names.items() if canonical not in here]
     if absent:
-        raise Unusable(f"not on this host: {', '.join(absent)}")
+        raise NotFound("image on this host", ", ".join(absent), here)
     return [image for image in images if image.reference in names.values()]
+
+
+def _show(findings: Sequence[Finding], output: Output) -> None:
+    """Print the verdicts, outdated images first."""
+    rows = sorted(map(_row, findings), key=lambda row: (RANKS[row["verdict"]], row["reference"]))
+    seen = display.current()
+    text = forms.render(rows, output.form, seen, columns=COLUMNS, brief=BRIEF, header=output.header)
+    listing.write(text, seen)
+    if seen.is_terminal and output.form in ("table", "wide"):
+        verdicts = Counter(str(row["verdict"]) for row in rows)
+        told = ", ".join(f"{verdicts[each]} {each}" for each in RANKS if verdicts[each])
+        click.echo(f"{listing.counted(len(rows), 'images')}: {told or 'none'}", err=True)
 
 
 def _row(finding: Finding) -> dict[str, Any]:

@@ -30,6 +30,12 @@ async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
         return Maintained(done)
 
 
+async def forget(dsn: str, site: str, host: str) -> None:
+    """Give up a host now, as upkeep does after a long silence. One that speaks counts again."""
+    async with connect.pool(dsn, connections=1) as pool:
+        await Upkeep(connect.Database(pool)).forget(site, host)
+
+
 async def rebuild(dsn: str, bus: Bus, *, empty: bool = False) -> Sequence[str]:
     """Fill the database from what NATS has: the streams that are read again.
 

@@ -174,6 +174,16 @@ class Upkeep:
 
         await self._database.transaction(work)
 
+    async def forget(self, site: str, host: str) -> None:
+        """Give up one host, whatever it said last."""
+
+        async def work(connection: asyncpg.Connection) -> None:
+            at = await connection.fetchval(SQL["moment"])
+            found = await connection.fetch(SQL["lock_host"], site, host)
+            await connection.execute(SQL["retire"], [row["host_id"] for row in found], at)
+
+        await self._database.transaction(work)
+
     async def _retire(self, silent_since: datetime, at: datetime) -> int:
         """Give up some silent hosts: as many as have, together, the rows for one transaction."""
 

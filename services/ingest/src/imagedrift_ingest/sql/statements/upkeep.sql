@@ -138,6 +138,14 @@ ORDER BY s.host_id
 LIMIT $2::integer
 FOR NO KEY UPDATE OF s
 
+-- name: lock_host
+-- One host, locked as all that give hosts up lock them.
+SELECT s.host_id
+FROM fleet.host_state AS s
+JOIN fleet.hosts AS h ON h.host_id = s.host_id
+WHERE h.site = $1::text AND h.host = $2::text AND h.retired_at IS NULL
+FOR NO KEY UPDATE OF s
+
 -- name: retire
 -- Give hosts up: they have no images any more, and their next inventory counts as a first one.
 WITH emptied AS (

@@ -1,0 +1,56 @@
+"""How a command fails: one line on standard error, and an exit code of `exits`.
+
+A line names what was wrong, and what to do. What an operator can cause never has a traceback.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import click
+
+from imagedrift_cli.exits import Exit
+
+
+class Failure(click.ClickException):
+    """The end of a command, in a line."""
+
+    exit_code = int(Exit.UNAVAILABLE)
+
+
+class Unusable(Failure):
+    """A server, the engine or a disk does not do its part."""
+
+
+class BadUsage(Failure):
+    """An argument or a setting is wrong."""
+
+    exit_code = int(Exit.USAGE)
+
+
+class NotFound(Failure):
+    """What was named is not there."""
+
+    exit_code = int(Exit.NOT_FOUND)
+
+    def __init__(self, kind: str, name: str, names: Iterable[str] = (), hint: str = "") -> None:
+        told = suggestion(nearest(name, names)) or hint
+        super().__init__(f"no such {kind}: {name}" + (f"; {told}" if told else ""))
+
+
+class RightsMissing(Failure):
+    """Ingest or readers lack rights that this login may not give."""
+
+    exit_code = int(Exit.UNTOLD)
+
+
+def nearest(name: str, names: Iterable[str], most: int = 3) -> list[str]:
+    """Choose the names that a slip of the keyboard may have meant, the likeliest first."""
+    lowered = {each.lower(): each for each in names}
+    inside = sorted((each for each in lowered if name.lower() in each), key=len)
+    close = difflib.get_close_matches(name.lower(), lowered, n=most, cutoff=0.6)
+    return [lowered[each] for each in dict.fromkeys([*close, *inside])][:most]
+
+
+def suggestion(names: Sequence[str]) -> str:
+    """Say which names may have been meant; empty for none."""
+    return f"did you mean {' or '.join(names)}?" if names else ""

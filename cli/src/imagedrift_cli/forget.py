@@ -1,0 +1,40 @@
+"""`imagedrift forget`: give a host up before its silence has lasted long enough."""
+
+import asyncio
+
+import click
+
+from imagedrift_cli import names
+from imagedrift_cli.database import Reader, database_url
+from imagedrift_cli.failures import BadUsage, Unusable
+from imagedrift_ingest import commands
+from imagedrift_ingest.service import Away
+
+
+@click.command()
+@click.argument("name", metavar="HOST")
+@click.option("--site", help="The host of this site.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(name: str, site: str | None, yes: bool) -> None:
+    """Give up a host that is gone for good: it counts no longer, and has no images.
+
+    Its history is kept as that of every host. One that speaks again is there again: stop its agent
+    first. Needs the role imagedrift_writer.
+    """
+    site, host = asyncio.run(_find(name, site))
+    if not yes:
+        click.confirm(f"Forget {site}/{host}?", abort=True, err=True)
+    try:
+        asyncio.run(commands.forget(database_url(), site, host))
+    except Away as error:
+        raise Unusable(f"the database does not work: {error}") from error
+    click.echo(f"forgotten: {site}/{host}")
+
+
+async def _find(name: str, site: str | None) -> tuple[str, str]:
+    """Find the one host of that name."""
+    async with Reader.connected(database_url()) as reader:
+        found = await names.find_hosts(reader, name, [site] if site else [])
+    if len(found) > 1:
+        raise BadUsage(names.several(name, found))
+    return found[0]["site"], found[0]["host"]

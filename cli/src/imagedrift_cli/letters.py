@@ -1,0 +1,75 @@
+"""`imagedrift dead-letters`: messages that were refused, listed, shown whole, or dropped."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from imagedrift_cli import database, listing
+from imagedrift_cli.database import Reader
+from imagedrift_cli.failures import NotFound
+from imagedrift_cli.filters import Filters, Scope, filtered, where
+from imagedrift_cli.listing import Asked, Output, shown
+
+HOST_OF_SUBJECT = "(split_part(subject, '.', 4), split_part(subject, '.', 5))"
+TEXTS = ("subject", "service", "reason", "error")
+
+
+@click.command(name="dead-letters")
+@click.option("--show", "letter", metavar="LETTER", help="Show one with its message.")
+@click.option("--drop", "dropped", metavar="LETTER", multiple=True, help="Drop one, as seen to.")
+@shown()
+@filtered()
+def dead_letters(
+    filters: Filters, output: Output, letter: str | None, dropped: tuple[str, ...]
+) -> None:
+    """Messages that were refused, the newest first, and why.
+
+    Filters choose the inventories of hosts. TEXT has to be in the subject, the service or the
+    reason. --drop needs the role imagedrift_writer; a rebuild reads from NATS again what it has.
+    """
+    if dropped:
+        asyncio.run(_drop(dropped))
+        return
+    listing.answer(_one(letter) if letter else _all(filters), output)
+
+
+def _all(filters: Filters) -> Asked:
+    scope = Scope(frozenset(), HOST_OF_SUBJECT, TEXTS, "(site, host)")
+    return Asked(
+        statement="dead_letters",
+        values=filters.values,
+        clauses={"where": where(filters, scope)},
+        brief=("letter", "received_at=last", "times", "reason", "subject", "error"),
+        noun="dead letters",
+        filters=filters,
+    )
+
+
+def _one(letter: str) -> Asked:
+    async def is_there(reader: Reader, rows: Sequence[dict[str, Any]]) -> Sequence[str]:
+        if not rows:
+            await _no_such_letter(reader, letter)
+        return ()
+
+    return Asked(
+        statement="dead_letter",
+        values={"letter": letter},
+        noun="",
+        as_records=True,
+        after=is_there,
+    )
+
+
+async def _drop(letters: Sequence[str]) -> None:
+    async with Reader.connected(database.database_url()) as reader:
+        for letter in letters:
+            if not await reader.named("drop_letter", letter=letter):
+                await _no_such_letter(reader, letter)
+            click.echo(f"dropped {letter}")
+
+
+async def _no_such_letter(reader: Reader, letter: str) -> None:
+    known = [row["letter"] for row in await reader.ask("SELECT letter FROM ops.dead_letters")]
+    raise NotFound("letter", letter, known, "see `imagedrift dead-letters`")

@@ -1,0 +1,38 @@
+"""The small fleet of `support.command_fleet`, and the command run on a terminal or in a pipe."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from imagedrift_ingest.migrations import migrate
+from imagedrift_sandbox.postgres import PostgresServer
+from support import command_fleet
+
+
+@pytest.fixture(scope="session")
+def fleet_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database that holds the small fleet: to be read only."""
+    dsn = postgres_server.create_database("command")
+    asyncio.run(migrate(dsn))
+    asyncio.run(command_fleet.fill(dsn))
+    yield dsn
+    postgres_server.drop_database("command")
+
+
+@pytest.fixture
+def new_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """The same in a database that was filled right now, so that no age has grown."""
+    dsn = postgres_server.create_database("command_new")
+    asyncio.run(migrate(dsn))
+    asyncio.run(command_fleet.fill(dsn))
+    yield dsn
+    postgres_server.drop_database("command_new")
+
+
+@pytest.fixture
+def own_dsn(postgres_server: PostgresServer, fleet_dsn: str) -> Iterator[str]:
+    """A copy of it that a test may change."""
+    dsn = postgres_server.create_database("command_changed", fleet_dsn.rpartition("/")[2])
+    yield dsn
+    postgres_server.drop_database("command_changed")

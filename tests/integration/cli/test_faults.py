@@ -1,0 +1,157 @@
+"""What an operator can cause is one line that says what to do, and no traceback."""
+
+import asyncio
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.ports import LOOPBACK, free_port
+from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_sandbox.processes import console_script
+from support.command_line import Ended, piped
+from support.operator import Operator
+
+LOGIN = "postgresql://reader:secret@"
+
+
+def as_reader(dsn: str) -> str:
+    """The same database, for a login that nobody gave a right."""
+    return re.sub(r"postgresql://[^@]*@", LOGIN, dsn)
+
+
+@pytest.fixture
+def reader_dsn(own_dsn: str) -> Iterator[str]:
+    """A login without rights."""
+    asyncio.run(Operator(own_dsn).ask("CREATE ROLE reader LOGIN PASSWORD 'secret'"))
+    yield as_reader(own_dsn)
+    asyncio.run(Operator(own_dsn).ask("DROP OWNED BY reader"))
+    asyncio.run(Operator(own_dsn).ask("DROP ROLE reader"))
+
+
+def told(ended: Ended, code: int) -> str:
+    """The one line that a command ended with."""
+    assert ended.code == code, ended.err
+    assert ended.out == ""
+    [line] = ended.err.splitlines()
+    return line
+
+
+def test_a_stopped_database_is_named_without_its_password() -> None:
+    """The line has the address of DATABASE_URL, and what to look at."""
+    line = told(piped(f"postgresql://me:hunter2@{LOOPBACK}:{free_port()}/x", "outdated"), 69)
+
+    assert "cannot be reached" in line
+    assert "is it started" in line
+    assert LOOPBACK in line
+    assert "hunter2" not in line
+
+
+def test_a_login_that_is_refused_is_told(own_dsn: str) -> None:
+    """A wrong password is the login's, not the server's absence."""
+    assert "refuses this login" in told(piped(as_reader(own_dsn), "hosts"), 69)
+
+
+def test_a_missing_right_is_told_with_its_grant(reader_dsn: str) -> None:
+    """Who may not read is told which role would."""
+    assert "GRANT imagedrift_operator" in told(piped(reader_dsn, "hosts"), 69)
+
+
+def test_a_reader_cannot_drop_a_letter(reader_dsn: str, own_dsn: str) -> None:
+    """Changing needs the other role, and the line says so."""
+    asyncio.run(Operator(own_dsn).ask("GRANT imagedrift_operator TO reader"))
+    [letter] = asyncio.run(Operator(own_dsn).ask("SELECT letter FROM ops.dead_letters"))
+
+    line = told(piped(reader_dsn, "dead-letters", "--drop", letter["letter"]), 69)
+
+    assert "imagedrift_writer" in line
+
+
+def test_a_letter_is_shown_and_dropped(own_dsn: str) -> None:
+    """Its message is shown whole; dropped, it is in no list."""
+    [letter] = asyncio.run(Operator(own_dsn).ask("SELECT letter FROM ops.dead_letters"))
+    name = letter["letter"]
+
+    assert "no inventory" in piped(own_dsn, "dead-letters", "--show", name).out
+    assert piped(own_dsn, "dead-letters", "--drop", name).out == f"dropped {name}\n"
+    assert len(piped(own_dsn, "dead-letters").lines) == 1
+    assert piped(own_dsn, "dead-letters", "--drop", name).code == 4
+
+
+@pytest.mark.parametrize("dropped", ["schema ops cascade", "view ops.activity"])
+def test_another_schema_is_told_with_its_remedy(own_dsn: str, dropped: str) -> None:
+    """A database that was not migrated is said to be that."""
+    asyncio.run(Operator(own_dsn).ask(f"DROP {dropped}"))
+    assert "run `imagedrift migrate`" in told(piped(own_dsn, "top"), 69)
+
+
+def test_a_host_of_two_is_not_forgotten(own_dsn: str) -> None:
+    """A name that is not unique names no host to give up."""
+    assert "2 hosts are called web-1" in told(piped(own_dsn, "forget", "web-1", "--yes"), 64)
+    assert piped(own_dsn, "forget", "fra1/web-1", "--yes").out == "forgotten: fra1/web-1\n"
+    assert "are called" not in piped(own_dsn, "host", "web-1").err
+
+
+def test_one_server_has_no_three_replicas(nats_server: NatsServer) -> None:
+    """The line says what --replicas 3 needs."""
+    line = told(piped("", "streams", "--replicas", "3", NATS_URL=nats_server.url), 69)
+    assert "--replicas 3 needs a cluster of 3 servers" in line
+
+
+def test_no_engine_is_told_with_the_setting_that_names_one(tmp_path: Path) -> None:
+    """`scan` and `up` say which variable to look at."""
+    engine = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock", "HOME": str(tmp_path)}
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o755)
+        for arguments in (["scan"], ["up", "--home", f"{home}/up"]):
+            assert "DOCKER_HOST" in told(piped("", *arguments, **engine), 69)
+
+
+def test_a_scan_of_a_list_tells_what_it_passes_over(tmp_path: Path) -> None:
+    """Each entry that says nothing comparable is told with its place, and counted."""
+    listed = tmp_path / "images.txt"
+    listed.write_text(f"docker://sha256:{'0' * 64}\n")
+
+    ended = piped("", "scan", IMAGEDRIFT_SOURCE=f"list:{listed}", HOME=str(tmp_path))
+
+    assert ended.code == 0
+    assert "entry.refused" in ended.err
+    assert "images.txt" in ended.err
+    assert "not reported in full: 1 (refused)" in ended.err
+
+
+def test_a_full_disk_is_told(fleet_dsn: str) -> None:
+    """An answer that cannot be written is not half an answer in silence."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [console_script("imagedrift"), "outdated"],
+            env={"DATABASE_URL": fleet_dsn, "PATH": os.defpath},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 69
+    assert "No space left on device" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_a_home_that_cannot_hold_all_is_refused(tmp_path: Path) -> None:
+    """Nothing is kept elsewhere instead."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    line = told(piped("", "up", "--home", str(closed / "home"), HOME=str(tmp_path)), 69)
+    assert "cannot be entered by nobody" in line
+
+
+def test_completion_is_a_script_that_names_commands(postgres_server: PostgresServer) -> None:
+    """What the shell calls gives the commands and options that begin so."""
+    assert "_IMAGEDRIFT_COMPLETE" in piped("", "completion", "bash").out
+    asking = {"_IMAGEDRIFT_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
+    assert piped("", COMP_WORDS="imagedrift outd", **asking).out.split(",")[-1] == "outdated\n"

@@ -1,0 +1,219 @@
+"""What the lists print: every row, whoever has one name apart, on a terminal and in a pipe."""
+
+import asyncio
+import csv
+import io
+import json
+import subprocess
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from imagedrift_sandbox.processes import console_script
+from support import command_fleet
+from support.command_line import on_terminal, piped
+from support.operator import Operator
+
+LISTS = {
+    "outdated": 4, "unknown": 1, "images": 5, "hosts": 4, "errors": 1, "registries": 1,
+    "dead-letters": 1,
+}  # fmt: skip
+NGINX = "docker.io/library/nginx:1.27"
+
+
+async def test_no_form_loses_a_row(own_dsn: str) -> None:
+    """914 outdated images are 914 lines, rows and objects; a cut table says of how many."""
+    await command_fleet.add_outdated(own_dsn, 910)
+    [row] = await Operator(own_dsn).ask("SELECT count(*) AS n FROM ops.outdated")
+    assert row["n"] == 914
+
+    def counts() -> tuple[int, ...]:
+        return (
+            len(piped(own_dsn, "outdated", "--no-header").lines),
+            len(piped(own_dsn, "outdated").lines) - 1,
+            len(piped(own_dsn, "outdated", "--csv").lines) - 1,
+            len(json.loads(piped(own_dsn, "outdated", "--json").out)),
+            len(piped(own_dsn, "outdated", "-o", "ndjson").lines),
+        )
+
+    assert await asyncio.to_thread(counts) == (914,) * 5
+
+    cut = await asyncio.to_thread(on_terminal, own_dsn, "outdated")
+    assert len(cut.lines) == 101
+    assert "100 of 914 outdated images; --limit 914 or a pipe has all" in cut.err
+    asked = await asyncio.to_thread(piped, own_dsn, "outdated", "--limit", "3")
+    assert len(asked.lines) == 4
+    assert "3 of 914 outdated images; as asked" in asked.err
+
+
+@pytest.mark.parametrize("arguments", [
+    ["host", "web-1"], ["outdated", "web-1"], ["image", NGINX, "--hosts"], ["why", "web-1", NGINX],
+    ["hosts", "web-1"],
+], ids=" ".join)  # fmt: skip
+def test_two_hosts_of_one_name_are_told_apart_in_each_form(
+    fleet_dsn: str, arguments: list[str]
+) -> None:
+    """Rows carry site and id, whatever the form; on a terminal the site is there as they differ."""
+    both = {("ber1", "web-1"), ("fra1", "web-1")}
+    objects = json.loads(piped(fleet_dsn, *arguments, "--json").out)
+    table = csv.DictReader(io.StringIO(piped(fleet_dsn, *arguments, "--csv").out))
+
+    assert {(row["site"], row["host"]) for row in objects} == both
+    assert {(row["site"], row["host"]) for row in table} == both
+    for shown in (piped(fleet_dsn, *arguments), on_terminal(fleet_dsn, *arguments)):
+        assert "ber1" in shown.out
+        assert "fra1" in shown.out
+
+
+def test_a_name_that_is_not_unique_is_said(fleet_dsn: str) -> None:
+    """The command shows both hosts, and how to choose one; a choice leaves one."""
+    both = piped(fleet_dsn, "host", "web-1")
+    assert (
+        "2 hosts are called web-1: ber1/web-1, fra1/web-1; choose by --site or site/id" in both.err
+    )
+    for chosen in (["host", "fra1/web-1"], ["host", "web-1", "--site", "fra1"]):
+        one = piped(fleet_dsn, *chosen, "--json")
+        assert {row["site"] for row in json.loads(one.out)} == {"fra1"}
+        assert "are called" not in one.err
+
+
+@pytest.mark.parametrize(("name", "number"), LISTS.items())
+def test_every_list_takes_every_filter(fleet_dsn: str, name: str, number: int) -> None:
+    """Filters that let everything pass leave all rows; one that lets nothing pass leaves none."""
+    every = [
+        ["--site", "ber1", "--site", "fra1"], ["--label", "env=prod"], ["--place", "ber1"],
+        ["--place", "fra1/rack-8"], ["--registry", "docker.io"], ["--running"],
+    ]  # fmt: skip
+    for filters in every:
+        ended = piped(fleet_dsn, name, *filters, "--json")
+        assert ended.code == 0, ended.err
+        assert len(json.loads(ended.out)) <= number
+    assert len(json.loads(piped(fleet_dsn, name, *every[0], "--json").out)) == number
+    statement = piped(fleet_dsn, name, *[each for one in every for each in one], "web", "--sql").out
+    rows = asyncio.run(Operator(fleet_dsn).ask(statement.rstrip().removesuffix(";")))
+    assert rows == []
+
+
+def test_labels_add_up(own_dsn: str) -> None:
+    """Every label has to hold."""
+    sql = "UPDATE fleet.hosts SET labels = labels || '{\"tier\": \"web\"}' WHERE site = 'fra1'"
+    asyncio.run(Operator(own_dsn).ask(sql))
+
+    both = piped(own_dsn, "hosts", "--label", "env=prod", "--label", "tier=web", "--json")
+
+    assert [(row["site"], row["host"]) for row in json.loads(both.out)] == [("fra1", "web-1")]
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["host", "web-9"], "no such host: web-9; did you mean web-1?"),
+    (["host", "web-1", "--site", "fr1"], "no such site: fr1; did you mean fra1?"),
+    (["outdated", "--site", "fr1"], "no such site: fr1; did you mean fra1?"),
+    (["outdated", "ngnix"], "no such image or host: ngnix; did you mean nginx?"),
+    (["hosts", "--label", "env=prd"], "no such label: env=prd; did you mean env=prod?"),
+    (["images", "--registry", "docker.oi"], "no such registry: docker.oi; did you mean docker.io?"),
+    (["unknown", "--place", "fra1/rack-9"], "no such place: fra1/rack-9; did you mean fra1/rack-8"),
+    (["image", "nginx:1.28"], f"library/nginx:1.28; did you mean {NGINX}"),
+    (["why", "web-1", "redis:8"], "no such image on web-1: docker.io/library/redis:8; did"),
+    (["history", "web-9"], "no such host: web-9"),
+    (["history", "nginx:1.28"], "no such image: docker.io/library/nginx:1.28"),
+    (["dead-letters", "--show", "abc"], "no such letter: abc"),
+], ids=lambda each: " ".join(each) if isinstance(each, list) else "")  # fmt: skip
+def test_what_is_not_there_is_said_with_the_nearest_name(
+    fleet_dsn: str, arguments: list[str], told: str
+) -> None:
+    """Nothing found and a slip of the keyboard are two things: exit code 4, and one line."""
+    ended = piped(fleet_dsn, *arguments)
+
+    assert (ended.code, ended.out) == (4, "")
+    assert told in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+def test_nothing_found_is_a_header_and_exit_0(fleet_dsn: str) -> None:
+    """What is there and has nothing outdated is answered."""
+    ended = piped(fleet_dsn, "outdated", "--registry", "registry.example.org")
+
+    assert (ended.code, len(ended.lines)) == (0, 1)
+    assert ended.out.startswith("site  hostname  host")
+
+
+def test_outdated_can_end_with_1(fleet_dsn: str) -> None:
+    """Scripts ask by exit code."""
+    assert piped(fleet_dsn, "outdated", "--exit-code").code == 1
+    assert piped(fleet_dsn, "outdated").code == 0
+    none = piped(fleet_dsn, "outdated", "--exit-code", "--registry", "registry.example.org")
+    assert none.code == 0
+
+
+def test_each_form_has_the_same_rows(fleet_dsn: str) -> None:
+    """JSON, lines of JSON, YAML, CSV and TSV agree."""
+    read: dict[str, Callable[[str], list[dict[str, str]]]] = {
+        "json": json.loads,
+        "ndjson": lambda text: [json.loads(line) for line in text.splitlines()],
+        "yaml": yaml.safe_load,
+        "csv": lambda text: list(csv.DictReader(io.StringIO(text))),
+        "tsv": lambda text: list(csv.DictReader(io.StringIO(text), delimiter="\t")),
+    }
+    keys = []
+    for form, parse in read.items():
+        rows = parse(piped(fleet_dsn, "outdated", "-o", form).out)
+        keys.append([(row["site"], row["host"], row["reference"]) for row in rows])
+    assert len(keys[0]) == 4
+    assert keys == [keys[0]] * len(read)
+
+
+@pytest.mark.parametrize("name", [name for name in LISTS if name != "dead-letters"])
+@pytest.mark.parametrize("columns", [80, 160])
+def test_a_terminal_has_one_line_a_row(fleet_dsn: str, name: str, columns: int) -> None:
+    """No line is wider than the terminal, and there are no others than the header and the rows."""
+    shown = on_terminal(fleet_dsn, name, columns=columns)
+
+    assert len(shown.lines) == 1 + LISTS[name]
+    assert max(map(len, shown.lines)) <= columns
+
+
+def test_a_reader_that_closes_the_pipe_hears_nothing(own_dsn: str) -> None:
+    """`| head` is no fault."""
+    asyncio.run(command_fleet.add_outdated(own_dsn, 2000))
+    process = subprocess.Popen(
+        [console_script("imagedrift"), "outdated", "--json"],
+        env={"DATABASE_URL": own_dsn},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout and process.stderr  # noqa: PT018
+    process.stdout.read(10)
+    process.stdout.close()
+    told = process.stderr.read().decode()
+    assert (process.wait(60), "Errno" in told, "Error" in told) == (0, False, False)
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1"])
+def test_any_locale_will_do(own_dsn: str, locale: str) -> None:
+    """What a terminal cannot show is replaced there; a pipe has it as UTF-8."""
+    sql = "UPDATE fleet.hosts SET hostname = 'büro-日本' WHERE host = 'db-1'"
+    asyncio.run(Operator(own_dsn).ask(sql))
+    environment = {"LC_ALL": locale, "PYTHONIOENCODING": "latin-1", "PYTHONCOERCECLOCALE": "0"}
+
+    assert "büro-日本" in piped(own_dsn, "hosts", **environment).out
+    shown = on_terminal(own_dsn, "hosts", columns=80, **environment)
+    assert shown.code == 0, shown.err
+    assert "ro-??" in shown.out
+
+
+def test_colours_are_for_terminals_that_want_them(fleet_dsn: str) -> None:
+    """A verdict is red on a terminal, and plain in a pipe and with NO_COLOR."""
+    assert "\x1b[31moutdated" in on_terminal(fleet_dsn, "host", "fra1/web-1", NO_COLOR="").out
+    assert "\x1b" not in on_terminal(fleet_dsn, "host", "fra1/web-1").out
+    assert "\x1b" not in piped(fleet_dsn, "host", "fra1/web-1").out
+
+
+def test_what_is_never_asked_has_no_next_check(fleet_dsn: str) -> None:
+    """A local build has no moment, whatever the planner noted for it."""
+    rows = json.loads(piped(fleet_dsn, "images", "--json").out)
+
+    moments = {row["reference"]: row["next_check_at"] for row in rows}
+
+    assert moments.pop("docker.io/library/app:dev") is None
+    assert all(moments.values())

@@ -1,0 +1,112 @@
+"""The recorded session of docs/cli.md: each command on a terminal of 80 columns and in a pipe.
+
+`IMAGEDRIFT_RECORD=1 pytest tests/integration/cli/test_session.py` writes it anew; then
+`python -m imagedrift_cli.reference` takes it into the page.
+"""
+
+import asyncio
+import functools
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagedrift_sandbox.engine import ScriptedEngine
+from imagedrift_sandbox.registry import SandboxRegistry
+from imagedrift_sandbox.stack import named_registry
+from support.command_line import Ended, on_terminal, piped
+from support.engine_replies import Held, Variant, replies
+
+SESSION = Path(__file__).parent / "session.txt"
+COMMANDS = (
+    "status", "outdated", "outdated --site ber1 --running", "images", "image nginx:1.27",
+    "image nginx:1.27 --hosts", "hosts", "host fra1/web-1", "host web-1",
+    "why fra1/web-1 nginx:1.27", "history nginx:1.27", "history ber1/web-1", "unknown", "errors",
+    "registries", "dead-letters", "top --once",
+)  # fmt: skip
+WRONG = (
+    "outdatd", "outdated --cvs", "outdated --site fr1", "host web-9", "image ngnix:1.27",
+    "why web-1 redis:8", "outdated --limit 0",
+)  # fmt: skip
+LONG = "team/platform/of/a/long/name/application"
+SAME = (
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "2026-11-26T05:00:00Z"),
+    (re.compile(r"P3DT\d{5}S"), "P3DT16200S"),
+    (re.compile(r"\b\d min ago"), "2 min ago"),
+    (re.compile(r"in \d min"), "in 2 min"),
+)
+"""What is not the same at each run, and what stands for it in the page."""
+
+
+def test_the_session_is_what_the_command_prints(new_dsn: str) -> None:
+    """Whoever changes what a command prints reads it again, in the page that shows it."""
+    session = "\n".join(told(new_dsn)) + "\n"
+
+    if os.getenv("IMAGEDRIFT_RECORD") == "1":
+        SESSION.write_text(session)
+    assert session == SESSION.read_text()
+
+
+def test_a_terminal_of_160_columns_shortens_nothing(fleet_dsn: str) -> None:
+    """Where there is room, every text is whole."""
+    for command in COMMANDS[:2]:
+        shown = on_terminal(fleet_dsn, *shlex.split(command), columns=160)
+        assert "…" not in shown.out
+
+
+def told(dsn: str) -> Iterator[str]:
+    """Tell the session, line by line."""
+    yield "On a terminal of 80 columns:"
+    for command in COMMANDS:
+        yield from _entry(command, on_terminal(dsn, *shlex.split(command)))
+    yield "\nThe same in a pipe, where every line is whole:"
+    for command in COMMANDS:
+        yield from _entry(f"{command} | cat", piped(dsn, *shlex.split(command)))
+    yield "\nWhat is typed wrongly, and what is not there:"
+    for command in WRONG:
+        ended = piped(dsn, *shlex.split(command))
+        yield from _entry(command, ended)
+        yield f"(exit code {ended.code})"
+
+
+def _entry(command: str, ended: Ended) -> Iterator[str]:
+    yield f"\n$ imagedrift {command}"
+    for line in (ended.out + ended.err).splitlines():
+        yield functools.reduce(_replaced, SAME, line).rstrip()
+
+
+def _replaced(line: str, same: tuple[re.Pattern[str], str]) -> str:
+    return same[0].sub(same[1], line)
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+async def test_a_scan_fits_its_terminal(tmp_path: Path, columns: int) -> None:
+    """Outdated first, one line an image, a total below; the exit code says the worst."""
+    async with (
+        SandboxRegistry().serving() as registry,
+        ScriptedEngine.serving(tmp_path / "engine.sock") as engine,
+    ):
+        pushed = [registry.push_image(f"{LONG}-{n}", "1") for n in range(3)]
+        variants = [Variant(each.digest, each.configs["linux/amd64"]) for each in pushed]
+        registry.push_image(f"{LONG}-2", "1", seed=9)
+        engine.answers = replies("classic", "linux/amd64", [
+            Held(f"{registry.host}/{LONG}-{n}", one.manifest, (one,), runs=(one,))
+            for n, one in enumerate(variants)
+        ])  # fmt: skip
+        rules = tmp_path / "registries.toml"
+        rules.write_text(named_registry(registry.host))
+        environment = {"DOCKER_HOST": engine.host, "IMAGEDRIFT_REGISTRIES": str(rules)}
+
+        def scan() -> Ended:
+            return on_terminal("", "scan", columns=columns, HOME=str(tmp_path), **environment)
+
+        shown = await asyncio.to_thread(scan)
+
+    assert shown.code == 1
+    verdicts = [line.split()[1] for line in shown.lines]
+    assert verdicts == ["verdict", "outdated", "current", "current"]
+    assert max(map(len, shown.lines)) <= columns
+    assert "3 images: 1 outdated, 2 current" in shown.err

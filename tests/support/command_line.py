@@ -1,0 +1,89 @@
+"""The `imagedrift` command as it is typed: on a terminal of some width, or in a pipe."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from imagedrift_sandbox.processes import console_script
+
+WITHIN_S = 60.0
+
+
+@click.command()
+def broken() -> None:
+    """Fail as only a defect does."""
+    raise ZeroDivisionError
+
+
+class Ended(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of its answer."""
+        return self.out.splitlines()
+
+
+def piped(dsn: str, *arguments: str, **environment: str) -> Ended:
+    """Run the command in a pipe."""
+    done = subprocess.run(
+        [console_script("imagedrift"), *arguments],
+        env={"DATABASE_URL": dsn, "PATH": os.defpath, "LC_ALL": "C.UTF-8", **environment},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=WITHIN_S,
+    )
+    assert "Traceback" not in done.stderr
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def on_terminal(dsn: str, *arguments: str, columns: int = 80, **environment: str) -> Ended:
+    """Run the command on a terminal; standard error is apart, so that both can be read."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [console_script("imagedrift"), *arguments],
+        env={
+            "DATABASE_URL": dsn, "PATH": os.defpath, "LC_ALL": "C.UTF-8", "NO_COLOR": "1",
+            "TERM": "xterm", **environment,
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(theirs)
+    out = _read(ours)
+    err = process.stderr.read().decode() if process.stderr else ""
+    code = process.wait(WITHIN_S)
+    assert "Traceback" not in err
+    return Ended(code, out.decode(errors="replace").replace("\r\n", "\n"), err)
+
+
+def _read(terminal: int) -> bytes:
+    """Read until the command closes the terminal, which is an error of input on Linux."""
+    parts = []
+    try:
+        while part := os.read(terminal, 65536):
+            parts.append(part)
+    except OSError:
+        pass
+    finally:
+        os.close(terminal)
+    return b"".join(parts)
+
+
+def repository() -> Path:
+    """The folder of the repository."""
+    return Path(__file__).resolve().parents[2]
