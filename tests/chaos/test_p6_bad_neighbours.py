@@ -44,8 +44,6 @@ async def test_p6_a_hanging_and_a_dead_registry_delay_no_other(
     async with system(tmp_path, registry, hanging, dead) as running:
         bad = [f"{hanging.host}/app/{n}:1" for n in range(BAD)]
         bad += [f"{dead}/app/{n}:1" for n in range(BAD)]
-        await running.hosts.have("first", *healthy(registry, "first", 1))
-        await wait_for(lambda: is_current(running, "first", 1), what="the registry is known")
         [any_image] = healthy(registry, "witness", 1)
         await running.hosts.have("bad", *(replace(any_image, reference=each) for each in bad))
         await wait_for(lambda: asked(hanging), what="the hanging registry is asked")

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from imagedrift_resolver import bulkhead
-from imagedrift_resolver.bulkhead import SHARE, Bulkhead
+from imagedrift_resolver.bulkhead import SHARE, SOON_S, Bulkhead, PutOff
+from imagedrift_resolver.places import WAIT_S
 
 SLOTS = 64
 
@@ -37,7 +38,7 @@ class Registry:
         return "answer"
 
 
-def begin(lane: Bulkhead, registry: Registry) -> "asyncio.Task[str | None]":
+def begin(lane: Bulkhead, registry: Registry) -> "asyncio.Task[str | PutOff]":
     """Ask a registry."""
     return asyncio.create_task(lane.run(registry, registry.ask))
 
@@ -48,7 +49,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def end(*tasks: "asyncio.Task[str | None]") -> None:
+async def end(*tasks: "asyncio.Task[str | PutOff]") -> None:
     """Stop waiting."""
     for task in tasks:
         task.cancel()
@@ -58,10 +59,10 @@ async def end(*tasks: "asyncio.Task[str | None]") -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
     """A silence counts soon; returns how to wait until it does."""
-    monkeypatch.setattr(bulkhead, "SILENT_S", 0.05)
+    monkeypatch.setattr(bulkhead, "SILENT_S", 0.3)
 
     async def silence() -> None:
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.4)
 
     return silence
 
@@ -89,10 +90,10 @@ async def test_who_waits_for_those_that_hang_is_sent_away_soon(
     await settle()
     assert not any(task.done() for task in waiting)
     await quick()
-    assert await asyncio.gather(*waiting) == [None] * 50
+    assert all(isinstance(each, PutOff) for each in await asyncio.gather(*waiting))
     late = begin(lane, Registry())
     await settle()
-    assert late.result() is None
+    assert isinstance(late.result(), PutOff)
     assert not any(task.done() for task in first)
     await end(*first)
 
@@ -122,6 +123,52 @@ async def test_all_pass_once_a_registry_has_answered() -> None:
     assert await asyncio.gather(*asking) == ["answer"] * 60
 
 
+async def test_the_first_questions_of_a_registry_wait_for_its_answer_whoever_else_hangs(
+    quick: Callable[[], Awaitable[None]],
+) -> None:
+    """A registry that hangs since long ago does not make the burst of a new one be put off."""
+    lane = Bulkhead(SLOTS)
+    hanging = begin(lane, Registry())
+    await settle()
+    await quick()
+    new = Registry()
+    asking = [begin(lane, new) for _ in range(SLOTS // SHARE)]
+    await settle()
+    assert new.asked == 1
+    assert not any(task.done() for task in asking)
+    new.be_well()
+    assert await asyncio.gather(*asking) == ["answer"] * (SLOTS // SHARE)
+    await end(hanging)
+
+
+async def test_questions_that_wait_for_their_own_registry_leave_the_lane_room(
+    quick: Callable[[], Awaitable[None]],
+) -> None:
+    """Registries that hang one after the other have no more than twice the share wait at a time."""
+    lane = Bulkhead(SLOTS)
+    hanging = [begin(lane, Registry())]
+    await settle()
+    await quick()
+    for bad in (Registry(), Registry(), Registry()):
+        hanging += [begin(lane, bad) for _ in range(SLOTS)]
+    await settle()
+    running = 4
+    assert sum(not task.done() for task in hanging) == running + 2 * SLOTS // SHARE
+    await end(*hanging)
+
+
+async def test_a_question_that_was_put_off_comes_again_soon(
+    quick: Callable[[], Awaitable[None]],
+) -> None:
+    """Its registry may have been slow once; one that is silent for longer is left alone longer."""
+    lane = Bulkhead(SLOTS)
+    slow = Registry()
+    first, second = begin(lane, slow), begin(lane, slow)
+    assert await second == PutOff(SOON_S)
+    slow.be_well()
+    assert await first == "answer"
+
+
 async def test_registries_that_fall_silent_together_are_cut_down(
     quick: Callable[[], Awaitable[None]],
 ) -> None:
@@ -136,7 +183,7 @@ async def test_registries_that_fall_silent_together_are_cut_down(
     await quick()
     most = 2 * SLOTS // SHARE
     assert [task.done() for task in asking] == [False] * most + [True] * (SLOTS - most)
-    assert {task.result() for task in asking[most:]} == {None}
+    assert {task.result() for task in asking[most:]} == {PutOff(WAIT_S)}
     registry.be_well()
     assert await asyncio.gather(*asking[:most]) == ["answer"] * most
 

@@ -5,12 +5,15 @@ resolve. Each question to one holds a slot of the lane until its time is over. S
 
 - A registry answers if it has answered well before, did respond the last time, and has not been
   silent for `SILENT_S` while something is asked of it. Its questions always pass.
-- Each other registry holds one slot, and all of them together one in `SHARE`. Who finds none waits
-  for `SILENT_S` at most, and not at all once none of them has come to an end for so long.
-- Of those that fall silent while many of their questions are under way, the newest are given up
-  until they hold no more than twice that share.
+- Each other registry holds one slot, and all of them together one in `SHARE`. A question that finds
+  no slot waits for `SILENT_S` at most, and not at all once none of them has ended for so long.
+- A question also waits while the running question of its own registry is younger than `SILENT_S`:
+  other registries that hang say nothing about this one. Twice the share may wait so.
+- When registries fall silent while many of their questions are running, the newest questions are
+  given up until they hold no more than twice that share.
 
-Who is sent away is asked again in its time. Each replica counts for itself, so the share is small.
+A question that is put off made no request, so it comes again soon: after as long as it is silent
+here already, between `SOON_S` and `WAIT_S`. Each replica counts for itself, so the share is small.
 """
 
 import asyncio
@@ -18,10 +21,22 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
+from msgspec import Struct
+
+from imagedrift_resolver.places import WAIT_S
+
 SHARE: Final = 8
 SILENT_S: Final = 1.0
+SOON_S: Final = 2.0
 
 T = TypeVar("T")
+
+
+class PutOff(Struct, frozen=True):
+    """A question got no slot, or had to give it up."""
+
+    wait_s: float
+    """After how long it may come again."""
 
 
 class Peer(Protocol):
@@ -37,41 +52,64 @@ class Bulkhead:
     def __init__(self, slots: int) -> None:
         self._most = max(1, slots // SHARE)
         self._inside: dict[_Question, None] = {}
-        self._waiting: dict[_Question, asyncio.Future[bool]] = {}
+        self._waiting: dict[_Question, asyncio.Future[None]] = {}
         self._moved_at = float("-inf")
         self._look_again: asyncio.TimerHandle | None = None
 
-    async def run(self, peer: Peer, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Do what is to be done with a registry; None when it got no slot, or had to give it up."""
+    async def run(self, peer: Peer, work: Callable[[], Awaitable[T]]) -> T | PutOff:
+        """Do what is to be done with a registry, if it gets a slot and need not give it up."""
         question = _Question(peer)
         try:
             if not await self._enter(question):
-                return None
+                return PutOff(min(max(self._silence_s(question), SOON_S), WAIT_S))
             question.may_be_given_up = True
             async with question.limit:
                 return await work()
         except TimeoutError:
             if not question.limit.expired():
                 raise
-            return None
+            return PutOff(WAIT_S)
         finally:
             self._leave(question)
 
     async def _enter(self, question: "_Question") -> bool:
+        """Wait for a slot; False when there is none in time."""
         if self._has_room(question.peer):
             self._admit(question)
             return True
-        if time.monotonic() - self._moved_at >= SILENT_S:
-            return False
-        loop = asyncio.get_running_loop()
-        may: asyncio.Future[bool] = loop.create_future()
-        self._waiting[question] = may
-        timer = loop.call_later(SILENT_S, _settle, may, False)
+        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[question] = admitted
+        waits_until = self._first_deadline()
         try:
-            return await may
+            while not admitted.done():
+                now = time.monotonic()
+                until = max(waits_until, self._own_deadline(question))
+                if now >= until:
+                    return False
+                await asyncio.wait([admitted], timeout=until - now)
+            return True
         finally:
-            timer.cancel()
-            self._waiting.pop(question, None)
+            del self._waiting[question]
+
+    def _first_deadline(self) -> float:
+        """Return until when a new question waits, whatever its registry."""
+        now = time.monotonic()
+        return now + SILENT_S if now - self._moved_at < SILENT_S else now
+
+    def _own_deadline(self, question: "_Question") -> float:
+        """Return until when a question waits for the running question of its own registry."""
+        running = self._running(question.peer)
+        if running is None or question not in [*self._waiting][: 2 * self._most]:
+            return float("-inf")
+        return running.began_at + SILENT_S
+
+    def _silence_s(self, question: "_Question") -> float:
+        """Return for how long the registry is silent, or all of them where it has no slot."""
+        running = self._running(question.peer)
+        return time.monotonic() - (running.began_at if running else self._moved_at)
+
+    def _running(self, peer: Peer) -> "_Question | None":
+        return next((each for each in self._inside if each.peer is peer), None)
 
     def _has_room(self, peer: Peer) -> bool:
         if peer.is_answering():
@@ -96,10 +134,10 @@ class Bulkhead:
         del self._inside[question]
         if time.monotonic() - question.began_at < SILENT_S:
             self._moved_at = time.monotonic()
-        for waiting, may in [*self._waiting.items()]:
-            if not may.done() and self._has_room(waiting.peer):
+        for waiting, admitted in [*self._waiting.items()]:
+            if not admitted.done() and self._has_room(waiting.peer):
                 self._admit(waiting)
-                may.set_result(True)
+                admitted.set_result(None)
 
     def _look(self) -> None:
         """Give up the newest questions of registries that have fallen silent meanwhile."""
@@ -119,8 +157,3 @@ class _Question:
         self.limit = asyncio.timeout(None)
         self.began_at = 0.0
         self.may_be_given_up = False
-
-
-def _settle(may: "asyncio.Future[bool]", answer: bool) -> None:
-    if not may.done():
-        may.set_result(answer)

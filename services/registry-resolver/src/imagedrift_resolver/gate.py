@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 import structlog
 from msgspec.structs import replace
 
-from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead
+from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead, PutOff
 from imagedrift_resolver.core import budget, window
 from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
@@ -123,8 +123,8 @@ class Gate:
         """Tell whether its lane is its own."""
         return self._bulkhead is None
 
-    async def run(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Do what is to be done with it; None when its lane has no slot to spare, or no longer."""
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T | PutOff:
+        """Do what is to be done with it, if its lane has a slot to spare."""
         return await (self._bulkhead.run(self, work) if self._bulkhead else work())
 
     async def refusal(self, method: str) -> Failure | None:

@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from imagedrift_resolver.bulkhead import PutOff
 from imagedrift_resolver.core.answer import answer, described
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
@@ -27,7 +28,6 @@ from imagedrift_resolver.core.freshness import (
 from imagedrift_resolver.core.policy import question_fault
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate
-from imagedrift_resolver.places import WAIT_S
 from imagedrift_runtime import metrics
 from imagedrift_runtime.bus import BusError
 from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
@@ -204,7 +204,9 @@ class Resolver:
         if refused := await gate.refusal(method):
             return refused
         told = await gate.run(lambda: self._through(gate, site, method, key, talk))
-        return told or Limited(reason=CROWDED, until=self._now() + timedelta(seconds=WAIT_S))
+        if isinstance(told, PutOff):
+            return Limited(reason=CROWDED, until=self._now() + timedelta(seconds=told.wait_s))
+        return told
 
     async def _through(
         self,
