@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.children import Child
 from imagedrift_sandbox.engine import ScriptedEngine, populate

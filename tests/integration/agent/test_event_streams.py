@@ -75,7 +75,7 @@ async def test_a_stream_without_a_head_is_followed(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Podman sends it with the first event (containers/podman#23712): there is no time-out."""
-    monkeypatch.setattr("imagedrift_agent.adapters.http.HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.2)
     engine.answers["/events"] = HeadlessEvents()
     outlet = RecordingOutlet()
     async with running_agent(source_on(engine, 0.3), outlet):
@@ -96,7 +96,7 @@ async def test_a_head_in_pieces_is_one_head(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To stop waiting for it loses nothing of it."""
-    monkeypatch.setattr("imagedrift_agent.adapters.http.HEAD_WITHIN_S", 0.1)
+    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.1)
     engine.answers["/events"] = HeadlessEvents()
     events: Any = source_on(engine).changes()
     assert await anext(events) is None
@@ -120,7 +120,7 @@ async def test_silence_is_no_fault_for_the_doctor(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, stream: Any
 ) -> None:
     """It says that it listens, and that nothing happened yet."""
-    monkeypatch.setattr("imagedrift_agent.adapters.http.HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.2)
     if stream:
         engine.answers["/events"] = stream
 

@@ -1,7 +1,6 @@
 """An engine that fails: the last inventory stands, the host says why, and recovers by itself."""
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.engine import Fault, Refusal, ScriptedEngine, populate
 from support.agents import EngineHealth, RecordingMemory, RecordingOutlet, running_agent, until
@@ -189,23 +188,6 @@ async def test_an_event_in_pieces_is_one_event(engine: ScriptedEngine) -> None:
     await events.aclose()
 
     assert (first.type, first.action, second.type) == ("image", "tag", "container")
-
-
-async def test_a_connection_that_times_out_by_itself_is_a_fault(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As TCP's own time-out is, which comes with no bound of ours: it ends the listening."""
-    source = source_on(engine)
-    events: Any = source.changes()
-    await anext(events)
-
-    async def read(_: asyncio.StreamReader, __: int) -> bytes:
-        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
-
-    monkeypatch.setattr(asyncio.StreamReader, "read", read)
-    engine.emit("image", "tag")
-    with pytest.raises(EngineFault, match="/events: Connection timed out"):
-        await to_the_end(events)
 
 
 async def test_an_event_without_an_end_is_a_fault(

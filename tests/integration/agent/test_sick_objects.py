@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.statement import About, inventory
 from imagedrift_runtime import clock

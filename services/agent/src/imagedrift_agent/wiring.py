@@ -12,8 +12,8 @@ from pathlib import Path
 
 from imagedrift_agent.adapters import jetstream
 from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.adapters.files import KINDS, ListedImages
-from imagedrift_agent.adapters.http import EngineFault
 from imagedrift_agent.adapters.state import StateFolder, Unusable
 from imagedrift_agent.core.address import Address, BadAddress, read_address
 from imagedrift_agent.core.statement import About, inventory
