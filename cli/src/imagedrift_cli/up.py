@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from rich.console import Console
 from rich.live import Live
 
-from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import database, stopping, tables

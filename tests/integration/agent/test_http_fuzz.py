@@ -98,11 +98,11 @@ async def test_a_proxy_that_closes_after_each_answer_is_served(folder: Path) -> 
 
     server = await asyncio.start_unix_server(serve, folder / "proxy")
     try:
-        survey = await Engine(lambda: Address(path=str(folder / "proxy"))).take()
+        snapshot = await Engine(lambda: Address(path=str(folder / "proxy"))).take()
     finally:
         server.close()
 
-    assert survey.hostname == "host"
+    assert snapshot.hostname == "host"
 
 
 async def test_bytes_after_an_answer_are_never_the_next_answer(folder: Path) -> None:

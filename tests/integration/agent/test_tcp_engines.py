@@ -9,7 +9,7 @@ import pytest
 
 from imagedrift_agent import wiring
 from imagedrift_agent.adapters.engine_client import EngineClient, probed_when_silent
-from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from support.programs import require_program

@@ -27,12 +27,12 @@ from imagedrift_agent.adapters.engine_faults import (
     NotThere,
     Refused,
 )
-from imagedrift_agent.core import api, decoding, records
+from imagedrift_agent.core import api_version, decoding, records
 from imagedrift_agent.core.address import Address
-from imagedrift_agent.core.facts import shown
-from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.image_facts import shown
+from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.lists import Lists, known_by_list, with_manifests, with_own_digest
-from imagedrift_agent.core.survey import Survey
+from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_agent.core.traits import is_podman, traits_of
 
 PASS_WITHIN_S = 120.0
@@ -67,7 +67,7 @@ class Engine:
         self._configured: dict[str, str] = {}
         self._sick_images, self._sick_containers, self._sick_calls = Sick(), Sick(), Sick()
 
-    async def take(self) -> Survey:
+    async def take(self) -> Snapshot:
         """Look at everything. Raises `EngineFault`."""
         try:
             async with asyncio.timeout(PASS_WITHIN_S), self._client() as client:
@@ -78,7 +78,7 @@ class Engine:
     async def changes(self) -> AsyncIterator[records.Event | None]:
         """Follow the engine's events, None first, once it listens. Raises `EngineFault`."""
         async with self._client() as client:
-            client.speak(api.spoken_with(await _version(client)))
+            client.speak(api_version.spoken_with(await _version(client)))
             filters = {"filters": json.dumps(EVENTS)}
             rest = b""
             async with aclosing(client.stream("/events", filters)) as chunks:
@@ -92,9 +92,9 @@ class Engine:
                         yield _event(line)
         raise EngineFault("the engine ended its stream of events")
 
-    async def _pass(self, client: EngineClient) -> Survey:
+    async def _pass(self, client: EngineClient) -> Snapshot:
         version = await _version(client)
-        client.speak(api.spoken_with(version))
+        client.speak(api_version.spoken_with(version))
         self._forget_if_upgraded(version)
         await self._read_info(client)
         lists = await self._read_lists(client)
@@ -104,10 +104,10 @@ class Engine:
         if details.engine_is_suspect:
             await _version(client)  # it may be away: then nothing was wrong with the objects
         traits = traits_of(version, self._info, images)
-        census = take_census([with_own_digest(i, traits) for i in images], containers, traits)
+        image_list = list_images([with_own_digest(i, traits) for i in images], containers, traits)
         info = self._info or records.Info()
-        return Survey(
-            census=replace(census, skipped={**census.skipped, **self._unread(lists)}),
+        return Snapshot(
+            image_list=replace(image_list, skipped={**image_list.skipped, **self._unread(lists)}),
             engine="podman" if is_podman(version) else "docker",
             engine_version=shown(version.version or info.server_version),
             os=shown(traits.os) or "linux",
@@ -151,7 +151,7 @@ class Engine:
     async def _list_images(
         self, client: EngineClient
     ) -> tuple[list[records.ImageSummary], list[str]]:
-        if api.needs_listed_manifests(self._version):
+        if api_version.needs_listed_manifests(self._version):
             with suppress(Refused):  # it may be the query alone that is refused
                 return await client.read_list("/images/json", records.ImageSummary, _MANIFESTS)
         return await client.read_list("/images/json", records.ImageSummary)
@@ -181,7 +181,7 @@ class Engine:
         wanted = {summary.key: summary for summary in listed}
         self._images = {key: self._images[key] for key in wanted if key in self._images}
         unread = [summary for key, summary in wanted.items() if key not in self._images]
-        params = _MANIFESTS if api.wants_manifests(self._version) else None
+        params = _MANIFESTS if api_version.wants_manifests(self._version) else None
 
         async def read(summary: records.ImageSummary) -> None:
             path = _path_of("images", summary.id)
@@ -198,7 +198,7 @@ class Engine:
         self, client: EngineClient, sick: list[records.ImageSummary]
     ) -> list[records.ImageSummary]:
         """Read the manifests of sick images from the list, where it can tell them."""
-        is_worth_it = bool(sick) and api.can_list_manifests(self._version)
+        is_worth_it = bool(sick) and api_version.can_list_manifests(self._version)
         if not is_worth_it or any(summary.manifests for summary in sick):
             return sick
         try:

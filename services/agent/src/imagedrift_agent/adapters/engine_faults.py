@@ -19,7 +19,7 @@ from typing import Final
 import aiohttp
 from aiodocker.exceptions import DockerError
 
-from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.core.snapshot import SourceFault
 
 CONNECT_WITHIN_S: Final = 5.0
 
