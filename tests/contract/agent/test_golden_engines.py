@@ -24,9 +24,7 @@ async def test_an_engines_answers_become_its_images(file: Path, tmp_path: Path) 
         engine.answers = golden["answers"]
         snapshot = await reading(engine).take()
 
-    assert snapshot.image_list.images == msgspec.convert(
-        golden["census"], tuple[LocalImage, ...]
-    )
+    assert snapshot.image_list.images == msgspec.convert(golden["census"], tuple[LocalImage, ...])
     assert snapshot.image_list.skipped == golden["skipped"]
 
 
