@@ -18,7 +18,7 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import engine_of
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.registry import Kind, SandboxRegistry, Store, Vendor, imitate
-from support.agents import RealOutlet, running_agent
+from support.agents import RealPublisher, running_agent
 from support.engine import DockerEngine
 from support.engine_api import Engine
 from support.engine_replies import KINDS, EngineKind, Held, Variant, replies
@@ -178,8 +178,8 @@ async def _host(
             engine.answers = replies(kind, NATIVE, held)
             address = engine.host
         source = engine_of(AgentSettings(docker_host=address))
-        outlet = RealOutlet(running.stack.nats.url, kind)
-        await stack.enter_async_context(running_agent(source, outlet, host=kind))
+        publisher = RealPublisher(running.stack.nats.url, kind)
+        await stack.enter_async_context(running_agent(source, publisher, host=kind))
         yield
 
 

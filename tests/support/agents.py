@@ -1,4 +1,4 @@
-"""An agent run inside the test, with an outlet that listens."""
+"""An agent run inside the test, with an publisher that listens."""
 
 import asyncio
 import random
@@ -9,8 +9,15 @@ from datetime import datetime
 from typing import Protocol
 
 from imagedrift_agent.adapters import jetstream
-from imagedrift_agent.core.statement import About
-from imagedrift_agent.ports import Kept, Memory, NotSaid, Outlet, Source, World
+from imagedrift_agent.core.messages import HostProfile
+from imagedrift_agent.ports import (
+    Environment,
+    Publisher,
+    PublishFailed,
+    SavedState,
+    Source,
+    StateStore,
+)
 from imagedrift_agent.service import report
 from imagedrift_runtime import clock
 from imagedrift_schemas.v1 import Alive, Inventory
@@ -18,17 +25,17 @@ from imagedrift_schemas.v1 import Alive, Inventory
 WAIT_S = 20.0
 
 
-class RecordingOutlet:
+class RecordingPublisher:
     """Takes what the host says, or refuses it."""
 
     def __init__(self) -> None:
         self.inventories: list[Inventory] = []
-        self.beats: list[Alive] = []
+        self.heartbeats: list[Alive] = []
         self.refuses = False
         self.refused = 0
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator["RecordingOutlet"]:
+    async def connected(self) -> AsyncIterator["RecordingPublisher"]:
         """Be the connection of an agent."""
         yield self
 
@@ -41,22 +48,22 @@ class RecordingOutlet:
     async def beat(self, alive: Alive) -> None:
         """Take a sign of life."""
         self._refuse()
-        self.beats.append(alive)
+        self.heartbeats.append(alive)
 
     def _refuse(self) -> None:
         if self.refuses:
             self.refused += 1
-            raise NotSaid("NATS is away")
+            raise PublishFailed("NATS is away")
 
 
-class RealOutlet:
+class RealPublisher:
     """A NATS server, as an agent of host `h1` of site `test` connects to it."""
 
     def __init__(self, url: str, host: str = "h1") -> None:
         self._url = url
         self._host = host
 
-    def connected(self) -> AbstractAsyncContextManager[Outlet]:
+    def connected(self) -> AbstractAsyncContextManager[Publisher]:
         """Be the connection of an agent."""
         return jetstream.connected((self._url,), "test", self._host, credentials="", ca="")
 
@@ -64,21 +71,21 @@ class RealOutlet:
 class Connectable(Protocol):
     """Where an agent can be connected to."""
 
-    def connected(self) -> AbstractAsyncContextManager[Outlet]:
+    def connected(self) -> AbstractAsyncContextManager[Publisher]:
         """Be the connection of an agent."""
 
 
-class RecordingMemory:
+class RecordingStore:
     """Keeps what an agent keeps, in memory."""
 
     def __init__(self) -> None:
-        self.kept = Kept()
+        self.kept = SavedState()
 
-    def load(self) -> Kept:
+    def load(self) -> SavedState:
         """Read what was kept."""
         return self.kept
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: SavedState) -> None:
         """Replace what was kept."""
         self.kept = kept
 
@@ -97,8 +104,8 @@ class EngineHealth:
 @asynccontextmanager
 async def running_agent(
     source: Source,
-    outlet: Connectable,
-    memory: Memory | None = None,
+    publisher: Connectable,
+    memory: StateStore | None = None,
     *,
     interval_s: int = 300,
     return_within_s: float = 0.2,
@@ -109,7 +116,7 @@ async def running_agent(
 ) -> AsyncIterator[None]:
     """Run an agent for the length of an `async with`."""
     stopping = asyncio.Event()
-    world = World(
+    world = Environment(
         now=now,
         steady=clock.now,
         chance=random.random,
@@ -117,10 +124,10 @@ async def running_agent(
     )
     task = asyncio.create_task(
         report(
-            About(site="test", host=host, interval_s=interval_s, boot="b"),
+            HostProfile(site="test", host=host, interval_s=interval_s, boot="b"),
             source,
-            outlet.connected,
-            memory or RecordingMemory(),
+            publisher.connected,
+            memory or RecordingStore(),
             world,
             stopping,
             where=where,

@@ -14,7 +14,7 @@ import click
 from msgspec import Meta, Struct
 from rich.console import Console
 
-from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import cells, database, stopping, up_home

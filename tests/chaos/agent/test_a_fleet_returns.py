@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-from imagedrift_agent.core.inventory import Census
+from imagedrift_agent.core.inventory import ImageList
 from imagedrift_agent.core.records import Event
-from imagedrift_agent.core.survey import Survey
+from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_runtime import bus, streams
 from imagedrift_runtime.bus import Bus
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Inventory, LocalImage
-from support.agents import RealOutlet, running_agent
+from support.agents import RealPublisher, running_agent
 
 AGENTS = 1000
 WINDOW_S = 8.0
@@ -29,13 +29,13 @@ class SharedHost:
         self.images = 1
         self.changed = asyncio.Event()
 
-    async def take(self) -> Survey:
+    async def take(self) -> Snapshot:
         """Look."""
         images = tuple(
             LocalImage(reference=f"docker.io/library/app:{n}", image_id=f"sha256:{n:064x}")
             for n in range(self.images)
         )
-        return Survey(census=Census(images, {}), engine="docker")
+        return Snapshot(image_list=ImageList(images, {}), engine="docker")
 
     async def changes(self) -> AsyncIterator[Event | None]:
         """Tell of the one change."""
@@ -61,7 +61,7 @@ async def test_a_thousand_agents_return_spread_out_and_none_is_lost(
         for number in range(AGENTS):
             name = f"host-{number:04}"
             agent = running_agent(
-                host, RealOutlet(fresh_nats.url, name), host=name, return_within_s=WINDOW_S
+                host, RealPublisher(fresh_nats.url, name), host=name, return_within_s=WINDOW_S
             )
             await fleet.enter_async_context(agent)
         before = await stored(connection, AGENTS)

@@ -22,10 +22,10 @@ async def test_an_engines_answers_become_its_images(file: Path, tmp_path: Path) 
     golden = json.loads(file.read_text())
     async with ScriptedEngine.serving(tmp_path / "socket") as engine:
         engine.answers = golden["answers"]
-        survey = await reading(engine).take()
+        snapshot = await reading(engine).take()
 
-    assert survey.census.images == msgspec.convert(golden["census"], tuple[LocalImage, ...])
-    assert survey.census.skipped == golden["skipped"]
+    assert snapshot.image_list.images == msgspec.convert(golden["census"], tuple[LocalImage, ...])
+    assert snapshot.image_list.skipped == golden["skipped"]
 
 
 @every_engine
@@ -34,12 +34,12 @@ async def test_the_engine_is_told_by_name_and_version(file: Path, tmp_path: Path
     golden = json.loads(file.read_text())
     async with ScriptedEngine.serving(tmp_path / "socket") as engine:
         engine.answers = golden["answers"]
-        survey = await reading(engine).take()
+        snapshot = await reading(engine).take()
 
     kind, _, version = file.stem.partition("-")
-    assert survey.engine == kind
-    assert survey.engine_version.startswith(version.partition("-")[0])
-    assert survey.hostname == golden["answers"]["/info"]["Name"]
+    assert snapshot.engine == kind
+    assert snapshot.engine_version.startswith(version.partition("-")[0])
+    assert snapshot.hostname == golden["answers"]["/info"]["Name"]
 
 
 @every_engine
@@ -86,10 +86,10 @@ async def test_an_upgraded_engine_is_read_anew(tmp_path: Path) -> None:
         await source.take()
         engine.forget_asked()
         engine.answers["/version"] |= {"Version": "29.0.0", "ApiVersion": "1.48"}
-        survey = await source.take()
+        snapshot = await source.take()
 
     details = [target for target in engine.asked if target.startswith("/v1.48/images/sha256")]
-    assert survey.engine_version == "29.0.0"
+    assert snapshot.engine_version == "29.0.0"
     assert len(details) == len(golden["answers"]["/images/json"])
     assert all(target.endswith("?manifests=1") for target in details)
 
@@ -112,9 +112,9 @@ async def test_any_field_but_an_id_may_be_null(file: Path, tmp_path: Path) -> No
         for path, document in golden["answers"].items():
             for name in field_names(document):
                 engine.answers = golden["answers"] | {path: without(document, name)}
-                survey = await reading(engine).take()
+                snapshot = await reading(engine).take()
 
-                assert survey.census.skipped.keys() <= {
+                assert snapshot.image_list.skipped.keys() <= {
                     "bad_name",
                     *golden["skipped"],
                     "image_gone",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_agent import wiring
-from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_runtime import bus, streams
 from imagedrift_sandbox.engine import ScriptedEngine, populate

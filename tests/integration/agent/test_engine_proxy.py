@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.children import Child
 from imagedrift_sandbox.engine import ScriptedEngine, populate
@@ -59,14 +59,14 @@ async def test_the_agent_works_through_the_proxy(engine: ScriptedEngine, folder:
     source = Engine(lambda: Address(path=str(folder / "engine.sock")))
     events: Any = source.changes()
 
-    survey = await source.take()
+    snapshot = await source.take()
     assert await anext(events) is None
     engine.emit("image", "tag")
     event = await anext(events)
     await events.aclose()
 
-    assert len(survey.census.images) == 3
-    assert survey.census.skipped == {}
+    assert len(snapshot.image_list.images) == 3
+    assert snapshot.image_list.skipped == {}
     assert event.action == "tag"
 
 
@@ -128,10 +128,10 @@ async def test_a_call_that_is_denied_costs_what_the_manual_says(
         show_only_an_id(engine)
         source = Engine(lambda: Address(path=str(folder / "engine.sock")))
 
-        survey = await source.take()
+        snapshot = await source.take()
 
-    assert len(survey.census.images) == 3
-    assert survey.census.skipped == skipped
+    assert len(snapshot.image_list.images) == 3
+    assert snapshot.image_list.skipped == skipped
 
 
 @pytest.mark.parametrize("denied", ["/images/json", "/containers/json"])

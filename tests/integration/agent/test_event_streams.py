@@ -12,7 +12,7 @@ from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import Bytes, HeadlessEvents, Refusal, ScriptedEngine, populate
-from support.agents import RecordingOutlet, running_agent, until
+from support.agents import RecordingPublisher, running_agent, until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EVENT = b'{"Type":"image","Action":"tag"}\n'
@@ -52,7 +52,7 @@ async def test_a_stream_that_ends_at_once_is_opened_ever_more_rarely(
 ) -> None:
     """A handful of looks, as after a refusal (Tecnativa/docker-socket-proxy#62)."""
     engine.answers["/events"] = stream
-    async with running_agent(source_on(engine), RecordingOutlet()):
+    async with running_agent(source_on(engine), RecordingPublisher()):
         await until(lambda: asked(engine, "/events") >= 3, "it is opened again")
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=ENOUGH_S)
         opened, looks = asked(engine, "/events"), asked(engine, "/images/json")
@@ -63,9 +63,9 @@ async def test_a_stream_that_ends_at_once_is_opened_ever_more_rarely(
 
 async def test_a_stream_that_stays_open_is_one(engine: ScriptedEngine) -> None:
     """Silence is no end of it."""
-    outlet = RecordingOutlet()
-    async with running_agent(source_on(engine, 0.3), outlet):
-        await until(lambda: bool(outlet.inventories), "the first inventory")
+    publisher = RecordingPublisher()
+    async with running_agent(source_on(engine, 0.3), publisher):
+        await until(lambda: bool(publisher.inventories), "the first inventory")
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=2)
 
     assert asked(engine, "/events") == 1
@@ -75,10 +75,10 @@ async def test_a_stream_without_a_head_is_followed(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Podman sends it with the first event (containers/podman#23712): there is no time-out."""
-    monkeypatch.setattr("imagedrift_agent.adapters.http.HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.2)
     engine.answers["/events"] = HeadlessEvents()
-    outlet = RecordingOutlet()
-    async with running_agent(source_on(engine, 0.3), outlet):
+    publisher = RecordingPublisher()
+    async with running_agent(source_on(engine, 0.3), publisher):
         await until(lambda: bool(engine.headless), "it listens")
         await until(lambda: asked(engine, "/images/json") >= 2, "the look once it listens")
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=2)
@@ -86,7 +86,7 @@ async def test_a_stream_without_a_head_is_followed(
         del engine.answers["/events"]
         populate(engine, images=4, containers=2)
         engine.emit("image", "tag")
-        await until(lambda: len(outlet.inventories[-1].images) == 4, "the change is said")
+        await until(lambda: len(publisher.inventories[-1].images) == 4, "the change is said")
 
     assert looks <= 2
     assert asked(engine, "/events") == 1
@@ -96,7 +96,7 @@ async def test_a_head_in_pieces_is_one_head(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To stop waiting for it loses nothing of it."""
-    monkeypatch.setattr("imagedrift_agent.adapters.http.HEAD_WITHIN_S", 0.1)
+    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.1)
     engine.answers["/events"] = HeadlessEvents()
     events: Any = source_on(engine).changes()
     assert await anext(events) is None
@@ -120,7 +120,7 @@ async def test_silence_is_no_fault_for_the_doctor(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, stream: Any
 ) -> None:
     """It says that it listens, and that nothing happened yet."""
-    monkeypatch.setattr("imagedrift_agent.adapters.http.HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.2)
     if stream:
         engine.answers["/events"] = stream
 

@@ -1,7 +1,6 @@
 """An engine that fails: the last inventory stands, the host says why, and recovers by itself."""
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.engine import Fault, Refusal, ScriptedEngine, populate
-from support.agents import EngineHealth, RecordingMemory, RecordingOutlet, running_agent, until
+from support.agents import EngineHealth, RecordingPublisher, RecordingStore, running_agent, until
 
 faults = pytest.mark.parametrize(
     ("fault", "reason"),
@@ -54,19 +53,22 @@ async def test_the_last_inventory_stands_and_the_host_recovers(
     engine: ScriptedEngine, fault: Fault, reason: str
 ) -> None:
     """The reason is said at once, no inventory replaces the last, and the end of it is said too."""
-    outlet, health = RecordingOutlet(), EngineHealth()
-    async with running_agent(source_on(engine), outlet, interval_s=1, health=health):
-        await until(lambda: bool(outlet.inventories), "a first inventory")
+    publisher, health = RecordingPublisher(), EngineHealth()
+    async with running_agent(source_on(engine), publisher, interval_s=1, health=health):
+        await until(lambda: bool(publisher.inventories), "a first inventory")
         engine.fault = fault
         await engine.drop_connections()
-        await until(lambda: bool(outlet.beats and outlet.beats[-1].degraded), "the reason is said")
-        degraded = outlet.beats[-1]
+        await until(
+            lambda: bool(publisher.heartbeats and publisher.heartbeats[-1].degraded),
+            "the reason is said",
+        )
+        degraded = publisher.heartbeats[-1]
         engine.fault = ""
-        await until(lambda: not outlet.beats[-1].degraded, "the recovery is said")
+        await until(lambda: not publisher.heartbeats[-1].degraded, "the recovery is said")
 
     assert degraded.degraded.startswith("GET /")
-    assert len(outlet.inventories) == 1
-    assert degraded.content == outlet.inventories[0].content
+    assert len(publisher.inventories) == 1
+    assert degraded.content == publisher.inventories[0].content
     assert health.reason == ""
 
 
@@ -74,50 +76,53 @@ async def test_what_changed_while_the_engine_failed_is_found_afterwards(
     engine: ScriptedEngine,
 ) -> None:
     """A full look follows every reconnection, whichever events were missed."""
-    outlet = RecordingOutlet()
-    async with running_agent(source_on(engine), outlet):
-        await until(lambda: bool(outlet.inventories), "a first inventory")
+    publisher = RecordingPublisher()
+    async with running_agent(source_on(engine), publisher):
+        await until(lambda: bool(publisher.inventories), "a first inventory")
         engine.fault = "hangs up"
         await engine.drop_connections()
-        await until(lambda: bool(outlet.beats and outlet.beats[-1].degraded), "the reason is said")
+        await until(
+            lambda: bool(publisher.heartbeats and publisher.heartbeats[-1].degraded),
+            "the reason is said",
+        )
         populate(engine, images=4, containers=2)
         engine.fault = ""
-        await until(lambda: len(outlet.inventories) == 2, "the inventory after")
+        await until(lambda: len(publisher.inventories) == 2, "the inventory after")
 
-    assert [len(said.images) for said in outlet.inventories] == [3, 4]
+    assert [len(said.images) for said in publisher.inventories] == [3, 4]
 
 
 async def test_an_upgrade_under_the_agent_is_said(engine: ScriptedEngine) -> None:
     """The same images on another version of the engine are worth saying once."""
-    outlet = RecordingOutlet()
-    async with running_agent(source_on(engine), outlet):
-        await until(lambda: bool(outlet.inventories), "a first inventory")
+    publisher = RecordingPublisher()
+    async with running_agent(source_on(engine), publisher):
+        await until(lambda: bool(publisher.inventories), "a first inventory")
         engine.answers["/version"] = {**engine.answers["/version"], "Version": "29.0.0"}
         await engine.drop_connections()
-        await until(lambda: len(outlet.inventories) == 2, "the inventory after")
+        await until(lambda: len(publisher.inventories) == 2, "the inventory after")
 
-    first, second = outlet.inventories
+    first, second = publisher.inventories
     assert (first.engine_version, second.engine_version) == ("28.2.2", "29.0.0")
     assert first.content == second.content
 
 
 async def test_a_host_whose_engine_never_answered_says_no_empty_inventory(tmp_path: Path) -> None:
     """It lives and says why its images are unknown; the host's rows of before stay."""
-    outlet = RecordingOutlet()
+    publisher = RecordingPublisher()
     source = Engine(lambda: Address(path=str(tmp_path / "nothing")))
-    async with running_agent(source, outlet):
-        await until(lambda: bool(outlet.beats), "a sign of life")
+    async with running_agent(source, publisher):
+        await until(lambda: bool(publisher.heartbeats), "a sign of life")
 
-    assert outlet.inventories == []
-    assert outlet.beats[0].content == ""
-    assert "No such file" in outlet.beats[0].degraded
+    assert publisher.inventories == []
+    assert publisher.heartbeats[0].content == ""
+    assert "No such file" in publisher.heartbeats[0].degraded
 
 
 async def test_after_a_restart_a_dead_engine_leaves_the_kept_inventory(
     engine: ScriptedEngine,
 ) -> None:
     """What was not confirmed before the restart is still said, with the reason of its age."""
-    memory, before, after = RecordingMemory(), RecordingOutlet(), RecordingOutlet()
+    memory, before, after = RecordingStore(), RecordingPublisher(), RecordingPublisher()
     before.refuses = True
     async with running_agent(source_on(engine), before, memory):
         await until(lambda: before.refused > 0, "a refusal")
@@ -134,10 +139,10 @@ async def test_an_image_that_goes_during_a_look_is_passed_over(engine: ScriptedE
     gone = engine.answers["/images/json"][0]["Id"]
     del engine.answers[f"/images/{gone}/json"]
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert len(survey.census.images) == 2
-    assert survey.census.skipped == {"image_gone": 1}
+    assert len(snapshot.image_list.images) == 2
+    assert snapshot.image_list.skipped == {"image_gone": 1}
 
 
 @pytest.mark.parametrize("answer", [Refusal(500), "no details", {"Id": 7}], ids=repr)
@@ -154,10 +159,12 @@ async def test_a_broken_image_spares_the_others(engine: ScriptedEngine, answer: 
     engine.answers[f"/images/{broken}/json"] = good
     second = await source.take()
 
-    assert [i.reference for i in first.census.images] == [i.reference for i in second.census.images]
-    assert first.census.skipped == {"image_unreadable": 1}
-    assert second.census.skipped == {}
-    assert first.census.images[0].repo_digests == second.census.images[0].repo_digests
+    assert [i.reference for i in first.image_list.images] == [
+        i.reference for i in second.image_list.images
+    ]
+    assert first.image_list.skipped == {"image_unreadable": 1}
+    assert second.image_list.skipped == {}
+    assert first.image_list.images[0].repo_digests == second.image_list.images[0].repo_digests
 
 
 @pytest.mark.parametrize(
@@ -189,23 +196,6 @@ async def test_an_event_in_pieces_is_one_event(engine: ScriptedEngine) -> None:
     await events.aclose()
 
     assert (first.type, first.action, second.type) == ("image", "tag", "container")
-
-
-async def test_a_connection_that_times_out_by_itself_is_a_fault(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As TCP's own time-out is, which comes with no bound of ours: it ends the listening."""
-    source = source_on(engine)
-    events: Any = source.changes()
-    await anext(events)
-
-    async def read(_: asyncio.StreamReader, __: int) -> bytes:
-        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
-
-    monkeypatch.setattr(asyncio.StreamReader, "read", read)
-    engine.emit("image", "tag")
-    with pytest.raises(EngineFault, match="/events: Connection timed out"):
-        await to_the_end(events)
 
 
 async def test_an_event_without_an_end_is_a_fault(

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import Connection, EngineFault
+from imagedrift_agent.adapters.engine_client import EngineClient
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -33,10 +34,8 @@ async def ask(folder: Path, answer: bytes) -> bytes:
 
     server = await asyncio.start_unix_server(serve, folder / "socket")
     try:
-        async with Connection(
-            Address(path=str(folder / "socket")), answer_within_s=2
-        ) as connection:
-            return await connection.get("/version")
+        async with EngineClient(Address(path=str(folder / "socket")), answer_within_s=2) as client:
+            return await client.get("/version")
     finally:
         server.close()
 
@@ -74,7 +73,7 @@ async def test_every_framing_of_http_is_read(folder: Path, answer: bytes, body: 
 
 async def test_an_endless_body_is_cut_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer is bounded, whatever announces it."""
-    monkeypatch.setattr("imagedrift_agent.adapters.http.MAX_BODY", 1000)
+    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.MAX_BODY", 1000)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000
 
     with pytest.raises(EngineFault, match="more than 1000 bytes"):
@@ -99,11 +98,11 @@ async def test_a_proxy_that_closes_after_each_answer_is_served(folder: Path) -> 
 
     server = await asyncio.start_unix_server(serve, folder / "proxy")
     try:
-        survey = await Engine(lambda: Address(path=str(folder / "proxy"))).take()
+        snapshot = await Engine(lambda: Address(path=str(folder / "proxy"))).take()
     finally:
         server.close()
 
-    assert survey.hostname == "host"
+    assert snapshot.hostname == "host"
 
 
 async def test_bytes_after_an_answer_are_never_the_next_answer(folder: Path) -> None:
@@ -120,8 +119,8 @@ async def test_bytes_after_an_answer_are_never_the_next_answer(folder: Path) -> 
 
     server = await asyncio.start_unix_server(serve, folder / "forging")
     try:
-        async with Connection(Address(path=str(folder / "forging"))) as connection:
-            bodies = [await connection.get(f"/containers/{n}/json") for n in range(3)]
+        async with EngineClient(Address(path=str(folder / "forging"))) as client:
+            bodies = [await client.get(f"/containers/{n}/json") for n in range(3)]
     finally:
         server.close()
     assert bodies == [b"1", b"2", b"3"]

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.state import StateFolder
+from imagedrift_agent.adapters.state_folder import StateFolder
 from imagedrift_agent.core.address import Address
-from imagedrift_agent.core.statement import fingerprint
+from imagedrift_agent.core.messages import fingerprint
 from imagedrift_runtime import bus, streams
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.v1 import Alive, Inventory
-from support.agents import RealOutlet, running_agent, until, until_async
+from support.agents import RealPublisher, running_agent, until, until_async
 
 SUBJECT = subjects.inventory("test", "h1")
 
@@ -43,7 +43,7 @@ async def test_ten_changes_without_nats_are_one_inventory(
 ) -> None:
     """The stream gets the inventory of before, then the newest, and never one between them."""
     memory = StateFolder(str(tmp_path))
-    async with running_agent(source_on(engine), RealOutlet(nats.url), memory):
+    async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
         await until(lambda: is_confirmed(memory), "the first is confirmed")
         await nats.stop()
         for count in range(2, 12):
@@ -73,10 +73,10 @@ async def test_an_inventory_that_a_stream_refuses_is_not_taken_for_stored(
     words: str,
 ) -> None:
     """The host says in its signs of life why nothing newer is stored, and tries again."""
-    memory, beats = StateFolder(str(tmp_path)), list[Alive]()
+    memory, heartbeats = StateFolder(str(tmp_path)), list[Alive]()
 
     async def heard(_: str, payload: bytes) -> None:
-        beats.append(codec.decode(payload, Alive))
+        heartbeats.append(codec.decode(payload, Alive))
 
     async with bus.connect([fresh_nats.url], "test") as connection:
         stream, subject = subjects.STREAM_INVENTORY, subjects.INVENTORY_ALL
@@ -84,8 +84,8 @@ async def test_an_inventory_that_a_stream_refuses_is_not_taken_for_stored(
         if "max_bytes" not in config:
             await connection.publish(SUBJECT, b"old")
         await connection.listen(subjects.alive("test", "h1"), heard)
-        async with running_agent(source_on(engine), RealOutlet(fresh_nats.url), memory):
-            await until(lambda: any(words in beat.degraded for beat in beats), "it is said")
+        async with running_agent(source_on(engine), RealPublisher(fresh_nats.url), memory):
+            await until(lambda: any(words in beat.degraded for beat in heartbeats), "it is said")
 
     assert not memory.load().confirmed.fingerprint
 
@@ -95,16 +95,16 @@ async def test_a_restart_neither_repeats_nor_loses(
 ) -> None:
     """A confirmed inventory is not sent again; one that changed meanwhile is."""
     memory = StateFolder(str(tmp_path))
-    async with running_agent(source_on(engine), RealOutlet(nats.url), memory):
+    async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
         await until(lambda: is_confirmed(memory), "the first is confirmed")
-    beats = await beats_of_a_run(engine, nats, memory)
+    heartbeats = await beats_of_a_run(engine, nats, memory)
     unchanged, _ = await stored_after(nats, 1)
     change(engine, 5)
-    async with running_agent(source_on(engine), RealOutlet(nats.url), memory):
+    async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
         changed, last = await stored_after(nats, 2)
 
     assert (unchanged, changed) == (1, 2)
-    assert beats[0].content != last.content
+    assert heartbeats[0].content != last.content
     assert len(last.images) == 5
 
 
@@ -114,7 +114,7 @@ async def test_an_agent_starts_without_nats(
     """It looks, keeps what it found, and says it when NATS is there."""
     memory = StateFolder(str(tmp_path))
     await nats.stop()
-    async with running_agent(source_on(engine), RealOutlet(nats.url), memory):
+    async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
         await until(lambda: kept_images(memory) == 1, "the image is seen")
         await nats.restart()
         stored, _ = await stored_after(nats, 1)
@@ -127,10 +127,10 @@ async def test_another_nats_is_told_everything(
 ) -> None:
     """What one server confirmed says nothing about another: the conversation begins afresh."""
     memory = StateFolder(str(tmp_path))
-    async with running_agent(source_on(engine), RealOutlet(nats.url), memory, where="one"):
+    async with running_agent(source_on(engine), RealPublisher(nats.url), memory, where="one"):
         await stored_after(nats, 1)
         await until(lambda: is_confirmed(memory), "it is confirmed")
-    async with running_agent(source_on(engine), RealOutlet(nats.url), memory, where="two"):
+    async with running_agent(source_on(engine), RealPublisher(nats.url), memory, where="two"):
         stored, _ = await stored_after(nats, 2)
 
     assert stored == 2
@@ -145,7 +145,7 @@ async def test_a_host_whose_inventory_is_too_large_says_what_fits(
         async with bus.connect([small.url], "test") as connection:
             await streams.ensure(connection)
             populate(engine, images=400, containers=0)
-            async with running_agent(source_on(engine), RealOutlet(small.url), memory):
+            async with running_agent(source_on(engine), RealPublisher(small.url), memory):
                 _, cut = await stored_after(small, 1)
                 await until(lambda: is_confirmed(memory), "it is confirmed")
                 confirmed = memory.load().confirmed
@@ -205,13 +205,13 @@ async def beats_of_a_run(
     engine: ScriptedEngine, nats: NatsServer, memory: StateFolder
 ) -> list[Alive]:
     """Run the agent until it says that it lives; what it said."""
-    beats: list[Alive] = []
+    heartbeats: list[Alive] = []
 
     async def hear(_: str, payload: bytes) -> None:
-        beats.append(codec.decode(payload, Alive))
+        heartbeats.append(codec.decode(payload, Alive))
 
     async with bus.connect([nats.url], "test") as connection:
         await connection.listen(subjects.ALIVE_ALL, hear)
-        async with running_agent(source_on(engine), RealOutlet(nats.url), memory):
-            await until(lambda: bool(beats), "a sign of life")
-    return beats
+        async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
+            await until(lambda: bool(heartbeats), "a sign of life")
+    return heartbeats

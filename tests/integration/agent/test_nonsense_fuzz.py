@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
-from imagedrift_agent.core.statement import About, fingerprint, inventory
-from imagedrift_agent.core.survey import Survey
+from imagedrift_agent.core.messages import HostProfile, fingerprint, inventory
+from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_schemas import codec
@@ -65,7 +65,7 @@ def keys(value: Any) -> list[Any]:
     return list(range(len(value))) if isinstance(value, list) else []
 
 
-async def look(path: Path, answers: dict[str, Any]) -> Survey:
+async def look(path: Path, answers: dict[str, Any]) -> Snapshot:
     """Look at an engine that gives these answers."""
     async with ScriptedEngine.serving(path) as engine:
         engine.answers = answers
@@ -78,11 +78,11 @@ def test_nonsense_anywhere_is_a_look_or_a_fault(folder: Path, answers: dict[str,
     """What comes of it can be said; what cannot be understood is a fault that names the call."""
     fault = ""
     try:
-        survey = asyncio.run(look(folder / "socket", answers))
+        snapshot = asyncio.run(look(folder / "socket", answers))
     except EngineFault as error:
         fault = str(error)
     else:
-        said = inventory(About(site="s", host="h"), survey, now())
+        said = inventory(HostProfile(site="s", host="h"), snapshot, now())
         assert codec.decode(codec.encode(said), Inventory) == said
         assert fingerprint(said)
 

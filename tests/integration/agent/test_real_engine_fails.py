@@ -6,7 +6,7 @@ import pytest
 
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.core.address import Address
-from support.agents import RecordingOutlet, running_agent, until
+from support.agents import RecordingPublisher, running_agent, until
 from support.engine import DockerEngine
 
 pytestmark = pytest.mark.real
@@ -20,39 +20,39 @@ def source_on(engine: DockerEngine) -> Engine:
 async def test_an_engine_that_hangs_is_told_and_forgiven(docker_engine: DockerEngine) -> None:
     """While its process is stopped by a signal nothing is said to be gone."""
     await asyncio.to_thread(docker_engine.build, "app:1")
-    outlet = RecordingOutlet()
+    publisher = RecordingPublisher()
     assert docker_engine.child is not None
-    async with running_agent(source_on(docker_engine), outlet, interval_s=2):
-        await until(lambda: bool(outlet.inventories), "the first inventory")
+    async with running_agent(source_on(docker_engine), publisher, interval_s=2):
+        await until(lambda: bool(publisher.inventories), "the first inventory")
         docker_engine.child.pause()
         try:
-            await until(lambda: degraded(outlet) != "", "the hang is told")
-            reason = degraded(outlet)
+            await until(lambda: degraded(publisher) != "", "the hang is told")
+            reason = degraded(publisher)
         finally:
             docker_engine.child.resume()
-        await until(lambda: degraded(outlet) == "", "the recovery is told")
+        await until(lambda: degraded(publisher) == "", "the recovery is told")
 
     assert reason.startswith("GET /")
     assert "no answer in 1 s" in reason
-    assert len(outlet.inventories) == 1
+    assert len(publisher.inventories) == 1
 
 
 async def test_an_engine_that_is_restarted_is_found_again(docker_engine: DockerEngine) -> None:
     """What was done before anybody listened again is in the next inventory."""
     await asyncio.to_thread(docker_engine.build, "app:1")
-    outlet = RecordingOutlet()
-    async with running_agent(source_on(docker_engine), outlet):
-        await until(lambda: bool(outlet.inventories), "the first inventory")
+    publisher = RecordingPublisher()
+    async with running_agent(source_on(docker_engine), publisher):
+        await until(lambda: bool(publisher.inventories), "the first inventory")
         await asyncio.to_thread(docker_engine.stop_daemon)
-        await until(lambda: degraded(outlet) != "", "the stop is told")
+        await until(lambda: degraded(publisher) != "", "the stop is told")
         await asyncio.to_thread(docker_engine.start)
         await asyncio.to_thread(docker_engine.tag, "app:1", "app:2")
-        await until(lambda: len(outlet.inventories) == 2, "the inventory after")
+        await until(lambda: len(publisher.inventories) == 2, "the inventory after")
 
-    assert [len(each.images) for each in outlet.inventories] == [1, 2]
-    assert outlet.inventories[1].degraded == ""
+    assert [len(each.images) for each in publisher.inventories] == [1, 2]
+    assert publisher.inventories[1].degraded == ""
 
 
-def degraded(outlet: RecordingOutlet) -> str:
+def degraded(publisher: RecordingPublisher) -> str:
     """The reason that was told last."""
-    return outlet.beats[-1].degraded if outlet.beats else ""
+    return publisher.heartbeats[-1].degraded if publisher.heartbeats else ""

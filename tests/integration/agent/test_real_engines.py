@@ -11,7 +11,7 @@ from msgspec import UNSET
 from imagedrift_agent.adapters.engine import Engine as Source
 from imagedrift_agent.core.address import Address
 from imagedrift_schemas.v1 import Inventory, LocalImage
-from support.agents import RecordingOutlet, running_agent, until
+from support.agents import RecordingPublisher, running_agent, until
 from support.engine import DockerEngine, DockerRegistry
 from support.engine_api import Engine
 from support.podman import PodmanEngine
@@ -30,9 +30,9 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture
-async def outlet(engine: Engine) -> AsyncIterator[RecordingOutlet]:
+async def publisher(engine: Engine) -> AsyncIterator[RecordingPublisher]:
     """What an agent on that engine says. It looks by events alone: the interval never ends."""
-    listening = RecordingOutlet()
+    listening = RecordingPublisher()
     source = Source(lambda: Address(path=str(engine.path)))
     async with running_agent(source, listening):
         await until(lambda: bool(listening.inventories), "a first inventory")
@@ -40,55 +40,55 @@ async def outlet(engine: Engine) -> AsyncIterator[RecordingOutlet]:
 
 
 async def test_every_change_of_a_host_reaches_its_inventory(
-    engine: Engine, outlet: RecordingOutlet, docker_registry: DockerRegistry
+    engine: Engine, publisher: RecordingPublisher, docker_registry: DockerRegistry
 ) -> None:
     """Build, push, run, tag, move the tag, recreate, stop, untag, remove, prune, pull, in turn."""
     app = f"{docker_registry.host}/{type(engine).__name__.lower()}/app"
 
     async def do(step: str, *arguments: Any, **named: Any) -> Inventory:
         await asyncio.to_thread(getattr(engine, step), *arguments, **named)
-        return await equal(outlet, engine, f"after {step} {arguments}")
+        return await equal(publisher, engine, f"after {step} {arguments}")
 
     await do("build", f"{app}:1", "one")
     await do("push", f"{app}:1")
-    assert image_of(outlet, f"{app}:1").repo_digests
+    assert image_of(publisher, f"{app}:1").repo_digests
     first = engine.image_id(f"{app}:1")
     await do("run", f"{app}:1", "web")
     await do("tag", f"{app}:1", f"{app}:stable")
     await do("build", f"{app}:1", "two")
     await do("push", f"{app}:1")
-    moved = next(i for i in newest(outlet).images if not i.tagged)
+    moved = next(i for i in newest(publisher).images if not i.tagged)
     assert (moved.reference, moved.image_id, moved.containers) == (f"{app}:1", first, ("web",))
     await do("remove", "web")
     await do("run", f"{app}:1", "web")
-    assert image_of(outlet, f"{app}:1").running == 1
+    assert image_of(publisher, f"{app}:1").running == 1
     await do("stop", "web")
-    assert image_of(outlet, f"{app}:1").running == 0
+    assert image_of(publisher, f"{app}:1").running == 0
     await do("remove_image", f"{app}:stable")
     await do("remove", "web")
     await do("remove_image", f"{app}:1", force=True)
     await do("prune")
     await do("pull", f"{app}:1")
-    assert image_of(outlet, f"{app}:1").repo_digests
+    assert image_of(publisher, f"{app}:1").repo_digests
 
 
 async def test_a_container_that_lives_a_second_changes_nothing(
-    engine: Engine, outlet: RecordingOutlet, docker_registry: DockerRegistry
+    engine: Engine, publisher: RecordingPublisher, docker_registry: DockerRegistry
 ) -> None:
     """Jobs come and go; only what stays is said."""
     name = f"{docker_registry.host}/{type(engine).__name__.lower()}/job:1"
     await asyncio.to_thread(engine.build, name)
-    await equal(outlet, engine, "after the build")
-    said = len(outlet.inventories)
+    await equal(publisher, engine, "after the build")
+    said = len(publisher.inventories)
 
     for number in range(3):
         await asyncio.to_thread(engine.run, name, f"job-{number}", None, ["/bin/busybox", "true"])
         await asyncio.to_thread(engine.remove, f"job-{number}")
     await asyncio.to_thread(engine.tag, name, name.replace("job:1", "job:2"))
-    await equal(outlet, engine, "after the tag")
+    await equal(publisher, engine, "after the tag")
 
-    assert len(outlet.inventories) == said + 1
-    assert not [i for i in newest(outlet).images if i.containers]
+    assert len(publisher.inventories) == said + 1
+    assert not [i for i in newest(publisher).images if i.containers]
 
 
 async def test_a_reference_with_tag_and_digest_is_followed_by_its_tag(
@@ -102,9 +102,9 @@ async def test_a_reference_with_tag_and_digest_is_followed_by_its_tag(
     await asyncio.to_thread(docker_engine.pull, f"{app}@{digest}")
     await asyncio.to_thread(docker_engine.run, f"{app}:2.1@{digest}", "task")
 
-    survey = await Source(lambda: Address(path=str(docker_engine.path))).take()
+    snapshot = await Source(lambda: Address(path=str(docker_engine.path))).take()
 
-    [found] = survey.census.images
+    [found] = snapshot.image_list.images
     assert (found.reference, found.repo_digests) == (f"{app}:2.1", (digest,))
     assert (found.containers, found.tagged) == (("task",), False)
 
@@ -119,9 +119,9 @@ async def test_a_running_image_whose_tag_is_removed_is_not_called_local(
     await asyncio.to_thread(docker_engine.run, app, "web")
     await asyncio.to_thread(docker_engine.remove_image, app, force=True)
 
-    survey = await Source(lambda: Address(path=str(docker_engine.path))).take()
+    snapshot = await Source(lambda: Address(path=str(docker_engine.path))).take()
 
-    [found] = survey.census.images
+    [found] = snapshot.image_list.images
     assert (found.reference, found.repo_digests, found.running) == (app, (), 1)
     assert found.digest_lost is True
 
@@ -132,11 +132,11 @@ async def test_what_was_built_and_rebuilt_here_stays_local(docker_engine: Docker
     await asyncio.to_thread(docker_engine.run, "built:1", "web")
     await asyncio.to_thread(docker_engine.build, "built:1", "two")
 
-    survey = await Source(lambda: Address(path=str(docker_engine.path))).take()
+    snapshot = await Source(lambda: Address(path=str(docker_engine.path))).take()
 
-    assert [image.tagged for image in survey.census.images].count(False) == 1
-    assert {image.repo_digests for image in survey.census.images} == {()}
-    assert {image.digest_lost for image in survey.census.images} == {UNSET}
+    assert [image.tagged for image in snapshot.image_list.images].count(False) == 1
+    assert {image.repo_digests for image in snapshot.image_list.images} == {()}
+    assert {image.digest_lost for image in snapshot.image_list.images} == {UNSET}
 
 
 async def test_podman_untag_leaves_the_digest_of_the_list(
@@ -150,18 +150,18 @@ async def test_podman_untag_leaves_the_digest_of_the_list(
     path = f"/v4.0.0/libpod/images/{quote(app, safe='')}/untag"
     await asyncio.to_thread(Engine.call, podman_engine, "POST", path)
 
-    survey = await Source(lambda: Address(path=str(podman_engine.path))).take()
+    snapshot = await Source(lambda: Address(path=str(podman_engine.path))).take()
 
-    [found] = survey.census.images
+    [found] = snapshot.image_list.images
     assert (found.reference, found.repo_digests, found.running) == (app, (), 1)
     assert (found.digest_lost, found.manifest_digest) == (True, digest)
 
 
-async def equal(outlet: RecordingOutlet, engine: Engine, when: str) -> Inventory:
+async def equal(publisher: RecordingPublisher, engine: Engine, when: str) -> Inventory:
     """Wait until the newest inventory says what the engine says."""
     truth = await asyncio.to_thread(truth_of, engine)
-    await until(lambda: facts_of(newest(outlet)) == truth, f"{when}: {truth}")
-    return newest(outlet)
+    await until(lambda: facts_of(newest(publisher)) == truth, f"{when}: {truth}")
+    return newest(publisher)
 
 
 def truth_of(engine: Engine) -> Facts:
@@ -198,14 +198,14 @@ def facts_of(inventory: Inventory) -> Facts:
     }
 
 
-def newest(outlet: RecordingOutlet) -> Inventory:
+def newest(publisher: RecordingPublisher) -> Inventory:
     """The last inventory that was said."""
-    return outlet.inventories[-1]
+    return publisher.inventories[-1]
 
 
-def image_of(outlet: RecordingOutlet, reference: str) -> LocalImage:
+def image_of(publisher: RecordingPublisher, reference: str) -> LocalImage:
     """The image that has a tag, in the last inventory."""
-    return next(i for i in newest(outlet).images if i.reference == reference and i.tagged)
+    return next(i for i in newest(publisher).images if i.reference == reference and i.tagged)
 
 
 def digests(engine: Engine, reference: str) -> tuple[str, ...]:

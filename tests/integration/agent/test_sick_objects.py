@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.http import EngineFault
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
-from imagedrift_agent.core.statement import About, inventory
+from imagedrift_agent.core.messages import HostProfile, inventory
 from imagedrift_runtime import clock
 from imagedrift_sandbox.engine import Bytes, Hanging, Refusal, ScriptedEngine, populate
-from support.agents import RecordingOutlet, running_agent, until
+from support.agents import RecordingPublisher, running_agent, until
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
 SICK = {
@@ -58,34 +58,34 @@ async def test_a_sick_container_spares_the_others(engine: ScriptedEngine, answer
     """Whatever the call for it does (containrrr/watchtower#531, moby/moby#18848)."""
     add_container(engine, 1, answer)
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert len(survey.census.images) == 5
-    assert sum(image.running for image in survey.census.images) == 5
-    assert survey.census.skipped == {"container_unreadable": 1}
+    assert len(snapshot.image_list.images) == 5
+    assert sum(image.running for image in snapshot.image_list.images) == 5
+    assert snapshot.image_list.skipped == {"container_unreadable": 1}
 
 
 @sick
 async def test_a_sick_image_is_told_by_the_list(engine: ScriptedEngine, answer: Any) -> None:
     """With its names, digests and containers (containers/podman#19090)."""
-    before = (await source_on(engine).take()).census.images
+    before = (await source_on(engine).take()).image_list.images
     engine.answers[f"/images/{engine.answers['/images/json'][2]['Id']}/json"] = answer
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    told = [(i.reference, i.repo_digests, i.containers, i.size) for i in survey.census.images]
+    told = [(i.reference, i.repo_digests, i.containers, i.size) for i in snapshot.image_list.images]
     assert told == [(i.reference, i.repo_digests, i.containers, i.size) for i in before]
-    assert survey.census.skipped == {"image_unreadable": 1}
+    assert snapshot.image_list.skipped == {"image_unreadable": 1}
 
 
 async def test_a_container_that_went_meanwhile_is_not_sick(engine: ScriptedEngine) -> None:
     """The list named it, its details are gone."""
     add_container(engine, 1, Refusal(404))
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert len(survey.census.images) == 5
-    assert "container_unreadable" not in survey.census.skipped
+    assert len(snapshot.image_list.images) == 5
+    assert "container_unreadable" not in snapshot.image_list.skipped
 
 
 async def test_many_objects_that_hang_do_not_use_up_the_pass(engine: ScriptedEngine) -> None:
@@ -95,11 +95,11 @@ async def test_many_objects_that_hang_do_not_use_up_the_pass(engine: ScriptedEng
     source = Engine(lambda: Address(path=str(engine.path)), answer_within_s=1)
     began = time.monotonic()
 
-    survey = await source.take()
+    snapshot = await source.take()
 
     assert time.monotonic() - began < 15
-    assert survey.census.skipped == {"container_unreadable": 40}
-    assert sum(image.running for image in survey.census.images) == 5
+    assert snapshot.image_list.skipped == {"container_unreadable": 40}
+    assert sum(image.running for image in snapshot.image_list.images) == 5
 
 
 async def test_what_is_left_when_the_time_for_details_ends_is_told_by_the_list(
@@ -108,10 +108,10 @@ async def test_what_is_left_when_the_time_for_details_ends_is_told_by_the_list(
     """The pass ends within its bound, however many objects hang."""
     monkeypatch.setattr("imagedrift_agent.adapters.details.ALL_WITHIN_S", 0.0)
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert len(survey.census.images) == 5
-    assert survey.census.skipped == {"image_unreadable": 5}
+    assert len(snapshot.image_list.images) == 5
+    assert snapshot.image_list.skipped == {"image_unreadable": 5}
 
 
 async def test_a_sick_object_is_asked_for_ever_more_rarely(engine: ScriptedEngine) -> None:
@@ -120,7 +120,7 @@ async def test_a_sick_object_is_asked_for_ever_more_rarely(engine: ScriptedEngin
     source, asked, counted = source_on(engine), [], []
     for _ in range(16):
         engine.forget_asked()
-        counted.append((await source.take()).census.skipped)
+        counted.append((await source.take()).image_list.skipped)
         asked.append(sum("/containers/0" in target for target in engine.asked))
 
     assert sum(asked) == 5
@@ -137,10 +137,10 @@ async def test_a_sick_object_that_recovers_is_reported(engine: ScriptedEngine) -
     name = engine.answers["/containers/json"][-1]["Id"]
     engine.answers[f"/containers/{name}/json"] = {"Id": name, "Config": {"Image": reference}}
 
-    survey = await source.take()
+    snapshot = await source.take()
 
-    assert survey.census.skipped == {}
-    assert len(survey.census.images[0].containers) == 2
+    assert snapshot.image_list.skipped == {}
+    assert len(snapshot.image_list.images[0].containers) == 2
 
 
 async def test_details_that_are_all_denied_are_told_by_the_list(engine: ScriptedEngine) -> None:
@@ -150,12 +150,14 @@ async def test_details_that_are_all_denied_are_told_by_the_list(engine: Scripted
         engine.answers[f"/images/{summary['Id']}/json"] = Refusal(403)
     engine.answers["/images/json"][0]["Labels"] = {"imagedrift.ignore": "true"}
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert len(survey.census.images) == 4
-    assert {image.created_at.year for image in survey.census.images if image.created_at} == {2026}
-    assert all(image.size and image.repo_digests for image in survey.census.images)
-    assert survey.census.skipped == {"image_unreadable": 5}
+    assert len(snapshot.image_list.images) == 4
+    assert {image.created_at.year for image in snapshot.image_list.images if image.created_at} == {
+        2026
+    }
+    assert all(image.size and image.repo_digests for image in snapshot.image_list.images)
+    assert snapshot.image_list.skipped == {"image_unreadable": 5}
 
 
 @pytest.mark.parametrize(
@@ -170,12 +172,12 @@ async def test_one_element_that_makes_no_sense_does_not_cost_the_list(
     """The others are listed and it is counted, unless its id is enough to ask for it."""
     engine.answers[path].insert(1, element)
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert len(survey.census.images) == 5
+    assert len(snapshot.image_list.images) == 5
     reason = {"/containers/json": "container_unreadable", "/images/json": "image_unreadable"}[path]
     has_id = path == "/images/json" and isinstance(element, dict) and element.get("Id") == ID_ONLY
-    assert survey.census.skipped == ({} if has_id else {reason: 1})
+    assert snapshot.image_list.skipped == ({} if has_id else {reason: 1})
 
 
 async def test_a_list_of_nothing_that_makes_sense_is_a_fault(engine: ScriptedEngine) -> None:
@@ -195,8 +197,9 @@ async def test_a_host_is_reported_without_what_its_engine_says_of_itself(
     """A denied `/info` is a common default of proxies: the host's name is the system's then."""
     engine.answers["/info"] = answer
 
-    survey = await source_on(engine).take()
-    said = inventory(About(site="s", host="h", hostname="by-the-system"), survey, clock.now())
+    snapshot = await source_on(engine).take()
+    profile = HostProfile(site="s", host="h", hostname="by-the-system")
+    said = inventory(profile, snapshot, clock.now())
 
     assert len(said.images) == 5
     assert said.hostname == "by-the-system"
@@ -209,10 +212,10 @@ async def test_what_an_engine_said_of_itself_stands(engine: ScriptedEngine) -> N
     await source.take()
     engine.answers["/info"] = Refusal(500)
 
-    survey = await source.take()
+    snapshot = await source.take()
 
-    assert survey.hostname == "scripted"
-    assert survey.census.skipped == {"info_denied": 1}
+    assert snapshot.hostname == "scripted"
+    assert snapshot.image_list.skipped == {"info_denied": 1}
 
 
 async def test_a_version_that_is_denied_is_lived_with(engine: ScriptedEngine) -> None:
@@ -220,10 +223,10 @@ async def test_a_version_that_is_denied_is_lived_with(engine: ScriptedEngine) ->
     engine.answers["/version"] = Refusal(403)
     engine.answers["/info"] |= {"ServerVersion": "28.2.2", "Architecture": "x86_64"}
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert len(survey.census.images) == 5
-    assert (survey.engine, survey.engine_version) == ("docker", "28.2.2")
+    assert len(snapshot.image_list.images) == 5
+    assert (snapshot.engine, snapshot.engine_version) == ("docker", "28.2.2")
 
 
 async def test_an_engine_that_goes_away_between_its_lists_and_details_is_a_fault(
@@ -238,24 +241,24 @@ async def test_an_engine_that_goes_away_between_its_lists_and_details_is_a_fault
         await until(lambda: any("/images/sha256" in t for t in engine.asked), "details are asked")
         engine.fault = "hangs up"
 
-    async with running_agent(source, outlet := RecordingOutlet()):
+    async with running_agent(source, publisher := RecordingPublisher()):
         await go_away()
-        await until(lambda: bool(outlet.beats), "the reason is said")
+        await until(lambda: bool(publisher.heartbeats), "the reason is said")
 
-    assert "closed the connection" in outlet.beats[0].degraded
-    assert outlet.inventories == []
+    assert "closed the connection" in publisher.heartbeats[0].degraded
+    assert publisher.inventories == []
 
 
 async def test_what_is_skipped_is_said_and_does_not_repeat_itself(engine: ScriptedEngine) -> None:
     """The reasons are part of the inventory: one more is news, the same ones are not."""
     add_container(engine, 1, Refusal(500))
-    outlet = RecordingOutlet()
-    async with running_agent(source_on(engine), outlet, interval_s=1):
-        await until(lambda: len(outlet.beats) >= 3, "looks without news")
+    publisher = RecordingPublisher()
+    async with running_agent(source_on(engine), publisher, interval_s=1):
+        await until(lambda: len(publisher.heartbeats) >= 3, "looks without news")
         engine.answers["/containers/json"].append(7)
-        await until(lambda: len(outlet.inventories) == 2, "one more that makes no sense")
+        await until(lambda: len(publisher.inventories) == 2, "one more that makes no sense")
 
-    assert [said.skipped for said in outlet.inventories] == [
+    assert [said.skipped for said in publisher.inventories] == [
         {"container_unreadable": 1},
         {"container_unreadable": 2},
     ]
@@ -265,9 +268,9 @@ async def test_a_container_made_from_a_folder_costs_no_call(engine: ScriptedEngi
     """Podman says `sha256:` where such a container has no image."""
     engine.answers["/containers/json"].append({"Id": ID_ONLY, "Image": "", "ImageID": "sha256:"})
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert survey.census.skipped == {}
+    assert snapshot.image_list.skipped == {}
     assert not [target for target in engine.asked if "sha256:/" in target or ID_ONLY in target]
 
 
@@ -276,10 +279,10 @@ async def test_a_query_that_is_refused_does_not_cost_the_list(engine: ScriptedEn
     engine.answers["/version"] |= {"ApiVersion": "1.47"}
     engine.answers["/images/json?manifests=1"] = Refusal(403)
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert len(survey.census.images) == 5
-    assert survey.census.skipped == {}
+    assert len(snapshot.image_list.images) == 5
+    assert snapshot.image_list.skipped == {}
 
 
 async def test_odd_texts_of_an_engine_are_shown_without_control_characters(
@@ -288,8 +291,8 @@ async def test_odd_texts_of_an_engine_are_shown_without_control_characters(
     """They are replaced and cut, as ingest would do it."""
     engine.answers["/info"] = {"Name": "web\x00-1", "Labels": ["role=a\nb", "x" * 9000]}
 
-    survey = await source_on(engine).take()
+    snapshot = await source_on(engine).take()
 
-    assert survey.hostname == "web\ufffd-1"
-    assert survey.labels == {"role": "a b", "x" * 1999 + "…": ""}
-    assert len(survey.census.images) == 5
+    assert snapshot.hostname == "web\ufffd-1"
+    assert snapshot.labels == {"role": "a b", "x" * 1999 + "…": ""}
+    assert len(snapshot.image_list.images) == 5

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imagedrift_agent import wiring
-from imagedrift_agent.adapters.http import Connection
-from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.adapters.engine_client import EngineClient, probed_when_silent
+from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from support.programs import require_program
@@ -65,17 +65,27 @@ async def test_an_engine_that_vanishes_is_missed_within_a_minute() -> None:
     async with ScriptedEngine.serving_tcp() as engine:
         populate(engine, images=1, containers=0)
         address = wiring.address_of(AgentSettings(docker_host=engine.host))
-        async with Connection(address) as connection:
-            await connection.get("/version")
-            assert connection._writer is not None
-            kept: socket.socket = connection._writer.get_extra_info("socket")
-            idle, every, times = (
-                kept.getsockopt(socket.IPPROTO_TCP, option)
-                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-            )
-            assert kept.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        async with EngineClient(address) as client:
+            await client.get("/version")
+            silence_s = seconds_until_probed(address.port)
+    kept = probed_when_silent((socket.AF_INET, socket.SOCK_STREAM, 0, "", ()))
+    with kept:
+        every, times = (
+            kept.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
 
-    assert idle + every * times <= 60
+    assert 0 < silence_s + every * times <= 60
+
+
+def seconds_until_probed(port: int) -> float:
+    """Ask the kernel when it probes our connection to a port; see proc(5), /proc/net/tcp."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        timer, ticks = fields[5].split(":")
+        if fields[2].endswith(f":{port:04X}") and timer == "02":
+            return int(ticks, 16) / 100
+    raise AssertionError(f"nothing probes the connection to port {port}")
 
 
 async def test_an_engine_over_tls_is_read(certificates: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_agent.adapters.jetstream import Outlet, connected
+from imagedrift_agent.adapters.jetstream import JetStreamPublisher, connected
 from imagedrift_agent.doctor import examine
-from imagedrift_agent.ports import NotSaid
+from imagedrift_agent.ports import PublishFailed
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime import bus, streams
@@ -65,19 +65,19 @@ async def agent_bus(server: ShippedNats, inbox: str = "_INBOX_fra1.web-1") -> As
 
 
 @asynccontextmanager
-async def agent(server: ShippedNats) -> AsyncIterator[Outlet]:
+async def agent(server: ShippedNats) -> AsyncIterator[JetStreamPublisher]:
     """The agent's own connection, as the service makes it."""
     url = server.url_of("agent", "20261124")
-    async with connected([url], "fra1", "web-1", credentials="", ca="") as outlet:
-        yield outlet
+    async with connected([url], "fra1", "web-1", credentials="", ca="") as publisher:
+        yield publisher
 
 
 async def test_p8_an_agent_can_speak_only_for_its_own_host(
     shipped: ShippedNats, service: Bus
 ) -> None:
     """An agent stores its own inventory; for all else the server refuses it, and says so."""
-    async with agent(shipped) as outlet:
-        await outlet.publish(inventory("web-1", [image()]))
+    async with agent(shipped) as publisher:
+        await publisher.publish(inventory("web-1", [image()]))
     stored = await service.js.get_last_msg(subjects.STREAM_INVENTORY, OWN)
     assert codec.decode(stored.data, Inventory).host == "web-1"
 
@@ -101,8 +101,8 @@ async def test_a_sign_of_life_reaches_ingest_from_its_own_host_only(
     await service.probe()
     async with agent_bus(shipped) as connection:
         await connection.say(subjects.alive("fra1", "web-2"), b"{}")
-    async with agent(shipped) as outlet:
-        await outlet.beat(Alive(site="fra1", host="web-1", content="sha256:0", at=NOW))
+    async with agent(shipped) as publisher:
+        await publisher.beat(Alive(site="fra1", host="web-1", content="sha256:0", at=NOW))
     await until(lambda: heard, what="a heartbeat is heard")
     assert heard == [subjects.alive("fra1", "web-1")]
 
@@ -238,9 +238,9 @@ async def test_three_servers_keep_everything_when_one_is_lost() -> None:
     async def stored() -> bool:
         agents = [server.url_of("agent", "20261124") for server in cluster]
         try:
-            async with connected(agents, "fra1", "web-1", credentials="", ca="") as outlet:
-                await outlet.publish(inventory("web-1", [image()]))
-        except NotSaid:
+            async with connected(agents, "fra1", "web-1", credentials="", ca="") as publisher:
+                await publisher.publish(inventory("web-1", [image()]))
+        except PublishFailed:
             return False
         return True
 
@@ -261,7 +261,7 @@ async def test_what_an_agent_says_reaches_the_database(
     await migrate(database_dsn)
     operator = Operator(database_dsn)
     async with ingest(database_dsn, shipped.url_of("service", "20261123")):
-        async with agent(shipped) as outlet:
-            await outlet.publish(inventory("web-1", [image()]))
+        async with agent(shipped) as publisher:
+            await publisher.publish(inventory("web-1", [image()]))
         row = await operator.sees(NGINX, verdict="unknown", reason="not_checked")
         assert (row["site"], row["host"]) == ("fra1", "web-1")

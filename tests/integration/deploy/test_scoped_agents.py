@@ -55,8 +55,10 @@ async def test_each_host_speaks_for_itself_by_its_name_alone(
     """Two hosts with credentials of one key store their own inventories, and not each other's."""
     for host, other in (("web-1", "web-2"), ("web-2", "web-1")):
         credentials = str(scoped.agent(tmp_path / f"{host}.creds", "fra1", host))
-        async with connected([server.url], "fra1", host, credentials=credentials, ca="") as outlet:
-            await outlet.publish(inventory(host, [image()]))
+        async with connected(
+            [server.url], "fra1", host, credentials=credentials, ca=""
+        ) as publisher:
+            await publisher.publish(inventory(host, [image()]))
         async with bus.connect(
             [server.url], "test", credentials=credentials, inbox=f"_INBOX_fra1.{host}", spool=False
         ) as connection:

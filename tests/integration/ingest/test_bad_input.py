@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 import pytest
 
-from imagedrift_agent.adapters.jetstream import Outlet
+from imagedrift_agent.adapters.jetstream import JetStreamPublisher
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import compressed
@@ -188,7 +188,7 @@ async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
     bomb = compressed(codec.encode(inventory("web-2", [])) + b" " * 9_000_000)
     with NatsServer.start_sync(config_extra="max_payload: 4MB") as nats:
         async with fleet(nats.url) as agents, ingest(dsn, nats.url):
-            said = await Outlet(agents.bus).publish(inventory("web-1", images))
+            said = await JetStreamPublisher(agents.bus).publish(inventory("web-1", images))
             await agents.bus.publish(subjects.inventory("fra1", "web-2"), bomb)
             await operator.sees("r.io/app19999:1", host="web-1", running=1)
             [letter] = await wait_for(

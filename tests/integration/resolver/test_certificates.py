@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_agent.adapters.http import Connection, EngineFault
+from imagedrift_agent.adapters.engine_client import EngineClient
+from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
 from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.routes import routes
@@ -98,10 +99,10 @@ async def test_an_engine_behind_an_authority_of_the_manuals_is_asked(
     (tmp_path / "ca.pem").write_bytes(authority.certificate.read_bytes())
     async with tls_server(authority.leaf("127.0.0.1")) as port:
         address = Address(host="127.0.0.1", port=port, tls=True, certificates=str(tmp_path))
-        async with Connection(address) as engine:
+        async with EngineClient(address) as engine:
             assert await engine.get("/version") == b""
         other = Address(host="localhost", port=port, tls=True, certificates=str(tmp_path))
-        async with Connection(other) as engine:
+        async with EngineClient(other) as engine:
             with pytest.raises(EngineFault, match="certificate"):
                 await engine.get("/version")
 

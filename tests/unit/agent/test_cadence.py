@@ -8,11 +8,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from imagedrift_agent.core.cadence import (
     RESEND_AFTER,
-    Beat,
     Confirmed,
+    Heartbeat,
     Publish,
     Said,
-    Speech,
+    Schedule,
     Wait,
     beaten,
     begin,
@@ -32,7 +32,7 @@ def said(at: datetime = START, degraded: str = "", chance: float = 0.5) -> Said:
     return Said(at=at, degraded=degraded, interval_s=INTERVAL_S, chance=chance)
 
 
-def confirmed(fingerprint: str = "a", chance: float = 0.5) -> Speech:
+def confirmed(fingerprint: str = "a", chance: float = 0.5) -> Schedule:
     """A host whose inventory `a` was confirmed at the start."""
     speech = begin(Confirmed(), START, chance)
     return published(speech, Confirmed(fingerprint, "c", START), said(chance=chance))
@@ -48,20 +48,20 @@ def test_a_restart_does_not_repeat_what_was_confirmed() -> None:
     """A host that starts unchanged says that it lives, not what it has."""
     speech = begin(Confirmed("a", "c", START), START, 0.5)
 
-    assert next_step(speech, "a", "", START) == Beat()
+    assert next_step(speech, "a", "", START) == Heartbeat()
 
 
 def test_a_host_without_any_inventory_only_lives() -> None:
     """An engine that never answered leaves nothing to publish, not an empty inventory."""
-    assert next_step(begin(Confirmed(), START, 0.5), "", "no engine", START) == Beat()
+    assert next_step(begin(Confirmed(), START, 0.5), "", "no engine", START) == Heartbeat()
 
 
 def test_a_change_of_health_is_said_at_once() -> None:
     """Both that the engine fails and that it is back."""
     speech = confirmed()
 
-    assert next_step(speech, "a", "hangs", START) == Beat()
-    assert next_step(beaten(speech, said(degraded="hangs")), "a", "", START) == Beat()
+    assert next_step(speech, "a", "hangs", START) == Heartbeat()
+    assert next_step(beaten(speech, said(degraded="hangs")), "a", "", START) == Heartbeat()
 
 
 @given(chances)
@@ -97,23 +97,23 @@ def test_a_refusal_is_waited_out_within_the_window(failures: int, chance: float)
 
 
 def test_a_host_whose_inventory_is_refused_still_lives() -> None:
-    """It beats when that is due, and the wait before the next try goes on as it was."""
+    """It heartbeats when that is due, and the wait before the next try goes on as it was."""
     speech = refused(begin(Confirmed(), START, 0.5), Publish(), START, WITHIN_S, 0.5)
 
     beat = next_step(speech, "a", "too large", START)
     after = beaten(speech, said(degraded="too large"))
 
-    assert beat == Beat()
+    assert beat == Heartbeat()
     assert next_step(after, "a", "too large", START) == Wait(START + timedelta(seconds=0.5))
     assert after.failures == 1
 
 
 def test_a_sign_of_life_that_is_not_taken_is_repeated_after_a_wait() -> None:
     """Not at once, and not only after the interval."""
-    speech = refused(confirmed(), Beat(), START, WITHIN_S, 0.5)
+    speech = refused(confirmed(), Heartbeat(), START, WITHIN_S, 0.5)
 
     assert next_step(speech, "a", "", START) == Wait(START + timedelta(seconds=0.5))
-    assert next_step(speech, "a", "", START + timedelta(seconds=0.5)) == Beat()
+    assert next_step(speech, "a", "", START + timedelta(seconds=0.5)) == Heartbeat()
 
 
 def test_a_clock_that_was_set_back_does_not_put_off_the_resend() -> None:
@@ -158,14 +158,14 @@ class Conversation(RuleBasedStateMachine):
             match next_step(self.speech, self.newest, self.degraded, self.now):
                 case Wait():
                     return
-                case (Publish() | Beat()) as step if not there:
+                case (Publish() | Heartbeat()) as step if not there:
                     self.speech = refused(self.speech, step, self.now, WITHIN_S, chance)
                     self.refused_last = True
                 case Publish():
                     self.nats = self.newest
                     record = Confirmed(self.newest, "c", self.now)
                     self.speech = published(self.speech, record, self.told(chance))
-                case Beat():
+                case Heartbeat():
                     self.speech = beaten(self.speech, self.told(chance))
 
     def told(self, chance: float) -> Said:

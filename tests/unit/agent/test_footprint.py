@@ -18,7 +18,7 @@ def loaded() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "library", ["aiohttp", "httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click"]
+    "library", ["httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click"]
 )
 def test_an_agent_does_not_load_what_it_may_never_use(loaded: set[str], library: str) -> None:
     """Each of these costs megabytes; some are installed beside an agent, some come on demand."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import Container, Image, ImageConfig
 from imagedrift_ingest.core.images import Keys
 from imagedrift_ingest.core.images import images_of as stored_images
@@ -31,8 +31,8 @@ def container(reference: str, identity: str = ID, name: str = "web", **more: Any
 
 
 def images_of(images: list[Image], containers: list[Container]) -> list[LocalImage]:
-    """The images of the census."""
-    return list(take_census(images, containers).images)
+    """The images of the image_list."""
+    return list(list_images(images, containers).images)
 
 
 def test_digests_of_another_repository_do_not_count() -> None:
@@ -105,10 +105,10 @@ def test_an_image_without_any_name_is_passed_over() -> None:
     """Neither a nameless image nor the placeholders of old engines are listed or counted."""
     nameless = image(ID, "<none>:<none>", digests=("<none>@<none>",))
 
-    census = take_census([nameless, image(OTHER)], [])
+    image_list = list_images([nameless, image(OTHER)], [])
 
-    assert census.images == ()
-    assert census.skipped == {}
+    assert image_list.images == ()
+    assert image_list.skipped == {}
 
 
 def test_what_has_no_usable_name_is_counted_by_reason() -> None:
@@ -120,10 +120,10 @@ def test_what_has_no_usable_name_is_counted_by_reason() -> None:
         container("nginx:1", f"sha256:{'9' * 64}", name="d"),
     ]
 
-    census = take_census([image(ID, "good:1", "Bad Name:1")], containers)
+    image_list = list_images([image(ID, "good:1", "Bad Name:1")], containers)
 
-    assert [found.reference for found in census.images] == ["docker.io/library/good:1"]
-    assert census.skipped == {"bad_name": 2, "container_by_id": 2, "image_gone": 1}
+    assert [found.reference for found in image_list.images] == ["docker.io/library/good:1"]
+    assert image_list.skipped == {"bad_name": 2, "container_by_id": 2, "image_gone": 1}
 
 
 def test_a_tag_that_reads_like_an_id_is_a_tag() -> None:
@@ -154,10 +154,10 @@ def test_an_image_may_opt_out_with_its_containers() -> None:
     ignored = {"imagedrift.ignore": "true"}
     opted_out = image(ID, "nginx:1", config=ImageConfig(labels=ignored))
 
-    census = take_census([opted_out], [container("nginx:1", labels=ignored)])
+    image_list = list_images([opted_out], [container("nginx:1", labels=ignored)])
 
-    assert census.images == ()
-    assert census.skipped == {}
+    assert image_list.images == ()
+    assert image_list.skipped == {}
 
 
 def test_a_crash_loop_changes_nothing() -> None:
@@ -248,11 +248,11 @@ def test_whatever_an_engine_says_becomes_an_inventory(
 ) -> None:
     """Nothing raises; the result is in canonical order, without twins, and every name is one."""
     images = list({each.id: each for each in images}.values())
-    census = take_census(images, containers)
+    image_list = list_images(images, containers)
 
-    keys = [(found.reference, found.image_id) for found in census.images]
+    keys = [(found.reference, found.image_id) for found in image_list.images]
     assert keys == sorted(set(keys))
-    for found in census.images:
+    for found in image_list.images:
         assert ImageReference.parse(found.reference).canonical == found.reference
         assert list(found.repo_digests) == sorted(set(found.repo_digests))
         assert 0 <= found.running <= len(found.containers)
@@ -264,11 +264,11 @@ def test_the_order_of_an_engines_answers_does_not_matter(
 ) -> None:
     """The same host in another order is the same content, so it is not published again."""
     images = list({each.id: each for each in images}.values())
-    before = take_census(images, containers)
+    before = list_images(images, containers)
     shuffle.shuffle(images)
     shuffle.shuffle(containers)
 
-    after = take_census(images, containers)
+    after = list_images(images, containers)
 
     assert after.images == before.images
     assert after.skipped == before.skipped
@@ -296,16 +296,18 @@ ODD_OBJECTS = {
 @pytest.mark.parametrize(("odd", "made"), ODD_OBJECTS.values(), ids=ODD_OBJECTS)
 def test_no_odd_object_makes_ingest_refuse_the_host(odd: Image, made: Container) -> None:
     """Whatever an engine says of one object, ingest stores the well image beside it."""
-    census = take_census([image(ID, "nginx:1"), odd], [made])
+    image_list = list_images([image(ID, "nginx:1"), odd], [made])
 
-    stored = stored_images(msgspec.Raw(msgspec.json.encode(census.images)), Keys().reading(), NOW)
+    stored = stored_images(
+        msgspec.Raw(msgspec.json.encode(image_list.images)), Keys().reading(), NOW
+    )
 
     assert "docker.io/library/nginx:1" in {each.key.reference for each in stored.images}
 
 
 def test_an_image_whose_id_is_no_digest_is_counted() -> None:
     """It is not listed, as nothing can be compared with it."""
-    census = take_census([image("nonsense", "odd:1"), image(ID, "nginx:1")], [])
+    image_list = list_images([image("nonsense", "odd:1"), image(ID, "nginx:1")], [])
 
-    assert [each.reference for each in census.images] == ["docker.io/library/nginx:1"]
-    assert census.skipped == {"bad_id": 1}
+    assert [each.reference for each in image_list.images] == ["docker.io/library/nginx:1"]
+    assert image_list.skipped == {"bad_id": 1}

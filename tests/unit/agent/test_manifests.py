@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import (
     Container,
     Descriptor,
@@ -70,8 +70,8 @@ def runs(digest: str, platform: str = "", media_type: str = OCI_MANIFEST) -> Des
 def listed(
     of: Image, *containers: Container, engine: EngineTraits = ENGINE
 ) -> list[tuple[str, str, tuple[str, ...]]]:
-    """The manifest, platform and containers of each image of the census."""
-    images: tuple[LocalImage, ...] = take_census([of], containers, engine).images
+    """The manifest, platform and containers of each image of the image_list."""
+    images: tuple[LocalImage, ...] = list_images([of], containers, engine).images
     return [(each.manifest_digest, each.platform, each.containers) for each in images]
 
 
@@ -205,7 +205,7 @@ def test_what_an_image_leaves_out_is_the_engines(
     engine = traits_of(version, Info(architecture=kernel), [])
     classic = Image(id=INDEX, repo_tags=[APP], **said)
 
-    [found] = take_census([classic], [], engine).images
+    [found] = list_images([classic], [], engine).images
 
     assert found.platform == platform
 
@@ -214,7 +214,7 @@ def test_the_platform_of_the_engine_stands_in_for_none() -> None:
     """An image without a platform was made for the engine that has it."""
     engine = EngineTraits(os="windows", architecture="amd64")
 
-    [found] = take_census([Image(id=INDEX, repo_tags=[APP])], [], engine).images
+    [found] = list_images([Image(id=INDEX, repo_tags=[APP])], [], engine).images
 
     assert found.platform == "windows/amd64"
 
@@ -275,9 +275,9 @@ def test_an_attestation_is_never_what_runs() -> None:
     attestation = manifest(TWIN, "unknown/unknown")
     held = image(manifest(AMD, "linux/amd64"), attestation)
 
-    census = take_census([held], [container("a", runs(TWIN)), container("b", None)], ENGINE)
+    image_list = list_images([held], [container("a", runs(TWIN)), container("b", None)], ENGINE)
 
-    assert [(each.manifest_digest, each.containers) for each in census.images] == [
+    assert [(each.manifest_digest, each.containers) for each in image_list.images] == [
         (AMD, ("a", "b"))
     ]
 
@@ -286,6 +286,6 @@ def test_the_index_is_no_manifest_where_nothing_says_that_it_is_one() -> None:
     """An engine that tells manifests, and no descriptor of the image, names the index by its id."""
     held = replace(image(*BOTH), descriptor=None)
 
-    census = take_census([held], [container("a", runs(INDEX, media_type=""))], ENGINE)
+    image_list = list_images([held], [container("a", runs(INDEX, media_type=""))], ENGINE)
 
-    assert [each.manifest_digest for each in census.images] == [""]
+    assert [each.manifest_digest for each in image_list.images] == [""]

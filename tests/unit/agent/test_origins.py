@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import (
     Container,
     Descriptor,
@@ -40,9 +40,9 @@ def container(reference: str, identity: str = ID) -> Container:
 def found(
     images: list[Image], containers: list[Container], engine: EngineTraits
 ) -> dict[tuple[str, str], LocalImage]:
-    """The images of the census, by reference and id."""
-    census = take_census(images, containers, engine)
-    return {(each.reference, each.image_id): each for each in census.images}
+    """The images of the image_list, by reference and id."""
+    image_list = list_images(images, containers, engine)
+    return {(each.reference, each.image_id): each for each in image_list.images}
 
 
 def is_local(listed: LocalImage) -> bool:
@@ -218,10 +218,10 @@ def test_a_name_that_another_image_has_now_is_still_a_name() -> None:
     ada = f"sha256:ada{'0' * 61}"
     images = [image(ada), image(OTHER, "docker.io/library/ada:latest")]
 
-    census = take_census(images, [container("ada", ada)], CLASSIC)
+    image_list = list_images(images, [container("ada", ada)], CLASSIC)
 
-    assert census.skipped == {}
-    assert [i.running for i in census.images if i.image_id == ada] == [1]
+    assert image_list.skipped == {}
+    assert [i.running for i in image_list.images if i.image_id == ada] == [1]
 
 
 @pytest.mark.parametrize("made_from", ["ada0", "ada000000000", "ada" + "0" * 61])
@@ -229,16 +229,16 @@ def test_an_id_that_nothing_is_called_is_an_id(made_from: str) -> None:
     """Whole or cut short, there is no name to follow."""
     ada = f"sha256:ada{'0' * 61}"
 
-    census = take_census([image(ada, APP)], [container(made_from, ada)], CLASSIC)
+    image_list = list_images([image(ada, APP)], [container(made_from, ada)], CLASSIC)
 
-    assert census.skipped == {"container_by_id": 1}
+    assert image_list.skipped == {"container_by_id": 1}
 
 
 def test_a_container_made_from_a_folder_has_no_image() -> None:
     """Podman says `sha256:` and no more of what runs from `--rootfs`."""
-    census = take_census([], [container("", "sha256:"), container("", "")], PODMAN)
+    image_list = list_images([], [container("", "sha256:"), container("", "")], PODMAN)
 
-    assert (census.images, census.skipped) == ((), {})
+    assert (image_list.images, image_list.skipped) == ((), {})
 
 
 @pytest.mark.parametrize("origin", [None, Identity(), Identity(build=[{}])])

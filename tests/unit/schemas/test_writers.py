@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagedrift_agent.core import facts, statement
-from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core import image_facts, messages
+from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import Container, Image
-from imagedrift_agent.core.survey import Survey
+from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_resolver.core import answer as answers
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas import codec
@@ -63,12 +63,17 @@ def test_whatever_an_engine_says_becomes_an_inventory_by_the_schema(
     engine: tuple[list[Image], list[Container]], text: str
 ) -> None:
     """Names, platforms, sizes and moments of an engine are valid, or are left out."""
-    about = statement.About(site="fra1", host="web-1", boot="b", labels={"rack": facts.shown(text)})
-    survey = Survey(
-        census=take_census(*engine), engine="docker", hostname=facts.shown(text), os="linux"
+    about = messages.HostProfile(
+        site="fra1", host="web-1", boot="b", labels={"rack": image_facts.shown(text)}
+    )
+    snapshot = Snapshot(
+        image_list=list_images(*engine),
+        engine="docker",
+        hostname=image_facts.shown(text),
+        os="linux",
     )
 
-    said = statement.inventory(about, survey, NOW)
+    said = messages.inventory(about, snapshot, NOW)
 
     assert faults(codec.encode(said)) == []
 
@@ -78,10 +83,10 @@ def test_a_label_without_end_names_a_service_that_is_cut() -> None:
     identity = "sha256:" + "0" * 64
     labels = {"com.docker.compose.project": "p" * 5000, "com.docker.compose.service": "a\nb" * 5000}
     made = Container(id="a" * 12, image="nginx:1", image_id=identity, labels=labels)
-    census = take_census([Image(id=identity, repo_tags=["nginx:1"])], [made])
-    survey = Survey(census=census, engine="docker")
+    image_list = list_images([Image(id=identity, repo_tags=["nginx:1"])], [made])
+    snapshot = Snapshot(image_list=image_list, engine="docker")
 
-    said = statement.inventory(statement.About(site="fra1", host="web-1"), survey, NOW)
+    said = messages.inventory(messages.HostProfile(site="fra1", host="web-1"), snapshot, NOW)
 
     assert faults(codec.encode(said)) == []
 
@@ -90,9 +95,9 @@ def test_a_label_without_end_names_a_service_that_is_cut() -> None:
 @given(st.sampled_from(["", "sha256:" + "0" * 64]), TEXTS)
 def test_a_heartbeat_is_by_the_schema(content: str, text: str) -> None:
     """Also of a host whose images are not known yet."""
-    about = statement.About(site="fra1", host="web-1", boot="b")
+    about = messages.HostProfile(site="fra1", host="web-1", boot="b")
 
-    said = statement.alive(about, content, 7, facts.shown(text), NOW)
+    said = messages.alive(about, content, 7, image_facts.shown(text), NOW)
 
     assert faults(codec.encode(said)) == []
 

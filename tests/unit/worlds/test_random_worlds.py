@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from imagedrift_agent.core import decoding, records
-from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.lists import with_manifests, with_own_digest
 from imagedrift_agent.core.traits import traits_of
 from imagedrift_ingest.core.verdict import Judgement, Known, judge, local_of
@@ -129,8 +129,8 @@ def listed(world: World) -> list[LocalImage]:
     ]
     traits = traits_of(version, info, images)
     containers = [made(each, answers) for each in answers["/containers/json"]]
-    census = take_census([with_own_digest(i, traits) for i in images], containers, traits)
-    return [image for image in census.images if image.reference == NAME]
+    image_list = list_images([with_own_digest(i, traits) for i in images], containers, traits)
+    return [image for image in image_list.images if image.reference == NAME]
 
 
 def made(container: dict[str, Any], answers: dict[str, Any]) -> records.Container:

@@ -16,9 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from imagedrift_agent import wiring
-from imagedrift_agent.adapters.state import StateFolder, Unusable
-from imagedrift_agent.core.facts import shown
-from imagedrift_agent.core.survey import SourceFault
+from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
+from imagedrift_agent.core.image_facts import shown
+from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.ports import Source
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_runtime import bus, clock, logs, settings
@@ -85,15 +85,15 @@ async def _source(values: AgentSettings) -> list[Finding]:
     """Look once, and listen for events as far as that they are let through."""
     try:
         source = wiring.source_of(values)
-        survey = await source.take()
+        snapshot = await source.take()
     except (SourceFault, settings.SettingsFault) as error:
         return [Finding("source", False, str(error), engine_advice(str(error)))]
-    images, skipped = survey.census.images, survey.census.skipped
+    images, skipped = snapshot.image_list.images, snapshot.image_list.skipped
     running = sum(image.running for image in images)
     found = f"{len(images)} images, {running} running containers"
     found += f", {sum(skipped.values())} not in full"
     found += f" ({', '.join(sorted(skipped))})" if skipped else ""
-    looked = Finding("source", True, f"{survey.engine} {survey.engine_version}: {found}")
+    looked = Finding("source", True, f"{snapshot.engine} {snapshot.engine_version}: {found}")
     return [looked, await _events(source)]
 
 

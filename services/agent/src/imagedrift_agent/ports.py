@@ -1,4 +1,4 @@
-"""What the agent needs of the world: a source, an outlet, a memory, time and chance."""
+"""What the agent needs of the world: a source, an publisher, a memory, time and chance."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -8,15 +8,15 @@ from msgspec import Struct
 
 from imagedrift_agent.core.cadence import Confirmed
 from imagedrift_agent.core.records import Event
-from imagedrift_agent.core.survey import Survey
+from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_schemas.v1 import Alive, Inventory
 
 
-class NotSaid(Exception):
+class PublishFailed(Exception):
     """NATS did not take what we said."""
 
 
-class Kept(Struct, frozen=True):
+class SavedState(Struct, frozen=True):
     """What survives a restart."""
 
     where: str = ""
@@ -28,15 +28,15 @@ class Kept(Struct, frozen=True):
 class Source(Protocol):
     """Where the images of the host are read."""
 
-    async def take(self) -> Survey:
+    async def take(self) -> Snapshot:
         """Look at everything. Raises `SourceFault`."""
 
     def changes(self) -> AsyncIterator[Event | None]:
         """Follow what changes: None once it is being followed. Raises `SourceFault`."""
 
 
-class Outlet(Protocol):
-    """Where the host speaks. Both raise `NotSaid`."""
+class Publisher(Protocol):
+    """Where the host speaks. Both raise `PublishFailed`."""
 
     async def publish(self, inventory: Inventory) -> Inventory:
         """Store an inventory in place of the host's last one, and return what of it is stored."""
@@ -45,17 +45,17 @@ class Outlet(Protocol):
         """Say that the host lives."""
 
 
-class Memory(Protocol):
+class StateStore(Protocol):
     """What survives a restart."""
 
-    def load(self) -> Kept:
+    def load(self) -> SavedState:
         """Read what was kept."""
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: SavedState) -> None:
         """Replace what was kept."""
 
 
-class World(Struct, frozen=True, kw_only=True):
+class Environment(Struct, frozen=True, kw_only=True):
     """Time, chance, and who is told when the engine fails (with a reason) or works (with none).
 
     `now` is what the clock shows, for what is said; `steady` only ever goes on, for waiting: a

@@ -6,28 +6,28 @@ inventory standing; a NATS that is away leaves it waiting, and only it.
 
 import asyncio
 
-from imagedrift_agent.core.statement import About
-from imagedrift_agent.ledger import Ledger
-from imagedrift_agent.looking import Watcher
-from imagedrift_agent.ports import Memory, Source, World
-from imagedrift_agent.speaking import Connect, Speaker
+from imagedrift_agent.core.messages import HostProfile
+from imagedrift_agent.ports import Environment, Source, StateStore
+from imagedrift_agent.reporter import Connect, Reporter
+from imagedrift_agent.state import AgentState
+from imagedrift_agent.watcher import Watcher
 
 
 async def report(
-    about: About,
+    about: HostProfile,
     source: Source,
     connect: Connect,
-    memory: Memory,
-    world: World,
+    memory: StateStore,
+    world: Environment,
     stopping: asyncio.Event,
     *,
     where: str = "",
     return_within_s: float = 60.0,
 ) -> None:
     """Report what the source has until told to stop."""
-    ledger = Ledger(memory, where)
+    ledger = AgentState(memory, where)
     watcher = Watcher(about, source, ledger, world)
-    speaker = Speaker(about, connect, ledger, world, return_within_s)
+    speaker = Reporter(about, connect, ledger, world, return_within_s)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(part()) for part in (watcher.follow, watcher.look, speaker.speak)

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from imagedrift_agent.adapters import jetstream
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.files import KINDS, ListedImages
-from imagedrift_agent.adapters.http import EngineFault
-from imagedrift_agent.adapters.state import StateFolder, Unusable
+from imagedrift_agent.adapters.engine_faults import EngineFault
+from imagedrift_agent.adapters.files import KINDS, ImageFile
+from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
 from imagedrift_agent.core.address import Address, BadAddress, read_address
-from imagedrift_agent.core.statement import About, inventory
-from imagedrift_agent.ports import Source, World
+from imagedrift_agent.core.messages import HostProfile, inventory
+from imagedrift_agent.ports import Environment, Source
+from imagedrift_agent.reporter import Connect
 from imagedrift_agent.service import report
 from imagedrift_agent.settings import AgentSettings
-from imagedrift_agent.speaking import Connect
 from imagedrift_runtime import clock
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.process import Process
@@ -34,13 +34,13 @@ async def start(settings: AgentSettings, running: Process) -> None:
     """Wire an agent together and let it run. Raises `SettingsFault`."""
     memory = StateFolder(settings.state_dir)
     source, host = both_or_faults(lambda: source_of(settings), lambda: host_id(settings, memory))
-    about = about_of(settings, host)
+    about = profile_of(settings, host)
     await report(
         about,
         source,
         connector(settings, about.host, running.health),
         memory,
-        World(
+        Environment(
             now=clock.now,
             steady=_steady(clock.now()),
             chance=random.random,
@@ -54,16 +54,16 @@ async def start(settings: AgentSettings, running: Process) -> None:
 
 async def take_inventory(settings: AgentSettings) -> Inventory:
     """Look at this host once, without NATS or a state folder. Raises `SourceFault`."""
-    survey = await source_of(settings).take()
+    snapshot = await source_of(settings).take()
     host = settings.host_id or "this-host"
-    return inventory(about_of(settings, host), survey, clock.now())
+    return inventory(profile_of(settings, host), snapshot, clock.now())
 
 
 def source_of(settings: AgentSettings) -> Source:
     """The source that the settings name. Raises `SettingsFault`."""
     kind, _, path = settings.source.partition(":")
     if kind in KINDS and path:
-        return ListedImages(kind, Path(path))
+        return ImageFile(kind, Path(path))
     if settings.source != "engine":
         raise SettingsFault(
             [f"IMAGEDRIFT_SOURCE: {settings.source!r}: write engine, compose:FILE or list:FILE"]
@@ -106,9 +106,9 @@ def host_id(settings: AgentSettings, memory: StateFolder) -> str:
         raise SettingsFault([str(error)]) from error
 
 
-def about_of(settings: AgentSettings, host: str) -> About:
+def profile_of(settings: AgentSettings, host: str) -> HostProfile:
     """What the settings say about the host."""
-    return About(
+    return HostProfile(
         site=settings.site,
         host=host,
         hostname=socket.gethostname(),
@@ -147,7 +147,7 @@ def _engine_health(health: Health) -> Callable[[str], None]:
     return engine_is
 
 
-def _where(settings: AgentSettings, about: About) -> str:
+def _where(settings: AgentSettings, about: HostProfile) -> str:
     """Tell one NATS, and one host on it, from another: without the password in a URL."""
     text = "\n".join((*settings.nats_url, about.site, about.host))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

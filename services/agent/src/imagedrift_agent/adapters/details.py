@@ -6,7 +6,7 @@ Rules:
   details together had their time is told by the lists.
 - A sick object is asked for again at the next look, and after each further failure only after twice
   as many looks: so a look at an unchanged host stays cheap.
-- A connection that was kept may have been closed meanwhile: such a call is made once more.
+- A connection that was kept may have been closed meanwhile: aiohttp then makes the call once more.
 - An object that is not there any more is not sick.
 """
 
@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from imagedrift_agent.adapters.http import (
-    Connection,
+from imagedrift_agent.adapters.engine_client import CONNECTIONS, EngineClient
+from imagedrift_agent.adapters.engine_faults import (
     EngineFault,
     Late,
     NotConnected,
@@ -27,6 +27,7 @@ from imagedrift_agent.adapters.http import (
 )
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 DETAIL_WITHIN_S = 4.0
 IMPATIENT_AFTER, IMPATIENT_WITHIN_S = 4, 0.4
@@ -79,57 +80,45 @@ class Sick:
 
 
 class Details:
-    """One look's calls for details, over a few connections at once."""
+    """One look's calls for details, a few at once."""
 
-    def __init__(self, pool: Sequence[Connection], answer_within_s: float) -> None:
-        self._pool = pool
+    def __init__(self, client: EngineClient, answer_within_s: float) -> None:
+        self._client = client
         self._answer_within_s = answer_within_s
         self._ends_at = time.monotonic() + ALL_WITHIN_S
         self._late = 0
         self.engine_is_suspect = False
         """A call was not answered at all: that may be the engine, and not the object."""
 
-    @property
-    def connection(self) -> Connection:
-        """One of the connections, for a call between two rounds."""
-        return self._pool[0]
-
     async def each(
         self,
         sick: Sick,
         items: Sequence[T],
         keys: Sequence[object],
-        call: Callable[[Connection, T], Awaitable[None]],
+        call: Callable[[T], Awaitable[None]],
     ) -> None:
         """Make a call for every item that is due. Raises `NotConnected`."""
         sick.begin_look(keys)
         left = iter([pair for pair in zip(keys, items, strict=True) if sick.is_due(pair[0])])
 
-        async def work(connection: Connection) -> None:
+        async def work() -> None:
             for key, item in left:
-                await self._try(sick, key, call(connection, item))
+                await self._try(sick, key, call(item))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for connection in self._pool[: len(items)]:
-                    group.create_task(work(connection))
+                for _ in range(min(CONNECTIONS, len(items))):
+                    group.create_task(work())
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from None
 
-    async def get(self, connection: Connection, target: str) -> bytes:
+    async def read(self, path: str, kind: type[U], params: dict[str, str] | None = None) -> U:
         """Fetch the details of one object, in its small time. Raises `EngineFault`."""
         if time.monotonic() > self._ends_at:
-            raise Refused(f"GET {target}: not asked: all details took {ALL_WITHIN_S} s")
-        within_s = self._within_s()
-        was_open = connection.is_open
-        try:
-            return await connection.get(target, within_s, MAX_DETAIL)
-        except (Refused, Late, NotConnected):
-            raise
-        except EngineFault:
-            if not was_open:
-                raise
-        return await connection.get(target, within_s, MAX_DETAIL)
+            raise Refused(f"GET {path}: not asked: all details took {ALL_WITHIN_S} s")
+        return await self._client.read(
+            path, kind, params, within_s=self._within_s(), at_most=MAX_DETAIL
+        )
 
     async def _try(self, sick: Sick, key: object, call: Awaitable[None]) -> None:
         try:

@@ -13,36 +13,30 @@ be readable: without them nothing is known of the host.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, aclosing, suppress
-from typing import TypeVar
-from urllib.parse import quote, urlencode
+from contextlib import aclosing, suppress
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from imagedrift_agent.adapters.details import Details, Sick
-from imagedrift_agent.adapters.documents import decode, decode_list
-from imagedrift_agent.adapters.http import (
-    ANSWER_WITHIN_S,
-    Connection,
+from imagedrift_agent.adapters.engine_client import ANSWER_WITHIN_S, EngineClient
+from imagedrift_agent.adapters.engine_faults import (
     Denied,
     EngineFault,
     NotConnected,
     NotThere,
     Refused,
 )
-from imagedrift_agent.core import api, records
+from imagedrift_agent.core import api_version, decoding, records
 from imagedrift_agent.core.address import Address
-from imagedrift_agent.core.facts import shown
-from imagedrift_agent.core.inventory import take_census
+from imagedrift_agent.core.image_facts import shown
+from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.lists import Lists, known_by_list, with_manifests, with_own_digest
-from imagedrift_agent.core.survey import Survey
+from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_agent.core.traits import is_podman, traits_of
-
-U = TypeVar("U")
 
 PASS_WITHIN_S = 120.0
 INFO_WITHIN_S = 10.0
-WORKERS = 4
 MAX_EVENT = 1024 * 1024
 
 # Only what changes an inventory: health checks alone cause three `exec_*` events each time.
@@ -56,6 +50,7 @@ EVENTS = {
 }
 
 _INFO = "info"
+_MANIFESTS = {"manifests": "1"}
 
 
 class Engine:
@@ -72,22 +67,21 @@ class Engine:
         self._configured: dict[str, str] = {}
         self._sick_images, self._sick_containers, self._sick_calls = Sick(), Sick(), Sick()
 
-    async def take(self) -> Survey:
+    async def take(self) -> Snapshot:
         """Look at everything. Raises `EngineFault`."""
         try:
-            async with asyncio.timeout(PASS_WITHIN_S), AsyncExitStack() as stack:
-                pool = [await stack.enter_async_context(self._connection()) for _ in range(WORKERS)]
-                return await self._pass(pool)
+            async with asyncio.timeout(PASS_WITHIN_S), self._client() as client:
+                return await self._pass(client)
         except TimeoutError as error:
             raise EngineFault(f"the engine took more than {PASS_WITHIN_S:.0f} s") from error
 
     async def changes(self) -> AsyncIterator[records.Event | None]:
         """Follow the engine's events, None first, once it listens. Raises `EngineFault`."""
-        async with self._connection() as connection:
-            prefix = api.path_prefix(await _version(connection))
-            query = urlencode({"filters": json.dumps(EVENTS)})
+        async with self._client() as client:
+            client.speak(api_version.spoken_with(await _version(client)))
+            filters = {"filters": json.dumps(EVENTS)}
             rest = b""
-            async with aclosing(connection.stream(f"{prefix}/events?{query}")) as chunks:
+            async with aclosing(client.stream("/events", filters)) as chunks:
                 async for chunk in chunks:
                     if not chunk:
                         yield None
@@ -95,24 +89,25 @@ class Engine:
                     if len(rest) > MAX_EVENT:
                         raise EngineFault(f"GET /events: one of more than {MAX_EVENT} bytes")
                     for line in filter(bytes.strip, lines):
-                        yield decode("/events", line, records.Event)
+                        yield _event(line)
         raise EngineFault("the engine ended its stream of events")
 
-    async def _pass(self, pool: list[Connection]) -> Survey:
-        version = await _version(pool[0])
+    async def _pass(self, client: EngineClient) -> Snapshot:
+        version = await _version(client)
+        client.speak(api_version.spoken_with(version))
         self._forget_if_upgraded(version)
-        await self._read_info(pool[0])
-        lists = await self._read_lists(pool[0])
-        details = Details(pool, self._answer_within_s)
+        await self._read_info(client)
+        lists = await self._read_lists(client)
+        details = Details(client, self._answer_within_s)
         containers = await self._with_references(details, lists.containers)
-        images = await self._with_details(details, lists.images)
+        images = await self._with_details(client, details, lists.images)
         if details.engine_is_suspect:
-            await _version(pool[0])  # it may be away: then nothing was wrong with the objects
+            await _version(client)  # it may be away: then nothing was wrong with the objects
         traits = traits_of(version, self._info, images)
-        census = take_census([with_own_digest(i, traits) for i in images], containers, traits)
+        image_list = list_images([with_own_digest(i, traits) for i in images], containers, traits)
         info = self._info or records.Info()
-        return Survey(
-            census=replace(census, skipped={**census.skipped, **self._unread(lists)}),
+        return Snapshot(
+            image_list=replace(image_list, skipped={**image_list.skipped, **self._unread(lists)}),
             engine="podman" if is_podman(version) else "docker",
             engine_version=shown(version.version or info.server_version),
             os=shown(traits.os) or "linux",
@@ -121,8 +116,8 @@ class Engine:
             labels=dict(_pairs(info.labels or ())),
         )
 
-    def _connection(self) -> Connection:
-        return Connection(self._find(), self._answer_within_s)
+    def _client(self) -> EngineClient:
+        return EngineClient(self._find(), self._answer_within_s)
 
     def _forget_if_upgraded(self, version: records.Version) -> None:
         """Read all details again from an engine that may say more, or otherwise, than before."""
@@ -130,15 +125,14 @@ class Engine:
             self._version = version
             self._images.clear()
 
-    async def _read_info(self, connection: Connection) -> None:
+    async def _read_info(self, client: EngineClient) -> None:
         """Read what the engine says of itself; what it said last stands when it cannot be read."""
         self._sick_calls.begin_look([_INFO])
         if not self._sick_calls.is_due(_INFO):
             return
-        target = f"{api.path_prefix(self._version)}/info"
+        within_s = min(INFO_WITHIN_S, self._answer_within_s)
         try:
-            within_s = min(INFO_WITHIN_S, self._answer_within_s)
-            self._info = decode(target, await connection.get(target, within_s), records.Info)
+            self._info = await client.read("/info", records.Info, within_s=within_s)
         except NotConnected:
             raise
         except EngineFault:
@@ -146,24 +140,21 @@ class Engine:
         else:
             self._sick_calls.recovered(_INFO)
 
-    async def _read_lists(self, connection: Connection) -> Lists:
+    async def _read_lists(self, client: EngineClient) -> Lists:
         """Read the two lists. Raises `EngineFault`."""
-        images, odd_images = await self._list_images(connection)
-        target = f"{api.path_prefix(self._version)}/containers/json?all=1"
-        body = await connection.get(target)
-        containers, odd_containers = decode_list(target, body, records.Container)
+        images, odd_images = await self._list_images(client)
+        containers, odd_containers = await client.read_list(
+            "/containers/json", records.Container, {"all": "1"}
+        )
         return Lists.of(images, odd_images, containers, odd_containers)
 
     async def _list_images(
-        self, connection: Connection
+        self, client: EngineClient
     ) -> tuple[list[records.ImageSummary], list[str]]:
-        target = f"{api.path_prefix(self._version)}/images/json"
-        if api.needs_listed_manifests(self._version):
+        if api_version.needs_listed_manifests(self._version):
             with suppress(Refused):  # it may be the query alone that is refused
-                with_manifests = f"{target}?manifests=1"
-                body = await connection.get(with_manifests)
-                return decode_list(with_manifests, body, records.ImageSummary)
-        return decode_list(target, await connection.get(target), records.ImageSummary)
+                return await client.read_list("/images/json", records.ImageSummary, _MANIFESTS)
+        return await client.read_list("/images/json", records.ImageSummary)
 
     async def _with_references(
         self, details: Details, listed: Sequence[records.Container]
@@ -173,10 +164,10 @@ class Engine:
         self._configured = {i: self._configured[i] for i in hidden if i in self._configured}
         unread = [i for i in hidden if i not in self._configured]
 
-        async def read(connection: Connection, container: str) -> None:
-            target = f"/containers/{quote(container, safe='')}/json"
-            found = await self._detail(details, connection, target, records.ContainerDetail)
-            _same(target, container, found.id)
+        async def read(container: str) -> None:
+            path = _path_of("containers", container)
+            found = await details.read(path, records.ContainerDetail)
+            _same(path, container, found.id)
             self._configured[container] = found.config.image
 
         await details.each(self._sick_containers, unread, unread, read)
@@ -184,46 +175,38 @@ class Engine:
         return [replace(c, image=self._configured.get(c.id, c.image)) for c in known]
 
     async def _with_details(
-        self, details: Details, listed: Sequence[records.ImageSummary]
+        self, client: EngineClient, details: Details, listed: Sequence[records.ImageSummary]
     ) -> list[records.Image]:
         """Read the details of images; those that did not change are known already."""
         wanted = {summary.key: summary for summary in listed}
         self._images = {key: self._images[key] for key in wanted if key in self._images}
         unread = [summary for key, summary in wanted.items() if key not in self._images]
-        query = "?manifests=1" if api.wants_manifests(self._version) else ""
+        params = _MANIFESTS if api_version.wants_manifests(self._version) else None
 
-        async def read(connection: Connection, summary: records.ImageSummary) -> None:
-            target = f"/images/{quote(summary.id, safe=':')}/json{query}"
-            found = await self._detail(details, connection, target, records.Image)
-            _same(target, records.image_id(summary.id), records.image_id(found.id))
+        async def read(summary: records.ImageSummary) -> None:
+            path = _path_of("images", summary.id)
+            found = await details.read(path, records.Image, params)
+            _same(path, records.image_id(summary.id), records.image_id(found.id))
             self._images[summary.key] = replace(found, digest=summary.digest)
 
         await details.each(self._sick_images, unread, [s.key for s in unread], read)
         sick = [summary for key, summary in wanted.items() if key in self._sick_images]
         read_ones = [with_manifests(image, wanted[key]) for key, image in self._images.items()]
-        return [*read_ones, *(known_by_list(each) for each in await self._relisted(details, sick))]
+        return [*read_ones, *(known_by_list(each) for each in await self._relisted(client, sick))]
 
     async def _relisted(
-        self, details: Details, sick: list[records.ImageSummary]
+        self, client: EngineClient, sick: list[records.ImageSummary]
     ) -> list[records.ImageSummary]:
         """Read the manifests of sick images from the list, where it can tell them."""
-        is_worth_it = bool(sick) and api.can_list_manifests(self._version)
+        is_worth_it = bool(sick) and api_version.can_list_manifests(self._version)
         if not is_worth_it or any(summary.manifests for summary in sick):
             return sick
-        target = f"{api.path_prefix(self._version)}/images/json?manifests=1"
         try:
-            body = await details.connection.get(target)
-            again, _ = decode_list(target, body, records.ImageSummary)
+            again, _ = await client.read_list("/images/json", records.ImageSummary, _MANIFESTS)
         except Refused:
             return sick
         manifests = {summary.id: summary.manifests for summary in again}
         return [replace(each, manifests=manifests.get(each.id)) for each in sick]
-
-    async def _detail(
-        self, details: Details, connection: Connection, target: str, kind: type[U]
-    ) -> U:
-        target = f"{api.path_prefix(self._version)}{target}"
-        return decode(target, await details.get(connection, target), kind)
 
     def _unread(self, lists: Lists) -> dict[str, int]:
         """Count what is not reported in full, by reason."""
@@ -235,18 +218,33 @@ class Engine:
         return {reason: count for reason, count in counted.items() if count}
 
 
+def _path_of(kind: str, name: str) -> str:
+    """Build the path of one object's details. Raises `Refused` for a name that is no segment."""
+    if name in ("", ".", ".."):  # a client takes these out of a path
+        raise Refused(f"GET /{kind}/{name}/json: not asked: no id")
+    return f"/{kind}/{quote(name, safe=':')}/json"
+
+
 def _same(target: str, wanted: str, answered: str) -> None:
     """Refuse details that are of another object than was asked for. Raises `Refused`."""
     if wanted != answered:
         raise Refused(f"GET {target}: it answers {answered[:80]!a}")
 
 
-async def _version(connection: Connection) -> records.Version:
+async def _version(client: EngineClient) -> records.Version:
     """Ask who answers; an engine that may not say is spoken to in its own newest version."""
+    client.speak("")
     try:
-        return decode("/version", await connection.get("/version"), records.Version)
+        return await client.read("/version", records.Version)
     except (Denied, NotThere):
         return records.Version()
+
+
+def _event(line: bytes) -> records.Event:
+    try:
+        return decoding.read(line, records.Event)
+    except decoding.NONSENSE as error:
+        raise Refused(f"GET /events: not what an engine says: {error}") from error
 
 
 def _pairs(labels: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -11,17 +11,17 @@ from typing import Any
 
 import structlog
 
-from imagedrift_agent.core import listed
-from imagedrift_agent.core.inventory import Census
+from imagedrift_agent.core import image_files
+from imagedrift_agent.core.inventory import ImageList
 from imagedrift_agent.core.records import Event
-from imagedrift_agent.core.survey import SourceFault, Survey
+from imagedrift_agent.core.snapshot import Snapshot, SourceFault
 
 log = structlog.get_logger()
 
 MAX_FILE = 4 * 1024 * 1024
 
 
-class ListedImages:
+class ImageFile:
     """A source that is a file."""
 
     def __init__(self, kind: str, path: Path) -> None:
@@ -30,7 +30,7 @@ class ListedImages:
         self._read = _KINDS[kind]
         self._remarks: tuple[str, ...] = ()
 
-    async def take(self) -> Survey:
+    async def take(self) -> Snapshot:
         """Read the file. Raises `SourceFault`."""
         try:
             found = self._read(self._path)
@@ -40,8 +40,10 @@ class ListedImages:
             self._remarks = found.remarks
             for remark in found.remarks:
                 log.warning("entry.refused", path=str(self._path), reason=remark)
-        census = Census(found.images, {"refused": len(found.remarks)} if found.remarks else {})
-        return Survey(census=census, engine=self._kind, arch=_architecture())
+        image_list = ImageList(
+            found.images, {"refused": len(found.remarks)} if found.remarks else {}
+        )
+        return Snapshot(image_list=image_list, engine=self._kind, arch=_architecture())
 
     async def changes(self) -> AsyncIterator[Event | None]:
         """Say that the file is there to be read, and nothing more."""
@@ -49,17 +51,17 @@ class ListedImages:
         await asyncio.Event().wait()
 
 
-def _list(path: Path) -> listed.Listed:
-    return listed.read_list(_text(path))
+def _list(path: Path) -> image_files.FileImages:
+    return image_files.read_list(_text(path))
 
 
-def _compose(path: Path) -> listed.Listed:
+def _compose(path: Path) -> image_files.FileImages:
     env = path.parent / ".env"
-    variables = listed.read_variables(_text(env)) if env.exists() else {}
-    return listed.read_compose(_yaml(path), variables, path.resolve().parent.name)
+    variables = image_files.read_variables(_text(env)) if env.exists() else {}
+    return image_files.read_compose(_yaml(path), variables, path.resolve().parent.name)
 
 
-_KINDS: dict[str, Callable[[Path], listed.Listed]] = {"list": _list, "compose": _compose}
+_KINDS: dict[str, Callable[[Path], image_files.FileImages]] = {"list": _list, "compose": _compose}
 KINDS = tuple(_KINDS)
 
 

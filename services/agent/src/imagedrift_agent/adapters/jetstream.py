@@ -1,10 +1,10 @@
-"""What the host says, on NATS: inventories are stored by JetStream, signs of life are not."""
+"""Publish to NATS: JetStream stores inventories, and does not store heartbeats."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from imagedrift_agent.core.message import fitting
-from imagedrift_agent.ports import NotSaid
+from imagedrift_agent.core.payload import fitting
+from imagedrift_agent.ports import PublishFailed
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored, connect
 from imagedrift_runtime.health import Health
 from imagedrift_schemas import subjects
@@ -15,30 +15,32 @@ PROBE_EVERY_S = 60.0
 """How often the connection is tried: 100,000 hosts do it, and NATS pings them anyway."""
 
 
-class Outlet:
+class JetStreamPublisher:
     """The connection of one host."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def publish(self, inventory: Inventory) -> Inventory:
-        """Store an inventory in place of the last one, as far as it fits. Raises `NotSaid`."""
+        """Store an inventory in place of the last one, cut to fit. Raises `PublishFailed`."""
         subject = subjects.inventory(inventory.site, inventory.host)
         said, payload = fitting(inventory, self._bus.client.max_payload)
         try:
             stored = await self._bus.publish(subject, payload)
         except NotPublished as error:
-            raise NotSaid(str(error)) from error
+            raise PublishFailed(str(error)) from error
         if not isinstance(stored, Stored):
-            raise NotSaid(f"{subject}: its stream keeps the one before: run `imagedrift streams`")
+            raise PublishFailed(
+                f"{subject}: its stream keeps the one before: run `imagedrift streams`"
+            )
         return said
 
     async def beat(self, alive: Alive) -> None:
-        """Say that the host lives. Raises `NotSaid`."""
+        """Say that the host lives. Raises `PublishFailed`."""
         try:
             await self._bus.say(subjects.alive(alive.site, alive.host), encode(alive))
         except NotPublished as error:
-            raise NotSaid(str(error)) from error
+            raise PublishFailed(str(error)) from error
 
 
 @asynccontextmanager
@@ -52,8 +54,11 @@ async def connected(
     tls_first: bool = False,
     urls_file: str = "",
     health: Health | None = None,
-) -> AsyncIterator[Outlet]:
-    """Connect for the length of an `async with`. Raises `NotSaid` when no server lets us in."""
+) -> AsyncIterator[JetStreamPublisher]:
+    """Connect for the length of an `async with`.
+
+    Raises `PublishFailed` when no server accepts the connection.
+    """
     try:
         async with connect(
             urls,
@@ -67,6 +72,6 @@ async def connected(
             inbox=subjects.inbox(site, host),
             probe_every_s=PROBE_EVERY_S,
         ) as bus:
-            yield Outlet(bus)
+            yield JetStreamPublisher(bus)
     except NoBus as error:
-        raise NotSaid(str(error)) from error
+        raise PublishFailed(str(error)) from error

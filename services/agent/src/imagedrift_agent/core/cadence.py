@@ -1,12 +1,12 @@
 """When a host speaks, and which of two things it says.
 
     new content, or confirmed too long ago  ->  Publish, until NATS confirms it
-    nothing new                             ->  Beat, once per interval
-    health of the source changed            ->  Beat at once
+    nothing new                             ->  Heartbeat, once per interval
+    health of the source changed            ->  Heartbeat at once
     a refusal                               ->  wait, longer each time, at random up to a bound
 
-A host whose inventory is refused again and again (it is too large, or not permitted) still beats:
-it lives, and can say what is wrong.
+A host whose inventory is refused again and again (it is too large, or not permitted) still sends
+heartbeats: it lives, and can say what is wrong.
 
 Every wait is drawn at random, so that a fleet which lost its NATS together does not return
 together. Time and chance (0 <= chance < 1) are values; what is kept over a restart is `Confirmed`.
@@ -31,7 +31,7 @@ class Confirmed(Struct, frozen=True):
     at: datetime | None = None
 
 
-class Speech(Struct, frozen=True, kw_only=True):
+class Schedule(Struct, frozen=True, kw_only=True):
     """What was said, and when to speak next."""
 
     confirmed: Confirmed = Confirmed()
@@ -58,7 +58,7 @@ class Publish(Struct, frozen=True):
     """Say the whole inventory."""
 
 
-class Beat(Struct, frozen=True):
+class Heartbeat(Struct, frozen=True):
     """Say that the host lives."""
 
 
@@ -68,35 +68,35 @@ class Wait(Struct, frozen=True):
     until: datetime
 
 
-Step: TypeAlias = Publish | Beat | Wait
+Step: TypeAlias = Publish | Heartbeat | Wait
 
 
-def begin(confirmed: Confirmed, now: datetime, chance: float) -> Speech:
+def begin(confirmed: Confirmed, now: datetime, chance: float) -> Schedule:
     """Start to speak: at once, whether or not there is something new."""
     since = min(confirmed.at or now, now)
     resend_at = since + RESEND_AFTER * _around_one(chance)
-    return Speech(confirmed=confirmed, beat_at=now, resend_at=resend_at)
+    return Schedule(confirmed=confirmed, beat_at=now, resend_at=resend_at)
 
 
-def next_step(speech: Speech, fingerprint: str, degraded: str, now: datetime) -> Step:
+def next_step(speech: Schedule, fingerprint: str, degraded: str, now: datetime) -> Step:
     """Decide what to do now; an empty fingerprint means that no inventory is known yet."""
     quiet_until = speech.quiet_until or now
     is_news = fingerprint != speech.confirmed.fingerprint or now >= speech.resend_at
     if fingerprint and is_news and now >= quiet_until:
         return Publish()
     if now >= speech.beat_at or (degraded != speech.degraded and now >= quiet_until):
-        return Beat()
+        return Heartbeat()
     return Wait(min(speech.beat_at, quiet_until if now < quiet_until else speech.resend_at))
 
 
-def published(speech: Speech, confirmed: Confirmed, said: Said) -> Speech:
+def published(speech: Schedule, confirmed: Confirmed, said: Said) -> Schedule:
     """NATS has confirmed an inventory."""
     resend_at = said.at + RESEND_AFTER * _around_one(said.chance)
     taken = replace(speech, confirmed=confirmed, resend_at=resend_at, is_refused=False)
     return beaten(taken, said)
 
 
-def beaten(speech: Speech, said: Said) -> Speech:
+def beaten(speech: Schedule, said: Said) -> Schedule:
     """A sign of life was given: the next comes within the interval, never later."""
     beat_at = said.at + timedelta(seconds=said.interval_s) * _around_one(said.chance)
     speech = replace(speech, degraded=said.degraded, beat_at=beat_at)
@@ -104,13 +104,13 @@ def beaten(speech: Speech, said: Said) -> Speech:
 
 
 def refused(
-    speech: Speech, step: Publish | Beat, now: datetime, within_s: float, chance: float
-) -> Speech:
+    speech: Schedule, step: Publish | Heartbeat, now: datetime, within_s: float, chance: float
+) -> Schedule:
     """It was not taken: wait at random, up to a bound that doubles with every failure."""
     ceiling = min(within_s, FIRST_WAIT_S * 2 ** min(speech.failures, 16))
     quiet_until = now + timedelta(seconds=ceiling * chance)
     speech = replace(speech, failures=speech.failures + 1, quiet_until=quiet_until)
-    if isinstance(step, Beat):
+    if isinstance(step, Heartbeat):
         return replace(speech, beat_at=quiet_until)
     return replace(speech, is_refused=True)
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from msgspec import UNSET, Struct
 
-from imagedrift_agent.core import facts, manifests
+from imagedrift_agent.core import image_facts, manifests
 from imagedrift_agent.core.origins import Origins, forgotten_manifest
 from imagedrift_agent.core.records import Container, Image, has_image, image_id, is_prefix_of_id
 from imagedrift_agent.core.traits import EngineTraits
@@ -37,7 +37,7 @@ MAX_SIZE = 2**63 - 1
 NAMELESS = frozenset({"<none>:<none>", "<none>@<none>"})
 
 
-class Census(Struct, frozen=True):
+class ImageList(Struct, frozen=True):
     """The images of a host, and how many things were passed over, by reason."""
 
     images: tuple[LocalImage, ...]
@@ -57,7 +57,7 @@ class _Entry:
 
     @property
     def repository(self) -> tuple[str, str]:
-        return facts.repository_of(self.reference)
+        return image_facts.repository_of(self.reference)
 
 
 class _Lists(Struct, frozen=True):
@@ -74,11 +74,11 @@ class _Lists(Struct, frozen=True):
 _Entries = dict[tuple[str, str], _Entry]
 
 
-def take_census(
+def list_images(
     images: Sequence[Image],
     containers: Sequence[Container],
     engine: EngineTraits = EngineTraits(),  # noqa: B008 - frozen
-) -> Census:
+) -> ImageList:
     """List what the host has, in canonical order."""
     skipped: Counter[str] = Counter()
     images = _identified(images, skipped)
@@ -92,7 +92,7 @@ def take_census(
     _add_untagged(entries, known.values(), skipped)
     kept = [entry for entry in entries.values() if entry.containers or not entry.opted_out]
     listed = [image for entry in kept for image in _local_images(entry, lists)]
-    return Census(tuple(sorted(listed, key=_order)), dict(skipped))
+    return ImageList(tuple(sorted(listed, key=_order)), dict(skipped))
 
 
 def _identified(images: Sequence[Image], skipped: Counter[str]) -> Sequence[Image]:
@@ -140,7 +140,7 @@ def _add_container(
     if _is_known_by_id(container, image, lists.origins):
         skipped["container_by_id"] += 1
     elif reference := _parse(container.image, skipped):
-        digests = facts.digests_of(image, reference, lists.engine)
+        digests = image_facts.digests_of(image, reference, lists.engine)
         tagged = reference.is_pinned and reference.digest in digests
         entry = _entry(entries, reference, image, tagged=tagged)
         if _opts_out(container.labels or {}):
@@ -155,7 +155,10 @@ def _add_untagged(entries: _Entries, images: Iterable[Image], skipped: Counter[s
     for image in images:
         for name in image.repo_digests or ():
             reference = _parse(name, skipped)
-            if reference and (image_id(image.id), facts.repository_of(reference)) not in named:
+            if (
+                reference
+                and (image_id(image.id), image_facts.repository_of(reference)) not in named
+            ):
                 _entry(entries, reference, image, tagged=True)
 
 
@@ -204,11 +207,11 @@ def _local_image(
         platform=manifests.platform_of(image, engine, manifest, containers),
         tagged=entry.tagged,
         size=min(max(image.size, 0), MAX_SIZE),
-        created_at=facts.created_at(image),
+        created_at=image_facts.created_at(image),
         containers=tuple(sorted(_name(container) for container in containers)),
         running=sum(container.state in RUNNING for container in containers),
         manifest_digest=manifest or (forgotten_manifest(image, engine) if is_lost else ""),
-        services=facts.services_of(containers),
+        services=image_facts.services_of(containers),
         digest_lost=True if is_lost else UNSET,
         by_digest=True if by_digest else UNSET,
     )
@@ -216,9 +219,9 @@ def _local_image(
 
 def _named_digests(entry: _Entry, engine: EngineTraits) -> Set[str]:
     """Collect the digests in an entry's references; a local image's is no registry's."""
-    is_local = facts.is_built_here(entry.reference) or (
-        facts.tells_origin(entry.image, engine)
-        and not facts.came_from(entry.image, entry.reference, engine)
+    is_local = image_facts.is_built_here(entry.reference) or (
+        image_facts.tells_origin(entry.image, engine)
+        and not image_facts.came_from(entry.image, entry.reference, engine)
     )
     return set() if is_local and not entry.reference.is_pinned else entry.digests
 
@@ -245,7 +248,7 @@ def _is_known_by_id(container: Container, image: Image, origins: Origins) -> boo
 def _name(container: Container) -> str:
     """The container's own name; links of others to it have a second slash."""
     own = [name for name in container.names or () if "/" not in name.removeprefix("/")]
-    return facts.shown(own[0].removeprefix("/") if own else container.id[:12])
+    return image_facts.shown(own[0].removeprefix("/") if own else container.id[:12])
 
 
 def _labels(image: Image) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from imagedrift_agent.core import facts, manifests
+from imagedrift_agent.core import image_facts, manifests
 from imagedrift_agent.core.records import Container, Image, image_id
 from imagedrift_agent.core.traits import EngineTraits
 from imagedrift_schemas.digest import is_digest
@@ -63,12 +63,12 @@ class Origins:
 
     def known(self, image: Image, reference: ImageReference, *, tagged: bool) -> Known:
         """Find what the reference's registry knows the image by."""
-        if digests := facts.digests_of(image, reference, self._engine):
+        if digests := image_facts.digests_of(image, reference, self._engine):
             return Known(frozenset(digests))
-        if facts.is_built_here(reference):
+        if image_facts.is_built_here(reference):
             return _LOCAL
-        if facts.tells_origin(image, self._engine):
-            came = facts.came_from(image, reference, self._engine)
+        if image_facts.tells_origin(image, self._engine):
+            came = image_facts.came_from(image, reference, self._engine)
             return _own_digest(image) if came else _LOCAL
         if tagged:
             return self._of_tagged(image, reference)
@@ -96,7 +96,7 @@ class Origins:
         own = self._platform(image)
         return any(
             self._platform(other) != own and self._lost_the_tag(other, reference)
-            for other in self._in_repository.get(facts.repository_of(reference), ())
+            for other in self._in_repository.get(image_facts.repository_of(reference), ())
             if image_id(other.id) != image_id(image.id)
         )
 
@@ -105,8 +105,8 @@ class Origins:
         tags = [tag for tag in map(parsed, image.repo_tags or ()) if tag]
         if reference.canonical in {tag.canonical for tag in tags}:
             return False
-        here = facts.repository_of(reference)
-        is_dangling = all(facts.repository_of(tag) != here for tag in tags)
+        here = image_facts.repository_of(reference)
+        is_dangling = all(image_facts.repository_of(tag) != here for tag in tags)
         return is_dangling or reference.canonical in self._used_as.get(image_id(image.id), ())
 
     def _platform(self, image: Image) -> str:
@@ -116,7 +116,7 @@ class Origins:
         for tag in filter(None, map(parsed, image.repo_tags or ())):
             self._tagged.setdefault(tag.canonical, []).append(image)
         named = [name for name in map(parsed, image.repo_digests or ()) if name and name.digest]
-        for repository in {facts.repository_of(name) for name in named}:
+        for repository in {image_facts.repository_of(name) for name in named}:
             self._in_repository.setdefault(repository, []).append(image)
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from imagedrift_agent.core import api
+from imagedrift_agent.core import api_version
 from imagedrift_agent.core.records import Image, Info, Version, image_id
 
 Store: TypeAlias = Literal["classic", "containerd", "podman"]
@@ -44,7 +44,7 @@ def traits_of(version: Version, info: Info | None, images: Sequence[Image]) -> E
     architecture = version.arch or kernel
     return EngineTraits(
         store=store,
-        tells_origins=store == "containerd" and api.tells_origins(version),
+        tells_origins=store == "containerd" and api_version.tells_origins(version),
         os=version.os or (info.os_type if info else ""),
         architecture=architecture,
         variant=_variant(architecture, kernel),

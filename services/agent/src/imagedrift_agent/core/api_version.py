@@ -11,10 +11,10 @@ CONTAINERS_MANIFEST_SINCE: Final = (1, 49)
 ORIGINS_SINCE: Final = (1, 53)
 
 
-def path_prefix(version: Version) -> str:
-    """The start of every path, like `/v1.41`; nothing for an engine that does not say."""
+def spoken_with(version: Version) -> str:
+    """Name the version to speak, like `v1.41`; nothing for an engine that does not say."""
     spoken = _spoken(version)
-    return f"/v{spoken[0]}.{spoken[1]}" if spoken else ""
+    return f"v{spoken[0]}.{spoken[1]}" if spoken else ""
 
 
 def wants_manifests(version: Version) -> bool:

@@ -7,21 +7,21 @@ neither repeats what was confirmed nor loses what was not.
 import asyncio
 from datetime import datetime
 
-from imagedrift_agent.core import statement
+from imagedrift_agent.core import messages
 from imagedrift_agent.core.cadence import Confirmed
-from imagedrift_agent.ports import Kept, Memory
+from imagedrift_agent.ports import SavedState, StateStore
 from imagedrift_schemas.v1 import Inventory
 
 
-class Ledger:
+class AgentState:
     """The newest inventory, why it may be out of date, and what was confirmed."""
 
-    def __init__(self, memory: Memory, where: str) -> None:
+    def __init__(self, memory: StateStore, where: str) -> None:
         kept = memory.load()
         if kept.where != where:
-            kept = Kept(where)
+            kept = SavedState(where)
         self.newest = kept.newest
-        self.fingerprint = statement.fingerprint(kept.newest) if kept.newest else ""
+        self.fingerprint = messages.fingerprint(kept.newest) if kept.newest else ""
         self.confirmed = kept.confirmed
         self.degraded = ""
         self.looked = asyncio.Event()
@@ -32,7 +32,7 @@ class Ledger:
 
     def found(self, inventory: Inventory) -> bool:
         """Take in what a look found; True when it is news."""
-        fingerprint = statement.fingerprint(inventory)
+        fingerprint = messages.fingerprint(inventory)
         is_news = fingerprint != self.fingerprint
         self.newest, self.fingerprint = inventory, fingerprint
         if is_news:
@@ -50,7 +50,7 @@ class Ledger:
         self._keep()
 
     def _keep(self) -> None:
-        self._memory.keep(Kept(self._where, self.confirmed, self.newest))
+        self._memory.keep(SavedState(self._where, self.confirmed, self.newest))
 
     def _tell(self, degraded: str) -> None:
         self.degraded = degraded

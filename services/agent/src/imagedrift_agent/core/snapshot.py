@@ -2,17 +2,17 @@
 
 from msgspec import Struct
 
-from imagedrift_agent.core.inventory import Census
+from imagedrift_agent.core.inventory import ImageList
 
 
 class SourceFault(Exception):
     """The source cannot be read now; the message says what it did, in words for an operator."""
 
 
-class Survey(Struct, frozen=True, kw_only=True):
+class Snapshot(Struct, frozen=True, kw_only=True):
     """The images of a host, and what the source says about the host itself."""
 
-    census: Census
+    image_list: ImageList
     engine: str
     engine_version: str = ""
     os: str = "linux"

@@ -12,9 +12,9 @@ from typing import assert_never
 import structlog
 from msgspec.structs import replace
 
-from imagedrift_agent.core import cadence, statement
-from imagedrift_agent.ledger import Ledger
-from imagedrift_agent.ports import NotSaid, Outlet, World
+from imagedrift_agent.core import cadence, messages
+from imagedrift_agent.ports import Environment, Publisher, PublishFailed
+from imagedrift_agent.state import AgentState
 from imagedrift_agent.waiting import first_of
 from imagedrift_runtime import metrics
 
@@ -22,18 +22,18 @@ log = structlog.get_logger()
 
 CUT = "raise max_payload of the NATS servers, or remove images: 20,000 are stored of one host"
 
-Connect = Callable[[], AbstractAsyncContextManager[Outlet]]
+Connect = Callable[[], AbstractAsyncContextManager[Publisher]]
 
 
-class Speaker:
+class Reporter:
     """Tells NATS what the ledger holds."""
 
     def __init__(
         self,
-        about: statement.About,
+        about: messages.HostProfile,
         connect: Connect,
-        ledger: Ledger,
-        world: World,
+        ledger: AgentState,
+        world: Environment,
         return_within_s: float,
     ) -> None:
         self._about = about
@@ -50,13 +50,13 @@ class Speaker:
         await self._ledger.looked.wait()
         while True:
             try:
-                async with self._connect() as outlet:
-                    await self._talk(outlet)
-            except NotSaid as error:
-                self._refused(cadence.Beat(), error)
+                async with self._connect() as publisher:
+                    await self._talk(publisher)
+            except PublishFailed as error:
+                self._refused(cadence.Heartbeat(), error)
                 await asyncio.sleep(self._quiet_s())
 
-    async def _talk(self, outlet: Outlet) -> None:
+    async def _talk(self, publisher: Publisher) -> None:
         while True:
             ledger, now = self._ledger, self._world.steady()
             ledger.changed.clear()
@@ -66,21 +66,21 @@ class Speaker:
                     case cadence.Wait(until):
                         await first_of(ledger.changed, (until - now).total_seconds())
                     case cadence.Publish():
-                        await self._publish(outlet)
-                    case cadence.Beat():
-                        await self._beat(outlet)
+                        await self._publish(publisher)
+                    case cadence.Heartbeat():
+                        await self._beat(publisher)
                     case _:
                         assert_never(step)
-            except NotSaid as error:
+            except PublishFailed as error:
                 assert not isinstance(step, cadence.Wait)  # waiting says nothing
                 self._refused(step, error)
 
-    async def _publish(self, outlet: Outlet) -> None:
+    async def _publish(self, publisher: Publisher) -> None:
         ledger = self._ledger
         newest, fingerprint, degraded = ledger.newest, ledger.fingerprint, ledger.degraded
         assert newest is not None  # it has a fingerprint
         whole = replace(newest, boot=self._about.boot, seq=self._next_seq(), degraded=degraded)
-        said = await outlet.publish(whole)
+        said = await publisher.publish(whole)
         self._not_stored = ""
         ledger.confirm(fingerprint, said.content, self._world.now())
         self._speech = cadence.published(self._speech, ledger.confirmed, self._said(degraded))
@@ -88,10 +88,10 @@ class Speaker:
         if left_out := len(whole.images) - len(said.images):
             log.warning("inventory.cut", left_out=left_out, advice=CUT)
 
-    async def _beat(self, outlet: Outlet) -> None:
+    async def _beat(self, publisher: Publisher) -> None:
         degraded, now = self._degraded(), self._world.now()
         content = self._ledger.confirmed.content
-        await outlet.beat(statement.alive(self._about, content, self._next_seq(), degraded, now))
+        await publisher.beat(messages.alive(self._about, content, self._next_seq(), degraded, now))
         metrics.signs_of_life.add(outcome="said")
         self._speech = cadence.beaten(self._speech, self._said(degraded))
 
@@ -107,7 +107,7 @@ class Speaker:
             chance=self._world.chance(),
         )
 
-    def _refused(self, step: cadence.Publish | cadence.Beat, error: NotSaid) -> None:
+    def _refused(self, step: cadence.Publish | cadence.Heartbeat, error: PublishFailed) -> None:
         now, chance = self._world.steady(), self._world.chance()
         self._speech = cadence.refused(self._speech, step, now, self._return_within_s, chance)
         event = "sign_of_life.refused"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_agent.core.listed import read_compose, read_list, read_variables
+from imagedrift_agent.core.image_files import read_compose, read_list, read_variables
 
 D1, D2 = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 

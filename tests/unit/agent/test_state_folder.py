@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_agent.adapters.state import StateFolder, Unusable
+from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
 from imagedrift_agent.core.cadence import Confirmed
-from imagedrift_agent.ports import Kept
+from imagedrift_agent.ports import SavedState
 from imagedrift_schemas.subjects import is_host_id
 from imagedrift_schemas.v1 import Inventory
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-KEPT = Kept(
+KEPT = SavedState(
     "here",
     Confirmed("abc", "sha256:1", NOW),
     Inventory(site="s", host="h", taken_at=NOW, content=f"sha256:{'0' * 64}"),
@@ -29,7 +29,7 @@ def test_what_was_kept_is_read_back(tmp_path: Path) -> None:
 
 def test_nothing_was_kept_yet(tmp_path: Path) -> None:
     """A new host has confirmed nothing."""
-    assert StateFolder(str(tmp_path)).load() == Kept()
+    assert StateFolder(str(tmp_path)).load() == SavedState()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"confirmed":7}', b"\xff\xfe"])
@@ -37,7 +37,7 @@ def test_a_broken_file_is_as_good_as_none(tmp_path: Path, content: bytes) -> Non
     """The inventory is taken and said again."""
     (tmp_path / "state.json").write_bytes(content)
 
-    assert StateFolder(str(tmp_path)).load() == Kept()
+    assert StateFolder(str(tmp_path)).load() == SavedState()
 
 
 def test_a_write_that_breaks_off_leaves_the_old_file(
@@ -51,7 +51,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    folder.keep(Kept("there"))
+    folder.keep(SavedState("there"))
 
     assert folder.load() == KEPT
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagedrift_agent.core.message import fitting
+from imagedrift_agent.core.payload import fitting
 from imagedrift_schemas import codec
 from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.constraints import MOST_IMAGES

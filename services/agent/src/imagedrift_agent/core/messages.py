@@ -7,14 +7,14 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagedrift_agent.core.survey import Survey
+from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_schemas.codec import content_hash, encode
 from imagedrift_schemas.v1 import Alive, Inventory
 
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class About(Struct, frozen=True, kw_only=True):
+class HostProfile(Struct, frozen=True, kw_only=True):
     """What the operator says about the host, and what the agent says about itself."""
 
     site: str
@@ -27,30 +27,30 @@ class About(Struct, frozen=True, kw_only=True):
     boot: str = ""
 
 
-def inventory(about: About, survey: Survey, now: datetime) -> Inventory:
+def inventory(about: HostProfile, snapshot: Snapshot, now: datetime) -> Inventory:
     """Put together everything the host has. The operator's labels win over the engine's."""
-    images = survey.census.images
+    images = snapshot.image_list.images
     return Inventory(
         site=about.site,
         host=about.host,
-        hostname=survey.hostname or about.hostname,
-        labels={**survey.labels, **about.labels},
+        hostname=snapshot.hostname or about.hostname,
+        labels={**snapshot.labels, **about.labels},
         place=about.place,
-        os=survey.os,
-        arch=survey.arch,
-        engine=survey.engine,
-        engine_version=survey.engine_version,
+        os=snapshot.os,
+        arch=snapshot.arch,
+        engine=snapshot.engine,
+        engine_version=snapshot.engine_version,
         agent_version=about.agent_version,
         boot=about.boot,
         taken_at=now,
         interval_s=about.interval_s,
         content=content_hash(images),
-        skipped=dict(survey.census.skipped),
+        skipped=dict(snapshot.image_list.skipped),
         images=images,
     )
 
 
-def alive(about: About, content: str, seq: int, degraded: str, now: datetime) -> Alive:
+def alive(about: HostProfile, content: str, seq: int, degraded: str, now: datetime) -> Alive:
     """Say that the host lives; no content means that its images are not known yet."""
     return Alive(
         site=about.site,

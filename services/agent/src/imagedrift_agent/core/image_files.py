@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagedrift_agent.core.facts import shown
+from imagedrift_agent.core.image_facts import shown
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadPlatform, BadReference
 from imagedrift_schemas.platform import Platform
@@ -32,7 +32,7 @@ _VARIABLE = re.compile(
 )
 
 
-class Listed(Struct, frozen=True):
+class FileImages(Struct, frozen=True):
     """The images of a file, and what was passed over, with its place."""
 
     images: tuple[LocalImage, ...]
@@ -43,7 +43,7 @@ class Unreadable(ValueError):
     """One entry of a file says nothing that we can compare; the message says why."""
 
 
-def read_list(text: str) -> Listed:
+def read_list(text: str) -> FileImages:
     """Read a list."""
     lines = (
         (f"line {n}", _COMMENT.sub("", line))
@@ -52,10 +52,10 @@ def read_list(text: str) -> Listed:
     return _collect((place, _from_line, line.split()) for place, line in lines if line.strip())
 
 
-def read_compose(document: Any, variables: Mapping[str, str], project: str) -> Listed:
+def read_compose(document: Any, variables: Mapping[str, str], project: str) -> FileImages:
     """Read a parsed compose file; `variables` are those of the `.env` beside it."""
     if not isinstance(document, dict) or not isinstance(document.get("services"), dict):
-        return Listed((), ("services: missing; this is no compose file",))
+        return FileImages((), ("services: missing; this is no compose file",))
     project = str(document.get("name") or project)
 
     def from_service(item: tuple[str, Any]) -> LocalImage:
@@ -75,7 +75,7 @@ def read_variables(text: str) -> dict[str, str]:
     return found
 
 
-def _collect(entries: Iterable[tuple[str, Callable[[Any], LocalImage], Any]]) -> Listed:
+def _collect(entries: Iterable[tuple[str, Callable[[Any], LocalImage], Any]]) -> FileImages:
     """Read every entry; one that cannot be read is remarked on. The same image is listed once."""
     images: dict[tuple[str, str, str], LocalImage] = {}
     remarks = []
@@ -87,7 +87,7 @@ def _collect(entries: Iterable[tuple[str, Callable[[Any], LocalImage], Any]]) ->
             continue
         key = (image.reference, image.image_id, image.platform)
         images[key] = _merged(images[key], image) if key in images else image
-    return Listed(tuple(images[key] for key in sorted(images)), tuple(remarks))
+    return FileImages(tuple(images[key] for key in sorted(images)), tuple(remarks))
 
 
 def _from_line(words: list[str]) -> LocalImage:

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from imagedrift_agent.core.identity import made_up_id
-from imagedrift_agent.ports import Kept
+from imagedrift_agent.ports import SavedState
 from imagedrift_schemas.subjects import is_host_id
 
 log = structlog.get_logger()
@@ -54,18 +54,18 @@ class StateFolder:
         except OSError as error:
             raise _unusable(self.folder, error) from error
 
-    def load(self) -> Kept:
+    def load(self) -> SavedState:
         """Read what was kept."""
         path = self.folder / "state.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Kept)
+            return msgspec.json.decode(path.read_bytes(), type=SavedState)
         except FileNotFoundError:
-            return Kept()
+            return SavedState()
         except (OSError, msgspec.DecodeError) as error:
             log.warning("state.lost", path=str(path), error=str(error))
-            return Kept()
+            return SavedState()
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: SavedState) -> None:
         """Replace what was kept. A failure is logged: it costs saying a thing twice."""
         path = self.folder / "state.json"
         try:

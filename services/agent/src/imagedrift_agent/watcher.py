@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from imagedrift_agent.core import debounce, statement
+from imagedrift_agent.core import debounce, messages
 from imagedrift_agent.core.records import Event
-from imagedrift_agent.core.survey import SourceFault, Survey
-from imagedrift_agent.ledger import Ledger
-from imagedrift_agent.ports import Source, World
+from imagedrift_agent.core.snapshot import Snapshot, SourceFault
+from imagedrift_agent.ports import Environment, Source
+from imagedrift_agent.state import AgentState
 from imagedrift_agent.waiting import first_of
 from imagedrift_runtime import metrics
 
@@ -24,7 +24,7 @@ class Watcher:
     """Keeps the ledger equal to what the source has."""
 
     def __init__(
-        self, about: statement.About, source: Source, ledger: Ledger, world: World
+        self, about: messages.HostProfile, source: Source, ledger: AgentState, world: Environment
     ) -> None:
         self._about = about
         self._source = source
@@ -72,20 +72,20 @@ class Watcher:
             self._pending = debounce.Pending()
             self._look_in(self._about.interval_s)
             try:
-                survey = await self._take()
+                snapshot = await self._take()
             except SourceFault as fault:
                 failures += 1
                 self._failed(str(fault))
                 self._look_in(self._back_off_s(failures))
             else:
                 failures = 0
-                self._found(survey)
+                self._found(snapshot)
 
-    async def _take(self) -> Survey:
+    async def _take(self) -> Snapshot:
         began = self._world.steady()
-        survey = await self._source.take()
+        snapshot = await self._source.take()
         metrics.looking.observe((self._world.steady() - began).total_seconds())
-        return survey
+        return snapshot
 
     def _heard(self, event: Event | None) -> None:
         """Note an event; None, like a reload of the engine, may have hidden any number of them."""
@@ -112,8 +112,8 @@ class Watcher:
         self._world.engine_is(reason)
         self._ledger.may_be_old(reason)
 
-    def _found(self, survey: Survey) -> None:
-        inventory = statement.inventory(self._about, survey, self._world.now())
+    def _found(self, snapshot: Snapshot) -> None:
+        inventory = messages.inventory(self._about, snapshot, self._world.now())
         if self._ledger.degraded:
             log.info("look.recovered", after=self._ledger.degraded)
         self._world.engine_is("")
@@ -121,7 +121,9 @@ class Watcher:
         metrics.looks.add(outcome="changed" if is_news else "unchanged")
         metrics.host_images.set(len(inventory.images))
         if is_news:
-            log.info("inventory.changed", images=len(inventory.images), **survey.census.skipped)
+            log.info(
+                "inventory.changed", images=len(inventory.images), **snapshot.image_list.skipped
+            )
 
     def _look_in(self, seconds: float) -> None:
         self._look_at = self._world.steady() + timedelta(seconds=seconds)
