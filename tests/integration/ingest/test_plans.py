@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
-from imagedrift_cli.bench.big_fleet import SITE, BigFleet
-from imagedrift_cli.bench.seed import seed
+from imagedrift_bench.big_fleet import SITE, BigFleet
+from imagedrift_bench.seed import seed
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.postgres import PostgresServer

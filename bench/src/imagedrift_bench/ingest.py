@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.big_fleet import BigFleet
+from imagedrift_bench import report
+from imagedrift_bench.big_fleet import BigFleet
 from imagedrift_runtime import bus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now

@@ -21,8 +21,8 @@ from typing import Final
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.attacks import ATTACKS
+from imagedrift_bench import report
+from imagedrift_bench.attacks import ATTACKS
 from imagedrift_runtime import bus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
@@ -270,7 +270,7 @@ class _Good:
 
 def _attacker(attack: str, home: Path, nats_url: str, *registries: str) -> Child:
     """Start the bad host as a process of its own; without an attack it does nothing."""
-    program = [sys.executable, "-m", "imagedrift_cli.bench.attacks", nats_url, attack, *registries]
+    program = [sys.executable, "-m", "imagedrift_bench.attacks", nats_url, attack, *registries]
     return Child.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
 
 

@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.big_fleet import SITE, BigFleet
-from imagedrift_cli.bench.seed import Truth, seed
+from imagedrift_bench import report
+from imagedrift_bench.big_fleet import SITE, BigFleet
+from imagedrift_bench.seed import Truth, seed
 from imagedrift_ingest.migrations import migrate
 from imagedrift_sandbox.postgres import PostgresServer
 

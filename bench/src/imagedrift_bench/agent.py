@@ -18,7 +18,7 @@ from statistics import median
 
 import click
 
-from imagedrift_cli.bench import report
+from imagedrift_bench import report
 from imagedrift_runtime import bus, streams
 from imagedrift_runtime.bus import Bus
 from imagedrift_sandbox.children import Child

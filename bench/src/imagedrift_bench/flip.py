@@ -14,9 +14,9 @@ from typing import Final
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.big_fleet import NEWEST, SITE, VERSIONS, BigFleet
-from imagedrift_cli.bench.seed import UNANSWERED_EVERY, seed
+from imagedrift_bench import report
+from imagedrift_bench.big_fleet import NEWEST, SITE, VERSIONS, BigFleet
+from imagedrift_bench.seed import UNANSWERED_EVERY, seed
 from imagedrift_runtime import bus
 from imagedrift_runtime.bucket import Bucket
 from imagedrift_runtime.clock import now

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.resolving import Workshop
+from imagedrift_bench import report
+from imagedrift_bench.resolving import Workshop
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import Answer, Found, Limited
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from imagedrift_cli.bench.big_fleet import NEWEST, SITE, VERSIONS, BigFleet, Held
+from imagedrift_bench.big_fleet import NEWEST, SITE, VERSIONS, BigFleet, Held
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
 

@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
+from imagedrift_bench import report
 from imagedrift_runtime import bus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
