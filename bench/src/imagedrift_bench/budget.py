@@ -15,6 +15,8 @@ import click
 from imagedrift_bench import report
 from imagedrift_bench.resolving import Workshop
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
+from imagedrift_sandbox.registry.routes import Kind
 from imagedrift_schemas.v1 import Answer, Found, Limited
 
 WINDOW_S = 3600
@@ -37,7 +39,7 @@ async def _measure(
 ) -> tuple[dict[str, float | int], list[str]]:
     async with Workshop.open(home) as shop:
         repositories = [f"bench/app{number:03d}" for number in range(references)]
-        await shop.registry.push(repositories)
+        await shop.push(repositories)
         await shop.start_resolvers(1)
         report.progress.print(f"a first period without a limit: {references} references")
         first = [shop.question(repository, now()) for repository in repositories]
@@ -45,14 +47,15 @@ async def _measure(
         known = await shop.answers_to(first)
         await shop.stop_resolvers()
         await asyncio.sleep(2)  # the server forgets the questions
-        limit = {
-            "limit": allow,
-            "window_s": WINDOW_S,
-            "kinds": ["manifest_head", "manifest_get"],
-            "dialect": "none",
-            "wait": "seconds",
-        }
-        await shop.registry.control("PUT", "budget", limit)
+        await shop.registry.limit(
+            Budget(
+                limit=allow,
+                window_s=WINDOW_S,
+                kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET),
+                dialect=Dialect.NONE,
+                wait=Wait.SECONDS,
+            )
+        )
         await shop.start_resolvers(resolvers)
         report.progress.print(f"a second one, in which the registry allows {allow}")
         questions = [shop.question(repository, now()) for repository in repositories]
@@ -60,7 +63,7 @@ async def _measure(
         await shop.ask(questions, 300)
         answers = await shop.answers_to(questions)
         seconds = time.perf_counter() - began
-        rejected = (await shop.registry.statuses()).get("429", 0)
+        rejected = (await shop.registry.totals()).rejected
     answered = sum(isinstance(answer.outcome, Found) for answer in answers)
     kept = sum(map(_is_kept, known, answers))
     failed = []

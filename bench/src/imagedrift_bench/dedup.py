@@ -17,6 +17,7 @@ import click
 from imagedrift_bench import report
 from imagedrift_bench.resolving import Workshop
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_schemas.v1 import Found, Resolve
 
 PERIOD_S = 5.0
@@ -46,10 +47,10 @@ async def _measure(
     asked = taken = in_flight = 0
     async with Workshop.open(home) as shop:
         repositories = [f"bench/app{number:03d}" for number in range(images)]
-        digests = await shop.registry.push(repositories)
-        await shop.registry.control("POST", "faults", {"latency_s": LATENCY_S})
+        digests = await shop.push(repositories)
+        await shop.registry.misbehave(Fault(latency_s=LATENCY_S))
         await shop.start_resolvers(resolvers)
-        before = await shop.registry.kinds()
+        before = (await shop.registry.totals()).kinds
         for period in range(PERIODS):
             report.progress.print(f"period {period + 1}: {hosts} hosts ask about {images} images")
             began, since = time.monotonic(), now()
@@ -64,7 +65,7 @@ async def _measure(
             failed += await _wrong(shop, questions, digests)
             # The server forgets a question when its time is over: then the next period begins.
             await asyncio.sleep(max(0.0, lasts + 1 - (time.monotonic() - began)))
-        after = await shop.registry.kinds()
+        after = (await shop.registry.totals()).kinds
     spent = {kind: count - before.get(kind, 0) for kind, count in after.items()}
     requests = sum(spent.values())
     expected = PERIODS * images

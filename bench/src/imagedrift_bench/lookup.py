@@ -15,6 +15,7 @@ import click
 from imagedrift_bench import report
 from imagedrift_bench.resolving import Workshop
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_schemas.v1 import Found
 
 
@@ -46,8 +47,8 @@ async def _measure(
 ) -> tuple[dict[str, float | int], list[str]]:
     async with Workshop.open(home, max_connections=connections) as shop:
         repositories = [f"bench/app{number:05d}" for number in range(references)]
-        digests = await shop.registry.push(repositories)
-        await shop.registry.control("POST", "faults", {"latency_s": latency})
+        digests = await shop.push(repositories)
+        await shop.registry.misbehave(Fault(latency_s=latency))
         await shop.start_resolvers(resolvers)
         questions = [shop.question(repository, now()) for repository in repositories]
         report.progress.print(f"asking {references} questions")
@@ -57,7 +58,7 @@ async def _measure(
         seconds = time.perf_counter() - began
         taken = await asking
         answers = await shop.answers_to(questions)
-        kinds = await shop.registry.kinds()
+        requests = (await shop.registry.totals()).total
     right = sum(
         isinstance(answer.outcome, Found) and answer.outcome.digest == digests[answer.repository]
         for answer in answers
@@ -70,6 +71,6 @@ async def _measure(
         "references_per_second": round(references / seconds, 1),
         "floor_seconds": round(floor, 3),
         "ratio_to_floor": round(seconds / floor, 2),
-        "requests": sum(kinds.values()),
+        "requests": requests,
         "resolvers": resolvers,
     }, failed
