@@ -10,7 +10,7 @@ from imagedrift_runtime.bus import AlreadyThere, Bus, NotPublished, Stored, conn
 from imagedrift_runtime.outcomes import Done, Outcome
 from imagedrift_sandbox.nats_cluster import NatsCluster
 from imagedrift_schemas import subjects
-from support.nats_bus import until
+from support.polling import until
 
 QUESTIONS = 300
 ELECTION_S = 30.0

@@ -17,7 +17,7 @@ from imagedrift_runtime import layout
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import subjects
 from support.fleet import System, system
-from support.operator import wait_for
+from support.polling import until
 from support.truth import Row, Truth
 
 HOSTS = 30
@@ -77,7 +77,7 @@ class World:
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE fleet.host_state")
             await self._report_last(last)
-            await wait_for(self._all_is_delivered, what="the inventories are delivered")
+            await until(self._all_is_delivered, what="the inventories are delivered")
             self._kill("imagedrift-ingest")
             self._kill("imagedrift-ingest")
         await blocker.close()
@@ -105,7 +105,7 @@ class World:
         """Stop the server without a checkpoint, as a power cut would, and let it recover."""
         self._stack.postgres.kill()
         await self._report_last(last)
-        await wait_for(self._all_is_delivered, what="inventories arrive while it is dead")
+        await until(self._all_is_delivered, what="inventories arrive while it is dead")
         await self._stack.postgres.restart()
 
     async def the_tables_equal_the_truth(self) -> bool:
@@ -191,6 +191,6 @@ async def test_p4_whoever_dies_the_tables_end_up_equal_to_the_truth(
         await world.suffer(blow, hosts[3 * number :][:3])
 
     try:
-        await wait_for(world.the_tables_equal_the_truth, what="the tables equal the truth")
+        await until(world.the_tables_equal_the_truth, what="the tables equal the truth")
     except AssertionError as error:
         raise AssertionError(f"{error}; they differ in {await world.difference()}") from None

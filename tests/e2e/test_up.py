@@ -12,7 +12,7 @@ import pytest
 
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
-from support.agents import until
+from support.polling import until
 
 WITHIN_S = 60.0
 UNWANTED = ("Traceback", "never retrieved", "Error:")
@@ -62,10 +62,10 @@ async def test_ctrl_c_while_it_starts_ends_all_that_was_started(
     up: subprocess.Popen[bytes], folder: Path, begun: str
 ) -> None:
     """Ctrl-C reaches the whole terminal: every program it started ends, and nothing is said."""
-    await until((folder / begun).exists, begun, WITHIN_S)
+    await until((folder / begun).exists, begun, within_s=WITHIN_S)
 
     os.killpg(up.pid, signal.SIGINT)
-    await until(lambda: up.poll() is not None, "the end", WITHIN_S)
+    await until(lambda: up.poll() is not None, "the end", within_s=WITHIN_S)
 
     assert up.returncode == 1
     assert_nothing_is_left(folder)
@@ -76,10 +76,10 @@ async def test_told_to_end_it_stops_in_order(
     up: subprocess.Popen[bytes], folder: Path, how: signal.Signals
 ) -> None:
     """Once it shows the machine, being told to end is its normal end."""
-    await until(lambda: "Ctrl-C stops." in said(folder), "its address", WITHIN_S)
+    await until(lambda: "Ctrl-C stops." in said(folder), "its address", within_s=WITHIN_S)
 
     os.killpg(up.pid, how)
-    await until(lambda: up.poll() is not None, "the end", WITHIN_S)
+    await until(lambda: up.poll() is not None, "the end", within_s=WITHIN_S)
 
     assert up.returncode == 0, said(folder)
     assert_nothing_is_left(folder)

@@ -1,7 +1,6 @@
 """A thousand agents lose their NATS together, and do not come back together."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,6 +14,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Inventory, LocalImage
 from support.agents import RealOutlet, running_agent
+from support.polling import until
 
 AGENTS = 1000
 WINDOW_S = 8.0
@@ -84,13 +84,13 @@ async def test_a_thousand_agents_return_spread_out_and_none_is_lost(
 
 async def stored(connection: Bus, at_least: int) -> int:
     """Wait for that many inventories; how many were ever stored."""
-    deadline = time.monotonic() + WITHIN_S
-    while True:
+
+    async def count() -> int:
         info = await connection.js.stream_info(subjects.STREAM_INVENTORY)
-        count = int(info.state.last_seq)
-        if count >= at_least or time.monotonic() > deadline:
-            return count
-        await asyncio.sleep(0.1)
+        stored = int(info.state.last_seq)
+        return stored if stored >= at_least else 0
+
+    return int(await until(count, f"{at_least} inventories", within_s=WITHIN_S))
 
 
 async def arrived_at(connection: Bus, sequences: range) -> list[float]:

@@ -20,8 +20,8 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory
 from support.deploy import ShippedNats, nats_environment
 from support.ingest import NGINX, NOW, image, ingest, inventory
-from support.nats_bus import until
 from support.operator import Operator
+from support.polling import until
 
 OWN = subjects.inventory("fra1", "web-1")
 OTHER = subjects.inventory("fra1", "web-2")

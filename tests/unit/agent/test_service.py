@@ -10,7 +10,8 @@ from imagedrift_agent.core.inventory import Census
 from imagedrift_agent.core.records import Event
 from imagedrift_agent.core.survey import SourceFault, Survey
 from imagedrift_schemas.v1 import LocalImage
-from support.agents import RecordingMemory, RecordingOutlet, running_agent, until
+from support.agents import RecordingMemory, RecordingOutlet, running_agent
+from support.polling import until
 
 
 class QuietSource:
