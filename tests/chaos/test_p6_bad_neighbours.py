@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_sandbox.ports import LOOPBACK, free_port
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas.v1 import LocalImage

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from imagedrift_sandbox.ports import LOOPBACK, free_port
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.images import Shape
 from imagedrift_sandbox.registry.server import SandboxRegistry

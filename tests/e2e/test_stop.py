@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_sandbox.ports import LOOPBACK, free_port
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
+from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.processes import ServiceProcess
 from support.polling import until
 

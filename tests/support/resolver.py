@@ -12,7 +12,7 @@ from imagedrift_resolver.__main__ import PARTS, start
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import bus, registries, streams
 from imagedrift_runtime.process import Process
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve

@@ -21,7 +21,7 @@ import click
 from imagedrift_bench import report
 from imagedrift_runtime import bus, streams
 from imagedrift_runtime.bus import Bus
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script

@@ -26,7 +26,7 @@ from imagedrift_bench.attacks import ATTACKS
 from imagedrift_runtime import bus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.registry.control import Image
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from imagedrift_bench import report
-from imagedrift_bench.resolving import Workshop
+from imagedrift_bench.resolver_bench import ResolverBench
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
 from imagedrift_sandbox.registry.routes import Kind
@@ -37,17 +37,17 @@ def command(references: int, allow: int, resolvers: int, as_json: bool) -> None:
 async def _measure(
     home: Path, references: int, allow: int, resolvers: int
 ) -> tuple[dict[str, float | int], list[str]]:
-    async with Workshop.open(home) as shop:
+    async with ResolverBench.open(home) as bench:
         repositories = [f"bench/app{number:03d}" for number in range(references)]
-        await shop.push(repositories)
-        await shop.start_resolvers(1)
+        await bench.push(repositories)
+        await bench.start_resolvers(1)
         report.progress.print(f"a first period without a limit: {references} references")
-        first = [shop.question(repository, now()) for repository in repositories]
-        await shop.ask(first, 1)
-        known = await shop.answers_to(first)
-        await shop.stop_resolvers()
+        first = [bench.question(repository, now()) for repository in repositories]
+        await bench.ask(first, 1)
+        known = await bench.answers_to(first)
+        await bench.stop_resolvers()
         await asyncio.sleep(2)  # the server forgets the questions
-        await shop.registry.limit(
+        await bench.registry.limit(
             Budget(
                 limit=allow,
                 window_s=WINDOW_S,
@@ -56,14 +56,14 @@ async def _measure(
                 wait=Wait.SECONDS,
             )
         )
-        await shop.start_resolvers(resolvers)
+        await bench.start_resolvers(resolvers)
         report.progress.print(f"a second one, in which the registry allows {allow}")
-        questions = [shop.question(repository, now()) for repository in repositories]
+        questions = [bench.question(repository, now()) for repository in repositories]
         began = time.perf_counter()
-        await shop.ask(questions, 300)
-        answers = await shop.answers_to(questions)
+        await bench.ask(questions, 300)
+        answers = await bench.answers_to(questions)
         seconds = time.perf_counter() - began
-        rejected = (await shop.registry.totals()).rejected
+        rejected = (await bench.registry.totals()).rejected
     answered = sum(isinstance(answer.outcome, Found) for answer in answers)
     kept = sum(map(_is_kept, known, answers))
     failed = []

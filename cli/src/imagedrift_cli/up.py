@@ -17,14 +17,14 @@ from rich.live import Live
 from imagedrift_agent.core.survey import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
-from imagedrift_cli import database, stopping, tables
+from imagedrift_cli import database, signals, tables
 from imagedrift_cli.database import Unusable
 from imagedrift_ingest.migrations import WrongSchema
 from imagedrift_runtime import registries, settings
 from imagedrift_runtime.registries import RegistriesFault
 from imagedrift_runtime.settings import SettingsFault, Variable
 from imagedrift_runtime.streams import UnsafeChange
-from imagedrift_sandbox.children import ProgramError
+from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.stack import Stack
 
 REFRESH_S = 2.0
@@ -98,7 +98,7 @@ def _made(home: Path) -> Path:
 
 
 async def _watch(home: Path, values: UpSettings, agent: AgentSettings, console: Console) -> None:
-    stopping.end_as_by_ctrl_c()
+    signals.end_as_by_ctrl_c()
     await take_inventory(agent)  # no server is started for an engine that does not answer
     rules = Path(values.registries).read_text() if values.registries else ""
     console.print("starting NATS and PostgreSQL")
@@ -107,7 +107,7 @@ async def _watch(home: Path, values: UpSettings, agent: AgentSettings, console: 
     ) as stack:
         with console.status("starting the services"):
             await _start(stack, values, agent)
-        stop = stopping.asked()
+        stop = signals.asked()
         console.print(f"DATABASE_URL={stack.dsn}")
         console.print("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
         await _show(stack.dsn, stop, console)

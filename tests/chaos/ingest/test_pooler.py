@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import unprivileged_account
 from imagedrift_schemas import subjects

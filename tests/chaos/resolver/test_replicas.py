@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.registry.faults import latency

@@ -15,7 +15,7 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime import bus, streams
 from imagedrift_runtime.bus import Bus, NoAnswer, NotPublished, Stored
-from imagedrift_sandbox.ports import LOOPBACK, free_ports
+from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory
 from support.deploy import ShippedNats, nats_environment

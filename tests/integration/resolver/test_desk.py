@@ -14,8 +14,8 @@ from imagedrift_resolver.adapters import webhook as notifying
 from imagedrift_resolver.adapters.webhook import MOST_AT_ONCE, MOST_OF_ONE, Webhook
 from imagedrift_runtime.bus import Refused
 from imagedrift_runtime.process import NoPort
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference

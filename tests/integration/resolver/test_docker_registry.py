@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
 from imagedrift_schemas.v1 import Answer, Denied, Found, Missing
 from support.docker_registry import (
     PASSWORD,

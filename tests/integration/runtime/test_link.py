@@ -12,8 +12,8 @@ from imagedrift_runtime.access import Access
 from imagedrift_runtime.bus import Bus, NoBus, Stored, connect
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.outcomes import Done, Outcome
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
 from support.nats_bus import OwnStream
 from support.polling import until
 

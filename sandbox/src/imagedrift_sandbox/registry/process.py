@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import msgspec
 
-from imagedrift_sandbox.children import Child
-from imagedrift_sandbox.ports import LOOPBACK, free_port
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
+from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.registry.auth import Auth
 from imagedrift_sandbox.registry.budgets import Budget
 from imagedrift_sandbox.registry.control import CONTROL, Image

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_sandbox.children import (
+from imagedrift_sandbox.child_process import (
     Child,
     ProgramDied,
     ProgramError,
@@ -28,7 +28,7 @@ time.sleep(1000)
 """
 PARENT = """
 import pathlib, sys, time
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 child = Child.spawn(["/bin/sleep", "1000"], log=pathlib.Path(sys.argv[1]))
 print(child.pid, flush=True)
 time.sleep(1000)

@@ -49,7 +49,7 @@ SELECT hostname, verdict, reason, local_digests, remote_digest, outdated_for
 FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
 
 
-class Story:
+class Scenario:
     """Tells the demonstration, and remembers which checks failed."""
 
     def __init__(

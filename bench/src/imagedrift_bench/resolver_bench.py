@@ -25,7 +25,7 @@ POLL_S = 0.02
 WITHIN_S = 120.0
 
 
-class Workshop:
+class ResolverBench:
     """Running servers, and the questions and answers on them."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Workshop:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, home: Path, **keys: int) -> AsyncIterator["Workshop"]:
+    async def open(cls, home: Path, **keys: int) -> AsyncIterator["ResolverBench"]:
         """Start NATS and the registry; `keys` configure the registry in `registries.toml`."""
         async with AsyncExitStack() as stack:
             nats = await stack.enter_async_context(NatsServer.start(home / "nats"))
@@ -50,10 +50,10 @@ class Workshop:
             toml = "\n".join([*lines, *(f"{key} = {value}" for key, value in keys.items())])
             (home / "registries.toml").write_text(toml)
             link = await stack.enter_async_context(bus.connect([nats.url], "imagedrift-bench"))
-            workshop = cls(home, nats, registry, link, toml)
-            await streams.ensure(link, lanes=workshop._lanes.lanes())
-            stack.push_async_callback(workshop.stop_resolvers)
-            yield workshop
+            bench = cls(home, nats, registry, link, toml)
+            await streams.ensure(link, lanes=bench._lanes.lanes())
+            stack.push_async_callback(bench.stop_resolvers)
+            yield bench
 
     async def push(self, repositories: Iterable[str]) -> dict[str, str]:
         """Push one image into each repository; the digests of their `latest`."""
