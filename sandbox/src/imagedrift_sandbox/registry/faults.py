@@ -82,28 +82,6 @@ def no_digest_header(repository: str = "*") -> Fault:
     )
 
 
-def wrong_digest(digest: str = f"sha256:{'0' * 64}") -> Fault:
-    """A digest header that is not the body's."""
-    return Fault(
-        kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET), headers={"Docker-Content-Digest": digest}
-    )
-
-
-def head_refused(status: int = 405) -> Fault:
-    """A registry that does not know HEAD for manifests."""
-    return Fault(kinds=(Kind.MANIFEST_HEAD,), status=status, body="")
-
-
-def too_many_requests(after: int = 0, retry_after: str | None = None) -> Fault:
-    """429 once `after` manifest requests have passed."""
-    return Fault(
-        kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET),
-        after=after,
-        status=429,
-        headers={} if retry_after is None else {"Retry-After": retry_after},
-    )
-
-
 def latency(seconds: float) -> Fault:
     """Every answer comes that much later."""
     return Fault(latency_s=seconds)

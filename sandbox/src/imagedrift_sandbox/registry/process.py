@@ -79,10 +79,6 @@ class RegistryProcess(LocalServer):
         """The newest requests, whole."""
         return await self._ask("GET", "requests", None, list[Seen])
 
-    async def reset_counts(self) -> None:
-        """Count from nothing."""
-        await self._ask("DELETE", "counts", None, type(None))
-
     def prepare(self) -> None:
         """Nothing to prepare."""
 
