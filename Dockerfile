@@ -1,6 +1,5 @@
 # One recipe for every service, each with nothing that it does not need:
-#   docker build --build-arg SERVICE=agent|registry-resolver|ingest -t imagedrift-$SERVICE .
-#   docker build --build-arg SERVICE=cli -t imagedrift .
+#   docker build --build-arg SERVICE=agent|registry-resolver|ingest|cli -t imagedrift-$SERVICE .
 ARG PYTHON=python:3.11-slim-bookworm
 FROM ${PYTHON} AS build
 ARG SERVICE
@@ -10,7 +9,6 @@ RUN sh members.sh "${SERVICE}" > members.txt && python -m venv /venv
 COPY schemas ./schemas
 COPY runtime ./runtime
 COPY services ./services
-COPY sandbox ./sandbox
 COPY cli ./cli
 RUN /venv/bin/pip install --no-cache-dir -c constraints.txt -r members.txt
 

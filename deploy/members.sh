@@ -4,7 +4,7 @@
 set -eu
 case "${1-}" in
   agent | registry-resolver | ingest) members="schemas runtime services/$1" ;;
-  cli) members="schemas runtime services/agent services/registry-resolver services/ingest sandbox cli" ;;
+  cli) members="schemas runtime services/agent services/registry-resolver services/ingest cli" ;;
   *) echo "SERVICE must be agent, registry-resolver, ingest or cli, not '${1-}'" >&2; exit 2 ;;
 esac
 for member in $members; do

@@ -8,10 +8,9 @@ import pytest
 from imagedrift_runtime import pull, streams
 from imagedrift_runtime.bus import AlreadyThere, Bus, NotPublished, Stored, connect
 from imagedrift_runtime.outcomes import Done, Outcome
-from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import LOOPBACK, free_ports
+from imagedrift_sandbox.nats_cluster import NatsCluster
 from imagedrift_schemas import subjects
-from support.nats_bus import until
+from support.polling import until
 
 QUESTIONS = 300
 ELECTION_S = 30.0
@@ -19,22 +18,10 @@ ELECTION_S = 30.0
 
 
 @pytest.fixture
-async def cluster() -> AsyncIterator[list[NatsServer]]:
+async def cluster() -> AsyncIterator[NatsCluster]:
     """Three servers that replicate to each other."""
-    ports = free_ports(3)
-    routes = ", ".join(f'"nats://{LOOPBACK}:{port}"' for port in ports)
-    servers = [
-        NatsServer(
-            name=f"n{number}",
-            config_extra=f'cluster {{ name: c, listen: "{LOOPBACK}:{port}", routes: [{routes}] }}',
-        )
-        for number, port in enumerate(ports)
-    ]
-    try:
-        await asyncio.gather(*(asyncio.to_thread(server.start_blocking) for server in servers))
-        yield servers
-    finally:
-        await asyncio.gather(*(asyncio.to_thread(server.close) for server in servers))
+    async with NatsCluster.start(3) as started:
+        yield started
 
 
 async def ask(bus: Bus, number: int) -> Stored | AlreadyThere:
@@ -46,9 +33,8 @@ async def ask(bus: Bus, number: int) -> Stored | AlreadyThere:
             await asyncio.sleep(0.2)
 
 
-async def test_questions_outlive_the_server_that_leads_them(cluster: list[NatsServer]) -> None:
+async def test_questions_outlive_the_server_that_leads_them(cluster: NatsCluster) -> None:
     """Each is stored once and answered, though the leader dies half way."""
-    urls = [server.url for server in cluster]
     answered: set[str] = set()
     stopping = asyncio.Event()
 
@@ -56,7 +42,10 @@ async def test_questions_outlive_the_server_that_leads_them(cluster: list[NatsSe
         answered.add(delivery.subject)
         return Done()
 
-    async with connect(urls, "ingest") as asking, connect(urls, "resolver") as answering:
+    async with (
+        connect(cluster.urls, "ingest") as asking,
+        connect(cluster.urls, "resolver") as answering,
+    ):
         first = await streams.ensure(asking, replicas=3)
         second = await streams.ensure(asking, replicas=3)
         loop = pull.each(
@@ -71,8 +60,7 @@ async def test_questions_outlive_the_server_that_leads_them(cluster: list[NatsSe
         task = asyncio.create_task(loop)
         for number in range(QUESTIONS // 2):
             await ask(asking, number)
-        leader = await _leader(asking)
-        next(server for server in cluster if server.name == leader).kill()
+        (await cluster.stream_leader(subjects.STREAM_LOOKUP)).kill()
         for number in range(QUESTIONS // 2, QUESTIONS):
             await ask(asking, number)
         await until(lambda: len(answered) == QUESTIONS, what="all answers", within_s=ELECTION_S)
@@ -83,7 +71,3 @@ async def test_questions_outlive_the_server_that_leads_them(cluster: list[NatsSe
     assert {step.action for step in first} == {"created"}
     assert {step.action for step in second} == {"unchanged"}
     assert again == AlreadyThere(), "the new leader knows what was asked"
-
-
-async def _leader(bus: Bus) -> str:
-    return str((await bus.js.stream_info(subjects.STREAM_LOOKUP)).cluster.leader)

@@ -8,7 +8,8 @@ from imagedrift_runtime import pull
 from imagedrift_runtime.bus import Bus, NoBus, NotPublished, connect
 from imagedrift_runtime.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
+from support.polling import until
 
 MESSAGES = 2_000
 PUBLISHERS = 16

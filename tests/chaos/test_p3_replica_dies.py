@@ -6,7 +6,7 @@ from imagedrift_sandbox.registry.faults import latency
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import subjects
 from support.fleet import pulled, system
-from support.operator import wait_for
+from support.polling import until
 
 IMAGES = 60
 CONNECTIONS = 8
@@ -32,11 +32,11 @@ async def test_p3_a_dead_replica_costs_at_most_what_it_had_in_flight(
         async def half_are_asked() -> bool:
             return registry.totals().head_requests >= IMAGES // 2
 
-        await wait_for(half_are_asked, what="it is in the middle of it")
+        await until(half_are_asked, what="it is in the middle of it")
         victim = next(s for s in running.stack.services if s.name == "imagedrift-resolver")
         victim.kill()
 
-        await wait_for(
+        await until(
             lambda: running.operator.ask(
                 "SELECT 1 FROM ops.comparisons WHERE verdict = 'current' HAVING count(*) = $1",
                 IMAGES,

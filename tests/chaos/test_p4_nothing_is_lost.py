@@ -1,6 +1,6 @@
 """P4: whoever dies, at whatever moment, the tables end up equal to the truth.
 
-Each blow falls while hosts go on reporting, and some of them report for the last time in the middle
+Each fault strikes while hosts go on reporting, and some report for the last time in the middle
 of it: what is lost then is never made up for by a later report. Whoever was killed is started
 again; a server on the data that it left behind.
 """
@@ -17,14 +17,14 @@ from imagedrift_runtime import layout
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import subjects
 from support.fleet import System, system
-from support.operator import wait_for
+from support.polling import until
 from support.truth import Row, Truth
 
 HOSTS = 30
 IMAGES = 20
 REPOSITORIES = 60
 FRESHNESS_S = 2
-REPORTS_A_BLOW = 30
+REPORTS_A_FAULT = 30
 AGENT = "agent"
 """The one host that a real agent reports, from a list; the others are played by the test."""
 
@@ -38,15 +38,17 @@ def truth(registry: SandboxRegistry) -> Truth:
 
 
 @pytest.fixture
-async def world(registry: SandboxRegistry, truth: Truth, tmp_path: Path) -> AsyncIterator["World"]:
+async def chaos(
+    registry: SandboxRegistry, truth: Truth, tmp_path: Path
+) -> AsyncIterator["ChaosSystem"]:
     """The system with two ingest replicas, and the fleet that it is told of."""
     async with system(tmp_path, registry, freshness_s=FRESHNESS_S, ingests=2) as running:
-        world = World(running, truth)
-        await world.begin()
-        yield world
+        chaos = ChaosSystem(running, truth)
+        await chaos.begin()
+        yield chaos
 
 
-class World:
+class ChaosSystem:
     """A fleet that reports to a system that is being hit."""
 
     def __init__(self, running: System, truth: Truth) -> None:
@@ -65,11 +67,11 @@ class World:
         for host in self._truth.hosts:
             await self._report(host)
 
-    async def suffer(self, blow: "Blow", last: Sequence[str]) -> None:
-        """Let a blow fall while the fleet changes; these hosts report for the last time in it."""
+    async def run_during(self, fault: "Fault", last: Sequence[str]) -> None:
+        """Strike while the fleet changes; these hosts report for the last time meanwhile."""
         self._done.update(last)
         going_on = [host for host in self._truth.hosts if host not in self._done]
-        await asyncio.gather(blow(last), self._change(going_on, REPORTS_A_BLOW))
+        await asyncio.gather(fault(last), self._change(going_on, REPORTS_A_FAULT))
 
     async def all_ingests_die(self, last: Sequence[str]) -> None:
         """Kill both replicas when inventories are delivered and cannot be stored yet."""
@@ -77,7 +79,7 @@ class World:
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE fleet.host_state")
             await self._report_last(last)
-            await wait_for(self._all_is_delivered, what="the inventories are delivered")
+            await until(self._all_is_delivered, what="the inventories are delivered")
             self._kill("imagedrift-ingest")
             self._kill("imagedrift-ingest")
         await blocker.close()
@@ -105,7 +107,7 @@ class World:
         """Stop the server without a checkpoint, as a power cut would, and let it recover."""
         self._stack.postgres.kill()
         await self._report_last(last)
-        await wait_for(self._all_is_delivered, what="inventories arrive while it is dead")
+        await until(self._all_is_delivered, what="inventories arrive while it is dead")
         await self._stack.postgres.restart()
 
     async def the_tables_equal_the_truth(self) -> bool:
@@ -171,26 +173,26 @@ class World:
                 await js.add_consumer(stream, found.config.evolve(ack_wait=3))
 
 
-Blow = Callable[[Sequence[str]], Awaitable[None]]
+Fault = Callable[[Sequence[str]], Awaitable[None]]
 
 
 async def test_p4_whoever_dies_the_tables_end_up_equal_to_the_truth(
-    world: World, truth: Truth
+    chaos: ChaosSystem, truth: Truth
 ) -> None:
     """Each service and server is killed twice while everything changes, and nothing is lost."""
-    blows: list[Blow] = [
-        world.all_ingests_die,
-        world.the_resolver_dies,
-        world.nats_dies,
-        world.postgres_dies,
+    faults: list[Fault] = [
+        chaos.all_ingests_die,
+        chaos.the_resolver_dies,
+        chaos.nats_dies,
+        chaos.postgres_dies,
     ]
-    order = [*blows, world.the_agent_dies, *blows]
+    order = [*faults, chaos.the_agent_dies, *faults]
     random.Random(444).shuffle(order)
     hosts = [*truth.hosts[1:], AGENT]
-    for number, blow in enumerate([*order, world.the_agent_dies]):
-        await world.suffer(blow, hosts[3 * number :][:3])
+    for number, fault in enumerate([*order, chaos.the_agent_dies]):
+        await chaos.run_during(fault, hosts[3 * number :][:3])
 
     try:
-        await wait_for(world.the_tables_equal_the_truth, what="the tables equal the truth")
+        await until(chaos.the_tables_equal_the_truth, what="the tables equal the truth")
     except AssertionError as error:
-        raise AssertionError(f"{error}; they differ in {await world.difference()}") from None
+        raise AssertionError(f"{error}; they differ in {await chaos.difference()}") from None

@@ -11,7 +11,7 @@ from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import LocalImage
 from support.fleet import System, system
-from support.operator import wait_for
+from support.polling import until
 
 HOSTS = [f"host-{number}" for number in range(8)]
 VERSIONS = 40
@@ -36,7 +36,7 @@ async def test_p5_versions_are_never_seen_to_go_back(tmp_path: Path) -> None:
                 seen[host] = version
             return reporting.done() and set(seen.values()) == {VERSIONS}
 
-        await wait_for(all_have_arrived, what="every host shows its last version")
+        await until(all_have_arrived, what="every host shows its last version")
         await reporting
 
 
@@ -46,24 +46,24 @@ async def test_p5_an_older_inventory_that_was_held_up_is_refused(tmp_path: Path)
         [sleeper] = running.stack.services
         host = HOSTS[0]
         await report(running, host, 1)
-        await wait_for(lambda: shows(running, host, 1), what="the first version is stored")
+        await until(lambda: shows(running, host, 1), what="the first version is stored")
         handled = await inventories_handled(sleeper)
 
         blocker = await asyncpg.connect(running.stack.dsn)
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE fleet.host_state")
             await report(running, host, 2)
-            await wait_for(lambda: is_delivered(running), what="it has the second, and is blocked")
+            await until(lambda: is_delivered(running), what="it has the second, and is blocked")
             sleeper.pause()
         await blocker.close()
-        await wait_for(lambda: nobody_fetches(running), what="nothing more is delivered to it")
+        await until(lambda: nobody_fetches(running), what="nothing more is delivered to it")
         await running.stack.start_ingest()
         await report(running, host, 3)
-        await wait_for(lambda: shows(running, host, 3), what="the other replica stored the newest")
+        await until(lambda: shows(running, host, 3), what="the other replica stored the newest")
 
         sleeper.resume()
 
-        await wait_for(lambda: has_handled(sleeper, handled + 1), what="it has handled the second")
+        await until(lambda: has_handled(sleeper, handled + 1), what="it has handled the second")
         assert await versions(running) == {host: 3}
 
 

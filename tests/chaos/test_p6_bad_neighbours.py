@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_sandbox.ports import LOOPBACK, free_port
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas.v1 import LocalImage
 from support.fleet import System, pulled, system
-from support.operator import wait_for
+from support.polling import until
 from support.silence import silent_port
 
 HEALTHY = 40
@@ -46,13 +46,13 @@ async def test_p6_a_hanging_and_a_dead_registry_delay_no_other(
         bad += [f"{dead}/app/{n}:1" for n in range(BAD)]
         [any_image] = healthy(registry, "witness", 1)
         await running.hosts.have("bad", *(replace(any_image, reference=each) for each in bad))
-        await wait_for(lambda: asked(hanging), what="the hanging registry is asked")
+        await until(lambda: asked(hanging), what="the hanging registry is asked")
         hang = await asked(hanging)
         await running.hosts.have("beside", *healthy(registry, "beside"))
 
-        await wait_for(lambda: all_healthy_are_current(running), what="the healthy are judged")
+        await until(lambda: all_healthy_are_current(running), what="the healthy are judged")
         assert await unanswered(running, hang) == hang
-        await wait_for(lambda: all_bad_are_unknown(running), what="the bad ones are told")
+        await until(lambda: all_bad_are_unknown(running), what="the bad ones are told")
         assert await unanswered(running, hang) == set()
 
 
@@ -64,14 +64,14 @@ async def test_p6_many_registries_that_hang_delay_no_other(
         silent = [f"127.0.2.{number}:{port}" for number in range(1, MANY + 1)]
         async with system(tmp_path, registry, *silent) as running:
             await running.hosts.have("first", *healthy(registry, "first", 1))
-            await wait_for(lambda: is_current(running, "first", 1), what="the registry is known")
+            await until(lambda: is_current(running, "first", 1), what="the registry is known")
             [any_image] = healthy(registry, "witness", 1)
             bad = [f"{host}/app:1" for host in silent]
             bad += [f"registry{number}.invalid/app:1" for number in range(MANY)]
             await running.hosts.have("bad", *(replace(any_image, reference=each) for each in bad))
             await running.hosts.have("beside", *healthy(registry, "beside"))
 
-            await wait_for(lambda: is_current(running, "beside", HEALTHY), what="the healthy")
+            await until(lambda: is_current(running, "beside", HEALTHY), what="the healthy")
             assert await unanswered(running, {f"{host}/app:1" for host in silent})
 
 

@@ -3,13 +3,13 @@
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
+from support.polling import until
 
 WITHIN_S = 60.0
 Starter = Callable[..., subprocess.Popen[str]]
@@ -59,12 +59,12 @@ def test_the_demonstration_holds_what_it_shows(demo: Starter, folder: Path) -> N
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_demonstration_that_is_told_to_end_leaves_nothing(
+async def test_a_demonstration_that_is_told_to_end_leaves_nothing(
     demo: Starter, folder: Path, how: signal.Signals
 ) -> None:
     """Told to end in the middle it stops what it started and removes what it wrote."""
     process = demo("--hosts", "12")
-    children = wait_for_children(process, 3)
+    children = await wait_for_children(process, 3)
 
     process.send_signal(how)
     output, _ = process.communicate(timeout=WITHIN_S)
@@ -75,12 +75,12 @@ def test_a_demonstration_that_is_told_to_end_leaves_nothing(
     assert list(folder.iterdir()) == []
 
 
-def test_a_demonstration_in_the_background_hears_that_it_is_to_end(
+async def test_a_demonstration_in_the_background_hears_that_it_is_to_end(
     demo: Starter, folder: Path
 ) -> None:
     """A shell lets its background jobs ignore Ctrl-C; SIGTERM ends them as it ends others."""
     process = demo("--hosts", "12", before=("sh", "-c", 'trap "" INT; exec "$0" "$@"'))
-    children = wait_for_children(process, 3)
+    children = await wait_for_children(process, 3)
 
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=WITHIN_S)
@@ -91,13 +91,15 @@ def test_a_demonstration_in_the_background_hears_that_it_is_to_end(
     assert list(folder.iterdir()) == []
 
 
-def wait_for_children(process: subprocess.Popen[str], count: int) -> list[str]:
+async def wait_for_children(process: subprocess.Popen[str], count: int) -> list[str]:
     """Wait until a process has so many children, and return their ids."""
-    deadline = time.monotonic() + WITHIN_S
-    while len(children := children_of(process.pid)) < count:
+
+    def enough() -> list[str]:
         assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, f"only {len(children)} children"
-        time.sleep(0.02)
+        children = children_of(process.pid)
+        return children if len(children) >= count else []
+
+    children: list[str] = await until(enough, f"{count} children", within_s=WITHIN_S)
     return children
 
 

@@ -8,13 +8,13 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from imagedrift_sandbox.ports import LOOPBACK, free_port
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.images import Shape
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas.v1 import LocalImage
 from support.fleet import PLATFORM, System, pulled, system
-from support.operator import wait_for
+from support.polling import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,7 +51,7 @@ async def lively(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live
         images = every_kind(registry, dead)
         for host in ("one", "two"):
             await running.hosts.have(host, *images)
-        await wait_for(lambda: all_are_judged(running), what="every image is judged")
+        await until(lambda: all_are_judged(running), what="every image is judged")
         yield Lively(running, registry)
 
 

@@ -20,8 +20,8 @@ from imagedrift_schemas.v1 import Alive, Changed, Inventory, LocalImage
 from support.deploy import ShippedNats, followers, nats_environment
 from support.foreign import FOLDER, node
 from support.ingest import NGINX, Fleet, answer, digest, image, ingest
-from support.nats_bus import until
-from support.operator import Operator, wait_for
+from support.operator import Operator
+from support.polling import until
 from support.schemas import faults
 
 PULL = "CONSUMER.MSG.NEXT.DRIFT_CHANGED.alerts"
@@ -155,7 +155,7 @@ async def test_a_foreign_agent_and_a_foreign_follower_take_part(
         [before] = await operator.ask(LAST_SEEN)
         await agent.write(told(images))
         assert (await agent.read())["said"] == "alive"
-        await wait_for(seen_after(before["last_seen_at"], operator), what="the heartbeat counts")
+        await until(seen_after(before["last_seen_at"], operator), what="the heartbeat counts")
 
         await fleet.answers(answer(version=2))
         await operator.sees(NGINX, verdict="outdated")

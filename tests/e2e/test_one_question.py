@@ -11,7 +11,8 @@ from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Inventory, LocalImage
-from support.operator import Operator, wait_for
+from support.operator import Operator
+from support.polling import until
 
 IMAGES = 20
 FRESHNESS_S = 300
@@ -68,7 +69,7 @@ async def test_p3_two_hosts_and_two_resolvers_cost_one_request_per_reference(
             await connection.publish(subjects.inventory("test", host), codec.encode(inventory))
 
     operator = Operator(stack.dsn)
-    await wait_for(
+    await until(
         lambda: operator.ask(
             "SELECT 1 FROM ops.comparisons WHERE verdict = 'current' HAVING count(*) = $1",
             2 * IMAGES,

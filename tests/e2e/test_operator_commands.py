@@ -14,7 +14,7 @@ import pytest
 from imagedrift_sandbox.processes import console_script
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from support.fleet import System, pulled, system
-from support.operator import wait_for
+from support.polling import until
 
 OUTDATED, CURRENT, GONE = "team/web", "team/api", "team/gone"
 
@@ -120,7 +120,7 @@ async def test_every_command_answers_from_the_views(
     assert (why["verdict"], why["reason"]) == ("outdated", "platform_differs")
     assert why["next_check_at"] > why["checked_at"]
 
-    await wait_for(lambda: as_json(dsn, "registries"), what="the registry is told", within_s=15)
+    await until(lambda: as_json(dsn, "registries"), what="the registry is told", within_s=15)
     [error] = await as_json(dsn, "errors")
     assert (error["reference"], error["outcome"], error["hosts"]) == (gone, "missing", 1)
 

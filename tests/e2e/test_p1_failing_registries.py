@@ -11,7 +11,7 @@ from imagedrift_ingest.core.verdict import FAILURES
 from imagedrift_sandbox.registry.faults import Fault, html_page
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from support.fleet import System, pulled, system
-from support.operator import wait_for
+from support.polling import until
 
 FRESHNESS_S = 1
 FAULTS = {
@@ -54,23 +54,23 @@ async def test_p1_no_failing_registry_changes_what_is_said(
         each.push_image("behind", "1", seed=1)
     await running.hosts.have("early", *steady, *behind)
     before = {("steady", "current"), ("behind", "outdated")}
-    await wait_for(lambda: answered(running, "early", before), what="all are answered")
+    await until(lambda: answered(running, "early", before), what="all are answered")
 
     for name, each in registries.items():
         each.misbehave(FAULTS[name])
     await running.hosts.have("late", *(pulled(each, "new") for each in registries.values()))
 
-    failed = await wait_for(
+    failed = await until(
         lambda: answered(running, "late", {("new", "unknown")}), what="the new ones failed"
     )
     assert {row["reason"] for row in failed} <= {*FAILURES} - {"refused"}
     assert all(row["error"] for row in failed)
     # A registry that told us to wait is not asked meanwhile: what it said before is left as it is.
     asked = {each.host for name, each in registries.items() if name != "limited"}
-    await wait_for(lambda: stale_registries_are(running, asked), what="every answer is stale")
+    await until(lambda: stale_registries_are(running, asked), what="every answer is stale")
     assert await answered(running, "early", before)
     limited = registries["limited"].host
-    await wait_for(lambda: is_asked_when_it_opens(running, limited), what="the limit is waited for")
+    await until(lambda: is_asked_when_it_opens(running, limited), what="the limit is waited for")
 
 
 async def answered(

@@ -17,7 +17,7 @@ from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import LocalImage, Resolve
 from support.fleet import SITE, System, inventory, pulled, system
-from support.operator import wait_for
+from support.polling import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -109,7 +109,7 @@ async def test_p9_a_bad_inventory_is_a_dead_letter_and_the_next_is_served(
     await running.hosts.say(subject, payload)
     await running.hosts.have(f"after-{host}", GOOD)
 
-    [letter] = await wait_for(
+    [letter] = await until(
         lambda: running.operator.ask("SELECT * FROM ops.dead_letters WHERE subject = $1", subject),
         what="the dead letter is there",
     )
@@ -119,7 +119,7 @@ async def test_p9_a_bad_inventory_is_a_dead_letter_and_the_next_is_served(
     assert letter["stream_seq"] > 0
     assert letter["payload"].startswith("{") == payload.startswith(b"{")
     assert len(letter["payload"]) <= KEPT
-    await wait_for(
+    await until(
         lambda: running.operator.ask("SELECT 1 FROM ops.hosts WHERE host = $1", f"after-{host}"),
         what="the next host is stored",
     )
@@ -131,7 +131,7 @@ async def test_p9_what_only_informs_refuses_no_host(running: System, host: str) 
     """Names, labels, errors and dates are cleaned; every program can read what is stored."""
     await running.hosts.say(subjects.inventory(SITE, host), ODD[host])
 
-    stored = await wait_for(
+    stored = await until(
         lambda: running.operator.ask("SELECT * FROM ops.comparisons WHERE host = $1", host),
         what="the host is stored",
     )
@@ -150,7 +150,7 @@ async def test_p9_a_bad_image_costs_itself_only(running: System, host: str) -> N
 
     await running.hosts.say(subject, payload)
 
-    [letter] = await wait_for(
+    [letter] = await until(
         lambda: running.operator.ask("SELECT * FROM ops.dead_letters WHERE subject = $1", subject),
         what="the dead letter is there",
     )
@@ -188,7 +188,7 @@ async def test_p9_a_bad_question_is_a_dead_letter_of_the_resolver(running: Syste
     for token, payload in (("a=3A1", b"what?"), ("b=3A1", codec.encode(question))):
         await running.hosts.say(f"drift.v1.lookup.other.registry=2Eexample=2Eorg.{token}", payload)
 
-    letters = await wait_for(
+    letters = await until(
         lambda: running.operator.ask(
             "SELECT reason, error FROM ops.dead_letters WHERE stream = $1 "
             "AND (SELECT count(*) FROM ops.dead_letters WHERE stream = $1) = 2 ORDER BY subject",

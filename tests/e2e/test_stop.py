@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_sandbox.ports import LOOPBACK, free_port
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
+from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.processes import ServiceProcess
-from support.operator import wait_for
+from support.polling import until
 
 AT_ONCE_S = 5.0
 
@@ -27,7 +27,7 @@ async def test_a_service_that_waits_for_nats_stops_at_once(script: str, tmp_path
     async def waits() -> bool:
         return http_status(f"{service.metrics_url}/readyz") == 503
 
-    await wait_for(waits, what="it has started, and is not ready")
+    await until(waits, what="it has started, and is not ready")
 
     began = time.monotonic()
     code = await service.stop()

@@ -11,7 +11,8 @@ import pytest
 
 from imagedrift_sandbox.stack import Stack, named_registry
 from support.engine import DockerEngine, DockerRegistry
-from support.operator import Operator, wait_for
+from support.operator import Operator
+from support.polling import until
 from support.programs import require_program
 
 pytestmark = pytest.mark.real
@@ -77,7 +78,7 @@ async def test_a_replaced_image_is_outdated_until_its_container_is_recreated(
 
     docker_engine.pull(reference)
 
-    outdated = await wait_for(
+    outdated = await until(
         lambda: operator.ask(
             "SELECT * FROM ops.outdated WHERE reference = $1 AND recreate_only", reference
         ),
@@ -90,7 +91,7 @@ async def test_a_replaced_image_is_outdated_until_its_container_is_recreated(
     docker_engine.run(reference, "web")
 
     await operator.sees(reference, verdict="current", running=1)
-    await wait_for(lambda: no_rows(operator, reference, "outdated"), what="no outdated row is left")
+    await until(lambda: no_rows(operator, reference, "outdated"), what="no outdated row is left")
 
 
 async def test_p2_a_local_build_is_never_asked_of_the_registry(

@@ -23,8 +23,8 @@ from support.engine import DockerEngine
 from support.engine_api import Engine
 from support.engine_replies import KINDS, EngineKind, Held, Variant, replies
 from support.fleet import System, system
-from support.operator import wait_for
 from support.podman import PodmanEngine
+from support.polling import until
 from support.situations import NATIVE, SITUATIONS, Shelf, Situation, Verdict
 
 pytestmark = pytest.mark.real
@@ -191,7 +191,7 @@ async def _judged(running: System, registries: dict[str, SandboxRegistry]) -> li
         return cells if all(cell.found == cell.right for cell in cells) else None
 
     with suppress(AssertionError):
-        return list(await wait_for(all_right, what="every cell is right", within_s=JUDGED_WITHIN_S))
+        return list(await until(all_right, what="every cell is right", within_s=JUDGED_WITHIN_S))
     return await _cells(running, registries)
 
 

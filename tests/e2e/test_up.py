@@ -13,7 +13,7 @@ import pytest
 
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
-from support.agents import until
+from support.polling import until
 
 WITHIN_S = 60.0
 UNWANTED = ("Traceback", "never retrieved", "Error:")
@@ -56,10 +56,10 @@ async def test_ctrl_c_while_it_starts_ends_all_that_was_started(
     up: subprocess.Popen[bytes], folder: Path, begun: str
 ) -> None:
     """Ctrl-C reaches the whole terminal: every program it started ends, and nothing is said."""
-    await until((folder / begun).exists, begun, WITHIN_S)
+    await until((folder / begun).exists, begun, within_s=WITHIN_S)
 
     os.killpg(up.pid, signal.SIGINT)
-    await until(lambda: up.poll() is not None, "the end", WITHIN_S)
+    await until(lambda: up.poll() is not None, "the end", within_s=WITHIN_S)
 
     assert up.returncode == 130
     assert_nothing_is_left(folder)
@@ -70,10 +70,10 @@ async def test_told_to_end_it_stops_in_order(
     up: subprocess.Popen[bytes], folder: Path, how: signal.Signals
 ) -> None:
     """Once it shows the machine, being told to end is its normal end."""
-    await until(lambda: "Ctrl-C stops." in said(folder), "its address", WITHIN_S)
+    await until(lambda: "Ctrl-C stops." in said(folder), "its address", within_s=WITHIN_S)
 
     os.killpg(up.pid, how)
-    await until(lambda: up.poll() is not None, "the end", WITHIN_S)
+    await until(lambda: up.poll() is not None, "the end", within_s=WITHIN_S)
 
     assert up.returncode == 0, said(folder)
     assert_nothing_is_left(folder)
@@ -83,7 +83,7 @@ async def test_a_second_one_is_refused_and_down_ends_the_first(
     up: subprocess.Popen[bytes], folder: Path, engine: ScriptedEngine
 ) -> None:
     """The second names the first before it touches anything; the next one has the same address."""
-    await until(lambda: "Ctrl-C stops." in said(folder), "its address", WITHIN_S)
+    await until(lambda: "Ctrl-C stops." in said(folder), "its address", within_s=WITHIN_S)
     address = [line for line in said(folder).splitlines() if line.startswith("DATABASE_URL=")]
     environment = BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)}
 
@@ -106,7 +106,7 @@ async def test_a_second_one_is_refused_and_down_ends_the_first(
 
     again = start(folder, engine)
     try:
-        await until(lambda: "Ctrl-C stops." in said(folder), "its address", WITHIN_S)
+        await until(lambda: "Ctrl-C stops." in said(folder), "its address", within_s=WITHIN_S)
         assert address[0] in said(folder)
     finally:
         os.killpg(again.pid, signal.SIGTERM)

@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Protocol
@@ -21,8 +20,6 @@ from imagedrift_agent.ports import (
 from imagedrift_agent.service import report
 from imagedrift_runtime import clock
 from imagedrift_schemas.v1 import Alive, Inventory
-
-WAIT_S = 20.0
 
 
 class RecordingPublisher:
@@ -139,25 +136,3 @@ async def running_agent(
     finally:
         stopping.set()
         await task
-
-
-async def until(holds: Callable[[], bool], what: str, within_s: float = WAIT_S) -> None:
-    """Wait until something holds; fails with `what` when it does not within the bound."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s} s: {what}")
-        await asyncio.sleep(0.01)
-
-
-async def until_async(
-    look: Callable[[], Awaitable[None]], holds: Callable[[], bool], what: str
-) -> None:
-    """Look again and again until something holds."""
-    deadline = time.monotonic() + WAIT_S
-    await look()
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {WAIT_S} s: {what}")
-        await asyncio.sleep(0.05)
-        await look()

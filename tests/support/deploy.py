@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 from imagedrift_sandbox.nats import NatsServer, nats_program
-from imagedrift_sandbox.ports import LOOPBACK, free_ports
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

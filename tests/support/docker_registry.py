@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imagedrift_sandbox.children import Child
-from imagedrift_sandbox.ports import LOOPBACK, free_port
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
+from imagedrift_sandbox.http_probe import http_status
 from support.programs import require_program
 
 # `htpasswd -nbB reader hunter2`: bcrypt is the only form that the registry reads.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_sandbox.children import Child
-from imagedrift_sandbox.ports import LOOPBACK, free_port
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
+from imagedrift_sandbox.http_probe import http_status
 from support.own_engine import START_WITHIN_S, OwnEngine
 from support.programs import require_program
 

@@ -25,8 +25,8 @@ from imagedrift_schemas.v1 import (
     Outcome,
     Resolve,
 )
-from support.nats_bus import until
 from support.operator import Operator
+from support.polling import until
 
 NOW = datetime(2026, 11, 23, 16, 20, tzinfo=UTC)
 NGINX = "docker.io/library/nginx:1.27"

@@ -1,14 +1,9 @@
 """A bus on a real server, and streams of a test's own."""
 
-import asyncio
-import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from imagedrift_runtime.bus import Bus
-
-WITHIN_S = 10.0
 
 
 class OwnStream:
@@ -67,17 +62,3 @@ class OwnStream:
     async def delete(self) -> None:
         """Remove the stream."""
         await self.bus.js.delete_stream(self.name)
-
-
-async def until(condition: Callable[[], Any], *, what: str, within_s: float = WITHIN_S) -> Any:
-    """Wait until `condition` gives something true, and return it; it may be awaitable."""
-    deadline = time.monotonic() + within_s
-    while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s:g} s: {what}")
-        await asyncio.sleep(0.01)

@@ -1,28 +1,11 @@
-"""What an operator sees, and waiting for it: bounded, never a sleep of fixed length."""
+"""What an operator sees."""
 
-import asyncio
 import json
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 
-WITHIN_S = 30.0
-
-
-async def wait_for(
-    condition: Callable[[], Awaitable[Any]], *, what: str, within_s: float = WITHIN_S
-) -> Any:
-    """Wait until `condition` gives something true, and return it."""
-    deadline = time.monotonic() + within_s
-    while True:
-        found = await condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s} s: {what}")
-        await asyncio.sleep(0.05)
+from support.polling import until
 
 
 class Operator:
@@ -56,7 +39,7 @@ class Operator:
             return next((row for row in rows if expected.items() <= row.items()), None)
 
         try:
-            found: dict[str, Any] = await wait_for(matching, what=f"{reference} {expected}")
+            found: dict[str, Any] = await until(matching, what=f"{reference} {expected}")
         except AssertionError as error:
             raise AssertionError(f"{error}; the rows are {rows}") from None
         return found

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Self
 
-from imagedrift_sandbox.children import Child, ProgramError
+from imagedrift_sandbox.child_process import Child, ProgramError
 from support.engine_api import Engine
 from support.programs import missing, require_program
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from support.own_engine import OwnEngine
 
 

@@ -12,11 +12,11 @@ from imagedrift_resolver.__main__ import PARTS, start
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import bus, registries, streams
 from imagedrift_runtime.process import Process
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
-from support.operator import wait_for
+from support.polling import until
 
 
 def now() -> datetime:
@@ -55,7 +55,7 @@ class Desk:
 
     async def put_anew(self, question: Question, ttl_s: float = 300) -> None:
         """Put a question, once the server has forgotten the same one of before."""
-        await wait_for(lambda: self.put(question, ttl_s), what=f"{question} is taken")
+        await until(lambda: self.put(question, ttl_s), what=f"{question} is taken")
 
     async def answer(self, question: Resolve, within_s: float = 30) -> Answer:
         """Wait for an answer to a question."""
@@ -64,7 +64,7 @@ class Desk:
             answer = await self.read(question, Answer)
             return answer if answer and answer.checked_at >= question.fresh_since else None
 
-        answer: Answer = await wait_for(found, what=f"{question}", within_s=within_s)
+        answer: Answer = await until(found, what=f"{question}", within_s=within_s)
         return answer
 
     async def describe(self, reference: str, digest: str, *platforms: str) -> Described:
@@ -83,7 +83,7 @@ class Desk:
             known = await self.read(question, Described)
             return known if known and known.checked_at >= question.asked_at else None
 
-        described: Described = await wait_for(found, what=f"{question}")
+        described: Described = await until(found, what=f"{question}")
         return described
 
     async def read(self, question: Question, kind: type[AnyAnswer]) -> Any:
@@ -140,7 +140,7 @@ async def working(
             return running.health.is_ready
 
         try:
-            await wait_for(ready, what="the resolver is ready")
+            await until(ready, what="the resolver is ready")
             yield at
         finally:
             running.stopping.set()

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Protocol
 
-from imagedrift_sandbox.children import OURSELVES, Account
+from imagedrift_sandbox.child_process import OURSELVES, Account
 from imagedrift_sandbox.postgres import DATABASE, PostgresServer
 from imagedrift_sandbox.postgres_programs import run_program, unprivileged_account
 

@@ -9,9 +9,17 @@ from imagedrift_cli.lazy import Command
 from imagedrift_cli.root import RootGroup
 
 COMMANDS: Final = {
-    "demo": Command("imagedrift_cli.demo:demo", "Show the whole system at work on this machine."),
-    "up": Command("imagedrift_cli.up:up", "Watch this machine's Docker Engine, until Ctrl-C."),
-    "down": Command("imagedrift_cli.down:down", "End what `up` started."),
+    "demo": Command(
+        "imagedrift_cli.demo:demo",
+        "Show the whole system at work on this machine.",
+        extra=("sandbox",),
+    ),
+    "up": Command(
+        "imagedrift_cli.up:up",
+        "Watch this machine's Docker Engine, until Ctrl-C.",
+        extra=("sandbox",),
+    ),
+    "down": Command("imagedrift_cli.down:down", "End what `up` started.", extra=("sandbox",)),
     "scan": Command("imagedrift_cli.scan:scan", "Judge the images of this host now."),
     "status": Command(
         "imagedrift_cli.operator:status", "How the fleet is: hosts, images, verdicts."
@@ -51,7 +59,7 @@ COMMANDS: Final = {
     ),
     "maintain": Command("imagedrift_cli.upkeep:maintain", "Do all upkeep of the database now."),
     "rebuild": Command("imagedrift_cli.upkeep:rebuild", "Fill the database from what NATS holds."),
-    "bench": Command("imagedrift_cli.bench:bench", "Measure this machine."),
+    "bench": Command("imagedrift_bench:bench", "Measure this machine.", extra=("sandbox", "bench")),
 }
 
 

@@ -2,6 +2,9 @@
 
 Each command imports what it needs, and some of that takes a second: so the list of commands, and
 their completion in a shell, are told from the table below a group, not from the commands.
+
+A command may be an extra, whose packages an operator does not need. Where they are not installed,
+running it ends with one line that says how to install them.
 """
 
 import importlib
@@ -12,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 from msgspec import Struct
 
-from imagedrift_cli.failures import nearest, suggestion
+from imagedrift_cli.failures import BadUsage, nearest, suggestion
 
 
 class Command(Struct, frozen=True):
@@ -20,6 +23,8 @@ class Command(Struct, frozen=True):
 
     where: str
     summary: str
+    extra: tuple[str, ...] = ()
+    """Folders of the repository whose packages are installed for this command alone."""
 
 
 class LazyGroup(click.Group):
@@ -41,9 +46,13 @@ class LazyGroup(click.Group):
         """Load a command."""
         if cmd_name not in self._table:
             return None
-        module, _, name = self._table[cmd_name].where.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        entry = self._table[cmd_name]
+        try:
+            return _load(entry.where)
+        except ModuleNotFoundError as error:
+            if not entry.extra:
+                raise
+            return _not_installed(cmd_name, entry.extra, error.name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -71,3 +80,27 @@ class LazyGroup(click.Group):
         """List the commands without loading one."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, each.summary) for name, each in self._table.items()])
+
+
+def _load(where: str) -> click.Command:
+    module, _, name = where.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command
+
+
+def _not_installed(name: str, folders: tuple[str, ...], missing: str | None) -> click.Command:
+    """Make a command that takes any arguments and says how to install the one of that name."""
+    install = " ".join(f"./{folder}" for folder in folders)
+
+    @click.command(
+        name,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    def tell() -> None:
+        raise BadUsage(
+            f"{name} is an extra, and {missing} is not installed: "
+            f"in a checkout, pip install {install} './cli[{name}]'"
+        )
+
+    return tell

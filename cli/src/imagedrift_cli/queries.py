@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+from imagedrift_runtime import named_sql
+
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 
 
@@ -17,13 +18,7 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 def statements() -> Mapping[str, str]:
     """Read every named statement: name to SQL text with ``:parameters``."""
     text = files("imagedrift_cli").joinpath("queries.sql").read_text()
-    parts = _NAME.split(text)[1:]
-    return {
-        name: "\n".join(line for line in body.splitlines() if not line.startswith("--"))
-        .strip()
-        .rstrip(";")
-        for name, body in zip(parts[::2], parts[1::2], strict=True)
-    }
+    return {name: each.sql for name, each in named_sql.read(text).items()}
 
 
 def composed(name: str, **clauses: str) -> str:

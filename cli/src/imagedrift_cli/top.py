@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from imagedrift_cli import cells, database, display, listing, stopping, tables
+from imagedrift_cli import cells, database, display, listing, signals, tables
 from imagedrift_cli.database import Reader
 from imagedrift_cli.display import Display
 
@@ -30,7 +30,7 @@ async def _watch(interval: float, *, once: bool) -> None:
         if once:
             await _look(reader, "")
             return
-        stop = stopping.asked()
+        stop = signals.asked()
         while not stop.is_set():
             await _look(reader, CLEARED)
             try:

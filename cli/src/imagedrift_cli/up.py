@@ -17,7 +17,7 @@ from rich.console import Console
 from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
-from imagedrift_cli import cells, database, stopping, up_home
+from imagedrift_cli import cells, database, signals, up_home
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_cli.up_home import Ports
 from imagedrift_ingest.migrations import WrongSchema
@@ -25,7 +25,7 @@ from imagedrift_runtime import registries, settings
 from imagedrift_runtime.registries import RegistriesFault
 from imagedrift_runtime.settings import SettingsFault, Variable
 from imagedrift_runtime.streams import UnsafeChange
-from imagedrift_sandbox.children import ProgramError
+from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.stack import Stack
 
 REFRESH_S = 2.0
@@ -100,7 +100,7 @@ def up(home: Path | None, port: int | None, nats_port: int | None) -> None:
 async def _watch(
     home: Path, ports: Ports, values: UpSettings, agent: AgentSettings, console: Console
 ) -> None:
-    stopping.end_as_by_ctrl_c()
+    signals.end_as_by_ctrl_c()
     await take_inventory(agent)  # no server is started for an engine that does not answer
     rules = Path(values.registries).read_text() if values.registries else ""
     console.print("starting NATS and PostgreSQL")
@@ -115,7 +115,7 @@ async def _watch(
         up_home.remember(home, Ports(stack.postgres.port, stack.nats.port))
         with console.status("starting the services"):
             await _start(stack, values, agent)
-        stop = stopping.asked()
+        stop = signals.asked()
         click.echo(f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
         click.echo("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
         await _show(stack.dsn, stop)

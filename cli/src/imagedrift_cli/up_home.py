@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from imagedrift_cli.failures import Unusable
-from imagedrift_sandbox.children import Account
-from imagedrift_sandbox.ports import LOOPBACK
+from imagedrift_sandbox.child_process import Account
+from imagedrift_sandbox.free_port import LOOPBACK
 from imagedrift_sandbox.postgres_programs import can_reach, unprivileged_account
 
 LOCK: Final = "up.lock"

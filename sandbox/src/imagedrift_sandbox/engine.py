@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from imagedrift_sandbox.ports import LOOPBACK
+from imagedrift_sandbox.free_port import LOOPBACK
 
 Fault = Literal["", "hangs", "nonsense", "fails", "hangs up"]
 

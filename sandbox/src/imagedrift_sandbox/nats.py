@@ -10,9 +10,9 @@ import sysconfig
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 
-from imagedrift_sandbox.children import Child, ProgramMissing
-from imagedrift_sandbox.ports import LOOPBACK, free_ports
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.child_process import Child, ProgramMissing
+from imagedrift_sandbox.free_port import LOOPBACK, free_ports
+from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.servers import LocalServer
 
 PINNED = "feature_flags { js_ack_fc_v2: false, js_api_reply_v2: false }\n"

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
-from imagedrift_sandbox.children import ProgramNotReady
+from imagedrift_sandbox.child_process import ProgramNotReady
+from imagedrift_sandbox.free_port import LOOPBACK, free_ports
+from imagedrift_sandbox.http_probe import http_get
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import LOOPBACK, free_ports
-from imagedrift_sandbox.probe import http_get
 
 LEADER_BOUND_S = 30.0
 LEADER_POLL_S = 0.05

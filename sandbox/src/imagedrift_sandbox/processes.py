@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from imagedrift_sandbox.children import Child, ProgramMissing
-from imagedrift_sandbox.ports import LOOPBACK, free_port
-from imagedrift_sandbox.probe import http_get, http_status
+from imagedrift_sandbox.child_process import Child, ProgramMissing
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
+from imagedrift_sandbox.http_probe import http_get, http_status
 from imagedrift_sandbox.servers import to_the_end
 
 METRICS_PORT = "IMAGEDRIFT_METRICS_PORT"

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
-from imagedrift_sandbox.children import Child, ProgramDied
+from imagedrift_sandbox.child_process import Child, ProgramDied
 
 T = TypeVar("T")
 START_BOUND_S = 30.0

@@ -12,8 +12,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, image, ingest
-from support.nats_bus import until
-from support.operator import wait_for
+from support.polling import until
 
 FULL = """
     CREATE FUNCTION public.full_disk() RETURNS trigger LANGUAGE plpgsql AS
@@ -49,7 +48,7 @@ async def everybody(operator: Operator, hosts: int) -> None:
             return False
         return bool(rows[0]["n"] == hosts)
 
-    await wait_for(stored, what=f"{hosts} hosts", within_s=60)
+    await until(stored, what=f"{hosts} hosts", within_s=60)
 
 
 def unhealthy(run: Process) -> Callable[[], bool]:
@@ -80,7 +79,7 @@ async def test_a_database_that_crashes_in_the_middle_loses_nothing(
         async def all_acknowledged() -> bool:
             return await unacknowledged(agents) == 0
 
-        await wait_for(all_acknowledged, what="everything is acknowledged", within_s=60)
+        await until(all_acknowledged, what="everything is acknowledged", within_s=60)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import give, run_program, unprivileged_account
 from support.ingest import Fleet, Operator, image, ingest
-from support.operator import wait_for
+from support.polling import until
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def caught_up(primary: PostgresServer) -> None:
     """Wait until the replica has everything."""
     operator = Operator(primary.dsn())
     behind = "SELECT FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"
-    await wait_for(lambda: operator.ask(behind), what="the replica has caught up")
+    await until(lambda: operator.ask(behind), what="the replica has caught up")
 
 
 async def test_ingest_goes_on_with_the_promoted_standby(
@@ -80,14 +80,14 @@ async def test_ingest_goes_on_with_the_promoted_standby(
             [row] = await operator.ask("SELECT hosts FROM ops.fleet_summary")
             return bool(row["hosts"] == hosts)
 
-        await wait_for(lambda: stored(before, 20), what="half of the fleet")
+        await until(lambda: stored(before, 20), what="half of the fleet")
         await caught_up(postgres)
         postgres.kill()
         for number in range(20, 40):
             await agents.has(f"h{number}", image())
         await promote(standby)
         after = Operator(standby.dsn())
-        await wait_for(lambda: stored(after, 40), what="the whole fleet", within_s=60)
+        await until(lambda: stored(after, 40), what="the whole fleet", within_s=60)
 
 
 async def keys_of_new_hosts(server: PostgresServer) -> set[int]:
@@ -136,4 +136,4 @@ async def test_a_pool_leaves_a_server_that_became_a_replica(
             except Away:
                 return False
 
-        await wait_for(moved, what="the promoted server is used")
+        await until(moved, what="the promoted server is used")

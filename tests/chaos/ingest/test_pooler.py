@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import unprivileged_account
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, image, ingest
-from support.operator import wait_for
+from support.polling import until
 from support.programs import require_program
 
 CONFIG = """
@@ -57,11 +57,11 @@ async def test_ingest_works_through_a_pooler_without_prepared_statements(
             await agents.has(f"h{number}", image(version=number % 3))
         await operator.sees(NGINX, host="h19")
         # First the question: what is answered already is not asked.
-        await wait_for(lambda: agents.asked(NGINX), what="the question")
+        await until(lambda: agents.asked(NGINX), what="the question")
         await agents.answers(answer(version=2))
         await operator.sees(NGINX, host="h18", verdict="outdated")
         await operator.sees(NGINX, host="h17", verdict="current")
-        await wait_for(lambda: announced(agents), what="the changes are told")
+        await until(lambda: announced(agents), what="the changes are told")
         assert run.health.is_ready
 
 

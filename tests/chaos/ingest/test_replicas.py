@@ -10,7 +10,7 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, image
-from support.operator import wait_for
+from support.polling import until
 from support.postgres import NEWEST
 
 HOSTS = 300
@@ -59,13 +59,13 @@ async def test_a_replica_that_is_killed_costs_nothing_but_time(
                     (row["hosts"], row["images"], row["current"]) == (HOSTS, HOSTS, HOSTS // 4)
                 )
 
-            await wait_for(everything, what="the whole fleet is judged", within_s=120)
+            await until(everything, what="the whole fleet is judged", within_s=120)
 
             async def nothing_left() -> bool:
                 lag = await agents.bus.lag(subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST)
                 return lag.pending + lag.in_flight == 0
 
-            await wait_for(nothing_left, what="everything is acknowledged", within_s=120)
+            await until(nothing_left, what="everything is acknowledged", within_s=120)
     [images] = await operator.ask("SELECT * FROM ops.images")
     assert (images["reference"], images["variants"]) == (NGINX, 4)
     assert (images["hosts"], images["outdated_hosts"]) == (HOSTS, HOSTS * 3 // 4)

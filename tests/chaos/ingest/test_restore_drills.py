@@ -14,7 +14,7 @@ from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Child, Described
 from support.ingest import MISCOUNTED, NOW, Fleet, Operator, answer, digest, image, ingest
 from support.nats_backup import back_up, restore
-from support.operator import wait_for
+from support.polling import until
 from support.postgres import NEWEST
 from support.restoring import WAYS, take
 
@@ -119,7 +119,7 @@ async def equal(operator: Operator, truth: Truth) -> None:
         return told == truth.rows()
 
     try:
-        await wait_for(equals, what="the tables are the truth")
+        await until(equals, what="the tables are the truth")
     except AssertionError as error:
         only = told ^ truth.rows()
         raise AssertionError(f"{error}; only in one of the two: {only}") from None

@@ -10,8 +10,7 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import DATABASE, PostgresServer
 from support.ingest import Fleet, Operator, image, ingest
-from support.nats_bus import until
-from support.operator import wait_for
+from support.polling import until
 from support.restoring import WAYS, Dump, take
 
 Held = set[tuple[str, str]]
@@ -32,7 +31,7 @@ async def holds(operator: Operator, expected: Held) -> None:
         return told == expected
 
     try:
-        await wait_for(as_expected, what="the truth")
+        await until(as_expected, what="the truth")
     except AssertionError as error:
         raise AssertionError(f"{error}: {told} in place of {expected}") from None
 

@@ -3,13 +3,13 @@
 import asyncio
 from pathlib import Path
 
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.registry.faults import latency
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Found
-from support.operator import wait_for
+from support.polling import until
 from support.resolver import Desk, desk, resolve, spawn, trusting
 
 REFERENCES = 30
@@ -57,7 +57,7 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
                 questions = [resolve(reference) for reference in references]
                 for question in questions:
                     assert await at.put(question)
-                await wait_for(lambda: some(registry), what="the first requests")
+                await until(lambda: some(registry), what="the first requests")
                 held = await in_flight(at, registry)
                 children[1].pause()
                 children[0].kill()
@@ -108,7 +108,7 @@ async def test_nats_may_go_away_and_come_back(fresh_nats: NatsServer, tmp_path: 
                 questions = [resolve(reference) for reference in references]
                 for question in questions:
                     assert await at.put(question)
-                await wait_for(lambda: some(registry), what="the first requests")
+                await until(lambda: some(registry), what="the first requests")
             await asyncio.to_thread(fresh_nats.kill)
             await fresh_nats.restart()
             async with desk(fresh_nats.url, toml) as at:

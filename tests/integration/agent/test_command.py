@@ -17,7 +17,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.processes import ServiceProcess, console_script
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Inventory
-from support.agents import until
+from support.polling import until
 
 D1 = f"sha256:{'a' * 64}"
 

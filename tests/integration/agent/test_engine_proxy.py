@@ -12,7 +12,7 @@ import pytest
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from support.engine_api import UnixConnection
 from support.programs import require_program

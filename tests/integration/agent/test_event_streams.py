@@ -12,7 +12,8 @@ from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import Bytes, HeadlessEvents, Refusal, ScriptedEngine, populate
-from support.agents import RecordingPublisher, running_agent, until
+from support.agents import RecordingPublisher, running_agent
+from support.polling import until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EVENT = b'{"Type":"image","Action":"tag"}\n'

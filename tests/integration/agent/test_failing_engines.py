@@ -11,7 +11,8 @@ from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.engine import Fault, Refusal, ScriptedEngine, populate
-from support.agents import EngineHealth, RecordingPublisher, RecordingStore, running_agent, until
+from support.agents import EngineHealth, RecordingPublisher, RecordingStore, running_agent
+from support.polling import until
 
 faults = pytest.mark.parametrize(
     ("fault", "reason"),

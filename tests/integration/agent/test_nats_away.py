@@ -17,7 +17,8 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.v1 import Alive, Inventory
-from support.agents import RealPublisher, running_agent, until, until_async
+from support.agents import RealPublisher, running_agent
+from support.polling import until
 
 SUBJECT = subjects.inventory("test", "h1")
 
@@ -189,16 +190,15 @@ def kept_images(memory: StateFolder) -> int:
 async def stored_after(nats: NatsServer, at_least: int) -> tuple[int, Inventory]:
     """Wait for that many inventories; how many were ever stored, and the one that stands."""
     async with bus.connect([nats.url], "test") as connection:
-        stored = 0
 
-        async def count() -> None:
-            nonlocal stored
+        async def stored() -> int:
             info = await connection.js.stream_info(subjects.STREAM_INVENTORY)
-            stored = info.state.last_seq
+            count = int(info.state.last_seq)
+            return count if count >= at_least else 0
 
-        await until_async(count, lambda: stored >= at_least, f"{at_least} inventories")
+        count = await until(stored, f"{at_least} inventories")
         last = await connection.js.get_last_msg(subjects.STREAM_INVENTORY, SUBJECT)
-        return stored, codec.decode(decompressed(last.data), Inventory)
+        return count, codec.decode(decompressed(last.data), Inventory)
 
 
 async def beats_of_a_run(

@@ -6,8 +6,9 @@ import pytest
 
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.core.address import Address
-from support.agents import RecordingPublisher, running_agent, until
+from support.agents import RecordingPublisher, running_agent
 from support.engine import DockerEngine
+from support.polling import until
 
 pytestmark = pytest.mark.real
 

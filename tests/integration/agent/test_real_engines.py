@@ -11,10 +11,11 @@ from msgspec import UNSET
 from imagedrift_agent.adapters.engine import Engine as Source
 from imagedrift_agent.core.address import Address
 from imagedrift_schemas.v1 import Inventory, LocalImage
-from support.agents import RecordingPublisher, running_agent, until
+from support.agents import RecordingPublisher, running_agent
 from support.engine import DockerEngine, DockerRegistry
 from support.engine_api import Engine
 from support.podman import PodmanEngine
+from support.polling import until
 
 pytestmark = pytest.mark.real
 

@@ -13,7 +13,8 @@ from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.messages import HostProfile, inventory
 from imagedrift_runtime import clock
 from imagedrift_sandbox.engine import Bytes, Hanging, Refusal, ScriptedEngine, populate
-from support.agents import RecordingPublisher, running_agent, until
+from support.agents import RecordingPublisher, running_agent
+from support.polling import until
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
 SICK = {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import LOOPBACK, free_port
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.processes import console_script
 from support.command_line import Ended, piped

@@ -12,7 +12,8 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Missing, RegistryState, Unreachable
 from support.ingest import NOW, Fleet, answer, fleet, image, ingest
-from support.operator import Operator, wait_for
+from support.operator import Operator
+from support.polling import until
 
 REDIS = "docker.io/library/redis:7"
 GONE = "ghcr.io/example/gone:1"
@@ -62,4 +63,4 @@ async def _settled(operator: Operator) -> None:
         "SELECT FROM ops.dead_letters",
         "SELECT FROM ops.hosts WHERE silent",
     ):
-        await wait_for(lambda sql=sql: operator.ask(sql), what=sql)  # type: ignore[misc]
+        await until(lambda sql=sql: operator.ask(sql), what=sql)  # type: ignore[misc]

@@ -18,7 +18,8 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import find_binaries
 from support.deploy import DEPLOY, ROOT, read_yaml
 from support.ingest import answer, fleet, image, ingest
-from support.operator import Operator, wait_for
+from support.operator import Operator
+from support.polling import until
 
 DASHBOARDS = [DEPLOY / "grafana" / "dashboards" / f"{name}.json" for name in ("fleet", "services")]
 
@@ -122,7 +123,7 @@ async def test_the_documented_logins_can_do_their_work_and_no_more(
                 await agents.has("web-1", image(version=1))
                 await agents.answers(answer(version=2))
                 told = Operator(reader)
-                await wait_for(lambda: told.ask("SELECT FROM outdated"), what="a verdict")
+                await until(lambda: told.ask("SELECT FROM outdated"), what="a verdict")
         await maintain(writer)
         for refused in ("SELECT * FROM fleet.hosts", "DELETE FROM ops.trend", "CREATE TABLE t ()"):
             with pytest.raises(asyncpg.PostgresError):

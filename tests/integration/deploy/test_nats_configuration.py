@@ -15,13 +15,13 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime import bus, streams
 from imagedrift_runtime.bus import Bus, NoAnswer, NotPublished, Stored
-from imagedrift_sandbox.ports import LOOPBACK, free_ports
+from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory
 from support.deploy import ShippedNats, nats_environment
 from support.ingest import NGINX, NOW, image, ingest, inventory
-from support.nats_bus import until
 from support.operator import Operator
+from support.polling import until
 
 OWN = subjects.inventory("fra1", "web-1")
 OTHER = subjects.inventory("fra1", "web-2")

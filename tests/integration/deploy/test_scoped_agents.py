@@ -14,8 +14,8 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 from support.deploy import ROOT
 from support.ingest import image, inventory
-from support.nats_bus import until
 from support.nats_operator import ScopedFleet
+from support.polling import until
 
 
 def template(word: str) -> list[str]:

@@ -23,7 +23,7 @@ from support.ingest import (
     ingest,
     inventory,
 )
-from support.operator import wait_for
+from support.polling import until
 
 
 async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
@@ -42,7 +42,7 @@ async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
 
     async with ingest(dsn, fresh_nats.url):
         await operator.sees(NGINX, host="web-4")
-        letters = await wait_for(
+        letters = await until(
             lambda: operator.ask("SELECT * FROM ops.dead_letters ORDER BY subject OFFSET 2"),
             what="three letters",
         )
@@ -66,7 +66,7 @@ async def test_an_image_that_cannot_be_stored_costs_not_even_its_host(
 
     async with ingest(dsn, fresh_nats.url):
         await operator.sees(NGINX, host="web-1")
-        [letter] = await wait_for(
+        [letter] = await until(
             lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="a letter"
         )
 
@@ -107,7 +107,7 @@ async def test_an_answer_that_contradicts_itself_is_refused_alone(
 
     async with ingest(dsn, fresh_nats.url):
         await operator.sees(NGINX, verdict="current")
-        await wait_for(
+        await until(
             lambda: operator.ask("SELECT * FROM ops.dead_letters OFFSET 1"), what="two letters"
         )
 
@@ -136,8 +136,8 @@ async def test_a_refused_heartbeat_leaves_a_letter_and_costs_no_other(
         odd = Alive(site="fra1", host="WEB", at=NOW, content="")
         await agents.bus.say("drift.v1.alive.fra1.WEB", codec.encode(odd))
         await agents.lives("web-2")
-        await wait_for(lambda: operator.ask("SELECT * FROM ops.hosts OFFSET 1"), what="web-2 lives")
-        [letter] = await wait_for(
+        await until(lambda: operator.ask("SELECT * FROM ops.hosts OFFSET 1"), what="web-2 lives")
+        [letter] = await until(
             lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="the letter"
         )
 
@@ -165,7 +165,7 @@ async def test_moments_that_cannot_be_are_not_believed(
     async with ingest(dsn, fresh_nats.url):
         current = await operator.sees(NGINX, verdict="current")
         limited = await operator.sees("r.io/a:1", reason="limited")
-        [registry] = await wait_for(
+        [registry] = await until(
             lambda: operator.ask("SELECT * FROM ops.registries"), what="the limit is stored"
         )
 
@@ -191,7 +191,7 @@ async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
             said = await JetStreamPublisher(agents.bus).publish(inventory("web-1", images))
             await agents.bus.publish(subjects.inventory("fra1", "web-2"), bomb)
             await operator.sees("r.io/app19999:1", host="web-1", running=1)
-            [letter] = await wait_for(
+            [letter] = await until(
                 lambda: operator.ask("SELECT * FROM ops.dead_letters"), what="the letter"
             )
 
@@ -212,7 +212,7 @@ async def test_a_flood_of_bad_messages_from_one_host_is_one_row(
         return await operator.ask(sql)
 
     async with ingest(dsn, fresh_nats.url):
-        (row,) = await wait_for(flooded, what="counted")
+        (row,) = await until(flooded, what="counted")
         await agents.has("web-4", image())
         await operator.sees(NGINX, host="web-4")
 
@@ -236,10 +236,10 @@ async def test_a_letter_that_is_delivered_again_is_not_counted_again(
     sql = "SELECT times, length(payload) AS size, length(subject) AS subject FROM ops.dead_letters"
 
     async with ingest(dsn, fresh_nats.url):
-        (before,) = await wait_for(lambda: operator.ask(f"{sql} WHERE times = 4"), what="added up")
+        (before,) = await until(lambda: operator.ask(f"{sql} WHERE times = 4"), what="added up")
         await agents.bus.reset_consumer(subjects.STREAM_DEAD, subjects.CONSUMER_INGEST)
         await agents.bus.publish(subject, codec.encode(msgspec.structs.replace(letter, reason="q")))
-        await wait_for(lambda: operator.ask(f"{sql} WHERE reason = 'q'"), what="the next one")
+        await until(lambda: operator.ask(f"{sql} WHERE reason = 'q'"), what="the next one")
         (after,) = await operator.ask(f"{sql} WHERE reason = 'r'")
 
     assert before == after == {"times": 4, "size": 1, "subject": 1000}

@@ -14,7 +14,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Changed, Denied, Unreachable
 from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
-from support.operator import wait_for
+from support.polling import until
 
 
 async def changes(agents: Fleet) -> list[Changed]:
@@ -35,13 +35,13 @@ async def test_a_moved_tag_is_told_once_for_all_its_hosts(
             await agents.has(f"web-{number}", image(running=int(number > 0)))
         await agents.answers(answer(version=1))
         await operator.sees(NGINX, verdict="current")
-        await wait_for(lambda: operator.ask("SELECT FROM ops.hosts OFFSET 2"), what="three hosts")
+        await until(lambda: operator.ask("SELECT FROM ops.hosts OFFSET 2"), what="three hosts")
         await agents.answers(answer(version=2))
 
         async def told() -> list[Changed]:
             return [c for c in await changes(agents) if c.to_verdict == "outdated"]
 
-        [change] = await wait_for(told, what="the change")
+        [change] = await until(told, what="the change")
 
     assert (change.registry, change.repository, change.tag) == (
         "docker.io",
@@ -64,7 +64,7 @@ async def test_a_change_of_the_reason_alone_is_not_told(
             await agents.answers(answer(outcome=outcome))
             await operator.sees(NGINX, verdict="unknown", reason=reason)
         await agents.answers(answer(version=1))
-        [change] = await wait_for(lambda: changes(agents), what="the first change")
+        [change] = await until(lambda: changes(agents), what="the first change")
 
     assert (change.from_verdict, change.from_reason) == ("unknown", "denied")
     assert (change.to_verdict, change.to_reason) == ("current", "digest_match")
@@ -78,7 +78,7 @@ async def test_the_first_verdict_of_an_image_is_not_told(
         await agents.has("web-1", image(version=2))
         await operator.sees(NGINX, verdict="unknown")
         await agents.answers(answer(version=2))
-        await wait_for(lambda: changes(agents), what="the first change")
+        await until(lambda: changes(agents), what="the first change")
         await agents.has("web-2", image(version=1))
         await operator.sees(NGINX, verdict="outdated")
         await agents.answers(answer(version=3))
@@ -87,7 +87,7 @@ async def test_the_first_verdict_of_an_image_is_not_told(
             told = await changes(agents)
             return told if len(told) == 2 else []
 
-        told = await wait_for(all_told, what="the change of the other image")
+        told = await until(all_told, what="the change of the other image")
 
     assert [change.to_verdict for change in told] == ["current", "outdated"]
     assert {change.image_id for change in told} == {image(version=2).image_id}

@@ -12,8 +12,8 @@ from imagedrift_ingest.service import Away
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import Describe, Described, LocalImage, Question, Unreachable
 from support.ingest import NGINX, Operator, digest, image
-from support.nats_bus import until
 from support.planning import FRESHNESS, LATER, Planned, name, planning
+from support.polling import until
 
 PERIOD = timedelta(seconds=FRESHNESS)
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from support.ingest import NGINX, NOW, Fleet, Operator, image
-from support.operator import wait_for
+from support.polling import until
 
 BUILT = NOW - timedelta(days=90)
 LIE = NOW - timedelta(days=4000)
@@ -39,7 +39,7 @@ async def test_a_host_that_lies_about_size_changes_no_other_hosts_row(
     assert (1000, BUILT) in await facts(operator, "web-2")
 
     assert await operator.ask("SELECT 1 FROM ops.host_history WHERE host <> 'web-2'") == []
-    stored = await wait_for(
+    stored = await until(
         lambda: operator.ask("SELECT variants FROM ops.images WHERE reference = $1", NGINX),
         what="it is counted",
     )

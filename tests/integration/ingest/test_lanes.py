@@ -14,7 +14,7 @@ from imagedrift_runtime.process import Process
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, image, ingest
-from support.nats_bus import until
+from support.polling import until
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, image, ingest
-from support.nats_bus import until
+from support.polling import until
 
 GONE = {"KV-Operation": "PURGE"}
 DEEP = b"[" * 100_000

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
-from imagedrift_cli.bench.big_fleet import SITE, BigFleet
-from imagedrift_cli.bench.seed import seed
+from imagedrift_bench.seed import seed
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.fleet.invented import SITE, InventedFleet
 from imagedrift_sandbox.postgres import PostgresServer
 from support.postgres import fresh_database, migrated
 
-FLEET = BigFleet(hosts=3000, images=10, references=600)
+FLEET = InventedFleet(hosts=3000, images=10, references=600)
 HOST = f"site = '{SITE}' AND host = '{FLEET.host(7)}'"
 REFERENCE = f"reference = '{FLEET.reference(3)}'"
 

@@ -12,7 +12,7 @@ from imagedrift_ingest.adapters.postgres.upkeep import StepsFailed, Upkeep
 from imagedrift_ingest.core.retention import ROWS_AT_ONCE, Retention
 from imagedrift_sandbox.nats import NatsServer
 from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest
-from support.operator import wait_for
+from support.polling import until
 
 YEARS = timedelta(days=800)
 BOUNDED = {
@@ -164,5 +164,5 @@ async def test_a_host_that_is_gone_for_long_is_deleted_and_comes_back_when_it_sp
         async def back() -> bool:
             return bool(await operator.ask("SELECT FROM ops.comparisons WHERE host = 'web-1'"))
 
-        await wait_for(back, what="the host is back")
+        await until(back, what="the host is back")
     assert len(await operator.ask("SELECT * FROM ops.hosts")) == 2

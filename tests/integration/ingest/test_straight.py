@@ -4,7 +4,7 @@ import pytest
 
 from imagedrift_schemas.v1 import Child, Described, Missing, Unreachable
 from support.ingest import NGINX, Fleet, Operator, answer, digest, image
-from support.operator import wait_for
+from support.polling import until
 
 pytestmark = pytest.mark.usefixtures("running")
 
@@ -29,7 +29,7 @@ async def test_a_reference_is_asked_within_a_second_of_being_seen(
     """A new reference's question is in its lane at once."""
     await agents.has("web-1", image())
 
-    asked = await wait_for(lambda: agents.asked(NGINX), what="the question", within_s=2)
+    asked = await until(lambda: agents.asked(NGINX), what="the question", within_s=2)
 
     assert (asked.registry, asked.repository, asked.tag) == ("docker.io", "library/nginx", "1.27")
     assert asked.fresh_since < asked.asked_at
@@ -94,7 +94,7 @@ async def test_local_and_pinned_images_are_never_asked(agents: Fleet, operator: 
     await agents.has(
         "web-1", image(built, repo_digests=()), image(pinned), image(own), image(NGINX)
     )
-    await wait_for(lambda: agents.asked(NGINX), what="the one question")
+    await until(lambda: agents.asked(NGINX), what="the one question")
 
     await operator.sees(built, verdict="local", reason="no_repo_digest")
     await operator.sees(pinned, verdict="pinned", reason="by_digest", tag=None)
@@ -116,4 +116,4 @@ async def test_a_heartbeat_keeps_a_host_from_being_silent(
         [row] = await operator.ask("SELECT last_seen_at, degraded FROM ops.hosts")
         return bool(row["last_seen_at"] > before["last_seen_at"] and row["degraded"])
 
-    await wait_for(seen_later, what="a later sign of life")
+    await until(seen_later, what="a later sign of life")

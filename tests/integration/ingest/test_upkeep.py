@@ -15,7 +15,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import DeadLetter, RegistryState
 from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest
-from support.operator import wait_for
+from support.polling import until
 
 REDIS = "docker.io/library/redis:7"
 
@@ -97,7 +97,7 @@ async def test_what_nobody_has_is_removed_after_the_history_that_names_it(
         async def gone() -> bool:
             return not await operator.comparisons(REDIS)
 
-        await wait_for(gone, what="the image is gone")
+        await until(gone, what="the image is gone")
     assert (await maintain(dsn)).done["images_dropped"] == 0
     marked = "SELECT count(*) FROM fleet.comparisons WHERE unused_since IS NOT NULL"
     assert await connection.fetchval(marked) == 1, "by this, or by the upkeep of ingest itself"
@@ -224,18 +224,18 @@ async def test_an_emptied_database_is_rebuilt_from_nats_and_equals_the_old_one(
             now = await facts(operator)
             return bool(now["registries"] and now["dead_letters"])
 
-        await wait_for(complete, what="everything is stored")
+        await until(complete, what="everything is stored")
         before = await facts(operator)
         if while_running:
             await rebuild(dsn, agents.bus, empty=True)
-            await wait_for(lambda: _equal(operator, before), what="the same facts")
+            await until(lambda: _equal(operator, before), what="the same facts")
             await agents.has("web-1", image(version=7))
             await operator.sees(NGINX, image_id=image(version=7).image_id)
     if not while_running:
         await rebuild(dsn, agents.bus, empty=True)
         assert await operator.ask("SELECT * FROM ops.hosts") == []
         async with ingest(dsn, fresh_nats.url):
-            await wait_for(lambda: _equal(operator, before), what="the same facts")
+            await until(lambda: _equal(operator, before), what="the same facts")
 
 
 async def _equal(operator: Operator, before: dict[str, list[Any]]) -> bool:

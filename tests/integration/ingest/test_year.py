@@ -1,6 +1,6 @@
 """Some weeks of a fleet that builds and throws away: the tables settle, with upkeep alone."""
 
-from imagedrift_cli.bench.year import MONTH, Churn, live
+from imagedrift_bench.year import MONTH, Churn, live
 from imagedrift_ingest.core.retention import Retention
 
 KEEP = Retention(retire_after=2, history=3, dead_letters=4)

@@ -11,7 +11,7 @@ import pytest
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Answer, Denied, Found, Limited
-from support.operator import wait_for
+from support.polling import until
 from support.resolver import resolve, trusting, working
 
 USERS = {"robot$reader": "hunter2"}
@@ -295,7 +295,7 @@ async def test_what_a_credential_opened_is_not_served_without_it(
                 known: Answer | None = await desk.read(again, Answer)
                 return known if known and known.credential == "anonymous" else None
 
-            second: Answer = await wait_for(without, what="an answer without the credential")
+            second: Answer = await until(without, what="an answer without the credential")
     assert isinstance(first.outcome, Found)
     assert isinstance(second.outcome, Denied)
     assert second.last_digest == ""

@@ -12,7 +12,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Budget, Dialect, Fault, Kind, SandboxRegistry, Wait
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Found, Limited, RegistryState
-from support.operator import wait_for
+from support.polling import until
 from support.resolver import Desk, now, resolve, trusting, working
 
 BOTH = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
@@ -34,7 +34,7 @@ async def state_of(desk: Desk, registry: str) -> RegistryState:
     """Wait until something is shared about a registry."""
     bucket = await desk.nats.bucket(subjects.BUCKET_REGISTRIES)
     key = subjects.registry_key(registry, "anonymous")
-    entry = await wait_for(lambda: bucket.get(key), what=f"the state of {registry}")
+    entry = await until(lambda: bucket.get(key), what=f"the state of {registry}")
     return codec.decode(entry.value, RegistryState)
 
 
@@ -137,7 +137,7 @@ async def test_a_lane_of_its_own_is_paused_on_the_server(
             async def paused() -> bool:
                 return (await desk.nats.lag(subjects.STREAM_LOOKUP, consumer)).paused
 
-            await wait_for(paused, what="the lane is paused")
+            await until(paused, what="the lane is paused")
             last = await desk.ask(references[2])
             assert not await paused()
         assert isinstance(last.outcome, Found)

@@ -14,13 +14,13 @@ from imagedrift_resolver.adapters import webhook as notifying
 from imagedrift_resolver.adapters.webhook import MOST_AT_ONCE, MOST_OF_ONE, Webhook
 from imagedrift_runtime.bus import Refused
 from imagedrift_runtime.process import NoPort
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Answer
-from support.operator import wait_for
+from support.polling import until
 from support.resolver import Desk, resolve, trusting, working
 
 SECRET = "a-secret-of-the-webhook"
@@ -137,7 +137,7 @@ async def test_a_notification_makes_a_known_tag_be_asked_at_once(
             async def renewed() -> bool:
                 return bool((await desk.read(question, Answer)).last_digest == moved.digest)
 
-            await wait_for(renewed, what="the answer after the push")
+            await until(renewed, what="the answer after the push")
         assert registry.totals().head_requests == 2
 
 

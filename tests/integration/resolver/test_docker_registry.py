@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
 from imagedrift_schemas.v1 import Answer, Denied, Found, Missing
 from support.docker_registry import (
     PASSWORD,
@@ -24,7 +24,7 @@ from support.docker_registry import (
     signed,
     signing_key,
 )
-from support.operator import wait_for
+from support.polling import until
 from support.resolver import resolve, trusting, working
 
 pytestmark = pytest.mark.real
@@ -136,7 +136,7 @@ async def test_a_push_is_known_as_soon_as_the_registry_tells(
                 answer = await desk.read(question, Answer)
                 return bool(answer.last_digest == second)
 
-            await wait_for(renewed, what="the answer after the push")
+            await until(renewed, what="the answer after the push")
     assert first != second
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas.v1 import Answer, Denied, Found, Missing, Unreachable
-from support.operator import wait_for
+from support.polling import until
 from support.resolver import Desk, resolve, trusting, working
 from support.scripted_registry import (
     DIGEST,
@@ -302,7 +302,7 @@ async def test_a_wrong_password_is_shown_a_few_times(
                 [anew] = await ask_each(desk, registry, "a/app0:1")
                 return isinstance(anew.outcome, Found)
 
-            await wait_for(found, what="the new password is shown")
+            await until(found, what="the new password is shown")
     assert all(isinstance(each.outcome, Denied) for each in answers)
     assert 1 <= len(shown) <= 5
 

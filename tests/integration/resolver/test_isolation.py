@@ -8,8 +8,8 @@ import pytest
 
 from imagedrift_resolver.adapters import http, names
 from imagedrift_resolver.core import breaker
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
 from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_sandbox.registry import Fault, SandboxRegistry
 from imagedrift_schemas.v1 import Answer, Found, Limited, Unreachable

@@ -9,7 +9,7 @@ from imagedrift_runtime import registries, streams
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas.v1 import Found, Refused
-from support.operator import wait_for
+from support.polling import until
 from support.resolver import trusting, working
 
 
@@ -53,6 +53,6 @@ async def test_a_registry_that_is_named_no_more_is_not_asked(
             async def refused() -> bool:
                 return isinstance((await desk.ask(reference, ttl_s=1)).outcome, Refused)
 
-            await wait_for(refused, what="it is refused")
+            await until(refused, what="it is refused")
 
     assert isinstance(found.outcome, Found)

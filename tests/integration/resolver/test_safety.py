@@ -20,7 +20,7 @@ from imagedrift_runtime import registries
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Answer, Denied, Found, Invalid, Refused, Unreachable
-from support.operator import wait_for
+from support.polling import until
 from support.programs import require_program
 from support.resolver import now, resolve, trusting, working
 
@@ -344,7 +344,7 @@ async def test_a_question_that_makes_no_sense_is_a_dead_letter(
                 info = await desk.nats.js.stream_info(subjects.STREAM_DEAD)
                 return info.state.messages
 
-            await wait_for(letter, what="a dead letter")
+            await until(letter, what="a dead letter")
             subject = subjects.dead("imagedrift-resolver")
             message = await desk.nats.js.get_last_msg(subjects.STREAM_DEAD, subject)
         assert isinstance(answer.outcome, Found)

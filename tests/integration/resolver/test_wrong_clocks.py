@@ -8,7 +8,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Found, RegistryState
-from support.operator import wait_for
+from support.polling import until
 from support.resolver import now, resolve, trusting, working
 
 AHEAD = timedelta(days=1)
@@ -31,7 +31,7 @@ async def test_an_answer_from_the_future_is_asked_for_again(
                 known: Answer = await desk.read(question, Answer)
                 return known if known != early else None
 
-            found: Answer = await wait_for(replaced, what="another answer")
+            found: Answer = await until(replaced, what="another answer")
         assert found.last_digest == pushed.digest
         assert found.checked_at <= now()
 

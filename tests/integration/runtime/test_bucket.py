@@ -7,7 +7,7 @@ import pytest
 
 from imagedrift_runtime.bus import Bucket, Bus, Entry, NoBus, NotPublished, connect
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import until
+from support.polling import until
 
 KEY = "docker=2Eio.library/nginx=3Alatest"
 

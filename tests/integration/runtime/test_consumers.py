@@ -11,7 +11,8 @@ from imagedrift_runtime.bus import Bus, Lag, NoBus, connect
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
+from support.polling import until
 
 
 async def take_all(own: OwnStream, count: int) -> list[bytes]:

@@ -11,8 +11,9 @@ import pytest
 from imagedrift_runtime.bus import NoBus, NotPublished, Stored, connect
 from imagedrift_runtime.health import Health
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
 from support.nats_operator import NatsOperator
+from support.polling import until
 from support.programs import require_program
 
 

@@ -13,7 +13,8 @@ from imagedrift_runtime.bus import Bus, connect
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
+from support.polling import until
 
 V2 = "feature_flags { js_ack_fc_v2: true }"
 

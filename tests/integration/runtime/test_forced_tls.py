@@ -13,7 +13,7 @@ import pytest
 from imagedrift_runtime.bus import NoBus, connect
 from imagedrift_runtime.client import _adopted
 from imagedrift_sandbox.nats_cluster import NatsCluster
-from support.nats_bus import until
+from support.polling import until
 from support.programs import require_program
 
 

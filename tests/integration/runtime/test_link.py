@@ -12,9 +12,10 @@ from imagedrift_runtime.access import Access
 from imagedrift_runtime.bus import Bus, NoBus, Stored, connect
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.outcomes import Done, Outcome
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import free_port
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
+from support.polling import until
 
 
 async def test_a_dead_address_fails_within_the_bound() -> None:

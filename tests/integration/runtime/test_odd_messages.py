@@ -11,7 +11,8 @@ from imagedrift_runtime import pull
 from imagedrift_runtime.bus import Bus, connect
 from imagedrift_runtime.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
+from support.polling import until
 
 VERSION = b"NATS/1.0"
 HEADERS = {

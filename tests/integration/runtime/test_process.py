@@ -10,8 +10,8 @@ from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 import pytest
 
-from imagedrift_sandbox.ports import free_port
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.free_port import free_port
+from imagedrift_sandbox.http_probe import http_status
 
 PROGRAM = '''
 import asyncio, os, sys, threading, time

@@ -7,7 +7,8 @@ import pytest
 
 from imagedrift_runtime.bus import AlreadyThere, Bus, NotPublished, Stored, connect
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
+from support.polling import until
 
 SINGLE: dict[str, Any] = {
     "max_msgs_per_subject": 1,

@@ -9,7 +9,8 @@ import structlog
 from imagedrift_runtime import pull
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.outcomes import Done, Outcome, Retry
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
+from support.polling import until
 
 
 async def run(own: OwnStream, handler: pull.BatchHandler, enough: asyncio.Event) -> None:

@@ -14,7 +14,8 @@ from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec
 from imagedrift_schemas.v1 import DeadLetter
-from support.nats_bus import OwnStream, until
+from support.nats_bus import OwnStream
+from support.polling import until
 
 
 @asynccontextmanager

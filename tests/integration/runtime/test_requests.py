@@ -10,7 +10,7 @@ import structlog
 
 from imagedrift_runtime.bus import Bus, NoAnswer, Refused, connect
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import until
+from support.polling import until
 
 
 async def lookup(payload: bytes) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_sandbox.children import ProgramError
+from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import find_binaries, unprivileged_account
 

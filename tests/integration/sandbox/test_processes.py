@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from imagedrift_runtime import bus, streams
-from imagedrift_sandbox.children import ProgramError, ProgramMissing
+from imagedrift_sandbox.child_process import ProgramError, ProgramMissing
+from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.probe import http_status
 from imagedrift_sandbox.processes import ServiceProcess
 
 

@@ -9,12 +9,9 @@ import pytest
 
 from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
 from imagedrift_sandbox.registry.faults import (
-    head_refused,
     html_page,
     latency,
     no_digest_header,
-    too_many_requests,
-    wrong_digest,
 )
 
 MANIFEST = "/v2/a/manifests/1"
@@ -45,7 +42,7 @@ async def test_a_429_comes_after_so_many_requests(
     registry: SandboxRegistry, client: aiohttp.ClientSession
 ) -> None:
     """Two pass, then 429 with Retry-After."""
-    registry.misbehave(too_many_requests(after=2, retry_after="7"))
+    registry.misbehave(Fault(after=2, status=429, headers={"Retry-After": "7"}))
     answers = [await client.head(MANIFEST) for _ in range(4)]
 
     assert [answer.status for answer in answers] == [200, 200, 429, 429]
@@ -79,9 +76,10 @@ async def test_the_digest_header_can_lie(
     registry: SandboxRegistry, client: aiohttp.ClientSession
 ) -> None:
     """The header names another digest than the body's."""
-    registry.misbehave(wrong_digest())
+    other = f"sha256:{'0' * 64}"
+    registry.misbehave(Fault(headers={"Docker-Content-Digest": other}))
     async with client.get(MANIFEST) as response:
-        assert response.headers["Docker-Content-Digest"] == f"sha256:{'0' * 64}"
+        assert response.headers["Docker-Content-Digest"] == other
 
 
 @pytest.mark.parametrize("status", [405, 404])
@@ -89,7 +87,7 @@ async def test_head_can_be_refused_while_get_works(
     registry: SandboxRegistry, client: aiohttp.ClientSession, status: int
 ) -> None:
     """Only HEAD is struck."""
-    registry.misbehave(head_refused(status))
+    registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=status, body=""))
 
     assert (await client.head(MANIFEST)).status == status
     assert (await client.get(MANIFEST)).status == 200

@@ -37,13 +37,10 @@ async def test_the_switchboard_does_all_that_the_registry_can() -> None:
         await registry.limit(Budget(limit=0))
         assert (await client.get(where)).status == 429
         totals, requests = await registry.totals(), await registry.requests()
-        await registry.reset_counts()
-        after = await registry.totals()
 
     assert two.children.keys() == {"linux/amd64"}
     assert (totals.of(Kind.MANIFEST_HEAD), totals.get_requests, totals.rejected) == (3, 1, 1)
     assert [seen.status for seen in requests] == [200, 503, 401, 429]
-    assert after.total == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import asyncpg
 import nats
 import pytest
 
-from imagedrift_sandbox.children import ProgramError
+from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 

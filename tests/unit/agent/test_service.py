@@ -10,7 +10,8 @@ from imagedrift_agent.core.inventory import ImageList
 from imagedrift_agent.core.records import Event
 from imagedrift_agent.core.snapshot import Snapshot, SourceFault
 from imagedrift_schemas.v1 import LocalImage
-from support.agents import RecordingPublisher, RecordingStore, running_agent, until
+from support.agents import RecordingPublisher, RecordingStore, running_agent
+from support.polling import until
 
 
 class QuietSource:

@@ -16,6 +16,7 @@ MEMBERS = (
     "services/ingest",
     "sandbox",
     "cli",
+    "bench",
 )
 
 PLANTED = {
@@ -28,6 +29,16 @@ PLANTED = {
         "imagedrift_runtime/clock.py",
         "import imagedrift_agent",
         "members:",
+    ),
+    "the command imports a benchmark": (
+        "imagedrift_cli/lazy.py",
+        "import imagedrift_bench",
+        "members:",
+    ),
+    "an operator's command imports the embedded servers": (
+        "imagedrift_cli/lazy.py",
+        "import imagedrift_sandbox.stack",
+        "servers:",
     ),
     "a core reads the clock": (
         "imagedrift_ingest/core/verdict.py",

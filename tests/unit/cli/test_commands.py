@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from imagedrift_cli import bench
+import imagedrift_bench as bench
 from imagedrift_cli.__main__ import COMMANDS, main
 from imagedrift_cli.exits import MEANINGS, Exit
 from imagedrift_cli.lazy import Command

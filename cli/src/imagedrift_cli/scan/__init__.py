@@ -21,9 +21,9 @@ from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import display, forms, listing
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
 from imagedrift_cli.listing import Output, shown
-from imagedrift_cli.scan.alone import resolver
-from imagedrift_cli.scan.judging import Finding, judged
-from imagedrift_cli.scan.shared import SharedSettings, preferring_shared
+from imagedrift_cli.scan.direct import resolver
+from imagedrift_cli.scan.verdicts import Finding, judged
+from imagedrift_cli.scan.via_fleet import SharedSettings, preferring_shared
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.routes import proxies_of
 from imagedrift_resolver.settings import ResolverSettings

@@ -1,29 +1,11 @@
-"""A simulated fleet: repeatable hosts with popular and rare images, reporting over NATS.
+"""Simulated fleets: what each host has, its messages on NATS, and publishing them.
 
-catalogue = invented_catalogue(references=10_000)
-fleet = Fleet(catalogue, hosts=100_000, images_per_host=30)
-await fleet_reports(bus, fleet, at=now())
+fleet = InventedFleet(hosts=100_000, images=30)
+await publish(bus, (fleet.inventory(number, now()) for number in range(fleet.hosts)))
 """
 
-from imagedrift_sandbox.fleet.catalogue import (
-    Release,
-    Series,
-    catalogue_on,
-    images_for_catalogue,
-    invented_catalogue,
-)
-from imagedrift_sandbox.fleet.hosts import Fleet, Held
-from imagedrift_sandbox.fleet.reporting import fleet_floods, fleet_lives, fleet_reports
+from imagedrift_sandbox.fleet.hosts import Fleet
+from imagedrift_sandbox.fleet.invented import InventedFleet
+from imagedrift_sandbox.fleet.publishing import publish
 
-__all__ = [
-    "Fleet",
-    "Held",
-    "Release",
-    "Series",
-    "catalogue_on",
-    "fleet_floods",
-    "fleet_lives",
-    "fleet_reports",
-    "images_for_catalogue",
-    "invented_catalogue",
-]
+__all__ = ["Fleet", "InventedFleet", "publish"]

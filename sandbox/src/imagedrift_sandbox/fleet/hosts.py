@@ -1,171 +1,94 @@
-"""The hosts: which images each has, and what it says of them.
+"""Hosts that are the same in every run, and the messages that they publish.
 
-Rules:
-- A host's images depend on the seed and its number alone: any process can make any host, in any
-  order, and gets the same.
-- Popularity follows Zipf's law: a few references are nearly everywhere, most are rare.
-- An image is encoded once per distinct image, not once per host; a host's inventory is put
-  together from those bytes. It is exactly what `codec.encode` writes of the same `Inventory`.
+A fleet decides what its hosts have. An image is encoded once per distinct image, not once per
+host; a host's inventory is put together from those bytes. It is exactly what `codec.encode` writes
+of the same `Inventory`.
 """
 
 import hashlib
-import random
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime
-from functools import cached_property
-from itertools import accumulate
-from typing import NamedTuple
+from typing import Generic, TypeVar
 
 from msgspec import Raw
 
-from imagedrift_sandbox.fleet.catalogue import PLATFORM, Series
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import Alive, Inventory, InventoryEnvelope, LocalImage
+from imagedrift_schemas.v1 import Alive, InventoryEnvelope, LocalImage
 
-RUNNING = 0.5
-SIZES_MB = (12, 40, 71, 130, 400, 900)
-
-
-class Held(NamedTuple):
-    """One image on a host: which of its series' releases, counted back from the newest."""
-
-    series: int
-    behind: int
-    running: bool
+H = TypeVar("H", bound=Hashable)
+"""What identifies one image of one host, as far as others may have the same."""
 
 
-class Fleet:
-    """So many hosts, each with so many distinct references (or the whole catalogue, if smaller)."""
+class Fleet(ABC, Generic[H]):
+    """`hosts` hosts of one site."""
 
-    def __init__(
-        self,
-        catalogue: Sequence[Series],
-        *,
-        hosts: int,
-        images_per_host: int,
-        seed: int = 0,
-        sites: Sequence[str] = ("sim",),
-        interval_s: int = 300,
-        outdated: float = 0.2,
-        popularity: float = 1.0,
-    ) -> None:
-        """`outdated` is the share of images behind the newest; `popularity` is Zipf's exponent."""
-        self.catalogue = list(catalogue)
+    def __init__(self, site: str, hosts: int) -> None:
+        self.site = site
         self.hosts = hosts
-        self.images_per_host = min(images_per_host, len(self.catalogue))
-        self.seed = seed
-        self.sites = tuple(sites)
-        self.interval_s = interval_s
-        self._outdated = outdated
-        self._popularity = popularity
-        self._encoded: dict[Held, bytes] = {}
-        self._pulled: dict[tuple[int, str], int] = {}
-        self._seq: dict[int, int] = {}
-        self._content: dict[int, str] = {}
+        self._encoded: dict[H, bytes] = {}
 
-    def host(self, number: int) -> tuple[str, str]:
-        """Site and id of a host."""
-        return self.sites[number % len(self.sites)], f"host-{number:06}"
+    @abstractmethod
+    def held(self, number: int) -> Sequence[H]:
+        """Tell what a host has: the same each time."""
 
-    def images(self, number: int) -> list[Held]:
-        """What a host has."""
-        chance = random.Random(self.seed << 32 | number)  # noqa: S311 a simulation
-        held = [self._held(series, chance.random) for series in self._draw(chance)]
-        if not self._pulled:
-            return held
-        return [each._replace(behind=self._behind(number, each)) for each in held]
+    @abstractmethod
+    def image(self, held: H) -> LocalImage:
+        """Make the image as an agent reports it."""
 
-    def pull(self, number: int, reference: str) -> None:
-        """Let a host pull a reference's newest release; its next inventory says so."""
-        self._pulled[number, reference] = 0
-        self._seq[number] = self._seq.get(number, 1) + 1
-        self._content.pop(number, None)
+    def host(self, number: int) -> str:
+        """Name a host."""
+        return f"host-{number:06d}"
 
-    def local_image(self, held: Held) -> LocalImage:
-        """An image as an agent reports it."""
-        series = self.catalogue[held.series]
-        release = series.releases[-1 - held.behind]
-        name = series.reference.rpartition("/")[2].partition(":")[0]
-        return LocalImage(
-            reference=series.reference,
-            image_id=release.image_id,
-            repo_digests=(release.digest,),
-            platform=PLATFORM,
-            size=SIZES_MB[held.series % len(SIZES_MB)] * 1_000_000,
-            containers=(name,) if held.running else (),
-            running=int(held.running),
-            manifest_digest=release.manifest_digest,
-        )
+    def hostname(self, number: int) -> str:
+        """Name a host's machine."""
+        return f"{self.host(number)}.{self.site}.example.org"
 
-    def inventory(self, number: int, at: datetime) -> Inventory:
-        """A host's inventory as a value."""
-        return codec.decode(self.report(number, at)[1], Inventory)
+    def labels(self, number: int) -> dict[str, str]:
+        """Tell how a host is labelled."""
+        return {"dc": f"dc{number % 10}"}
 
-    def report(self, number: int, at: datetime) -> tuple[str, bytes]:
-        """Subject and bytes of a host's inventory."""
-        site, host = self.host(number)
+    def place(self, number: int) -> str:
+        """Tell where a host sits."""
+        return f"dc{number % 10}/rack-{number % 500}"
+
+    def inventory(self, number: int, at: datetime) -> tuple[str, bytes]:
+        """Return the subject and payload of a host's inventory."""
         images, content = self._written(number)
+        host = self.host(number)
         said = InventoryEnvelope(
-            site=site,
+            site=self.site,
             host=host,
-            hostname=f"{host}.{site}.example.org",
-            labels={"env": "prod" if number % 3 else "test"},
+            hostname=self.hostname(number),
+            labels=self.labels(number),
+            place=self.place(number),
             engine_version="28.2.2",
-            agent_version="sandbox",
-            boot=f"sim-{self.seed}",
-            seq=self._seq.get(number, 1),
+            agent_version="0.1.0",
             taken_at=at,
-            interval_s=self.interval_s,
             content=content,
             images=Raw(images),
         )
-        return subjects.inventory(site, host), codec.encode(said)
+        return subjects.inventory(self.site, host), codec.encode(said)
 
     def heartbeat(self, number: int, at: datetime) -> tuple[str, bytes]:
-        """Subject and bytes of what an unchanged host says."""
-        site, host = self.host(number)
-        said = Alive(
-            site=site,
-            host=host,
-            content=self._content.get(number) or self._written(number)[1],
-            boot=f"sim-{self.seed}",
-            seq=self._seq.get(number, 1),
-            at=at,
-            interval_s=self.interval_s,
-        )
-        return subjects.alive(site, host), codec.encode(said)
+        """Return the subject and payload of a host's heartbeat."""
+        host = self.host(number)
+        alive = Alive(site=self.site, host=host, content=self._written(number)[1], at=at)
+        return subjects.alive(self.site, host), codec.encode(alive)
 
-    def _held(self, series: int, chance: Callable[[], float]) -> Held:
-        older = len(self.catalogue[series].releases) - 1
-        behind = 1 + int(chance() * older) if older and chance() < self._outdated else 0
-        return Held(series, behind, chance() < RUNNING)
-
-    def _behind(self, number: int, held: Held) -> int:
-        return self._pulled.get((number, self.catalogue[held.series].reference), held.behind)
+    def rows(self) -> Iterator[tuple[int, H]]:
+        """List every image of every host."""
+        for number in range(self.hosts):
+            for held in self.held(number):
+                yield number, held
 
     def _written(self, number: int) -> tuple[bytes, str]:
-        """A host's images in canonical order, and their content hash."""
-        images = b"[" + b",".join(sorted(map(self._encode, self.images(number)))) + b"]"
-        content = self._content[number] = f"sha256:{hashlib.sha256(images).hexdigest()}"
-        return images, content
+        """Write a host's images in canonical order, and their content hash."""
+        images = b"[" + b",".join(sorted(map(self._encode, self.held(number)))) + b"]"
+        return images, f"sha256:{hashlib.sha256(images).hexdigest()}"
 
-    def _encode(self, held: Held) -> bytes:
+    def _encode(self, held: H) -> bytes:
         written = self._encoded.get(held)
         if written is None:
-            written = self._encoded[held] = codec.encode(self.local_image(held))
+            written = self._encoded[held] = codec.encode(self.image(held))
         return written
-
-    def _draw(self, chance: random.Random) -> list[int]:
-        """Distinct series, the popular ones more often."""
-        drawn: dict[int, None] = {}
-        everything = range(len(self.catalogue))
-        while len(drawn) < self.images_per_host:
-            missing = self.images_per_host - len(drawn)
-            more = chance.choices(everything, cum_weights=self._weights, k=missing + 5)
-            drawn.update(dict.fromkeys(more))
-        return list(drawn)[: self.images_per_host]
-
-    @cached_property
-    def _weights(self) -> list[float]:
-        ranks = range(1, len(self.catalogue) + 1)
-        return list(accumulate(1 / rank**self._popularity for rank in ranks))

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import signal
 
-from imagedrift_sandbox.ports import LOOPBACK
+from imagedrift_sandbox.free_port import LOOPBACK
 from imagedrift_sandbox.registry.server import SandboxRegistry
 
 

@@ -1,6 +1,6 @@
 """The registry's own switchboard, `/_sandbox/…`, for when it runs as a process of its own.
 
-    GET    /_sandbox/counts      Totals             DELETE  /_sandbox/counts   start from nothing
+    GET    /_sandbox/counts      Totals
     GET    /_sandbox/requests    the newest requests, whole
     GET    /_sandbox/faults      by number          POST    /_sandbox/faults   Fault → {"id": n}
     DELETE /_sandbox/faults      all                DELETE  /_sandbox/faults/n one
@@ -61,9 +61,6 @@ class Control:
                 return self._faults(method, which, body)
             case "GET", "counts":
                 return self._registry.totals()
-            case "DELETE", "counts":
-                self._registry.counts.reset()
-                return None
             case "GET", "requests":
                 return list(self._registry.counts.requests)
             case "POST", "images":

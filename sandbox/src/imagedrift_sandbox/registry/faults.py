@@ -1,14 +1,20 @@
-"""Ways to misbehave, chosen per request.
+"""Faults, chosen per request, and what each does to an answer on its way out.
 
 A fault says which requests it strikes, when it starts and ends, and what it does. All faults
 that strike one request act together; where two say different things the later one wins.
 """
 
+import asyncio
 from fnmatch import fnmatchcase
 
 import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
 
 from imagedrift_sandbox.registry.routes import Kind, Route
+
+ENDLESS_CHUNK = b"\n" * 65_536
+FRAMING = ("Content-Length", "Transfer-Encoding")
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,28 +82,6 @@ def no_digest_header(repository: str = "*") -> Fault:
     )
 
 
-def wrong_digest(digest: str = f"sha256:{'0' * 64}") -> Fault:
-    """A digest header that is not the body's."""
-    return Fault(
-        kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET), headers={"Docker-Content-Digest": digest}
-    )
-
-
-def head_refused(status: int = 405) -> Fault:
-    """A registry that does not know HEAD for manifests."""
-    return Fault(kinds=(Kind.MANIFEST_HEAD,), status=status, body="")
-
-
-def too_many_requests(after: int = 0, retry_after: str | None = None) -> Fault:
-    """429 once `after` manifest requests have passed."""
-    return Fault(
-        kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET),
-        after=after,
-        status=429,
-        headers={} if retry_after is None else {"Retry-After": retry_after},
-    )
-
-
 def latency(seconds: float) -> Fault:
     """Every answer comes that much later."""
     return Fault(latency_s=seconds)
@@ -142,6 +126,72 @@ class Faults:
             if seen >= fault.after and (fault.times is None or seen < fault.after + fault.times):
                 struck = fault if struck is None else _both(struck, fault)
         return struck
+
+
+def replacement(fault: Fault, path_and_query: str) -> web.Response | None:
+    """The answer that a fault gives in place of the registry's, if it does."""
+    if fault.redirect is not None:
+        where = fault.redirect.rstrip("/") + path_and_query
+        return web.Response(status=fault.status or 307, headers={"Location": where})
+    if fault.status is None and fault.body is None:
+        return None
+    body = fault.body
+    content_type = fault.content_type or "application/json"
+    if body is None:
+        code = {429: "TOOMANYREQUESTS", 401: "UNAUTHORIZED", 403: "DENIED"}.get(
+            fault.status or 0, "UNAVAILABLE"
+        )
+        body = f'{{"errors":[{{"code":"{code}","message":"injected fault"}}]}}'
+    headers = {"Content-Type": content_type} if body else {}
+    return web.Response(status=fault.status or 200, body=body.encode(), headers=headers)
+
+
+def reheaded(fault: Fault, response: web.Response) -> web.Response:
+    """The same answer with the fault's headers."""
+    for name in fault.omit:
+        response.headers.popall(name, None)
+    for name, value in fault.headers.items():
+        response.headers[name] = value
+    if fault.content_type is not None:
+        response.headers["Content-Type"] = fault.content_type
+    return response
+
+
+def is_slow(fault: Fault) -> bool:
+    """Whether the body has to be sent piece by piece."""
+    return fault.endless or fault.truncate is not None or fault.drip_s is not None
+
+
+async def send_badly(
+    fault: Fault, request: web.BaseRequest, whole: web.Response
+) -> web.StreamResponse:
+    """Send the body cut short, drop by drop, or without end."""
+    body = whole.body if isinstance(whole.body, bytes) else b""
+    headers = CIMultiDict(whole.headers)
+    for name in FRAMING:
+        headers.popall(name, None)
+    answer = web.StreamResponse(status=whole.status, headers=headers)
+    if not fault.endless:
+        answer.content_length = len(body)
+    await answer.prepare(request)
+    if fault.endless:
+        while True:
+            await answer.write(ENDLESS_CHUNK)
+    if fault.truncate is not None:
+        await answer.write(body[: fault.truncate])
+        cut(request)
+        return answer
+    for position in range(len(body)):
+        await answer.write(body[position : position + 1])
+        await asyncio.sleep(fault.drip_s or 0)
+    await answer.write_eof()
+    return answer
+
+
+def cut(request: web.BaseRequest) -> None:
+    """Close the connection after what was written so far."""
+    if request.transport is not None:
+        request.transport.close()
 
 
 def _both(first: Fault, second: Fault) -> Fault:

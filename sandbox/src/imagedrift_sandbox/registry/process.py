@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import msgspec
 
-from imagedrift_sandbox.children import Child
-from imagedrift_sandbox.ports import LOOPBACK, free_port
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
+from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.registry.auth import Auth
 from imagedrift_sandbox.registry.budgets import Budget
 from imagedrift_sandbox.registry.control import CONTROL, Image
@@ -78,10 +78,6 @@ class RegistryProcess(LocalServer):
     async def requests(self) -> list[Seen]:
         """The newest requests, whole."""
         return await self._ask("GET", "requests", None, list[Seen])
-
-    async def reset_counts(self) -> None:
-        """Count from nothing."""
-        await self._ask("DELETE", "counts", None, type(None))
 
     def prepare(self) -> None:
         """Nothing to prepare."""

@@ -12,26 +12,27 @@ from typing import Self
 
 from aiohttp import web
 
-from imagedrift_sandbox.ports import LOOPBACK
+from imagedrift_sandbox.free_port import LOOPBACK
 from imagedrift_sandbox.registry.auth import Access, Auth, Decision, Tokens, challenges, decide
 from imagedrift_sandbox.registry.budgets import Budget, Meter
 from imagedrift_sandbox.registry.control import CONTROL, Control
 from imagedrift_sandbox.registry.counts import Counts, Seen, Totals
-from imagedrift_sandbox.registry.faults import Fault, Faults
-from imagedrift_sandbox.registry.images import Pushed, Shape, push_image
-from imagedrift_sandbox.registry.misbehaviour import (
+from imagedrift_sandbox.registry.faults import (
+    Fault,
+    Faults,
     cut,
     is_slow,
     reheaded,
     replacement,
     send_badly,
 )
-from imagedrift_sandbox.registry.reading import accept_of, read
+from imagedrift_sandbox.registry.images import Pushed, Shape, push_image
+from imagedrift_sandbox.registry.pull_api import accept_of, read
+from imagedrift_sandbox.registry.push_api import Uploads
 from imagedrift_sandbox.registry.replies import oci_error
 from imagedrift_sandbox.registry.routes import PUSHES, Kind, Route, understand
 from imagedrift_sandbox.registry.store import Store
 from imagedrift_sandbox.registry.token_endpoint import give_token
-from imagedrift_sandbox.registry.writing import Uploads
 
 METERED = frozenset({Kind.MANIFEST_HEAD, Kind.MANIFEST_GET})
 

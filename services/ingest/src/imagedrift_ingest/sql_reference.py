@@ -5,7 +5,6 @@ DATABASE_URL=… python -m imagedrift_ingest.sql_reference > docs/sql.md
 
 import asyncio
 import importlib.resources
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
@@ -13,7 +12,7 @@ from typing import Annotated, Final
 import asyncpg
 from msgspec import Struct
 
-from imagedrift_runtime import settings, urls
+from imagedrift_runtime import named_sql, settings, urls
 from imagedrift_runtime.settings import Variable
 
 HEAD: Final = """# SQL reference
@@ -52,7 +51,6 @@ VIEWS: Final = """
     WHERE c.relnamespace = 'ops'::regnamespace AND c.relkind = 'v'
     ORDER BY c.relname, a.attnum
 """
-_RECIPE: Final = re.compile(r"^-- name: (\w+)\n-- (.+)\n((?:.+\n?)+)", re.MULTILINE)
 
 
 class Recipe(Struct, frozen=True):
@@ -73,8 +71,16 @@ class _Settings(Struct, frozen=True):
 def cookbook() -> list[Recipe]:
     """Read the questions, in their order."""
     source = importlib.resources.files("imagedrift_ingest") / "sql" / "cookbook.sql"
-    found = _RECIPE.findall(source.read_text(encoding="utf-8"))
-    return [Recipe(name, question, sql.strip()) for name, question, sql in found]
+    found = named_sql.read(source.read_text(encoding="utf-8"))
+    return [_recipe_of(name, each) for name, each in found.items()]
+
+
+def _recipe_of(name: str, statement: named_sql.Statement) -> Recipe:
+    """Take the first line of the comment as the question; what else it says is shown with it."""
+    question, *more = statement.comment.splitlines()
+    return Recipe(
+        name, question, "\n".join([*(f"-- {line}" for line in more), statement.sql + ";"])
+    )
 
 
 async def render(connection: asyncpg.Connection) -> str:

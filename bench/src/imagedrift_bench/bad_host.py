@@ -21,12 +21,12 @@ from typing import Final
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.attacks import ATTACKS
+from imagedrift_bench import report
+from imagedrift_bench.attacks import ATTACKS
 from imagedrift_runtime import bus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.registry.control import Image
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
@@ -270,7 +270,7 @@ class _Good:
 
 def _attacker(attack: str, home: Path, nats_url: str, *registries: str) -> Child:
     """Start the bad host as a process of its own; without an attack it does nothing."""
-    program = [sys.executable, "-m", "imagedrift_cli.bench.attacks", nats_url, attack, *registries]
+    program = [sys.executable, "-m", "imagedrift_bench.attacks", nats_url, attack, *registries]
     return Child.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
 
 

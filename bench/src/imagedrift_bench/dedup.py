@@ -14,9 +14,10 @@ from pathlib import Path
 
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.resolving import Workshop
+from imagedrift_bench import report
+from imagedrift_bench.resolver_bench import ResolverBench
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_schemas.v1 import Found, Resolve
 
 PERIOD_S = 5.0
@@ -44,27 +45,27 @@ async def _measure(
 ) -> tuple[dict[str, float | int], list[str]]:
     failed: list[str] = []
     asked = taken = in_flight = 0
-    async with Workshop.open(home) as shop:
+    async with ResolverBench.open(home) as bench:
         repositories = [f"bench/app{number:03d}" for number in range(images)]
-        digests = await shop.registry.push(repositories)
-        await shop.registry.control("POST", "faults", {"latency_s": LATENCY_S})
-        await shop.start_resolvers(resolvers)
-        before = await shop.registry.kinds()
+        digests = await bench.push(repositories)
+        await bench.registry.misbehave(Fault(latency_s=LATENCY_S))
+        await bench.start_resolvers(resolvers)
+        before = (await bench.registry.totals()).kinds
         for period in range(PERIODS):
             report.progress.print(f"period {period + 1}: {hosts} hosts ask about {images} images")
             began, since = time.monotonic(), now()
-            questions = [shop.question(repository, since) for repository in repositories]
+            questions = [bench.question(repository, since) for repository in repositories]
             disturbed = faults and period == 0
             lasts = DISTURBED_PERIOD_S if disturbed else PERIOD_S
-            asking = asyncio.create_task(_as_a_fleet(shop, questions, hosts, lasts))
+            asking = asyncio.create_task(_as_a_fleet(bench, questions, hosts, lasts))
             if disturbed:
-                in_flight += await _disturb(shop)
+                in_flight += await _disturb(bench)
             taken += await asking
             asked += hosts * images
-            failed += await _wrong(shop, questions, digests)
+            failed += await _wrong(bench, questions, digests)
             # The server forgets a question when its time is over: then the next period begins.
             await asyncio.sleep(max(0.0, lasts + 1 - (time.monotonic() - began)))
-        after = await shop.registry.kinds()
+        after = (await bench.registry.totals()).kinds
     spent = {kind: count - before.get(kind, 0) for kind, count in after.items()}
     requests = sum(spent.values())
     expected = PERIODS * images
@@ -83,33 +84,37 @@ async def _measure(
     }, failed
 
 
-async def _as_a_fleet(shop: Workshop, questions: list[Resolve], hosts: int, lasts: float) -> int:
+async def _as_a_fleet(
+    bench: ResolverBench, questions: list[Resolve], hosts: int, lasts: float
+) -> int:
     """Let every host ask all its questions, in an order of its own; how many were taken."""
     dice = random.Random(hosts)  # noqa: S311 - no secret
     taken = 0
     for _ in range(hosts):
-        taken += await shop.ask(dice.sample(questions, len(questions)), lasts)
+        taken += await bench.ask(dice.sample(questions, len(questions)), lasts)
     return taken
 
 
-async def _disturb(shop: Workshop) -> int:
+async def _disturb(bench: ResolverBench) -> int:
     """Kill one resolver, pause another, start a new one; how many questions were in flight."""
     await asyncio.sleep(0.2)
-    victim, sleeper = shop.resolvers[0], shop.resolvers[1]
-    lag = await shop.pending()
+    victim, sleeper = bench.resolvers[0], bench.resolvers[1]
+    lag = await bench.pending()
     sleeper.pause()
     victim.kill()
-    shop.resolvers.remove(victim)
+    bench.resolvers.remove(victim)
     report.progress.print(f"killed one resolver and paused one, {lag} questions in flight")
     await asyncio.sleep(PAUSE_S)
     sleeper.resume()
-    await shop.start_resolvers(1)
+    await bench.start_resolvers(1)
     return lag
 
 
-async def _wrong(shop: Workshop, questions: list[Resolve], digests: dict[str, str]) -> list[str]:
+async def _wrong(
+    bench: ResolverBench, questions: list[Resolve], digests: dict[str, str]
+) -> list[str]:
     """Wait until every question is answered; what is wrong with the answers."""
-    answers = await shop.answers_to(questions)
+    answers = await bench.answers_to(questions)
     wrong = [
         f"{question.repository} ({answer.outcome})"
         for question, answer in zip(questions, answers, strict=True)

@@ -21,10 +21,9 @@ from imagedrift_cli.demo import catalogue
 from imagedrift_cli.display import Display
 from imagedrift_runtime import bus
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.fleet.publishing import publish
 from imagedrift_sandbox.registry.server import SandboxRegistry
-from imagedrift_schemas import codec, subjects
 
-PUBLISH_AT_ONCE = 64
 ANSWERED_WITHIN_S = 30.0
 FLIPPED_WITHIN_S = 30.0
 
@@ -51,7 +50,7 @@ SELECT hostname, verdict, reason, local_digests, remote_digest, outdated_for
 FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
 
 
-class Story:
+class Scenario:
     """Tells the demonstration, and remembers which checks failed."""
 
     def __init__(
@@ -70,23 +69,14 @@ class Story:
     async def fleet_reports(self, connection: bus.Bus, hosts: int, progress: Progress) -> None:
         """Publish one inventory per simulated host."""
         task = progress.add_task("hosts report their images", total=hosts)
+        fleet = catalogue.DemoFleet(hosts, self.products)
+        for _, choice in fleet.rows():
+            self._truth[choice.verdict] += 1
+            self._images += 1
+            self._reported.add(choice.image.reference)
         self._started = time.monotonic()
-        free = asyncio.Semaphore(PUBLISH_AT_ONCE)
-
-        async def report(number: int) -> None:
-            async with free:
-                said, have = catalogue.inventory(number, self.products, now())
-                await connection.publish(
-                    subjects.inventory(said.site, said.host), codec.encode(said)
-                )
-            self._truth.update(choice.verdict for choice in have)
-            self._images += len(have)
-            self._reported.update(choice.image.reference for choice in have)
-            progress.advance(task)
-
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(hosts):
-                tasks.create_task(report(number))
+        inventories = (fleet.inventory(number, now()) for number in range(hosts))
+        await publish(connection, inventories, lambda: progress.advance(task))
 
     async def everything_is_answered(self, hosts: int, progress: Progress) -> None:
         """Wait until every image of every host has been judged by a registry's answer."""

@@ -1,9 +1,10 @@
-"""Writes a `BigFleet` straight into the database, as if ingest had met it, and counts the truth.
+"""Writes an `InventedFleet` into the database, as if ingest had met it, and counts the truth.
 
 One reference in a hundred is without an answer; everywhere else the registry is at the newest
 version. One host in a thousand is silent.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
@@ -12,9 +13,9 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from imagedrift_cli.bench.big_fleet import NEWEST, SITE, VERSIONS, BigFleet, Held
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.fleet.invented import NEWEST, SITE, VERSIONS, Held, InventedFleet
 
 UNANSWERED_EVERY: Final = 100
 SILENT_EVERY: Final = 1000
@@ -41,7 +42,7 @@ def verdict_of(held: Held) -> str:
     return "current" if held.version == NEWEST else "outdated"
 
 
-async def seed(connection: asyncpg.Connection, fleet: BigFleet) -> Truth:
+async def seed(connection: asyncpg.Connection, fleet: InventedFleet) -> Truth:
     """Fill the empty database with the fleet; what is true of it."""
     at = now()
     truth = Truth(verdicts=Counter(), outdated_of_reference=Counter(), outdated_of_host=Counter())
@@ -78,15 +79,14 @@ def comparison_id(reference: int, version: int) -> int:
     return reference * VERSIONS + version + 1
 
 
-def _hosts(fleet: BigFleet) -> Iterable[tuple[Any, ...]]:
+def _hosts(fleet: InventedFleet) -> Iterable[tuple[Any, ...]]:
     for number in range(fleet.hosts):
         host = fleet.host(number)
-        labels = f'{{"dc": "dc{number % 10}"}}'
-        place = f"dc{number % 10}/rack-{number % 500}"
-        yield number + 1, SITE, host, f"{host}.example.org", labels, place
+        labels = json.dumps(fleet.labels(number))
+        yield number + 1, SITE, host, fleet.hostname(number), labels, fleet.place(number)
 
 
-def _states(fleet: BigFleet, at: Any, truth: Truth) -> Iterable[tuple[Any, ...]]:
+def _states(fleet: InventedFleet, at: Any, truth: Truth) -> Iterable[tuple[Any, ...]]:
     for number in range(fleet.hosts):
         silent = number % SILENT_EVERY == 0
         truth.silent_hosts += silent
@@ -94,13 +94,13 @@ def _states(fleet: BigFleet, at: Any, truth: Truth) -> Iterable[tuple[Any, ...]]
         yield number + 1, 1, bytes(32), seen_at, seen_at + LIVELY, fleet.images
 
 
-def _references(fleet: BigFleet) -> Iterable[tuple[Any, ...]]:
+def _references(fleet: InventedFleet) -> Iterable[tuple[Any, ...]]:
     for number in range(fleet.references):
         name = fleet.reference(number)
         yield number + 1, name, "docker.io", name[10:-7], "stable", "ask"
 
 
-def _answers(fleet: BigFleet, at: Any) -> Iterable[tuple[Any, ...]]:
+def _answers(fleet: InventedFleet, at: Any) -> Iterable[tuple[Any, ...]]:
     later = at + timedelta(days=1)
     for number in range(fleet.references):
         if number % UNANSWERED_EVERY == 0:
@@ -110,13 +110,13 @@ def _answers(fleet: BigFleet, at: Any) -> Iterable[tuple[Any, ...]]:
             yield number + 1, 1, fleet.digest(number, NEWEST), since, at, at, later
 
 
-def _history(fleet: BigFleet, at: Any) -> Iterable[tuple[Any, ...]]:
+def _history(fleet: InventedFleet, at: Any) -> Iterable[tuple[Any, ...]]:
     for number in range(fleet.references):
         if number % UNANSWERED_EVERY:
             yield number + 1, at - timedelta(seconds=number), fleet.digest(number, NEWEST)
 
 
-def _comparisons(fleet: BigFleet, at: Any) -> Iterable[tuple[Any, ...]]:
+def _comparisons(fleet: InventedFleet, at: Any) -> Iterable[tuple[Any, ...]]:
     reasons = {"unknown": "not_checked", "current": "digest_match", "outdated": "platform_differs"}
     for reference in range(fleet.references):
         for version in range(VERSIONS):
@@ -127,7 +127,7 @@ def _comparisons(fleet: BigFleet, at: Any) -> Iterable[tuple[Any, ...]]:
             yield *key, *image, "linux/amd64", verdict, reasons[verdict], since
 
 
-def _images(fleet: BigFleet, at: Any, truth: Truth) -> Iterable[tuple[Any, ...]]:
+def _images(fleet: InventedFleet, at: Any, truth: Truth) -> Iterable[tuple[Any, ...]]:
     for number, held in fleet.rows():
         verdict = verdict_of(held)
         truth.images += 1

@@ -14,12 +14,12 @@ from typing import Final
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.big_fleet import NEWEST, SITE, VERSIONS, BigFleet
-from imagedrift_cli.bench.seed import UNANSWERED_EVERY, seed
+from imagedrift_bench import report
+from imagedrift_bench.seed import UNANSWERED_EVERY, seed
 from imagedrift_runtime import bus
 from imagedrift_runtime.bucket import Bucket
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.fleet.invented import NEWEST, SITE, VERSIONS, InventedFleet
 from imagedrift_sandbox.stack import Stack
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Found
@@ -52,7 +52,7 @@ def command(hosts: int, as_json: bool) -> None:
 
 
 async def _measure(hosts: int, home: Path) -> tuple[dict[str, float | int], list[str]]:
-    fleet = BigFleet(hosts, IMAGES, REFERENCES)
+    fleet = InventedFleet(hosts, IMAGES, REFERENCES)
     async with (
         Stack.running(home, durable=True, postgres_settings=SETTINGS) as stack,
         bus.connect([stack.nats.url], "imagedrift-bench") as nats,
@@ -83,7 +83,7 @@ class _Flip:
     """Moves one tag again and again, and looks at a host that has it."""
 
     def __init__(
-        self, fleet: BigFleet, bucket: Bucket, connection: asyncpg.Connection, reference: int
+        self, fleet: InventedFleet, bucket: Bucket, connection: asyncpg.Connection, reference: int
     ) -> None:
         self._fleet = fleet
         self._bucket = bucket

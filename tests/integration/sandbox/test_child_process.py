@@ -5,19 +5,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from imagedrift_sandbox.children import (
+from imagedrift_sandbox.child_process import (
     Child,
     ProgramDied,
     ProgramError,
     ProgramMissing,
     ProgramNotReady,
 )
+from support.polling import until
 
 BOUND_S = 10.0
 SLEEP = ["/bin/sleep", "1000"]
@@ -29,7 +28,7 @@ time.sleep(1000)
 """
 PARENT = """
 import pathlib, sys, time
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 child = Child.spawn(["/bin/sleep", "1000"], log=pathlib.Path(sys.argv[1]))
 print(child.pid, flush=True)
 time.sleep(1000)
@@ -42,16 +41,6 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether it holds within the bound."""
-    deadline = time.monotonic() + BOUND_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_a_child_ends_when_asked(tmp_path: Path) -> None:
@@ -72,12 +61,12 @@ def test_a_deaf_child_is_killed_when_the_bound_has_passed(tmp_path: Path) -> Non
     assert child.stop(bound_s=0.2) == -signal.SIGKILL
 
 
-def test_a_paused_child_can_be_stopped(tmp_path: Path) -> None:
+async def test_a_paused_child_can_be_stopped(tmp_path: Path) -> None:
     """A paused child is woken to hear that it should end."""
     child = Child.spawn(SLEEP, log=tmp_path / "log")
     child.pause()
     state = Path(f"/proc/{child.pid}/stat")
-    assert eventually(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
+    await until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "it is paused")
 
     assert child.stop(bound_s=BOUND_S) == -signal.SIGTERM
 
@@ -115,10 +104,17 @@ def test_the_environment_given_is_all_that_a_child_has(tmp_path: Path) -> None:
     assert child.log.read_text() == "ONLY=this\n"
 
 
-def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
+async def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     """However the parent ends, SIGKILL included, the child is gone soon after."""
+    pid = child_of_a_killed_parent(tmp_path / "log")
+
+    await until(lambda: not runs(pid), "the child is gone")
+
+
+def child_of_a_killed_parent(log: Path) -> int:
+    """Let a process start a child, kill the process, and return the child's id."""
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, tmp_path / "log"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PARENT, log], stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
@@ -126,8 +122,7 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-
-    assert eventually(lambda: not runs(pid))
+    return pid
 
 
 def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:

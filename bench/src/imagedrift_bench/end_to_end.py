@@ -25,12 +25,12 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
+from imagedrift_bench import report
 from imagedrift_runtime import bus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.engine import ScriptedEngine
-from imagedrift_sandbox.probe import http_status
+from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.registry.control import Image
 from imagedrift_sandbox.registry.images import Pushed
 from imagedrift_sandbox.registry.process import RegistryProcess

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.resolving import Workshop
+from imagedrift_bench import report
+from imagedrift_bench.resolver_bench import ResolverBench
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_schemas.v1 import Found
 
 
@@ -44,20 +45,20 @@ def command(
 async def _measure(
     home: Path, references: int, latency: float, connections: int, resolvers: int
 ) -> tuple[dict[str, float | int], list[str]]:
-    async with Workshop.open(home, max_connections=connections) as shop:
+    async with ResolverBench.open(home, max_connections=connections) as bench:
         repositories = [f"bench/app{number:05d}" for number in range(references)]
-        digests = await shop.registry.push(repositories)
-        await shop.registry.control("POST", "faults", {"latency_s": latency})
-        await shop.start_resolvers(resolvers)
-        questions = [shop.question(repository, now()) for repository in repositories]
+        digests = await bench.push(repositories)
+        await bench.registry.misbehave(Fault(latency_s=latency))
+        await bench.start_resolvers(resolvers)
+        questions = [bench.question(repository, now()) for repository in repositories]
         report.progress.print(f"asking {references} questions")
         began = time.perf_counter()
-        asking = asyncio.create_task(shop.ask(questions, 300))
-        await shop.answered(references)
+        asking = asyncio.create_task(bench.ask(questions, 300))
+        await bench.answered(references)
         seconds = time.perf_counter() - began
         taken = await asking
-        answers = await shop.answers_to(questions)
-        kinds = await shop.registry.kinds()
+        answers = await bench.answers_to(questions)
+        requests = (await bench.registry.totals()).total
     right = sum(
         isinstance(answer.outcome, Found) and answer.outcome.digest == digests[answer.repository]
         for answer in answers
@@ -70,6 +71,6 @@ async def _measure(
         "references_per_second": round(references / seconds, 1),
         "floor_seconds": round(floor, 3),
         "ratio_to_floor": round(seconds / floor, 2),
-        "requests": sum(kinds.values()),
+        "requests": requests,
         "resolvers": resolvers,
     }, failed

@@ -18,10 +18,10 @@ from statistics import median
 
 import click
 
-from imagedrift_cli.bench import report
+from imagedrift_bench import report
 from imagedrift_runtime import bus, streams
 from imagedrift_runtime.bus import Bus
-from imagedrift_sandbox.children import Child
+from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
@@ -34,7 +34,7 @@ EVENTS = 7
 ROUND_S = 1
 ROUNDS_PER_HOUR = 12
 LIMITS = {
-    "rss_mb": 40.0,
+    "rss_mb": 46.0,
     "cpu_seconds_per_hour": 5.0,
     "first_inventory_ms": 500.0,
     "event_to_inventory_ms": 1000.0,

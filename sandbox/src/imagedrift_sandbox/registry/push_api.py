@@ -9,7 +9,7 @@ import uuid
 
 from aiohttp import web
 
-from imagedrift_sandbox.registry.reading import document_of
+from imagedrift_sandbox.registry.pull_api import document_of
 from imagedrift_sandbox.registry.replies import empty, oci_error
 from imagedrift_sandbox.registry.routes import Kind, Route
 from imagedrift_sandbox.registry.store import Store, digest_of

@@ -4,7 +4,7 @@ Every message is one that the server's permissions allow it: on the subjects of 
 costs the sender most is prepared once; the rest is put together from pieces.
 
 Run as a program it attacks, until it is told to stop:
-`python -m imagedrift_cli.bench.attacks NATS_URL ATTACK HEALTHY_REGISTRY HANGING_REGISTRY...`
+`python -m imagedrift_bench.attacks NATS_URL ATTACK HEALTHY_REGISTRY HANGING_REGISTRY...`
 """
 
 import asyncio

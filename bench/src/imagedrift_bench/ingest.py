@@ -11,7 +11,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,15 +19,15 @@ from typing import Any, NamedTuple
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.big_fleet import BigFleet
+from imagedrift_bench import report
 from imagedrift_runtime import bus
 from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.fleet.invented import TAKEN_AT, InventedFleet
+from imagedrift_sandbox.fleet.publishing import publish
 from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_sandbox.stack import Stack
 
-AT_ONCE = 128
 POLL_S = 0.05
 CYCLES = 3
 WITHIN_S = 900.0
@@ -61,11 +61,11 @@ def command(hosts: int, images: int, as_json: bool) -> None:
     """Cold start of a fleet, then an unchanged cycle: from NATS to committed rows."""
     with tempfile.TemporaryDirectory(prefix="imagedrift-bench-") as home:
         Path(home).chmod(0o755)
-        figures, failed = asyncio.run(_measure(BigFleet(hosts, images), Path(home)))
+        figures, failed = asyncio.run(_measure(InventedFleet(hosts, images), Path(home)))
     report.finish("ingest", figures, as_json=as_json, failed_checks=failed)
 
 
-async def _measure(fleet: BigFleet, home: Path) -> tuple[dict[str, float | int], list[str]]:
+async def _measure(fleet: InventedFleet, home: Path) -> tuple[dict[str, float | int], list[str]]:
     async with (
         Stack.running(home, durable=True, postgres_settings=SETTINGS) as stack,
         bus.connect([stack.nats.url], "imagedrift-bench") as nats,
@@ -73,7 +73,7 @@ async def _measure(fleet: BigFleet, home: Path) -> tuple[dict[str, float | int],
         connection = await asyncpg.connect(stack.dsn)
         await connection.execute("CREATE EXTENSION pg_walinspect")
         report.progress.print(f"publishing {fleet.hosts} inventories")
-        await _publish(nats, map(fleet.inventory, range(fleet.hosts)))
+        await publish(nats, _inventories(fleet))
         run = _Run(fleet, stack, nats, connection)
         await run.cold()
         await run.copy()
@@ -87,7 +87,7 @@ class _Run:
     """The phases, in order, and what they measured."""
 
     def __init__(
-        self, fleet: BigFleet, stack: Stack, nats: Bus, connection: asyncpg.Connection
+        self, fleet: InventedFleet, stack: Stack, nats: Bus, connection: asyncpg.Connection
     ) -> None:
         self.figures: dict[str, float | int] = {"hosts": fleet.hosts, "images": fleet.images}
         self.failed: list[str] = []
@@ -170,7 +170,7 @@ class _Run:
         began = time.perf_counter()
         await self._stack.stop_services()
         published = time.perf_counter()
-        await _publish(self._nats, map(self._fleet.inventory, range(self._fleet.hosts)))
+        await publish(self._nats, _inventories(self._fleet))
         began += time.perf_counter() - published
         await self._start()
         await self._until(lambda: self._newer(highest))
@@ -232,15 +232,8 @@ class _Run:
             self.failed.append(words)
 
 
-async def _publish(nats: Bus, messages: Iterable[tuple[str, bytes]]) -> None:
-    """Publish with a bounded number of messages on their way."""
-    pending = iter(messages)
-
-    async def one() -> None:
-        for subject, payload in pending:
-            await nats.publish(subject, payload)
-
-    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+def _inventories(fleet: InventedFleet) -> Iterator[tuple[str, bytes]]:
+    return (fleet.inventory(number, TAKEN_AT) for number in range(fleet.hosts))
 
 
 def _peak_mb(pid: int) -> float:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from imagedrift_cli.scan.judging import Asks
+from imagedrift_cli.scan.verdicts import Asks
 from imagedrift_runtime import bus, urls
 from imagedrift_runtime.answers import BusError
 from imagedrift_runtime.bus import Bus

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.resolving import Workshop
+from imagedrift_bench import report
+from imagedrift_bench.resolver_bench import ResolverBench
 from imagedrift_runtime.clock import now
+from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
+from imagedrift_sandbox.registry.routes import Kind
 from imagedrift_schemas.v1 import Answer, Found, Limited
 
 WINDOW_S = 3600
@@ -35,32 +37,33 @@ def command(references: int, allow: int, resolvers: int, as_json: bool) -> None:
 async def _measure(
     home: Path, references: int, allow: int, resolvers: int
 ) -> tuple[dict[str, float | int], list[str]]:
-    async with Workshop.open(home) as shop:
+    async with ResolverBench.open(home) as bench:
         repositories = [f"bench/app{number:03d}" for number in range(references)]
-        await shop.registry.push(repositories)
-        await shop.start_resolvers(1)
+        await bench.push(repositories)
+        await bench.start_resolvers(1)
         report.progress.print(f"a first period without a limit: {references} references")
-        first = [shop.question(repository, now()) for repository in repositories]
-        await shop.ask(first, 1)
-        known = await shop.answers_to(first)
-        await shop.stop_resolvers()
+        first = [bench.question(repository, now()) for repository in repositories]
+        await bench.ask(first, 1)
+        known = await bench.answers_to(first)
+        await bench.stop_resolvers()
         await asyncio.sleep(2)  # the server forgets the questions
-        limit = {
-            "limit": allow,
-            "window_s": WINDOW_S,
-            "kinds": ["manifest_head", "manifest_get"],
-            "dialect": "none",
-            "wait": "seconds",
-        }
-        await shop.registry.control("PUT", "budget", limit)
-        await shop.start_resolvers(resolvers)
+        await bench.registry.limit(
+            Budget(
+                limit=allow,
+                window_s=WINDOW_S,
+                kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET),
+                dialect=Dialect.NONE,
+                wait=Wait.SECONDS,
+            )
+        )
+        await bench.start_resolvers(resolvers)
         report.progress.print(f"a second one, in which the registry allows {allow}")
-        questions = [shop.question(repository, now()) for repository in repositories]
+        questions = [bench.question(repository, now()) for repository in repositories]
         began = time.perf_counter()
-        await shop.ask(questions, 300)
-        answers = await shop.answers_to(questions)
+        await bench.ask(questions, 300)
+        answers = await bench.answers_to(questions)
         seconds = time.perf_counter() - began
-        rejected = (await shop.registry.statuses()).get("429", 0)
+        rejected = (await bench.registry.totals()).rejected
     answered = sum(isinstance(answer.outcome, Found) for answer in answers)
     kept = sum(map(_is_kept, known, answers))
     failed = []

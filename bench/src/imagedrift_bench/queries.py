@@ -17,10 +17,10 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 import click
 
-from imagedrift_cli.bench import report
-from imagedrift_cli.bench.big_fleet import SITE, BigFleet
-from imagedrift_cli.bench.seed import Truth, seed
+from imagedrift_bench import report
+from imagedrift_bench.seed import Truth, seed
 from imagedrift_ingest.migrations import migrate
+from imagedrift_sandbox.fleet.invented import SITE, InventedFleet
 from imagedrift_sandbox.postgres import PostgresServer
 
 REPEATS: Final = 15
@@ -53,11 +53,11 @@ class Question(NamedTuple):
 @report.as_json
 def command(hosts: int, images: int, as_json: bool) -> None:
     """Ask the operators' questions of a large fleet."""
-    figures, failed = asyncio.run(_measure(BigFleet(hosts, images)))
+    figures, failed = asyncio.run(_measure(InventedFleet(hosts, images)))
     report.finish("queries", figures, as_json=as_json, failed_checks=failed)
 
 
-async def _measure(fleet: BigFleet) -> tuple[dict[str, float | int], list[str]]:
+async def _measure(fleet: InventedFleet) -> tuple[dict[str, float | int], list[str]]:
     with tempfile.TemporaryDirectory(prefix="imagedrift-bench-") as home:
         Path(home).chmod(0o755)
         async with PostgresServer.start(Path(home), settings=SETTINGS) as server:
@@ -93,7 +93,7 @@ async def _ask(connection: asyncpg.Connection, question: Question) -> tuple[floa
     return round(statistics.median(times[1:]), 2), question.right(rows)
 
 
-def _of_hosts(fleet: BigFleet, truth: Truth) -> list[Question]:
+def _of_hosts(fleet: InventedFleet, truth: Truth) -> list[Question]:
     host = fleet.hosts // 2
     worst = [n for _, n in truth.outdated_of_host.most_common(20)]
     return [
@@ -136,7 +136,7 @@ def _of_hosts(fleet: BigFleet, truth: Truth) -> list[Question]:
     ]
 
 
-def _of_images(fleet: BigFleet, truth: Truth) -> list[Question]:
+def _of_images(fleet: InventedFleet, truth: Truth) -> list[Question]:
     top = [n for _, n in truth.outdated_of_reference.most_common(20)]
     rare = min(truth.hosts_with_digest.items(), key=lambda item: abs(item[1] - 200))
     popular = max(truth.outdated_of_reference, key=lambda key: truth.outdated_of_reference[key])
@@ -175,6 +175,6 @@ def _of_images(fleet: BigFleet, truth: Truth) -> list[Question]:
     ]
 
 
-def _is_summary(row: asyncpg.Record, fleet: BigFleet, truth: Truth) -> bool:
+def _is_summary(row: asyncpg.Record, fleet: InventedFleet, truth: Truth) -> bool:
     expected = {"hosts": fleet.hosts, "silent_hosts": truth.silent_hosts, "images": truth.images}
     return all(row[name] == value for name, value in (expected | truth.verdicts).items())

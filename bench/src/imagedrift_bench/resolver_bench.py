@@ -5,23 +5,18 @@ registry's own counters are the truth about requests; the shared cache is the tr
 """
 
 import asyncio
-import json
-import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from imagedrift_runtime import bus, registries, streams
 from imagedrift_runtime.clock import now
-from imagedrift_sandbox.children import Child
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.ports import LOOPBACK, free_port
-from imagedrift_sandbox.probe import http_status
 from imagedrift_sandbox.processes import ServiceProcess
+from imagedrift_sandbox.registry.control import Image
+from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Resolve
 
@@ -30,58 +25,7 @@ POLL_S = 0.02
 WITHIN_S = 120.0
 
 
-class RegistryProcess:
-    """The sandbox registry as a process of its own, and its switchboard."""
-
-    def __init__(self, home: Path) -> None:
-        self.port = free_port()
-        self.child = Child.spawn(
-            [sys.executable, "-m", "imagedrift_sandbox.registry", "--port", str(self.port)],
-            log=home / "registry.log",
-        )
-
-    @property
-    def host(self) -> str:
-        """The registry's name in references."""
-        return f"{LOOPBACK}:{self.port}"
-
-    async def ready(self) -> None:
-        """Wait until it answers."""
-        url = f"http://{self.host}/v2/"
-        await asyncio.to_thread(
-            self.child.wait_until, lambda: http_status(url) == 200, bound_s=WITHIN_S
-        )
-
-    async def push(self, repositories: Iterable[str]) -> dict[str, str]:
-        """Push one image into each repository; the digests of their `latest`."""
-        names = list(repositories)
-        images = [{"repository": name, "seed": number} for number, name in enumerate(names)]
-        pushed = await self.control("POST", "images", images)
-        return {name: image["digest"] for name, image in zip(names, pushed, strict=True)}
-
-    async def kinds(self) -> dict[str, int]:
-        """Count the requests so far, by kind."""
-        totals = await self.control("GET", "counts")
-        return dict(totals["kinds"])
-
-    async def statuses(self) -> dict[str, int]:
-        """Count the answers so far, by status."""
-        totals = await self.control("GET", "counts")
-        return dict(totals["statuses"])
-
-    async def control(self, method: str, what: str, body: object = None) -> Any:
-        """Use the switchboard."""
-        return await asyncio.to_thread(self._control, method, what, body)
-
-    def _control(self, method: str, what: str, body: object) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        url = f"http://{self.host}/_sandbox/{what}"
-        request = urllib.request.Request(url, data, method=method)
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-            return json.loads(response.read() or b"null")
-
-
-class Workshop:
+class ResolverBench:
     """Running servers, and the questions and answers on them."""
 
     def __init__(
@@ -97,21 +41,25 @@ class Workshop:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, home: Path, **keys: int) -> AsyncIterator["Workshop"]:
+    async def open(cls, home: Path, **keys: int) -> AsyncIterator["ResolverBench"]:
         """Start NATS and the registry; `keys` configure the registry in `registries.toml`."""
         async with AsyncExitStack() as stack:
             nats = await stack.enter_async_context(NatsServer.start(home / "nats"))
-            registry = RegistryProcess(home)
-            stack.callback(registry.child.stop)
-            await registry.ready()
+            registry = await stack.enter_async_context(RegistryProcess.start())
             lines = [f'[registry."{registry.host}"]', 'scheme = "http"']
             toml = "\n".join([*lines, *(f"{key} = {value}" for key, value in keys.items())])
             (home / "registries.toml").write_text(toml)
             link = await stack.enter_async_context(bus.connect([nats.url], "imagedrift-bench"))
-            workshop = cls(home, nats, registry, link, toml)
-            await streams.ensure(link, lanes=workshop._lanes.lanes())
-            stack.push_async_callback(workshop.stop_resolvers)
-            yield workshop
+            bench = cls(home, nats, registry, link, toml)
+            await streams.ensure(link, lanes=bench._lanes.lanes())
+            stack.push_async_callback(bench.stop_resolvers)
+            yield bench
+
+    async def push(self, repositories: Iterable[str]) -> dict[str, str]:
+        """Push one image into each repository; the digests of their `latest`."""
+        images = [Image(repository=name, seed=seed) for seed, name in enumerate(repositories)]
+        pushed = await self.registry.push(images)
+        return {image.repository: each.digest for image, each in zip(images, pushed, strict=True)}
 
     async def start_resolvers(self, count: int) -> None:
         """Start resolvers and wait until they are ready."""

@@ -16,7 +16,7 @@ import asyncpg
 import click
 from msgspec import Struct
 
-from imagedrift_cli.bench import report
+from imagedrift_bench import report
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
