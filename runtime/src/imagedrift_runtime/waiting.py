@@ -14,7 +14,7 @@ async def wait(stopping: asyncio.Event, seconds: float) -> None:
             await stopping.wait()
 
 
-async def unless(fetch: Awaitable[list[Any]], *events: asyncio.Event) -> list[Any]:
+async def first_result_or(fetch: Awaitable[list[Any]], *events: asyncio.Event) -> list[Any]:
     """Await `fetch`, but give it up at an event: an unacknowledged message comes again."""
     task = asyncio.ensure_future(fetch)
     waits = [asyncio.ensure_future(event.wait()) for event in events]
