@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from imagedrift_runtime import pull, streams
-from imagedrift_runtime.bus import AlreadyThere, Bus, NotPublished, Stored, connect
-from imagedrift_runtime.outcomes import Done, Outcome
+from imagedrift_runtime.nats import consumer, provision
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.errors import NotPublished
+from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.results import AlreadyThere, Stored
 from imagedrift_sandbox.nats_cluster import NatsCluster
 from imagedrift_schemas import subjects
 from support.polling import until
@@ -38,7 +41,7 @@ async def test_questions_outlive_the_server_that_leads_them(cluster: NatsCluster
     answered: set[str] = set()
     stopping = asyncio.Event()
 
-    async def answer(delivery: pull.Delivery) -> Outcome:
+    async def answer(delivery: Delivery) -> Outcome:
         answered.add(delivery.subject)
         return Done()
 
@@ -46,9 +49,9 @@ async def test_questions_outlive_the_server_that_leads_them(cluster: NatsCluster
         connect(cluster.urls, "ingest") as asking,
         connect(cluster.urls, "resolver") as answering,
     ):
-        first = await streams.ensure(asking, replicas=3)
-        second = await streams.ensure(asking, replicas=3)
-        loop = pull.each(
+        first = await provision.ensure(asking, replicas=3)
+        second = await provision.ensure(asking, replicas=3)
+        loop = consumer.handle_each(
             answering,
             subjects.STREAM_LOOKUP,
             "lane-hub",

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections import Counter
 
-from imagedrift_runtime import pull
-from imagedrift_runtime.bus import Bus, NoBus, NotPublished, connect
-from imagedrift_runtime.outcomes import Done, Outcome
+from imagedrift_runtime.nats import consumer
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.errors import NoBus, NotPublished
+from imagedrift_runtime.nats.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -33,12 +35,12 @@ async def publish_all(own: OwnStream, numbers: "asyncio.Queue[int]") -> None:
 async def pull_all(bus: Bus, own: OwnStream, seen: Counter[int], stopping: asyncio.Event) -> None:
     """Handle messages, each for a moment, as a replica of its own."""
 
-    async def handler(delivery: pull.Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> Outcome:
         await asyncio.sleep(0.001)
         seen[int(delivery.payload)] += 1
         return Done()
 
-    await pull.each(
+    await consumer.handle_each(
         bus,
         own.name,
         own.consumer,

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from imagedrift_runtime import layout
+from imagedrift_runtime.nats import topology
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import subjects
 from support.fleet import System, system
@@ -166,7 +166,7 @@ class ChaosSystem:
     async def _what_the_dead_held_comes_again_soon(self) -> None:
         """Shorten the time after which what a consumer did not acknowledge is delivered again."""
         js = self._running.hosts.bus.js
-        for thing in layout.layout():
+        for thing in topology.declare():
             if thing.kind == "consumer":
                 stream, consumer = thing.name.split("/")
                 found = await js.consumer_info(stream, consumer)

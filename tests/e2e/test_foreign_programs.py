@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from imagedrift_ingest.migrations import migrate
-from imagedrift_runtime import bus, streams
-from imagedrift_runtime.bus import Bus, NoAnswer
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import NoAnswer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Changed, Inventory, LocalImage
 from support.deploy import ShippedNats, followers, nats_environment
@@ -86,7 +87,7 @@ def shipped() -> Iterator[ShippedNats]:
 async def fleet(shipped: ShippedNats) -> AsyncIterator[Fleet]:
     """A connection as our services have it, with the streams and the follower's consumer."""
     async with bus.connect([shipped.url_of("service", PASSWORDS["service"])], "test") as nats:
-        await streams.ensure(nats)
+        await provision.ensure(nats)
         await make_consumer(nats)
         yield Fleet(nats)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_runtime import bus
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 from imagedrift_schemas import codec, subjects

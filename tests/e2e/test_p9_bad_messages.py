@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from imagedrift_runtime.answers import NotPublished
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_sandbox.registry.faults import html_page
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import codec, subjects

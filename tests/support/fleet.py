@@ -12,9 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from imagedrift_runtime import bus
-from imagedrift_runtime.bus import Bus, NotPublished
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 from imagedrift_schemas import codec, subjects

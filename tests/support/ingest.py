@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from imagedrift_ingest.__main__ import start
 from imagedrift_ingest.settings import IngestSettings
-from imagedrift_runtime import bus, streams
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.process import Process
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import (
@@ -179,7 +179,7 @@ async def ingest(dsn: str, nats_url: str, **settings: Any) -> AsyncIterator[Proc
 async def fleet(nats_url: str) -> AsyncIterator[Fleet]:
     """Streams on a server, and a fleet to speak on them."""
     async with bus.connect((nats_url,), "test") as nats:
-        await streams.ensure(nats)
+        await provision.ensure(nats)
         yield Fleet(nats)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.nats.bus import Bus
 
 CHUNK = 64 * 1024
 WITHIN_S = 10.0

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.nats.bus import Bus
 
 
 class OwnStream:

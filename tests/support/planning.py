@@ -14,8 +14,8 @@ from imagedrift_ingest.adapters.postgres.questions import Questions
 from imagedrift_ingest.core.freshness import Policy
 from imagedrift_ingest.service import Ingest
 from imagedrift_runtime.clock import now
-from imagedrift_runtime.delivery import Delivery
-from imagedrift_runtime.outcomes import Done
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import LocalImage, Question, RegistryState, Resolve
 from support.ingest import answer, inventory

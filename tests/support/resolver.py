@@ -10,8 +10,11 @@ from typing import Any
 
 from imagedrift_resolver.__main__ import PARTS, start
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime import bus, registries, streams
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.key_value import Bucket
+from imagedrift_runtime.nats.results import Stored
 from imagedrift_runtime.process import Process
+from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.child_process import Child
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
@@ -36,7 +39,7 @@ def trusting(*hosts: str, **keys: object) -> str:
 class Desk:
     """Where questions are put and answers are read: what ingest does, without a database."""
 
-    def __init__(self, nats: bus.Bus, answers: bus.Bucket, lanes: registries.Registries) -> None:
+    def __init__(self, nats: bus.Bus, answers: Bucket, lanes: operator_file.Registries) -> None:
         self.nats = nats
         self.answers = answers
         self.lanes = lanes
@@ -45,7 +48,7 @@ class Desk:
         """Put a question. False when the server refused it, as it is asked already."""
         subject = subjects.lookup(self.lanes.lane_of(question.registry), question)
         done = await self.nats.publish(subject, codec.encode(question), ttl_s=ttl_s)
-        return isinstance(done, bus.Stored)
+        return isinstance(done, Stored)
 
     async def ask(self, reference: str, *, ttl_s: float = 300, **fields: Any) -> Answer:
         """Ask what a tag points to and wait for the answer."""
@@ -108,9 +111,9 @@ def resolve(reference: str, **fields: Any) -> Resolve:
 @asynccontextmanager
 async def desk(url: str, toml: str = "") -> AsyncIterator[Desk]:
     """Make the streams and sit at the desk."""
-    lanes = registries.parse(toml)
+    lanes = operator_file.parse(toml)
     async with bus.connect([url], "desk") as nats:
-        await streams.ensure(nats, lanes=lanes.lanes())
+        await provision.ensure(nats, lanes=lanes.lanes())
         yield Desk(nats, await nats.bucket(subjects.BUCKET_DIGESTS), lanes)
 
 

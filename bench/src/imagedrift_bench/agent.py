@@ -19,8 +19,8 @@ from statistics import median
 import click
 
 from imagedrift_bench import report
-from imagedrift_runtime import bus, streams
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
@@ -61,7 +61,7 @@ async def _measure(
         NatsServer.start() as nats,
         bus.connect([nats.url], "imagedrift-bench") as connection,
     ):
-        await streams.ensure(connection)
+        await provision.ensure(connection)
         populate(engine, images, containers)
         run = _Run(home, engine, nats, connection)
         await run.listen()

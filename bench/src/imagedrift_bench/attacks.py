@@ -16,8 +16,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-from imagedrift_runtime import bus
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus
 from imagedrift_schemas import subjects
 
 SITE: Final = "bench"

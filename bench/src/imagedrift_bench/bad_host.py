@@ -23,9 +23,9 @@ import click
 
 from imagedrift_bench import report
 from imagedrift_bench.attacks import ATTACKS
-from imagedrift_runtime import bus
-from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.child_process import Child
 from imagedrift_sandbox.registry.control import Image
 from imagedrift_sandbox.registry.process import RegistryProcess

@@ -26,9 +26,9 @@ import asyncpg
 import click
 
 from imagedrift_bench import report
-from imagedrift_runtime import bus
-from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.registry.control import Image

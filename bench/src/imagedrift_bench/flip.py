@@ -16,9 +16,9 @@ import click
 
 from imagedrift_bench import report
 from imagedrift_bench.seed import UNANSWERED_EVERY, seed
-from imagedrift_runtime import bus
-from imagedrift_runtime.bucket import Bucket
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_sandbox.fleet.invented import NEWEST, SITE, VERSIONS, InventedFleet
 from imagedrift_sandbox.stack import Stack
 from imagedrift_schemas import codec, subjects

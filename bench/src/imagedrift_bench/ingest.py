@@ -20,9 +20,9 @@ import asyncpg
 import click
 
 from imagedrift_bench import report
-from imagedrift_runtime import bus
-from imagedrift_runtime.bus import Bus
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.fleet.invented import TAKEN_AT, InventedFleet
 from imagedrift_sandbox.fleet.publishing import publish
 from imagedrift_sandbox.processes import ServiceProcess

@@ -11,8 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from imagedrift_runtime import bus, registries, streams
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.results import Stored
+from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_sandbox.registry.control import Image
@@ -36,7 +38,7 @@ class ResolverBench:
         self.registry = registry
         self.bus = link
         self.resolvers: list[ServiceProcess] = []
-        self._lanes = registries.parse(toml)
+        self._lanes = operator_file.parse(toml)
         self._toml = toml
 
     @classmethod
@@ -51,7 +53,7 @@ class ResolverBench:
             (home / "registries.toml").write_text(toml)
             link = await stack.enter_async_context(bus.connect([nats.url], "imagedrift-bench"))
             bench = cls(home, nats, registry, link, toml)
-            await streams.ensure(link, lanes=bench._lanes.lanes())
+            await provision.ensure(link, lanes=bench._lanes.lanes())
             stack.push_async_callback(bench.stop_resolvers)
             yield bench
 
@@ -104,7 +106,7 @@ class ResolverBench:
             for question in waiting:
                 subject = subjects.lookup(self._lanes.lane_of(question.registry), question)
                 done = await self.bus.publish(subject, codec.encode(question), ttl_s=ttl_s)
-                taken += isinstance(done, bus.Stored)
+                taken += isinstance(done, Stored)
 
         await asyncio.gather(*(publish() for _ in range(AT_ONCE)))
         return taken

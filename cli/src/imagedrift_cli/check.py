@@ -18,10 +18,13 @@ from imagedrift_cli import cells, names, queries
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.exits import Exit
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
-from imagedrift_runtime import bus, clock, registries, settings
-from imagedrift_runtime.bus import Bus
-from imagedrift_runtime.connection import CommonSettings
-from imagedrift_runtime.registries import RegistriesFault
+from imagedrift_runtime import clock, settings
+from imagedrift_runtime.common_settings import CommonSettings
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.registries import operator_file
+from imagedrift_runtime.registries.operator_file import RegistriesFault
 from imagedrift_runtime.settings import Variable
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
@@ -62,14 +65,14 @@ def check(name: str | None, registry: str | None, sites: tuple[str, ...], wait: 
         is_told = asyncio.run(_check(name or "", registry or "", sites, wait))
     except (settings.SettingsFault, RegistriesFault) as fault:
         raise BadUsage(str(fault)) from fault
-    except bus.BusError as error:
+    except BusError as error:
         raise Unusable(f"NATS (NATS_URL): {error}") from error
     sys.exit(Exit.ANSWERED if is_told else Exit.UNTOLD)
 
 
 async def _check(name: str, registry: str, sites: Sequence[str], wait_s: float) -> bool:
     values = settings.load(CheckSettings)
-    lanes = registries.load(values.registries or None)
+    lanes = operator_file.load(values.registries or None)
     async with Reader.connected(database_url()) as reader:
         wanted = await _wanted(reader, name, registry, sites)
     blocked = [row for row in wanted if row["blocked_until"]]

@@ -11,8 +11,12 @@ from msgspec import Meta, Struct
 from imagedrift_cli.database import database_url
 from imagedrift_cli.failures import BadUsage, RightsMissing, Unusable
 from imagedrift_ingest import migrations, roles
-from imagedrift_runtime import bus, registries, settings, streams
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime import settings
+from imagedrift_runtime.common_settings import CommonSettings
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.nats.topology import STREAM_MIB
+from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.settings import Variable
 
 StreamName = Literal[
@@ -36,7 +40,7 @@ class StreamSettings(CommonSettings, Struct, frozen=True, kw_only=True):
         Variable(
             "IMAGEDRIFT_STREAM_MIB",
             "most MiB of a stream, as DRIFT_INVENTORY=8192,KV_drift_digests=4096; by default "
-            + ", ".join(f"{name}={size}" for name, size in streams.STREAM_MIB.items()),
+            + ", ".join(f"{name}={size}" for name, size in STREAM_MIB.items()),
         ),
     ] = {}
 
@@ -101,16 +105,16 @@ def make_streams(replicas: int) -> None:
     """
     try:
         values = settings.load(StreamSettings)
-        lanes = registries.load(values.registries or None).lanes()
+        lanes = operator_file.load(values.registries or None).lanes()
         for step in asyncio.run(_ensure(values, lanes, replicas)):
             click.echo(f"{step.action:<9} {step.kind} {step.name}")
             for line in step.diff:
                 click.echo(f"          {line}")
-    except (settings.SettingsFault, registries.RegistriesFault) as error:
+    except (settings.SettingsFault, operator_file.RegistriesFault) as error:
         raise BadUsage(str(error)) from error
-    except bus.BusError as error:
+    except BusError as error:
         raise Unusable(_told(error, replicas)) from error
-    except streams.UnsafeChange as error:
+    except provision.UnsafeChange as error:
         raise Unusable(f"refused, as messages could be lost: {error}") from error
 
 
@@ -125,8 +129,8 @@ def _told(error: Exception, replicas: int) -> str:
 
 async def _ensure(
     values: StreamSettings, lanes: dict[str, int], replicas: int
-) -> list[streams.Step]:
+) -> list[provision.ProvisionStep]:
     async with bus.connect(values.nats_url, "imagedrift-streams", **values.nats) as connection:
-        return await streams.ensure(
+        return await provision.ensure(
             connection, lanes=lanes, replicas=replicas, stream_mib=dict(values.stream_mib.items())
         )

@@ -25,7 +25,7 @@ from imagedrift_cli.up import UpSettings
 from imagedrift_cli.upkeep import RetentionSettings
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import describe
 
 READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (

@@ -21,10 +21,11 @@ from imagedrift_cli import cells, database, signals, up_home
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_cli.up_home import Ports
 from imagedrift_ingest.migrations import WrongSchema
-from imagedrift_runtime import registries, settings
-from imagedrift_runtime.registries import RegistriesFault
+from imagedrift_runtime import settings
+from imagedrift_runtime.nats.provision import UnsafeChange
+from imagedrift_runtime.registries import operator_file
+from imagedrift_runtime.registries.operator_file import RegistriesFault
 from imagedrift_runtime.settings import SettingsFault, Variable
-from imagedrift_runtime.streams import UnsafeChange
 from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.stack import Stack
 
@@ -83,7 +84,7 @@ def up(home: Path | None, port: int | None, nats_port: int | None) -> None:
     """
     try:
         values, agent = settings.load(UpSettings), settings.load(AgentSettings)
-        registries.load(values.registries or None)
+        operator_file.load(values.registries or None)
         folder = home or up_home.default_home(values.home, values.data_home)
         up_home.prepare(folder)
         with up_home.locked(folder):

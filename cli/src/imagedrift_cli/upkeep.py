@@ -11,8 +11,10 @@ from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands, migrations
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.service import Away
-from imagedrift_runtime import bus, settings
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime import settings
+from imagedrift_runtime.common_settings import CommonSettings
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.settings import Variable
 
 
@@ -60,7 +62,7 @@ def rebuild(empty: bool) -> None:
         streams = asyncio.run(_rebuild(database_url(), settings.load(CommonSettings), empty))
     except settings.SettingsFault as fault:
         raise BadUsage(str(fault)) from fault
-    except (bus.NoBus, *migrations.FAULTS) as error:
+    except (NoBus, *migrations.FAULTS) as error:
         raise Unusable(str(error)) from error
     except (Away, OSError) as error:
         raise Unusable(f"the database does not work: {error}") from error

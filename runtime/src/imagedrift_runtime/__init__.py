@@ -5,7 +5,7 @@ that has 40. So it is imported here without it, for whoever imports this package
 does.
 """
 
-from imagedrift_runtime.lean import without
+from imagedrift_runtime.import_guard import hide_module
 
-with without("rich"):
+with hide_module("rich"):
     import structlog as structlog

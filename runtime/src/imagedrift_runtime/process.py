@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from imagedrift_runtime import health, logs, metrics, settings, works
-from imagedrift_runtime.answers import BusError
+from imagedrift_runtime.nats.errors import BusError
 
 STOP_WITHIN_S = 20.0
 EXIT_WITHIN_S = 5.0

@@ -14,7 +14,17 @@ async def wait(stopping: asyncio.Event, seconds: float) -> None:
             await stopping.wait()
 
 
-async def unless(fetch: Awaitable[list[Any]], *events: asyncio.Event) -> list[Any]:
+async def wait_for_any(seconds: float, *events: asyncio.Event) -> None:
+    """Sleep until the time is over or one of the events is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
+
+
+async def first_result_or(fetch: Awaitable[list[Any]], *events: asyncio.Event) -> list[Any]:
     """Await `fetch`, but give it up at an event: an unacknowledged message comes again."""
     task = asyncio.ensure_future(fetch)
     waits = [asyncio.ensure_future(event.wait()) for event in events]

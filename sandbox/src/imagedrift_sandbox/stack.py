@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Self
 
 from imagedrift_ingest import migrations
-from imagedrift_runtime import bus, registries, streams
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import can_reach, unprivileged_account
@@ -139,10 +140,10 @@ class Stack:
         return service
 
     async def _prepare(self) -> None:
-        lanes = registries.load(str(self.registries_file)).lanes()
+        lanes = operator_file.load(str(self.registries_file)).lanes()
         await migrations.migrate(self.dsn)
         async with bus.connect([self.nats.url], "imagedrift-sandbox") as connection:
-            await streams.ensure(connection, lanes=lanes)
+            await provision.ensure(connection, lanes=lanes)
 
 
 def named_registry(*hosts: str, extra: Iterable[str] = ()) -> str:

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from imagedrift_agent.core.inventory import ImageList
 from imagedrift_agent.core.records import Event
 from imagedrift_agent.core.snapshot import Snapshot
-from imagedrift_runtime import bus, streams
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Inventory, LocalImage
@@ -57,7 +57,7 @@ async def test_a_thousand_agents_return_spread_out_and_none_is_lost(
     host = SharedHost()
     async with AsyncExitStack() as fleet:
         connection = await fleet.enter_async_context(bus.connect([fresh_nats.url], "test"))
-        await streams.ensure(connection)
+        await provision.ensure(connection)
         for number in range(AGENTS):
             name = f"host-{number:04}"
             agent = running_agent(

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from imagedrift_runtime import streams
+from imagedrift_runtime.nats import provision
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_schemas import subjects
@@ -30,7 +30,7 @@ async def make_anew(agents: Fleet) -> Callable[[], Awaitable[None]]:
     async def again() -> None:
         for stream in STREAMS:
             await agents.bus.js.delete_stream(stream)
-        await streams.ensure(agents.bus)
+        await provision.ensure(agents.bus)
 
     return again
 

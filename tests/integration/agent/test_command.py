@@ -11,7 +11,7 @@ import pytest
 from imagedrift_agent import wiring
 from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
-from imagedrift_runtime import bus, streams
+from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.processes import ServiceProcess, console_script
@@ -39,7 +39,7 @@ async def said(nats_server: NatsServer) -> AsyncIterator[list[Inventory]]:
         heard.append(codec.decode(payload, Inventory))
 
     async with bus.connect([nats_server.url], "test") as connection:
-        await streams.ensure(connection)
+        await provision.ensure(connection)
         await connection.listen(subjects.INVENTORY_ALL, hear)
         yield heard
 

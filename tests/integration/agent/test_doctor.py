@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from imagedrift_agent import doctor
 from imagedrift_agent.settings import AgentSettings
-from imagedrift_runtime import bus, streams
+from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.engine import Refusal, ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 
@@ -50,7 +50,7 @@ async def failures(settings: AgentSettings) -> dict[str, tuple[str, str]]:
 async def ensure_streams(url: str) -> None:
     """Make our streams."""
     async with bus.connect([url], "test") as connection:
-        await streams.ensure(connection)
+        await provision.ensure(connection)
 
 
 async def test_nothing_is_wrong(settings: AgentSettings) -> None:

@@ -11,7 +11,7 @@ from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.state_folder import StateFolder
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.messages import fingerprint
-from imagedrift_runtime import bus, streams
+from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
@@ -35,7 +35,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
 async def nats(fresh_nats: NatsServer) -> NatsServer:
     """A NATS server with our streams, free to be stopped."""
     async with bus.connect([fresh_nats.url], "test") as connection:
-        await streams.ensure(connection)
+        await provision.ensure(connection)
     return fresh_nats
 
 
@@ -144,7 +144,7 @@ async def test_a_host_whose_inventory_is_too_large_says_what_fits(
     memory = StateFolder(str(tmp_path))
     with NatsServer.start_sync(config_extra="max_payload: 4000") as small:
         async with bus.connect([small.url], "test") as connection:
-            await streams.ensure(connection)
+            await provision.ensure(connection)
             populate(engine, images=400, containers=0)
             async with running_agent(source_on(engine), RealPublisher(small.url), memory):
                 _, cut = await stored_after(small, 1)

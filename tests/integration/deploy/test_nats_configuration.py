@@ -13,8 +13,10 @@ from imagedrift_agent.doctor import examine
 from imagedrift_agent.ports import PublishFailed
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_ingest.migrations import migrate
-from imagedrift_runtime import bus, streams
-from imagedrift_runtime.bus import Bus, NoAnswer, NotPublished, Stored
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import NoAnswer, NoBus, NotPublished
+from imagedrift_runtime.nats.results import Stored
 from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory
@@ -50,7 +52,7 @@ def shipped() -> Iterator[ShippedNats]:
 async def service(shipped: ShippedNats) -> AsyncIterator[Bus]:
     """A connection as our services have it, with every stream there."""
     async with bus.connect([shipped.url_of("service", "20261123")], "test-service") as connection:
-        await streams.ensure(connection)
+        await provision.ensure(connection)
         yield connection
 
 
@@ -186,7 +188,7 @@ async def test_p7_only_our_services_may_ask_what_a_credential_opened(
 
 async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service: Bus) -> None:
     """The services' user makes streams, keeps values, asks, pulls, pauses and resets."""
-    assert {step.action for step in await streams.ensure(service)} == {"unchanged"}
+    assert {step.action for step in await provision.ensure(service)} == {"unchanged"}
 
     digests = await service.bucket(subjects.BUCKET_DIGESTS)
     revision = await digests.put("docker=2Eio.a=3A1", b"one")
@@ -205,7 +207,7 @@ async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service:
 async def test_nobody_speaks_without_a_password(shipped: ShippedNats) -> None:
     """A connection without a user, or with a wrong password, is refused."""
     for url in (shipped.url, shipped.url_of("service", "wrong")):
-        with pytest.raises(bus.NoBus, match=r"(?i)authorization"):
+        with pytest.raises(NoBus, match=r"(?i)authorization"):
             async with bus.connect([url], "test", within_s=1):
                 pass
 
@@ -230,7 +232,7 @@ async def test_three_servers_keep_everything_when_one_is_lost() -> None:
 
     async def made() -> bool:
         try:
-            await streams.ensure(connection, replicas=3)
+            await provision.ensure(connection, replicas=3)
         except Exception:  # of several kinds while the servers elect a leader
             return False
         return True

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from imagedrift_agent.adapters.jetstream import connected
-from imagedrift_runtime import bus, streams
-from imagedrift_runtime.bus import Bus, NotPublished
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import NoBus, NotPublished
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 from support.deploy import ROOT
@@ -45,7 +46,7 @@ async def service(server: NatsServer, scoped: ScopedFleet, tmp_path: Path) -> As
     """A service's connection, with every stream there."""
     credentials = str(scoped.service(tmp_path / "service.creds"))
     async with bus.connect([server.url], "test-service", credentials=credentials) as connection:
-        await streams.ensure(connection)
+        await provision.ensure(connection)
         yield connection
 
 
@@ -90,7 +91,7 @@ async def test_an_agent_of_another_operator_is_not_let_in(
     """Credentials of a key that the server does not know open nothing."""
     stranger = ScopedFleet([], template("publish"), template("subscribe"))
     credentials = str(stranger.agent(tmp_path / "stranger.creds", "fra1", "web-1"))
-    with pytest.raises(bus.NoBus, match=r"(?i)authorization"):
+    with pytest.raises(NoBus, match=r"(?i)authorization"):
         async with bus.connect([server.url], "test", credentials=credentials, within_s=1):
             pass
 

@@ -112,9 +112,9 @@ async def unpublished(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator:
         await agents.answers(answer(version=1))
         await operator.sees(NGINX, verdict="current")
     assert await waiting(dsn) == 1
-    from imagedrift_runtime import streams
+    from imagedrift_runtime.nats import provision
 
-    await streams.ensure(agents.bus)
+    await provision.ensure(agents.bus)
 
 
 @pytest.mark.usefixtures("unpublished")

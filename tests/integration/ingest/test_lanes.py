@@ -8,8 +8,8 @@ import structlog
 
 from imagedrift_ingest import __main__ as service
 from imagedrift_ingest.adapters.jetstream import LANES, LaneWatch
-from imagedrift_runtime import bus, streams
 from imagedrift_runtime.health import Health
+from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.process import Process
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
@@ -35,7 +35,7 @@ async def test_a_lane_whose_consumer_goes_gets_no_questions_until_it_has_one_aga
         await until(lambda: agents.asked("ghcr.io/a/b:1", "ghcr"), what="other lanes go on")
         assert await agents.asked(NGINX) is None
 
-        await streams.ensure(agents.bus)
+        await provision.ensure(agents.bus)
 
         await until(lambda: agents.asked(NGINX), what="it is asked")
         assert not _reason(run)
@@ -68,7 +68,7 @@ async def test_a_look_that_nobody_answers_is_told_and_keeps_what_was_known(
         await nats.js.delete_stream(subjects.STREAM_LOOKUP)
         await watch.look()
         gone = health.parts()[LANES]
-        await streams.ensure(nats)
+        await provision.ensure(nats)
         await watch.look()
 
     assert "stream not found: run `imagedrift streams`" in gone.reason
@@ -80,7 +80,7 @@ async def test_more_consumers_than_fit_one_reply_are_all_seen(fresh_nats: NatsSe
     """The server tells of 256 at a time."""
     async with bus.connect([fresh_nats.url], "test") as nats:
         lanes = {f"lane{number}": 1 for number in range(300)}
-        await streams.ensure(nats, lanes=lanes)
+        await provision.ensure(nats, lanes=lanes)
         found = await nats.lags(subjects.STREAM_LOOKUP)
 
     assert len(found) == 300 + len(subjects.LANES)
@@ -102,7 +102,7 @@ async def test_a_registry_that_is_named_while_ingest_runs_is_asked_about(
     monkeypatch.setattr(service, "LOOK_EVERY_S", 0.1)
     file = tmp_path / "registries.toml"
     file.write_text("")
-    await streams.ensure(agents.bus, lanes={"localhost:5000": 2})
+    await provision.ensure(agents.bus, lanes={"localhost:5000": 2})
     async with ingest(dsn, fresh_nats.url, registries=str(file)):
         await agents.has("web-1", image("localhost:5000/app:1"), image())
         await until(lambda: agents.asked(NGINX), what="the other one is asked")

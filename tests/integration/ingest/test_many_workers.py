@@ -15,8 +15,8 @@ from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.hosts import Hosts
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.service import Ingest
-from imagedrift_runtime.delivery import Delivery
-from imagedrift_runtime.outcomes import Done
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
 from support.ingest import MISCOUNTED, NOW, image, inventory
 

@@ -17,8 +17,8 @@ from imagedrift_ingest.adapters.postgres.signs import Signs
 from imagedrift_ingest.core import inventories
 from imagedrift_ingest.core.freshness import Policy
 from imagedrift_ingest.service import Ingest
-from imagedrift_runtime.delivery import Delivery
-from imagedrift_runtime.outcomes import Done
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Answer, DeadLetter, Described, Inventory, RegistryState
 from support.ingest import NOW

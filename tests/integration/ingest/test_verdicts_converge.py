@@ -16,8 +16,8 @@ from imagedrift_ingest.adapters.postgres.hosts import Hosts
 from imagedrift_ingest.core.freshness import Policy
 from imagedrift_ingest.core.verdict import Known, Local, judge
 from imagedrift_ingest.service import Ingest
-from imagedrift_runtime.delivery import Delivery
-from imagedrift_runtime.outcomes import Done
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Child, Described, Missing, Outcome, Unreachable
 from support.ingest import NOW, answer, digest, image, inventory

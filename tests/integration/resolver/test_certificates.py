@@ -12,8 +12,9 @@ from imagedrift_resolver.adapters.http import Http
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import parse_url
-from imagedrift_runtime import registries, tls
-from imagedrift_runtime.registries import RegistriesFault
+from imagedrift_runtime import tls
+from imagedrift_runtime.registries import operator_file
+from imagedrift_runtime.registries.operator_file import RegistriesFault
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas.v1 import Found
 from support.certificates import Authority, Pair, tls_server
@@ -33,7 +34,7 @@ AUTHORITIES = [
 
 async def get(host: str, toml: str, *, trusted: bool = True) -> Reply | Trouble:
     """Make one request over TLS, with what a configuration says."""
-    own = Http(routes(registries.parse(toml)))
+    own = Http(routes(operator_file.parse(toml)))
     try:
         url = parse_url(f"https://{host}/v2/")
         return await own.send("GET", url, [("Host", host)], cap=99, trusted=trusted)
@@ -182,7 +183,7 @@ def test_a_client_certificate_that_cannot_be_used_is_told_at_start(
     monkeypatch.chdir(tmp_path)
     toml = f'[registry."a.b"]\nclient_cert = "{certificate}"\nclient_key = "{key}"\n'
     with pytest.raises(RegistriesFault) as fault:
-        routes(registries.parse(toml))
+        routes(operator_file.parse(toml))
     assert f"registry.a.b.{words}" in str(fault.value)
 
 
@@ -199,4 +200,4 @@ def test_a_key_with_a_password_does_not_wait_for_one(tmp_path: Path) -> None:
     )
     toml = f'[registry."a.b"]\nclient_cert = "{authority.certificate}"\nclient_key = "{locked}"\n'
     with pytest.raises(RegistriesFault, match="without a password"):
-        routes(registries.parse(toml))
+        routes(operator_file.parse(toml))

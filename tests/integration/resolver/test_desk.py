@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from imagedrift_resolver.adapters import webhook as notifying
 from imagedrift_resolver.adapters.webhook import MOST_AT_ONCE, MOST_OF_ONE, Webhook
-from imagedrift_runtime.bus import Refused
+from imagedrift_runtime.nats.errors import Refused
 from imagedrift_runtime.process import NoPort
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer

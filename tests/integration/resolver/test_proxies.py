@@ -11,7 +11,8 @@ from imagedrift_resolver.adapters.routes import proxies_of, routes
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime import registries, settings
+from imagedrift_runtime import settings
+from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Found, Refused, Unreachable
@@ -28,7 +29,7 @@ def unknown(host: str) -> list[str]:
 async def get(url: str, toml: str = "", *, trusted: bool = False, **env: str) -> Reply | Trouble:
     """Make one request, with these settings and proxies."""
     asking = settings.load(ResolverSettings, env)
-    own = Http(routes(registries.parse(toml), proxies_of(asking)), Names(unknown))
+    own = Http(routes(operator_file.parse(toml), proxies_of(asking)), Names(unknown))
     try:
         at = parse_url(url)
         headers = [("Host", at.authority), ("Authorization", "Basic cmVnaXN0cnk=")]
@@ -211,6 +212,6 @@ async def test_a_failing_proxy_is_unreachable_and_not_refused(
 
 def test_contexts_of_every_route_check_certificates() -> None:
     """Whatever is configured, none is without a check."""
-    context = routes(registries.parse(""))(parse_url("https://a.example"), False).context
+    context = routes(operator_file.parse(""))(parse_url("https://a.example"), False).context
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from imagedrift_resolver import __main__ as program
-from imagedrift_runtime import registries, streams
+from imagedrift_runtime.nats import provision
+from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas.v1 import Found, Refused
@@ -29,8 +30,8 @@ async def test_a_registry_that_is_named_later_is_asked_in_a_lane_of_its_own(
         named = trusting(registry.host, max_connections=2)
         async with working(fresh_nats.url, tmp_path, 'policy = "deny"\n') as desk:
             refused = await desk.ask(reference, ttl_s=1)
-            desk.lanes = registries.parse(named)
-            await streams.ensure(desk.nats, lanes=desk.lanes.lanes())
+            desk.lanes = operator_file.parse(named)
+            await provision.ensure(desk.nats, lanes=desk.lanes.lanes())
             (tmp_path / "registries.toml").write_text("policy = \n")
             (tmp_path / "registries.toml").write_text(named)
             found = await desk.ask(reference)

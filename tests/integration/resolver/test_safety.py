@@ -16,7 +16,7 @@ from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.routes import Route, routes
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.url import Url, parse_url
-from imagedrift_runtime import registries
+from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Answer, Denied, Found, Invalid, Refused, Unreachable
@@ -269,7 +269,7 @@ async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
 
 async def answers(host: str, toml: str) -> bool:
     """Whether a server is spoken to over TLS, with the trust that a configuration gives."""
-    own = Http(routes(registries.parse(toml)))
+    own = Http(routes(operator_file.parse(toml)))
     try:
         url = parse_url(f"https://{host}/token")
         return isinstance(await own.send("GET", url, [("Host", host)], cap=99, trusted=True), Reply)
@@ -299,7 +299,7 @@ async def test_a_configured_authority_holds_however_the_endpoint_is_spelt(
     async with tls_registry(*certificate) as mirror:
         lower, upper = (mirror.replace("127.0.0.1", name) for name in ("localhost", "LOCALHOST"))
         assert await answers(lower, f'[registry."docker.io"]\nendpoint = "{upper}"\n{ca}')
-    reached = routes(registries.parse(f'[registry."a.example:443"]\n{ca}'))
+    reached = routes(operator_file.parse(f'[registry."a.example:443"]\n{ca}'))
     assert len(reached(parse_url("https://a.example"), True).context.get_ca_certs()) == 1
 
 

@@ -60,7 +60,7 @@ async def test_a_stop_from_the_future_is_not_obeyed(fresh_nats: NatsServer, tmp_
 
 async def bucket_entry(server: NatsServer, key: str) -> RegistryState:
     """What is shared about a registry after the resolver has ended."""
-    from imagedrift_runtime import bus
+    from imagedrift_runtime.nats import bus
 
     async with bus.connect([server.url], "test") as nats:
         entry = await (await nats.bucket(subjects.BUCKET_REGISTRIES)).get(key)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from imagedrift_runtime.bus import Bus, connect
+from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_sandbox.nats import NatsServer
 
 

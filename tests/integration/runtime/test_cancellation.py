@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagedrift_runtime.bus import Bus
-from imagedrift_runtime.client import heeding_cancellation
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.client import heeding_cancellation
 from support.nats_bus import OwnStream
 
 Call = Callable[[Bus, OwnStream], Awaitable[object]]

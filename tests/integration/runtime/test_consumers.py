@@ -6,10 +6,14 @@ from datetime import timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
-from imagedrift_runtime import lag, metrics, pull
-from imagedrift_runtime.bus import Bus, Lag, NoBus, connect
+from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
-from imagedrift_runtime.outcomes import Done, Outcome
+from imagedrift_runtime.nats import consumer, consumer_lag
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.errors import NoBus
+from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.results import Lag
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -20,13 +24,13 @@ async def take_all(own: OwnStream, count: int) -> list[bytes]:
     seen: list[bytes] = []
     stopping = asyncio.Event()
 
-    async def handler(delivery: pull.Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> Outcome:
         seen.append(delivery.payload)
         if len(seen) == count:
             stopping.set()
         return Done()
 
-    loop = pull.each(
+    loop = consumer.handle_each(
         own.bus, own.name, own.consumer, handler, service="t", slots=8, stopping=stopping
     )
     await asyncio.wait_for(loop, 10)
@@ -95,11 +99,13 @@ async def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
     await own.fill(5)
     release, stopping = asyncio.Event(), asyncio.Event()
 
-    async def blocked(delivery: pull.Delivery) -> Outcome:
+    async def blocked(delivery: Delivery) -> Outcome:
         await release.wait()
         return Done()
 
-    loop = pull.each(bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping)
+    loop = consumer.handle_each(
+        bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping
+    )
     task = asyncio.create_task(loop)
     await until(lambda: _lag_is(own, Lag(pending=3, in_flight=2)), what="two are in hand")
     stopping.set()
@@ -115,13 +121,13 @@ async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has to wire it: who pulls from a consumer says how far that is behind."""
-    monkeypatch.setattr(lag, "EVERY_S", 0.02)
+    monkeypatch.setattr(consumer_lag, "EVERY_S", 0.02)
     registry = CollectorRegistry()
     own = await OwnStream.make(bus)
     await own.fill(5)
     release, stopping = asyncio.Event(), asyncio.Event()
 
-    async def blocked(delivery: pull.Delivery) -> Outcome:
+    async def blocked(delivery: Delivery) -> Outcome:
         await release.wait()
         return Done()
 
@@ -131,7 +137,7 @@ async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
 
     metrics.enable(registry)
     try:
-        loop = pull.each(
+        loop = consumer.handle_each(
             bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping
         )
         task = asyncio.create_task(loop)

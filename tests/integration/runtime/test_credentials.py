@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from imagedrift_runtime.bus import NoBus, NotPublished, Stored, connect
 from imagedrift_runtime.health import Health
+from imagedrift_runtime.nats.bus import connect
+from imagedrift_runtime.nats.errors import NoBus, NotPublished
+from imagedrift_runtime.nats.results import Stored
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.nats_operator import NatsOperator

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from imagedrift_runtime import fetch, pull
-from imagedrift_runtime.bus import Bus, connect
 from imagedrift_runtime.health import Health
-from imagedrift_runtime.outcomes import Done, Outcome
+from imagedrift_runtime.nats import consumer, fetch
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -20,16 +21,18 @@ V2 = "feature_flags { js_ack_fc_v2: true }"
 
 
 @asynccontextmanager
-async def pulling(bus: Bus, stream: str, consumer: str) -> AsyncIterator[list[pull.Delivery]]:
+async def pulling(bus: Bus, stream: str, durable: str) -> AsyncIterator[list[Delivery]]:
     """Run a loop for the length of the context; gives what was delivered."""
-    seen: list[pull.Delivery] = []
+    seen: list[Delivery] = []
     stopping = asyncio.Event()
 
-    async def handler(delivery: pull.Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> Outcome:
         seen.append(delivery)
         return Done()
 
-    loop = pull.each(bus, stream, consumer, handler, service="t", slots=4, stopping=stopping)
+    loop = consumer.handle_each(
+        bus, stream, durable, handler, service="t", slots=4, stopping=stopping
+    )
     task = asyncio.create_task(loop)
     try:
         yield seen

@@ -10,8 +10,9 @@ from urllib.parse import urlparse
 
 import pytest
 
-from imagedrift_runtime.bus import NoBus, connect
-from imagedrift_runtime.client import _adopted
+from imagedrift_runtime.nats.bus import connect
+from imagedrift_runtime.nats.client import _adopted
+from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_sandbox.nats_cluster import NatsCluster
 from support.polling import until
 from support.programs import require_program

@@ -1,12 +1,13 @@
-"""A cluster that is just forming is brought to the layout all the same."""
+"""A cluster that is just forming is brought to the topology all the same."""
 
 from typing import Any
 
 import pytest
 
-from imagedrift_runtime import streams
-from imagedrift_runtime.bus import Bus, NoBus, connect
-from imagedrift_runtime.nats_py import nats
+from imagedrift_runtime.nats import provision
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.errors import NoBus
+from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.nats_cluster import NatsCluster
 
@@ -17,8 +18,8 @@ async def test_a_cluster_is_prepared_right_after_it_started() -> None:
     """Streams that were just created may have no leader yet, and then nobody answers for them."""
     for _ in range(ROUNDS):
         async with NatsCluster.start(3) as cluster, connect(cluster.urls, "test") as bus:
-            first = await streams.ensure(bus, replicas=3)
-            second = await streams.ensure(bus, replicas=3)
+            first = await provision.ensure(bus, replicas=3)
+            second = await provision.ensure(bus, replicas=3)
             assert {step.action for step in first} == {"created"}
             assert {step.action for step in second} == {"unchanged"}
 
@@ -29,8 +30,8 @@ async def test_a_cluster_is_prepared_right_after_it_started() -> None:
         TimeoutError(),
         nats.js.errors.ServiceUnavailableError(code=503, err_code=10008),
         nats.js.errors.ServiceUnavailableError(),
-        nats.js.errors.ServerError(code=500, err_code=streams.NO_PEERS),
-        nats.js.errors.NotFoundError(code=404, err_code=streams.NO_STREAM),
+        nats.js.errors.ServerError(code=500, err_code=provision.NO_PEERS),
+        nats.js.errors.NotFoundError(code=404, err_code=provision.NO_STREAM),
         nats.errors.NoRespondersError(),
     ],
     ids=["silence", "no leader", "no code", "no peers", "not heard of", "nobody"],
@@ -41,7 +42,7 @@ async def test_a_call_that_nobody_was_ready_for_is_made_again(
     """Each way in which a forming cluster refuses passes by itself."""
     async with connect([fresh_nats.url], "test") as bus:
         calls = _failing_once(bus, monkeypatch, failure)
-        steps = await streams.ensure(bus)
+        steps = await provision.ensure(bus)
     assert {step.action for step in steps} == {"created"}
     assert calls["failed"] == 1
 
@@ -63,7 +64,7 @@ async def test_a_check_whose_end_was_not_heard_leaves_nothing_behind(
             return done
 
         monkeypatch.setattr(bus.js, "delete_stream", delete_stream)
-        await streams.ensure(bus)
+        await provision.ensure(bus)
         names = [info.config.name for info in await bus.js.streams_info()]
 
     assert failures == []
@@ -74,7 +75,7 @@ async def test_a_server_that_cannot_do_it_is_told_in_words(fresh_nats: NatsServe
     """One server cannot keep three copies, now or later: that is said at once."""
     async with connect([fresh_nats.url], "test") as bus:
         with pytest.raises(NoBus, match="replicas > 1 not supported in non-clustered mode"):
-            await streams.ensure(bus, replicas=3)
+            await provision.ensure(bus, replicas=3)
 
 
 def _failing_once(bus: Bus, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> dict[str, int]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pytest
 import structlog
 
-from imagedrift_runtime import pull
-from imagedrift_runtime.bus import Bus, connect
-from imagedrift_runtime.outcomes import Done, Outcome
+from imagedrift_runtime.nats import consumer
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -55,7 +56,7 @@ async def _survived(server: NatsServer, bus: Bus, own: OwnStream, line: bytes) -
     heard: list[str] = []
     stopping = asyncio.Event()
 
-    async def handle(deliveries: Sequence[pull.Delivery]) -> Sequence[Outcome]:
+    async def handle(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         pulled.extend(delivery.subject for delivery in deliveries)
         return [Done()] * len(deliveries)
 
@@ -64,7 +65,9 @@ async def _survived(server: NatsServer, bus: Bus, own: OwnStream, line: bytes) -
 
     await bus.listen(f"{own.subject}.>", hear)
     working = asyncio.create_task(
-        pull.batches(bus, own.name, own.consumer, handle, service="t", size=10, stopping=stopping)
+        consumer.handle_batches(
+            bus, own.name, own.consumer, handle, service="t", size=10, stopping=stopping
+        )
     )
     good = f"{own.subject}.good"
     with structlog.testing.capture_logs() as logs:

@@ -18,8 +18,8 @@ import asyncio, os, sys, threading, time
 from typing import Annotated
 from msgspec import Meta, Struct
 from imagedrift_runtime import process
-from imagedrift_runtime.answers import NoBus
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.nats.errors import NoBus
+from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import Variable
 
 class Settings(CommonSettings, Struct, frozen=True, kw_only=True):

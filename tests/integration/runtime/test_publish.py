@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from imagedrift_runtime.bus import AlreadyThere, Bus, NotPublished, Stored, connect
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.errors import NotPublished
+from imagedrift_runtime.nats.results import AlreadyThere, Stored
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -96,7 +98,7 @@ async def test_a_message_beyond_the_servers_limit_is_not_published(bus: Bus) -> 
 
 async def test_a_refused_permission_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without permission to publish, the error tells so: nats-py itself sees only a time-out."""
-    monkeypatch.setattr("imagedrift_runtime.link.CALL_WITHIN_S", 0.5)
+    monkeypatch.setattr("imagedrift_runtime.nats.connection.CALL_WITHIN_S", 0.5)
     user = '{ user: a, password: a, permissions: { publish: { deny: ["secret.>"] } } }'
     async with (
         NatsServer.start(config_extra=f"authorization {{ users: [ {user} ] }}") as server,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import structlog
 
-from imagedrift_runtime.bus import Bus, NoAnswer, Refused, connect
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.errors import NoAnswer, Refused
 from imagedrift_sandbox.nats import NatsServer
 from support.polling import until
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from imagedrift_runtime import bus, streams
+from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.fleet import InventedFleet, publish
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
@@ -20,7 +20,7 @@ async def test_every_host_is_in_the_stream(fresh_nats: NatsServer) -> None:
         heard += 1
 
     async with bus.connect([fresh_nats.url], "test") as connection:
-        await streams.ensure(connection)
+        await provision.ensure(connection)
         messages = (FLEET.inventory(number, AT) for number in range(FLEET.hosts))
         await publish(connection, messages, progress)
         info = await connection.js.stream_info(subjects.STREAM_INVENTORY)

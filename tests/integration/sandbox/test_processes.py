@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_runtime import bus, streams
+from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.child_process import ProgramError, ProgramMissing
 from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.nats import NatsServer
@@ -17,7 +17,7 @@ from imagedrift_sandbox.processes import ServiceProcess
 async def environment(fresh_nats: NatsServer) -> dict[str, str]:
     """What a resolver needs: a NATS server with the streams."""
     async with bus.connect([fresh_nats.url], "test") as connection:
-        await streams.ensure(connection)
+        await provision.ensure(connection)
     return {"NATS_URL": fresh_nats.url, "IMAGEDRIFT_LOG": "json"}
 
 

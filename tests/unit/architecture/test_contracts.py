@@ -40,6 +40,21 @@ PLANTED = {
         "import imagedrift_sandbox.stack",
         "servers:",
     ),
+    "a service imports nats-py": (
+        "imagedrift_ingest/adapters/jetstream.py",
+        "import nats.js.errors",
+        "nats:",
+    ),
+    "the runtime imports nats-py outside its package": (
+        "imagedrift_runtime/process.py",
+        "from nats.errors import Error",
+        "nats:",
+    ),
+    "a benchmark imports nats-py": (
+        "imagedrift_bench/flip.py",
+        "import nats",
+        "nats:",
+    ),
     "a core reads the clock": (
         "imagedrift_ingest/core/verdict.py",
         "import time",

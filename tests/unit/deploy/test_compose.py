@@ -12,7 +12,7 @@ from imagedrift_cli.database import DatabaseSettings
 from imagedrift_cli.deploy import StreamSettings
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime.registries import Registries, load
+from imagedrift_runtime.registries.operator_file import Registries, load
 from imagedrift_runtime.settings import describe
 from support.deploy import DEPLOY, ROOT, nats_environment, read_yaml
 

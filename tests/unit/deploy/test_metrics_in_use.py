@@ -8,7 +8,8 @@ from typing import Any
 import promql_parser
 import pytest
 
-from imagedrift_runtime import layout, metrics
+from imagedrift_runtime import metrics
+from imagedrift_runtime.nats import topology
 from support.deploy import DEPLOY, ROOT, read_yaml
 
 RULES: list[dict[str, Any]] = [
@@ -25,7 +26,7 @@ PANELS = [
 BY_SCRAPE = {"instance", "job"}
 LITERAL_LABELS = {
     "outcome": {"stored", "already_there", "failed", "done", "retry", "reject"},
-    "stream": {thing.name for thing in layout.layout() if thing.kind == "stream"},
+    "stream": {thing.name for thing in topology.declare() if thing.kind == "stream"},
 }
 
 

@@ -47,7 +47,7 @@ def is_settings(kind: object) -> TypeGuard[type[msgspec.Struct]]:
 
 def test_every_class_of_settings_is_described() -> None:
     """Whoever adds settings somewhere finds them in the page, or this test failing."""
-    from imagedrift_runtime.connection import CommonSettings
+    from imagedrift_runtime.common_settings import CommonSettings
 
     described = {kind for _, kind in reference.READERS} | {CommonSettings}
     assert settings_classes() == described

@@ -1,7 +1,7 @@
 """Which lanes work, told from the consumers that there are."""
 
 from imagedrift_ingest.core.lanes import Lanes, looked
-from imagedrift_runtime.answers import Lag
+from imagedrift_runtime.nats.results import Lag
 from imagedrift_schemas import subjects
 
 HUB, CORP = subjects.lane_consumer("hub"), subjects.lane_consumer("corp:5000")

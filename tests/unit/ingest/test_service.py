@@ -17,8 +17,8 @@ from imagedrift_ingest.service import (
     Poisonous,
     TooSlow,
 )
-from imagedrift_runtime.delivery import Delivery
-from imagedrift_runtime.outcomes import Done, Reject, Retry
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done, Reject, Retry
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
 from support.ingest import NOW, answer, image, inventory

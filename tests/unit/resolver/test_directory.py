@@ -14,7 +14,7 @@ from imagedrift_resolver.core.credential import (
     Secret,
 )
 from imagedrift_resolver.core.site import Site
-from imagedrift_runtime.registries import Registries, Registry, parse
+from imagedrift_runtime.registries.operator_file import Registries, Registry, parse
 from imagedrift_schemas.v1 import Denied, Refused
 
 

@@ -13,7 +13,7 @@ from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.gate import Gate
 from imagedrift_resolver.gates import KNOWN, MADE_UP, Gates
-from imagedrift_runtime.registries import Registries, parse
+from imagedrift_runtime.registries.operator_file import Registries, parse
 from imagedrift_schemas.v1 import Found, RegistryState, Unreachable
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)

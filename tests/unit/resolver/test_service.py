@@ -10,10 +10,10 @@ from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
-from imagedrift_runtime.bus import NotPublished
-from imagedrift_runtime.outcomes import Done, Outcome, Retry
-from imagedrift_runtime.pull import Delivery
-from imagedrift_runtime.registries import Registries
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.errors import NotPublished
+from imagedrift_runtime.nats.outcomes import Done, Outcome, Retry
+from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import AnyAnswer, Child, Describe, Found, Question, Resolve
 

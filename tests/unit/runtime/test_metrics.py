@@ -109,7 +109,7 @@ def test_off_nothing_is_counted_and_nothing_fails() -> None:
 def test_off_the_library_is_not_even_loaded() -> None:
     """Nor what nats-py and structlog would load besides: an agent is small."""
     program = (
-        "import sys, imagedrift_runtime.process, imagedrift_runtime.pull\n"
+        "import sys, imagedrift_runtime.process, imagedrift_runtime.nats.consumer\n"
         "print([name for name in ('prometheus_client', 'aiohttp', 'rich', 'httpx')"
         " if name in sys.modules])"
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from imagedrift_runtime import settings
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import SettingsFault, Variable, both_or_faults
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime import settings, urls
-from imagedrift_runtime.access import Access
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.common_settings import CommonSettings
+from imagedrift_runtime.nats.connect_options import ConnectOptions
 
 MARK = "hunter"
 ODD = st.text(st.sampled_from("@/:?#[]%&=,;+~!$'()* \t\n\\\"é1-.") | st.characters(codec="utf-8"))
@@ -39,7 +39,9 @@ def told_of_database(url: str) -> str:
 def told_of_nats(url: str) -> str:
     """What is told where a service is given this URL."""
     try:
-        return str(Access(urls=settings.load(CommonSettings, {"NATS_URL": url}).nats_url, name="t"))
+        return str(
+            ConnectOptions(urls=settings.load(CommonSettings, {"NATS_URL": url}).nats_url, name="t")
+        )
     except settings.SettingsFault as fault:
         return str(fault)
 

@@ -13,8 +13,8 @@ from msgspec import Struct
 from imagedrift_ingest.core import inventories
 from imagedrift_ingest.service import HostName, Ingest
 from imagedrift_resolver.core.policy import question_fault
-from imagedrift_runtime.delivery import Delivery
-from imagedrift_runtime.outcomes import Done
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, constraints, subjects
 from imagedrift_schemas.catalogue import ROUTES, name_of
 from imagedrift_schemas.digest import parse_digest

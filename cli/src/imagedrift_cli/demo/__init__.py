@@ -20,7 +20,8 @@ from imagedrift_cli import signals
 from imagedrift_cli.database import Reader
 from imagedrift_cli.demo.scenario import Scenario
 from imagedrift_cli.failures import Unusable
-from imagedrift_runtime import bus, settings
+from imagedrift_runtime import settings
+from imagedrift_runtime.nats import bus
 from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry

@@ -19,8 +19,8 @@ from imagedrift_cli import tables
 from imagedrift_cli.database import Reader
 from imagedrift_cli.demo import catalogue
 from imagedrift_cli.display import Display
-from imagedrift_runtime import bus
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus
 from imagedrift_sandbox.fleet.publishing import publish
 from imagedrift_sandbox.registry.server import SandboxRegistry
 

@@ -27,8 +27,9 @@ from imagedrift_cli.scan.via_fleet import SharedSettings, preferring_shared
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.routes import proxies_of
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime import clock, logs, registries, settings
-from imagedrift_runtime.answers import NoBus
+from imagedrift_runtime import clock, logs, settings
+from imagedrift_runtime.nats.errors import NoBus
+from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
@@ -82,7 +83,7 @@ def exit_code(verdicts: Any) -> int:
 
 async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]]:
     agent, asking = settings.load(AgentSettings), settings.load(ResolverSettings)
-    known = registries.load(asking.registries)
+    known = operator_file.load(asking.registries)
     names = _canonical(wanted)
     inventory = await _inventory(agent)
     images = _only(inventory.images, names)

@@ -14,7 +14,7 @@ from imagedrift_resolver.core.proxy import Proxies
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime import clock
-from imagedrift_runtime.registries import Registries
+from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas.v1 import Answer, Describe, Described, RegistryState, Resolve
 
 A = TypeVar("A", Answer, Described)

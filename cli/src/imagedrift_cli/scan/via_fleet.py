@@ -11,9 +11,10 @@ from typing import Annotated
 from msgspec import Struct
 
 from imagedrift_cli.scan.verdicts import Asks
-from imagedrift_runtime import bus, urls
-from imagedrift_runtime.answers import BusError
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime import urls
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.settings import Variable
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import Malformed

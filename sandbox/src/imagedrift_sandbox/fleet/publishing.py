@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.nats.bus import Bus
 
 AT_ONCE: Final = 128
 

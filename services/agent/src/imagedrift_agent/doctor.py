@@ -21,7 +21,9 @@ from imagedrift_agent.core.image_facts import shown
 from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.ports import Source
 from imagedrift_agent.settings import AgentSettings
-from imagedrift_runtime import bus, clock, logs, settings
+from imagedrift_runtime import clock, logs, settings
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.errors import BusError, NoBus, NotPublished
 from imagedrift_schemas import subjects
 
 CONNECT_WITHIN_S: Final = 10.0
@@ -149,7 +151,7 @@ async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Findi
                 await _permission(connection, values.site, host),
                 await _clock(connection),
             ]
-    except (bus.NoBus, OSError, ValueError) as error:
+    except (NoBus, OSError, ValueError) as error:
         advice = "check NATS_URL, NATS_CREDS and NATS_CA, and that a firewall lets us through"
         return [Finding("nats", False, str(error), advice)]
 
@@ -164,7 +166,7 @@ async def _permission(connection: bus.Bus, site: str, host: str) -> Finding:
     subject = subjects.inventory(site, host)
     try:
         await connection.publish(subject, b"", headers={"Nats-Expected-Stream": "doctor"})
-    except bus.NotPublished as error:
+    except NotPublished as error:
         if error.code == WRONG_STREAM:
             return Finding("permitted", True, f"may publish {subject}")
         return Finding("permitted", False, str(error), _permission_advice(str(error), site, host))
@@ -184,7 +186,7 @@ async def _clock(connection: bus.Bus) -> Finding:
     try:
         answer = await connection.request("$SYS.REQ.USER.INFO", b"", timeout=2)
         there = msgspec.json.decode(answer, type=_UserInfo).server.time
-    except (bus.BusError, msgspec.DecodeError):
+    except (BusError, msgspec.DecodeError):
         return Finding("clock", True, "not compared: this server does not tell its time")
     trip = time.monotonic() - began
     apart = (clock.now() - there).total_seconds() - trip / 2

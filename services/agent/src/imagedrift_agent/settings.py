@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import Variable
 
 

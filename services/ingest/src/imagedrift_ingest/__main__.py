@@ -30,11 +30,12 @@ from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.service import Away, Ingest
 from imagedrift_ingest.settings import IngestSettings
-from imagedrift_runtime import bus, process, pull
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime import process
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats import bus, consumer
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.process import Process
-from imagedrift_runtime.registries_file import LOOK_EVERY_S, LiveRegistries
+from imagedrift_runtime.registries.watched_file import LOOK_EVERY_S, LiveRegistries
 from imagedrift_runtime.settings import SettingsFault, read_again
 from imagedrift_schemas import subjects
 
@@ -205,9 +206,9 @@ class _Following:
 
 
 async def _pull(
-    nats: Bus, stream: str, handler: pull.BatchHandler, settings: IngestSettings, run: Process
+    nats: Bus, stream: str, handler: consumer.BatchHandler, settings: IngestSettings, run: Process
 ) -> None:
-    await pull.batches(
+    await consumer.handle_batches(
         nats,
         stream,
         subjects.CONSUMER_INGEST,

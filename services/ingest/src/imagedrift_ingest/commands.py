@@ -9,7 +9,7 @@ from imagedrift_ingest.adapters.jetstream import READ_BY_INGEST
 from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.retention import Retention
-from imagedrift_runtime.bus import Bus
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_schemas import subjects
 
 

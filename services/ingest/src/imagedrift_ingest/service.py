@@ -21,8 +21,8 @@ from imagedrift_ingest.core import incoming, inventories, order
 from imagedrift_ingest.core.images import HostImages, Keys, Reading, images_of
 from imagedrift_ingest.core.inventories import Said
 from imagedrift_ingest.core.pacing import Pacing
-from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
-from imagedrift_runtime.pull import Delivery
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
 from imagedrift_schemas.v1 import (

@@ -8,7 +8,7 @@ from imagedrift_ingest.core.freshness import Policy
 from imagedrift_ingest.core.quota import MOST_NEW
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_runtime import urls
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import Variable
 
 

@@ -10,9 +10,11 @@ from imagedrift_resolver.adapters.routes import Routes, proxies_of, routes
 from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_resolver.settings import ResolverSettings, check
 from imagedrift_resolver.wiring import Wired
-from imagedrift_runtime import bus, clock, process, registries
-from imagedrift_runtime.registries import Registries
-from imagedrift_runtime.registries_file import LOOK_EVERY_S, RegistriesFile
+from imagedrift_runtime import clock, process
+from imagedrift_runtime.nats import bus
+from imagedrift_runtime.registries import operator_file
+from imagedrift_runtime.registries.operator_file import Registries
+from imagedrift_runtime.registries.watched_file import LOOK_EVERY_S, RegistriesFile
 from imagedrift_runtime.settings import both_or_faults
 from imagedrift_schemas import subjects
 from imagedrift_schemas.reference import ImageReference
@@ -68,7 +70,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
 def file_of(settings: ResolverSettings) -> RegistriesFile[tuple[Registries, Routes]]:
     """Read what is configured for registries, certificates included. Raises `SettingsFault`."""
     _, proxies = both_or_faults(
-        lambda: registries.load(settings.registries), lambda: proxies_of(settings)
+        lambda: operator_file.load(settings.registries), lambda: proxies_of(settings)
     )
     return RegistriesFile(settings.registries, lambda known: (known, routes(known, proxies)))
 

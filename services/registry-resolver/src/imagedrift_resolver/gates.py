@@ -17,9 +17,9 @@ from imagedrift_resolver.bulkhead import Bulkhead
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate, Lanes, Pace, States
-from imagedrift_runtime.bus import BusError
-from imagedrift_runtime.registries import Registries
-from imagedrift_runtime.streams import LANE_SLOTS
+from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.nats.topology import LANE_SLOTS
+from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas.v1 import RegistryState
 
 log = structlog.get_logger()

@@ -29,9 +29,9 @@ from imagedrift_resolver.core.policy import question_fault
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.gate import Gate
 from imagedrift_runtime import metrics
-from imagedrift_runtime.bus import BusError
-from imagedrift_runtime.outcomes import Done, Outcome, Reject, Retry
-from imagedrift_runtime.pull import Delivery
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_schemas import codec, subjects, v1
 from imagedrift_schemas.errors import SchemaError
 from imagedrift_schemas.v1 import (

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from imagedrift_runtime.connection import CommonSettings
+from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import SettingsFault, Variable
 
 SHORTEST_SECRET: Final = 16

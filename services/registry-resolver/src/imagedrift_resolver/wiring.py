@@ -20,8 +20,10 @@ from imagedrift_resolver.adapters.routes import Routes
 from imagedrift_resolver.gates import Gates
 from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime import bus, clock, pull
-from imagedrift_runtime.registries import Registries
+from imagedrift_runtime import clock
+from imagedrift_runtime.nats import bus, consumer
+from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import subjects
 
 log = structlog.get_logger()
@@ -62,7 +64,7 @@ class Wired:
             sharing.cancel()
             try:
                 await self._gates.flush()
-            except bus.BusError as error:  # what was not shared is learnt anew
+            except BusError as error:  # what was not shared is learnt anew
                 log.warning("states.unshared", error=str(error))
             await self._http.close()
 
@@ -71,7 +73,7 @@ class Wired:
         async with asyncio.TaskGroup() as lanes:
             for lane, slots in self._known.lanes().items():
                 lanes.create_task(
-                    pull.each(
+                    consumer.handle_each(
                         self._nats,
                         subjects.STREAM_LOOKUP,
                         subjects.lane_consumer(lane),

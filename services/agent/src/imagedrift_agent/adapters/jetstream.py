@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 
 from imagedrift_agent.core.payload import fitting
 from imagedrift_agent.ports import PublishFailed
-from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored, connect
 from imagedrift_runtime.health import Health
+from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.errors import NoBus, NotPublished
+from imagedrift_runtime.nats.results import Stored
 from imagedrift_schemas import subjects
 from imagedrift_schemas.codec import encode
 from imagedrift_schemas.v1 import Alive, Inventory

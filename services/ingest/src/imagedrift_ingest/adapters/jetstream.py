@@ -12,9 +12,11 @@ from imagedrift_ingest.core import lanes as core_lanes
 from imagedrift_ingest.core.inventories import Sign
 from imagedrift_ingest.service import Away, HostName
 from imagedrift_runtime import metrics
-from imagedrift_runtime.bus import Bus, NoBus, NotPublished, Stored
 from imagedrift_runtime.clock import now
-from imagedrift_runtime.letters import Letters
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter
+from imagedrift_runtime.nats.errors import NoBus, NotPublished
+from imagedrift_runtime.nats.results import Stored
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
 from imagedrift_schemas.text import cleaned
@@ -235,7 +237,7 @@ class Heartbeats:
     def __init__(self, clock: Callable[[], datetime] = now) -> None:
         self._clock = clock
         self._signs: dict[HostName, Sign] = {}
-        self._letters = Letters()
+        self._letters = DeadLetterLimiter()
         self._due: list[DeadLetter] = []
 
     async def hear(self, subject: str, payload: bytes) -> None:

@@ -10,8 +10,10 @@ from msgspec import Struct
 from imagedrift_resolver.adapters.jetstream import Cache
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.freshness import may_serve
-from imagedrift_runtime.bus import Bus, BusError, Refused, Stored
-from imagedrift_runtime.registries import Registries
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import BusError, Refused
+from imagedrift_runtime.nats.results import Stored
+from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
 from imagedrift_schemas.reference import ImageReference

@@ -16,8 +16,13 @@ from imagedrift_resolver.core.credential import (
 from imagedrift_resolver.core.policy import registry_fault
 from imagedrift_resolver.core.site import HUB_API, Site
 from imagedrift_resolver.core.url import BadUrl, Url, parse_url
-from imagedrift_runtime.path_tables import PathCredential
-from imagedrift_runtime.registries import Registries, RegistriesFault, Registry, read_secret
+from imagedrift_runtime.registries.operator_file import (
+    Registries,
+    RegistriesFault,
+    Registry,
+    read_secret,
+)
+from imagedrift_runtime.registries.path_tables import PathCredential
 from imagedrift_schemas.reference import DOCKER_HUB, parents
 from imagedrift_schemas.v1 import Denied, Failure, Refused
 

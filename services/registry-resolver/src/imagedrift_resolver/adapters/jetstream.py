@@ -7,8 +7,10 @@ from typing import Final, TypeVar
 import structlog
 
 from imagedrift_resolver.core.freshness import overtakes
-from imagedrift_runtime.bus import Bucket, Bus, BusError
-from imagedrift_runtime.registries import Registries
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.nats.key_value import Bucket
+from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import (

@@ -23,8 +23,8 @@ from imagedrift_resolver.core.site import host_of
 from imagedrift_resolver.core.url import BadUrl, Url
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import tls
-from imagedrift_runtime.registries import Registries, RegistriesFault, Registry
-from imagedrift_runtime.registry import DIRECT, seconds_of
+from imagedrift_runtime.registries.operator_file import Registries, RegistriesFault, Registry
+from imagedrift_runtime.registries.registry import DIRECT, seconds_of
 from imagedrift_runtime.settings import SettingsFault
 
 NO_PROXIES: Final = Proxies()

@@ -1,0 +1,1 @@
+"""NATS as a service sees it: a connection, messages, key-value buckets."""

@@ -1,0 +1,99 @@
+"""What becomes of a message: an outcome is turned into an acknowledgement.
+
+Rules:
+- `Done` acknowledges; twice where it has to be sure, which waits for the server's word. Where it
+  has a reason, something in the message was refused, and a dead letter says so first.
+- `Retry` asks for delivery after a delay. `Reject` writes a dead letter, then terminates: in this
+  order, so that a letter that cannot be written leaves the message to come again. Not every one
+  has a letter of its own: see `dead_letters`.
+- What fails here is logged and nothing more: an unacknowledged message comes again, and handling
+  it twice is harmless.
+"""
+
+from typing import Any, assert_never
+
+import structlog
+
+from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import now
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.connection import CALL_WITHIN_S
+from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter, DueLetter
+from imagedrift_runtime.nats.delivery import Delivery, delivery
+from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import DeadLetter
+
+log = structlog.get_logger()
+
+PAYLOAD_KEPT = 64 * 1024
+ERROR_KEPT = 2_000
+SUBJECT_KEPT = 1_000
+
+
+class Acknowledger:
+    """Acknowledges messages by their outcomes, on behalf of one service."""
+
+    def __init__(self, bus: Bus, service: str, *, sure: bool) -> None:
+        self._bus = bus
+        self._service = service
+        self._sure = sure
+        self._letters = DeadLetterLimiter()
+
+    async def __call__(self, message: Any, outcome: Outcome) -> None:
+        """Acknowledge `message`."""
+        kind = type(outcome).__name__.lower()
+        metrics.handled.add(stream=message.metadata.stream, outcome=kind)
+        try:
+            await self._settle(message, outcome)
+        except Exception as error:  # of NATS, of the connection, of the letter's content
+            log.warning(
+                "acknowledgement.failed", subject=message.subject, outcome=kind, error=repr(error)
+            )
+
+    async def _settle(self, message: Any, outcome: Outcome) -> None:
+        match outcome:
+            case Done():
+                if outcome.reason:
+                    await self._bury(message, outcome)
+                await (message.ack_sync(CALL_WITHIN_S) if self._sure else message.ack())
+            case Retry():
+                await message.nak(delay=outcome.after)
+            case Reject():
+                await self._bury(message, outcome)
+                await message.term()
+            case _:
+                assert_never(outcome)
+
+    async def _bury(self, message: Any, outcome: Done | Reject) -> None:
+        due = self._letters.refused(message.subject, outcome.reason, now())
+        if due is None:
+            return
+        try:
+            await self._write(delivery(message), outcome.reason, outcome.error, due)
+        except BaseException:
+            self._letters.not_written(message.subject, outcome.reason, due)
+            raise
+
+    async def _write(self, refused: Delivery, reason: str, error: str, due: DueLetter) -> None:
+        letter = DeadLetter(
+            service=self._service,
+            subject=refused.subject[:SUBJECT_KEPT],
+            stream=refused.stream,
+            stream_seq=refused.stream_seq,
+            reason=reason,
+            error=error[:ERROR_KEPT].encode(errors="replace").decode(),
+            received_at=now(),
+            payload=refused.payload[:PAYLOAD_KEPT] if due.with_payload else b"",
+            times=due.times,
+        )
+        log.warning(
+            "message.rejected",
+            subject=letter.subject,
+            reason=letter.reason,
+            error=letter.error,
+            times=letter.times,
+        )
+        # A message that is refused twice, as its termination was lost, is one letter.
+        once = f"{self._service}.{refused.stream}.{refused.stream_seq}.{refused.stored_at:%s.%f}"
+        await self._bus.publish(subjects.dead(self._service), codec.encode(letter), message_id=once)

@@ -1,0 +1,173 @@
+"""Pulling from a durable consumer: the loops that call a handler and acknowledge by its outcome.
+
+Rules:
+- Only as many messages are fetched as there are free slots: what waits here cannot be handled by
+  another replica.
+- The outcome decides (`acknowledge`). An exception, or anything that is no outcome, is a defect:
+  logged, and delivered again later. The loop never dies of it. A batch with a defect is handled in
+  halves, down to the message that has it: the others do not wait for it.
+- A message is kept while its handler works, however long that takes.
+- On `stopping` nothing more is fetched, handlers finish, and their messages are acknowledged.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from imagedrift_runtime import metrics
+from imagedrift_runtime.nats.acknowledge import Acknowledger
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.delivery import Delivery, delivery
+from imagedrift_runtime.nats.fetch import fetching
+from imagedrift_runtime.nats.nats_py import nats
+from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+
+log = structlog.get_logger()
+
+DEFECT_AGAIN_S = 30.0
+GATHER_S = 0.005
+"""A batch is complete, too, when for so long no message came."""
+MOST_BYTES = 4 * 1024 * 1024
+"""What a batch holds at most, unless a single message is larger."""
+
+Handler = Callable[[Delivery], Awaitable[Outcome]]
+BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Outcome]]]
+
+
+async def handle_each(
+    bus: Bus,
+    stream: str,
+    consumer: str,
+    handler: Handler,
+    *,
+    service: str,
+    slots: int,
+    stopping: asyncio.Event,
+    ack_wait_s: float = 30.0,
+) -> None:
+    """Handle messages one by one, up to `slots` at a time, until `stopping`.
+
+    `ack_wait_s` is the consumer's. An acknowledgement waits until the server has it.
+    """
+    free = asyncio.Semaphore(slots)
+    acknowledge = Acknowledger(bus, service, sure=True)
+
+    async def one(message: Any) -> None:
+        try:
+            async with _kept([message], ack_wait_s):
+                outcome = await _guarded(handler, delivery(message))
+            await acknowledge(message, outcome)
+        finally:
+            free.release()
+
+    async with asyncio.TaskGroup() as tasks, fetching(bus, stream, consumer, stopping) as fetch:
+        while not stopping.is_set():
+            taken = await _take(free, slots)
+            messages = [] if stopping.is_set() else await fetch(taken)
+            for message in messages:
+                tasks.create_task(one(message))
+            for _ in range(taken - len(messages)):
+                free.release()
+
+
+async def handle_batches(
+    bus: Bus,
+    stream: str,
+    consumer: str,
+    handler: BatchHandler,
+    *,
+    service: str,
+    size: int,
+    stopping: asyncio.Event,
+    ack_wait_s: float = 60.0,
+) -> None:
+    """Handle up to `size` messages at a time, and bytes within a bound, until `stopping`.
+
+    The handler returns one outcome per message, in order.
+    """
+    acknowledge = Acknowledger(bus, service, sure=False)
+    async with fetching(bus, stream, consumer, stopping, GATHER_S, MOST_BYTES) as fetch:
+        while not stopping.is_set():
+            messages = await fetch(size)
+            if not messages:
+                continue
+            async with _kept(messages, ack_wait_s):
+                outcomes = await _guarded_batch(handler, [*map(delivery, messages)])
+            await asyncio.gather(*map(acknowledge, messages, outcomes))
+
+
+async def _take(free: asyncio.Semaphore, most: int) -> int:
+    """Take every free slot, and wait for one when there is none."""
+    await free.acquire()
+    taken = 1
+    while taken < most and not free.locked():
+        await free.acquire()
+        taken += 1
+    return taken
+
+
+async def _guarded(handler: Handler, message: Delivery) -> Outcome:
+    try:
+        outcome = await handler(message)
+        _must_be_outcomes([outcome])
+    except Exception:
+        log.exception("handler.failed", subject=message.subject, seq=message.stream_seq)
+        return Retry("defect", DEFECT_AGAIN_S)
+    return outcome
+
+
+async def _guarded_batch(handler: BatchHandler, messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    try:
+        outcomes = await handler(messages)
+        _must_be_outcomes(outcomes)
+        if len(outcomes) != len(messages):
+            raise TypeError(f"{len(outcomes)} outcomes for {len(messages)} messages")
+    except Exception:
+        log.exception("handler.failed", subject=messages[0].subject, messages=len(messages))
+        middle = len(messages) // 2
+        if not middle:
+            return [Retry("defect", DEFECT_AGAIN_S)]
+        halves = messages[:middle], messages[middle:]
+        return [fate for half in halves for fate in await _guarded_batch(handler, half)]
+    return outcomes
+
+
+def _must_be_outcomes(outcomes: Sequence[object]) -> None:
+    for outcome in outcomes:
+        if not isinstance(outcome, (Done, Retry, Reject)):
+            raise TypeError(f"a handler returns Done, Retry or Reject, not {outcome!r}")
+
+
+@asynccontextmanager
+async def _kept(messages: Sequence[Any], ack_wait_s: float) -> AsyncIterator[None]:
+    """Keep messages while they are handled: tell the server that they are being worked on."""
+    telling: asyncio.Task[None] | None = None
+
+    async def tell() -> None:
+        while True:
+            for message in messages:
+                try:
+                    await message.in_progress()
+                except (OSError, nats.errors.Error) as error:
+                    log.warning("progress.failed", subject=message.subject, error=repr(error))
+            await asyncio.sleep(ack_wait_s / 3)
+
+    def begin() -> None:  # a task for each message, most of which take milliseconds, is dear
+        nonlocal telling
+        telling = asyncio.create_task(tell())
+
+    stream, began = messages[0].metadata.stream, time.monotonic()
+    metrics.in_flight.add(len(messages), stream=stream)
+    timer = asyncio.get_running_loop().call_later(ack_wait_s / 3, begin)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if telling:
+            telling.cancel()
+        metrics.in_flight.add(-len(messages), stream=stream)
+        metrics.handling.observe(time.monotonic() - began, stream=stream)

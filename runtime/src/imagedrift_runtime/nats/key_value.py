@@ -1,0 +1,78 @@
+"""A key-value bucket: the newest value of each key, read from the leader.
+
+Rules:
+- A read goes to the stream's leader: a replica may answer with what was there before.
+- A key that was deleted, or whose value expired under a marker, reads as None and can be made
+  anew. (nats-py shows an expired one as an entry without a value, and refuses to create it. We set
+  no limit markers, yet somebody may.)
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from imagedrift_runtime.nats.errors import NoBus, NotPublished
+from imagedrift_runtime.nats.nats_py import nats
+from imagedrift_runtime.nats.results import Entry, Stored
+
+if TYPE_CHECKING:
+    from imagedrift_runtime.nats.bus import Bus
+
+WRONG_REVISION = (10071, 10164)
+"""JetStream's errors for another last sequence than the one expected."""
+
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+
+
+class Bucket:
+    """A key-value bucket."""
+
+    def __init__(self, bus: "Bus", name: str) -> None:
+        self.name = name
+        self.stream = f"KV_{name}"
+        self._bus = bus
+        self._prefix = f"$KV.{name}."
+
+    async def get(self, key: str) -> Entry | None:
+        """Read the newest value; None when there is none. Raises `NoBus`."""
+        message = await self._last(key)
+        if message is None or _is_marker(message.headers):
+            return None
+        return Entry(message.data or b"", message.seq)
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Write a value; the new revision. Raises `NotPublished`."""
+        return await self._store(key, value, {})
+
+    async def replace(self, key: str, value: bytes, revision: int) -> int | None:
+        """Write a value if `revision` (0: none yet) is still the newest; None when it is not."""
+        try:
+            return await self._store(key, value, {_EXPECTED: str(revision)})
+        except NotPublished as error:
+            if error.code not in WRONG_REVISION:
+                raise
+        if revision:
+            return None
+        marker = await self._last(key)  # "none yet" is true of a deleted one too
+        if marker is None or not _is_marker(marker.headers):
+            return None
+        return await self.replace(key, value, marker.seq)
+
+    async def _last(self, key: str) -> Any:
+        try:
+            return await self._bus.js.get_msg(self.stream, subject=self._prefix + key, direct=False)
+        except nats.js.errors.NotFoundError:
+            return None
+        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise NoBus(f"{self.name}/{key}: {str(error) or 'no answer'}") from error
+
+    async def _store(self, key: str, value: bytes, headers: dict[str, str]) -> int:
+        stored = await self._bus.publish(self._prefix + key, value, headers=headers)
+        if not isinstance(stored, Stored):
+            raise NotPublished(f"{self.name}/{key}: the bucket holds more than one value of a key")
+        return stored.seq
+
+
+def _is_marker(headers: Mapping[str, str] | None) -> bool:
+    """Tell whether a message stands for a value that is gone: deleted, purged or expired."""
+    told = headers or {}
+    return told.get("KV-Operation") in ("DEL", "PURGE") or "Nats-Marker-Reason" in told

@@ -1,0 +1,1 @@
+"""The operator's file about registries, `registries.toml`."""

@@ -1,0 +1,103 @@
+"""Acknowledging: which word is said to the server for which outcome, and in which order."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+
+from imagedrift_runtime.nats.acknowledge import Acknowledger
+from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+
+
+class Message:
+    """A message that notes what is said about it; `failing` makes one of the words fail."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.said: list[str] = []
+        self.subject, self.data = "s.a", b"payload"
+        self.metadata = SimpleNamespace(
+            stream="S",
+            sequence=SimpleNamespace(stream=7),
+            num_delivered=1,
+            timestamp=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        self._failing = failing
+
+    async def _say(self, word: str) -> None:
+        if word == self._failing:
+            raise TimeoutError
+        self.said.append(word)
+
+    async def ack(self) -> None:
+        """Acknowledge, and trust."""
+        await self._say("ack")
+
+    async def ack_sync(self, timeout: float) -> None:  # noqa: ASYNC109 - nats' own
+        """Acknowledge, and wait for the server's word."""
+        await self._say("ack_sync")
+
+    async def nak(self, delay: float) -> None:
+        """Ask for it again."""
+        await self._say(f"nak {delay:g}")
+
+    async def term(self) -> None:
+        """End it."""
+        await self._say("term")
+
+
+class Bus:
+    """Publishes into the message's own list, so that the order shows."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self.ids: list[str] = []
+
+    async def publish(self, subject: str, payload: bytes, *, message_id: str) -> None:
+        """Note the letter."""
+        self.ids.append(message_id)
+        await self._message._say("letter")
+
+
+async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[list[str], Bus]:
+    """What is said of a message for an outcome."""
+    message = Message(failing)
+    bus: Any = Bus(message)
+    await Acknowledger(bus, "svc", sure=sure)(message, outcome)
+    return message.said, bus
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sure", "said"),
+    [
+        (Done(), True, ["ack_sync"]),
+        (Done(), False, ["ack"]),
+        (Retry("later", 2.5), True, ["nak 2.5"]),
+        (Reject("invalid"), True, ["letter", "term"]),
+        (Reject("invalid"), False, ["letter", "term"]),
+    ],
+)
+async def test_each_outcome_has_its_word(outcome: Outcome, sure: bool, said: list[str]) -> None:
+    """Where it has to be sure, an acknowledgement waits for the server; a letter comes first."""
+    assert (await settled(outcome, sure=sure))[0] == said
+
+
+@pytest.mark.parametrize("failing", ["ack_sync", "letter", "term"])
+async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None:
+    """The message comes again: that is all that an error may lead to."""
+    outcome: Outcome = Done() if failing == "ack_sync" else Reject("invalid")
+
+    with structlog.testing.capture_logs() as logs:
+        said, _ = await settled(outcome, sure=True, failing=failing)
+
+    assert said == (["letter"] if failing == "term" else [])
+    assert logs[-1]["event"] == "acknowledgement.failed"
+
+
+async def test_a_message_that_is_refused_twice_is_one_letter() -> None:
+    """Its termination can be lost: the stream of letters knows the second one by its id."""
+    ids = [(await settled(Reject("invalid"), sure=True))[1].ids for _ in range(2)]
+
+    assert ids[0] == ids[1]
+    assert ids[0][0].startswith("svc.S.7.")

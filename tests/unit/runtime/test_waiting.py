@@ -1,0 +1,56 @@
+"""Waits end early when something happens, and leave no task behind."""
+
+import asyncio
+
+import pytest
+
+from imagedrift_runtime.waiting import first_result_or, wait, wait_for_any
+
+
+async def test_a_wait_ends_with_its_time() -> None:
+    """Without an event, and with one that nobody sets."""
+    async with asyncio.timeout(10):
+        await wait(asyncio.Event(), 0.0)
+        await wait_for_any(0.0, asyncio.Event(), asyncio.Event())
+
+
+async def test_a_wait_ends_with_any_event() -> None:
+    """An hour's wait is over as soon as one of its events is set."""
+    is_set = asyncio.Event()
+    is_set.set()
+
+    async with asyncio.timeout(10):
+        await wait(is_set, 3600.0)
+        await wait_for_any(3600.0, asyncio.Event(), is_set)
+
+
+async def test_a_cancelled_wait_leaves_no_task_behind() -> None:
+    """The tasks that wait for its events end with it."""
+    before = asyncio.all_tasks()
+    waiting = asyncio.create_task(wait_for_any(3600.0, asyncio.Event(), asyncio.Event()))
+    await asyncio.sleep(0)  # the task begins
+    waiting.cancel()
+
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.gather(*(asyncio.all_tasks() - before), return_exceptions=True)
+
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_result_is_given_up_at_an_event() -> None:
+    """A fetch that is under way is cancelled; one that is done returns its messages."""
+    is_set, never = asyncio.Event(), asyncio.Event()
+    is_set.set()
+
+    async def endless() -> list[str]:
+        await never.wait()
+        return ["late"]
+
+    async def done() -> list[str]:
+        return ["message"]
+
+    async with asyncio.timeout(10):
+        assert await first_result_or(endless(), is_set) == []
+        assert await first_result_or(done(), never) == ["message"]
