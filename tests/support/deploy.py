@@ -30,9 +30,13 @@ class ShippedNats(NatsServer):
         *,
         flags: tuple[str, ...] = (),
         followers: str = "",
+        agents: str = "",
+        tls: Path | None = None,
     ) -> None:
         super().__init__(alone=not flags)
         self._followers = followers
+        self._agents = agents
+        self._tls = tls
         self._file = file
         self._environment = environment
         self._flags = flags
@@ -42,9 +46,13 @@ class ShippedNats(NatsServer):
         self.port, self.monitor_port = free_ports(2)
         for file in (DEPLOY / "nats").glob("*.conf"):
             text = file.read_text().replace('"/data"', json.dumps(str(self.home / "store")))
+            if self._tls:
+                text = text.replace('"/tls/', f'"{self._tls}/')
             (self.home / file.name).write_text(text)
         if self._followers:
             (self.home / "followers.conf").write_text(self._followers)
+        if self._agents:
+            (self.home / "agents.conf").write_text(self._agents)
 
     def launch(self) -> Child:
         """Start the program, on addresses of this machine's."""

@@ -31,6 +31,7 @@ class Host:
             "PATH": path or os.getenv("PATH", os.defpath),
             "IMAGEDRIFT_PREFIX": str(self.prefix),
             "IMAGEDRIFT_ETC": str(self.etc),
+            "NATS_URL": "nats://127.0.0.1:4222",
         }
         command = ["sh", str(DEPLOY / "install.sh"), "--no-service", "--from", str(bundle)]
         return subprocess.run(

@@ -170,6 +170,21 @@ async def test_the_agent_s_doctor_finds_nothing_wrong(
     assert "s from the server's" in findings["clock"].what
 
 
+async def test_an_agent_names_its_settings_when_its_permissions_are_of_another_host(
+    shipped: ShippedNats, service: Bus
+) -> None:
+    """One line tells the operator which two settings to compare with the permissions."""
+    url = shipped.url_of("agent", "20261124")
+    async with connected([url], "fra1", "web-9", credentials="", ca="") as publisher:
+        with pytest.raises(PublishFailed) as refused:
+            await publisher.publish(inventory("web-9", [image()]))
+
+    fault = str(refused.value)
+    assert "IMAGEDRIFT_SITE=fra1 and IMAGEDRIFT_HOST_ID=web-9" in fault
+    assert subjects.inventory("fra1", "web-9") in fault
+    assert "\n" not in fault
+
+
 async def test_p7_only_our_services_may_ask_what_a_credential_opened(
     shipped: ShippedNats, service: Bus
 ) -> None:

@@ -180,7 +180,7 @@ def test_only_the_agent_sees_the_engine_and_cannot_replace_its_socket() -> None:
         for name, facts in ALL.items()
     }
     assert {name: found for name, found in mounts.items() if found} == {
-        "agent": ["/var/run/docker.sock:/var/run/docker.sock:ro"]
+        "agent": ["${DOCKER_SOCKET:-/var/run/docker.sock}:/var/run/docker.sock:ro"]
     }
 
 
@@ -216,6 +216,7 @@ def test_nats_is_given_what_its_configuration_reads() -> None:
     """The Compose file sets each variable of the configuration, quoted: digits stay a text."""
     conf = (DEPLOY / "nats" / "nats-server.conf").read_text()
     conf += (DEPLOY / "nats" / "accounts.conf").read_text()
+    conf += (DEPLOY / "nats" / "agents.conf").read_text()
     given = SERVICES["nats"]["environment"]
     assert set(re.findall(r"(?<!\")\$([A-Z_]+)", conf)) == set(given) == set(nats_environment())
     assert all(value.startswith('"') and value.endswith('"') for value in given.values())

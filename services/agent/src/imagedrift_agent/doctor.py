@@ -177,7 +177,10 @@ def _permission_advice(fault: str, site: str, host: str) -> str:
     subject, inbox = subjects.inventory(site, host), f"{subjects.inbox(site, host)}.>"
     if "no response" in fault.lower():
         return f"no stream stores {subject}: run `imagedrift streams` against this NATS"
-    return f"let the user of NATS_CREDS publish {subject}, and subscribe {inbox}"
+    return (
+        f"let the user of NATS_URL or NATS_CREDS publish {subject}, and subscribe {inbox}; or set "
+        "IMAGEDRIFT_SITE and IMAGEDRIFT_HOST_ID to those in its permissions"
+    )
 
 
 async def _clock(connection: bus.Bus) -> Finding:

@@ -30,7 +30,7 @@ class JetStreamPublisher:
         try:
             stored = await self._bus.publish(subject, payload)
         except NotPublished as error:
-            raise PublishFailed(str(error)) from error
+            raise PublishFailed(_explained(str(error), inventory, subject)) from error
         if not isinstance(stored, Stored):
             raise PublishFailed(
                 f"{subject}: its stream keeps the one before: run `imagedrift streams`"
@@ -43,6 +43,17 @@ class JetStreamPublisher:
             await self._bus.say(subjects.alive(alive.site, alive.host), encode(alive))
         except NotPublished as error:
             raise PublishFailed(str(error)) from error
+
+
+def _explained(fault: str, inventory: Inventory, subject: str) -> str:
+    """Name both sides of a refused permission: the settings here, and the user's subjects there."""
+    if "permissions violation" not in fault.lower() or subject not in fault:
+        return fault
+    return (
+        f"the NATS user may not publish {subject}: IMAGEDRIFT_SITE={inventory.site} and "
+        f"IMAGEDRIFT_HOST_ID={inventory.host} here, and the permissions of the user on the NATS "
+        f"server, must be of one site and host ({fault})"
+    )
 
 
 @asynccontextmanager

@@ -1,0 +1,102 @@
+"""The installer asks where NATS is, works without systemd, and takes away what it installed."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.installer import InstallerHost, make_bundle
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> InstallerHost:
+    """An empty host."""
+    return InstallerHost(tmp_path)
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> tuple[str, ...]:
+    """What says which bundle is installed."""
+    folder, sums = make_bundle(tmp_path / "bundle", "new")
+    return ("--from", str(folder), "--sums", sums)
+
+
+def test_nothing_is_installed_without_an_address_of_nats(
+    host: InstallerHost, options: tuple[str, ...]
+) -> None:
+    """An agent that starts on no server would only look as if it worked."""
+    done = host.run(*options)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("install.sh: where is NATS?")
+    assert not host.prefix.exists()
+    assert not host.etc.exists()
+
+
+@pytest.mark.parametrize("address", ["nats.example.org", "tls://a:b c@nats", "tls://a:$b@nats"])
+def test_an_address_that_no_agent_takes_is_refused(
+    host: InstallerHost, options: tuple[str, ...], address: str
+) -> None:
+    """Neither one without a scheme, nor one that a shell would read as something else."""
+    assert host.run(*options, "--nats", address).returncode == 1
+    assert not host.prefix.exists()
+
+
+def test_the_address_given_becomes_the_agent_s_setting(
+    host: InstallerHost, options: tuple[str, ...]
+) -> None:
+    """By an option or by NATS_URL; others on the host cannot read it."""
+    assert host.run(*options, "--nats", "tls://web:x%24@nats.example.org:4222").returncode == 0
+
+    settings = host.etc / "agent.env"
+    assert "\nNATS_URL=tls://web:x%24@nats.example.org:4222\n" in settings.read_text()
+    assert settings.stat().st_mode & 0o777 == 0o600
+
+
+def test_without_systemd_the_command_to_run_is_printed(
+    host: InstallerHost, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Nothing is started, and no unit is written."""
+    absent = {"IMAGEDRIFT_SYSTEMD": str(tmp_path / "absent"), "NATS_URL": "nats://127.0.0.1:4222"}
+    done = host.run(*options, **absent)
+
+    assert done.returncode == 0, done.stderr
+    assert "no systemd: nothing was started" in done.stdout
+    assert f"exec {host.prefix}/current/venv/bin/imagedrift-agent" in done.stdout
+    assert not list(host.units.iterdir())
+    assert host.works()
+
+
+def test_uninstall_leaves_settings_and_nothing_else(
+    host: InstallerHost, options: tuple[str, ...]
+) -> None:
+    """It says which command removes the rest."""
+    assert host.run(*options, "--nats", "nats://127.0.0.1:4222").returncode == 0
+
+    done = host.run("--uninstall")
+
+    assert done.returncode == 0, done.stderr
+    assert not host.prefix.exists()
+    assert not list(host.units.iterdir())
+    assert f"rm -r {host.etc}/agent.env" in done.stdout
+    assert (host.etc / "agent.env").exists()
+    assert host.run("--uninstall").returncode == 1
+
+
+def test_uninstall_does_not_touch_an_agent_that_still_runs(
+    host: InstallerHost, options: tuple[str, ...]
+) -> None:
+    """Where no service was stopped, a process may still load files of its folder."""
+    assert host.run(*options, "--nats", "nats://127.0.0.1:4222").returncode == 0
+    folder = host.prefix / (host.prefix / "current").readlink()
+    shutil.copy(str(shutil.which("cat")), folder / "program")
+    running = subprocess.Popen([folder / "program"], stdin=subprocess.PIPE)
+    try:
+        refused = host.run("--uninstall")
+        assert refused.returncode == 1
+        assert f"a process runs from {folder}" in refused.stderr
+        assert host.works()
+    finally:
+        running.communicate()
+    assert host.run("--uninstall").returncode == 0
