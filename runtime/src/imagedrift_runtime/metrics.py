@@ -242,9 +242,10 @@ lanes_unread = Gauge(
 )
 images_left_out = Counter(
     "images_left_out_total",
-    "Images that were not stored: over_quota (one host brought too many new ones in a day).",
+    "Images that were not stored: refused (a field cannot be stored), over_limit (one host has too "
+    "many), over_quota (one host brought too many new ones in a day).",
     "reason",
-    known={"reason": ("over_quota",)},
+    known={"reason": ("refused", "over_limit", "over_quota")},
 )
 turn_done = Gauge(
     "turn_last_done_timestamp_seconds",

@@ -1,7 +1,7 @@
 """Bookmarks: a database that lacks what was acknowledged is found out, whoever is at work."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import pytest
@@ -10,8 +10,18 @@ from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.service import Away
+from imagedrift_runtime.outcomes import Outcome, Reject, Retry
+from imagedrift_runtime.pull import Delivery
+from support.ingest import NOW
 
 STREAM = "S"
+
+
+def delivered(seq: int) -> Delivery:
+    """A message of the stream."""
+    return Delivery(
+        subject="s", payload=b"", stream=STREAM, stream_seq=seq, deliveries=1, stored_at=NOW
+    )
 
 
 class Reader:
@@ -144,6 +154,49 @@ async def test_a_process_that_starts_compares_what_is_acknowledged(
     assert working.read_again == again
     await working.bookmarks.look()
     assert working.read_again == again
+
+
+@pytest.mark.parametrize("stored_first", [True, False])
+async def test_messages_that_were_all_refused_are_no_sign_at_the_next_start(
+    reader: Reader, *, stored_first: bool
+) -> None:
+    """They are acknowledged and stored nowhere; only what was refused counts, not what waits."""
+
+    async def handle(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        return [Reject("malformed"), Reject("malformed"), Retry("later")]
+
+    if stored_first:
+        assert await reader.stores(7)
+    handler = reader.bookmarks.noting_refusals(handle)
+    await reader.bookmarks.look()
+    await handler([delivered(seq) for seq in (8, 9, 10)])
+    await reader.bookmarks.look()
+
+    for acknowledged, again in ((9, 0), (10, 1)):
+        starting = Reader(reader.pool, acknowledged=acknowledged)
+        await starting.bookmarks.look()
+        assert starting.read_again == again
+
+
+async def test_what_was_refused_of_a_stream_that_is_no_more_is_not_noted_of_the_next(
+    reader: Reader,
+) -> None:
+    """Its sequences begin anew, and would hide what is lost."""
+
+    async def handle(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        return [Reject("malformed")]
+
+    async def work(connection: asyncpg.Connection) -> None:
+        """Store nothing."""
+
+    assert await reader.stores(7)
+    await reader.bookmarks.noting_refusals(handle)([delivered(900)])
+    await reader.bookmarks.transaction(2, 1, work)
+    await reader.bookmarks.look()
+
+    starting = Reader(reader.pool, epoch=2, acknowledged=2)
+    await starting.bookmarks.look()
+    assert starting.read_again == 1
 
 
 async def test_bookmarks_of_processes_long_gone_are_dropped(reader: Reader) -> None:

@@ -29,6 +29,8 @@ CHANGES = (
     "GRANT ALL ON FUNCTION fleet.drop_months(timestamptz) TO PUBLIC",
     "GRANT ALL ON ALL TABLES IN SCHEMA fleet TO imagedrift_operator",
     "GRANT SELECT ON fleet.hosts TO PUBLIC",
+    "GRANT SELECT (labels), UPDATE (labels) ON fleet.hosts TO imagedrift_operator",
+    "GRANT INSERT (until) ON fleet.turns TO PUBLIC",
     "GRANT USAGE, CREATE ON SCHEMA fleet TO PUBLIC",
     "CREATE VIEW ops.newer AS SELECT 1 AS one; CREATE TABLE fleet.newer (x integer)",
 )

@@ -104,6 +104,12 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "5m",
         "7m",
     ),
+    "ImagedriftImagesLeftOut": (
+        'imagedrift_images_left_out_total{reason="over_quota"}',
+        "0x5 1x100",
+        "5m",
+        "7m",
+    ),
     "ImagedriftQuestionsFail": (
         'imagedrift_questions_total{outcome="failed"}',
         "0x5 0+60x60",

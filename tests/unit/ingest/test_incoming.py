@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from imagedrift_ingest.core import incoming, times
+from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import (
     Answer,
     Child,
@@ -108,6 +109,7 @@ def test_no_limit_of_a_registry_is_out_of_bounds(at: datetime, count: int) -> No
             get_blocked_until=at,
             observed_at=at,
             last_error="\x00",
+            credential="\u202e",
         ),
         NOW,
     )
@@ -116,7 +118,16 @@ def test_no_limit_of_a_registry_is_out_of_bounds(at: datetime, count: int) -> No
         assert until is None or times.LONG_AGO < until <= NOW + DAY
     assert kept.rate_limit in {count, None}
     assert kept.rate_limit is None or 0 <= kept.rate_limit < 2**31
-    assert kept.last_error == "\ufffd"
+    assert kept.last_error == kept.credential == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "\x1b[2J", "r.io\x00", "r.io\n", "R.io", "r" * 3000, "r.io/a"]
+)
+def test_a_limit_of_what_is_no_registry_is_refused(name: str) -> None:
+    """Its name is identity: it is neither repaired nor stored, and told with its field."""
+    with pytest.raises(Malformed, match=r"^registry: "):
+        incoming.registry_state(RegistryState(registry=name, observed_at=NOW), NOW)
 
 
 def test_a_letter_was_not_received_after_it_was_stored() -> None:

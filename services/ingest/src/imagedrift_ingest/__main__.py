@@ -154,8 +154,9 @@ async def _serve(
         finally:
             await heartbeats.tell_refused(nats)
 
-    pulled = [(subjects.STREAM_INVENTORY, ingest.inventories)] * settings.workers + [
-        (DIGESTS, ingest.digests),
+    inventories = in_inventories.noting_refusals(ingest.inventories)
+    pulled = [(subjects.STREAM_INVENTORY, inventories)] * settings.workers + [
+        (DIGESTS, in_digests.noting_refusals(ingest.digests)),
         (f"KV_{subjects.BUCKET_REGISTRIES}", ingest.registries),
         (subjects.STREAM_DEAD, ingest.dead_letters),
     ]

@@ -3,15 +3,19 @@
 Rules:
 - Nothing was seen after the message about it was stored: a resolver's clock may be ahead.
 - No block and no limit lasts longer than a day from then on: it would be told again.
-- A text informs, and a count informs: neither refuses its message.
+- A text informs, and a count informs: neither refuses its message. A registry's name does.
 """
 
+import re
 from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
 from imagedrift_ingest.core import times
+from imagedrift_schemas import reference
+from imagedrift_schemas.constraints import MOST_CREDENTIAL
+from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.text import cleaned
 from imagedrift_schemas.v1 import (
     AnyAnswer,
@@ -24,6 +28,7 @@ from imagedrift_schemas.v1 import (
 )
 
 MOST_TEXT: Final = 2000
+_REGISTRY: Final = re.compile(reference.CANONICAL_REGISTRY, re.ASCII)
 MOST_PLATFORM: Final = 200
 MOST_FAILURES: Final = 1_000_000
 MOST_COUNT: Final = 2**31 - 1
@@ -51,9 +56,12 @@ def answer(said: AnyAnswer, stored_at: datetime) -> AnyAnswer:
 
 
 def registry_state(said: RegistryState, stored_at: datetime) -> RegistryState:
-    """Return what a registry allows as it is believed."""
+    """Return what a registry allows as it is believed. Raises `Malformed` naming the field."""
+    if not _REGISTRY.fullmatch(said.registry):
+        raise Malformed(f"registry: {said.registry[:80]!a} is none in canonical form")
     return replace(
         said,
+        credential=cleaned(said.credential, MOST_CREDENTIAL),
         **{name: _count(getattr(said, name)) for name in _COUNTS},
         rate_reset_at=times.until(said.rate_reset_at, stored_at),
         blocked_until=times.until(said.blocked_until, stored_at),

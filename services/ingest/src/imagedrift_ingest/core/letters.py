@@ -3,7 +3,7 @@
 Rules:
 - What is one row in the database is one row of a batch: refusals are added up, the first message
   stays.
-- Every text and number fits its column, whoever wrote the letter.
+- Every text and number fits its column, whoever wrote the letter, and every text can be shown.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from imagedrift_schemas.text import cleaned
 from imagedrift_schemas.v1 import DeadLetter
 
 WORD_KEPT: Final = 100
@@ -87,6 +88,5 @@ def _added(before: Row, after: Row) -> Row:
 
 
 def _text(text: str, most: int) -> str:
-    """Cut a text to so many bytes, none of which PostgreSQL refuses."""
-    clean = text.replace("\x00", "\ufffd").encode(errors="replace")
-    return clean[:most].decode(errors="ignore")
+    """Clean a text, and cut it to so many bytes."""
+    return cleaned(text, most).encode()[:most].decode(errors="ignore")

@@ -56,9 +56,17 @@ objects (kind, schema, name, owner, acl) AS (
   WHERE n.nspname IN ('fleet', 'ops') AND p.prosecdef
 ),
 
+-- What is granted on columns is taken away with the table's privilege of that name.
 granted AS (
   SELECT o.kind, o.name, coalesce(r.rolname::text, 'PUBLIC') AS grantee, a.privilege_type AS privilege
-  FROM objects AS o
+  FROM (
+    SELECT kind, name, owner, acl FROM objects
+    UNION ALL
+    SELECT o.kind, o.name, o.owner, c.attacl
+    FROM objects AS o
+    JOIN pg_attribute AS c ON c.attrelid = CASE o.kind WHEN 'TABLE' THEN o.name::regclass END
+    WHERE c.attacl IS NOT NULL
+  ) AS o
   CROSS JOIN LATERAL aclexplode(o.acl) AS a
   LEFT JOIN pg_roles AS r ON r.oid = a.grantee
   CROSS JOIN roles

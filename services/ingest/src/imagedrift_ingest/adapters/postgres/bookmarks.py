@@ -9,11 +9,12 @@ Rules:
   wrote to. Nothing is stored before the streams are told to deliver everything again.
 - A process that starts has left none. Then what is acknowledged must have been noted by somebody:
   that is seen before its first batch is stored.
+- Of a message that is refused nothing is stored, and it is acknowledged: its sequence is noted, too.
 """
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 import asyncpg
@@ -24,6 +25,8 @@ from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.service import Away
 from imagedrift_runtime import metrics
+from imagedrift_runtime.outcomes import Outcome, Reject
+from imagedrift_runtime.pull import BatchHandler, Delivery
 
 log = structlog.get_logger()
 
@@ -63,6 +66,8 @@ class Bookmarks:
         self._free: list[_Bookmark] = []
         self._has_begun = False
         self._beginning = asyncio.Lock()
+        self._epoch = 0
+        self._refused = (0, 0)
         metrics.read_again.begin(stream=stream)
 
     async def transaction(
@@ -89,7 +94,21 @@ class Bookmarks:
             raise
         mark.turn, mark.epoch, mark.seq = mark.turn + 1, epoch, seq
         self._free.append(mark)
+        self._epoch = epoch
         return result
+
+    def noting_refusals(self, handle: BatchHandler) -> BatchHandler:
+        """Return a handler that also remembers the last sequence it refuses, until `look`."""
+
+        async def handle_and_remember(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+            outcomes = await handle(deliveries)
+            pairs = zip(deliveries, outcomes, strict=True)
+            refused = [d.stream_seq for d, outcome in pairs if isinstance(outcome, Reject)]
+            if refused:
+                self._refused = max(self._refused, (self._epoch, max(refused)))
+            return outcomes
+
+        return handle_and_remember
 
     async def look(self) -> None:
         """See whether the bookmark that was turned last is where it was left. Raises `Away`."""
@@ -98,9 +117,12 @@ class Bookmarks:
             """Store nothing."""
 
         await self._begin()
-        if self._free:
-            last = self._free[-1]
-            await self.transaction(last.epoch, last.seq, nothing)
+        last = self._free[-1] if self._free else None
+        epoch, seq = (last.epoch, last.seq) if last and last.turn else (self._epoch, 0)
+        if self._refused[0] == epoch:  # else the stream was made anew since
+            seq = max(seq, self._refused[1])
+        if last or seq:
+            await self.transaction(epoch, seq, nothing)
 
     async def _begin(self) -> None:
         """See before the first batch whether what was acknowledged of the stream is stored."""
@@ -108,6 +130,7 @@ class Bookmarks:
             if self._consumers is None or self._has_begun:
                 return
             epoch, acknowledged = await self._consumers.acknowledged(self._stream)
+            self._epoch = epoch
             read_to = await self._read_to(epoch)
             if acknowledged > read_to:
                 why = f"{acknowledged} is acknowledged, and {read_to} is stored"

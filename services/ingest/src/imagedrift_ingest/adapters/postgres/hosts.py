@@ -111,7 +111,8 @@ class Hosts:
             self._keys.forget()
             raise Away("a remembered row was gone") from error
         for read in images.values():
-            metrics.images_left_out.add(read.left_out.get(quota.REASON, 0), reason=quota.REASON)
+            for reason, count in read.left_out.items():
+                metrics.images_left_out.add(count, reason=reason)
         metrics.inventories.add(changed, outcome="changed")
         metrics.inventories.add(accepted - changed, outcome="unchanged")
         metrics.inventories.add(len(said) - accepted - len(doubted), outcome="older")
