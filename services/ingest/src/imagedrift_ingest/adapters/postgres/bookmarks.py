@@ -9,7 +9,7 @@ Rules:
   wrote to. Nothing is stored before the streams are told to deliver everything again.
 - A process that starts has left none. Then what is acknowledged must have been noted by somebody:
   that is seen before its first batch is stored.
-- Of a message that is refused nothing is stored, and it is acknowledged: its sequence is noted, too.
+- Of a message that is refused nothing is stored, and it is acknowledged: its sequence is noted too.
 """
 
 import asyncio
