@@ -10,8 +10,8 @@ from imagedrift_ingest.adapters.postgres import connect
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.service import Away
-from imagedrift_runtime.outcomes import Outcome, Reject, Retry
-from imagedrift_runtime.pull import Delivery
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Outcome, Reject, Retry
 from support.ingest import NOW
 
 STREAM = "S"

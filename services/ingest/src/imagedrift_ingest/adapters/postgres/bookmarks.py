@@ -25,8 +25,9 @@ from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.service import Away
 from imagedrift_runtime import metrics
-from imagedrift_runtime.outcomes import Outcome, Reject
-from imagedrift_runtime.pull import BatchHandler, Delivery
+from imagedrift_runtime.nats.consumer import BatchHandler
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Outcome, Reject
 
 log = structlog.get_logger()
 
