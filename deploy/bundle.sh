@@ -2,12 +2,15 @@
 # Puts together what `install.sh` installs on a host: the agent and all it needs as wheels, the
 # systemd unit, and SHA256SUMS over them. Prints the one checksum that a host has to be told.
 #
-#   deploy/bundle.sh FOLDER [PYTHON]
+#   sh deploy/bundle.sh FOLDER [PYTHON]
 #
 # Wheels are for the machine and the Python that make them: build on the oldest that you install on.
 set -eu
 folder=${1:?FOLDER is missing: deploy/bundle.sh FOLDER [PYTHON]}
 python=${2:-python3}
+case $python in
+  */*) python=$(cd "$(dirname "$python")" && pwd)/${python##*/} ;; # the source is another folder
+esac
 source=$(cd "$(dirname "$0")/.." && pwd)
 
 mkdir -p "$folder"

@@ -1,6 +1,9 @@
 """The proxy that we ship lets the agent work, and nobody do more than that."""
 
 import asyncio
+import grp
+import os
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +21,8 @@ from support.engine_api import UnixConnection
 from support.programs import require_program
 
 CONFIG = Path(__file__).parents[3] / "deploy/haproxy/engine-proxy.cfg"
+UNIT = CONFIG.with_name("imagedrift-engine-proxy.service")
+UNIT_LINES = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if "=" in line)
 pytestmark = pytest.mark.real
 
 
@@ -44,14 +49,54 @@ async def behind_proxy(folder: Path, denied: str = "") -> AsyncIterator[Scripted
     if denied:
         rule = f"  http-request deny if {{ path_reg ^(/v[0-9.]+)?{denied}$ }}\n"
         text = text.replace("  http-request deny unless", f"{rule}  http-request deny unless")
-    (folder / "proxy.cfg").write_text(text.replace(" group imagedrift", ""))
+    ours = grp.getgrgid(os.getegid()).gr_name
+    (folder / "proxy.cfg").write_text(text.replace("group imagedrift", f"group {ours}"))
     async with ScriptedEngine.serving(folder / "docker.sock") as serving:
         populate(serving, images=3, containers=2)
-        proxy = Child.spawn([program, "-f", folder / "proxy.cfg", "-db"], log=folder / "proxy.log")
+        proxy = Child.spawn(
+            [program, *unit_flags(), "-f", folder / "proxy.cfg"], log=folder / "proxy.log"
+        )
         socket = folder / "engine.sock"
         await asyncio.to_thread(proxy.wait_until, socket.exists, bound_s=10)
         yield serving
         await asyncio.to_thread(proxy.stop)
+
+
+def unit_flags() -> list[str]:
+    """Return what the unit starts the program with, before its configuration."""
+    words = UNIT_LINES["ExecStart"].split()
+    assert words[-2:] == ["-f", "/etc/imagedrift/engine-proxy.cfg"]
+    return words[1:-2]
+
+
+def test_the_unit_serves_what_the_configuration_binds() -> None:
+    """Its folder, its group and the socket's group are of one name, and the folder lets them in."""
+    assert UNIT_LINES["User"] == UNIT_LINES["Group"] == UNIT_LINES["RuntimeDirectory"]
+    bound = f"unix@/run/{UNIT_LINES['RuntimeDirectory']}/engine.sock"
+    assert f"bind {bound} mode 660 group {UNIT_LINES['Group']}" in CONFIG.read_text()
+    assert UNIT_LINES["RuntimeDirectoryMode"] == "0750"
+
+
+def test_systemd_takes_the_unit() -> None:
+    """Without a complaint, where the program is installed."""
+    program = require_program("systemd-analyze", "apt-get install systemd")
+    require_program("haproxy", "apt-get install haproxy")
+    done = subprocess.run([program, "verify", UNIT], capture_output=True, text=True, check=False)
+
+    assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
+
+
+def test_the_proxy_takes_its_configuration_without_a_warning(folder: Path) -> None:
+    """As it is shipped, save that this machine may lack the group."""
+    program = require_program("haproxy", "apt-get install haproxy")
+    ours = grp.getgrgid(os.getegid()).gr_name
+    (folder / "proxy.cfg").write_text(
+        CONFIG.read_text().replace("group imagedrift", f"group {ours}")
+    )
+    done = subprocess.run(
+        [program, "-c", "-dW", "-f", folder / "proxy.cfg"], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 async def test_the_agent_works_through_the_proxy(engine: ScriptedEngine, folder: Path) -> None:
