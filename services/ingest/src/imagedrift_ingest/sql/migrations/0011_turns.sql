@@ -94,9 +94,8 @@ BEGIN
     ) AS n
     JOIN fleet.image_refs AS r ON r.ref_id = n.ref_id AND r.policy = 'ask'
     JOIN fleet.answers AS a ON a.ref_id = n.ref_id
-    -- Who holds one of them wakes it too, as a rule; if not, counting the hosts of all references does.
-    -- The batches of a fleet that is new bring the same references, and would wait for each other.
-    FOR NO KEY UPDATE OF a SKIP LOCKED
+    ORDER BY a.ref_id
+    FOR NO KEY UPDATE OF a
   ) AS l
   WHERE a.ref_id = l.ref_id AND a.next_check_at IS NULL;
   RETURN NULL;
