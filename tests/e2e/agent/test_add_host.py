@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_ingest.migrations import migrate
-from imagedrift_runtime import bus, streams
+from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.child_process import Child
 from support.deploy import DEPLOY, ROOT, ShippedNats, nats_environment
 from support.ingest import ingest
@@ -128,7 +128,7 @@ async def test_a_second_host_joins_by_the_commands_of_the_page(
     ca = str(server_folder / "deploy/tls/ca.crt")
     service = f"tls://service:20261123@localhost:{server.port}"
     async with bus.connect([service], "test", ca=ca) as connection:
-        await streams.ensure(connection)
+        await provision.ensure(connection)
     await migrate(database_dsn)
 
     host.run(INSTALL.replace("CHECKSUM", checksum))
