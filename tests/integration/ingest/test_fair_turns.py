@@ -118,6 +118,16 @@ async def test_a_host_has_few_questions_out_however_many_it_brought(dsn: str) ->
         assert len(await planned.names()) == 1
 
 
+async def test_a_registry_without_room_takes_none_of_its_hosts_room(dsn: str) -> None:
+    """A host's few images of another registry are asked, however many wait for a full one."""
+    async with planning(dsn, outstanding=1) as planned:
+        other = "quay.io/team/app:1"
+        await planned.has("big", *many("big", questions.OF_ONE_HOST + 50), image(other))
+        asked = await planned.names()
+        assert len(asked) == 2
+        assert other in asked
+
+
 async def test_new_references_do_not_delay_the_next_look_at_old_ones(planned: Planned) -> None:
     """A flood of references that were never tried shares its turns with what is asked again."""
     await planned.has("web-1", image(running=1))

@@ -41,19 +41,23 @@ WITH out AS MATERIALIZED (
     row_number() OVER (PARTITION BY r.registry ORDER BY w.weight DESC, w.turn, w.attempted_at NULLS FIRST) AS rank
   FROM waiting AS w
   JOIN fleet.image_refs AS r ON r.ref_id = w.ref_id
-  LEFT JOIN of_host AS o ON o.brought_by = w.brought_by
-  WHERE w.weight > 1 OR w.turn <= $5::integer - coalesce(o.n, 0)
 ), blocked AS (
   SELECT registry, min(greatest(blocked_until, '-infinity')) AS until
   FROM fleet.registry_states
   GROUP BY registry
-), picked AS MATERIALIZED (
-  SELECT k.*
+), askable AS (
+  -- Counted for the host after this: what its registry has no room for takes no room of the host's.
+  SELECT k.*, row_number() OVER (PARTITION BY k.weight, k.brought_by ORDER BY k.turn) AS nth
   FROM ranked AS k
   LEFT JOIN of_registry AS o ON o.registry = k.registry
   LEFT JOIN blocked AS b ON b.registry = k.registry
   WHERE k.rank <= $2::integer - coalesce(o.n, 0)
     AND (b.until IS NULL OR b.until <= $1::timestamptz OR k.attempted_at IS NULL)
+), picked AS MATERIALIZED (
+  SELECT k.*
+  FROM askable AS k
+  LEFT JOIN of_host AS o ON o.brought_by = k.brought_by
+  WHERE k.weight > 1 OR k.nth <= $5::integer - coalesce(o.n, 0)
   ORDER BY k.weight DESC, k.turn, k.attempted_at NULLS FIRST
   LIMIT $3::integer
 )
