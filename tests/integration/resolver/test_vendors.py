@@ -9,6 +9,7 @@ import pytest
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Kind, SandboxRegistry, Vendor, imitate
+from imagedrift_sandbox.registry.images import Pushed
 from imagedrift_sandbox.registry.vendors import MANNERS
 from imagedrift_schemas.v1 import Denied, Found, Missing
 from support.resolver import trusting, working
@@ -34,6 +35,13 @@ def login(registry: SandboxRegistry, password: str) -> str:
     """Docker's own configuration with a password for the registry."""
     auth = b64encode(f"{NAME}:{password}".encode()).decode()
     return json.dumps({"auths": {registry.host: {"auth": auth}}})
+
+
+def keep_private(registry: SandboxRegistry, vendor: Vendor, elsewhere: SandboxRegistry) -> Pushed:
+    """Push an image that a vendor gives to those with a login alone."""
+    pushed = registry.push_image(PRIVATE, "1")
+    imitate(registry, vendor, elsewhere=elsewhere, users={NAME: PASSWORD}, private=("secret/*",))
+    return pushed
 
 
 @pytest.mark.parametrize("vendor", OPEN)
@@ -66,14 +74,7 @@ async def test_a_private_image_of_each_vendor_is_found_with_a_login(
     vendor: Vendor,
 ) -> None:
     """With a password the digest is told; tokens come from where the challenge says."""
-    pushed = registry.push_image(PRIVATE, "1")
-    imitate(
-        registry,
-        vendor,
-        elsewhere=elsewhere,
-        users={NAME: PASSWORD},
-        private=("secret/*",),
-    )
+    pushed = keep_private(registry, vendor, elsewhere)
     toml = trusting(registry.host, elsewhere.host)
     config = login(registry, PASSWORD)
     async with working(nats_server.url, tmp_path, toml, docker_config=config) as desk:
@@ -97,8 +98,7 @@ async def test_a_private_image_of_each_vendor_is_denied_without_its_password(
     password: str,
 ) -> None:
     """Without a login, or with a wrong one, the answer is that the registry denies it."""
-    registry.push_image(PRIVATE, "1")
-    imitate(registry, vendor, elsewhere=elsewhere, users={NAME: PASSWORD}, private=("secret/*",))
+    keep_private(registry, vendor, elsewhere)
     toml = trusting(registry.host, elsewhere.host)
     config = login(registry, password) if password else ""
     async with working(nats_server.url, tmp_path, toml, docker_config=config) as desk:
@@ -116,8 +116,7 @@ async def test_a_password_does_not_follow_a_redirect(
     vendor: Vendor,
 ) -> None:
     """A private image behind a redirect to another host is denied, and the answer says why."""
-    registry.push_image(PRIVATE, "1")
-    imitate(registry, vendor, elsewhere=elsewhere, users={NAME: PASSWORD}, private=("secret/*",))
+    keep_private(registry, vendor, elsewhere)
     toml = trusting(registry.host, elsewhere.host)
     config = login(registry, PASSWORD)
     async with working(nats_server.url, tmp_path, toml, docker_config=config) as desk:

@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagedrift_ingest.core.images import HostImages
-from imagedrift_ingest.core.inventories import Said
+from imagedrift_ingest.core.inventories import HostName, Said
 from imagedrift_ingest.service import (
     AGAIN_S,
     SLOW_AGAIN_S,
     Away,
-    HostName,
     ImagesNeeded,
     Ingest,
     Poisonous,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.service import HostName, Ingest
+from imagedrift_ingest.core.inventories import HostName
+from imagedrift_ingest.service import Ingest
 from imagedrift_resolver.core.policy import question_fault
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done

@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from imagedrift_ingest.core import incoming, inventories, order
 from imagedrift_ingest.core.images import HostImages, Keys, Reading, images_of
-from imagedrift_ingest.core.inventories import Said
+from imagedrift_ingest.core.inventories import HostName, Said
 from imagedrift_ingest.core.pacing import Pacing
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
@@ -33,7 +33,6 @@ from imagedrift_schemas.v1 import (
     RegistryState,
 )
 
-HostName: TypeAlias = tuple[str, str]
 T = TypeVar("T")
 
 AGAIN_S = 5.0
@@ -248,9 +247,7 @@ class Ingest:
         large = await self._large(said)
         small = [one for one in said if one.seq not in large]
         fates = dict(zip([one.seq for one in small], await _halving(small, store), strict=True))
-        for one in said:
-            if one.seq in large:
-                fates[one.seq] = await self._alone(one, store)
+        fates |= {one.seq: await self._alone(one, store) for one in said if one.seq in large}
         return {
             (one.site, one.host, one.seq): _remarked(fates[one.seq], read.get((one.site, one.host)))
             for one in said

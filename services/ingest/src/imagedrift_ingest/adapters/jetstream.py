@@ -9,8 +9,8 @@ import structlog
 from imagedrift_ingest.adapters.postgres.outbox import Leaving
 from imagedrift_ingest.core import inventories
 from imagedrift_ingest.core import lanes as core_lanes
-from imagedrift_ingest.core.inventories import Sign
-from imagedrift_ingest.service import Away, HostName
+from imagedrift_ingest.core.inventories import HostName, Sign
+from imagedrift_ingest.service import Away
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats.bus import Bus

@@ -10,7 +10,7 @@ Rules:
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.text import cleaned, mended
 from imagedrift_schemas.v1 import Alive, InventoryEnvelope
+
+HostName: TypeAlias = tuple[str, str]
+"""A host's site and its id there."""
 
 MOST_INTERVAL_S: Final = 2**31 - 1
 MOST_VALUES: Final = 1_000_000

@@ -9,7 +9,7 @@ Rules:
 
 from typing import Final
 
-HostName = tuple[str, str]
+from imagedrift_ingest.core.inventories import HostName
 
 REST: Final = 10.0
 LONGEST_S: Final = 60.0

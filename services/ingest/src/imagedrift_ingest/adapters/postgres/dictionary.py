@@ -95,6 +95,8 @@ class Dictionary:
     async def _find_or_make(
         self, new: Collection[ImageKey], brought: Mapping[int, Sequence[Image]]
     ) -> dict[ImageKey, int]:
+        if not new:
+            return {}
         ordered = sorted(new, key=msgspec.structs.astuple)
         found = await self._database.transaction(lambda c: _find(c, ordered))
         missing = {key for key in ordered if key not in found}

@@ -23,8 +23,8 @@ from imagedrift_ingest.adapters.postgres.first_told import FirstTold
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
 from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
-from imagedrift_ingest.core.inventories import Said
-from imagedrift_ingest.service import Away, HostName, ImagesNeeded
+from imagedrift_ingest.core.inventories import HostName, Said
+from imagedrift_ingest.service import Away, ImagesNeeded
 from imagedrift_runtime import metrics
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import LocalImage

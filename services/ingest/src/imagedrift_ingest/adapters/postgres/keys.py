@@ -15,7 +15,7 @@ import asyncpg
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.service import HostName
+from imagedrift_ingest.core.inventories import HostName
 
 SQL = load("hosts")
 MOST_REMEMBERED = 500_000

@@ -12,8 +12,7 @@ import asyncpg
 
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
-from imagedrift_ingest.core.inventories import Sign
-from imagedrift_ingest.service import HostName
+from imagedrift_ingest.core.inventories import HostName, Sign
 
 
 class Signs:
