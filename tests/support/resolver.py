@@ -103,7 +103,7 @@ def resolve(reference: str, **fields: Any) -> Resolve:
     return Resolve(
         registry=parsed.registry,
         repository=parsed.repository,
-        tag=parsed.tag or "latest",
+        tag=parsed.effective_tag,
         **told,
     )
 

@@ -117,7 +117,7 @@ def _question(reference: ImageReference, now: datetime) -> Resolve:
     return Resolve(
         registry=reference.registry,
         repository=reference.repository,
-        tag=reference.tag or "latest",
+        tag=reference.effective_tag,
         asked_at=now,
         fresh_since=now,
     )

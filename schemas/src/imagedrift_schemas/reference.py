@@ -134,6 +134,11 @@ class ImageReference(Struct, frozen=True):
         return _OFFICIAL + self.path if official else self.path
 
     @property
+    def effective_tag(self) -> str:
+        """The tag that a registry is asked about: `latest` where none is written."""
+        return self.tag or _DEFAULT_TAG
+
+    @property
     def key(self) -> str:
         """`repository:tag` or `repository@digest`: what one asks the registry about.
 
@@ -141,7 +146,7 @@ class ImageReference(Struct, frozen=True):
         """
         if self.is_pinned:
             return f"{self.repository}@{self.digest}"
-        return f"{self.repository}:{self.tag or _DEFAULT_TAG}"
+        return f"{self.repository}:{self.effective_tag}"
 
     @property
     def canonical(self) -> str:

@@ -102,7 +102,7 @@ async def _tag(reference: ImageReference, asks: Asks, now: datetime) -> Answer |
         Resolve(
             registry=reference.registry,
             repository=reference.repository,
-            tag=reference.tag or "latest",
+            tag=reference.effective_tag,
             asked_at=now,
             fresh_since=now - timedelta(minutes=5),
         )

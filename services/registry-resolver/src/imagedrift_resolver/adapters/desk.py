@@ -86,7 +86,7 @@ class Desk:
         return Resolve(
             registry=reference.registry,
             repository=reference.repository,
-            tag=reference.tag or "latest",
+            tag=reference.effective_tag,
             asked_at=now,
             fresh_since=now,
         )
