@@ -2,13 +2,15 @@
 
 What libraries log takes the same form. A field whose name says that it is a secret is never
 written, however deep it is. A traceback is plain: structlog's own choice, where rich is installed,
-shows the values of local variables, passwords among them.
+shows the values of local variables, passwords among them. What a terminal would act on is escaped,
+as events tell what hosts and registries said: JSON does so by itself.
 """
 
+import io
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 
@@ -33,9 +35,10 @@ def configure(service: str, form: Format = "auto", *, least: int = logging.INFO)
     ]
     last: list[structlog.typing.Processor] = (
         [
+            escape_texts,
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+                colors=sys.stderr.isatty(), exception_formatter=_write_traceback
+            ),
         ]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -53,6 +56,25 @@ def configure(service: str, form: Format = "auto", *, least: int = logging.INFO)
 def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dict[str, Any]:
     """Hide the value of every field whose name says that it is a secret."""
     return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def escape_texts(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dict[str, Any]:
+    """Escape in texts what is no plain character: one event is one line."""
+    return {
+        key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()
+    }
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _write_traceback(out: TextIO, error: structlog.typing.ExcInfo) -> None:
+    lines = io.StringIO()
+    structlog.dev.plain_traceback(lines, error)
+    out.write("\n".join(map(_escaped, lines.getvalue().split("\n"))))
 
 
 def _redacted(key: object, value: Any) -> Any:

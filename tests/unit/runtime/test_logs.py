@@ -58,6 +58,23 @@ def test_console_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+def test_nothing_that_a_terminal_acts_on_is_written_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever said it: in a field, a library's message or an error, an event stays its line."""
+    stream = written(monkeypatch, "console")
+    odd = "\x1b[2J\u202e\nfake=line"
+
+    structlog.get_logger().warning("message.rejected", subject="\x07\x9b", error=odd, all=[odd])
+    logging.getLogger("nats.aio.client").warning("lost %s", odd)
+    try:
+        raise ValueError(odd)
+    except ValueError:
+        structlog.get_logger().exception("handler.failed")
+
+    lines = stream.getvalue().removesuffix("\n").split("\n")
+    assert all(map(str.isprintable, lines))
+    assert not any(line.startswith("fake") for line in lines)
+
+
 def test_auto_is_console_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """And coloured there."""
     stream = io.StringIO()
