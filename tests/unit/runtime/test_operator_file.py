@@ -108,6 +108,7 @@ def test_names_of_docker_hub_are_one() -> None:
     ("text", "expected"),
     [
         ("policy = \n", "no TOML: Invalid value (at line 1"),
+        ("policy = " + "[" * 5000, "no TOML: maximum recursion depth exceeded"),
         ('policy = "maybe"', "f:1: policy: write"),
         ("\ncolour = 1", "f:2: colour: unknown key"),
         ("registry = 3", "f:1: registry: write one table"),

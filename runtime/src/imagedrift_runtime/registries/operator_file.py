@@ -153,7 +153,7 @@ def parse(text: str, name: str = "registries.toml") -> Registries:
     """Read the text of a file called `name`. Raises `RegistriesFault` naming every fault."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RegistriesFault([f"{name}: no TOML: {error}"]) from error
     found = _Faults(name, text)
     for key in tables.keys() - {"policy", "registry"}:
