@@ -26,6 +26,8 @@ METADATA: Final = frozenset(
             "169.254.169.254",  # most clouds
             "169.254.170.2",  # Amazon: credentials of a container
             "169.254.170.23",  # Amazon: credentials of a pod
+            "169.254.0.23",  # Tencent
+            "169.254.42.42",  # Scaleway
             "100.100.100.200",  # Alibaba
             "168.63.129.16",  # Azure, a public address
             "192.0.0.192",  # Oracle
@@ -33,6 +35,8 @@ METADATA: Final = frozenset(
             "fd00:ec2::23",
             "fd00:c1::a9fe:a9fe",  # Oracle
             "fd20:ce::254",  # Google
+            "fd00:42::42",  # Scaleway
+            "fe80::a9fe:a9fe",  # OpenStack
         ),
     )
 )
