@@ -72,9 +72,10 @@ def _escaped(text: str) -> str:
 
 
 def _write_traceback(out: TextIO, error: structlog.typing.ExcInfo) -> None:
-    lines = io.StringIO()
-    structlog.dev.plain_traceback(lines, error)
-    out.write("\n".join(map(_escaped, lines.getvalue().split("\n"))))
+    """Write a traceback, each line indented: an error of several lines imitates no event."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, error)
+    out.write("\n".join(f"  {_escaped(line)}" for line in text.getvalue().split("\n")))
 
 
 def _redacted(key: object, value: Any) -> Any:
