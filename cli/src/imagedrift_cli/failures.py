@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from imagedrift_cli import cells
 from imagedrift_cli.exits import Exit
 
 
@@ -53,4 +54,4 @@ def nearest(name: str, names: Iterable[str], most: int = 3) -> list[str]:
 
 def suggestion(names: Sequence[str]) -> str:
     """Say which names may have been meant; empty for none."""
-    return f"did you mean {' or '.join(names)}?" if names else ""
+    return f"did you mean {' or '.join(map(cells.exact, names))}?" if names else ""

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import click
 from msgspec import Struct
 
-from imagedrift_cli import database, display, forms, names, queries, tables
+from imagedrift_cli import cells, database, display, forms, names, queries, tables
 from imagedrift_cli.database import Answer, Reader
 from imagedrift_cli.display import Display
 from imagedrift_cli.filters import Filters
@@ -201,5 +201,5 @@ def _tells(name: str, rows: Sequence[Row]) -> bool:
 
 
 def noted(reason: str) -> str:
-    """Mark a remark, so that it is told from an error."""
-    return f"note: {reason}"
+    """Mark a remark, so that it is told from an error, in characters that can be shown."""
+    return f"note: {cells.exact(reason)}"

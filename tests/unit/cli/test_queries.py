@@ -16,7 +16,9 @@ from rich.cells import cell_len
 from imagedrift_cli import cells, forms, queries
 from imagedrift_cli.__main__ import main
 from imagedrift_cli.display import Display
+from imagedrift_cli.failures import NotFound
 from imagedrift_cli.forms import Form
+from imagedrift_cli.listing import noted
 from support.ingest import NOW
 
 TERMINAL = Display(now=NOW, width=80)
@@ -196,3 +198,12 @@ def test_no_cell_of_csv_is_a_formula(value: object, cell: str) -> None:
     """A spreadsheet runs no text of a host; numbers stay numbers."""
     written = forms.as_csv([{"value": value}], ["value"])
     assert [*csv.reader(io.StringIO(written))] == [["value"], [cell]]
+
+
+def test_what_is_said_beside_rows_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Remarks and proposals repeat what hosts said, maybe before a rule that cleans it."""
+    odd = "web-1\x1b]0;pwned\x07\u202e"
+    NotFound("host", "web", [odd]).show()
+    for text in (noted(f"fra1/web-1 is degraded: {odd}"), capsys.readouterr().err.rstrip("\n")):
+        assert "web-1\ufffd" in text
+        assert text.isprintable()
