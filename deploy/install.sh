@@ -39,8 +39,8 @@ lock() { # one installer at a time
   fi
 }
 
-is_used() { # is_used FOLDER: a process has loaded files of it
-  grep -qsF "$1/" /proc/[0-9]*/maps
+is_used() { # is_used FOLDER: a process has loaded files of it, by whatever links
+  grep -qsF "$(cd "$1" && pwd -P)/" /proc/[0-9]*/maps
 }
 
 uninstall() {

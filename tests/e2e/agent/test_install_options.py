@@ -84,10 +84,14 @@ def test_uninstall_leaves_settings_and_nothing_else(
     assert host.run("--uninstall").returncode == 1
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
 def test_uninstall_does_not_touch_an_agent_that_still_runs(
-    host: InstallerHost, options: tuple[str, ...]
+    host: InstallerHost, options: tuple[str, ...], tmp_path: Path, *, is_linked: bool
 ) -> None:
-    """Where no service was stopped, a process may still load files of its folder."""
+    """Where no service was stopped, a process may still load its files, by whatever links."""
+    if is_linked:
+        (tmp_path / "data").mkdir()
+        host.prefix.symlink_to(tmp_path / "data")
     assert host.run(*options, "--nats", "nats://127.0.0.1:4222").returncode == 0
     folder = host.prefix / (host.prefix / "current").readlink()
     shutil.copy(str(shutil.which("cat")), folder / "program")
