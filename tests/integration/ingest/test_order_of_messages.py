@@ -17,7 +17,7 @@ from imagedrift_ingest.core.freshness import Policy
 from imagedrift_ingest.core.images import Keys, images_of
 from imagedrift_ingest.core.order import Position, compare
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import RegistryState
+from imagedrift_schemas.v1 import DeadLetter, RegistryState
 from support.ingest import NGINX, NOW, answer, image, inventory
 
 STORED = Position(5, 10, NOW)
@@ -96,3 +96,16 @@ async def test_what_is_stored_follows_the_rule(dsn: str, kind: Callable[..., Say
             is_new = expected == "newer" or (surely and expected == "doubtful")
             assert await stored() == (offered if is_new else STORED), (offered, surely)
             assert doubted == ({offered.seq} if expected == "doubtful" and not surely else set())
+
+
+async def test_letters_of_a_stream_that_was_restored_are_kept_beside_those_of_before(
+    dsn: str,
+) -> None:
+    """It gives the sequences again that its backup lacks, and is as old as ever."""
+    async with connect.pool(dsn, connections=1) as pool:
+        store = Answers(Database(pool), Policy())
+        for subject in ("before", "since", "since"):
+            letter = DeadLetter(service="s", subject=subject, reason="r", received_at=NOW)
+            await store.bury(5, [(10, letter)])
+        rows = await pool.fetch("SELECT subject, times FROM ops.dead_letters ORDER BY subject")
+    assert [tuple(row) for row in rows] == [("before", 1), ("since", 1)]

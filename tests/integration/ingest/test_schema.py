@@ -94,6 +94,15 @@ BAD_TIMES = f"""
       VALUES (1, 1, 'infinity', 's', 's', 's', 1, 'r', 'e', '');
 """
 """What an earlier schema let in."""
+ODD_TIMES = BAD_TIMES.replace("-infinity", "0004-02-29").replace("infinity", "4000-01-01")
+"""The same as far as a schema after that let it in."""
+MENDED = {
+    "comparisons": ("checked_at", "next_check_at", "verdict_since"),
+    "images": ("remote_since",),
+    "registries": ("observed_at", "blocked_until"),
+    "tag_history": ("valid_from", "valid_to"),
+    "dead_letters": ("received_at", "first_received_at"),
+}
 
 
 async def columns(connection: asyncpg.Connection) -> dict[str, list[str]]:
@@ -198,6 +207,31 @@ async def test_moments_that_clients_cannot_read_are_mended_by_the_upgrade(
             assert "infinity" not in str(found)
         letters = await connection.fetch("SELECT received_at::text FROM ops.dead_letters")
         assert "infinity" not in str(letters)
+    finally:
+        await connection.close()
+
+
+async def test_moments_that_cannot_be_are_mended_by_the_upgrade(
+    database_dsn: str, tmp_path: Path
+) -> None:
+    """Older versions stored the years 4 and 4000; the future would hold up every later check."""
+    for name in migrations.known():
+        if name < "0010":
+            shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
+    await migrations.migrate(database_dsn, tmp_path)
+    connection = await asyncpg.connect(database_dsn)
+    try:
+        await connection.execute(GOOD_ROWS + ODD_TIMES)
+        await migrations.migrate(database_dsn)
+        [row] = await connection.fetch("SELECT * FROM ops.comparisons")
+        assert row["created_at"] is None
+        bounds = "BETWEEN '2026-01-01' AND now() + interval '1 day'"
+        for view, moments in MENDED.items():
+            found = await connection.fetchrow(
+                f"SELECT {', '.join(f'{moment} {bounds}' for moment in moments)} FROM ops.{view}"
+            )
+            assert found is not None
+            assert set(found.values()) <= {True, None}, view
     finally:
         await connection.close()
 

@@ -33,8 +33,8 @@ DELETE FROM fleet.trend WHERE taken_at IN (
 
 -- name: drop_letters
 -- Drop dead letters after their retention.
-DELETE FROM fleet.dead_letters WHERE (epoch, seq) IN (
-  SELECT epoch, seq FROM fleet.dead_letters WHERE received_at < $1::timestamptz ORDER BY received_at LIMIT $2::integer
+DELETE FROM fleet.dead_letters WHERE letter_id IN (
+  SELECT letter_id FROM fleet.dead_letters WHERE received_at < $1::timestamptz ORDER BY received_at LIMIT $2::integer
 )
 
 -- name: drop_changes
