@@ -6,9 +6,10 @@ SET LOCAL statement_timeout = '10min';
 
 -- A stream that was restored gives its sequences again, to other letters. Ingest of before this names
 -- the old key, so that its letters wait for the new one.
+-- squawk-ignore ban-drop-constraint
 ALTER TABLE fleet.dead_letters DROP CONSTRAINT dead_letters_pkey;
 -- Rewrites the letters of 30 days; nobody but ingest waits, and only with letters.
--- squawk-ignore adding-serial-primary-key-field
+-- squawk-ignore adding-serial-primary-key-field, adding-field-with-default
 ALTER TABLE fleet.dead_letters ADD COLUMN letter_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
 ALTER TABLE fleet.dead_letters ALTER COLUMN hour SET DEFAULT clock_timestamp();
 COMMENT ON COLUMN fleet.dead_letters.letter_id IS 'Key of the row.';
