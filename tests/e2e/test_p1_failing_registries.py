@@ -14,7 +14,7 @@ from support.fleet import System, pulled, system
 from support.polling import until
 
 FRESHNESS_S = 3
-"""Longer than it takes until what is new is asked: a limit is met before the others are due again."""
+"""Longer than it takes until what is new is asked: a limit is met before others are due again."""
 FAULTS = {
     "error": Fault(status=500),
     "html": html_page(),
