@@ -39,7 +39,7 @@ def test_the_worked_example_of_content_is_our_own_recipe() -> None:
     images = msgspec.json.decode(written.encode(), type=tuple[LocalImage, ...])
     hashed = f"sha256:{hashlib.sha256(written.encode()).hexdigest()}"
 
-    assert f"it is `{hashed}`" in BY_HAND
+    assert f"`content` is `{hashed}`" in BY_HAND
     assert codec.content_hash(reversed(images)) == hashed
 
 
