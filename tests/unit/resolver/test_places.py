@@ -87,6 +87,30 @@ async def test_a_registry_that_does_not_move_keeps_few_waiting(
     assert await asyncio.gather(*pending) == [True, True]
 
 
+async def test_who_comes_to_a_registry_that_does_not_move_is_sent_away_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until something moves: then new ones wait again."""
+    monkeypatch.setattr(places, "STALLED_S", 0.05)
+    monkeypatch.setattr(places, "CONFIRM_S", 0.05)
+    monkeypatch.setattr(places, "STALLED_WAITERS", 2)
+    held = Places(lambda: 1)
+    assert await held.take()
+    waiting = [asyncio.create_task(held.take()) for _ in range(3)]
+    done, _ = await asyncio.wait(waiting, timeout=0.4, return_when=asyncio.FIRST_COMPLETED)
+    assert done == {waiting[2]}
+    late = asyncio.create_task(held.take())
+    await settle()
+    assert late.done()
+    assert not late.result()
+    held.give_back()
+    after = asyncio.create_task(held.take())
+    await settle()
+    assert not after.done()
+    held.let_all_in()
+    assert all(await asyncio.gather(waiting[0], waiting[1], after))
+
+
 async def test_a_process_that_stood_still_sends_nobody_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

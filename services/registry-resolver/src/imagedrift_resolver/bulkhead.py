@@ -5,29 +5,41 @@ resolve. Each question to one holds a slot of the lane until its time is over. S
 
 - A registry answers if it has answered well before, did respond the last time, and has not been
   silent for `SILENT_S` while something is asked of it. Its questions always pass.
-- Each other registry holds one slot, and all of them together one in `SHARE`. A question that finds
-  no slot waits for `SILENT_S` at most, and not at all once none of them has ended for so long.
-- A question also waits while the running question of its own registry is younger than `SILENT_S`:
-  other registries that hang say nothing about this one. Twice the share may wait so.
+- Each other registry runs one question, and all of them together one in `SHARE` of the slots.
+- As many wait in line: for a slot, for `WAITS_S` at most and in the order of `lane_share`, or
+  for the answer to the running question of their own registry, until that has run for `SILENT_S`.
+  More of them wait only while `Patience` lasts, which a burst of a new registry's first questions
+  needs. All others are put off at once.
+- A question that runs for `SILENT_S` gives its slot to one that waits for it, the newest first.
+  The older half of them may run on: there are registries that are slow and nothing worse.
 - When registries fall silent while many of their questions are running, the newest questions are
-  given up until they hold no more than twice that share.
+  given up until they hold no more than the share.
 
-A question that is put off made no request, so it comes again soon: after as long as it is silent
-here already, between `SOON_S` and `WAIT_S`. Each replica counts for itself, so the share is small.
+A question that is put off comes again soon, later after each try that stayed silent. Each replica
+counts for itself, so the share is small.
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
 from msgspec import Struct
 
+from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
+from imagedrift_resolver.core.lane_share import Past, Patience, Rank, put_off_for, rank
 from imagedrift_resolver.places import WAIT_S
 
-SHARE: Final = 8
+SHARE: Final = 4
+FEWEST: Final = 2
 SILENT_S: Final = 1.0
+WAITS_S: Final = 2.0
 SOON_S: Final = 2.0
+LOOKS_PER_SILENCE: Final = 4
+SOME_S: Final = 0.001
+REMEMBERED: Final = Bound(4096, 1024 * 1024)
+PAST_BYTES: Final = 250
 
 T = TypeVar("T")
 
@@ -42,6 +54,10 @@ class PutOff(Struct, frozen=True):
 class Peer(Protocol):
     """A registry."""
 
+    @property
+    def registry(self) -> str:
+        """Its name."""
+
     def is_answering(self) -> bool:
         """Tell whether it has answered well, and goes on answering."""
 
@@ -50,63 +66,100 @@ class Bulkhead:
     """The questions of one lane that are worked on here."""
 
     def __init__(self, slots: int) -> None:
-        self._most = max(1, slots // SHARE)
+        self._most = max(FEWEST, slots // SHARE)
         self._inside: dict[_Question, None] = {}
-        self._waiting: dict[_Question, asyncio.Future[None]] = {}
-        self._moved_at = float("-inf")
+        self._waiting: dict[_Question, None] = {}
+        self._past: BoundedMap[int, Past] = BoundedMap(REMEMBERED)
+        self._patience = Patience(SILENT_S, SILENT_S)
+        self._thinning: asyncio.TimerHandle | None = None
         self._look_again: asyncio.TimerHandle | None = None
 
-    async def run(self, peer: Peer, work: Callable[[], Awaitable[T]]) -> T | PutOff:
+    async def run(
+        self, peer: Peer, work: Callable[[], Awaitable[T]], *, hosts: int = 0
+    ) -> T | PutOff:
         """Do what is to be done with a registry, if it gets a slot and need not give it up."""
-        question = _Question(peer)
+        question = _Question(peer, hosts)
         try:
             if not await self._enter(question):
-                return PutOff(min(max(self._silence_s(question), SOON_S), WAIT_S))
+                return self._put_off(question, tries=0)
             question.may_be_given_up = True
             async with question.limit:
                 return await work()
         except TimeoutError:
             if not question.limit.expired():
                 raise
-            return PutOff(WAIT_S)
+            return self._put_off(question, tries=1)
         finally:
             self._leave(question)
+
+    def _put_off(self, question: "_Question", tries: int) -> PutOff:
+        """Remember that a question was put off, after so many tries, and say for how long."""
+        past = self._past_of(question)
+        now, running = time.monotonic(), self._running(question.peer)
+        tries += past.tries
+        self._past.put(hash(question.peer.registry), Past(tries, now), PAST_BYTES)
+        silent_s = now - running.began_at if running else 0.0
+        return PutOff(put_off_for(silent_s, tries, SOON_S, WAIT_S))
+
+    def _past_of(self, question: "_Question") -> Past:
+        return self._past.get(hash(question.peer.registry)) or Past()
 
     async def _enter(self, question: "_Question") -> bool:
         """Wait for a slot; False when there is none in time."""
         if self._has_room(question.peer):
             self._admit(question)
             return True
-        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[question] = admitted
-        waits_until = self._first_deadline()
+        left_s = self._own_left_s(question.peer)
+        if left_s is not None and left_s <= 0:
+            return False
+        self._waiting[question] = None
+        question.ends_waiting(WAITS_S if left_s is None else left_s, self._end_waiting)
         try:
-            while not admitted.done():
-                now = time.monotonic()
-                until = max(waits_until, self._own_deadline(question))
-                if now >= until:
-                    return False
-                await asyncio.wait([admitted], timeout=until - now)
-            return True
+            self._thin_out()
+            return await question.admitted
         finally:
+            question.stops_waiting()
             del self._waiting[question]
+            self._thin_out()
 
-    def _first_deadline(self) -> float:
-        """Return until when a new question waits, whatever its registry."""
-        now = time.monotonic()
-        return now + SILENT_S if now - self._moved_at < SILENT_S else now
+    def _own_left_s(self, peer: Peer) -> float | None:
+        """Return for how long the running question of a registry is waited for, if there is one."""
+        running = self._running(peer)
+        return running.began_at + SILENT_S - time.monotonic() if running else None
 
-    def _own_deadline(self, question: "_Question") -> float:
-        """Return until when a question waits for the running question of its own registry."""
-        running = self._running(question.peer)
-        if running is None or question not in [*self._waiting][: 2 * self._most]:
-            return float("-inf")
-        return running.began_at + SILENT_S
+    def _end_waiting(self, question: "_Question") -> None:
+        """Put a question off, unless its registry was asked a moment ago."""
+        left_s = self._own_left_s(question.peer) or 0.0
+        if left_s > SOME_S:
+            question.ends_waiting(left_s, self._end_waiting)
+        else:
+            question.admit(is_admitted=False)
 
-    def _silence_s(self, question: "_Question") -> float:
-        """Return for how long the registry is silent, or all of them where it has no slot."""
-        running = self._running(question.peer)
-        return time.monotonic() - (running.began_at if running else self._moved_at)
+    def _thin_out(self) -> None:
+        """Put off who waits beyond the line, once patience is at its end."""
+        if self._thinning:
+            self._thinning.cancel()
+            self._thinning = None
+        spare = self._in_line()[self._most :]
+        self._patience = self._patience.then(time.monotonic(), is_spent=bool(spare))
+        if spare and self._patience.left_s > SOME_S:
+            loop = asyncio.get_running_loop()
+            self._thinning = loop.call_later(self._patience.left_s, self._thin_out)
+            return
+        for question in spare:
+            question.admit(is_admitted=False)
+
+    def _in_line(self) -> list["_Question"]:
+        """Return who waits, the next one first."""
+        now, counts = time.monotonic(), Counter(each.peer for each in self._inside)
+        ranks: list[tuple[Rank, int, _Question]] = []
+        for question in self._waiting:
+            if not question.admitted.done():
+                nth = counts[question.peer]
+                counts[question.peer] += 1
+                own = rank(nth, question.hosts, self._past_of(question), now)
+                ranks.append((own, len(ranks), question))
+        return [question for _, _, question in sorted(ranks, key=lambda each: each[:2])]
 
     def _running(self, peer: Peer) -> "_Question | None":
         return next((each for each in self._inside if each.peer is peer), None)
@@ -121,39 +174,77 @@ class Bulkhead:
         return [each for each in self._inside if not each.peer.is_answering()]
 
     def _admit(self, question: "_Question") -> None:
-        if not self._silent():
-            self._moved_at = time.monotonic()
         question.began_at = time.monotonic()
         self._inside[question] = None
         if self._look_again is None:
-            self._look_again = asyncio.get_running_loop().call_later(SILENT_S / 2, self._look)
+            self._plan_look()
 
     def _leave(self, question: "_Question") -> None:
         if question not in self._inside:
             return
         del self._inside[question]
-        if time.monotonic() - question.began_at < SILENT_S:
-            self._moved_at = time.monotonic()
-        for waiting, admitted in [*self._waiting.items()]:
-            if not admitted.done() and self._has_room(waiting.peer):
-                self._admit(waiting)
-                admitted.set_result(None)
+        if len(self._past) and question.peer.is_answering():
+            self._past.pop(hash(question.peer.registry))
+        if self._waiting:
+            self._let_in()
+
+    def _let_in(self) -> None:
+        holding = [each.peer for each in self._silent()]
+        for question in self._in_line():
+            is_answering = question.peer.is_answering()
+            if is_answering or (len(holding) < self._most and question.peer not in holding):
+                self._admit(question)
+                question.admit(is_admitted=True)
+                if not is_answering:
+                    holding.append(question.peer)
+
+    def _plan_look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._look_again = loop.call_later(SILENT_S / LOOKS_PER_SILENCE, self._look)
 
     def _look(self) -> None:
-        """Give up the newest questions of registries that have fallen silent meanwhile."""
+        """Give up questions whose slots others need, and all beyond the share."""
         self._look_again = None
-        for question in self._silent()[2 * self._most :]:
-            if not question.may_be_given_up:
-                continue
-            question.may_be_given_up = False
-            question.limit.reschedule(asyncio.get_running_loop().time())
+        silent = self._silent()
+        for question in silent[self._most :]:
+            question.give_up()
+        peers = {each.peer for each in silent}
+        need = len({each.peer for each in self._waiting} - peers)
+        began_before = time.monotonic() - SILENT_S
+        if need:
+            for question in silent[max(self._most // 2, self._most - need) : self._most]:
+                if question.began_at <= began_before:
+                    question.give_up()
+        if self._waiting:
+            self._let_in()
         if self._inside:
-            self._look_again = asyncio.get_running_loop().call_later(SILENT_S / 2, self._look)
+            self._plan_look()
 
 
 class _Question:
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, hosts: int) -> None:
         self.peer = peer
+        self.hosts = hosts
         self.limit = asyncio.timeout(None)
         self.began_at = 0.0
         self.may_be_given_up = False
+        self.admitted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waits: asyncio.TimerHandle | None = None
+
+    def ends_waiting(self, after_s: float, end: "Callable[[_Question], None]") -> None:
+        self._waits = asyncio.get_running_loop().call_later(after_s, end, self)
+
+    def stops_waiting(self) -> None:
+        if self._waits:
+            self._waits.cancel()
+
+    def admit(self, *, is_admitted: bool) -> None:
+        """Tell the one who waits whether it has a slot, unless that is said already."""
+        if not self.admitted.done():
+            self.admitted.set_result(is_admitted)
+
+    def give_up(self) -> None:
+        """End the work, once."""
+        if self.may_be_given_up:
+            self.may_be_given_up = False
+            self.limit.reschedule(asyncio.get_running_loop().time())

@@ -102,6 +102,11 @@ class Gate:
         """Anything at all was ever answered: a name that somebody made up shares nothing."""
 
     @property
+    def registry(self) -> str:
+        """The registry's name."""
+        return self._state.registry
+
+    @property
     def size(self) -> int:
         """About how many bytes it takes."""
         return BYTES + self.health.size
@@ -123,9 +128,11 @@ class Gate:
         """Tell whether its lane is its own."""
         return self._bulkhead is None
 
-    async def run(self, work: Callable[[], Awaitable[T]]) -> T | PutOff:
-        """Do what is to be done with it, if its lane has a slot to spare."""
-        return await (self._bulkhead.run(self, work) if self._bulkhead else work())
+    async def run(self, work: Callable[[], Awaitable[T]], *, hosts: int = 0) -> T | PutOff:
+        """Do what is to be done with it, for so many hosts, if its lane has a slot to spare."""
+        if self._bulkhead is None:
+            return await work()
+        return await self._bulkhead.run(self, work, hosts=hosts)
 
     async def refusal(self, method: str) -> Failure | None:
         """Return why nothing can be asked now, before any slot is taken for it."""

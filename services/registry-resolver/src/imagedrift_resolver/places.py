@@ -1,8 +1,8 @@
 """Places for requests that are under way, and the queue for one.
 
 Who waits is served in order, for `WAIT_S` at most. When nothing has moved for `STALLED_S`, all but
-`STALLED_WAITERS` are sent away: a registry that does not answer must not fill a lane that others
-share with questions that only wait.
+`STALLED_WAITERS` are sent away, and whoever comes before something moves, at once: a registry that
+does not answer must not fill a lane that others share with questions that only wait.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ class Places:
         self._taken = 0
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._moved_at = time.monotonic()
+        self._stalled_since = float("-inf")
 
     @property
     def taken(self) -> int:
@@ -38,6 +39,8 @@ class Places:
             return True
         if self._taken == 0:
             self._moved_at = time.monotonic()
+        if self._is_stalled and len(self._waiting) >= STALLED_WAITERS:
+            return False
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
         self._waiting.append(waiter)
@@ -67,6 +70,10 @@ class Places:
         while self._waiting:
             self._let_in()
 
+    @property
+    def _is_stalled(self) -> bool:
+        return self._stalled_since == self._moved_at
+
     def _let_in(self) -> None:
         waiter = self._waiting.popleft()
         if not waiter.done():
@@ -80,6 +87,7 @@ class Places:
 
     def _thin_out(self, moved_at: float) -> None:
         if self._moved_at == moved_at:
+            self._stalled_since = moved_at
             while len(self._waiting) > STALLED_WAITERS:
                 _dismiss(self._waiting.pop())
 

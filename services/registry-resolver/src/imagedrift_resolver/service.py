@@ -203,7 +203,9 @@ class Resolver:
         method = "HEAD" if isinstance(question, Resolve) else "GET"
         if refused := await gate.refusal(method):
             return refused
-        told = await gate.run(lambda: self._through(gate, site, method, key, talk))
+        told = await gate.run(
+            lambda: self._through(gate, site, method, key, talk), hosts=question.hosts
+        )
         if isinstance(told, PutOff):
             return Limited(reason=CROWDED, until=self._now() + timedelta(seconds=told.wait_s))
         return told

@@ -18,13 +18,17 @@ from imagedrift_ingest.adapters.postgres.connect import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.core import freshness
+from imagedrift_runtime.nats.topology import LANE_SLOTS
 from imagedrift_schemas.v1 import Describe, Question, Resolve
 
 SQL = load("planner")
 TURN = "plan"
 MOST_AT_ONCE = 1000
-OF_ONE_HOST = 200
-"""So many questions about what one host brought are out at a time."""
+OF_ONE_HOST = LANE_SLOTS // 2
+"""So many questions about what one host brought are out at a time.
+
+Whatever becomes of them, the other half of a lane's slots is free for all others.
+"""
 NOTED_AT_ONCE = 200
 """Noted after so many, so that a slow stream holds up a turn and loses no work."""
 RESTED_AT_MOST = 10
