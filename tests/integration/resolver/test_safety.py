@@ -362,7 +362,7 @@ async def test_an_answer_of_before_does_not_replace_a_newer_one(
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
             cache = Cache(desk.answers, now)
             question = resolve(registry.reference("app", "1"))
-            _, revision = await cache.answer(question)
+            _, revision = await cache.read(question)
             old = Answer(
                 registry=question.registry,
                 repository=question.repository,

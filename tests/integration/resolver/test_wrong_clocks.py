@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from imagedrift_resolver.core.answer import answer
+from imagedrift_resolver.core.finding import answer
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas import codec, subjects

@@ -14,6 +14,7 @@ from imagedrift_resolver.core.refusal import Standing
 from imagedrift_resolver.core.site import Bearer
 from imagedrift_resolver.core.url import parse_url
 from support.conversations import NOW, site
+from support.virtual_time import VirtualClock
 
 LONG = "x" * 4000
 
@@ -31,7 +32,7 @@ def taught() -> Manners:
 def registries() -> Registries:
     """Registries that nobody asks anything."""
     unused: Any = None
-    return Registries(unused, lambda: NOW)
+    return Registries(unused, VirtualClock())
 
 
 def test_what_made_up_registries_teach_is_bounded_and_a_real_one_stays_known() -> None:

@@ -10,7 +10,8 @@ from imagedrift_resolver.adapters.routes import Routes, proxies_of, routes
 from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_resolver.settings import ResolverSettings, check
 from imagedrift_resolver.wiring import Wired
-from imagedrift_runtime import clock, process
+from imagedrift_runtime import process
+from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import Registries
@@ -35,6 +36,7 @@ def main() -> None:
 async def start(settings: ResolverSettings, running: process.Process) -> None:
     """Answer questions until the process is told to stop."""
     file, _ = both_or_faults(lambda: file_of(settings), lambda: check(settings))
+    clock = SystemClock()
     async with bus.connect(
         settings.nats_url,
         NAME,
@@ -43,7 +45,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
     ) as nats:
         cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
         states = States(await nats.bucket(subjects.BUCKET_REGISTRIES))
-        wired = Wired(settings, nats, cache, states, file.made)
+        wired = Wired(settings, nats, cache, states, file.made, clock)
 
         async def lookup(payload: bytes) -> bytes:
             return await wired.desk.lookup(payload)
@@ -64,7 +66,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
                 await renewed(file, running)
                 ending.set()
                 if not running.stopping.is_set():
-                    wired = Wired(settings, nats, cache, states, file.made)
+                    wired = Wired(settings, nats, cache, states, file.made, clock)
 
 
 def file_of(settings: ResolverSettings) -> RegistriesFile[tuple[Registries, Routes]]:

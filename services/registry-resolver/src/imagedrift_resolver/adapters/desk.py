@@ -51,7 +51,7 @@ class Desk:
             raise Refused("400", str(error)) from error
         if reference.is_pinned:
             raise Refused("400", f"{reference.familiar}: a digest points to itself, ask for a tag")
-        answer, _ = await self._cache.answer(self._question(reference))
+        answer, _ = await self._cache.read(self._question(reference))
         if answer is None:
             raise Refused("404", f"{reference.familiar}: nobody has asked for it yet")
         if not may_serve(answer, wanted.credential):
@@ -71,7 +71,7 @@ class Desk:
     async def _ask_again(self, reference: ImageReference) -> bool:
         """Put the question anew: the cached answer is older than it, and so counts no more."""
         question = self._question(reference)
-        known, _ = await self._cache.answer(question)
+        known, _ = await self._cache.read(question)
         if known is None:
             return False
         lane = self._registries.lane_of(question.registry)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, TypeVar, overload
 
 import structlog
 
@@ -15,8 +15,10 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import (
     Answer,
+    AnyAnswer,
     Describe,
     Described,
+    Question,
     RegistryState,
     Resolve,
 )
@@ -24,7 +26,7 @@ from imagedrift_schemas.v1 import (
 log = structlog.get_logger()
 
 MOST_TRIES: Final = 8
-A = TypeVar("A", Answer, Described)
+A = TypeVar("A", bound=AnyAnswer)
 
 
 class Cache:
@@ -34,13 +36,20 @@ class Cache:
         self._bucket = bucket
         self._now = now
 
-    async def answer(self, question: Resolve) -> tuple[Answer | None, int]:
-        """Read what was last said about a tag, from the leader, and its revision."""
-        return await self._read(subjects.answer_key(question), Answer)
+    @overload
+    async def read(self, question: Resolve) -> tuple[Answer | None, int]: ...
 
-    async def described(self, question: Describe) -> tuple[Described | None, int]:
-        """Read what is inside a digest, from the leader, and its revision."""
-        return await self._read(subjects.answer_key(question), Described)
+    @overload
+    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]: ...
+
+    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]:
+        """Read the last answer to a question from the leader, and its revision."""
+        key = subjects.answer_key(question)
+        match question:
+            case Resolve():
+                return await self._read(key, Answer)
+            case Describe():
+                return await self._read(key, Described)
 
     async def keep(self, answer: A, revision: int) -> A:
         """Keep an answer in place of the one of `revision`, and return what is kept.

@@ -5,9 +5,7 @@ whether HEAD works) spares the others a request each.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
@@ -24,18 +22,19 @@ from imagedrift_resolver.core.answer import (
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.conversation import Authorise, Conversation, Manners, Send, resolve
 from imagedrift_resolver.core.credential import Anonymous
-from imagedrift_resolver.core.description import Children, Description, describe
+from imagedrift_resolver.core.description import Children, describe
+from imagedrift_resolver.core.finding import Finding, failure_of
 from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import Reply, Trouble
 from imagedrift_resolver.core.site import FRONT_DOOR, Site
-from imagedrift_resolver.gate import Gate
+from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import Clock
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import (
     Describe,
     Failure,
     Limited,
-    Outcome,
     Question,
     Resolve,
     Unreachable,
@@ -49,49 +48,53 @@ MADE_UP: Final = Bound(512, 4 * 1024 * 1024)
 class Registries:
     """Every registry that was asked, and what was learnt of its ways."""
 
-    def __init__(self, http: Http, now: Callable[[], datetime]) -> None:
+    def __init__(self, http: Http, clock: Clock) -> None:
         self._http = http
-        self._now = now
-        self._refusals = Refusals(now)
-        self._tokens = Tokens(http, self._refusals, now)
+        self._clock = clock
+        self._refusals = Refusals(clock.now)
+        self._tokens = Tokens(http, self._refusals, clock.now)
         self._known: BoundedMap[Site, _Acquaintance] = BoundedMap(
             KNOWN, MADE_UP, lambda known: known.first.locked()
         )
 
-    async def resolve(self, site: Site, question: Resolve, gate: Gate) -> Outcome:
-        """Find out what a tag points to."""
-
-        def talk(manners: Manners) -> Conversation[Outcome]:
-            return resolve(site, manners, question.repository, question.tag, self._now())
-
-        return await self._hold(site, gate, question, talk)
-
-    async def describe(
-        self, site: Site, question: Describe, known: Children, gate: Gate
-    ) -> Description | Failure:
-        """Find out what is inside a digest, of which the children may be known in part."""
-
-        def talk(manners: Manners) -> Conversation[Description]:
-            return describe(site, manners, question, known, self._now())
-
-        return await self._hold(site, gate, question, talk)
+    async def ask(
+        self, site: Site, question: Question, known: Children, limiter: RegistryLimiter
+    ) -> Finding:
+        """Ask a registry. `known` are the children that an earlier description has."""
+        match question:
+            case Resolve():
+                return await self._hold(
+                    site,
+                    limiter,
+                    question,
+                    lambda manners: resolve(
+                        site, manners, question.repository, question.tag, self._clock.now()
+                    ),
+                )
+            case Describe():
+                return await self._hold(
+                    site,
+                    limiter,
+                    question,
+                    lambda manners: describe(site, manners, question, known, self._clock.now()),
+                )
 
     async def _hold(
         self,
         site: Site,
-        gate: Gate,
+        limiter: RegistryLimiter,
         question: Question,
         talk: Callable[[Manners], Conversation[T]],
     ) -> T | Failure:
         known = self._acquaintance(site)
         if known.is_met():
-            return await self._converse(site, gate, question, known, talk)
+            return await self._converse(site, limiter, question, known, talk)
         async with known.first:
             if not known.is_met():
-                result = await self._converse(site, gate, question, known, talk)
+                result = await self._converse(site, limiter, question, known, talk)
                 known.met = True
                 return result
-        return await self._converse(site, gate, question, known, talk)
+        return await self._converse(site, limiter, question, known, talk)
 
     def _acquaintance(self, site: Site) -> "_Acquaintance":
         """Return what is remembered of a site. One with another credential is another one."""
@@ -102,7 +105,7 @@ class Registries:
     async def _converse(
         self,
         site: Site,
-        gate: Gate,
+        limiter: RegistryLimiter,
         question: Question,
         known: "_Acquaintance",
         talk: Callable[[Manners], Conversation[T]],
@@ -116,18 +119,17 @@ class Registries:
                 step = conversation.send(said)
             except StopIteration as end:
                 result, learnt = end.value
-                known.learn(known.manners.joined(base, learnt), has_answered=gate.has_answered)
-                told = result.failure if isinstance(result, Description) else result
-                if answered and isinstance(told, Unreachable):
-                    await self._note_error(site, gate, question, answered)
+                known.learn(known.manners.joined(base, learnt), has_answered=limiter.has_answered)
+                if answered and isinstance(failure_of(result), Unreachable):
+                    await self._note_error(site, limiter, question, answered)
                 return result  # type: ignore[no-any-return]  # a generator's value is untyped
             answered = None
             if isinstance(step, Authorise):
                 said = await self._tokens.get(step)
                 if isinstance(said, Limited):
-                    await gate.limited(said)
+                    await limiter.observe_limit(said)
                 continue
-            if step.own and (refused := await gate.before(step.method, spare=step.spare)):
+            if step.own and (refused := await limiter.wait_turn(step.method, spare=step.spare)):
                 if step.spare:
                     said = refused
                     continue
@@ -136,26 +138,28 @@ class Registries:
             said = await self._show(step)
             if isinstance(said, Reply):
                 answered = said if step.own else None
-                await self._learn(gate, step, said)
+                await self._learn(limiter, step, said)
 
-    async def _note_error(self, site: Site, gate: Gate, question: Question, reply: Reply) -> None:
-        """Tell the gate that a question was answered with an error, and whether the host is well.
+    async def _note_error(
+        self, site: Site, limiter: RegistryLimiter, question: Question, reply: Reply
+    ) -> None:
+        """Note that a question was answered with an error, and whether the host is well.
 
         Its front door tells: a registry that is broken as a whole answers nothing there either.
         """
         key, is_documented = subjects.answer_key(question), has_error_document(reply)
-        if not gate.health.doubts(key, is_documented=is_documented):
-            gate.health.errored(key)
+        if not limiter.health.doubts(key, is_documented=is_documented):
+            limiter.health.errored(key)
             return
         url = replace(site.api, target=FRONT_DOOR)
         step = Send("GET", url, None, ERROR_CAP, site.trusts(url.host), own=True)
-        if await gate.before(step.method):
-            gate.health.errored(key)
+        if await limiter.wait_turn(step.method):
+            limiter.health.errored(key)
             return
         door = await self._send(step)
         if isinstance(door, Reply):
-            await self._learn(gate, step, door)
-        gate.health.errored(key, is_well=_is_well(door, is_documented))
+            await self._learn(limiter, step, door)
+        limiter.health.errored(key, is_well=_is_well(door, is_documented))
 
     async def _show(self, step: Send) -> Any:
         """Make a request; one that shows a credential only while that does not rest."""
@@ -182,12 +186,12 @@ class Registries:
         shown = await self._send(door)
         return isinstance(shown, Reply) and shown.status == 200
 
-    async def _learn(self, gate: Gate, step: Send, reply: Reply) -> None:
-        """Let the gate learn. Of whom a redirect led to only that its limit is used up."""
+    async def _learn(self, limiter: RegistryLimiter, step: Send, reply: Reply) -> None:
+        """Let the limiter learn. Of whom a redirect led to only that its limit is used up."""
         if step.own:
-            await gate.observe(reply, step.method)
-        elif isinstance(outcome := failure(reply, self._now()), Limited):
-            await gate.limited(outcome)
+            await limiter.observe(reply, step.method)
+        elif isinstance(outcome := failure(reply, self._clock.now()), Limited):
+            await limiter.observe_limit(outcome)
 
     async def _send(self, step: Send) -> Reply | Trouble:
         headers = [
@@ -198,13 +202,13 @@ class Registries:
         ]
         if step.authorization:
             headers.append(("Authorization", step.authorization.reveal()))
-        began = time.monotonic()
+        began = self._clock.monotonic()
         got = await self._http.send(
             step.method, step.url, headers, cap=step.cap, trusted=step.trusted
         )
         status = str(got.status) if isinstance(got, Reply) else "none"
         metrics.registry_requests.add(method=step.method, status=status)
-        metrics.registry_seconds.observe(time.monotonic() - began)
+        metrics.registry_seconds.observe(self._clock.monotonic() - began)
         return got
 
 

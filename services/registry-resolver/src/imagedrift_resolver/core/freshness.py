@@ -4,7 +4,18 @@ from datetime import datetime
 
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.foreign_time import is_to_come
-from imagedrift_schemas.v1 import Answer, Describe, Described, Resolve
+from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
+
+
+def is_enough(known: AnyAnswer, question: Question, credential: str, now: datetime) -> bool:
+    """Tell whether a known answer answers a question, so that no registry is asked."""
+    match question, known:
+        case Resolve(), Answer():
+            return is_fresh(known, question, credential, now)
+        case Describe(), Described():
+            return is_described(known, question, credential, now)
+        case _:
+            return False
 
 
 def is_fresh(answer: Answer | None, question: Resolve, credential: str, now: datetime) -> bool:

@@ -1,14 +1,12 @@
-"""Every registry's gate, made when it is first needed, and each lane's bulkhead.
+"""Every registry's limiter, made when it is first needed, and each lane's bulkhead.
 
-- The gates of registries that are named in `registries.toml`, or have a lane, are kept for ever.
-- Of all others as many as `KNOWN` says; of those that never answered, as `MADE_UP` says. What a
-  gate has learnt of a block is shared at once, so whoever needs it again has that from there.
-- Where one registry has the lane to itself nobody needs to be protected from it.
+- Limiters of registries that are named in `registries.toml`, or have a lane, are kept for ever.
+- Of all others as many as `KNOWN` says; of those that never answered, as `MADE_UP` says. A block is
+  shared at once, so a limiter that is made anew knows it again.
+- A registry that has a lane to itself needs no bulkhead there.
 """
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 import structlog
@@ -16,7 +14,10 @@ import structlog
 from imagedrift_resolver.bulkhead import Bulkhead
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.site import Site
-from imagedrift_resolver.gate import Gate, Lanes, Pace, States
+from imagedrift_resolver.pacer import Pace, Pacer
+from imagedrift_resolver.rate_limiter import Lanes, RegistryLimiter
+from imagedrift_resolver.shared_state import SharedState, States
+from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.topology import LANE_SLOTS
 from imagedrift_runtime.registries.operator_file import Registries
@@ -32,8 +33,8 @@ Key = tuple[str, str, bool]
 """The registry's name, the credential's, and whether it is Docker Hub itself."""
 
 
-class Gates:
-    """Every gate, made when it is first needed."""
+class RegistryLimiters:
+    """Every limiter, made when it is first needed."""
 
     def __init__(
         self,
@@ -41,44 +42,48 @@ class Gates:
         *,
         states: States,
         lanes: Lanes,
-        now: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self._registries = registries
         self._states = states
         self._lanes = lanes
-        self._now = now
-        self._own: dict[Key, Gate] = {}
+        self._clock = clock
+        self._own: dict[Key, RegistryLimiter] = {}
         """Of registries that the operator or everybody knows by name."""
-        self._others: BoundedMap[Key, Gate] = BoundedMap(KNOWN, MADE_UP, lambda g: g.is_needed)
+        self._others: BoundedMap[Key, RegistryLimiter] = BoundedMap(
+            KNOWN, MADE_UP, lambda limiter: limiter.is_needed
+        )
         self._bulkheads: dict[str, Bulkhead] = {}
         self._paces: dict[str, Pace] = {}
 
-    def of(self, site: Site) -> Gate:
-        """Return the gate of a registry and credential."""
+    def of(self, site: Site) -> RegistryLimiter:
+        """Return the limiter of a registry and credential."""
         key = (site.registry, site.credential.name, site.is_hub)
-        gate = self._own.get(key) or self._others.get(key) or self._made(key)
-        if gate.is_alone or self._registries.is_named(site.registry):
-            self._own[key] = gate
+        limiter = self._own.get(key) or self._others.get(key) or self._limiter(key)
+        if limiter.is_alone or self._registries.is_named(site.registry):
+            self._own[key] = limiter
         else:
-            size = gate.size + 2 * sum(map(len, key[:2]))
-            self._others.put(key, gate, size, is_proven=gate.has_answered)
-        return gate
+            size = limiter.size + 2 * sum(map(len, key[:2]))
+            self._others.put(key, limiter, size, is_proven=limiter.has_answered)
+        return limiter
 
     def __len__(self) -> int:
         return len(self._own) + len(self._others)
 
-    def _made(self, key: Key) -> Gate:
-        entry = self._registries.of(key[0])
-        return Gate(
-            RegistryState(registry=key[0], credential=key[1], observed_at=self._now()),
+    def _limiter(self, key: Key) -> RegistryLimiter:
+        registry, credential, is_hub = key
+        entry = self._registries.of(registry)
+        own = RegistryState(registry=registry, credential=credential, observed_at=self._clock.now())
+        shared = SharedState(own, self._states, self._clock)
+        pace = self._pace(registry) or Pace()
+        return RegistryLimiter(
+            shared,
+            Pacer(shared, pace, entry.requests_per_second, self._clock),
             max_connections=entry.max_connections,
-            requests_per_second=entry.requests_per_second,
-            is_hub=key[2],
-            bulkhead=self._bulkhead(key[0]),
-            pace=self._pace(key[0]),
-            states=self._states,
+            is_hub=is_hub,
+            bulkhead=self._bulkhead(registry),
             lanes=self._lanes,
-            now=self._now,
+            clock=self._clock,
         )
 
     def _pace(self, registry: str) -> Pace | None:
@@ -101,15 +106,15 @@ class Gates:
         return known
 
     async def share(self) -> None:
-        """Share what was learnt, for ever: an operator asks of a registry that rests, too."""
+        """Share what was learnt, for ever: operators also look at registries that are not asked."""
         while True:
-            await asyncio.sleep(SHARE_S)
+            await self._clock.sleep(SHARE_S)
             try:
                 await self.flush()
             except BusError as error:
                 log.warning("states.unshared", error=str(error))
 
     async def flush(self) -> None:
-        """Share what was learnt and not shared yet, of all together: there may be many."""
-        gates = [*self._own.values(), *self._others.values()]
-        await asyncio.gather(*(gate.flush() for gate in gates))
+        """Share what was learnt and not shared yet, all at once: there may be many limiters."""
+        limiters = [*self._own.values(), *self._others.values()]
+        await asyncio.gather(*(limiter.flush() for limiter in limiters))
