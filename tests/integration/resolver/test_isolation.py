@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters import http, names
+from imagedrift_resolver import wiring
+from imagedrift_resolver.adapters import http_client
 from imagedrift_resolver.core import breaker
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
@@ -46,7 +47,7 @@ async def test_a_registry_that_fails_is_left_alone_and_tried_again(
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Fault(hang=True), "no complete response within 1 s"),
+        (Fault(hang=True), "read timeout: 127.0.0.1:"),
         (Fault(drop=True), "is not HTTP, or ended early"),
     ],
 )
@@ -58,7 +59,7 @@ async def test_a_deadline_ends_every_wait(
     words: str,
 ) -> None:
     """Whatever does not come in time is told as that."""
-    monkeypatch.setattr(http, "WITHIN_S", 1.0)
+    monkeypatch.setattr(http_client, "WITHIN_S", 1.0)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         registry.misbehave(fault)
@@ -73,7 +74,9 @@ async def test_a_closed_port_is_told_as_that(fresh_nats: NatsServer, tmp_path: P
     host = f"127.0.0.1:{free_port()}"
     async with working(fresh_nats.url, tmp_path, trusting(host)) as at:
         answer = await at.ask(f"{host}/app:1")
-    assert answer.outcome == Unreachable(reason=f"{host}: the connection was refused")
+    assert answer.outcome == Unreachable(
+        reason=f"connection failed: {host}: the connection was refused"
+    )
 
 
 async def test_a_name_that_does_not_resolve_is_told_as_that(
@@ -83,7 +86,7 @@ async def test_a_name_that_does_not_resolve_is_told_as_that(
     async with working(fresh_nats.url, tmp_path) as at:
         answer = await at.ask("registry.invalid/app:1")
     assert isinstance(answer.outcome, Unreachable)
-    assert answer.outcome.reason == "registry.invalid: its name does not resolve"
+    assert answer.outcome.reason == "DNS: registry.invalid: its name does not resolve"
 
 
 async def test_eighty_registries_that_hang_do_not_hold_up_a_healthy_one(
@@ -119,7 +122,7 @@ async def test_sixty_four_dead_names_do_not_hold_up_a_healthy_one(
         let_go.wait(30)
         raise OSError(f"{host}: no answer")
 
-    monkeypatch.setattr(names.Names.__init__, "__defaults__", (look_up,))
+    monkeypatch.setattr(wiring, "look_up", look_up)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         registry.push_image("app", "2")

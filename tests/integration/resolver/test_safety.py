@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from imagedrift_resolver.adapters import http
-from imagedrift_resolver.adapters.http import Http
-from imagedrift_resolver.adapters.names import Names
+from imagedrift_resolver.adapters import http_client
+from imagedrift_resolver.adapters.http_client import HttpClient
+from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import Route, routes
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url, parse_url
 from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
@@ -27,9 +27,9 @@ from support.resolver import now, resolve, trusting, working
 
 async def send(
     url: Url, look_up: Callable[[str], list[str]], *, trusted: bool = False, cap: int = 1000
-) -> Reply | Trouble:
+) -> Reply | NoResponse:
     """Make one request with a client of its own, which resolves names in this way."""
-    own = Http(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    own = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
     try:
         headers = [("Host", url.authority)]
         return await own.send("GET", url, headers, cap=cap, trusted=trusted)
@@ -56,8 +56,8 @@ async def test_a_name_that_resolves_to_an_inner_address_is_refused(address: str)
     The refusal says where it can be allowed (goharbor/harbor#23050).
     """
     got = await send(Url("https", "registry.example.org", 443, "/v2/"), lambda _: [address])
-    assert isinstance(got, Trouble)
-    assert got.forbidden
+    assert isinstance(got, NoResponse)
+    assert got.kind == "forbidden"
     assert "registry.example.org is a " in got.reason
     assert "name it in registries.toml" in got.reason
 
@@ -68,9 +68,9 @@ async def test_a_clouds_metadata_is_never_asked(address: str, trusted: bool) -> 
     """Also where the operator named the host, and by whatever form of the address."""
     url = Url("http", "registry.example.org", 80, "/v2/")
     got = await send(url, lambda _: [address], trusted=trusted)
-    assert got == Trouble(
-        "not asked: registry.example.org is the metadata service of a cloud, which is never asked",
-        forbidden=True,
+    assert got == NoResponse(
+        "forbidden",
+        "registry.example.org is the metadata service of a cloud, which is never asked",
     )
 
 
@@ -91,7 +91,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
     got = await send(Url("https", "registry.example.org", 443, "/v2/"), look_up)
-    assert got == Trouble("registry.example.org: the connection was refused")
+    assert got == NoResponse("closed", "registry.example.org: the connection was refused")
     assert (asked, connected) == (["registry.example.org"], [("1.1.1.1", 443)])
 
 
@@ -182,7 +182,7 @@ async def test_a_body_that_trickles_is_given_up(
     fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The deadline is for the whole response, not for each byte of it."""
-    monkeypatch.setattr(http, "WITHIN_S", 1.0)
+    monkeypatch.setattr(http_client, "WITHIN_S", 1.0)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
@@ -269,7 +269,7 @@ async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
 
 async def answers(host: str, toml: str) -> bool:
     """Whether a server is spoken to over TLS, with the trust that a configuration gives."""
-    own = Http(routes(operator_file.parse(toml)))
+    own = HttpClient(routes(operator_file.parse(toml)), Names(look_up))
     try:
         url = parse_url(f"https://{host}/token")
         return isinstance(await own.send("GET", url, [("Host", host)], cap=99, trusted=True), Reply)

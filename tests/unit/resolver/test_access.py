@@ -15,7 +15,7 @@ from imagedrift_resolver.core.credential import (
     RegistryToken,
     Secret,
 )
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.token import Token
 from imagedrift_schemas.v1 import Denied, Failure, Found, Limited, Missing, Unreachable
 from support.conversations import (
@@ -80,8 +80,10 @@ def test_an_open_registry_is_asked_for_its_front_door_once() -> None:
     assert len(steps) == 2
 
 
-@pytest.mark.parametrize("door", [Reply(500), Reply(429), Trouble("no connection")])
-def test_a_front_door_that_does_not_answer_leaves_nothing_concluded(door: Reply | Trouble) -> None:
+@pytest.mark.parametrize("door", [Reply(500), Reply(429), NoResponse("closed", "no connection")])
+def test_a_front_door_that_does_not_answer_leaves_nothing_concluded(
+    door: Reply | NoResponse,
+) -> None:
     """The 404 may or may not be meant for everybody."""
     outcome, _, _ = ask(ME, lambda s: door if s.url.target == "/v2/" else unknown())
     assert isinstance(outcome, Unreachable)
@@ -226,12 +228,12 @@ class Fickle:
             ]
         )
 
-    def answer(self, step: Send) -> Reply | Trouble:
+    def answer(self, step: Send) -> Reply | NoResponse:
         """Answer a request."""
         if self.dice.random() < 0.15:
             self.change()
         if self.dice.random() < 0.02:
-            return Trouble("the connection broke")
+            return NoResponse("closed", "the connection broke")
         reply = self._reply(step)
         if reply.status == 404 and is_registrys_word(reply):
             self.words.append(reply)

@@ -7,7 +7,7 @@ import pytest
 
 from imagedrift_resolver.core.conversation import Authorise, Manners, Send, resolve
 from imagedrift_resolver.core.credential import IdentityToken, Password, RegistryToken, Secret
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_schemas.v1 import (
     Denied,
@@ -471,11 +471,11 @@ def test_a_body_that_does_not_prove_itself_is_not_believed(reply: Reply, expecte
             ),
             Unsupported,
         ),
-        (Trouble("no connection"), Unreachable),
-        (Trouble("not asked: 10.0.0.1 is private", forbidden=True), Refused),
+        (NoResponse("closed", "no connection"), Unreachable),
+        (NoResponse("forbidden", "10.0.0.1 is private"), Refused),
     ],
 )
-def test_every_other_response_has_its_meaning(reply: Reply | Trouble, expected: type) -> None:
+def test_every_other_response_has_its_meaning(reply: Reply | NoResponse, expected: type) -> None:
     """And a reason that says what it was."""
     outcome, _, _ = ask(site(), lambda _: reply)
     assert isinstance(outcome, expected)

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
-from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.http_client import HttpClient
+from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.oci import Registries as AskedRegistries
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.proxy import Proxies
@@ -26,7 +27,7 @@ async def resolver(
 ) -> AsyncIterator[Resolver]:
     """Make a resolver that asks registries directly, for the length of an `async with`."""
     clock = SystemClock()
-    http = Http(routes(known, proxies))
+    http = HttpClient(routes(known, proxies), Names(look_up))
     try:
         yield Resolver(
             cache=_NoCache(),

@@ -13,8 +13,9 @@ import structlog
 from imagedrift_resolver.adapters.desk import Desk
 from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.adapters.docker_config import docker_credentials
-from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
+from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.oci import Registries
 from imagedrift_resolver.adapters.routes import Routes
 from imagedrift_resolver.rate_limiters import RegistryLimiters
@@ -43,7 +44,7 @@ class Wired:
     ) -> None:
         self._nats = nats
         self._known, reached = read
-        self._http = Http(reached)
+        self._http = HttpClient(reached, Names(look_up))
         self._limiters = RegistryLimiters(
             self._known, states=states, lanes=Lanes(nats, self._known), clock=clock
         )

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
-from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.refusals import Refusals
 from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
 from imagedrift_resolver.core.answer import (
@@ -25,7 +25,7 @@ from imagedrift_resolver.core.credential import Anonymous
 from imagedrift_resolver.core.description import Children, describe
 from imagedrift_resolver.core.finding import Finding, failure_of
 from imagedrift_resolver.core.manifest import ACCEPT
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import FRONT_DOOR, Site
 from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_runtime import metrics
@@ -48,7 +48,7 @@ MADE_UP: Final = Bound(512, 4 * 1024 * 1024)
 class Registries:
     """Every registry that was asked, and what was learnt of its ways."""
 
-    def __init__(self, http: Http, clock: Clock) -> None:
+    def __init__(self, http: HttpClient, clock: Clock) -> None:
         self._http = http
         self._clock = clock
         self._refusals = Refusals(clock.now)
@@ -193,7 +193,7 @@ class Registries:
         elif isinstance(outcome := failure(reply, self._clock.now()), Limited):
             await limiter.observe_limit(outcome)
 
-    async def _send(self, step: Send) -> Reply | Trouble:
+    async def _send(self, step: Send) -> Reply | NoResponse:
         headers = [
             ("Host", step.url.authority),
             ("User-Agent", USER_AGENT),
@@ -233,7 +233,7 @@ class _Acquaintance:
         return self.met
 
 
-def _is_well(door: Reply | Trouble, is_documented: bool) -> bool:
+def _is_well(door: Reply | NoResponse, is_documented: bool) -> bool:
     """Tell whether the front door's answer shows a registry that works.
 
     Where the error itself was a registry's, anything will do that is no error of the server.

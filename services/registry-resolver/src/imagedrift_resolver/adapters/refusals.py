@@ -10,7 +10,7 @@ from imagedrift_resolver.core import refusal
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import Credential
 from imagedrift_resolver.core.refusal import Standing
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Origin
 from imagedrift_schemas.v1 import Denied, Limited
 
@@ -20,7 +20,7 @@ TURN_S: Final = 10.0
 
 Where = tuple[Origin, str]
 """A registry's origin, or a token endpoint's and its path."""
-Shown = Reply | Trouble | Denied | Limited
+Shown = Reply | NoResponse | Denied | Limited
 
 
 class Refusals:
@@ -36,7 +36,7 @@ class Refusals:
         self,
         where: Where,
         credential: Credential,
-        send: Callable[[], Awaitable[Reply | Trouble]],
+        send: Callable[[], Awaitable[Reply | NoResponse]],
         refused: frozenset[int] = frozenset({401}),
         is_known: Callable[[], Awaitable[bool]] | None = None,
     ) -> Shown:
@@ -73,10 +73,10 @@ class Refusals:
     async def _noted(
         self,
         record: "_Record",
-        got: Reply | Trouble,
+        got: Reply | NoResponse,
         refused: frozenset[int],
         is_known: Callable[[], Awaitable[bool]] | None,
-    ) -> Reply | Trouble:
+    ) -> Reply | NoResponse:
         if isinstance(got, Reply):
             if got.status in refused:
                 record.standing = refusal.refused(record.standing, time.monotonic())

@@ -23,7 +23,7 @@ from imagedrift_resolver.core.answer import ERROR_CAP
 from imagedrift_resolver.core.challenge import parse_challenges
 from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
 from imagedrift_resolver.core.manners import DOOR_USES, Manners, ProtectionSpace
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import (
     FRONT_DOOR,
     REPOSITORY,
@@ -155,7 +155,7 @@ def _is_turned_away(got: Got, way: Way, request: Request, manners: Manners) -> b
         bad_token = got.status == 400 and isinstance(way, Bearer)
         untested = got.status == 403 and request.space not in manners.tested
         return got.status == 401 or bad_token or untested
-    return not isinstance(got, Trouble | Limited | Refused)
+    return not isinstance(got, NoResponse | Limited | Refused)
 
 
 def _way_in(
@@ -208,7 +208,7 @@ def _no_word(door: Got) -> Failure | None:
         return Unreachable(
             reason=f"the registry's front door ({FRONT_DOOR}) answered {door.status}"
         )
-    return Unreachable(reason=door.reason) if isinstance(door, Trouble) else door
+    return Unreachable(reason=door.text) if isinstance(door, NoResponse) else door
 
 
 def _is_same(one: Way, other: Way) -> bool:

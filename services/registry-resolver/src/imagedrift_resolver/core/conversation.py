@@ -20,7 +20,7 @@ from imagedrift_resolver.core import answer
 from imagedrift_resolver.core.access import Request, let_in
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
 from imagedrift_resolver.core.manners import Manners
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import MOST_HOPS, REPOSITORY, Site, redirect
 from imagedrift_resolver.core.steps import Authorise, Conversation, Got, Method, Send, Step
 from imagedrift_resolver.core.url import Url
@@ -95,9 +95,9 @@ def fetch(
     for _ in range(MOST_HOPS + 1):
         got: Got
         got, manners = yield from let_in(site, manners, request)
-        if isinstance(got, Trouble):
-            kind = Refused if got.forbidden else Unreachable
-            return kind(reason=got.reason), manners
+        if isinstance(got, NoResponse):
+            kind = Refused if got.kind == "forbidden" else Unreachable
+            return kind(reason=got.text), manners
         if not isinstance(got, Reply) or got.status not in _REDIRECTS:
             return got, manners
         target = redirect(site, request.url, got.first("location"))

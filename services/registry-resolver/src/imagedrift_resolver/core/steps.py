@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
 from imagedrift_resolver.core.manners import Manners
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.token import Grant
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Failure
@@ -20,7 +20,7 @@ Method: TypeAlias = Literal["HEAD", "GET"]
 
 
 class Send(Struct, frozen=True):
-    """Make this request; send back a `Reply`, a `Trouble`, or a `Failure` where it is not made."""
+    """Make this request; send back a `Reply`, a `NoResponse`, or a `Failure` if it is not made."""
 
     method: Method
     url: Url
@@ -50,7 +50,7 @@ class Authorise(Struct, frozen=True):
 
 
 T = TypeVar("T")
-Got: TypeAlias = Reply | Trouble | Failure
+Got: TypeAlias = Reply | NoResponse | Failure
 Step: TypeAlias = Send | Authorise
 Conversation: TypeAlias = Generator[Step, Any, tuple[T, Manners]]
 Exchange: TypeAlias = Generator[Step, Any, T]

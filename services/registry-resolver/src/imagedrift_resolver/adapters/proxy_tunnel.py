@@ -1,14 +1,15 @@
-"""What is said to an HTTP proxy: `CONNECT` for https, requests in absolute form for http.
+"""A tunnel through an HTTP proxy (`CONNECT`), and the headers and refusals of proxies.
 
-A refusal of the proxy's own is told as the proxy's, never as the registry's.
+A proxy's own refusal is reported as the proxy's, never as the registry's.
 """
 
 from typing import Any, Final
 
 import h11
 
-from imagedrift_resolver.adapters.blanks import Blanks
-from imagedrift_resolver.adapters.sockets import Broken, End
+from imagedrift_resolver.adapters.header_guard import HeaderGuard
+from imagedrift_resolver.adapters.request_failed import RequestFailed
+from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.proxy import Proxy
 from imagedrift_resolver.core.url import Url
 
@@ -17,21 +18,23 @@ MOST_INTERIM: Final = 8
 WANTS_CREDENTIAL: Final = 407
 
 
-async def tunnel(end: End, proxy: Proxy, url: Url) -> None:
-    """Ask a proxy for a way to a url's host. Raises `Broken` with the proxy's refusal."""
+async def tunnel(stream: SocketStream, proxy: Proxy, url: Url) -> None:
+    """Ask a proxy for a way to a url's host. Raises `RequestFailed` with the proxy's refusal."""
     target = f"{url.host}:{url.port}"
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADERS_CAP)
     headers = [("Host", target), ("User-Agent", "imagedrift"), *headers_for(proxy)]
     request = h11.Request(method="CONNECT", target=target, headers=headers)
-    end.write((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+    stream.write((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
     try:
-        status = await _status(end, connection)
+        status = await _status(stream, connection)
     except h11.ProtocolError as error:
-        raise Broken(f"{proxy}: its response is not HTTP, or ended early") from error
+        raise RequestFailed(
+            "protocol", f"{proxy}: its response is not HTTP, or ended early"
+        ) from error
     if not 200 <= status < 300:
-        raise Broken(refusal(proxy, status))
+        raise RequestFailed("closed", refusal(proxy, status))
     if connection.trailing_data[0]:
-        raise Broken(f"{proxy}: sent more than its response to CONNECT")
+        raise RequestFailed("protocol", f"{proxy}: sent more than its response to CONNECT")
 
 
 def headers_for(proxy: Proxy) -> list[tuple[str, str]]:
@@ -50,18 +53,20 @@ def refusal(proxy: Proxy, status: int) -> str:
     return f"{proxy} wants a credential: give its url as http://user:password@host:port"
 
 
-async def _status(end: End, connection: h11.Connection) -> int:
-    blanks = Blanks()
+async def _status(stream: SocketStream, connection: h11.Connection) -> int:
+    guard = HeaderGuard()
     for _ in range(MOST_INTERIM):
         event: Any = connection.next_event()
         while event is h11.NEED_DATA:
-            data = await end.read()
-            if blanks.are_too_many(data):
-                raise Broken("the proxy's response has more blanks in a row than any meant well")
+            data = await stream.read()
+            if guard.is_hostile(data):
+                raise RequestFailed(
+                    "protocol", "the proxy's response has more blanks in a row than any real header"
+                )
             connection.receive_data(data)
             event = connection.next_event()
         if isinstance(event, h11.Response):
             return event.status_code
         if not isinstance(event, h11.InformationalResponse):
             break
-    raise Broken("the proxy's response never begins")
+    raise RequestFailed("protocol", "the proxy's response never begins")
