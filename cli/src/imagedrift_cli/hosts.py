@@ -1,7 +1,6 @@
 """The commands that begin with a host: all of them, one of them, one image of it, its history."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 from msgspec.structs import replace
@@ -60,7 +59,7 @@ def host(name: str, filters: Filters, output: Output) -> None:
         noun="images",
         filters=replace(filters, sites=()),
         before=_finding(name, filters),
-        after=remarks.on_hosts,
+        remarking=remarks.on_hosts,
     )  # fmt: skip
     listing.answer(asked, output)
 
@@ -75,10 +74,8 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
     canonical = names.canonical(reference)
     finding = _finding(host_name, filters)
 
-    async def has_it(reader: Reader, rows: Sequence[dict[str, Any]]) -> Sequence[str]:
-        if not rows:
-            await _no_such_image(reader, host_name, canonical)
-        return await remarks.on_hosts(reader, rows)
+    async def is_absent(reader: Reader) -> None:
+        await _no_such_image(reader, host_name, canonical)
 
     conditions = (names.host_condition(host_name), "reference = :reference::text")
     asked = Asked(
@@ -90,7 +87,8 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
         noun="",
         as_records=True,
         before=finding,
-        after=has_it,
+        if_none=is_absent,
+        remarking=remarks.on_hosts,
     )  # fmt: skip
     listing.answer(asked, output)
 

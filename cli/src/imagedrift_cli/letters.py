@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -48,17 +47,15 @@ def _all(filters: Filters) -> Asked:
 
 
 def _one(letter: str) -> Asked:
-    async def is_there(reader: Reader, rows: Sequence[dict[str, Any]]) -> Sequence[str]:
-        if not rows:
-            await _no_such_letter(reader, letter)
-        return ()
+    async def is_absent(reader: Reader) -> None:
+        await _no_such_letter(reader, letter)
 
     return Asked(
         statement="dead_letter",
         values={"letter": letter},
         noun="",
         as_records=True,
-        after=is_there,
+        if_none=is_absent,
     )
 
 
