@@ -1,11 +1,11 @@
 """Reading the database, as the operator's role would: views only."""
 
-import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any, Self
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from imagedrift_cli import queries
@@ -63,7 +63,7 @@ class Reader:
             raise Unusable(_unreached(dsn, error)) from error
         try:
             await connection.set_type_codec(
-                "jsonb", encoder=str, decoder=json.loads, schema="pg_catalog"
+                "jsonb", encoder=str, decoder=msgspec.json.decode, schema="pg_catalog"
             )
             yield cls(connection)
         finally:
@@ -75,19 +75,20 @@ class Reader:
             return [dict(record) for record in await self._connection.fetch(sql, *arguments)]
 
     async def portions(
-        self, sql: str, *arguments: object, size: int = PORTION
+        self, sql: str, *arguments: object, size: int | None = PORTION
     ) -> AsyncIterator[Portion]:
-        """Run a query by a cursor, within a `snapshot`. Raises `Unusable`.
+        """Run a query within a `snapshot`. Raises `Unusable`.
 
-        There is at least one portion, and each but the last has as many rows as `size` says.
+        A cursor gives portions of this size, one at least. Without a size all rows are one portion:
+        only then does PostgreSQL use parallel workers.
         """
         with _told():
             statement = await self._connection.prepare(sql)
             columns = [each.name for each in statement.get_attributes()]
-            cursor = await statement.cursor(*arguments)
-            records = await cursor.fetch(size)
+            cursor = await statement.cursor(*arguments) if size else None
+            records = await (cursor.fetch(size) if cursor and size else statement.fetch(*arguments))
         yield Portion(columns, list(map(dict, records)))
-        while len(records) == size:
+        while cursor and size and len(records) == size:
             with _told():
                 records = await cursor.fetch(size)
             if records:

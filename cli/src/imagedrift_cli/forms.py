@@ -97,7 +97,8 @@ def as_yaml(rows: Sequence[Row]) -> str:
     import yaml  # noqa: PLC0415 - a fifth of the time that a command takes, and rarely asked for
 
     plain = msgspec.to_builtins(list(rows), str_keys=True)
-    return str(yaml.safe_dump(plain, sort_keys=False, width=1_000_000))
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast, where it is built
+    return str(yaml.dump(plain, Dumper=dumper, sort_keys=False, width=1_000_000))
 
 
 def as_csv(

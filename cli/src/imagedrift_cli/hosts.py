@@ -9,8 +9,9 @@ from imagedrift_cli import listing, names, queries, remarks
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
 from imagedrift_cli.filters import Filters, Scope, filtered, where
-from imagedrift_cli.listing import Asked, Before, Output, noted, shown
+from imagedrift_cli.listing import Asked, Before, noted
 from imagedrift_cli.operator import OF_COMPARISONS, OF_HOSTS
+from imagedrift_cli.output import Output, shown
 
 OF_CHANGES = Scope(frozenset({"site"}), "(site, host)", ("reference",))
 

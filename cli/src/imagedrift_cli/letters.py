@@ -9,7 +9,8 @@ from imagedrift_cli import database, listing
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
 from imagedrift_cli.filters import Filters, Scope, filtered, where
-from imagedrift_cli.listing import Asked, Output, shown
+from imagedrift_cli.listing import Asked
+from imagedrift_cli.output import Output, shown
 
 HOST_OF_SUBJECT = "(split_part(subject, '.', 4), split_part(subject, '.', 5))"
 TEXTS = ("subject", "service", "reason", "error")

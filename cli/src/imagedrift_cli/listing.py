@@ -5,25 +5,26 @@ Rules:
 - A terminal's table has the first 100 rows, and says of how many. Every other form has all rows.
 - Rows are read and written in portions, so that memory is bounded for any fleet. A terminal's table
   is laid out whole: its rows decide which columns tell something.
+- What is written is kept in a temporary file until the last row is read. A pager that reads slowly
+  then holds no snapshot of the database, and a fault leaves no half of an answer.
 - Remarks go to standard error: they bear on the rows, and are none.
 """
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import click
 from msgspec import Struct
 
 from imagedrift_cli import cells, database, display, forms, names, queries
-from imagedrift_cli.database import Portion, Reader
+from imagedrift_cli.database import PORTION, Portion, Reader
 from imagedrift_cli.display import Display
 from imagedrift_cli.filters import Filters
-from imagedrift_cli.forms import FORMS, Form
+from imagedrift_cli.output import AT_FIRST, Output
 from imagedrift_cli.tables import Row
 
-F = TypeVar("F", bound=Callable[..., Any])
 Before = Callable[[Reader], Awaitable[Sequence[str]]]
 
 
@@ -37,16 +38,9 @@ class Remarks(Protocol):
         """Say what bears on the rows that were seen."""
 
 
-AT_FIRST: Final = 100
-"""Rows that a terminal's table has where no number was asked for."""
-
-
-class Output(Struct, frozen=True):
-    """How an answer is shown."""
-
-    form: Form = "table"
-    limit: int | None = None
-    header: bool = True
+IN_MEMORY: Final = 4 << 20
+"""Characters of an answer that are kept without a file."""
+PART: Final = 1 << 16
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -69,51 +63,6 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Makes what remarks on the rows."""
 
 
-def shown(*, limited: bool = True) -> Callable[[F], F]:
-    """Give a command the options of its output, as one argument `output`."""
-
-    def decorate(command: F) -> F:
-        @functools.wraps(command)
-        def run(*arguments: Any, **options: Any) -> Any:
-            taken = {
-                name: options.pop(name) for name in ("form", "limit", "header") if name in options
-            }
-            return command(*arguments, output=Output(**taken), **options)
-
-        wrapped: Any = run
-        for option in reversed(_LIMIT + _FORMS if limited else _FORMS):
-            wrapped = option(wrapped)
-        decorated: F = wrapped
-        return decorated
-
-    return decorate
-
-
-_LIMIT: Final = [
-    click.option(
-        "--limit",
-        type=click.IntRange(min=1),
-        help=f"Rows at most; by default all, and {AT_FIRST} on a terminal.",
-    )
-]
-_FORMS: Final = [
-    click.option(
-        "-o",
-        "--output",
-        "form",
-        type=click.Choice(FORMS),
-        default="table",
-        help="Form of the answer.",
-        metavar="FORM",
-    ),
-    click.option("--wide", "form", flag_value="wide", help="All columns, as -o wide."),
-    click.option("--json", "form", flag_value="json", help="A JSON array of objects."),
-    click.option("--csv", "form", flag_value="csv", help="CSV with a header."),
-    click.option("--sql", "form", flag_value="sql", help="The query, which is not run."),
-    click.option("--no-header", "header", flag_value=False, default=True, help="Rows alone."),
-]
-
-
 def answer(asked: Asked, output: Output) -> int:
     """Ask, and show the answer; how many rows there are."""
     text = queries.composed(asked.statement, **asked.clauses)
@@ -132,28 +81,40 @@ async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int
     limit = output.limit
     if limit is None and _is_laid_out(output, seen) and not asked.as_records:
         limit = AT_FIRST
-    async with Reader.connected(database.database_url()) as reader, reader.snapshot():
-        notes = list(await asked.before(reader)) if asked.before else []
-        remarks = await asked.remarking(reader) if asked.remarking else None
-        sql, arguments = queries.positional(_limited(text, limit), asked.values)
-        size = limit if limit and _is_laid_out(output, seen) else database.PORTION
-        here = 0
-        writer: forms.Writer | None = None
-        async for portion in reader.portions(sql, *arguments, size=size):
-            if writer is None:
-                await _explain_none(asked, reader, portion)
-                writer = _writer(asked, portion, output, seen)
-            write(writer.portion(portion.rows), seen)
-            if remarks:
-                remarks.see(portion.rows)
-            here += len(portion.rows)
-        if writer:
-            write(writer.end(), seen)
-        total = await _counted(reader, asked, text) if here == limit else here
+    with tempfile.SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8", newline="") as spool:
+        async with Reader.connected(database.database_url()) as reader, reader.snapshot():
+            notes = list(await asked.before(reader)) if asked.before else []
+            remarks = await asked.remarking(reader) if asked.remarking else None
+            here = 0
+            async for rows, written in _written(reader, asked, text, limit, output, seen):
+                spool.write(written)
+                here += len(rows)
+                if remarks:
+                    remarks.see(rows)
+            total = await _counted(reader, asked, text) if here == limit else here
+        spool.seek(0)
+        while part := spool.read(PART):
+            write(part, seen)
     below = _total(asked, here, total, output, seen)
     for line in [*below, *notes, *(remarks.lines() if remarks else ())]:
         click.echo(line, err=True)
     return total
+
+
+async def _written(
+    reader: Reader, asked: Asked, text: str, limit: int | None, output: Output, seen: Display
+) -> AsyncIterator[tuple[Sequence[Row], str]]:
+    """Read the rows in portions, each with what is written of it. Raises `NotFound`."""
+    sql, arguments = queries.positional(_limited(text, limit), asked.values)
+    is_whole = _is_laid_out(output, seen) or (limit and limit <= PORTION)
+    writer: forms.Writer | None = None
+    async for portion in reader.portions(sql, *arguments, size=None if is_whole else PORTION):
+        if writer is None:
+            await _explain_none(asked, reader, portion)
+            writer = _writer(asked, portion, output, seen)
+        yield portion.rows, writer.portion(portion.rows)
+    if writer:
+        yield (), writer.end()
 
 
 def _limited(text: str, limit: int | None) -> str:
@@ -187,7 +148,7 @@ def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> form
 
 async def _counted(reader: Reader, asked: Asked, text: str) -> int:
     """Count the rows that there are without a limit."""
-    counting = queries.composed("counted", query=text)
+    counting = queries.composed("counted", query=queries.unordered(text))
     sql, arguments = queries.positional(counting, asked.values)
     [row] = await reader.ask(sql, *arguments)
     return int(row["n"])

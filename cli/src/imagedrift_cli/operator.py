@@ -17,7 +17,8 @@ from imagedrift_cli.filters import (
     filtered,
     where,
 )
-from imagedrift_cli.listing import Asked, Output, shown
+from imagedrift_cli.listing import Asked
+from imagedrift_cli.output import Output, shown
 
 OF_REFERENCES: Final = Scope(frozenset({"registry"}), "reference", texts=("reference",))
 OF_ERRORS: Final = Scope(frozenset(), "reference", texts=("reference", "error"))

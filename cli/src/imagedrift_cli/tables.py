@@ -54,7 +54,7 @@ class Table:
         told = [self._headings, *texts] if header else texts
         if not told:
             return []
-        widest = [max(map(cell_len, each)) for each in zip(*told, strict=True)]
+        widest = [max(map(cells.width, each)) for each in zip(*told, strict=True)]
         widths = list(map(max, widest, self._least))
         gap = GAP
         if display.width is not None:

@@ -20,7 +20,7 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import display, forms, listing
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
-from imagedrift_cli.listing import Output, shown
+from imagedrift_cli.output import Output, shown
 from imagedrift_cli.scan.direct import resolver
 from imagedrift_cli.scan.verdicts import Finding, judged
 from imagedrift_cli.scan.via_fleet import SharedSettings, preferring_shared
