@@ -84,7 +84,9 @@ async def _check(name: str, registry: str, sites: Sequence[str], wait_s: float) 
         began = clock.now()
         questions = {each.canonical: _question(each, began) for each in asked}
         for question in questions.values():
-            await _ask(nats, lanes.lane_of(question.registry), question)
+            subject = subjects.lookup(lanes.lane_of(question.registry), question)
+            payload = codec.encode(question)
+            await nats.replace(subjects.STREAM_LOOKUP, subject, payload, ttl_s=QUESTION_TTL_S)
         return await _answers(nats, questions, began, wait_s) and not blocked
 
 
@@ -121,13 +123,6 @@ def _question(reference: ImageReference, now: datetime) -> Resolve:
         asked_at=now,
         fresh_since=now,
     )
-
-
-async def _ask(nats: Bus, lane: str, question: Resolve) -> None:
-    """Publish a question in the place of one that is out: the same subject holds one."""
-    subject = subjects.lookup(lane, question)
-    await nats.purge_subject(subjects.STREAM_LOOKUP, subject)
-    await nats.publish(subject, codec.encode(question), ttl_s=QUESTION_TTL_S)
 
 
 async def _answers(

@@ -170,6 +170,9 @@ LIMIT 5000;
 SELECT site, host, hostname, silent, silent_for, degraded FROM ops.hosts
 WHERE silent OR degraded IS NOT NULL;
 
+-- name: degraded_hosts
+SELECT count(*) AS n FROM ops.hosts WHERE degraded IS NOT NULL;
+
 -- name: letters_of_hosts
 SELECT split_part(subject, '.', 4) AS site, split_part(subject, '.', 5) AS host,
        sum(times)::bigint AS times

@@ -19,7 +19,7 @@ from support.deploy import DEPLOY, ROOT, nats_environment, read_yaml
 COMPOSE: dict[str, Any] = read_yaml(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DASHBOARDS: dict[str, Any] = read_yaml(DEPLOY / "docker-compose.dashboards.yml")
-ALL = SERVICES | DASHBOARDS["services"]
+ALL = SERVICES | {name: each for name, each in DASHBOARDS["services"].items() if "image" in each}
 ONCE = {"migrate", "streams", "logins", "operator", "reader"}
 LONG_RUNNING = sorted(set(ALL) - ONCE)
 OURS = ("resolver", "ingest", "agent")
@@ -143,13 +143,14 @@ def test_servers_are_prepared_once_and_services_wait_for_it() -> None:
     """The schema waits for PostgreSQL, the streams for NATS, and the services for both."""
     waits = {name: facts.get("depends_on", {}) for name, facts in SERVICES.items()}
     done, healthy = "service_completed_successfully", "service_healthy"
-    assert waits["migrate"]["postgres"]["condition"] == healthy
+    assert waits["logins"]["postgres"]["condition"] == healthy
     assert waits["streams"]["nats"]["condition"] == healthy
     for service in OURS:
         assert waits[service]["streams"]["condition"] == done
-    for service, before in (("logins", "migrate"), ("ingest", "logins"), ("operator", "logins")):
+    for service, before in (("migrate", "logins"), ("ingest", "migrate"), ("operator", "migrate")):
         assert waits[service][before]["condition"] == done
-    assert ALL["reader"]["depends_on"]["migrate"]["condition"] == done
+    added = DASHBOARDS["services"]["migrate"]["depends_on"]
+    assert added["reader"]["condition"] == done
     assert all(ALL[name]["restart"] == "no" for name in ONCE)
 
 

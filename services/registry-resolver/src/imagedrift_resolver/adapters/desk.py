@@ -76,9 +76,10 @@ class Desk:
             return False
         lane = self._registries.lane_of(question.registry)
         subject = subjects.lookup(lane, question)
-        await self._bus.purge_subject(subjects.STREAM_LOOKUP, subject)
         payload = codec.encode(question)
-        stored = await self._bus.publish(subject, payload, ttl_s=ASKED_AGAIN_TTL_S)
+        stored = await self._bus.replace(
+            subjects.STREAM_LOOKUP, subject, payload, ttl_s=ASKED_AGAIN_TTL_S
+        )
         return isinstance(stored, Stored)
 
     def _question(self, reference: ImageReference) -> Resolve:
