@@ -135,6 +135,15 @@ def test_a_track_that_lost_a_line_is_not_whole() -> None:
     assert not kept.cut
 
 
+def test_a_pre_release_takes_no_release_out_of_the_first_ranks() -> None:
+    """Who runs a release is told of the newest release of each line, or that it is not known."""
+    names = ["1.0.0", "1.0.1", "1.0.2-rc1", "1.0.3-rc1", "1.0.4-rc1"]
+
+    for room in range(40, 100):
+        found = newer_in(keep(listed(names), ["1.0.0"], most_bytes=room), version_of("1.0.0"))
+        assert found.patch in ("1.0.1", UNSET)
+
+
 def test_names_count_once() -> None:
     """A registry that repeats its pages has as many names as it has."""
     assert listed(["1.0", "latest"], ["1.0"], ["latest", "2.0"]).count == 3
