@@ -5,6 +5,9 @@ that makes every redelivery free. Otherwise the registry is asked, the answer is
 and only then is the question acknowledged; whoever dies in between leaves it to be delivered again.
 An answer that the cache does not take, as its disk is full, is held here until it does: the
 question comes again every few seconds, and its registry must not be asked each time.
+
+While a question is in its stream, the server refuses the same question: for minutes. One that was
+put off for seconds is removed, so that it can be asked again at the time that its answer names.
 """
 
 import asyncio
@@ -47,7 +50,17 @@ CROWDED: Final = (
     "too many registries in its lane do not answer, and this one has not shown that it does"
 )
 
+PUT_OFF_AT_MOST: Final = timedelta(seconds=30)
+"""A question that is put off for longer stays in its stream."""
+
 log = structlog.get_logger()
+
+
+class Questions(Protocol):
+    """The stream of questions."""
+
+    async def remove(self, subject: str) -> None:
+        """Remove a question, so that the same one can be asked again."""
 
 
 class Cache(Protocol):
@@ -90,6 +103,31 @@ class Clock(Protocol):
         """Tell the time, in UTC."""
 
 
+class QuestionHandler:
+    """Handles questions as they are delivered."""
+
+    def __init__(self, resolver: "Resolver", questions: Questions) -> None:
+        self._resolver = resolver
+        self._questions = questions
+
+    async def handle(self, delivery: Delivery) -> Outcome:
+        """Answer one delivered question."""
+        try:
+            question: Question = codec.decode(delivery.payload, Question)
+        except SchemaError as error:
+            return Reject("malformed", str(error))
+        if fault := question_fault(question):
+            return Reject("bad_reference", fault)
+        try:
+            answer = await self._resolver.ask(question)
+            if is_put_off(answer):
+                await self._questions.remove(delivery.subject)
+        except BusError as error:
+            log.warning("cache.failed", subject=delivery.subject, error=str(error))
+            return Retry("cache", 5.0)
+        return Done()
+
+
 class Resolver:
     """Answers questions."""
 
@@ -109,21 +147,6 @@ class Resolver:
         self._clock = clock
         self._flights = SingleFlight()
         self._held: BoundedMap[str, AnyAnswer] = BoundedMap(MOST_HELD)
-
-    async def handle(self, delivery: Delivery) -> Outcome:
-        """Answer one delivered question."""
-        try:
-            question: Question = codec.decode(delivery.payload, Question)
-        except SchemaError as error:
-            return Reject("malformed", str(error))
-        if fault := question_fault(question):
-            return Reject("bad_reference", fault)
-        try:
-            await self.ask(question)
-        except BusError as error:
-            log.warning("cache.failed", subject=delivery.subject, error=str(error))
-            return Retry("cache", 5.0)
-        return Done()
 
     async def ask(self, question: Question) -> AnyAnswer:
         """Answer a question from the cache, or from its registry."""
@@ -206,6 +229,13 @@ class SingleFlight:
             users.pop()
             if not users:
                 del self._locks[key]
+
+
+def is_put_off(answer: AnyAnswer) -> bool:
+    """Tell whether an answer says no more than that the question shall come again in seconds."""
+    failure = answer.outcome if isinstance(answer, Answer) else answer.failure
+    until = failure.until if isinstance(failure, Limited) else None
+    return until is not None and until - answer.checked_at <= PUT_OFF_AT_MOST
 
 
 def credential_of(site: Site | Failure) -> str:

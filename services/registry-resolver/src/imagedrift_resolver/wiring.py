@@ -14,12 +14,12 @@ from imagedrift_resolver.adapters.desk import Desk
 from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
+from imagedrift_resolver.adapters.jetstream import Cache, Lanes, Questions, States
 from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.oci import Registries
 from imagedrift_resolver.adapters.routes import Routes
 from imagedrift_resolver.rate_limiters import RegistryLimiters
-from imagedrift_resolver.service import Resolver
+from imagedrift_resolver.service import QuestionHandler, Resolver
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats import bus, consumer
@@ -48,13 +48,14 @@ class Wired:
         self._limiters = RegistryLimiters(
             self._known, states=states, lanes=Lanes(nats, self._known), clock=clock
         )
-        self._resolver = Resolver(
+        resolver = Resolver(
             cache=cache,
             sites=Directory(self._known, docker_credentials(settings)),
             registries=Registries(self._http, clock),
             limiters=self._limiters,
             clock=clock,
         )
+        self._handler = QuestionHandler(resolver, Questions(nats))
         self.desk = Desk(nats, cache, self._known, clock.now)
 
     async def answer(self, service: str, ending: asyncio.Event) -> None:
@@ -79,7 +80,7 @@ class Wired:
                         self._nats,
                         subjects.STREAM_LOOKUP,
                         subjects.lane_consumer(lane),
-                        self._resolver.handle,
+                        self._handler.handle,
                         service=service,
                         slots=slots,
                         stopping=ending,
