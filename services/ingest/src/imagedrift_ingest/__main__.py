@@ -1,6 +1,7 @@
 """imagedrift-ingest: inventories and answers in, facts, comparisons and questions out."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -45,6 +46,8 @@ log = structlog.get_logger()
 SERVICE = "imagedrift-ingest"
 DIGESTS = f"KV_{subjects.BUCKET_DIGESTS}"
 PLAN_EVERY_S = 0.5
+MANY_HOSTS = 50
+"""So many bring new images at once: a fleet's first inventories, all of which are awaited."""
 HEARTBEATS_EVERY_S = 0.25
 LOOK_AT_BOOKMARKS_EVERY_S = 5.0
 LANES_EVERY_S = 10.0
@@ -54,6 +57,8 @@ ADD_UP_EVERY_S = 10.0
 COUNT_EVERY_S = 30.0
 TREND_EVERY_S = 30.0
 TIDY_EVERY_S = 3600.0
+COLLECT_EVERY = 50_000
+"""New objects between two searches for cycles: a batch makes tens of thousands, none in a cycle."""
 
 
 async def start(settings: IngestSettings, run: Process) -> None:
@@ -132,11 +137,14 @@ async def _serve(
     following = _Following(known, upkeep, lanes, plan_now, run)
 
     async def plan() -> None:
+        is_fleet = len(dictionary.bringers) >= MANY_HOSTS
+        if is_fleet:
+            await _quiet(plan_now, run.stopping, lambda: dictionary.bringers)
         is_news = plan_now.is_set()
         plan_now.clear()
         brought_by = dictionary.take_bringers()
         await questions.ask_due(now(), asker)
-        if is_news:
+        if is_news and not is_fleet:
             await _quiet(plan_now, run.stopping, lambda: brought_by | dictionary.bringers)
 
     async def announce() -> None:
@@ -271,6 +279,8 @@ async def _first_of(seconds: float, *events: asyncio.Event | None) -> None:
 
 def main() -> int:
     """Run the service; the exit code."""
+    gc.freeze()  # modules stay
+    gc.set_threshold(COLLECT_EVERY)
     return process.run(
         SERVICE, IngestSettings, start, about=__doc__ or "", parts=("nats", connect.PART)
     )
