@@ -10,12 +10,11 @@ question comes again every few seconds, and its registry must not be asked each 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from imagedrift_resolver.bulkhead import PutOff
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.finding import Finding, answer_to, failure_of
@@ -35,7 +34,6 @@ from imagedrift_schemas.v1 import (
     Child,
     Described,
     Failure,
-    Limited,
     Question,
     Resolve,
 )
@@ -43,9 +41,6 @@ from imagedrift_schemas.v1 import (
 A = TypeVar("A", bound=AnyAnswer)
 
 MOST_HELD: Final = Bound(10_000, 32 * 1024 * 1024)
-CROWDED: Final = (
-    "too many registries in its lane do not answer, and this one has not shown that it does"
-)
 
 log = structlog.get_logger()
 
@@ -162,30 +157,15 @@ class Resolver:
         if not isinstance(site, Site):
             return site
         known = previous.children if isinstance(previous, Described) else ()
-        try:
-            return await self._through_limiter(site, question, known)
-        except NotAdmitted as refused:
-            return refused.failure
-
-    async def _through_limiter(
-        self, site: Site, question: Question, known: tuple[Child, ...]
-    ) -> Finding:
         limiter, key = self._limiters.of(site), subjects.answer_key(question)
         method = "HEAD" if isinstance(question, Resolve) else "GET"
-        if refused := await limiter.refusal(method):
-            return refused
-
-        async def ask() -> Finding:
-            async with limiter.admit(method, key) as admission:
+        try:
+            async with limiter.admit(method, key, hosts=question.hosts) as admission:
                 found = await self._registries.ask(site, question, known, limiter)
                 admission.outcome = failure_of(found) or found
                 return found
-
-        told = await limiter.run(ask, hosts=question.hosts)
-        if isinstance(told, PutOff):
-            until = self._clock.now() + timedelta(seconds=told.wait_s)
-            return Limited(reason=CROWDED, until=until)
-        return told
+        except NotAdmitted as refused:
+            return refused.failure
 
 
 class SingleFlight:
