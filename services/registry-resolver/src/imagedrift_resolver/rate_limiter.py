@@ -22,7 +22,7 @@ import structlog
 from msgspec.structs import replace
 
 from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead, LaneCrowded
-from imagedrift_resolver.core import budget, window
+from imagedrift_resolver.core import budget, concurrency
 from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.host_health import HostHealth
@@ -85,7 +85,7 @@ class RegistryLimiter:
         self._bulkhead = bulkhead
         self._lanes = lanes
         self._clock = clock
-        self._window = window.first_window(max_connections)
+        self._window = concurrency.initial(max_connections)
         self._slots = Slots(self._slot_limit, clock)
         self._heard_at = clock.monotonic()
 
@@ -170,14 +170,14 @@ class RegistryLimiter:
         self._shared.note(learnt)
         if reply.status == 429:
             metrics.limits.add()
-            self._window = window.after_limit(self._window)
+            self._window = concurrency.after_limit(self._window)
             await self._stop(now)
         elif learnt.blocked_until != before.blocked_until:
             await self._stop(now)
         elif learnt.rate_remaining == 0 and before.rate_remaining != 0:
             await self._shared.share()
         elif reply.status < 400:
-            self._window = window.after_success(self._window)
+            self._window = concurrency.after_success(self._window)
 
     async def observe_limit(self, limit: Limited) -> None:
         """Learn that another host which a question needs asks us to wait.

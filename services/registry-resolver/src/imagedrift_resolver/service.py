@@ -10,7 +10,6 @@ question comes again every few seconds, and its registry must not be asked each 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -23,6 +22,7 @@ from imagedrift_resolver.core.policy import question_fault
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
 from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
@@ -55,14 +55,14 @@ class Cache(Protocol):
         """Keep an answer in place of that revision, unless there is a newer one; what is kept."""
 
 
-class Sites(Protocol):
+class SiteLookup(Protocol):
     """How registries are asked."""
 
     async def site(self, registry: str, repository: str) -> Site | Failure:
         """Return how to ask a registry about a repository, or why it is not asked."""
 
 
-class Registries(Protocol):
+class RegistryApi(Protocol):
     """The registries themselves."""
 
     async def ask(
@@ -71,18 +71,11 @@ class Registries(Protocol):
         """Ask a registry. `known` are the children that an earlier description has."""
 
 
-class Limiters(Protocol):
+class LimiterLookup(Protocol):
     """The limiters of the registries."""
 
     def of(self, site: Site) -> RegistryLimiter:
         """Return the limiter of a registry and credential."""
-
-
-class Clock(Protocol):
-    """What the clock shows."""
-
-    def now(self) -> datetime:
-        """Tell the time, in UTC."""
 
 
 class Resolver:
@@ -92,9 +85,9 @@ class Resolver:
         self,
         *,
         cache: Cache,
-        sites: Sites,
-        registries: Registries,
-        limiters: Limiters,
+        sites: SiteLookup,
+        registries: RegistryApi,
+        limiters: LimiterLookup,
         clock: Clock,
     ) -> None:
         self._cache = cache
