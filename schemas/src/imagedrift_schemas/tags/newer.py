@@ -25,7 +25,7 @@ class Newer(Struct, frozen=True):
     major: Newest = None
     """The newest of a higher major part."""
     behind: int = 0
-    """How many newer versions were seen: at least so many where the list is not whole."""
+    """How many newer versions were seen: at least so many where names were left out."""
 
 
 def newer(version: Version, names: Iterable[str], *, is_whole: bool) -> Newer:

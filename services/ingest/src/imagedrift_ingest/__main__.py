@@ -28,6 +28,7 @@ from imagedrift_ingest.adapters.postgres.signs import Signs
 from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
+from imagedrift_ingest.core.gathering import gathering
 from imagedrift_ingest.service import Away, Ingest
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime import process
@@ -44,8 +45,6 @@ log = structlog.get_logger()
 SERVICE = "imagedrift-ingest"
 DIGESTS = f"KV_{subjects.BUCKET_DIGESTS}"
 PLAN_EVERY_S = 0.5
-PLAN_GATHER_S = 0.5
-PLAN_GATHER_MOST_S = 10.0
 HEARTBEATS_EVERY_S = 0.25
 LOOK_AT_BOOKMARKS_EVERY_S = 5.0
 LANES_EVERY_S = 10.0
@@ -135,9 +134,10 @@ async def _serve(
     async def plan() -> None:
         is_news = plan_now.is_set()
         plan_now.clear()
+        brought_by = dictionary.take_bringers()
         await questions.ask_due(now(), asker)
         if is_news:
-            await _quiet(plan_now, run.stopping)
+            await _quiet(plan_now, run.stopping, lambda: brought_by | dictionary.bringers)
 
     async def announce() -> None:
         announce_now.clear()
@@ -246,20 +246,18 @@ async def _repeat(
         await _first_of(every_s, run.stopping, sooner)
 
 
-async def _quiet(news: asyncio.Event, stopping: asyncio.Event) -> None:
-    """Wait until no news came for a moment, within a bound; leave `news` set where some came.
-
-    A fleet's new references come in many batches. What is asked meanwhile is asked in the order of
-    the hosts known so far, and takes the time in which they are stored.
-    """
+async def _quiet(
+    news: asyncio.Event, stopping: asyncio.Event, bringers: Callable[[], set[int]]
+) -> None:
+    """Wait for news of further hosts, see `gathering`; leave `news` set where some came."""
     loop = asyncio.get_running_loop()
-    until, came = loop.time() + PLAN_GATHER_MOST_S, False
-    while loop.time() < until and not stopping.is_set():
+    waiting, came = gathering(loop.time(), bringers()), False
+    while (left_s := waiting.ends_at - loop.time()) > 0 and not stopping.is_set():
         news.clear()
-        await _first_of(PLAN_GATHER_S, stopping, news)
-        if not news.is_set():
-            break
-        came = True
+        await _first_of(left_s, stopping, news)
+        if news.is_set():
+            came = True
+            waiting = waiting.joined(loop.time(), bringers())
     if came:
         news.set()
 

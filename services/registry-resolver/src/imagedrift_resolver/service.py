@@ -12,22 +12,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Protocol, TypeVar
 
-import structlog
-
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.finding import Finding, answer_to, failure_of
 from imagedrift_resolver.core.freshness import is_enough, may_inherit
-from imagedrift_resolver.core.policy import question_fault
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
-from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.errors import BusError
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
-from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.errors import SchemaError
+from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import (
     Answer,
     AnyAnswer,
@@ -41,8 +34,6 @@ from imagedrift_schemas.v1 import (
 A = TypeVar("A", bound=AnyAnswer)
 
 MOST_HELD: Final = Bound(10_000, 32 * 1024 * 1024)
-
-log = structlog.get_logger()
 
 
 class Cache(Protocol):
@@ -97,21 +88,6 @@ class Resolver:
         self._clock = clock
         self._flights = SingleFlight()
         self._held: BoundedMap[str, AnyAnswer] = BoundedMap(MOST_HELD)
-
-    async def handle(self, delivery: Delivery) -> Outcome:
-        """Answer one delivered question."""
-        try:
-            question: Question = codec.decode(delivery.payload, Question)
-        except SchemaError as error:
-            return Reject("malformed", str(error))
-        if fault := question_fault(question):
-            return Reject("bad_reference", fault)
-        try:
-            await self.ask(question)
-        except BusError as error:
-            log.warning("cache.failed", subject=delivery.subject, error=str(error))
-            return Retry("cache", 5.0)
-        return Done()
 
     async def ask(self, question: Question) -> AnyAnswer:
         """Answer a question from the cache, or from its registry."""

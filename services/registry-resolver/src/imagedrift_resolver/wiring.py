@@ -13,11 +13,17 @@ import structlog
 from imagedrift_resolver.adapters.cache_api import CacheApi
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.jetstream import JetStreamCache, JetStreamLanes, JetStreamStates
+from imagedrift_resolver.adapters.jetstream import (
+    JetStreamCache,
+    JetStreamLanes,
+    JetStreamQuestions,
+    JetStreamStates,
+)
 from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import Routes
+from imagedrift_resolver.question_handler import QuestionHandler
 from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings
@@ -48,13 +54,14 @@ class Wired:
         self._limiters = RegistryLimiters(
             self._known, states=states, lanes=JetStreamLanes(nats, self._known), clock=clock
         )
-        self._resolver = Resolver(
+        resolver = Resolver(
             cache=cache,
             sites=Sites(self._known, docker_credentials(settings)),
             registries=OciClient(self._http, clock),
             limiters=self._limiters,
             clock=clock,
         )
+        self._handler = QuestionHandler(resolver, JetStreamQuestions(nats))
         self.cache_api = CacheApi(nats, cache, self._known, clock.now)
 
     async def answer(self, service: str, ending: asyncio.Event) -> None:
@@ -79,7 +86,7 @@ class Wired:
                         self._nats,
                         subjects.STREAM_LOOKUP,
                         subjects.lane_consumer(lane),
-                        self._resolver.handle,
+                        self._handler.handle,
                         service=service,
                         slots=slots,
                         stopping=ending,

@@ -118,6 +118,17 @@ class JetStreamStates:
             return None, entry.revision
 
 
+class JetStreamQuestions:
+    """The stream of questions."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def remove(self, subject: str) -> None:
+        """Remove a question, so that the same one can be asked again."""
+        await self._bus.purge_subject(subjects.STREAM_LOOKUP, subject)
+
+
 class JetStreamLanes:
     """The lanes' consumers, which the server can hold for all replicas at once."""
 

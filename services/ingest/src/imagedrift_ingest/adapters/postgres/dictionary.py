@@ -64,12 +64,19 @@ class Dictionary:
         self._freshness_s = freshness_s
         self.made = 0
         """How many comparisons were new: a reason to look for new questions."""
+        self.bringers: set[int] = set()
+        """The hosts that brought them, since these were last taken."""
         self._ids: Remembered[ImageKey, int] = Remembered(MOST_REMEMBERED)
         self._one_at_a_time = asyncio.Lock()
 
     def forget(self) -> None:
         """Forget every key; batches at work keep those that they have."""
         self._ids = Remembered(MOST_REMEMBERED)
+
+    def take_bringers(self) -> set[int]:
+        """Return the hosts that brought new comparisons, and begin anew."""
+        taken, self.bringers = self.bringers, set()
+        return taken
 
     async def keys_of(self, brought: Mapping[int, Sequence[Image]]) -> Mapping[ImageKey, int]:
         """Return the keys of hosts' comparisons, making rows for new ones, as far as they may."""
@@ -108,6 +115,7 @@ class Dictionary:
             }
             made = await self._database.transaction(lambda c: self._make(c, lacking))
             self.made += len(made)
+            self.bringers |= lacking.keys()
             found |= made
         return found
 

@@ -87,7 +87,13 @@ class Questions:
 
     async def _rest(self, at: datetime, brought_by: Collection[int]) -> None:
         """Let references rest that hosts brought and that nobody has any more, many at a time."""
-        found = await self._fetch(SQL["unwanted"], at, list(brought_by), RESTED_AT_ONCE)
+
+        async def read(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            await connection.execute(SQL["read_by_index"])
+            values = at, list(brought_by), RESTED_AT_ONCE
+            return list(await connection.fetch(SQL["unwanted"], *values))
+
+        found = await self._database.transaction(read)
         ids = [row["ref_id"] for row in found]
 
         async def work(connection: asyncpg.Connection) -> None:

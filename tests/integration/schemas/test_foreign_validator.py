@@ -1,4 +1,4 @@
-"""The JSON Schemas in another language: a validator that refuses what it does not know."""
+"""A strict JSON Schema validator in JavaScript reads our schemas as our own reader does."""
 
 import json
 import subprocess
@@ -62,11 +62,11 @@ TEXTS: dict[str, list[Any]] = {
     "size": [0, 2**53, -1, 1.5, "1"],
 }
 NEWLINE_AT_THE_END = {"r.io/a:1\n", DIGEST + "\n"}
-"""Python's `$` stands before a last line break, too; ECMAScript's, and so JSON Schema's, not."""
+"""Python's `$` also matches before a last line break; ECMAScript's does not, nor JSON Schema's."""
 
 
-def judged(messages: Sequence[Any]) -> list[list[str]]:
-    """Return what the foreign validator finds wrong in each message."""
+def faults_in_javascript(messages: Sequence[Any]) -> list[list[str]]:
+    """Return the faults that the JavaScript validator finds in each message."""
     command = [str(node()), "validate.mjs", str(ROOT / "schemas" / "json" / "v1")]
     lines = "".join(json.dumps(message) + "\n" for message in messages)
     done = subprocess.run(
@@ -83,8 +83,8 @@ def with_image(field: str, value: object) -> dict[str, Any]:
 
 
 def test_a_strict_validator_compiles_every_schema_and_takes_every_sample() -> None:
-    """It refuses keywords that it does not know, and patterns that are none in ECMAScript."""
-    found = judged([json.loads(sample.payload) for sample in SAMPLES])
+    """Every schema has known keywords and ECMAScript patterns only, and accepts our samples."""
+    found = faults_in_javascript([json.loads(sample.payload) for sample in SAMPLES])
 
     assert found == [[]] * len(SAMPLES)
     assert {name_of(sample.message) for sample in SAMPLES} == {
@@ -95,11 +95,11 @@ def test_a_strict_validator_compiles_every_schema_and_takes_every_sample() -> No
 
 @pytest.mark.parametrize("field", TEXTS)
 def test_two_languages_judge_alike(field: str) -> None:
-    """A value is let through by both validators or by none."""
+    """Both validators accept a value, or both refuse it."""
     values = TEXTS[field]
     messages = [with_image(field, value) for value in values]
 
-    found = judged(messages)
+    found = faults_in_javascript(messages)
 
     ours = [faults(json.dumps(message).encode()) for message in messages]
     odd = [value in NEWLINE_AT_THE_END for value in values]

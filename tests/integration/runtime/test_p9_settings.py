@@ -1,4 +1,4 @@
-"""P9 for configuration: every fault of the settings in one message, exit 2, and no traceback."""
+"""P9 for configuration: a service reports all faults of its settings at once."""
 
 import subprocess
 from pathlib import Path
@@ -21,7 +21,7 @@ WRONG = {
 }
 
 
-def ended(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_service(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a service to its end."""
     return subprocess.run(
         [console_script(script)],
@@ -35,10 +35,10 @@ def ended(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("script", WRONG)
 def test_p9_wrong_settings_are_told_all_at_once(script: str) -> None:
-    """A service with several wrong variables names each of them, once, and exits with 2."""
+    """A service with several wrong variables names each once, and exits with 2."""
     wrong = SHARED | WRONG[script]
 
-    result = ended(script, **wrong)
+    result = run_service(script, **wrong)
 
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
@@ -49,13 +49,13 @@ def test_p9_wrong_settings_are_told_all_at_once(script: str) -> None:
 
 @pytest.mark.parametrize("script", ["imagedrift-resolver", "imagedrift-ingest"])
 def test_p9_a_wrong_registries_file_is_told_with_its_lines(script: str, tmp_path: Path) -> None:
-    """Every fault of registries.toml comes with file and line, and a secret is not repeated."""
+    """A service names the file and line of each fault of registries.toml, and repeats no secret."""
     file = tmp_path / "registries.toml"
     file.write_text(
         'policy = "maybe"\n[registry."r.example.org"]\nscheme = "ftp"\npassword = "hunter2"\n'
     )
 
-    result = ended(
+    result = run_service(
         script,
         IMAGEDRIFT_REGISTRIES=str(file),
         DATABASE_URL="postgresql://nobody@127.0.0.1:9/none",
