@@ -3,7 +3,8 @@
 A fleet's first inventories come in many batches. What is asked meanwhile is asked in the order of
 the hosts known so far, and takes the time in which the rest is stored. So:
 
-- The planner waits until no further host brought anything new for `QUIET_S`, `MOST_S` at most.
+- The planner waits for `FIRST_S`, then until no further host brought anything new for `QUIET_S`;
+  `MOST_S` at most.
 - A host that goes on bringing new references counts once: it makes nobody wait for longer.
 """
 
@@ -12,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+FIRST_S: Final = 0.25
 QUIET_S: Final = 0.5
 MOST_S: Final = 10.0
 
@@ -34,4 +36,4 @@ class Gathering(Struct, frozen=True):
 
 def gathering(now: float, hosts: AbstractSet[int]) -> Gathering:
     """Begin to wait, after news of these hosts."""
-    return Gathering(now + QUIET_S, now + MOST_S, frozenset(hosts))
+    return Gathering(now + FIRST_S, now + MOST_S, frozenset(hosts))
