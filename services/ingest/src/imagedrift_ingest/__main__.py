@@ -29,7 +29,7 @@ from imagedrift_ingest.adapters.postgres.signs import Signs
 from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
-from imagedrift_ingest.core.gathering import gathering
+from imagedrift_ingest.core.gathering import gathering, is_fleet
 from imagedrift_ingest.service import Away, Ingest
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime import process
@@ -46,8 +46,6 @@ log = structlog.get_logger()
 SERVICE = "imagedrift-ingest"
 DIGESTS = f"KV_{subjects.BUCKET_DIGESTS}"
 PLAN_EVERY_S = 0.5
-MANY_HOSTS = 50
-"""So many bring new images at once: a fleet's first inventories, all of which are awaited."""
 HEARTBEATS_EVERY_S = 0.25
 LOOK_AT_BOOKMARKS_EVERY_S = 5.0
 LANES_EVERY_S = 10.0
@@ -137,14 +135,14 @@ async def _serve(
     following = _Following(known, upkeep, lanes, plan_now, run)
 
     async def plan() -> None:
-        is_fleet = len(dictionary.bringers) >= MANY_HOSTS
-        if is_fleet:
+        starts = is_fleet(dictionary.bringers)
+        if starts:
             await _quiet(plan_now, run.stopping, lambda: dictionary.bringers)
         is_news = plan_now.is_set()
         plan_now.clear()
         brought_by = dictionary.take_bringers()
         await questions.ask_due(now(), asker)
-        if is_news and not is_fleet:
+        if is_news and not starts:
             await _quiet(plan_now, run.stopping, lambda: brought_by | dictionary.bringers)
 
     async def announce() -> None:
