@@ -41,12 +41,6 @@ def test_one_head_is_enough() -> None:
     assert profile == RegistryProfile()
 
 
-# --- where credentials may go (CVE-2020-15157, CVE-2026-33540, CVE-2026-48978) ------------------
-
-
-# --- registries that do HEAD badly -----------------------------------------------------------
-
-
 def by_get(body: bytes = BODY, **headers: str) -> Reply:
     """A GET's response."""
     kind = "application/vnd.oci.image.manifest.v1+json"

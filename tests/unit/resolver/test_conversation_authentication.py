@@ -1,4 +1,7 @@
-"""How a conversation about a tag shows what a registry wants to see, and to whom it never does."""
+"""How a conversation shows what a registry wants to see, and to whom it shows nothing.
+
+CVE-2020-15157, CVE-2026-33540, CVE-2026-48978.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""Where a conversation about a tag follows a redirect, and what it takes along."""
+"""Where a conversation follows a redirect, and what it takes along.
+
+GHSA-vh4v-2xq2-g5cg, CVE-2026-50151, GO-2026-5822.
+"""
 
 import pytest
 
