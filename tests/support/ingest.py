@@ -25,6 +25,7 @@ from imagedrift_schemas.v1 import (
     Outcome,
     Resolve,
 )
+from support.nats_client import jetstream
 from support.operator import Operator
 from support.polling import until
 
@@ -155,7 +156,7 @@ class Fleet:
         import nats.js.errors
 
         try:
-            found = await self.bus.js.get_last_msg(subjects.STREAM_LOOKUP, subject)
+            found = await jetstream(self.bus).get_last_msg(subjects.STREAM_LOOKUP, subject)
         except nats.js.errors.NotFoundError:
             return None
         return codec.decode(found.data or b"", kind)

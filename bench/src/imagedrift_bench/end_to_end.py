@@ -35,6 +35,7 @@ from imagedrift_sandbox.registry.control import Image
 from imagedrift_sandbox.registry.images import Pushed
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
+from imagedrift_schemas import subjects
 
 HOST: Final = "bench"
 TAG: Final = "1"
@@ -162,12 +163,12 @@ class _Run:
 
     async def floor(self) -> None:
         """Measure the raw limit: a stored message, a request, a commit."""
-        await self._nats.js.add_stream(name="BENCH", subjects=["bench"])
+        bucket = await self._nats.bucket(subjects.BUCKET_REGISTRIES)
         await self._database.execute("CREATE TABLE bench (at timestamptz)")
         took = []
         for _ in range(50):
             began = time.perf_counter()
-            await self._nats.publish("bench", b"x" * 256)
+            await bucket.put("bench", b"x" * 256)
             await asyncio.to_thread(http_status, f"{self._registry.url}/v2/")
             await self._database.execute("INSERT INTO bench VALUES (now())")
             took.append(time.perf_counter() - began)

@@ -80,7 +80,7 @@ class GoodHosts:
                 return
             alive = Alive(site=SITE, host=self._names[number], content=f"sha256:{0:064x}", at=now())
             subject = subjects.alive(SITE, self._names[number])
-            await self._nats.client.publish(subject, codec.encode(alive))
+            await self._nats.say(subject, codec.encode(alive))
             await asyncio.sleep(HEARTBEAT_EVERY_S / len(self._names))
 
     async def _change_images(self, over: asyncio.Event) -> None:

@@ -121,8 +121,7 @@ class ResolverBench:
 
     async def written(self) -> int:
         """Return how many times the cache was written."""
-        info = await self.bus.js.stream_info(f"KV_{subjects.BUCKET_DIGESTS}")
-        return int(info.state.last_seq)
+        return await self.bus.last_seq(f"KV_{subjects.BUCKET_DIGESTS}")
 
     async def pending(self) -> int:
         """Return how many questions are delivered and not acknowledged."""

@@ -14,6 +14,7 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import unprivileged_account
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, image, ingest
+from support.nats_client import jetstream
 from support.polling import until
 from support.programs import require_program
 
@@ -67,5 +68,5 @@ async def test_ingest_works_through_a_pooler_without_prepared_statements(
 
 async def announced(agents: Fleet) -> int:
     """How many changes are in the feed."""
-    feed = await agents.bus.js.stream_info(subjects.STREAM_CHANGED)
+    feed = await jetstream(agents.bus).stream_info(subjects.STREAM_CHANGED)
     return int(feed.state.messages)

@@ -9,6 +9,7 @@ from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.registry.faults import latency
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Found
+from support.nats_client import jetstream
 from support.polling import until
 from support.resolver import Desk, desk, resolve, spawn, trusting
 
@@ -31,9 +32,9 @@ async def in_flight(at: Desk, registry: SandboxRegistry) -> int:
 async def deliver_again_soon(at: Desk, registry: SandboxRegistry) -> None:
     """Let the lane give up on a replica after seconds: thirty of them are long for a test."""
     lane = subjects.lane_consumer(at.lanes.lane_of(registry.host))
-    config = (await at.nats.js.consumer_info(subjects.STREAM_LOOKUP, lane)).config
+    config = (await jetstream(at.nats).consumer_info(subjects.STREAM_LOOKUP, lane)).config
     config.ack_wait = 3
-    await at.nats.js.add_consumer(subjects.STREAM_LOOKUP, config)
+    await jetstream(at.nats).add_consumer(subjects.STREAM_LOOKUP, config)
 
 
 async def some(registry: SandboxRegistry) -> bool:

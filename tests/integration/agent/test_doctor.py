@@ -11,6 +11,7 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.engine import Refusal, ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
+from support.nats_client import jetstream
 
 ONE_HOST_ONLY = """
 authorization {
@@ -59,7 +60,7 @@ async def test_nothing_is_wrong(settings: AgentSettings) -> None:
     found = await doctor.examine(settings)
 
     async with bus.connect(settings.nats_url, "test") as connection:
-        info = await connection.js.stream_info("DRIFT_INVENTORY", subjects_filter=">")
+        info = await jetstream(connection).stream_info("DRIFT_INVENTORY", subjects_filter=">")
     assert [each.about for each in found] == [
         *("state", "source", "events"),
         *("nats", "permitted", "clock"),

@@ -113,7 +113,7 @@ async def test_a_head_in_pieces_is_one_head(
 async def findings(engine: ScriptedEngine) -> dict[str, doctor.Finding]:
     """What the doctor finds of an engine, by what it is about."""
     settings = AgentSettings(docker_host=engine.host)
-    return {found.about: found for found in await doctor._source(settings)}
+    return {found.about: found for found in await doctor.examine_source(settings)}
 
 
 @pytest.mark.parametrize("stream", [HeadlessEvents(), None], ids=["no head", "silent"])

@@ -18,6 +18,7 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.v1 import Alive, Inventory
 from support.agents import RealPublisher, running_agent
+from support.nats_client import jetstream
 from support.polling import until
 
 SUBJECT = subjects.inventory("test", "h1")
@@ -81,7 +82,9 @@ async def test_an_inventory_that_a_stream_refuses_is_not_taken_for_stored(
 
     async with bus.connect([fresh_nats.url], "test") as connection:
         stream, subject = subjects.STREAM_INVENTORY, subjects.INVENTORY_ALL
-        await connection.js.add_stream(name=stream, subjects=[subject], discard="new", **config)
+        await jetstream(connection).add_stream(
+            name=stream, subjects=[subject], discard="new", **config
+        )
         if "max_bytes" not in config:
             await connection.publish(SUBJECT, b"old")
         await connection.listen(subjects.alive("test", "h1"), heard)
@@ -192,12 +195,12 @@ async def stored_after(nats: NatsServer, at_least: int) -> tuple[int, Inventory]
     async with bus.connect([nats.url], "test") as connection:
 
         async def stored() -> int:
-            info = await connection.js.stream_info(subjects.STREAM_INVENTORY)
+            info = await jetstream(connection).stream_info(subjects.STREAM_INVENTORY)
             count = int(info.state.last_seq)
             return count if count >= at_least else 0
 
         count = await until(stored, f"{at_least} inventories")
-        last = await connection.js.get_last_msg(subjects.STREAM_INVENTORY, SUBJECT)
+        last = await jetstream(connection).get_last_msg(subjects.STREAM_INVENTORY, SUBJECT)
         return count, codec.decode(decompressed(last.data), Inventory)
 
 

@@ -40,8 +40,7 @@ async def test_the_cache_can_be_asked_over_nats(fresh_nats: NatsServer, tmp_path
             known = await desk.ask(reference)
             assert await lookup(desk, reference.encode()) == known
             assert await lookup(desk, json.dumps({"reference": reference}).encode()) == known
-            answer = await desk.nats.client.request("$SRV.INFO.imagedrift-resolver", b"")
-            info = json.loads(answer.data)
+            info = json.loads(await desk.nats.request("$SRV.INFO.imagedrift-resolver", b""))
         assert [endpoint["name"] for endpoint in info["endpoints"]] == ["lookup"]
         assert registry.totals().total == 1
 

@@ -10,6 +10,7 @@ from imagedrift_runtime.nats.errors import NoBus, NotPublished
 from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_runtime.nats.results import Entry
 from imagedrift_sandbox.nats import NatsServer
+from support.nats_client import jetstream
 from support.polling import until
 
 KEY = "docker=2Eio.library/nginx=3Alatest"
@@ -18,7 +19,7 @@ KEY = "docker=2Eio.library/nginx=3Alatest"
 async def make(bus: Bus, **config: object) -> Bucket:
     """Create a bucket of the test's own."""
     name = f"t_{uuid.uuid4().hex[:12]}"
-    await bus.js.add_stream(
+    await jetstream(bus).add_stream(
         name=f"KV_{name}",
         subjects=[f"$KV.{name}.>"],
         max_msgs_per_subject=1,
@@ -124,7 +125,7 @@ async def test_a_bucket_without_a_server_says_so(
     async with connect([fresh_nats.url], "test", spool=False) as bus:
         bucket = await make(bus)
         fresh_nats.kill()
-        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+        await until(lambda: not bus.server, what="the client saw the end")
 
         with pytest.raises(NoBus):
             await bucket.get(KEY)

@@ -141,13 +141,3 @@ async def test_megabytes_of_headers_do_not_hold_up_the_loop(
 
     # Read, they would take six seconds.
     assert time.process_time() - began < 2
-
-
-async def test_a_flood_of_one_complaint_pushes_out_no_other(nats_server: NatsServer) -> None:
-    """A refused permission is still told as the reason, whatever else is heard meanwhile."""
-    async with connect([nats_server.url], "test") as bus:
-        await bus.link._on_error(ValueError("permissions violation"))
-        for _ in range(100):
-            await bus.link._on_error(ValueError("headers that cannot be read: left out"))
-
-        assert "permissions violation" in bus.link.complaint(0)

@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from imagedrift_runtime.waiting import first_result_or, wait, wait_for_any
+from imagedrift_runtime.waiting import backoff, first_result_or, wait, wait_for_any
 
 
 async def test_a_wait_ends_with_its_time() -> None:
@@ -54,3 +56,9 @@ async def test_a_result_is_given_up_at_an_event() -> None:
     async with asyncio.timeout(10):
         assert await first_result_or(endless(), is_set) == []
         assert await first_result_or(done(), never) == ["message"]
+
+
+@given(st.integers(0, 10_000))
+def test_a_failed_fetch_always_waits(failures: int) -> None:
+    """At least a tenth of a second, at most ten: a loop that does not wait spins."""
+    assert 0.1 <= backoff(failures) <= 10

@@ -10,9 +10,9 @@ Rules:
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from imagedrift_runtime.nats.errors import NoBus, NotPublished
-from imagedrift_runtime.nats.nats_py import nats
+from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_runtime.nats.results import Entry, Stored
+from imagedrift_runtime.nats.stream_api import last_message
 
 if TYPE_CHECKING:
     from imagedrift_runtime.nats.bus import Bus
@@ -58,12 +58,7 @@ class Bucket:
         return await self.replace(key, value, marker.seq)
 
     async def _last(self, key: str) -> Any:
-        try:
-            return await self._bus.js.get_msg(self.stream, subject=self._prefix + key, direct=False)
-        except nats.js.errors.NotFoundError:
-            return None
-        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise NoBus(f"{self.name}/{key}: {str(error) or 'no answer'}") from error
+        return await last_message(self._bus._connection, self.stream, self._prefix + key)
 
     async def _store(self, key: str, value: bytes, headers: dict[str, str]) -> int:
         stored = await self._bus.publish(self._prefix + key, value, headers=headers)

@@ -58,7 +58,7 @@ async def examine(
 ) -> list[Finding]:
     """Try everything that an agent with these settings needs."""
     state, host = _state(values)
-    return [state, *await _source(values), *await _nats(values, host, connect_within_s)]
+    return [state, *await examine_source(values), *await _nats(values, host, connect_within_s)]
 
 
 def tell(findings: list[Finding]) -> int:
@@ -83,7 +83,7 @@ def _state(values: AgentSettings) -> tuple[Finding, str]:
     return Finding("state", True, f"{host} is this host's id, kept in {values.state_dir}"), host
 
 
-async def _source(values: AgentSettings) -> list[Finding]:
+async def examine_source(values: AgentSettings) -> list[Finding]:
     """Look once, and listen for events as far as that they are let through."""
     try:
         source = wiring.source_of(values)
@@ -145,7 +145,7 @@ async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Findi
             inbox=subjects.inbox(values.site, host),
             within_s=within_s,
         ) as connection:
-            reached = Finding("nats", True, f"connected to {_server(connection)}")
+            reached = Finding("nats", True, f"connected to {connection.server or 'a server'}")
             return [
                 reached,
                 await _permission(connection, values.site, host),
@@ -154,11 +154,6 @@ async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Findi
     except (NoBus, OSError, ValueError) as error:
         advice = "check NATS_URL, NATS_CREDS and NATS_CA, and that a firewall lets us through"
         return [Finding("nats", False, str(error), advice)]
-
-
-def _server(connection: bus.Bus) -> str:
-    url = connection.client.connected_url
-    return url.netloc.rpartition("@")[2] if url else "a server"
 
 
 async def _permission(connection: bus.Bus, site: str, host: str) -> Finding:

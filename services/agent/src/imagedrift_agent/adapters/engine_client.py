@@ -159,7 +159,8 @@ class EngineClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request. `_query` leaves it to its caller to release the response."""
         target = f"{self._prefix}{path}".removeprefix("/")
-        query = self._docker._query(target, params=params, versioned_api=False)
+        # The one private name of aiodocker: ARCHITECTURE.md, "Libraries", says why.
+        query = self._docker._query(target, params=params, versioned_api=False)  # noqa: SLF001
         async with query as response, response:
             yield response
 

@@ -26,7 +26,7 @@ class JetStreamPublisher:
     async def publish(self, inventory: Inventory) -> Inventory:
         """Store an inventory in place of the last one, cut to fit. Raises `PublishFailed`."""
         subject = subjects.inventory(inventory.site, inventory.host)
-        said, payload = fitting(inventory, self._bus.client.max_payload)
+        said, payload = fitting(inventory, self._bus.max_payload)
         try:
             stored = await self._bus.publish(subject, payload)
         except NotPublished as error:

@@ -4,11 +4,9 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
-from imagedrift_runtime.nats import consumer, consumer_lag
+from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NoBus
@@ -115,36 +113,3 @@ async def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
 
 async def _lag_is(own: OwnStream, wanted: Lag) -> bool:
     return await own.bus.lag(own.name, own.consumer) == wanted
-
-
-async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody has to wire it: who pulls from a consumer says how far that is behind."""
-    monkeypatch.setattr(consumer_lag, "EVERY_S", 0.02)
-    registry = CollectorRegistry()
-    own = await OwnStream.make(bus)
-    await own.fill(5)
-    release, stopping = asyncio.Event(), asyncio.Event()
-
-    async def blocked(delivery: Delivery) -> Outcome:
-        await release.wait()
-        return Done()
-
-    def shown(name: str) -> float | None:
-        labels = {"stream": own.name, "consumer": own.consumer}
-        return registry.get_sample_value(f"imagedrift_consumer_{name}_messages", labels)
-
-    metrics.enable(registry)
-    try:
-        loop = consumer.handle_each(
-            bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping
-        )
-        task = asyncio.create_task(loop)
-        await until(lambda: shown("pending") == 3, what="three wait")
-        assert shown("unacknowledged") == 2
-        stopping.set()
-        release.set()
-        await asyncio.wait_for(task, 5)
-    finally:
-        metrics.disable()

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from imagedrift_runtime.nats.bus import Bus, connect
-from imagedrift_runtime.nats.errors import NoAnswer, Refused
+from imagedrift_runtime.nats.errors import Refused
 from imagedrift_sandbox.nats import NatsServer
 from support.polling import until
 
@@ -58,24 +58,6 @@ async def test_a_defect_is_told_without_its_details(bus: Bus) -> None:
     assert "hunter2" not in str(refused.value)
     assert [entry["event"] for entry in logs] == ["request.failed"]
     assert await bus.request("t.req.fail", b"ok") == b"OK"
-
-
-async def test_a_request_that_nobody_serves_fails_at_once(bus: Bus) -> None:
-    """There is no waiting for nobody."""
-    with pytest.raises(NoAnswer, match=r"t\.req\.nobody: nobody serves it"):
-        await asyncio.wait_for(bus.request("t.req.nobody", b""), 2)
-
-
-async def test_a_request_that_is_not_answered_in_time_fails(bus: Bus) -> None:
-    """Somebody listens and says nothing."""
-
-    async def silent(subject: str, payload: bytes) -> None:
-        """Say nothing."""
-
-    await bus.listen("t.req.silent", silent)
-
-    with pytest.raises(NoAnswer, match="timeout"):
-        await bus.request("t.req.silent", b"", timeout=0.2)
 
 
 async def test_slow_requests_do_not_wait_for_each_other(bus: Bus) -> None:
