@@ -82,15 +82,17 @@ reconnects = Counter(
 
 # --- Agent --------------------------------------------------------------------------------------
 
-looks = Counter(
+snapshots = Counter(
     "looks_total",
-    "Looks at the engine: changed, unchanged, failed.",
+    "Snapshots of the engine: changed, unchanged, failed.",
     "outcome",
     known={"outcome": ("changed", "unchanged", "failed")},
 )
-looking = Histogram("look_seconds", "How long a look at the engine took.", buckets=_SHORT)
+snapshot_seconds = Histogram(
+    "look_seconds", "How long a snapshot of the engine took.", buckets=_SHORT
+)
 host_images = Gauge("host_images", "Images in the newest inventory of this host.")
-signs_of_life = Counter(
+heartbeats = Counter(
     "signs_of_life_total",
     "Heartbeats: said, failed.",
     "outcome",

@@ -11,7 +11,7 @@ import pytest
 
 from imagedrift_agent.adapters.jetstream import JetStreamPublisher, connected
 from imagedrift_agent.doctor import examine
-from imagedrift_agent.ports import PublishFailed
+from imagedrift_agent.reporter import PublishFailed
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
@@ -116,7 +116,7 @@ async def test_a_sign_of_life_reaches_ingest_from_its_own_host_only(
     async with as_agent(shipped) as (connection, _):
         await connection.say(subjects.alive("fra1", "web-2"), b"{}")
     async with agent(shipped) as publisher:
-        await publisher.beat(Alive(site="fra1", host="web-1", content="sha256:0", at=NOW))
+        await publisher.send_heartbeat(Alive(site="fra1", host="web-1", content="sha256:0", at=NOW))
     await until(lambda: heard, what="a heartbeat is heard")
     assert heard == [subjects.alive("fra1", "web-1")]
 

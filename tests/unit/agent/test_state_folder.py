@@ -8,7 +8,7 @@ import pytest
 
 from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
 from imagedrift_agent.core.cadence import Confirmed
-from imagedrift_agent.ports import SavedState
+from imagedrift_agent.state import SavedState
 from imagedrift_schemas.subjects import is_host_id
 from imagedrift_schemas.v1 import Inventory
 
@@ -22,7 +22,7 @@ KEPT = SavedState(
 
 def test_what_was_kept_is_read_back(tmp_path: Path) -> None:
     """By another process, later."""
-    StateFolder(str(tmp_path / "new/folder")).keep(KEPT)
+    StateFolder(str(tmp_path / "new/folder")).save(KEPT)
 
     assert StateFolder(str(tmp_path / "new/folder")).load() == KEPT
 
@@ -45,13 +45,13 @@ def test_a_write_that_breaks_off_leaves_the_old_file(
 ) -> None:
     """The file is only replaced once the new one is on the disk."""
     folder = StateFolder(str(tmp_path))
-    folder.keep(KEPT)
+    folder.save(KEPT)
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    folder.keep(SavedState("there"))
+    folder.save(SavedState("there"))
 
     assert folder.load() == KEPT
 

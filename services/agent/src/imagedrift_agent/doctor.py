@@ -19,8 +19,8 @@ from imagedrift_agent import wiring
 from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
 from imagedrift_agent.core.image_facts import shown
 from imagedrift_agent.core.snapshot import SourceFault
-from imagedrift_agent.ports import Source
 from imagedrift_agent.settings import AgentSettings
+from imagedrift_agent.watcher import Source
 from imagedrift_runtime import clock, logs, settings
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.errors import BusError, NoBus, NotPublished

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from imagedrift_agent.core.identity import made_up_id
-from imagedrift_agent.ports import SavedState
+from imagedrift_agent.state import SavedState
 from imagedrift_schemas.subjects import is_host_id
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ class StateFolder:
             raise _unusable(self.folder, error) from error
 
     def load(self) -> SavedState:
-        """Read what was kept."""
+        """Read the saved state."""
         path = self.folder / "state.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=SavedState)
@@ -65,12 +65,12 @@ class StateFolder:
             log.warning("state.lost", path=str(path), error=str(error))
             return SavedState()
 
-    def keep(self, kept: SavedState) -> None:
-        """Replace what was kept. A failure is logged: it costs saying a thing twice."""
+    def save(self, saved: SavedState) -> None:
+        """Replace the saved state. A failure is logged: it costs publishing an inventory twice."""
         path = self.folder / "state.json"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(path, msgspec.json.encode(kept))
+            _replace(path, msgspec.json.encode(saved))
         except OSError as error:
             log.warning("state.refused", path=str(path), error=error.strerror)
 

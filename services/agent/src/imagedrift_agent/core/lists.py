@@ -18,7 +18,7 @@ from imagedrift_agent.core.records import (
 from imagedrift_agent.core.traits import EngineTraits
 
 
-class Lists(Struct, frozen=True, kw_only=True):
+class EngineLists(Struct, frozen=True, kw_only=True):
     """What an engine lists, and how many elements made no sense."""
 
     images: list[ImageSummary]
