@@ -1,10 +1,11 @@
-"""A hidden module cannot be imported meanwhile, and is back afterwards."""
+"""What an import goes without is back afterwards."""
 
+import ssl
 import sys
 
 import pytest
 
-from imagedrift_runtime.import_guard import hide_module
+from imagedrift_runtime.import_guard import hide_module, without_public_authorities
 
 
 def test_a_hidden_module_is_back_afterwards() -> None:
@@ -16,3 +17,21 @@ def test_a_hidden_module_is_back_afterwards() -> None:
 
     assert "this_is_nowhere" not in sys.modules
     assert sys.modules["json"] is not None
+
+
+def test_public_authorities_are_left_out_meanwhile_alone() -> None:
+    """A context that a library makes in passing trusts none; ours trust them as ever."""
+    with without_public_authorities():
+        in_passing = ssl.create_default_context()
+
+    assert in_passing.cert_store_stats()["x509"] == 0
+    assert in_passing.verify_mode is ssl.CERT_REQUIRED, "it trusts none, rather than all"
+    assert ssl.create_default_context().cert_store_stats()["x509"] > 0
+
+
+def test_authorities_are_back_after_an_import_that_failed() -> None:
+    """Whatever a library does when it is imported."""
+    with pytest.raises(ImportError), without_public_authorities():
+        raise ImportError
+
+    assert ssl.create_default_context().cert_store_stats()["x509"] > 0

@@ -16,9 +16,7 @@ original is its context, so the message is taken from there.
 import ssl
 from typing import Final
 
-import aiohttp
-from aiodocker.exceptions import DockerError
-
+from imagedrift_agent.adapters.aiodocker_api import aiodocker, aiohttp
 from imagedrift_agent.core.snapshot import SourceFault
 
 CONNECT_WITHIN_S: Final = 5.0
@@ -81,7 +79,7 @@ def fault_of(
 def _original(error: Exception) -> BaseException:
     """Find the exception that says most: the one that a library wrapped, if it is the system's."""
     wrapped = error.__cause__ or error.__context__
-    if isinstance(error, DockerError) and wrapped is not None:
+    if isinstance(error, aiodocker.DockerError) and wrapped is not None:
         return _original(wrapped) if isinstance(wrapped, Exception) else wrapped
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(wrapped, OSError):
         return wrapped
