@@ -151,7 +151,7 @@ class Bus(StreamApi):
     async def bucket(self, name: str) -> Bucket:
         """Open a bucket that exists. Raises `NoBus` when it does not, or none can tell."""
         await self.created(f"KV_{name}")
-        return Bucket(self, name)
+        return Bucket(name, self._connection, self)
 
     async def replace(
         self, stream: str, subject: str, payload: bytes, *, ttl_s: float

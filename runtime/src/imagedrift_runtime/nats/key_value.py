@@ -8,14 +8,12 @@ Rules:
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NotPublished
-from imagedrift_runtime.nats.results import Entry, Stored
+from imagedrift_runtime.nats.results import AlreadyThere, Entry, Stored
 from imagedrift_runtime.nats.stream_api import last_message
-
-if TYPE_CHECKING:
-    from imagedrift_runtime.nats.bus import Bus
 
 WRONG_REVISION = (10071, 10164)
 """JetStream's errors for another last sequence than the one expected."""
@@ -23,13 +21,23 @@ WRONG_REVISION = (10071, 10164)
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 
 
+class Writer(Protocol):
+    """Where a value is written: the bus."""
+
+    async def publish(
+        self, subject: str, payload: bytes, *, headers: Mapping[str, str] | None = None
+    ) -> Stored | AlreadyThere:
+        """Store a message. Raises `NotPublished`."""
+
+
 class Bucket:
     """A key-value bucket."""
 
-    def __init__(self, bus: "Bus", name: str) -> None:
+    def __init__(self, name: str, connection: Connection, writer: Writer) -> None:
         self.name = name
         self.stream = f"KV_{name}"
-        self._bus = bus
+        self._connection = connection
+        self._writer = writer
         self._prefix = f"$KV.{name}."
 
     async def get(self, key: str) -> Entry | None:
@@ -58,10 +66,10 @@ class Bucket:
         return await self.replace(key, value, marker.seq)
 
     async def _last(self, key: str) -> Any:
-        return await last_message(self._bus._connection, self.stream, self._prefix + key)
+        return await last_message(self._connection, self.stream, self._prefix + key)
 
     async def _store(self, key: str, value: bytes, headers: dict[str, str]) -> int:
-        stored = await self._bus.publish(self._prefix + key, value, headers=headers)
+        stored = await self._writer.publish(self._prefix + key, value, headers=headers)
         if not isinstance(stored, Stored):
             raise NotPublished(f"{self.name}/{key}: the bucket holds more than one value of a key")
         return stored.seq
