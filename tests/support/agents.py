@@ -14,7 +14,7 @@ from imagedrift_agent.core.snapshot import Snapshot, SourceFault
 from imagedrift_agent.reporter import Publisher, PublishFailed
 from imagedrift_agent.service import report
 from imagedrift_agent.state import SavedState, StateStore
-from imagedrift_agent.watcher import Source
+from imagedrift_agent.watcher import ImageSource
 from imagedrift_runtime.clock import Clock, SystemClock
 from imagedrift_schemas.v1 import Alive, Inventory, LocalImage
 from support.virtual_time import VirtualClock
@@ -142,7 +142,7 @@ class AgentClock(VirtualClock):
 
 
 class EngineHealth:
-    """What an agent last said of its engine."""
+    """The agent's last report on its engine."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
@@ -154,7 +154,7 @@ class EngineHealth:
 
 @asynccontextmanager
 async def running_agent(
-    source: Source,
+    source: ImageSource,
     publisher: Connectable,
     store: StateStore | None = None,
     *,

@@ -85,7 +85,7 @@ def image(reference: str = NGINX, version: object = 1, **facts: Any) -> LocalIma
 
 
 def inventory(host: str, images: Sequence[LocalImage], **facts: Any) -> Inventory:
-    """What a host says that has these images."""
+    """The inventory of a host with these images."""
     given: dict[str, Any] = {
         "site": "fra1",
         "host": host,
@@ -100,7 +100,7 @@ def inventory(host: str, images: Sequence[LocalImage], **facts: Any) -> Inventor
 def answer(
     reference: str = NGINX, version: object = 1, outcome: Outcome | None = None, **facts: Any
 ) -> Answer:
-    """What a registry says of a tag that is at `version`, unless another outcome is given."""
+    """The answer of a registry whose tag is at `version`, unless another outcome is given."""
     registry, _, rest = reference.partition("/")
     repository, _, tag = rest.rpartition(":")
     found = Found(digest=digest((reference, version)))

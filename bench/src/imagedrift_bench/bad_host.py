@@ -22,7 +22,7 @@ from imagedrift_bench import report
 from imagedrift_bench.attacks import ATTACKS
 from imagedrift_bench.good_hosts import GoodHosts
 from imagedrift_runtime.nats import bus
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
 
@@ -112,10 +112,10 @@ async def _measure(attack: str, hosts: int, seconds: int) -> dict[str, float]:
             return figures
 
 
-def _attacker(attack: str, home: Path, nats_url: str, *registries: str) -> Child:
+def _attacker(attack: str, home: Path, nats_url: str, *registries: str) -> ChildProcess:
     """Start the bad host as a process; without an attack it does nothing."""
     program = [sys.executable, "-m", "imagedrift_bench.attacks", nats_url, attack, *registries]
-    return Child.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
+    return ChildProcess.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
 
 
 @asynccontextmanager

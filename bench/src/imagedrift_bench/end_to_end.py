@@ -31,7 +31,7 @@ from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.http_probe import http_status
-from imagedrift_sandbox.registry.control import Image
+from imagedrift_sandbox.registry.control import SyntheticImage
 from imagedrift_sandbox.registry.images import Pushed
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
@@ -208,7 +208,9 @@ class _Run:
         """Push a new image under the tags of these repositories."""
         for name in names:
             self._seeds[name] += 1
-        images = [Image(repository=name, tag=TAG, seed=self._seeds[name]) for name in names]
+        images = [
+            SyntheticImage(repository=name, tag=TAG, seed=self._seeds[name]) for name in names
+        ]
         pushed: list[Pushed] = await self._registry.push(images)
         return {
             name: Release(each.digest, each.configs[PLATFORM])

@@ -11,7 +11,7 @@ import asyncpg
 
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_sandbox.registry.control import Image
+from imagedrift_sandbox.registry.control import SyntheticImage
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory, LocalImage
@@ -153,7 +153,7 @@ class GoodHosts:
 
     async def _push(self, repositories: Sequence[str]) -> list[LocalImage]:
         pushed = await self._registry.push(
-            [Image(repository=name, tag="1", seed=1) for name in repositories]
+            [SyntheticImage(repository=name, tag="1", seed=1) for name in repositories]
         )
         return [
             LocalImage(

@@ -14,7 +14,7 @@ PREFIX = "imagedrift_"
 
 
 class Metric:
-    """What is counted, under which name, and by which labels it is told apart."""
+    """One metric: its name, its sentence and its labels."""
 
     kind = ""
 

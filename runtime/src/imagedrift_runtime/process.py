@@ -54,7 +54,7 @@ Start = Callable[[C, "Process"], Awaitable[None]]
 
 
 class Process:
-    """What a running service holds of its process: its health, whether it shall stop or reload."""
+    """The process of a running service: its health, whether it shall stop or reload."""
 
     def __init__(self, parts: tuple[str, ...]) -> None:
         self.stopping = asyncio.Event()

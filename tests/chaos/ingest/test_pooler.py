@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
@@ -42,7 +42,7 @@ async def pooled_dsn(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[
     config.write_text(CONFIG.format(port=to.port, own=own, ignored=IGNORED, **login))
     config.chmod(0o644)
     log = tmp_path / "pgbouncer.log"
-    pooler = Child.spawn([program, config], log=log, account=unprivileged_account())
+    pooler = ChildProcess.spawn([program, config], log=log, account=unprivileged_account())
     try:
         yield f"postgresql://{to.username}@127.0.0.1:{own}/imagedrift"
     finally:

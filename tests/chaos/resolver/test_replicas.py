@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.registry.faults import latency
@@ -50,7 +50,7 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
         references = push(registry)
         registry.misbehave(latency(0.05))
         toml = trusting(registry.host, max_connections=6)
-        children: list[Child] = []
+        children: list[ChildProcess] = []
         try:
             async with desk(fresh_nats.url, toml) as at:
                 await deliver_again_soon(at, registry)

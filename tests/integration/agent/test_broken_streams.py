@@ -11,7 +11,7 @@ import pytest
 
 from imagedrift_agent.adapters import engine_client
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.adapters.engine_faults import EngineFault, Late, Refused
+from imagedrift_agent.adapters.engine_faults import CallRefused, EngineFault, Late
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.records import Event
 from imagedrift_sandbox.engine import Bytes, ScriptedEngine, populate
@@ -99,7 +99,7 @@ async def test_a_live_stream_whose_engine_vanished_ends_with_the_kernels_words()
 
 @pytest.mark.usefixtures("impatient_kernel")
 async def test_an_agent_opens_a_stream_again_whose_engine_vanished() -> None:
-    """What happened meanwhile is in the snapshot that follows."""
+    """The snapshot that follows has the changes of the meantime."""
     async with VanishingEngine().serving() as engine:
         source = Engine(lambda: Address(host="127.0.0.1", port=engine.port))
         async with running_agent(source, RecordingPublisher(), health=EngineHealth()):
@@ -120,7 +120,7 @@ async def test_no_redirect_of_an_engine_is_followed(tmp_path: Path, path: str, s
         head = f"HTTP/1.1 {status} Elsewhere\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
         engine.answers[path] = Bytes(head.encode())
         source = Engine(lambda: Address(path=str(engine.path)))
-        with pytest.raises(Refused, match=str(status)):
+        with pytest.raises(CallRefused, match=str(status)):
             await (source.take() if path != "/events" else anext(source.changes()))
         asked = list(elsewhere.asked)
 

@@ -44,7 +44,7 @@ def settings(engine: ScriptedEngine, nats_server: NatsServer, tmp_path: Path) ->
 
 
 async def failures(settings: AgentSettings) -> dict[str, tuple[str, str]]:
-    """What is wrong, by what it is about: how it went, and what to do."""
+    """The faults by their object: how it went, and what to do."""
     return {f.about: (f.what, f.advice) for f in await doctor.examine(settings) if not f.good}
 
 
@@ -150,8 +150,8 @@ def test_the_command_ends_with_1_when_something_is_wrong(
 ) -> None:
     """Each finding is a line, each advice another."""
     findings = [
-        doctor.Finding("state", True, "kept"),
-        doctor.Finding("nats", False, "nobody there", "start it"),
+        doctor.Diagnosis("state", True, "kept"),
+        doctor.Diagnosis("nats", False, "nobody there", "start it"),
     ]
 
     assert doctor.tell(findings) == 1

@@ -129,7 +129,7 @@ async def test_an_agent_starts_without_nats(
 async def test_another_nats_is_told_everything(
     engine: ScriptedEngine, nats: NatsServer, tmp_path: Path
 ) -> None:
-    """What one server confirmed says nothing about another: the conversation begins afresh."""
+    """The confirmation of one server says nothing about another: the conversation begins afresh."""
     memory = StateFolder(str(tmp_path))
     async with running_agent(source_on(engine), RealPublisher(nats.url), memory, where="one"):
         await stored_after(nats, 1)
@@ -143,7 +143,7 @@ async def test_another_nats_is_told_everything(
 async def test_a_host_whose_inventory_is_too_large_says_what_fits(
     engine: ScriptedEngine, tmp_path: Path
 ) -> None:
-    """What does not fit even compressed is counted; its signs of life are of what is stored."""
+    """Images that do not fit even compressed are counted; heartbeats are of the stored ones."""
     memory = StateFolder(str(tmp_path))
     with NatsServer.start_sync(config_extra="max_payload: 4000") as small:
         async with bus.connect([small.url], "test") as connection:

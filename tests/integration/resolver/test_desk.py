@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from imagedrift_resolver.adapters import webhook as notifying
 from imagedrift_resolver.adapters.webhook import MOST_AT_ONCE, MOST_OF_ONE, Webhook
-from imagedrift_runtime.nats.errors import Refused
+from imagedrift_runtime.nats.errors import RequestRefused
 from imagedrift_runtime.process import NoPort
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
@@ -60,7 +60,7 @@ async def test_a_question_that_has_no_answer_is_told_why(
 ) -> None:
     """As an error of the service, with a sentence."""
     async with working(fresh_nats.url, tmp_path) as desk:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRefused) as caught:
             await lookup(desk, payload)
     assert caught.value.code == code
     assert caught.value.text
@@ -76,7 +76,7 @@ async def test_p7_what_a_credential_opened_is_told_to_its_holder_alone(
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
             private = replace(await desk.ask(reference), credential="me")
             await desk.answers.put(subjects.answer_key(private), codec.encode(private))
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(RequestRefused) as caught:
                 await lookup(desk, reference.encode())
             mine = json.dumps({"reference": reference, "credential": "me"}).encode()
             assert await lookup(desk, mine) == private

@@ -36,7 +36,7 @@ async def test_a_dead_address_fails_within_the_bound() -> None:
 
 
 async def test_a_wrong_password_fails_with_the_servers_words() -> None:
-    """Who is not let in learns why."""
+    """A client that is not let in learns why."""
     async with NatsServer.start(config_extra="authorization { user: a, password: a }") as server:
         with pytest.raises(NoBus, match=r"(?i)authorization violation"):
             async with connect([server.url], "test", within_s=2):
@@ -121,7 +121,7 @@ class RaisingHealth(Health):
 
 
 async def test_a_callback_that_raises_does_not_stop_reconnecting(fresh_nats: NatsServer) -> None:
-    """Whatever fails in our callbacks, the client comes back (nats.py #204)."""
+    """The client comes back, even if all our callbacks fail (nats.py #204)."""
     health = Health()
     async with opened(fresh_nats.url, health=health) as (bus, connection):
         connection.health = RaisingHealth()

@@ -94,7 +94,7 @@ async def test_each_message_has_the_outcome_of_its_place(bus: Bus) -> None:
 async def test_a_wrong_number_of_outcomes_is_a_defect_that_loses_nothing(
     bus: Bus, monkeypatch: pytest.MonkeyPatch, extra: int
 ) -> None:
-    """Nobody knows which outcome is whose: the whole batch comes again."""
+    """The outcomes cannot be told apart: the whole batch comes again."""
     monkeypatch.setattr(consumer, "DEFECT_AGAIN_S", 0.1)
     own = await OwnStream.make(bus)
     await own.fill(3)

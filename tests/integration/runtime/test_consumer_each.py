@@ -64,7 +64,7 @@ class Recorder:
 
     @property
     def payloads(self) -> list[bytes]:
-        """What was delivered, in order."""
+        """The deliveries, in order."""
         return [each.payload for each in self.seen]
 
 
@@ -287,7 +287,7 @@ async def test_a_lane_that_is_full_goes_on_as_soon_as_there_is_room(
 
 
 async def test_stopping_waits_for_handlers_and_fetches_no_more(bus: Bus) -> None:
-    """What is in hand is finished and acknowledged; what is not begun is left."""
+    """Messages in hand are finished and acknowledged; the others are left."""
     own = await OwnStream.make(bus)
     await own.fill(5)
     release = asyncio.Event()

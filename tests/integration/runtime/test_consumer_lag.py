@@ -17,7 +17,7 @@ from support.polling import until
 async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody has to wire it: who pulls from a consumer says how far that is behind."""
+    """No wiring is needed: who pulls from a consumer says how far that is behind."""
     monkeypatch.setattr(consumer_lag, "EVERY_S", 0.02)
     registry = CollectorRegistry()
     own = await OwnStream.make(bus)

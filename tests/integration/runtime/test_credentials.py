@@ -22,7 +22,7 @@ from support.programs import require_program
 
 @pytest.fixture
 def operator() -> NatsOperator:
-    """Who signs credentials."""
+    """An operator who signs credentials."""
     return NatsOperator()
 
 

@@ -113,7 +113,7 @@ async def test_without_jetstream_fetching_backs_off() -> None:
 
 
 async def test_a_refused_permission_to_fetch_is_no_idleness() -> None:
-    """Who may not ask for messages hears so, and does not look as if there were none."""
+    """A client that may not pull hears so, and does not look idle."""
     health = Health()
     user = (
         '{ user: a, password: a, permissions: { publish: { deny: ["$JS.API.CONSUMER.MSG.>"] } } }'

@@ -114,7 +114,7 @@ async def test_odd_headers_change_nothing(
 async def test_a_reply_subject_that_is_no_text_is_harmless(
     nats_server: NatsServer, bus: Bus
 ) -> None:
-    """Nobody is answered there, and the next message is handled."""
+    """No answer goes there, and the next message is handled."""
     own = await OwnStream.make(bus)
     line = b"PUB %s.odd \xff\x0b.x 1\r\nx\r\n" % own.subject.encode()
 

@@ -23,7 +23,7 @@ async def empty(fresh_nats: NatsServer):  # type: ignore[no-untyped-def]
 
 
 async def test_a_second_run_finds_everything_unchanged(empty: Bus) -> None:
-    """What was created is what is wanted, by the server's own account."""
+    """By the server's own account all is as declared."""
     first = await provision.ensure(empty, lanes={"corp": 8})
     second = await provision.ensure(empty, lanes={"corp": 8})
 

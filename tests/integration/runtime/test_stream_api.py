@@ -1,4 +1,4 @@
-"""What a service may do to a consumer or a stream: pause, reset, purge, and see its lag."""
+"""The calls for consumers and streams: pause, reset, purge, and see its lag."""
 
 import asyncio
 from datetime import timedelta
@@ -11,7 +11,7 @@ from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.outcomes import Done, Outcome
-from imagedrift_runtime.nats.results import Lag
+from imagedrift_runtime.nats.results import ConsumerLag
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -45,7 +45,7 @@ async def test_a_reset_consumer_delivers_everything_again(bus: Bus) -> None:
     again = await take_all(own, 5)
 
     assert sorted(again) == sorted(first)
-    assert await bus.lag(own.name, own.consumer) == Lag(0, 0, acknowledged=5)
+    assert await bus.lag(own.name, own.consumer) == ConsumerLag(0, 0, acknowledged=5)
 
 
 async def test_a_pause_holds_for_every_replica_until_it_is_over(
@@ -63,7 +63,7 @@ async def test_a_pause_holds_for_every_replica_until_it_is_over(
         seen = await take_all(own, 1)
         took = asyncio.get_running_loop().time() - began
 
-    assert behind == Lag(pending=1, in_flight=0, paused=True)
+    assert behind == ConsumerLag(pending=1, in_flight=0, paused=True)
     assert seen == [b"0"]
     assert took > 0.5
 
@@ -79,7 +79,7 @@ async def test_a_purged_subject_is_empty_and_others_are_not(bus: Bus) -> None:
 
 
 async def test_a_missing_consumer_names_the_remedy(bus: Bus) -> None:
-    """Whatever is asked of it."""
+    """Every call says so."""
     own = await OwnStream.make(bus)
 
     for call in (
@@ -105,11 +105,11 @@ async def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
         bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping
     )
     task = asyncio.create_task(loop)
-    await until(lambda: _lag_is(own, Lag(pending=3, in_flight=2)), what="two are in hand")
+    await until(lambda: _lag_is(own, ConsumerLag(pending=3, in_flight=2)), what="two are in hand")
     stopping.set()
     release.set()
     await asyncio.wait_for(task, 5)
 
 
-async def _lag_is(own: OwnStream, wanted: Lag) -> bool:
+async def _lag_is(own: OwnStream, wanted: ConsumerLag) -> bool:
     return await own.bus.lag(own.name, own.consumer) == wanted

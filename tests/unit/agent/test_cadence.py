@@ -13,7 +13,7 @@ from imagedrift_agent.core.cadence import (
     Publish,
     Schedule,
     Sent,
-    Wait,
+    WaitUntil,
     heartbeat_sent,
     next_step,
     published,
@@ -72,7 +72,7 @@ def test_an_unchanged_host_is_heard_once_per_interval(chance: float) -> None:
     """Never later than promised, and rarely sooner than four fifths of it."""
     step = next_step(confirmed(chance=chance), "a", "", START)
 
-    assert isinstance(step, Wait)
+    assert isinstance(step, WaitUntil)
     assert 240 <= step.until - START <= 300
 
 
@@ -96,7 +96,7 @@ def test_a_refusal_is_waited_out_within_the_window(failures: int, chance: float)
 
     ceiling = min(WITHIN_S, 2.0 ** (failures - 1))
     expected = START + ceiling * chance
-    assert step == (Wait(expected) if expected > START else Publish())
+    assert step == (WaitUntil(expected) if expected > START else Publish())
 
 
 def test_a_host_whose_inventory_is_refused_still_lives() -> None:
@@ -107,7 +107,7 @@ def test_a_host_whose_inventory_is_refused_still_lives() -> None:
     after = heartbeat_sent(schedule, sent(degraded="too large"))
 
     assert heartbeat == Heartbeat()
-    assert next_step(after, "a", "too large", START) == Wait(START + 0.5)
+    assert next_step(after, "a", "too large", START) == WaitUntil(START + 0.5)
     assert after.failures == 1
 
 
@@ -115,7 +115,7 @@ def test_a_sign_of_life_that_is_not_taken_is_repeated_after_a_wait() -> None:
     """Not at once, and not only after the interval."""
     schedule = refused(confirmed(), Heartbeat(), START, WITHIN_S, 0.5)
 
-    assert next_step(schedule, "a", "", START) == Wait(START + 0.5)
+    assert next_step(schedule, "a", "", START) == WaitUntil(START + 0.5)
     assert next_step(schedule, "a", "", START + 0.5) == Heartbeat()
 
 
@@ -164,7 +164,7 @@ class Conversation(RuleBasedStateMachine):
         """Until there is nothing left to do, or NATS refuses."""
         for _ in range(4):
             match next_step(self.schedule, self.newest, self.degraded, self.now):
-                case Wait():
+                case WaitUntil():
                     return
                 case (Publish() | Heartbeat()) as step if not there:
                     self.schedule = refused(self.schedule, step, self.now, WITHIN_S, chance)
@@ -190,7 +190,7 @@ class Conversation(RuleBasedStateMachine):
     def a_quiet_host_is_up_to_date(self) -> None:
         """Silence without a refusal means that NATS has the newest and heard of us lately."""
         step = next_step(self.schedule, self.newest, self.degraded, self.now)
-        if isinstance(step, Wait) and not self.refused_last:
+        if isinstance(step, WaitUntil) and not self.refused_last:
             assert self.nats == self.newest
             assert self.now - self.last_heard <= INTERVAL_S
 
@@ -198,7 +198,7 @@ class Conversation(RuleBasedStateMachine):
     def no_wait_is_longer_than_promised(self) -> None:
         """Neither the window of a refusal nor the interval is ever left."""
         step = next_step(self.schedule, self.newest, self.degraded, self.now)
-        if isinstance(step, Wait):
+        if isinstance(step, WaitUntil):
             assert step.until - self.now <= max(INTERVAL_S, WITHIN_S)
 
 

@@ -52,7 +52,7 @@ def test_a_restless_container_does_not_delay_an_image() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([IMAGE, CONTAINER]), st.floats(0, 5)), min_size=1))
 def test_a_snapshot_is_never_put_off_for_ever(events: list[tuple[Event, float]]) -> None:
-    """Whatever happens in whichever order, the first event is seen within its bound."""
+    """In any order of events the first one is seen within its bound."""
     pending, now = Pending(), START
     first_bound = None
     for event, pause in events:

@@ -1,4 +1,4 @@
-"""What an agent loads when it starts: memory on every host of a fleet."""
+"""The modules that an agent loads when it starts: memory on every host of a fleet."""
 
 import subprocess
 import sys

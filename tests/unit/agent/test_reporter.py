@@ -1,4 +1,4 @@
-"""What NATS is sent: each new inventory until it is confirmed, and heartbeats in between."""
+"""The messages to NATS: each new inventory until it is confirmed, and heartbeats in between."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -42,7 +42,7 @@ async def test_another_identity_forgets_what_was_saved() -> None:
 
 
 async def test_an_equal_inventory_is_no_news_and_ends_a_fault() -> None:
-    """Who took it when does not count."""
+    """Its time and its sender do not count."""
     state = await filled(RecordingStore())
     state.mark_outdated("the engine hangs")
     state.changed.clear()

@@ -120,7 +120,7 @@ async def test_events_that_are_not_to_be_had_are_asked_for_ever_more_seldom() ->
 
 
 async def test_a_stream_that_worked_and_ended_needs_a_snapshot() -> None:
-    """What happened between two streams was told by neither."""
+    """Neither stream told of the changes between the two."""
     watched = Watched()
     async with watched.running():
         await watched.clock.sleep(60)

@@ -62,7 +62,7 @@ class Bus:
 
 
 async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[list[str], Bus]:
-    """What is said of a message for an outcome."""
+    """The acknowledgements of a message for an outcome."""
     message = Message(failing)
     bus: Any = Bus(message)
     await Acknowledger(bus, "svc", sure=sure)(message, outcome)

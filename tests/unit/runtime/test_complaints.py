@@ -13,7 +13,7 @@ def test_a_complaint_is_news_once_and_again_after_a_while() -> None:
 
 
 def test_complaints_since_a_moment_are_told_each_once() -> None:
-    """What was complained of before the moment had another reason."""
+    """An older complaint had another reason."""
     complaints = Complaints()
     for at, text in enumerate(["old", "a", "b", "a"]):
         complaints.add(text, at)
@@ -33,7 +33,7 @@ def test_a_flood_of_one_complaint_pushes_out_no_other() -> None:
 
 
 def test_few_complaints_are_kept() -> None:
-    """Whatever a server makes up, the oldest give way."""
+    """The oldest give way to any number of new ones."""
     complaints = Complaints()
     for at in range(1000):
         complaints.add(f"complaint {at}", at)

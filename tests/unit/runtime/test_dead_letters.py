@@ -23,7 +23,7 @@ def test_a_flood_from_one_publisher_is_a_handful_of_letters() -> None:
 
 
 def test_another_subject_and_another_reason_have_letters_of_their_own() -> None:
-    """What one host does hides nothing of another."""
+    """The refusals of one host hide none of another."""
     counting = DeadLetterLimiter()
     for _ in range(1000):
         counting.refused("s", "malformed", NOW)

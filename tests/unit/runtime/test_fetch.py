@@ -143,7 +143,7 @@ async def test_any_error_backs_off_and_binds_anew(
 
 
 async def test_more_than_was_asked_for_is_held_back() -> None:
-    """What came late for a fetch before comes with this one: slots hold all the same."""
+    """Late messages of the fetch before come with this one: slots hold all the same."""
     late = [Message(str(number)) for number in range(5)]
     messages, _, bus = fetching(late)
 

@@ -65,7 +65,7 @@ async def test_readiness_names_the_part_that_fails_and_why() -> None:
 
 
 async def test_metrics_are_in_prometheus_text_and_other_paths_are_not_there() -> None:
-    """What a scraper reads, and a hint for who guesses."""
+    """A scraper's paths are served, and a wrong path gets a hint."""
     async with health_server.serve(Health(), free_port()) as port:
         status, body = await asyncio.to_thread(ask, port, "/metrics")
         missing, hint = await asyncio.to_thread(ask, port, "/")

@@ -1,4 +1,4 @@
-"""What an import goes without is back afterwards."""
+"""A module that an import goes without is back afterwards."""
 
 import ssl
 import sys
@@ -30,7 +30,7 @@ def test_public_authorities_are_left_out_meanwhile_alone() -> None:
 
 
 def test_authorities_are_back_after_an_import_that_failed() -> None:
-    """Whatever a library does when it is imported."""
+    """The library may have done anything meanwhile."""
     with pytest.raises(ImportError), without_public_authorities():
         raise ImportError
 

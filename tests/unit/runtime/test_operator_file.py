@@ -1,4 +1,4 @@
-"""What operators say about registries, and how a wrong file is told."""
+"""The operator's registries.toml, and the faults of a wrong one."""
 
 from pathlib import Path
 

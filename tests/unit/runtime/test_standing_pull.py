@@ -34,7 +34,7 @@ class Inbox:
 
     @property
     def pending_bytes(self) -> int:
-        """What nats-py counts as not taken yet."""
+        """The bytes that nats-py counts as not taken yet."""
         return self._pending_size
 
     async def next_msg(self, timeout: float) -> Any:  # noqa: ASYNC109 - nats' own

@@ -11,9 +11,13 @@ from imagedrift_runtime.waiting import backoff, first_result_or, wait, wait_for_
 
 async def test_a_wait_ends_with_its_time() -> None:
     """Without an event, and with one that nobody sets."""
-    async with asyncio.timeout(10):
-        await wait(asyncio.Event(), 0.0)
-        await wait_for_any(0.0, asyncio.Event(), asyncio.Event())
+    never = asyncio.Event()
+    async with asyncio.timeout(10) as bound:
+        await wait(never, 0.0)
+        await wait_for_any(0.0, never, asyncio.Event())
+
+    assert not never.is_set()
+    assert not bound.expired()
 
 
 async def test_a_wait_ends_with_any_event() -> None:
@@ -21,9 +25,11 @@ async def test_a_wait_ends_with_any_event() -> None:
     is_set = asyncio.Event()
     is_set.set()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10) as bound:
         await wait(is_set, 3600.0)
         await wait_for_any(3600.0, asyncio.Event(), is_set)
+
+    assert not bound.expired()
 
 
 async def test_a_cancelled_wait_leaves_no_task_behind() -> None:

@@ -11,7 +11,7 @@ KEPT: Final = 5
 
 
 class Complaints:
-    """What was complained of lately."""
+    """The last few complaints."""
 
     def __init__(self) -> None:
         self._told_at: dict[str, float] = {}

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NotPublished
-from imagedrift_runtime.nats.results import AlreadyThere, Entry, Stored
+from imagedrift_runtime.nats.results import AlreadyThere, BucketEntry, Stored
 from imagedrift_runtime.nats.stream_api import last_message
 
 WRONG_REVISION = (10071, 10164)
@@ -21,7 +21,7 @@ WRONG_REVISION = (10071, 10164)
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 
 
-class Writer(Protocol):
+class BucketWriter(Protocol):
     """Where a value is written: the bus."""
 
     async def publish(
@@ -33,19 +33,19 @@ class Writer(Protocol):
 class Bucket:
     """A key-value bucket."""
 
-    def __init__(self, name: str, connection: Connection, writer: Writer) -> None:
+    def __init__(self, name: str, connection: Connection, writer: BucketWriter) -> None:
         self.name = name
         self.stream = f"KV_{name}"
         self._connection = connection
         self._writer = writer
         self._prefix = f"$KV.{name}."
 
-    async def get(self, key: str) -> Entry | None:
+    async def get(self, key: str) -> BucketEntry | None:
         """Read the newest value; None when there is none. Raises `NoBus`."""
         message = await self._last(key)
         if message is None or _is_marker(message.headers):
             return None
-        return Entry(message.data or b"", message.seq)
+        return BucketEntry(message.data or b"", message.seq)
 
     async def put(self, key: str, value: bytes) -> int:
         """Write a value; the new revision. Raises `NotPublished`."""

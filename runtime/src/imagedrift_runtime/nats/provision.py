@@ -68,7 +68,7 @@ class ProvisionStep(Struct, frozen=True):
 
 
 class Existing(Struct, frozen=True):
-    """What a server has under a name: its configuration, and how much it holds."""
+    """A stream or consumer that a server has: its configuration, and how much it holds."""
 
     config: Any
     bytes: int = 0

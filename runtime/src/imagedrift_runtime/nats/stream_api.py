@@ -15,7 +15,7 @@ from typing import Any
 from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
-from imagedrift_runtime.nats.results import Lag, Newest
+from imagedrift_runtime.nats.results import ConsumerLag, Newest
 
 NO_MESSAGE = 10037
 """JetStream's error where a stream has no such message; one without the stream has another."""
@@ -58,13 +58,13 @@ class StreamApi:
         message = await last_message(self._connection, stream, subject)
         return Newest(message.seq, message.time) if message else None
 
-    async def lag(self, stream: str, consumer: str) -> Lag:
+    async def lag(self, stream: str, consumer: str) -> ConsumerLag:
         """Tell how far a consumer is behind. Raises `NoBus`."""
         return _lag(await self._manage(self._connection.js.consumer_info(stream, consumer)))
 
-    async def lags(self, stream: str) -> dict[str, Lag]:
+    async def lags(self, stream: str) -> dict[str, ConsumerLag]:
         """Tell how far every consumer of a stream is behind, by name. Raises `NoBus`."""
-        found: dict[str, Lag] = {}
+        found: dict[str, ConsumerLag] = {}
         while True:
             page = await self._manage(self._connection.js.consumers_info(stream, offset=len(found)))
             new = {info.name: _lag(info) for info in page if info.name not in found}
@@ -96,8 +96,8 @@ async def last_message(connection: Connection, stream: str, subject: str) -> Any
         raise NoBus(f"{stream}, {subject}: {str(error) or 'no answer'}") from error
 
 
-def _lag(info: Any) -> Lag:
-    return Lag(
+def _lag(info: Any) -> ConsumerLag:
+    return ConsumerLag(
         info.num_pending,
         info.num_ack_pending,
         bool(info.paused),

@@ -85,7 +85,7 @@ class Reporter:
             step = cadence.next_step(self._schedule, state.fingerprint, self._degraded(), now)
             try:
                 match step:
-                    case cadence.Wait(until):
+                    case cadence.WaitUntil(until):
                         await wait(state.changed, until - now)
                     case cadence.Publish():
                         await self._publish(publisher)
@@ -94,7 +94,7 @@ class Reporter:
                     case _:
                         assert_never(step)
             except PublishFailed as error:
-                assert not isinstance(step, cadence.Wait)  # waiting sends nothing
+                assert not isinstance(step, cadence.WaitUntil)  # waiting sends nothing
                 self._refused(step, error)
 
     async def _publish(self, publisher: Publisher) -> None:

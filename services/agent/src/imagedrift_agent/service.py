@@ -10,13 +10,13 @@ import asyncio
 from imagedrift_agent.core.messages import HostProfile
 from imagedrift_agent.reporter import Connect, Reporter
 from imagedrift_agent.state import AgentState, StateStore
-from imagedrift_agent.watcher import ReportHealth, Source, Watcher
+from imagedrift_agent.watcher import ImageSource, ReportHealth, Watcher
 from imagedrift_runtime.clock import Clock
 
 
 async def report(
     profile: HostProfile,
-    source: Source,
+    source: ImageSource,
     connect: Connect,
     store: StateStore,
     clock: Clock,

@@ -16,7 +16,7 @@ from imagedrift_schemas.v1 import Inventory
 
 
 class SavedState(Struct, frozen=True):
-    """What survives a restart."""
+    """The state that survives a restart."""
 
     where: str = ""
     """The NATS, site and host id that it was confirmed for: others begin afresh."""

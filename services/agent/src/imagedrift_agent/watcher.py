@@ -22,7 +22,7 @@ WORKS_WITH_EVENT_AFTER_S: Final = 10.0
 LONGEST_DOUBLING: Final = 10
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Where the images of the host are read."""
 
     async def take(self) -> Snapshot:
@@ -42,7 +42,7 @@ class Watcher:
     def __init__(
         self,
         profile: messages.HostProfile,
-        source: Source,
+        source: ImageSource,
         state: AgentState,
         clock: Clock,
         report_health: ReportHealth,

@@ -10,13 +10,13 @@ from imagedrift_agent.adapters import jetstream
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.adapters.files import KINDS, ImageFile, Remark
-from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
+from imagedrift_agent.adapters.state_folder import BadStateFolder, StateFolder
 from imagedrift_agent.core.address import Address, BadAddress, read_address
 from imagedrift_agent.core.messages import HostProfile, inventory
 from imagedrift_agent.reporter import Connect
 from imagedrift_agent.service import report
 from imagedrift_agent.settings import AgentSettings
-from imagedrift_agent.watcher import ReportHealth, Source
+from imagedrift_agent.watcher import ImageSource, ReportHealth
 from imagedrift_runtime.clock import SystemClock, now
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.process import Process
@@ -51,7 +51,7 @@ async def take_inventory(settings: AgentSettings, remark: Remark | None = None) 
     return inventory(profile_of(settings, host), snapshot, now())
 
 
-def source_of(settings: AgentSettings, remark: Remark | None = None) -> Source:
+def source_of(settings: AgentSettings, remark: Remark | None = None) -> ImageSource:
     """The source that the settings name. Raises `SettingsFault`."""
     kind, _, path = settings.source.partition(":")
     if kind in KINDS and path:
@@ -94,7 +94,7 @@ def host_id(settings: AgentSettings, store: StateFolder) -> str:
     """The id of this host: given, or made up and kept. Raises `SettingsFault`."""
     try:
         return settings.host_id or store.host_id(socket.gethostname())
-    except Unusable as error:
+    except BadStateFolder as error:
         raise SettingsFault([str(error)]) from error
 
 

@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from imagedrift_agent.adapters.engine_client import CONNECTIONS, EngineClient
 from imagedrift_agent.adapters.engine_faults import (
+    CallRefused,
     EngineFault,
     Late,
     NotConnected,
-    NotThere,
-    Refused,
+    ObjectGone,
 )
 from imagedrift_agent.core.unreadable import UnreadableObjects
 
@@ -70,7 +70,7 @@ class Details:
     async def read(self, path: str, kind: type[U], params: dict[str, str] | None = None) -> U:
         """Fetch the details of one object, in its small time. Raises `EngineFault`."""
         if time.monotonic() > self._ends_at:
-            raise Refused(f"GET {path}: not asked: all details took {ALL_WITHIN_S} s")
+            raise CallRefused(f"GET {path}: not asked: all details took {ALL_WITHIN_S} s")
         return await self._client.read(
             path, kind, params, within_s=self._within_s(), at_most=MAX_DETAIL
         )
@@ -78,13 +78,13 @@ class Details:
     async def _try(self, unreadable: UnreadableObjects, key: object, call: Awaitable[None]) -> None:
         try:
             await call
-        except NotThere:
+        except ObjectGone:
             unreadable.recovered(key)
         except NotConnected:
             raise
         except EngineFault as fault:
             self._late += isinstance(fault, Late)
-            self.engine_is_suspect |= not isinstance(fault, Refused)
+            self.engine_is_suspect |= not isinstance(fault, CallRefused)
             unreadable.failed(key)
         else:
             unreadable.recovered(key)

@@ -21,11 +21,11 @@ from msgspec.structs import replace
 from imagedrift_agent.adapters.details import Details
 from imagedrift_agent.adapters.engine_client import ANSWER_WITHIN_S, EngineClient
 from imagedrift_agent.adapters.engine_faults import (
-    Denied,
+    CallDenied,
+    CallRefused,
     EngineFault,
     NotConnected,
-    NotThere,
-    Refused,
+    ObjectGone,
 )
 from imagedrift_agent.core import api_version, decoding, records
 from imagedrift_agent.core.address import Address
@@ -62,9 +62,9 @@ class Engine:
     ) -> None:
         self._find = find
         self._answer_within_s = answer_within_s
-        self._version = records.Version()
+        self._version = records.EngineVersion()
         self._info: records.Info | None = None
-        self._images: dict[records.SummaryKey, records.Image] = {}
+        self._images: dict[records.SummaryKey, records.EngineImage] = {}
         self._configured: dict[str, str] = {}
         self._unreadable_images = UnreadableObjects()
         self._unreadable_containers = UnreadableObjects()
@@ -122,7 +122,7 @@ class Engine:
     def _client(self) -> EngineClient:
         return EngineClient(self._find(), self._answer_within_s)
 
-    def _forget_if_upgraded(self, version: records.Version) -> None:
+    def _forget_if_upgraded(self, version: records.EngineVersion) -> None:
         """Read all details again from an engine that may say more, or otherwise, than before."""
         if version != self._version:
             self._version = version
@@ -155,7 +155,7 @@ class Engine:
         self, client: EngineClient
     ) -> tuple[list[records.ImageSummary], list[str]]:
         if api_version.needs_listed_manifests(self._version):
-            with suppress(Refused):  # it may be the query alone that is refused
+            with suppress(CallRefused):  # it may be the query alone that is refused
                 return await client.read_list("/images/json", records.ImageSummary, _MANIFESTS)
         return await client.read_list("/images/json", records.ImageSummary)
 
@@ -179,7 +179,7 @@ class Engine:
 
     async def _with_details(
         self, client: EngineClient, details: Details, listed: Sequence[records.ImageSummary]
-    ) -> list[records.Image]:
+    ) -> list[records.EngineImage]:
         """Read the details of images; those that did not change are known already."""
         wanted = {summary.key: summary for summary in listed}
         self._images = {key: self._images[key] for key in wanted if key in self._images}
@@ -188,7 +188,7 @@ class Engine:
 
         async def read(summary: records.ImageSummary) -> None:
             path = _path_of("images", summary.id)
-            found = await details.read(path, records.Image, params)
+            found = await details.read(path, records.EngineImage, params)
             _same(path, records.image_id(summary.id), records.image_id(found.id))
             self._images[summary.key] = replace(found, digest=summary.digest)
 
@@ -209,7 +209,7 @@ class Engine:
             return unreadable
         try:
             again, _ = await client.read_list("/images/json", records.ImageSummary, _MANIFESTS)
-        except Refused:
+        except CallRefused:
             return unreadable
         manifests = {summary.id: summary.manifests for summary in again}
         return [replace(each, manifests=manifests.get(each.id)) for each in unreadable]
@@ -225,32 +225,32 @@ class Engine:
 
 
 def _path_of(kind: str, name: str) -> str:
-    """Build the path of one object's details. Raises `Refused` for a name that is no segment."""
+    """Build the path of one object's details. Raises `CallRefused` for no segment."""
     if name in ("", ".", ".."):  # a client takes these out of a path
-        raise Refused(f"GET /{kind}/{name}/json: not asked: no id")
+        raise CallRefused(f"GET /{kind}/{name}/json: not asked: no id")
     return f"/{kind}/{quote(name, safe=':')}/json"
 
 
 def _same(target: str, wanted: str, answered: str) -> None:
-    """Refuse details that are of another object than was asked for. Raises `Refused`."""
+    """Refuse details that are of another object than was asked for. Raises `CallRefused`."""
     if wanted != answered:
-        raise Refused(f"GET {target}: it answers {answered[:80]!a}")
+        raise CallRefused(f"GET {target}: it answers {answered[:80]!a}")
 
 
-async def _version(client: EngineClient) -> records.Version:
+async def _version(client: EngineClient) -> records.EngineVersion:
     """Ask who answers; an engine that may not say is spoken to in its own newest version."""
     client.speak("")
     try:
-        return await client.read("/version", records.Version)
-    except (Denied, NotThere):
-        return records.Version()
+        return await client.read("/version", records.EngineVersion)
+    except (CallDenied, ObjectGone):
+        return records.EngineVersion()
 
 
 def _event(line: bytes) -> records.Event:
     try:
         return decoding.read(line, records.Event)
     except decoding.NONSENSE as error:
-        raise Refused(f"GET /events: not what an engine says: {error}") from error
+        raise CallRefused(f"GET /events: not what an engine says: {error}") from error
 
 
 def _pairs(labels: Iterable[str]) -> Iterable[tuple[str, str]]:

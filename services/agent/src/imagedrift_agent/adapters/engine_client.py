@@ -30,9 +30,9 @@ from typing import Any, Final, Self, TypeVar
 from imagedrift_agent.adapters.aiodocker_api import aiodocker, aiohttp
 from imagedrift_agent.adapters.engine_faults import (
     CONNECT_WITHIN_S,
+    CallRefused,
     EngineFault,
     NotConnected,
-    Refused,
     fault_of,
     refusal,
 )
@@ -169,8 +169,8 @@ class EngineClient:
         except (aiohttp.ClientError, aiodocker.DockerError, OSError, ValueError) as error:
             raise fault_of(self._call(path), str(self._address), error, seconds) from error
 
-    def _nonsense(self, path: str, error: object) -> Refused:
-        return Refused(f"{self._call(path)}: not what an engine says: {error}")
+    def _nonsense(self, path: str, error: object) -> CallRefused:
+        return CallRefused(f"{self._call(path)}: not what an engine says: {error}")
 
     def _call(self, path: str) -> str:
         return f"GET {self._prefix}{path}"

@@ -1,4 +1,4 @@
-"""What survives a restart, in the state folder.
+"""The state folder, whose content survives a restart.
 
     host-id      the id that was made up for this host, written once
     state.json   the newest inventory, and what NATS has confirmed
@@ -21,7 +21,7 @@ from imagedrift_schemas.subjects import is_host_id
 log = structlog.get_logger()
 
 
-class Unusable(Exception):
+class BadStateFolder(Exception):
     """The state folder cannot be written, and no host id was given in its place."""
 
 
@@ -32,7 +32,7 @@ class StateFolder:
         self.folder = Path(folder)
 
     def host_id(self, hostname: str) -> str:
-        """Read this host's id, or make one up and keep it. Raises `Unusable`."""
+        """Read this host's id, or make one up and keep it. Raises `BadStateFolder`."""
         path = self.folder / "host-id"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class StateFolder:
         return made
 
     def try_writing(self) -> None:
-        """Write and remove a file. Raises `Unusable`."""
+        """Write and remove a file. Raises `BadStateFolder`."""
         path = self.folder / "doctor"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -75,8 +75,8 @@ class StateFolder:
             log.warning("state.refused", path=str(path), error=error.strerror)
 
 
-def _unusable(folder: Path, error: OSError) -> Unusable:
-    return Unusable(
+def _unusable(folder: Path, error: OSError) -> BadStateFolder:
+    return BadStateFolder(
         f"IMAGEDRIFT_STATE_DIR: {folder}: {error.strerror}: let this user write there,"
         " or set IMAGEDRIFT_HOST_ID"
     )

@@ -37,7 +37,7 @@ class Confirmed(Struct, frozen=True):
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
-    """What was sent, and when the next message is due."""
+    """The last message, and when the next is due."""
 
     confirmed: Confirmed = Confirmed()
     degraded: str = ""
@@ -67,13 +67,13 @@ class Heartbeat(Struct, frozen=True):
     """Send a heartbeat."""
 
 
-class Wait(Struct, frozen=True):
+class WaitUntil(Struct, frozen=True):
     """Send nothing before this moment, unless something changes."""
 
     until: float
 
 
-Step: TypeAlias = Publish | Heartbeat | Wait
+Step: TypeAlias = Publish | Heartbeat | WaitUntil
 
 
 def start(confirmed: Confirmed, age_s: float, now: float, chance: float) -> Schedule:
@@ -90,7 +90,7 @@ def next_step(schedule: Schedule, fingerprint: str, degraded: str, now: float) -
         return Publish()
     if now >= schedule.heartbeat_at or (degraded != schedule.degraded and now >= quiet_until):
         return Heartbeat()
-    return Wait(
+    return WaitUntil(
         min(schedule.heartbeat_at, quiet_until if now < quiet_until else schedule.resend_at)
     )
 
