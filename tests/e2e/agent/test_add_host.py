@@ -12,7 +12,7 @@ import pytest
 
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from support.deploy import DEPLOY, ROOT, ShippedNats, nats_environment
 from support.ingest import ingest
 from support.polling import until
@@ -94,10 +94,10 @@ class SecondHost:
         """Run a block of the page here."""
         return shell(self._here(script), self.home, **self.environment)
 
-    def start(self) -> Child:
+    def start(self) -> ChildProcess:
         """Start the agent as the installer says, where there is no systemd."""
         script = "set -a; . /etc/imagedrift/agent.env; exec /opt/imagedrift/current/venv/bin/"
-        return Child.spawn(
+        return ChildProcess.spawn(
             ["sh", "-euc", self._here(f"{script}imagedrift-agent")],
             log=self.home / "agent.log",
             environment={"PATH": os.defpath} | self.environment,
