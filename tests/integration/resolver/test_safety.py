@@ -16,6 +16,7 @@ from imagedrift_resolver.core.url import Url
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
 from imagedrift_schemas.v1 import Answer, Found, Refused, Unreachable
+from support.nats_client import jetstream
 from support.polling import until
 from support.resolver import now, resolve, trusting, working
 
@@ -143,12 +144,12 @@ async def test_a_question_that_makes_no_sense_is_a_dead_letter(
             answer = await client.ask(registry.reference("app", "1"))
 
             async def letter() -> Any:
-                info = await client.nats.js.stream_info(subjects.STREAM_DEAD)
+                info = await jetstream(client.nats).stream_info(subjects.STREAM_DEAD)
                 return info.state.messages
 
             await until(letter, what="a dead letter")
             subject = subjects.dead("imagedrift-resolver")
-            message = await client.nats.js.get_last_msg(subjects.STREAM_DEAD, subject)
+            message = await jetstream(client.nats).get_last_msg(subjects.STREAM_DEAD, subject)
         assert isinstance(answer.outcome, Found)
         assert codec.decode(message.data, DeadLetter).reason == reason
 
