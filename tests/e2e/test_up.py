@@ -113,6 +113,39 @@ async def test_a_second_up_is_refused_and_down_ends_the_first(
         again.wait(WITHIN_S)
 
 
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system with too little room for a database."""
+    disk = folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=755", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root mounts a file system, and not in every container")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+async def test_a_full_disk_is_told_in_a_line(
+    small_disk: Path, folder: Path, engine: ScriptedEngine
+) -> None:
+    """What has no room is named, no traceback is shown, and nothing that was started is left."""
+    home = small_disk / "home"
+    environment = BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)}
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [console_script("imagedrift"), "up", "--home", home],
+            env=environment, capture_output=True, text=True, check=False, timeout=WITHIN_S,
+        )  # fmt: skip
+
+    ended = await asyncio.to_thread(run)
+
+    assert ended.returncode == 69, ended.stderr
+    assert "No space left on device" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert processes_that_name(str(home)) == []
+
+
 def start(folder: Path, engine: ScriptedEngine) -> subprocess.Popen[bytes]:
     """Start the command in a session of its own, as on a terminal."""
     with (folder / "told").open("wb") as told:

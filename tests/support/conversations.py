@@ -83,8 +83,8 @@ def play(
         try:
             step = conversation.send(said)
         except StopIteration as end:
-            result, manners = end.value
-            return result, manners, steps
+            result, profile = end.value
+            return result, profile, steps
         steps.append(step)
         assert len(steps) < 500, "the conversation has no end"
         said = server(step) if isinstance(step, Send) else endpoint(step)

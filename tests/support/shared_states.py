@@ -75,7 +75,7 @@ async def ask(
 ) -> Failure | None:
     """Ask one question, with that response and outcome. Returns why it is not asked."""
     try:
-        async with limiter.admit("HEAD", question) as admission:
+        async with limiter.admit("HEAD", question, hosts=1) as admission:
             if refused := await limiter.wait_turn("HEAD"):
                 return refused
             if reply:

@@ -95,24 +95,32 @@ async def _wanted(
 ) -> list[dict[str, Any]]:
     """List the references that are meant and ever asked. Raises `NotFound`."""
     if registry:
-        found = await reader.named("asked_of_registry", registry=registry)
+        await names.check_registries(reader, [registry])
+        chosen = "i.registry = :registry::text"
+        values: dict[str, object] = {"registry": registry}
         kind, named = "registry that is asked", registry
     elif ":" in name or "@" in name or name.count("/") > 1:
-        found = await reader.named("asked_reference", reference=names.canonical(name))
+        await names.find_image(reader, names.parsed(name))
         kind, named = "image that is asked", names.canonical(name)
-        if not found:
-            await names.find_image(reader, names.parsed(name))
+        chosen, values = "i.reference = :reference::text", {"reference": named}
     else:
         await names.find_hosts(reader, name, sites)
-        chosen = [names.host_condition(name), *(["site = ANY (:sites::text[])"] if sites else [])]
-        sql = queries.composed("asked_of_host", where="WHERE " + " AND ".join(chosen))
-        parameters = names.host_values(name) | {"sites": list(sites)}
-        text, arguments = queries.positional(sql, parameters)
-        found = await reader.ask(text, *arguments)
         kind, named = "image that is asked on host", name
+        chosen, values = _of_host(name, sites)
+    where = f"WHERE i.next_check_at IS NOT NULL AND {chosen}"
+    text, arguments = queries.positional(queries.composed("asked", where=where), values)
+    found = await reader.ask(text, *arguments)
     if not found:
         raise NotFound(kind, named)
     return found
+
+
+def _of_host(name: str, sites: Sequence[str]) -> tuple[str, dict[str, object]]:
+    """Write the condition that a host of that name asks for a reference, and its parameters."""
+    of_site = " AND site = ANY (:sites::text[])" if sites else ""
+    condition = f"{names.host_condition(name)}{of_site} AND next_check_at IS NOT NULL"
+    chosen = ["i.reference IN (SELECT reference FROM ops.comparisons", f"{condition})"]
+    return " WHERE ".join(chosen), names.host_values(name) | {"sites": list(sites)}
 
 
 def _question(reference: ImageReference, now: datetime) -> Resolve:

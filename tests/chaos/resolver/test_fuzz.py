@@ -17,7 +17,7 @@ import pytest
 from imagedrift_resolver.adapters import http_client
 from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import Route
-from imagedrift_resolver.core.conversation import Authorise, Manners, Send, resolve
+from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, resolve
 from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
 from imagedrift_resolver.core.reply import HEARD, Kind, NoResponse, Reply
@@ -149,13 +149,13 @@ def test_100_000_responses_each_become_an_answer() -> None:
     kinds: set[str] = set()
     while played < RESPONSES:
         where = at if dice.random() < 0.8 else hub
-        manners = Manners()
+        profile = RegistryProfile()
         for _ in range(3):
             if dice.random() < 0.6:
-                talk: Any = resolve(where, manners, "team/app", "1", NOW)
+                talk: Any = resolve(where, profile, "team/app", "1", NOW)
                 allowed: tuple[type, ...] = get_args(Outcome)
             else:
-                talk = describe(where, manners, DESCRIBE, (), NOW)
+                talk = describe(where, profile, DESCRIBE, (), NOW)
                 allowed = (*get_args(Failure), tuple)
             result, responses = converse(talk, lambda: reply(dice))
             if isinstance(result, Description):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.installer import InstallerHost, make_bundle
+from support.installer import UNIT, InstallerHost, make_bundle
 
 
 @pytest.fixture
@@ -40,6 +40,44 @@ def test_an_address_that_no_agent_takes_is_refused(
 ) -> None:
     """An address without a scheme, or with characters that a shell interprets, is refused."""
     assert host.run(*options, "--nats", address).returncode == 1
+    assert not host.prefix.exists()
+
+
+def test_the_address_is_asked_for_on_a_terminal(
+    host: InstallerHost, options: tuple[str, ...]
+) -> None:
+    """What is typed becomes the setting; an example says what it looks like."""
+    done = host.run(*options, typed="tls://web:x%24@nats.example.org:4222")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("Address of NATS, such as tls://USER:PASSWORD@")
+    settings = (host.etc / "agent.env").read_text()
+    assert "\nNATS_URL=tls://web:x%24@nats.example.org:4222\n" in settings
+
+
+def test_an_address_that_is_typed_wrongly_is_refused(
+    host: InstallerHost, options: tuple[str, ...]
+) -> None:
+    """It is checked as an option is, and nothing is installed."""
+    assert host.run(*options, typed="nats.example.org").returncode == 1
+    assert not host.prefix.exists()
+
+
+@pytest.mark.parametrize(
+    "settings", ["IMAGEDRIFT_SITE=fra1\n", "NATS_URL=\n", "#NATS_URL=tls://n\n"]
+)
+def test_settings_that_name_no_nats_are_refused(
+    host: InstallerHost, options: tuple[str, ...], settings: str
+) -> None:
+    """The agent would look for NATS on its own host; the file is the operator's, and is kept."""
+    host.etc.mkdir()
+    (host.etc / "agent.env").write_text(settings)
+
+    done = host.run(*options, "--nats", "tls://nats.example.org:4222")
+
+    assert done.returncode == 1
+    assert "agent.env does not say where NATS is: add NATS_URL=" in done.stderr
+    assert (host.etc / "agent.env").read_text() == settings
     assert not host.prefix.exists()
 
 
@@ -100,6 +138,7 @@ def test_uninstall_does_not_touch_an_agent_that_still_runs(
         refused = host.run("--uninstall")
         assert refused.returncode == 1
         assert f"a process runs from {folder}" in refused.stderr
+        assert (host.units / UNIT).exists()
         assert host.works()
     finally:
         running.communicate()

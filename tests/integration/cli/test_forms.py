@@ -157,6 +157,13 @@ def test_labels_add_up(own_dsn: str) -> None:
     (["history", "web-9"], "no such host: web-9"),
     (["history", "nginx:1.28"], "no such image: docker.io/library/nginx:1.28"),
     (["dead-letters", "--show", "abc"], "no such letter: abc"),
+    (["dead-letters", "--drop", "abc"], "no such letter: abc"),
+    (["check", "web-9"], "no such host: web-9; did you mean web-1?"),
+    (["check", "web-1", "--site", "fr1"], "no such site: fr1; did you mean fra1?"),
+    (["check", "nginx:1.28"], f"library/nginx:1.28; did you mean {NGINX}"),
+    (["check", "--registry", "docker.oi"], "no such registry: docker.oi; did you mean docker.io?"),
+    (["forget", "web-9", "--yes"], "no such host: web-9; did you mean web-1?"),
+    (["history", "web-1", "--site", "fr1"], "no such site: fr1; did you mean fra1?"),
 ], ids=lambda each: " ".join(each) if isinstance(each, list) else "")  # fmt: skip
 def test_what_is_not_there_is_said_with_the_nearest_name(
     fleet_dsn: str, arguments: list[str], told: str

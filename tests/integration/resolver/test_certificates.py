@@ -52,8 +52,8 @@ async def test_an_authority_of_the_manuals_is_accepted(
     async with tls_server(authority.leaf("127.0.0.1")) as port:
         host = f"127.0.0.1:{port}"
         toml = f'[registry."{host}"]\nca = "{authority.certificate}"\n'
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(f"{host}/app:1")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask(f"{host}/app:1")
     assert isinstance(answer.outcome, Found)
 
 
@@ -136,8 +136,8 @@ async def test_a_client_certificate_opens_a_registry(
     async with tls_server(authority.leaf("127.0.0.1"), wants=authority) as port:
         host = f"127.0.0.1:{port}"
         toml = client_table(host, authority, client)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(f"{host}/app:1")
+        async with working(fresh_nats.url, tmp_path, toml) as fleet:
+            answer = await fleet.ask(f"{host}/app:1")
         bare = await get(host, f'[registry."{host}"]\nca = "{authority.certificate}"\n')
     assert isinstance(answer.outcome, Found)
     assert isinstance(bare, NoResponse)

@@ -95,8 +95,8 @@ async def test_a_body_after_head_is_no_answer_to_the_next_question(
     async with server.serving():
         host = f"127.0.0.1:{server.port}"
         toml = trusting(host, max_connections=1)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answers = [await desk.ask(f"{host}/app:{tag}") for tag in "abcdef"]
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answers = [await client.ask(f"{host}/app:{tag}") for tag in "abcdef"]
     found = [a.outcome.digest if isinstance(a.outcome, Found) else a.outcome for a in answers]
     assert found == [f"sha256:{tag * 64}" for tag in "abcdef"]
 

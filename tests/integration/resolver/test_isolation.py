@@ -15,7 +15,7 @@ from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_sandbox.registry import Fault, SandboxRegistry
 from imagedrift_schemas.v1 import Answer, Found, Limited, Unreachable
 from support.polling import until
-from support.resolver import desk, resolve, trusting, working
+from support.resolver import resolve, resolver_client, trusting, working
 from support.silence import silent_port
 
 
@@ -159,7 +159,7 @@ async def test_metrics_tell_what_was_asked_and_no_secret(
             "DOCKER_CONFIG": str(tmp_path),
         }
         async with (
-            desk(fresh_nats.url, toml) as at,
+            resolver_client(fresh_nats.url, toml) as at,
             ServiceProcess.start(
                 "imagedrift-resolver", environment, log=tmp_path / "log"
             ) as service,

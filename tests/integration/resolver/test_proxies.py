@@ -46,8 +46,8 @@ async def test_a_registry_is_found_through_a_proxy(fresh_nats: NatsServer, tmp_p
         async with HttpProxy(login="me:secret", hosts={"r.example": port}).serving() as proxy:
             told = proxy.url.replace("//", "//me:secret@")
             toml = trusting("r.example", realms=["127.0.0.1"])
-            async with working(fresh_nats.url, tmp_path, toml, http_proxy=told) as desk:
-                answer = await desk.ask("r.example/app:1")
+            async with working(fresh_nats.url, tmp_path, toml, http_proxy=told) as client:
+                answer = await client.ask("r.example/app:1")
         assert isinstance(answer.outcome, Found)
         assert proxy.targets[0].startswith("http://r.example/v2/app/manifests/1")
         assert all("secret" not in str(seen) for seen in registry.counts.requests)
@@ -177,8 +177,8 @@ async def test_a_redirect_to_storage_behind_the_proxy(
         }
         async with HttpProxy(hosts=ports).serving() as proxy:
             toml = trusting("r.example", username="me", password_file=f"{tmp_path}/password")
-            async with working(fresh_nats.url, tmp_path, toml, http_proxy=proxy.url) as desk:
-                answer = await desk.ask("r.example/app:1")
+            async with working(fresh_nats.url, tmp_path, toml, http_proxy=proxy.url) as client:
+                answer = await client.ask("r.example/app:1")
         assert isinstance(answer.outcome, Found)
         assert [seen.authorization for seen in storage.counts.requests] == [None]
 
@@ -203,10 +203,10 @@ async def test_a_failing_proxy_is_unreachable_and_not_refused(
     proxy = HttpProxy(login="me:right")
     async with (
         proxy.serving(),
-        working(fresh_nats.url, tmp_path, "", https_proxy=f"127.0.0.1:{proxy.port}") as desk,
+        working(fresh_nats.url, tmp_path, "", https_proxy=f"127.0.0.1:{proxy.port}") as client,
     ):
-        away = await desk.ask("r.example.org/app:1")
-        inner = await desk.ask("10.0.0.5:5000/app:1")
+        away = await client.ask("r.example.org/app:1")
+        inner = await client.ask("10.0.0.5:5000/app:1")
     assert isinstance(away.outcome, Unreachable)
     assert "wants a credential" in away.outcome.reason
     assert isinstance(inner.outcome, Refused)

@@ -44,8 +44,8 @@ async def test_an_inner_registry_is_asked_only_when_it_is_named(
     """Without an entry in `registries.toml` a loopback address is refused by name."""
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
-        async with working(fresh_nats.url, tmp_path, "") as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, "") as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, Refused)
         assert registry.totals().total == 0
 
@@ -117,8 +117,8 @@ async def test_a_redirect_takes_no_credential_along(fresh_nats: NatsServer, tmp_
         other.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect=other.url))
         toml = trusting(registry.host, username="me", password_file=str(tmp_path / "password"))
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, Found)
         assert [seen.authorization for seen in other.counts.requests] == [None]
 
@@ -148,8 +148,8 @@ async def test_a_body_is_bounded_and_proves_itself(
         registry.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
         registry.misbehave(fault)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, expected)
 
 
@@ -174,8 +174,8 @@ async def test_tokens_errors_and_headers_are_bounded_too(
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
         registry.push_image("app", "1")
         registry.misbehave(fault)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, expected)
 
 
@@ -188,8 +188,8 @@ async def test_a_body_that_trickles_is_given_up(
         registry.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_GET,), drip_s=0.05))
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("app", "1"))
     assert isinstance(answer.outcome, Unreachable)
     assert "no complete response within 1 s" in answer.outcome.reason
 
@@ -205,8 +205,8 @@ async def test_no_request_asks_for_compression(fresh_nats: NatsServer, tmp_path:
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, working(fresh_nats.url, tmp_path, trusting(host)) as desk:
-        await desk.ask(f"{host}/app:1")
+    async with server, working(fresh_nats.url, tmp_path, trusting(host)) as client:
+        await client.ask(f"{host}/app:1")
     assert seen[0].startswith(b"HEAD /v2/app/manifests/1 HTTP/1.1\r\n")
     assert b"Accept-Encoding: identity\r\n" in seen[0]
     assert b"User-Agent: imagedrift\r\n" in seen[0]
@@ -257,11 +257,11 @@ async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
     """With `ca` the registry answers over TLS; without it the reason names the certificate."""
     async with tls_registry(*certificate) as host:
         entry = f'[registry."{host}"]\n'
-        async with working(fresh_nats.url, tmp_path, entry) as desk:
-            refused = await desk.ask(f"{host}/app:1", ttl_s=1)
-        async with working(fresh_nats.url, tmp_path, f'{entry}ca = "{certificate[0]}"\n') as desk:
-            found = await desk.ask(f"{host}/app:1", ttl_s=1)
-            again = await desk.ask(f"{host}/app:2")
+        async with working(fresh_nats.url, tmp_path, entry) as client:
+            refused = await client.ask(f"{host}/app:1", ttl_s=1)
+        async with working(fresh_nats.url, tmp_path, f'{entry}ca = "{certificate[0]}"\n') as client:
+            found = await client.ask(f"{host}/app:1", ttl_s=1)
+            again = await client.ask(f"{host}/app:2")
     assert isinstance(refused.outcome, Unreachable)
     assert "certificate is not trusted" in refused.outcome.reason
     assert isinstance(found.outcome, Found)
@@ -309,8 +309,8 @@ async def test_a_server_without_tls_is_told_apart(fresh_nats: NatsServer, tmp_pa
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         entry = f'[registry."{registry.host}"]\n'
-        async with working(fresh_nats.url, tmp_path, entry) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, entry) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, Unreachable)
         assert "TLS failed" in answer.outcome.reason
         assert registry.totals().total == 0
@@ -337,17 +337,17 @@ async def test_a_question_that_makes_no_sense_is_a_dead_letter(
 
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            await desk.nats.publish("drift.v1.lookup.other.x.y", payload)
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            await client.nats.publish("drift.v1.lookup.other.x.y", payload)
+            answer = await client.ask(registry.reference("app", "1"))
 
             async def letter() -> Any:
-                info = await jetstream(desk.nats).stream_info(subjects.STREAM_DEAD)
+                info = await jetstream(client.nats).stream_info(subjects.STREAM_DEAD)
                 return info.state.messages
 
             await until(letter, what="a dead letter")
             subject = subjects.dead("imagedrift-resolver")
-            message = await jetstream(desk.nats).get_last_msg(subjects.STREAM_DEAD, subject)
+            message = await jetstream(client.nats).get_last_msg(subjects.STREAM_DEAD, subject)
         assert isinstance(answer.outcome, Found)
         assert codec.decode(message.data, DeadLetter).reason == reason
 
@@ -356,12 +356,12 @@ async def test_an_answer_of_before_does_not_replace_a_newer_one(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
     """A resolver that was held up between request and answer finds the newer one and gives way."""
-    from imagedrift_resolver.adapters.jetstream import Cache
+    from imagedrift_resolver.adapters.jetstream import JetStreamCache
 
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            cache = Cache(desk.answers, now)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            cache = JetStreamCache(client.answers, now)
             question = resolve(registry.reference("app", "1"))
             _, revision = await cache.read(question)
             old = Answer(
@@ -371,6 +371,6 @@ async def test_an_answer_of_before_does_not_replace_a_newer_one(
                 checked_at=question.asked_at,
                 outcome=Unreachable(reason="long ago"),
             )
-            newer = await desk.ask(registry.reference("app", "1"))
+            newer = await client.ask(registry.reference("app", "1"))
             assert await cache.keep(old, revision) == newer
-            assert await desk.read(question, Answer) == newer
+            assert await client.read(question, Answer) == newer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_resolver.core.conversation import Manners, Send
+from imagedrift_resolver.core.conversation import RegistryProfile, Send
 from imagedrift_resolver.core.description import MOST_READ, Description, describe
 from imagedrift_resolver.core.finding import described
 from imagedrift_resolver.core.manifest import MOST_CHILDREN, OCI_INDEX, OCI_MANIFEST
@@ -83,7 +83,7 @@ def look_whole(
         platforms=platforms,
         image_ids=image_ids,
     )
-    result, _, steps = play(describe(site(), Manners(), question, known, NOW), shelf)
+    result, _, steps = play(describe(site(), RegistryProfile(), question, known, NOW), shelf)
     return result, steps
 
 

@@ -7,12 +7,15 @@ import pytest
 
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
+from imagedrift_runtime.registries.operator_file import parse
 from imagedrift_schemas.v1 import Failure, Found, Limited, Unreachable
 from support.shared_states import Lanes, SharedStates, ask, limiter_of, replica
 from support.virtual_time import NOW
 
 pytestmark = pytest.mark.virtual_time
 
+ALONE = parse('[registry."r.example"]\nmax_connections = 1')
+"""The registry has a lane of its own, and one slot."""
 GOOD = Found(digest="sha256:" + "a" * 64)
 TOO_MANY = Reply(429, {"retry-after": ("600",)})
 
@@ -56,8 +59,8 @@ async def test_a_limit_of_another_host_that_a_question_needs_stops_the_questions
 
 async def test_one_question_at_a_time_is_asked_of_a_registry_that_is_new() -> None:
     """The second is admitted when the first has released its slot."""
-    limiter = limiter_of(replica(SharedStates()))
-    async with limiter.admit("HEAD", "first") as first:
+    limiter = limiter_of(replica(SharedStates(), ALONE))
+    async with limiter.admit("HEAD", "first", hosts=1) as first:
         second = asyncio.create_task(ask(limiter, "second", GOOD))
         await asyncio.sleep(1)
         assert not second.done()
@@ -67,18 +70,40 @@ async def test_one_question_at_a_time_is_asked_of_a_registry_that_is_new() -> No
 
 async def test_a_question_that_waits_too_long_for_a_slot_is_put_off() -> None:
     """Its lane has other registries to ask meanwhile."""
-    limiter = limiter_of(replica(SharedStates()))
-    async with limiter.admit("HEAD", "first"):
+    limiter = limiter_of(replica(SharedStates(), ALONE))
+    async with limiter.admit("HEAD", "first", hosts=1):
         refused = await refusal(limiter, "second")
     assert isinstance(refused, Limited)
     assert refused.reason == "r.example answers too slowly"
+
+
+async def test_a_question_that_gives_up_its_lanes_slot_is_put_off() -> None:
+    """The registry hangs, and others of the lane wait for a slot."""
+    limiters = replica(SharedStates())
+    registries = [limiter_of(limiters, f"r{number}.example") for number in range(100)]
+    hangs = asyncio.Event()
+
+    async def hang(limiter: RegistryLimiter) -> Failure | None:
+        try:
+            async with limiter.admit("HEAD", "q", hosts=1):
+                await hangs.wait()
+        except NotAdmitted as refused:
+            return refused.failure
+        return None
+
+    asking = [asyncio.create_task(hang(limiter)) for limiter in registries]
+    await asyncio.sleep(5)
+    hangs.set()
+    outcomes = await asyncio.gather(*asking)
+    assert {type(outcome) for outcome in outcomes} == {Limited, type(None)}
+    assert not any(limiter.is_needed for limiter in registries)
 
 
 async def test_a_question_that_breaks_off_releases_its_slot() -> None:
     """Whatever is raised while it is asked, the next one is admitted."""
     limiter = limiter_of(replica(SharedStates()))
     with pytest.raises(ZeroDivisionError):
-        async with limiter.admit("HEAD", "first"):
+        async with limiter.admit("HEAD", "first", hosts=1):
             raise ZeroDivisionError
     assert await ask(limiter, "second", GOOD) is None
 
@@ -88,7 +113,7 @@ async def test_a_registry_that_is_silent_while_it_is_asked_does_not_answer() -> 
     limiter = limiter_of(replica(SharedStates()))
     await ask(limiter, "q", GOOD, Reply(200))
     assert limiter.is_answering()
-    async with limiter.admit("HEAD", "q"):
+    async with limiter.admit("HEAD", "q", hosts=1):
         await asyncio.sleep(0.5)
         assert limiter.is_answering()
         await asyncio.sleep(1)
@@ -107,7 +132,7 @@ async def test_a_registry_that_is_back_is_found_out_by_a_question_that_worked() 
     for _ in range(60):
         await asyncio.sleep(60)
         try:
-            async with limiter.admit("HEAD", "broken") as admission:
+            async with limiter.admit("HEAD", "broken", hosts=1) as admission:
                 limiter.health.errored("broken")
                 admission.outcome = Unreachable(reason="answered 500")
         except NotAdmitted:

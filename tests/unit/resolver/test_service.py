@@ -9,8 +9,9 @@ from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.finding import Finding
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
+from imagedrift_resolver.question_handler import QuestionHandler
 from imagedrift_resolver.rate_limiters import RegistryLimiters
-from imagedrift_resolver.service import QuestionHandler, Resolver
+from imagedrift_resolver.service import Resolver
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Retry

@@ -88,7 +88,8 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
     inventory = await take_inventory(agent, _tell)
     images = _only(inventory.images, names)
     references = {image.reference for image in images}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("asking registries", total=len(references))
         async with (
             resolver(known, docker_credentials(asking), proxies_of(asking)) as direct,

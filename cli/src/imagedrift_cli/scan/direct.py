@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.names import Names, look_up
-from imagedrift_resolver.adapters.oci import Registries as AskedRegistries
+from imagedrift_resolver.adapters.oci_client import OciClient
+from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.proxy import Proxies
 from imagedrift_resolver.rate_limiters import RegistryLimiters
@@ -31,8 +31,8 @@ async def resolver(
     try:
         yield Resolver(
             cache=_NoCache(),
-            sites=Directory(known, credentials),
-            registries=AskedRegistries(http, clock),
+            sites=Sites(known, credentials),
+            registries=OciClient(http, clock),
             limiters=RegistryLimiters(known, states=_OwnStates(), lanes=_NoLanes(), clock=clock),
             clock=clock,
         )

@@ -1,6 +1,7 @@
 """imagedrift-ingest: inventories and answers in, facts, comparisons and questions out."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -28,7 +29,7 @@ from imagedrift_ingest.adapters.postgres.signs import Signs
 from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_ingest.core.freshness import question_ttl
-from imagedrift_ingest.core.gathering import gathering
+from imagedrift_ingest.core.gathering import gathering, is_fleet
 from imagedrift_ingest.service import Away, Ingest
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime import process
@@ -54,6 +55,8 @@ ADD_UP_EVERY_S = 10.0
 COUNT_EVERY_S = 30.0
 TREND_EVERY_S = 30.0
 TIDY_EVERY_S = 3600.0
+COLLECT_EVERY = 50_000
+"""New objects between two searches for cycles: a batch makes tens of thousands, none in a cycle."""
 
 
 async def start(settings: IngestSettings, run: Process) -> None:
@@ -132,11 +135,14 @@ async def _serve(
     following = _Following(known, upkeep, lanes, plan_now, run)
 
     async def plan() -> None:
+        starts = is_fleet(dictionary.bringers)
+        if starts:
+            await _quiet(plan_now, run.stopping, lambda: dictionary.bringers)
         is_news = plan_now.is_set()
         plan_now.clear()
         brought_by = dictionary.take_bringers()
         await questions.ask_due(now(), asker)
-        if is_news:
+        if is_news and not starts:
             await _quiet(plan_now, run.stopping, lambda: brought_by | dictionary.bringers)
 
     async def announce() -> None:
@@ -271,6 +277,8 @@ async def _first_of(seconds: float, *events: asyncio.Event | None) -> None:
 
 def main() -> int:
     """Run the service; the exit code."""
+    gc.freeze()  # modules stay
+    gc.set_threshold(COLLECT_EVERY)
     return process.run(
         SERVICE, IngestSettings, start, about=__doc__ or "", parts=("nats", connect.PART)
     )

@@ -5,7 +5,7 @@ import gc
 import sys
 from importlib.metadata import version
 
-from imagedrift_resolver.adapters.jetstream import Cache, States
+from imagedrift_resolver.adapters.jetstream import JetStreamCache, JetStreamStates
 from imagedrift_resolver.adapters.routes import Routes, proxies_of, routes
 from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_resolver.settings import ResolverSettings, check
@@ -43,15 +43,15 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
         **settings.nats,
         health=running.health,
     ) as nats:
-        cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
-        states = States(await nats.bucket(subjects.BUCKET_REGISTRIES))
+        cache = JetStreamCache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
+        states = JetStreamStates(await nats.bucket(subjects.BUCKET_REGISTRIES))
         wired = Wired(settings, nats, cache, states, file.made, clock)
 
         async def lookup(payload: bytes) -> bytes:
-            return await wired.desk.lookup(payload)
+            return await wired.cache_api.lookup(payload)
 
         async def moved(references: tuple[ImageReference, ...]) -> int:
-            return await wired.desk.moved(references)
+            return await wired.cache_api.moved(references)
 
         await nats.serve(NAME, version(NAME), ABOUT, "lookup", subjects.RESOLVER_LOOKUP, lookup)
         webhook = Webhook(settings.webhook_secret, moved)

@@ -10,35 +10,36 @@
         ...
 
 `core` decides (`breaker`, `budget`, `window`); `shared_state` keeps what replicas share, `pacer`
-and `places` wait, `host_health` remembers what failed.
+and `slots` wait, `host_health` remembers what failed.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import structlog
 from msgspec.structs import replace
 
-from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead, PutOff
-from imagedrift_resolver.core import budget, window
+from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead, LaneCrowded
+from imagedrift_resolver.core import budget, concurrency
 from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.host_health import HostHealth
 from imagedrift_resolver.pacer import Pacer
-from imagedrift_resolver.places import WAIT_S, Places
 from imagedrift_resolver.shared_state import SharedState
+from imagedrift_resolver.slots import WAIT_S, NoSlot, Slots
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_schemas.v1 import Failure, Found, Limited, Unreachable
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
 BYTES: Final = 12_000
 """What a limiter takes without the questions that it remembers, by measurement."""
+CROWDED: Final = (
+    "too many registries in its lane do not answer, and this one has not shown that it does"
+)
 
 
 class Lanes(Protocol):
@@ -84,8 +85,8 @@ class RegistryLimiter:
         self._bulkhead = bulkhead
         self._lanes = lanes
         self._clock = clock
-        self._window = window.first_window(max_connections)
-        self._places = Places(self._room)
+        self._window = concurrency.initial(max_connections)
+        self._slots = Slots(self._slot_limit, clock)
         self._heard_at = clock.monotonic()
 
     @property
@@ -108,7 +109,7 @@ class RegistryLimiter:
         """Tell whether requests are under way, or it keeps requests from being made."""
         until = self._shared.value.blocked_until
         is_blocked = until is not None and self._clock.now() < until
-        return self._places.taken > 0 or is_blocked or self.health.is_shut
+        return self._slots.taken > 0 or is_blocked or self.health.is_shut
 
     @property
     def is_alone(self) -> bool:
@@ -118,30 +119,33 @@ class RegistryLimiter:
     def is_answering(self) -> bool:
         """Tell whether it has answered well, did respond last, and is not silent now."""
         silent_s = self._clock.monotonic() - self._heard_at
-        is_silent = self._places.taken > 0 and silent_s > SILENT_S
+        is_silent = self._slots.taken > 0 and silent_s > SILENT_S
         return self.health.is_answering and not is_silent
 
-    async def run(self, work: Callable[[], Awaitable[T]], *, hosts: int = 0) -> T | PutOff:
-        """Do some work for so many hosts, if the lane has a slot to spare."""
-        if self._bulkhead is None:
-            return await work()
-        return await self._bulkhead.run(self, work, hosts=hosts)
-
-    async def refusal(self, method: str) -> Failure | None:
-        """Return why nothing can be asked now, before any slot is taken for it."""
-        await self._shared.sync()
-        return self._refused(method)
-
     @asynccontextmanager
-    async def admit(self, method: str, question: str) -> AsyncIterator[Admission]:
-        """Hold a slot for a question, for the length of an `async with`. Raises `NotAdmitted`."""
-        if refused := await self._enter(method, question):
-            raise NotAdmitted(refused)
-        admission = Admission()
+    async def admit(self, method: str, question: str, *, hosts: int) -> AsyncIterator[Admission]:
+        """Hold the slots for a question of so many hosts, for the length of an `async with`.
+
+        Raises `NotAdmitted`, also when the lane's slot has to be given up in between.
+        """
+        await self._check(method)
         try:
-            yield admission
-        finally:
-            self._leave(admission.outcome, question)
+            async with self._lane_slot(hosts):
+                await self._check(method)
+                if self._slots.taken == 0:
+                    self._heard_at = self._clock.monotonic()
+                async with self._slots.slot():
+                    self._check_admission(method, question)
+                    admission = Admission()
+                    try:
+                        yield admission
+                    finally:
+                        self._learn_outcome(admission.outcome, question)
+        except LaneCrowded as crowded:
+            raise NotAdmitted(self._put_off(CROWDED, crowded.wait_s)) from crowded
+        except NoSlot as error:
+            reason = f"{self.registry} answers too slowly"
+            raise NotAdmitted(self._put_off(reason, WAIT_S)) from error
 
     async def wait_turn(self, method: str, *, spare: bool = False) -> Limited | None:
         """Wait for a request's turn in the pace. Returns why it must not be made.
@@ -166,14 +170,14 @@ class RegistryLimiter:
         self._shared.note(learnt)
         if reply.status == 429:
             metrics.limits.add()
-            self._window = window.after_limit(self._window)
+            self._window = concurrency.after_limit(self._window)
             await self._stop(now)
         elif learnt.blocked_until != before.blocked_until:
             await self._stop(now)
         elif learnt.rate_remaining == 0 and before.rate_remaining != 0:
             await self._shared.share()
         elif reply.status < 400:
-            self._window = window.after_success(self._window)
+            self._window = concurrency.after_success(self._window)
 
     async def observe_limit(self, limit: Limited) -> None:
         """Learn that another host which a question needs asks us to wait.
@@ -189,32 +193,31 @@ class RegistryLimiter:
         """Share what was learnt and not shared yet."""
         await self._shared.flush()
 
-    async def _enter(self, method: str, question: str) -> Failure | None:
-        """Wait for a slot. Returns why there is none; else `_leave` must follow."""
-        if refused := await self.refusal(method):
-            return refused
-        if self._places.taken == 0:
-            self._heard_at = self._clock.monotonic()
-        if not await self._places.take():
-            until = self._clock.now() + timedelta(seconds=WAIT_S)
-            reason = f"{self._shared.value.registry} answers too slowly"
-            return Limited(reason=reason, until=until)
-        # Much may have happened while it waited.
-        refused = self._refused(method) or self.health.admit(question)
-        if refused:
-            self._places.give_back()
-        return refused
+    async def _check(self, method: str) -> None:
+        await self._shared.sync()
+        if refused := self._refused(method):
+            raise NotAdmitted(refused)
 
-    def _leave(self, outcome: object, question: str) -> None:
+    def _lane_slot(self, hosts: int) -> AbstractAsyncContextManager[None]:
+        return self._bulkhead.slot(self, hosts=hosts) if self._bulkhead else nullcontext()
+
+    def _check_admission(self, method: str, question: str) -> None:
+        """Check once more, as much may have happened while the question waited."""
+        if refused := self._refused(method) or self.health.admit(question):
+            raise NotAdmitted(refused)
+
+    def _learn_outcome(self, outcome: object, question: str) -> None:
         if isinstance(outcome, Unreachable):
             self._note_failure(outcome.reason[:200], question)
         elif outcome is None or isinstance(outcome, Limited):
             self.health.gave_up(question)
         else:
             self.health.succeeded(question, is_good=isinstance(outcome, Found | Description))
-        self._places.give_back()
 
-    def _room(self) -> int:
+    def _put_off(self, reason: str, wait_s: float) -> Limited:
+        return Limited(reason=reason, until=self._clock.now() + timedelta(seconds=wait_s))
+
+    def _slot_limit(self) -> int:
         state, now = self._shared.value, self._clock.now()
         left = budget.remaining(state, "HEAD", now, is_hub=self._is_hub)
         return self._window.size if left is None else max(1, min(self._window.size, left))
@@ -233,11 +236,11 @@ class RegistryLimiter:
         if is_opened:
             metrics.circuits.add()
             log.warning("circuit.opened", registry=state.registry, error=reason)
-            self._places.let_all_in()
+            self._slots.admit_all()
 
     async def _stop(self, now: datetime) -> None:
         """Stop asking: here, in every replica, and on the server."""
-        self._places.let_all_in()
+        self._slots.admit_all()
         await self._shared.share()
         state = self._shared.value
         if state.blocked_until and state.blocked_until > now:

@@ -102,7 +102,7 @@ class RegistryLimiters:
         known = self._bulkheads.get(lane)
         if known is None:
             slots = self._registries.lanes().get(lane, LANE_SLOTS)
-            known = self._bulkheads[lane] = Bulkhead(slots)
+            known = self._bulkheads[lane] = Bulkhead(slots, self._clock)
         return known
 
     async def share(self) -> None:

@@ -5,40 +5,28 @@ that makes every redelivery free. Otherwise the registry is asked, the answer is
 and only then is the question acknowledged; whoever dies in between leaves it to be delivered again.
 An answer that the cache does not take, as its disk is full, is held here until it does: the
 question comes again every few seconds, and its registry must not be asked each time.
-
-While a question is in its stream, the server refuses the same question: for minutes. One that was
-put off for seconds is removed, so that it can be asked again at the time that its answer names.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
-import structlog
-
-from imagedrift_resolver.bulkhead import PutOff
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.finding import Finding, answer_to, failure_of
 from imagedrift_resolver.core.freshness import is_enough, may_inherit
-from imagedrift_resolver.core.policy import question_fault
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
 from imagedrift_runtime import metrics
-from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.errors import BusError
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
-from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.errors import SchemaError
+from imagedrift_runtime.clock import Clock
+from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import (
     Answer,
     AnyAnswer,
     Child,
     Described,
     Failure,
-    Limited,
     Question,
     Resolve,
 )
@@ -46,21 +34,6 @@ from imagedrift_schemas.v1 import (
 A = TypeVar("A", bound=AnyAnswer)
 
 MOST_HELD: Final = Bound(10_000, 32 * 1024 * 1024)
-CROWDED: Final = (
-    "too many registries in its lane do not answer, and this one has not shown that it does"
-)
-
-PUT_OFF_AT_MOST: Final = timedelta(seconds=30)
-"""A question that is put off for longer stays in its stream."""
-
-log = structlog.get_logger()
-
-
-class Questions(Protocol):
-    """The stream of questions."""
-
-    async def remove(self, subject: str) -> None:
-        """Remove a question, so that the same one can be asked again."""
 
 
 class Cache(Protocol):
@@ -73,14 +46,14 @@ class Cache(Protocol):
         """Keep an answer in place of that revision, unless there is a newer one; what is kept."""
 
 
-class Sites(Protocol):
+class SiteLookup(Protocol):
     """How registries are asked."""
 
     async def site(self, registry: str, repository: str) -> Site | Failure:
         """Return how to ask a registry about a repository, or why it is not asked."""
 
 
-class Registries(Protocol):
+class RegistryApi(Protocol):
     """The registries themselves."""
 
     async def ask(
@@ -89,43 +62,11 @@ class Registries(Protocol):
         """Ask a registry. `known` are the children that an earlier description has."""
 
 
-class Limiters(Protocol):
+class LimiterLookup(Protocol):
     """The limiters of the registries."""
 
     def of(self, site: Site) -> RegistryLimiter:
         """Return the limiter of a registry and credential."""
-
-
-class Clock(Protocol):
-    """What the clock shows."""
-
-    def now(self) -> datetime:
-        """Tell the time, in UTC."""
-
-
-class QuestionHandler:
-    """Handles questions as they are delivered."""
-
-    def __init__(self, resolver: "Resolver", questions: Questions) -> None:
-        self._resolver = resolver
-        self._questions = questions
-
-    async def handle(self, delivery: Delivery) -> Outcome:
-        """Answer one delivered question."""
-        try:
-            question: Question = codec.decode(delivery.payload, Question)
-        except SchemaError as error:
-            return Reject("malformed", str(error))
-        if fault := question_fault(question):
-            return Reject("bad_reference", fault)
-        try:
-            answer = await self._resolver.ask(question)
-            if is_put_off(answer):
-                await self._questions.remove(delivery.subject)
-        except BusError as error:
-            log.warning("cache.failed", subject=delivery.subject, error=str(error))
-            return Retry("cache", 5.0)
-        return Done()
 
 
 class Resolver:
@@ -135,9 +76,9 @@ class Resolver:
         self,
         *,
         cache: Cache,
-        sites: Sites,
-        registries: Registries,
-        limiters: Limiters,
+        sites: SiteLookup,
+        registries: RegistryApi,
+        limiters: LimiterLookup,
         clock: Clock,
     ) -> None:
         self._cache = cache
@@ -185,30 +126,15 @@ class Resolver:
         if not isinstance(site, Site):
             return site
         known = previous.children if isinstance(previous, Described) else ()
-        try:
-            return await self._through_limiter(site, question, known)
-        except NotAdmitted as refused:
-            return refused.failure
-
-    async def _through_limiter(
-        self, site: Site, question: Question, known: tuple[Child, ...]
-    ) -> Finding:
         limiter, key = self._limiters.of(site), subjects.answer_key(question)
         method = "HEAD" if isinstance(question, Resolve) else "GET"
-        if refused := await limiter.refusal(method):
-            return refused
-
-        async def ask() -> Finding:
-            async with limiter.admit(method, key) as admission:
+        try:
+            async with limiter.admit(method, key, hosts=question.hosts) as admission:
                 found = await self._registries.ask(site, question, known, limiter)
                 admission.outcome = failure_of(found) or found
                 return found
-
-        told = await limiter.run(ask, hosts=question.hosts)
-        if isinstance(told, PutOff):
-            until = self._clock.now() + timedelta(seconds=told.wait_s)
-            return Limited(reason=CROWDED, until=until)
-        return told
+        except NotAdmitted as refused:
+            return refused.failure
 
 
 class SingleFlight:
@@ -229,13 +155,6 @@ class SingleFlight:
             users.pop()
             if not users:
                 del self._locks[key]
-
-
-def is_put_off(answer: AnyAnswer) -> bool:
-    """Tell whether an answer says no more than that the question shall come again in seconds."""
-    failure = answer.outcome if isinstance(answer, Answer) else answer.failure
-    until = failure.until if isinstance(failure, Limited) else None
-    return until is not None and until - answer.checked_at <= PUT_OFF_AT_MOST
 
 
 def credential_of(site: Site | Failure) -> str:

@@ -10,16 +10,22 @@ import asyncio
 
 import structlog
 
-from imagedrift_resolver.adapters.desk import Desk
-from imagedrift_resolver.adapters.directory import Directory
+from imagedrift_resolver.adapters.cache_api import CacheApi
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.jetstream import Cache, Lanes, Questions, States
+from imagedrift_resolver.adapters.jetstream import (
+    JetStreamCache,
+    JetStreamLanes,
+    JetStreamQuestions,
+    JetStreamStates,
+)
 from imagedrift_resolver.adapters.names import Names, look_up
-from imagedrift_resolver.adapters.oci import Registries
+from imagedrift_resolver.adapters.oci_client import OciClient
+from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import Routes
+from imagedrift_resolver.question_handler import QuestionHandler
 from imagedrift_resolver.rate_limiters import RegistryLimiters
-from imagedrift_resolver.service import QuestionHandler, Resolver
+from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats import bus, consumer
@@ -37,8 +43,8 @@ class Wired:
         self,
         settings: ResolverSettings,
         nats: bus.Bus,
-        cache: Cache,
-        states: States,
+        cache: JetStreamCache,
+        states: JetStreamStates,
         read: tuple[operator_file.Registries, Routes],
         clock: Clock,
     ) -> None:
@@ -46,17 +52,17 @@ class Wired:
         self._known, reached = read
         self._http = HttpClient(reached, Names(look_up))
         self._limiters = RegistryLimiters(
-            self._known, states=states, lanes=Lanes(nats, self._known), clock=clock
+            self._known, states=states, lanes=JetStreamLanes(nats, self._known), clock=clock
         )
         resolver = Resolver(
             cache=cache,
-            sites=Directory(self._known, docker_credentials(settings)),
-            registries=Registries(self._http, clock),
+            sites=Sites(self._known, docker_credentials(settings)),
+            registries=OciClient(self._http, clock),
             limiters=self._limiters,
             clock=clock,
         )
-        self._handler = QuestionHandler(resolver, Questions(nats))
-        self.desk = Desk(nats, cache, self._known, clock.now)
+        self._handler = QuestionHandler(resolver, JetStreamQuestions(nats))
+        self.cache_api = CacheApi(nats, cache, self._known, clock.now)
 
     async def answer(self, service: str, ending: asyncio.Event) -> None:
         """Answer questions of every lane until `ending`, and close."""

@@ -9,7 +9,7 @@
 
 import asyncio
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
@@ -113,8 +113,9 @@ async def _read(response: httpx.Response, cap: int) -> Reply:
         headers[name] = (*headers.get(name, ()), value.decode("latin-1"))
     most = cap if response.status_code == 200 else ERROR_CAP
     body, cut, pieces = bytearray(), False, 0
+    stream: Any = response.stream  # as it comes: nothing is decoded
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in stream:
             body += chunk
             pieces += 1
             if len(body) > most or pieces > MOST_PIECES:

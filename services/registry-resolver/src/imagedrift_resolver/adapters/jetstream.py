@@ -29,7 +29,7 @@ MOST_TRIES: Final = 8
 A = TypeVar("A", bound=AnyAnswer)
 
 
-class Cache:
+class JetStreamCache:
     """Answers, by question."""
 
     def __init__(self, bucket: Bucket, now: Callable[[], datetime]) -> None:
@@ -75,7 +75,7 @@ class Cache:
             return None, entry.revision
 
 
-class States:
+class JetStreamStates:
     """What is known of registries, changed by compare-and-set."""
 
     def __init__(self, bucket: Bucket) -> None:
@@ -118,7 +118,7 @@ class States:
             return None, entry.revision
 
 
-class Questions:
+class JetStreamQuestions:
     """The stream of questions."""
 
     def __init__(self, bus: Bus) -> None:
@@ -129,7 +129,7 @@ class Questions:
         await self._bus.purge_subject(subjects.STREAM_LOOKUP, subject)
 
 
-class Lanes:
+class JetStreamLanes:
     """The lanes' consumers, which the server can hold for all replicas at once."""
 
     def __init__(self, bus: Bus, registries: Registries) -> None:

@@ -19,7 +19,7 @@ WANTS_CREDENTIAL: Final = 407
 
 
 async def tunnel(stream: SocketStream, proxy: Proxy, url: Url) -> None:
-    """Ask a proxy for a way to a url's host. Raises `RequestFailed` with the proxy's refusal."""
+    """Ask a proxy for a tunnel to a url's host. Raises `RequestFailed` with its refusal."""
     target = f"{url.host}:{url.port}"
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADERS_CAP)
     headers = [("Host", target), ("User-Agent", "imagedrift"), *headers_for(proxy)]

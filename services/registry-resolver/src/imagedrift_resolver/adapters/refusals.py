@@ -28,7 +28,7 @@ class Refusals:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._records: BoundedMap[tuple[Where, Credential], _Record] = BoundedMap(
+        self._records: BoundedMap[tuple[Where, Credential], CredentialRecord] = BoundedMap(
             MOST, is_held=lambda record: record.protects()
         )
 
@@ -44,7 +44,7 @@ class Refusals:
 
         `is_known` finds out, before it rests, whether it is good and opens other things.
         """
-        record = self._record(where, credential)
+        record = self.record(where, credential)
         if record.is_accepted():
             return await self._noted(record, await send(), refused, is_known)
         try:
@@ -62,17 +62,26 @@ class Refusals:
             record.turn.release()
         return await self._noted(record, await send(), refused, is_known)
 
-    def _record(self, where: Where, credential: Credential) -> "_Record":
+    @property
+    def size(self) -> int:
+        """About how many bytes are kept."""
+        return self._records.size
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def record(self, where: Where, credential: Credential) -> "CredentialRecord":
+        """Return how a credential has fared in a place."""
         key = (where, credential)
         record = self._records.get(key)
         if record is None:
-            record = _Record()
+            record = CredentialRecord()
             self._records.put(key, record, 2000 + len(where[1]))
         return record
 
     async def _noted(
         self,
-        record: "_Record",
+        record: "CredentialRecord",
         got: Reply | NoResponse,
         refused: frozenset[int],
         is_known: Callable[[], Awaitable[bool]] | None,
@@ -88,7 +97,9 @@ class Refusals:
         return got
 
 
-class _Record:
+class CredentialRecord:
+    """How one credential has fared in one place."""
+
     def __init__(self) -> None:
         self.standing = Standing()
         self.turn = asyncio.Lock()

@@ -16,7 +16,7 @@ import structlog
 
 from imagedrift_resolver.adapters.header_guard import HeaderGuard
 from imagedrift_resolver.core.notification import BODY_CAP, Unreadable, moved_tags
-from imagedrift_resolver.core.shared_secret import shows_secret
+from imagedrift_resolver.core.webhook_auth import has_secret
 from imagedrift_runtime import metrics
 from imagedrift_runtime.process import NoPort
 from imagedrift_schemas.reference import ImageReference
@@ -100,7 +100,7 @@ class Webhook:
             return 413, f"a notification has at most {BODY_CAP} bytes"
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
         target = request.target.decode("latin-1")
-        if not shows_secret(self._secret, target, headers, body):
+        if not has_secret(self._secret, target, headers, body):
             metrics.notifications.add(outcome="refused")
             log.warning("notification.refused")
             return 401, "show the secret: Authorization, X-Hub-Signature-256 or ?secret="

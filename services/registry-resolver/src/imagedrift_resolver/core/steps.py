@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from msgspec import Struct
 
 from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
-from imagedrift_resolver.core.manners import Manners
+from imagedrift_resolver.core.registry_profile import RegistryProfile
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.token import Grant
 from imagedrift_resolver.core.url import Url
@@ -52,6 +52,6 @@ class Authorise(Struct, frozen=True):
 T = TypeVar("T")
 Got: TypeAlias = Reply | NoResponse | Failure
 Step: TypeAlias = Send | Authorise
-Conversation: TypeAlias = Generator[Step, Any, tuple[T, Manners]]
+Conversation: TypeAlias = Generator[Step, Any, tuple[T, RegistryProfile]]
 Exchange: TypeAlias = Generator[Step, Any, T]
 """A part of a conversation that teaches nothing."""

@@ -19,7 +19,7 @@ import msgspec
 from imagedrift_ingest.adapters.postgres import dictionary
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
-from imagedrift_ingest.adapters.postgres.dictionary import Locked
+from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import descriptions, freshness
@@ -68,8 +68,8 @@ class Answers:
             await _lock_digests(connection, digests, "lock" if described else "share")
             await self._describe(connection, described)
             references = sorted(answers)
-            await dictionary.add_references(connection, references, self._is_named)
-            locked = await dictionary.lock(connection, references, [d.digest for d in described])
+            await add_references(connection, references, self._is_named)
+            locked = await lock(connection, references, [d.digest for d in described])
             folded = {
                 ref.ref_id: self._fold(ref, epoch, answers, surely_newest=surely_newest)
                 for ref in locked

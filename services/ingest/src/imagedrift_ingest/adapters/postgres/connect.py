@@ -91,6 +91,7 @@ async def pool(
         max_inactive_connection_lifetime=60,
         timeout=10,
         command_timeout=60,
+        reset=_keep,
         server_settings={
             "application_name": "imagedrift-ingest",
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
@@ -112,6 +113,10 @@ async def pool(
             made.terminate()
 
 
+async def _keep(_: object) -> None:
+    """Leave a connection as it is: nothing here changes its session, and asking costs a trip."""
+
+
 class Database:
     """The pool with its retries: what every adapter of ours works through."""
 
@@ -125,9 +130,25 @@ class Database:
         Raises `Away` after a few attempts, `TooSlow` at once, `Poisonous` when the data is
         refused, and `asyncpg.ForeignKeyViolationError` when a row that was referred to is gone.
         """
+
+        async def in_transaction(connection: asyncpg.Connection) -> T:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self._with_retries(in_transaction)
+
+    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        """Read with one statement, which needs no transaction. Raises as `transaction` does."""
+
+        async def read(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            return list(await connection.fetch(sql, *values))
+
+        return await self._with_retries(read)
+
+    async def _with_retries(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self.pool.acquire() as connection, connection.transaction():
+                async with self.pool.acquire() as connection:
                     result = await work(cast(asyncpg.Connection, connection))
             except asyncpg.ForeignKeyViolationError:
                 raise

@@ -18,8 +18,7 @@ import msgspec
 
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.connect import Database, arguments
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.first_told import FirstTold
+from imagedrift_ingest.adapters.postgres.dictionary import Comparison, Dictionary
 from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
 from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
@@ -49,19 +48,13 @@ class Hosts:
         self._on_new_images = on_new_images
         self._dictionary = dictionary
         self._keys = keys or HostKeys(database, dictionary)
-        self._first_told = FirstTold(database)
         self._bookmarks = bookmarks or Bookmarks(database, subjects.STREAM_INVENTORY)
 
     async def changed(self, said: Sequence[Said]) -> set[HostName]:
         """Tell whose images have to be read, because their hash is not what is stored."""
         ids = await self._keys.of([*map(_name, said)])
-
-        async def work(connection: asyncpg.Connection) -> set[int]:
-            of = [ids[_name(one)] for one in said]
-            rows = await connection.fetch(SQL["changed"], of, [one.content for one in said])
-            return {row["host_id"] for row in rows}
-
-        changed = await self._database.transaction(work)
+        columns = [ids[_name(one)] for one in said], [one.content for one in said]
+        changed = {row["host_id"] for row in await self._database.fetch(SQL["changed"], *columns)}
         return {_name(one) for one in said if ids[_name(one)] in changed}
 
     async def remember(
@@ -80,7 +73,6 @@ class Hosts:
         made = self._dictionary.made
         keys = await self._dictionary.keys_of({ids[n]: read.images for n, read in images.items()})
         images = {name: quota.stored(read, keys) for name, read in images.items()}
-        told = await self._first_told.of(keys.values())
 
         async def work(connection: asyncpg.Connection) -> tuple[int, int, set[int]]:
             columns = _gate(said, ids, images)
@@ -96,10 +88,10 @@ class Hosts:
             if needed:
                 raise ImagesNeeded(needed)
             first = [by_id[row["host_id"]] for row in news if row["first"]]
-            await _copy(connection, _rows(first, ids, images, keys, told))
+            await _copy(connection, _rows(first, ids, images, keys))
             moved = [by_id[row["host_id"]] for row in news if not row["first"]]
             since = {ids[_name(one)]: one.seen_at for one in moved}
-            await _reconcile(connection, since, _rows(moved, ids, images, keys, told))
+            await _reconcile(connection, since, _rows(moved, ids, images, keys))
             doubted = {row["seq"] for row in found if row["message_order"] == "doubtful"}
             return len(accepted), len(news), set() if surely_newest else doubted
 
@@ -107,7 +99,6 @@ class Hosts:
             last = max((one.seq for one in said), default=0)
             accepted, changed, doubted = await self._bookmarks.transaction(epoch, last, work)
         except (RowsGone, asyncpg.ForeignKeyViolationError) as error:
-            self._first_told.forget()
             self._keys.forget()
             raise Away("a remembered row was gone") from error
         for read in images.values():
@@ -156,8 +147,7 @@ def _rows(
     said: Sequence[Said],
     ids: Mapping[HostName, int],
     images: Mapping[HostName, HostImages],
-    keys: Mapping[ImageKey, int],
-    told: Mapping[int, Facts],
+    keys: Mapping[ImageKey, Comparison],
 ) -> list[tuple[Any, ...]]:
     """Lay out the rows of hosts as `COLUMNS`, in key order: the index fills from left to right."""
     rows: list[tuple[Any, ...]] = []
@@ -166,12 +156,12 @@ def _rows(
         rows += [
             (
                 host_id,
-                comparison_id := keys[image.key],
+                (comparison := keys[image.key]).comparison_id,
                 image.local.running,
                 image.local.tagged,
                 image.shared,
                 since,
-                _own(image.local, told.get(comparison_id)),
+                _own(image.local, comparison.facts),
                 image.local.containers or None,
             )
             for image in images[_name(one)].images
@@ -179,7 +169,7 @@ def _rows(
     return rows
 
 
-def _own(local: LocalImage, first: Facts | None) -> str | None:
+def _own(local: LocalImage, first: Facts) -> str | None:
     own = own_facts(local, first)
     return msgspec.json.encode(own).decode() if own else None
 

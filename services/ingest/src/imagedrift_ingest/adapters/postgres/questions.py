@@ -64,7 +64,7 @@ class Questions:
         due = await self._due(at)
         for some in _parts(due):
             asked += await self._resolve(some, at, ask)
-        wanting = await self._fetch(SQL["undescribed"], at, MOST_AT_ONCE)
+        wanting = await self._database.fetch(SQL["undescribed"], at, MOST_AT_ONCE)
         for some in _parts(wanting):
             asked += await self._describe(some, at, ask)
         return asked
@@ -73,9 +73,9 @@ class Questions:
         """Read what is due; what turns out to be nobody's rests, and makes room for others."""
         lapsed = freshness.lapsed_before(self._policy, at)
         for _ in range(RESTED_AT_MOST):
-            if not (await self._fetch(SQL["any_due"], at))[0][0]:
+            if not (await self._database.fetch(SQL["any_due"], at))[0][0]:
                 break
-            due = await self._fetch(
+            due = await self._database.fetch(
                 SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed, OF_ONE_HOST
             )
             wanted = [row for row in due if row["wanted"]]
@@ -140,12 +140,6 @@ class Questions:
 
         await self._database.transaction(work)
         return sum(result is True for result in results)
-
-    async def _fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
-        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-            return list(await connection.fetch(sql, *values))
-
-        return await self._database.transaction(work)
 
 
 def _parts(rows: list[asyncpg.Record]) -> list[list[asyncpg.Record]]:

@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from imagedrift_ingest.adapters.postgres import dictionary
+from imagedrift_ingest.adapters.postgres import references
 from imagedrift_ingest.adapters.postgres.answers import rejudge
 from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.statements import load
@@ -125,9 +125,9 @@ class Upkeep:
                     rows = await connection.fetch(SQL["set_policy"], row["registry"], wanted)
                     changed += [row["reference"] for row in rows]
             if changed:
-                await dictionary.lock(connection, changed)
+                await references.lock(connection, changed)
                 await connection.execute(SQL["start_asking"], changed)
-                await rejudge(connection, await dictionary.lock(connection, changed))
+                await rejudge(connection, await references.lock(connection, changed))
             return len(changed)
 
         return await self._database.transaction(work)
@@ -160,7 +160,7 @@ class Upkeep:
             rows = await connection.fetch(SQL["references_after"], after, MOST_AT_ONCE)
             if not rows:
                 return 0, 0
-            locked = await dictionary.lock(connection, [row["reference"] for row in rows])
+            locked = await references.lock(connection, [row["reference"] for row in rows])
             return rows[-1]["ref_id"], await rejudge(connection, locked)
 
         return await self._database.transaction(work)
@@ -232,4 +232,4 @@ class Upkeep:
 
 
 def _policy(registry: str, is_named: Callable[[str], bool]) -> str:
-    return dictionary.policy_of(ImageReference.parse(f"{registry}/a:b"), is_named)
+    return references.policy_of(ImageReference.parse(f"{registry}/a:b"), is_named)

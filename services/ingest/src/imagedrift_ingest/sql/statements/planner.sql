@@ -101,7 +101,8 @@ LIMIT $3::integer
 -- name: rest
 -- Let references rest that no host has: they are not due until one gets them, which
 -- fleet.wake_references sees. A host that gets one at this very moment may be missed; counting the hosts
--- of all references finds that out, within half a minute.
+-- of all references finds that out, within half a minute. A new reference is made just before the rows
+-- of its first host, and may rest for that long.
 UPDATE fleet.answers SET next_check_at = NULL WHERE ref_id = any($1::bigint[])
 
 -- name: blocks

@@ -1,8 +1,8 @@
-"""What was learnt of a registry's ways, for the next conversation with it.
+"""What was learnt of a registry, for the next conversation with it.
 
-- How to be let in is learnt per protection space (RFC 9110, 11.5): an origin, and a repository in
-  it. One that was not asked before is tried in the way that worked last at its origin, unless the
-  repositories there differ. A way that failed is forgotten.
+- Auth methods are learnt per protection space (RFC 9110, 11.5): an origin, and a repository in it.
+  A repository that was not asked before is tried with the method that worked last at its origin,
+  unless the repositories there differ. A method that failed is forgotten.
 - Whether HEAD tells a digest is learnt per project, the first part of a repository's name: a
   registry's proxied projects differ from its own. HEAD is given up after twice in vain in a row,
   at once where the registry says that it does not do it, and tried again after `GETS_WITHOUT_HEAD`.
@@ -17,7 +17,7 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagedrift_resolver.core.site import Bearer, Way
+from imagedrift_resolver.core.site import AuthMethod, Bearer
 from imagedrift_resolver.core.url import Origin
 
 ProtectionSpace: TypeAlias = tuple[Origin, str]
@@ -30,59 +30,67 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Manners(Struct, frozen=True):
-    """What is known of a registry's ways. A conversation returns what it made of it."""
+class RegistryProfile(Struct, frozen=True):
+    """What is known of a registry. A conversation returns what it made of it."""
 
-    ways: dict[ProtectionSpace, Way] = {}
-    """How to be let in; under an empty name, the way that worked last at an origin."""
+    auth_methods: dict[ProtectionSpace, AuthMethod] = {}
+    """How to be let in; under an empty name, the auth method that worked last at an origin."""
     doors: dict[Origin, int] = {}
     """How many more refusals are believed because the front door asked for nothing."""
     vain: dict[str, int] = {}
     """Projects in which HEAD was in vain, and how often; from `IN_VAIN` on, GETs without it."""
     tested: frozenset[ProtectionSpace] = frozenset()
-    """Where this conversation has already tried whether a 403 is the way's fault."""
+    """Where this conversation has already tried whether a 403 is the auth method's fault."""
 
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        told = sum(len(way.realm.target) for way in self.ways.values() if isinstance(way, Bearer))
-        return 4000 + told + 1500 * len(self.ways) + 600 * (len(self.doors) + len(self.vain))
+        told = sum(
+            len(auth.realm.target)
+            for auth in self.auth_methods.values()
+            if isinstance(auth, Bearer)
+        )
+        return (
+            4000 + told + 1500 * len(self.auth_methods) + 600 * (len(self.doors) + len(self.vain))
+        )
 
-    def way_to(self, space: ProtectionSpace) -> Way | None:
+    def auth_method_of(self, space: ProtectionSpace) -> AuthMethod | None:
         """Return how a space lets us in, as far as that is known."""
-        known = self.ways.get(space)
+        known = self.auth_methods.get(space)
         if known is not None:
             return known
-        guess = self.ways.get((space[0], ""))
+        guess = self.auth_methods.get((space[0], ""))
         return None if guess is None or self._differ(space[0]) else guess
 
-    def with_way(
-        self, space: ProtectionSpace, way: Way, instead_of: Way | None = None
-    ) -> "Manners":
+    def with_auth_method(
+        self, space: ProtectionSpace, auth: AuthMethod, instead_of: AuthMethod | None = None
+    ) -> "RegistryProfile":
         """Remember how a space lets us in, and try that first at its origin."""
-        general, default = _general(way), (space[0], "")
-        known = instead_of or self.ways.get(default)
+        general, default = _general(auth), (space[0], "")
+        known = instead_of or self.auth_methods.get(default)
         other = known is not None and _general(known) != general
-        changed: dict[ProtectionSpace, Way] = {default: general}
-        if other or way != general or space in self.ways or self._differ(space[0]):
-            changed[space] = way
-        learnt = replace(self, ways=_bounded(_without(self.ways, *changed) | changed))
+        changed: dict[ProtectionSpace, AuthMethod] = {default: general}
+        if other or auth != general or space in self.auth_methods or self._differ(space[0]):
+            changed[space] = auth
+        learnt = replace(
+            self, auth_methods=_bounded(_without(self.auth_methods, *changed) | changed)
+        )
         return learnt.without_doors(space[0]) if other else learnt
 
-    def without_way(self, space: ProtectionSpace) -> "Manners":
-        """Forget the way to a space: it has failed."""
-        key = space if space in self.ways else (space[0], "")
-        return replace(self, ways=_without(self.ways, key)).without_doors(space[0])
+    def without_auth_method(self, space: ProtectionSpace) -> "RegistryProfile":
+        """Forget the auth method of a space: it has failed."""
+        key = space if space in self.auth_methods else (space[0], "")
+        return replace(self, auth_methods=_without(self.auth_methods, key)).without_doors(space[0])
 
-    def without_doors(self, origin: Origin) -> "Manners":
+    def without_doors(self, origin: Origin) -> "RegistryProfile":
         """Ask the front door again when it matters."""
         return replace(self, doors=_without(self.doors, origin)) if self.doors else self
 
-    def with_door(self, origin: Origin, uses: int) -> "Manners":
+    def with_door(self, origin: Origin, uses: int) -> "RegistryProfile":
         """Remember a front door that asked for nothing, and how often that is still believed."""
         return replace(self, doors=_bounded(_without(self.doors, origin) | {origin: uses}))
 
-    def with_tested(self, space: ProtectionSpace) -> "Manners":
+    def with_tested(self, space: ProtectionSpace) -> "RegistryProfile":
         """Note that a 403 was looked into, for the rest of this conversation."""
         return replace(self, tested=self.tested | {space})
 
@@ -90,7 +98,9 @@ class Manners(Struct, frozen=True):
         """Tell whether HEAD is worth a request."""
         return not self.vain or self.vain.get(project_of(repository), 0) < IN_VAIN
 
-    def with_head(self, repository: str, *, in_vain: bool, certain: bool = False) -> "Manners":
+    def with_head(
+        self, repository: str, *, in_vain: bool, certain: bool = False
+    ) -> "RegistryProfile":
         """Learn from a HEAD: it told the digest, or left it to a GET, or (certain) is not done."""
         project = project_of(repository)
         times = self.vain.get(project, 0)
@@ -98,29 +108,31 @@ class Manners(Struct, frozen=True):
             return replace(self, vain=_without(self.vain, project)) if times else self
         return self._with_vain(project, max(times + 1, IN_VAIN if certain else 0))
 
-    def without_head(self, repository: str, *, found: bool) -> "Manners":
+    def without_head(self, repository: str, *, found: bool) -> "RegistryProfile":
         """Learn from a GET that no HEAD went before: one that found nothing makes HEAD doubtful."""
         project = project_of(repository)
         times = self.vain.get(project, 0) + 1
         again = not found or times >= GETS_WITHOUT_HEAD
         return self._with_vain(project, IN_VAIN - 1 if again else times)
 
-    def joined(self, base: "Manners", learnt: "Manners") -> "Manners":
+    def joined(self, base: "RegistryProfile", learnt: "RegistryProfile") -> "RegistryProfile":
         """Add what a conversation that began with `base` has learnt and forgotten."""
         if learnt is base:
             return self
-        return Manners(
-            _joined(self.ways, base.ways, learnt.ways),
+        return RegistryProfile(
+            _joined(self.auth_methods, base.auth_methods, learnt.auth_methods),
             _joined(self.doors, base.doors, learnt.doors),
             _joined(self.vain, base.vain, learnt.vain),
         )
 
-    def _with_vain(self, project: str, times: int) -> "Manners":
+    def _with_vain(self, project: str, times: int) -> "RegistryProfile":
         return replace(self, vain=_bounded(_without(self.vain, project) | {project: times}))
 
     def _differ(self, origin: Origin) -> bool:
-        ways = {_general(w) for (at, name), w in self.ways.items() if at == origin and name}
-        return len(ways) > 1
+        auth_methods = {
+            _general(w) for (at, name), w in self.auth_methods.items() if at == origin and name
+        }
+        return len(auth_methods) > 1
 
 
 def project_of(repository: str) -> str:
@@ -129,9 +141,9 @@ def project_of(repository: str) -> str:
     return project if slash else ""
 
 
-def _general(way: Way) -> Way:
-    """Return what one repository's way says of the others."""
-    return replace(way, scope="") if isinstance(way, Bearer) and way.scope else way
+def _general(auth: AuthMethod) -> AuthMethod:
+    """Return what one repository's auth method says of the others."""
+    return replace(auth, scope="") if isinstance(auth, Bearer) and auth.scope else auth
 
 
 def _without(known: Mapping[K, V], *keys: K) -> dict[K, V]:

@@ -21,14 +21,14 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Answer
 from support.polling import until
-from support.resolver import Desk, resolve, trusting, working
+from support.resolver import ResolverClient, resolve, trusting, working
 
 SECRET = "a-secret-of-the-webhook"
 
 
-async def lookup(desk: Desk, payload: bytes) -> Answer:
+async def lookup(client: ResolverClient, payload: bytes) -> Answer:
     """Ask the micro service."""
-    return codec.decode(await desk.nats.request(subjects.RESOLVER_LOOKUP, payload), Answer)
+    return codec.decode(await client.nats.request(subjects.RESOLVER_LOOKUP, payload), Answer)
 
 
 async def test_the_cache_can_be_asked_over_nats(fresh_nats: NatsServer, tmp_path: Path) -> None:
@@ -36,11 +36,11 @@ async def test_the_cache_can_be_asked_over_nats(fresh_nats: NatsServer, tmp_path
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            known = await desk.ask(reference)
-            assert await lookup(desk, reference.encode()) == known
-            assert await lookup(desk, json.dumps({"reference": reference}).encode()) == known
-            info = json.loads(await desk.nats.request("$SRV.INFO.imagedrift-resolver", b""))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            known = await client.ask(reference)
+            assert await lookup(client, reference.encode()) == known
+            assert await lookup(client, json.dumps({"reference": reference}).encode()) == known
+            info = json.loads(await client.nats.request("$SRV.INFO.imagedrift-resolver", b""))
         assert [endpoint["name"] for endpoint in info["endpoints"]] == ["lookup"]
         assert registry.totals().total == 1
 
@@ -59,9 +59,9 @@ async def test_a_question_that_has_no_answer_is_told_why(
     fresh_nats: NatsServer, tmp_path: Path, payload: bytes, code: str
 ) -> None:
     """As an error of the service, with a sentence."""
-    async with working(fresh_nats.url, tmp_path) as desk:
+    async with working(fresh_nats.url, tmp_path) as client:
         with pytest.raises(RequestRefused) as caught:
-            await lookup(desk, payload)
+            await lookup(client, payload)
     assert caught.value.code == code
     assert caught.value.text
 
@@ -73,13 +73,13 @@ async def test_p7_what_a_credential_opened_is_told_to_its_holder_alone(
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            private = replace(await desk.ask(reference), credential="me")
-            await desk.answers.put(subjects.answer_key(private), codec.encode(private))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            private = replace(await client.ask(reference), credential="me")
+            await client.answers.put(subjects.answer_key(private), codec.encode(private))
             with pytest.raises(RequestRefused) as caught:
-                await lookup(desk, reference.encode())
+                await lookup(client, reference.encode())
             mine = json.dumps({"reference": reference, "credential": "me"}).encode()
-            assert await lookup(desk, mine) == private
+            assert await lookup(client, mine) == private
     assert caught.value.code == "403"
     assert private.last_digest not in caught.value.text
 
@@ -125,16 +125,16 @@ async def test_a_notification_makes_a_known_tag_be_asked_at_once(
         registry.push_image("app", "1", seed=1)
         reference = registry.reference("app", "1")
         settings: dict[str, Any] = {"webhook_port": port, "webhook_secret": SECRET}
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host), **settings) as desk:
-            await desk.ask(reference, ttl_s=3600)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host), **settings) as client:
+            await client.ask(reference, ttl_s=3600)
             moved = registry.push_image("app", "1", seed=2)
             question = resolve(reference)
-            assert not await desk.put(question)
+            assert not await client.put(question)
             status, text = await post(port, notification(registry.host, "1", "2"))
             assert (status, text) == (202, b"1 of 2 tags are looked up again\n")
 
             async def renewed() -> bool:
-                return bool((await desk.read(question, Answer)).last_digest == moved.digest)
+                return bool((await client.read(question, Answer)).last_digest == moved.digest)
 
             await until(renewed, what="the answer after the push")
         assert registry.totals().head_requests == 2

@@ -10,6 +10,6 @@ from typing import Final
 MAY_DIFFER_S: Final = 60.0
 
 
-def is_to_come(moment: datetime, now: datetime) -> bool:
+def is_in_future(moment: datetime, now: datetime) -> bool:
     """Tell whether nobody can have written this moment down by a clock that was right."""
     return (moment - now).total_seconds() > MAY_DIFFER_S

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from imagedrift_resolver.adapters.jetstream import Cache
+from imagedrift_resolver.adapters.jetstream import JetStreamCache
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.freshness import may_serve
 from imagedrift_runtime.nats.bus import Bus
@@ -31,11 +31,11 @@ class Wanted(Struct, frozen=True):
     credential: str = ANONYMOUS
 
 
-class Desk:
+class CacheApi:
     """Answers from the cache; puts questions on behalf of a registry."""
 
     def __init__(
-        self, bus: Bus, cache: Cache, registries: Registries, now: Callable[[], datetime]
+        self, bus: Bus, cache: JetStreamCache, registries: Registries, now: Callable[[], datetime]
     ) -> None:
         self._bus = bus
         self._cache = cache

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 
-def shows_secret(secret: str, target: str, headers: Mapping[str, str], body: bytes) -> bool:
+def has_secret(secret: str, target: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Tell whether a request may be believed. `headers` are by lower-case name."""
     if not secret:
         return False

@@ -1,17 +1,13 @@
-"""Registries, asked over HTTP: drives the conversations of `core` and nothing else.
+"""Registries, asked over HTTP: holds the conversations of `core`, and does what their steps say."""
 
-The first conversation with a registry is held alone: what it teaches (where tokens come from,
-whether HEAD works) spares the others a request each.
-"""
-
-import asyncio
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.refusals import Refusals
+from imagedrift_resolver.adapters.registry_session import RegistrySession, RegistrySessions
 from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
 from imagedrift_resolver.core.answer import (
     ERROR_CAP,
@@ -19,8 +15,13 @@ from imagedrift_resolver.core.answer import (
     has_error_document,
     is_registrys_word,
 )
-from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
-from imagedrift_resolver.core.conversation import Authorise, Conversation, Manners, Send, resolve
+from imagedrift_resolver.core.conversation import (
+    Authorise,
+    Conversation,
+    RegistryProfile,
+    Send,
+    resolve,
+)
 from imagedrift_resolver.core.credential import Anonymous
 from imagedrift_resolver.core.description import Children, describe
 from imagedrift_resolver.core.finding import Finding, failure_of
@@ -41,21 +42,17 @@ from imagedrift_schemas.v1 import (
 )
 
 T = TypeVar("T")
-KNOWN: Final = Bound(4096, 32 * 1024 * 1024)
-MADE_UP: Final = Bound(512, 4 * 1024 * 1024)
 
 
-class Registries:
-    """Every registry that was asked, and what was learnt of its ways."""
+class OciClient:
+    """Every registry that was asked, and what was learnt of its auth_methods."""
 
     def __init__(self, http: HttpClient, clock: Clock) -> None:
         self._http = http
         self._clock = clock
         self._refusals = Refusals(clock.now)
         self._tokens = Tokens(http, self._refusals, clock.now)
-        self._known: BoundedMap[Site, _Acquaintance] = BoundedMap(
-            KNOWN, MADE_UP, lambda known: known.first.locked()
-        )
+        self._sessions = RegistrySessions()
 
     async def ask(
         self, site: Site, question: Question, known: Children, limiter: RegistryLimiter
@@ -67,8 +64,8 @@ class Registries:
                     site,
                     limiter,
                     question,
-                    lambda manners: resolve(
-                        site, manners, question.repository, question.tag, self._clock.now()
+                    lambda profile: resolve(
+                        site, profile, question.repository, question.tag, self._clock.now()
                     ),
                 )
             case Describe():
@@ -76,7 +73,7 @@ class Registries:
                     site,
                     limiter,
                     question,
-                    lambda manners: describe(site, manners, question, known, self._clock.now()),
+                    lambda profile: describe(site, profile, question, known, self._clock.now()),
                 )
 
     async def _hold(
@@ -84,61 +81,50 @@ class Registries:
         site: Site,
         limiter: RegistryLimiter,
         question: Question,
-        talk: Callable[[Manners], Conversation[T]],
+        talk: Callable[[RegistryProfile], Conversation[T]],
     ) -> T | Failure:
-        known = self._acquaintance(site)
-        if known.is_met():
-            return await self._converse(site, limiter, question, known, talk)
-        async with known.first:
-            if not known.is_met():
-                result = await self._converse(site, limiter, question, known, talk)
-                known.met = True
-                return result
-        return await self._converse(site, limiter, question, known, talk)
-
-    def _acquaintance(self, site: Site) -> "_Acquaintance":
-        """Return what is remembered of a site. One with another credential is another one."""
-        known = self._known.get(site) or _Acquaintance()
-        self._known.put(site, known, known.size, is_proven=known.has_answered)
-        return known
+        session = self._sessions.of(site)
+        async with session.conversation():
+            return await self._converse(site, limiter, question, session, talk)
 
     async def _converse(
         self,
         site: Site,
         limiter: RegistryLimiter,
         question: Question,
-        known: "_Acquaintance",
-        talk: Callable[[Manners], Conversation[T]],
+        session: RegistrySession,
+        talk: Callable[[RegistryProfile], Conversation[T]],
     ) -> T | Failure:
-        base = known.manners
+        base = session.profile
         conversation = talk(base)
-        said: Any = None
+        result: Any = None
         answered: Reply | None = None
         while True:
             try:
-                step = conversation.send(said)
+                step = conversation.send(result)
             except StopIteration as end:
-                result, learnt = end.value
-                known.learn(known.manners.joined(base, learnt), has_answered=limiter.has_answered)
-                if answered and isinstance(failure_of(result), Unreachable):
+                found, learnt = end.value
+                profile = session.profile.joined(base, learnt)
+                session.learn(profile, has_answered=limiter.has_answered)
+                if answered and isinstance(failure_of(found), Unreachable):
                     await self._note_error(site, limiter, question, answered)
-                return result  # type: ignore[no-any-return]  # a generator's value is untyped
+                return found  # type: ignore[no-any-return]  # a generator's value is untyped
             answered = None
             if isinstance(step, Authorise):
-                said = await self._tokens.get(step)
-                if isinstance(said, Limited):
-                    await limiter.observe_limit(said)
+                result = await self._tokens.get(step)
+                if isinstance(result, Limited):
+                    await limiter.observe_limit(result)
                 continue
             if step.own and (refused := await limiter.wait_turn(step.method, spare=step.spare)):
                 if step.spare:
-                    said = refused
+                    result = refused
                     continue
                 conversation.close()
                 return refused
-            said = await self._show(step)
-            if isinstance(said, Reply):
-                answered = said if step.own else None
-                await self._learn(limiter, step, said)
+            result = await self._show(step)
+            if isinstance(result, Reply):
+                answered = result if step.own else None
+                await self._learn(limiter, step, result)
 
     async def _note_error(
         self, site: Site, limiter: RegistryLimiter, question: Question, reply: Reply
@@ -210,27 +196,6 @@ class Registries:
         metrics.registry_requests.add(method=step.method, status=status)
         metrics.registry_seconds.observe(self._clock.monotonic() - began)
         return got
-
-
-class _Acquaintance:
-    """What is remembered of one site."""
-
-    def __init__(self) -> None:
-        self.manners = Manners()
-        self.size = self.manners.size
-        self.has_answered = False
-        self.met = False
-        self.first = asyncio.Lock()
-
-    def learn(self, manners: Manners, *, has_answered: bool) -> None:
-        """Keep what a conversation has taught."""
-        self.has_answered = has_answered
-        if manners is not self.manners:
-            self.manners, self.size = manners, manners.size
-
-    def is_met(self) -> bool:
-        """Tell whether a conversation has come to an end."""
-        return self.met
 
 
 def _is_well(door: Reply | NoResponse, is_documented: bool) -> bool:

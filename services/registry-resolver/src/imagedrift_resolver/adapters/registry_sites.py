@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from imagedrift_resolver.adapters.registry_entry import api_of, mirror_of, realms_of
 from imagedrift_resolver.core.credential import (
     Anonymous,
     Credential,
@@ -14,8 +15,8 @@ from imagedrift_resolver.core.credential import (
     password_fault,
 )
 from imagedrift_resolver.core.policy import registry_fault
-from imagedrift_resolver.core.site import HUB_API, Site
-from imagedrift_resolver.core.url import BadUrl, Url, parse_url
+from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.core.url import BadUrl
 from imagedrift_runtime.registries.operator_file import (
     Registries,
     RegistriesFault,
@@ -23,13 +24,12 @@ from imagedrift_runtime.registries.operator_file import (
     read_secret,
 )
 from imagedrift_runtime.registries.path_tables import PathCredential
-from imagedrift_schemas.reference import DOCKER_HUB, parents
+from imagedrift_schemas.reference import parents
 from imagedrift_schemas.v1 import Denied, Failure, Refused
 
 KEPT_S: Final = 1.0
 """How long a site is taken as known: a thousand questions need not read a secret each."""
 MOST_KEPT: Final = 10_000
-_APIS: Final = {DOCKER_HUB: HUB_API}
 
 
 class OtherCredentials(Protocol):
@@ -39,7 +39,7 @@ class OtherCredentials(Protocol):
         """Return the credential for a repository, or why the configured one cannot be had."""
 
 
-class Directory:
+class Sites:
     """All registries, as they are configured."""
 
     def __init__(self, registries: Registries, others: OtherCredentials) -> None:
@@ -139,22 +139,6 @@ class Directory:
             secret = Denied(reason=str(error))
         self._secrets[path] = (time.monotonic() + KEPT_S, secret)
         return secret
-
-
-def api_of(registry: str, entry: Registry) -> Url:
-    """Return where a registry answers. Raises `BadUrl`."""
-    host = entry.endpoint.partition("/")[0]
-    return parse_url(f"{entry.scheme}://{host or _APIS.get(registry, registry)}")
-
-
-def mirror_of(entry: Registry) -> str:
-    """Return the name of the registry that is asked in place of this one, or nothing."""
-    return entry.endpoint.partition("/")[0].lower()
-
-
-def realms_of(entry: Registry) -> frozenset[str]:
-    """Return the further hosts of token endpoints, as they are spelt in a url that was read."""
-    return frozenset(realm.lower() for realm in entry.realms)
 
 
 def _bare_site(registries: Registries, registry: str) -> Site | Failure:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_resolver.adapters.directory import Directory
+from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.core.credential import (
     Anonymous,
     Credential,
@@ -33,7 +33,7 @@ class Others:
 
 async def site(registry: str, toml: str = "", others: Others | None = None) -> Site:
     """Look a registry up that can be asked."""
-    found = await Directory(parse(toml), others or Others()).site(registry, "a/b")
+    found = await Sites(parse(toml), others or Others()).site(registry, "a/b")
     assert isinstance(found, Site)
     return found
 
@@ -62,7 +62,7 @@ async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
     found = await site("a.example", f'{entry}token_file="{tmp_path}/s"\n')
     assert found.credential == IdentityToken(Secret("hunter2"))
     toml = f'{entry}username="me"\npassword_file="{tmp_path}/none"\n'
-    denied = await Directory(parse(toml), Others()).site("a.example", "a/b")
+    denied = await Sites(parse(toml), Others()).site("a.example", "a/b")
     assert isinstance(denied, Denied)
     assert "none: this secret cannot be read" in denied.reason
 
@@ -73,9 +73,9 @@ def password(home: Path, name: str) -> str:
     return f'username="{name}"\npassword_file="{home / name}"\n'
 
 
-async def credential(directory: Directory, registry: str, repository: str) -> str:
+async def credential(sites: Sites, registry: str, repository: str) -> str:
     """The name of the credential that a repository is asked with."""
-    found = await directory.site(registry, repository)
+    found = await sites.site(registry, repository)
     assert isinstance(found, Site)
     return found.credential.name
 
@@ -87,14 +87,14 @@ async def test_each_path_has_its_own_credential(tmp_path: Path) -> None:
         for name, user in (("a.example", "all"), ("a.example/x", "x"), ("a.example/x/y", "y"))
     )
     others = Others(Password("other", Secret("s")))
-    directory = Directory(parse(toml), others)
+    sites = Sites(parse(toml), others)
     for _ in range(2):
         names = [
-            await credential(directory, "a.example", repository)
+            await credential(sites, "a.example", repository)
             for repository in ("x", "x/z", "x/y", "x/y/z", "xy/z", "z")
         ]
         assert names == ["x", "x", "y", "y", "all", "all"]
-    without = Directory(parse(f'[registry."a.example/x"]\n{password(tmp_path, "x")}'), others)
+    without = Sites(parse(f'[registry."a.example/x"]\n{password(tmp_path, "x")}'), others)
     assert await credential(without, "a.example", "x/z") == "x"
     assert await credential(without, "a.example", "z/z") == "other"
     assert others.asked == [("a.example", "z/z"), ("a.example", "")]
@@ -105,19 +105,19 @@ async def test_the_same_user_with_another_password_has_another_name(tmp_path: Pa
     toml = f'[registry."a.example"]\n{password(tmp_path, "robot")}'
     (tmp_path / "second").write_text("of the path")
     toml += f'[registry."a.example/x"]\nusername="robot"\npassword_file="{tmp_path}/second"\n'
-    directory = Directory(parse(toml), Others())
-    assert await credential(directory, "a.example", "x/z") == "robot (x)"
-    assert await credential(directory, "a.example", "z") == "robot"
+    sites = Sites(parse(toml), Others())
+    assert await credential(sites, "a.example", "x/z") == "robot (x)"
+    assert await credential(sites, "a.example", "z") == "robot"
 
 
 async def test_a_secret_that_is_missing_denies_its_path_alone(tmp_path: Path) -> None:
     """The rest of the registry is asked as before."""
     toml = f'[registry."a.example/x"]\ntoken_file="{tmp_path}/none"\n'
-    directory = Directory(parse(toml), Others())
-    denied = await directory.site("a.example", "x/z")
+    sites = Sites(parse(toml), Others())
+    denied = await sites.site("a.example", "x/z")
     assert isinstance(denied, Denied)
     assert "none: this secret cannot be read" in denied.reason
-    assert await credential(directory, "a.example", "z") == "anonymous"
+    assert await credential(sites, "a.example", "z") == "anonymous"
 
 
 async def test_a_mirror_is_shown_what_was_meant_for_itself_alone(tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ async def test_a_mirror_is_shown_what_was_meant_for_itself_alone(tmp_path: Path)
     mirror = {"docker.io": Registry(endpoint="mirror:5000/hub")}
     others = Others()
     known = replace(parse(toml), named=mirror)
-    found = await Directory(known, others).site("docker.io", "team/app")
+    found = await Sites(known, others).site("docker.io", "team/app")
     assert isinstance(found, Site)
     assert isinstance(found.credential, Anonymous)
     assert 'registry."docker.io/team" is not shown to the mirror' in found.credential.note
     assert others.asked == [("mirror:5000", "hub/team/app")]
     toml += f'[registry."mirror:5000/hub"]\n{password(tmp_path, "proxy")}'
     known = replace(parse(toml), named=mirror)
-    assert await credential(Directory(known, others), "docker.io", "team/app") == "proxy"
+    assert await credential(Sites(known, others), "docker.io", "team/app") == "proxy"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_a_mirror_is_shown_what_was_meant_for_itself_alone(tmp_path: Path)
 )
 async def test_what_cannot_be_asked_is_refused(registry: str) -> None:
     """Inner machines, and addresses that are none."""
-    refused = await Directory(Registries(), Others()).site(registry, "a/b")
+    refused = await Sites(Registries(), Others()).site(registry, "a/b")
     assert isinstance(refused, Refused)
     assert refused.reason
 
@@ -155,7 +155,7 @@ async def test_realms_are_known_in_lower_case() -> None:
 async def test_a_credential_that_cannot_be_had_is_a_denial() -> None:
     """The registry is not asked anonymously in its place."""
     denied = Denied(reason="the helper failed")
-    assert await Directory(Registries(), Others(denied)).site("ghcr.io", "a/b") == denied
+    assert await Sites(Registries(), Others(denied)).site("ghcr.io", "a/b") == denied
 
 
 class OfOnePath(Others):
@@ -171,14 +171,14 @@ class OfOnePath(Others):
 async def test_a_credential_of_a_path_is_known_as_that(repository: str, tmp_path: Path) -> None:
     """From whatever place; one of the whole registry has no path."""
     me = Password("me", Secret("hunter2"))
-    found = await Directory(Registries(), OfOnePath(me)).site("r.example", repository)
+    found = await Sites(Registries(), OfOnePath(me)).site("r.example", repository)
     assert isinstance(found, Site)
     assert (found.credential, found.part) == (me, "a/b")
     (tmp_path / "s").write_text("hunter2\n")
     toml = f'[registry."r.example/a/b"]\nusername = "me"\npassword_file = "{tmp_path}/s"\n'
-    found = await Directory(parse(toml), Others()).site("r.example", repository)
+    found = await Sites(parse(toml), Others()).site("r.example", repository)
     assert isinstance(found, Site)
     assert (found.credential, found.part) == (me, "a/b")
-    found = await Directory(Registries(), Others(me)).site("r.example", repository)
+    found = await Sites(Registries(), Others(me)).site("r.example", repository)
     assert isinstance(found, Site)
     assert (found.credential, found.part) == (me, "")
