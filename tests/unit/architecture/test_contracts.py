@@ -68,7 +68,7 @@ PLANTED = {
     "the service uses an adapter": (
         "imagedrift_agent/service.py",
         "import imagedrift_agent.adapters",
-        "service:",
+        "agent:",
     ),
     "a half of the agent imports the other": (
         "imagedrift_agent/reporter.py",
