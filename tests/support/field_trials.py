@@ -1,4 +1,4 @@
-"""What the trials over sockets share: a password, and ways to ask several questions."""
+"""Shared parts of the trials over sockets: a password, and ways to ask several questions."""
 
 import asyncio
 from pathlib import Path
