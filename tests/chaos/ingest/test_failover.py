@@ -9,14 +9,14 @@ import asyncpg
 import pytest
 
 from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import give, run_program, unprivileged_account
 from support.ingest import Fleet, Operator, image, ingest
 from support.polling import until
+from support.storing import database_of
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ async def test_a_pool_leaves_a_server_that_became_a_replica(
 ) -> None:
     """Connections to a demoted primary are dropped at its first refusal, not kept for ever."""
     async with connect.pool(either(postgres, standby), connections=1) as pool:
-        database = Database(pool)
+        database = database_of(pool)
 
         async def where(connection: asyncpg.Connection) -> int:
             await connection.execute("UPDATE fleet.generation SET made_at = now()")
@@ -133,7 +133,7 @@ async def test_a_pool_leaves_a_server_that_became_a_replica(
         async def moved() -> bool:
             try:
                 return await database.transaction(where) == standby.port
-            except Away:
+            except DatabaseUnavailable:
                 return False
 
         await until(moved, what="the promoted server is used")

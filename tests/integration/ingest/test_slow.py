@@ -4,8 +4,8 @@ import asyncpg
 import pytest
 
 from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.service import TooSlow
+from imagedrift_ingest.errors import DatabaseTooSlow
+from support.storing import database_of
 
 
 async def test_a_statement_that_times_out_is_told_at_once_and_not_tried_again(dsn: str) -> None:
@@ -19,7 +19,7 @@ async def test_a_statement_that_times_out_is_told_at_once_and_not_tried_again(ds
         await connection.execute("SELECT pg_sleep(30)")
 
     async with connect.pool(dsn, connections=1) as pool:
-        with pytest.raises(TooSlow, match="statement timeout"):
-            await Database(pool).transaction(work)
+        with pytest.raises(DatabaseTooSlow, match="statement timeout"):
+            await database_of(pool).transaction(work)
 
     assert tries == 1

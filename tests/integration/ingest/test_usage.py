@@ -5,9 +5,8 @@ import random
 import pytest
 
 from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from support.ingest import MISCOUNTED
+from support.storing import database_of, maintain_on
 
 IMAGES = """
     INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)
@@ -47,7 +46,7 @@ async def test_the_counts_follow_whoever_writes(dsn: str, seed: int) -> None:
             await pool.execute(draw.choices([*WRITES], [*WRITES.values()])[0])
             assert await pool.fetch(MISCOUNTED) == []
             if draw.random() < 0.3:
-                await Upkeep(Database(pool)).add_up_usage()
+                await maintain_on(database_of(pool)).add_up_usage()
                 assert await pool.fetchval("SELECT count(*) FROM fleet.usage_changes") == 0
                 assert await pool.fetch(MISCOUNTED) == []
             seen.add(await pool.fetchval("SELECT sum(hosts) FROM fleet.usage"))
@@ -63,7 +62,7 @@ async def test_a_change_that_changes_no_count_writes_none(dsn: str) -> None:
             "INSERT INTO fleet.host_images (host_id, comparison_id, since, running)"
             " VALUES (1, 1, now(), 1)"
         )
-        await Upkeep(Database(pool)).add_up_usage()
+        await maintain_on(database_of(pool)).add_up_usage()
         await pool.execute("UPDATE fleet.host_images SET running = 2, containers = '{a,b}'")
         assert await pool.fetchval("SELECT count(*) FROM fleet.usage_changes") == 0
         await pool.execute("UPDATE fleet.host_images SET running = 0")

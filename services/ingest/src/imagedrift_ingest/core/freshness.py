@@ -64,6 +64,11 @@ def due_after_failure(
     return min(max(until, failed_at), failed_at + BLOCKED_AT_MOST)
 
 
+def describe_again_s(policy: Policy) -> float:
+    """Tell after how many seconds a digest whose description failed is asked about again."""
+    return policy.freshness_s * DESCRIBE_AGAIN_PERIODS
+
+
 def spread_after_block(policy: Policy) -> timedelta:
     """Tell over how long the references of a registry are spread when it can be asked again."""
     return timedelta(seconds=policy.freshness_s * SPREAD)

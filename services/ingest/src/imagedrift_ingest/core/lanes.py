@@ -34,7 +34,7 @@ class Lag(Protocol):
         """Tell whether delivery rests."""
 
 
-class Lanes(Struct, frozen=True):
+class LaneStates(Struct, frozen=True):
     """What is known of the lanes, at one moment."""
 
     missing: frozenset[str] = frozenset()
@@ -49,10 +49,10 @@ class Lanes(Struct, frozen=True):
         return self.unread & self.unread_before
 
 
-def looked(before: Lanes, lanes: Collection[str], found: Mapping[str, Lag]) -> Lanes:
+def next_states(before: LaneStates, lanes: Collection[str], found: Mapping[str, Lag]) -> LaneStates:
     """Return what is known after a look at the stream's consumers, by their names."""
     lags = {lane: found.get(subjects.lane_consumer(lane)) for lane in lanes}
-    return Lanes(
+    return LaneStates(
         missing=frozenset(lane for lane, lag in lags.items() if lag is None),
         unread=frozenset(lane for lane, lag in lags.items() if lag and _is_unread(lag)),
         unread_before=before.unread,

@@ -32,6 +32,41 @@ class Retention(Struct, frozen=True, kw_only=True):
         return at - timedelta(days=self.dead_letters)
 
 
+class Step(Struct, frozen=True, kw_only=True):
+    """One step of maintenance, which is repeated until nothing is left."""
+
+    name: str
+    before: datetime
+    """What is from before this moment goes."""
+    at: datetime
+    """The moment of the run."""
+
+
+def steps(keep: Retention, at: datetime) -> list[Step]:
+    """List the steps of a run in their order: what refers to something goes before it."""
+    history, silent = keep.history_before(at), keep.retire_before(at)
+    letters = keep.letters_before(at)
+    limits = {
+        "months_made": at,
+        "months_dropped": history,
+        "host_changes_dropped": history,
+        "hosts_retired": silent,
+        "hosts_dropped": history,
+        "nameless_hosts_dropped": history,
+        "images_marked": at,
+        "images_dropped": history,
+        "references_dropped": history,
+        "tags_dropped": history,
+        "descriptions_dropped": history,
+        "registries_dropped": silent,
+        "trend_dropped": history,
+        "changes_dropped": letters,
+        "letters_dropped": letters,
+        "quotas_dropped": at,
+    }
+    return [Step(name=name, before=before, at=at) for name, before in limits.items()]
+
+
 def that_fit(sizes: Sequence[int], most: int = ROWS_AT_ONCE) -> int:
     """Tell how many of these, from the first one on, are removed at once: one at least."""
     total = 0

@@ -40,15 +40,7 @@ class HostKeys:
         if not new:
             return ids
 
-        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-            columns = arguments(new, 2)
-            found = await connection.fetch(SQL["identify"], *columns)
-            if len(found) < len(new):
-                await connection.execute(SQL["enrol"], *columns)
-                found = await connection.fetch(SQL["identify"], *columns)
-            return found
-
-        found = await self._database.transaction(work)
+        found = await self._database.transaction(_find_or_insert, new)
         if len(ids) > MOST_REMEMBERED:
             ids = self._ids = {name: ids[name] for name in names if name in ids}
         ids.update({(row["site"], row["host"]): row["host_id"] for row in found})
@@ -58,3 +50,14 @@ class HostKeys:
         """Forget every key."""
         self._dictionary.forget()
         self._ids = {}
+
+
+async def _find_or_insert(
+    connection: asyncpg.Connection, names: list[HostName]
+) -> list[asyncpg.Record]:
+    columns = arguments(names, 2)
+    found = await connection.fetch(SQL["identify"], *columns)
+    if len(found) < len(names):
+        await connection.execute(SQL["enrol"], *columns)
+        found = await connection.fetch(SQL["identify"], *columns)
+    return found

@@ -1,0 +1,152 @@
+"""Planning: questions that are due are published, and noted.
+
+Rules:
+- One replica plans at a time, in a turn; there is no leader to lose.
+- Nothing is locked while questions are published. What is due is read, published, and noted, each
+  for itself: a crash or a failure in between asks again, and the stream drops what it holds.
+- A fleet's new references come in many batches. Questions that are asked meanwhile are in the order
+  of the hosts known so far, and take the time in which hosts are stored. So planning waits, within
+  a bound, until no news came for a moment.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.questions import (
+    DueDigest,
+    DueTag,
+    PublishOutcome,
+    next_check_at,
+    next_description_at,
+)
+from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.waiting import wait_for_any
+from imagedrift_schemas.v1 import Question
+
+T = TypeVar("T")
+
+TURN: Final = "plan"
+NOTED_AT_ONCE: Final = 200
+"""Noted after so many, so that a slow stream holds up a turn and loses no work."""
+GATHER_S: Final = 0.5
+GATHER_MOST_S: Final = 10.0
+
+
+class Questions(Protocol):
+    """The questions that are due. Raises `DatabaseUnavailable`."""
+
+    async def due_tags(self, at: datetime) -> Sequence[DueTag]:
+        """Read the references that are due, the most urgent first, a bounded number of them."""
+
+    async def note_asked(self, at: datetime, due: Sequence[tuple[DueTag, datetime]]) -> None:
+        """Note that references were asked about, and when each is due again."""
+
+    async def due_digests(self, at: datetime) -> Sequence[DueDigest]:
+        """Read the digests whose content would tell whether images are outdated."""
+
+    async def note_described(self, at: datetime, due: Sequence[tuple[DueDigest, datetime]]) -> None:
+        """Note that digests were asked about, and when each may be asked about again."""
+
+
+class BlockedRegistries(Protocol):
+    """The references of registries that cannot be asked now."""
+
+    async def reschedule(self, at: datetime) -> None:
+        """Make references due when the block of their registry ends; some at a time."""
+
+
+class Publisher(Protocol):
+    """Where questions are published."""
+
+    async def publish(self, questions: Sequence[Question]) -> Sequence[PublishOutcome]:
+        """Publish questions, and return the outcome of each."""
+
+
+class Turns(Protocol):
+    """Work that one replica does at a time."""
+
+    async def run(self, name: str, work: Callable[[], Awaitable[int]]) -> int | None:
+        """Do `work` in its turn; None when another replica does it."""
+
+
+class Plan:
+    """Asks what is due. `news` is set when there are new references."""
+
+    def __init__(
+        self,
+        questions: Questions,
+        blocked: BlockedRegistries,
+        publisher: Publisher,
+        turns: Turns,
+        policy: Policy,
+        clock: Clock,
+        news: asyncio.Event,
+        stopping: asyncio.Event,
+        noted_at_once: int = NOTED_AT_ONCE,
+    ) -> None:
+        self._questions = questions
+        self._blocked = blocked
+        self._publisher = publisher
+        self._turns = turns
+        self._policy = policy
+        self._clock = clock
+        self._news = news
+        self._stopping = stopping
+        self._noted_at_once = noted_at_once
+
+    async def run(self) -> None:
+        """Ask what is due now; after news, wait until no more comes for a moment."""
+        is_news = self._news.is_set()
+        self._news.clear()
+        await self.ask_due(self._clock.now())
+        if is_news:
+            await self._until_quiet()
+
+    async def ask_due(self, at: datetime) -> int:
+        """Ask what is due, unless another replica does; how many questions were published."""
+        return await self._turns.run(TURN, partial(self._ask_due, at)) or 0
+
+    async def _ask_due(self, at: datetime) -> int:
+        await self._blocked.reschedule(at)
+        asked = 0
+        for tags in self._portions(await self._questions.due_tags(at)):
+            asked += await self._resolve(tags, at)
+        for digests in self._portions(await self._questions.due_digests(at)):
+            asked += await self._describe(digests, at)
+        return asked
+
+    async def _resolve(self, tags: Sequence[DueTag], at: datetime) -> int:
+        """Ask about tags, and note what was published."""
+        outcomes = await self._publisher.publish([tag.question for tag in tags])
+        again = [next_check_at(outcome, self._policy, at) for outcome in outcomes]
+        due = [(tag, when) for tag, when in zip(tags, again, strict=True) if when]
+        await self._questions.note_asked(at, due)
+        return outcomes.count("asked")
+
+    async def _describe(self, digests: Sequence[DueDigest], at: datetime) -> int:
+        """Ask about digests, and note what was published."""
+        outcomes = await self._publisher.publish([digest.question for digest in digests])
+        again = [next_description_at(outcome, self._policy, at) for outcome in outcomes]
+        due = [(digest, when) for digest, when in zip(digests, again, strict=True) if when]
+        await self._questions.note_described(at, due)
+        return outcomes.count("asked")
+
+    async def _until_quiet(self) -> None:
+        """Wait until no news came for a moment; leave `news` set where some came."""
+        until, came = self._clock.monotonic() + GATHER_MOST_S, False
+        while self._clock.monotonic() < until and not self._stopping.is_set():
+            self._news.clear()
+            await wait_for_any(GATHER_S, self._stopping, self._news)
+            if not self._news.is_set():
+                break
+            came = True
+        if came:
+            self._news.set()
+
+    def _portions(self, due: Sequence[T]) -> Iterator[Sequence[T]]:
+        for first in range(0, len(due), self._noted_at_once):
+            yield due[first : first + self._noted_at_once]
