@@ -1,0 +1,126 @@
+"""Due questions are published in portions and noted; after news the planner waits for quiet."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.questions import DueDigest, DueTag, PublishOutcome
+from imagedrift_ingest.usecases.plan import Plan
+from imagedrift_runtime.clock import SystemClock
+from imagedrift_schemas.v1 import Describe, Question, Resolve
+from support.ingest import NOW, digest
+from support.turns import OwnTurns
+
+POLICY = Policy(freshness_s=60, stretch=4)
+SOON, IN_A_PERIOD = NOW + timedelta(seconds=6), NOW + timedelta(seconds=61)
+
+
+class Questions:
+    """Due questions in memory, and what is noted of them."""
+
+    def __init__(self, tags: int = 0, digests: int = 0) -> None:
+        self._tags = [DueTag(n, resolve(n)) for n in range(tags)]
+        self._digests = [DueDigest(n, describe(n), (n,)) for n in range(digests)]
+        self.asked: list[list[tuple[int, datetime]]] = []
+        self.described: list[list[tuple[int, datetime]]] = []
+        self.rescheduled: list[datetime] = []
+
+    async def due_tags(self, at: datetime) -> Sequence[DueTag]:
+        """Return all."""
+        return self._tags
+
+    async def note_asked(self, at: datetime, due: Sequence[tuple[DueTag, datetime]]) -> None:
+        """Keep what is noted."""
+        self.asked.append([(tag.ref_id, when) for tag, when in due])
+
+    async def due_digests(self, at: datetime) -> Sequence[DueDigest]:
+        """Return all."""
+        return self._digests
+
+    async def note_described(self, at: datetime, due: Sequence[tuple[DueDigest, datetime]]) -> None:
+        """Keep what is noted."""
+        self.described.append([(each.ref_id, when) for each, when in due])
+
+    async def reschedule(self, at: datetime) -> None:
+        """Keep that it was asked for."""
+        self.rescheduled.append(at)
+
+
+class Publisher:
+    """Publishes questions with the outcomes that a test gives, in turn."""
+
+    def __init__(self, *outcomes: PublishOutcome) -> None:
+        self._outcomes = outcomes
+        self.questions: list[Question] = []
+
+    async def publish(self, questions: Sequence[Question]) -> Sequence[PublishOutcome]:
+        """Publish."""
+        self.questions += questions
+        return [self._outcomes[n % len(self._outcomes)] for n in range(len(questions))]
+
+
+def resolve(number: int) -> Resolve:
+    """A question about a tag."""
+    return Resolve(registry="r.io", repository="a", tag=str(number), asked_at=NOW, fresh_since=NOW)
+
+
+def describe(number: int) -> Describe:
+    """A question about a digest."""
+    return Describe(registry="r.io", repository="a", digest=digest(number), asked_at=NOW)
+
+
+def plan(
+    questions: Questions,
+    publisher: Publisher,
+    turns: OwnTurns | None = None,
+    news: asyncio.Event | None = None,
+    stopping: asyncio.Event | None = None,
+) -> Plan:
+    """A planner that notes two questions at a time."""
+    news, stopping = news or asyncio.Event(), stopping or asyncio.Event()
+    turns = turns or OwnTurns()
+    return Plan(questions, questions, publisher, turns, POLICY, SystemClock(), news, stopping, 2)
+
+
+async def test_a_tag_is_due_again_by_what_became_of_its_question() -> None:
+    """Asked: when the question has lapsed; there already: soon; not published: it stays due."""
+    questions = Questions(tags=3)
+    publisher = Publisher("asked", "already_there")
+    assert await plan(questions, publisher).ask_due(NOW) == 2
+    assert questions.asked == [[(0, IN_A_PERIOD), (1, SOON)], [(2, IN_A_PERIOD)]]
+    assert questions.rescheduled == [NOW]
+
+    failing = Questions(tags=1)
+    assert await plan(failing, Publisher("failed")).ask_due(NOW) == 0
+    assert failing.asked == [[]]
+
+
+async def test_a_digest_is_asked_about_again_after_many_periods() -> None:
+    """Its content never changes: only a failure has it asked about again."""
+    questions = Questions(digests=2)
+    assert await plan(questions, Publisher("asked", "already_there")).ask_due(NOW) == 1
+    assert questions.described == [[(0, NOW + timedelta(seconds=12 * 60)), (1, SOON)]]
+
+
+async def test_nothing_is_asked_while_another_replica_plans() -> None:
+    """The turn is its."""
+    questions, publisher = Questions(tags=3), Publisher("asked")
+    assert await plan(questions, publisher, OwnTurns(is_free=False)).ask_due(NOW) == 0
+    assert publisher.questions == []
+
+
+@pytest.mark.parametrize("is_news", [True, False])
+async def test_news_is_taken_as_read(is_news: bool) -> None:
+    """A stop ends the wait for quiet."""
+    news, stopping = asyncio.Event(), asyncio.Event()
+    stopping.set()
+    if is_news:
+        news.set()
+    questions = Questions(tags=1)
+    async with asyncio.timeout(5):
+        await plan(questions, Publisher("asked"), news=news, stopping=stopping).run()
+    assert len(questions.asked) == 1
+    assert not news.is_set()
