@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_ingest.adapters.postgres.questions import QuestionTable
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
-from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
 from imagedrift_runtime.clock import SystemClock, now
@@ -24,8 +24,8 @@ from imagedrift_schemas.v1 import Described, LocalImage, Question, RegistryState
 from support.ingest import answer, inventory
 from support.storing import (
     answers_on,
+    comparison_ids_on,
     database_of,
-    dictionary_on,
     hosts_on,
     store_inventories,
     turns_on,
@@ -33,7 +33,7 @@ from support.storing import (
 
 FRESHNESS = 60
 LATER = timedelta(seconds=FRESHNESS + 10)
-POLICY = Policy(freshness_s=FRESHNESS, stretch=4)
+POLICY = FreshnessRules(freshness_s=FRESHNESS, stretch=4)
 
 
 Ask = Callable[[Sequence[Question]], Awaitable[list[PublishOutcome]]]
@@ -53,7 +53,7 @@ class Planned:
         self._asked: list[Question] = []
         self.ask: Ask = self._keep
         self.restart(outstanding)
-        self.use(hosts_on(database, dictionary_on(database, freshness_s=FRESHNESS)))
+        self.use(hosts_on(database, comparison_ids_on(database, freshness_s=FRESHNESS)))
 
     def use(self, hosts: HostTables) -> None:
         """Store inventories here from now on."""
@@ -137,5 +137,5 @@ def name(question: Question) -> str:
 @asynccontextmanager
 async def planning(dsn: str, outstanding: int) -> AsyncIterator[Planned]:
     """A planner that lets so many questions of a registry be out at a time."""
-    async with connect.pool(dsn, connections=3) as pool:
+    async with connection.pool(dsn, connections=3) as pool:
         yield Planned(database_of(pool), outstanding)

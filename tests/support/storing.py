@@ -7,13 +7,13 @@ import asyncpg
 
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
-from imagedrift_ingest.adapters.postgres.keys import HostKeys
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.turns import LEASE_S, Turns
-from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.quota import MOST_NEW
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.usecases.maintain import Maintain
@@ -81,29 +81,31 @@ def maintain_on(database: Database, retention: Retention | None = None) -> Maint
     return Maintain(tables, turns_on(database), retention or Retention(), clock)
 
 
-def dictionary_on(
+def comparison_ids_on(
     database: Database, freshness_s: float = 300.0, most_new: int = MOST_NEW
-) -> Dictionary:
+) -> ComparisonIds:
     """Make a dictionary of images, for an operator who named no registry."""
-    return Dictionary(database, lambda _: False, freshness_s, most_new)
+    return ComparisonIds(database, lambda _: False, freshness_s, most_new)
 
 
 def hosts_on(
     database: Database,
-    dictionary: Dictionary | None = None,
-    keys: HostKeys | None = None,
+    dictionary: ComparisonIds | None = None,
+    keys: HostIds | None = None,
 ) -> HostTables:
     """Make the tables of hosts."""
-    dictionary = dictionary or dictionary_on(database)
-    keys = keys or HostKeys(database, dictionary)
+    dictionary = dictionary or comparison_ids_on(database)
+    keys = keys or HostIds(database, dictionary)
     bookmarks = Bookmarks(database, "S", StillStream())
     return HostTables(database, dictionary, keys, bookmarks, lambda: None)
 
 
-def answers_on(database: Database, policy: Policy | None = None) -> AnswerTable:
+def answers_on(database: Database, rules: FreshnessRules | None = None) -> AnswerTable:
     """Make the table of answers, for an operator who named no registry."""
     bookmarks = Bookmarks(database, "D", StillStream())
-    return AnswerTable(database, bookmarks, policy or Policy(), lambda _: False, lambda: None)
+    return AnswerTable(
+        database, bookmarks, rules or FreshnessRules(), lambda _: False, lambda: None
+    )
 
 
 def store_inventories(

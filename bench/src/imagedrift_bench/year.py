@@ -17,7 +17,7 @@ import click
 from msgspec import Struct
 
 from imagedrift_bench import report
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection as postgres
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_ingest.adapters.postgres.turns import Turns
@@ -194,7 +194,7 @@ class Lived(Struct, kw_only=True):
 
 async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
     """Live through so many days that end today, with upkeep each day."""
-    async with connect.database(
+    async with postgres.database(
         dsn, connections=1, health=Health(), clock=SystemClock()
     ) as database:
         connection = await asyncpg.connect(dsn)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_sandbox.nats import NatsServer
@@ -92,10 +92,10 @@ async def test_ingest_goes_on_with_the_promoted_standby(
 
 async def keys_of_new_hosts(server: PostgresServer) -> set[int]:
     """Make rows for hosts, and return their keys."""
-    async with connect.pool(server.dsn(), connections=1) as pool:
+    async with connection.pool(server.dsn(), connections=1) as pool:
         names = ["fra1"] * 50, [f"h{number}" for number in range(50)]
-        await pool.execute(load("hosts")["enrol"], *names)
-        return {row["host_id"] for row in await pool.fetch(load("hosts")["identify"], *names)}
+        await pool.execute(load("hosts")["insert_hosts"], *names)
+        return {row["host_id"] for row in await pool.fetch(load("hosts")["select_ids"], *names)}
 
 
 async def test_no_key_of_the_old_primary_is_given_by_the_new_one(
@@ -113,7 +113,7 @@ async def test_a_pool_leaves_a_server_that_became_a_replica(
     postgres: PostgresServer, standby: PostgresServer
 ) -> None:
     """Connections to a demoted primary are dropped at its first refusal, not kept for ever."""
-    async with connect.pool(either(postgres, standby), connections=1) as pool:
+    async with connection.pool(either(postgres, standby), connections=1) as pool:
         database = database_of(pool)
 
         async def where(connection: asyncpg.Connection) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable, StreamUnavailable
 from imagedrift_ingest.usecases.store.batches import note_refusals
@@ -65,7 +65,7 @@ class Reader:
 @pytest.fixture
 async def reader(dsn: str) -> AsyncIterator[Reader]:
     """A process at work."""
-    async with connect.pool(dsn, connections=4) as pool:
+    async with connection.pool(dsn, connections=4) as pool:
         yield Reader(pool)
 
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from imagedrift_ingest.adapters.jetstream.publishers import ChangePublisher
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection as postgres
 from imagedrift_ingest.adapters.postgres.outbox import OutboxTable
 from imagedrift_ingest.core.outbox import OutboxEntry
 from imagedrift_ingest.usecases.announce import Announce
@@ -152,7 +152,7 @@ async def test_a_crash_between_publishing_and_committing_publishes_no_second_cop
         await publisher.publish(entries)
         raise ConnectionAbortedError
 
-    async with connect.pool(dsn, connections=1) as pool:
+    async with postgres.pool(dsn, connections=1) as pool:
         with pytest.raises(ConnectionAbortedError):
             await announce_by(pool, crash)
         assert await waiting(dsn) == 1
@@ -169,7 +169,7 @@ async def test_what_nats_did_not_store_stays(dsn: str) -> None:
     async def refuse(entries: Sequence[OutboxEntry]) -> list[int]:
         return []
 
-    async with connect.pool(dsn, connections=1) as pool:
+    async with postgres.pool(dsn, connections=1) as pool:
         await announce_by(pool, refuse)
     assert await waiting(dsn) == 1
 
@@ -187,7 +187,7 @@ async def test_one_replica_publishes_at_a_time(dsn: str) -> None:
     async def never(entries: Sequence[OutboxEntry]) -> Any:
         raise AssertionError("published twice")
 
-    async with connect.pool(dsn, connections=2) as pool:
+    async with postgres.pool(dsn, connections=2) as pool:
         first = asyncio.create_task(announce_by(pool, slow))
         await entered.wait()
         await announce_by(pool, never)
@@ -205,7 +205,7 @@ async def test_a_change_that_is_rolled_back_is_not_published(dsn: str, agents: F
     """Verdict and outbox are one transaction."""
     from imagedrift_ingest.adapters.postgres.answers import SQL
 
-    async with connect.pool(dsn, connections=2) as pool:
+    async with postgres.pool(dsn, connections=2) as pool:
         await pool.execute(
             f"""
             INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)

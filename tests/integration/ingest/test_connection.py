@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database, DriverMisused
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.connection import Database, DriverMisused
 from imagedrift_ingest.errors import DatabaseTooSlow, DataRejected
 from imagedrift_runtime.health import Health
 from support.storing import database_of
@@ -45,7 +45,7 @@ class Tries:
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
     """A database with one connection."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         yield database_of(pool)
 
 
@@ -80,8 +80,8 @@ async def test_data_that_a_constraint_forbids_is_rejected_at_once(database: Data
 
 async def test_a_connection_that_is_lost_in_the_middle_is_replaced(dsn: str) -> None:
     """The transaction runs again on another one, and health tells that the database works."""
-    tries, health = Tries(), Health([connect.PART])
-    async with connect.pool(dsn, connections=1) as pool:
+    tries, health = Tries(), Health([connection.PART])
+    async with connection.pool(dsn, connections=1) as pool:
         assert await database_of(pool, health).transaction(tries.lose_the_connection) == 1
     assert tries.made == 2
     assert health.is_ready

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.health import Health
@@ -135,7 +135,7 @@ async def test_the_tables_equal_the_newest_inventories(dsn: str, seed: int) -> N
     draw.shuffle(shuffled)
     batches = [shuffled[place : place + 25] for place in range(0, len(shuffled), 20)]
 
-    async with connect.pool(dsn, connections=WORKERS + 1) as pool:
+    async with connection.pool(dsn, connections=WORKERS + 1) as pool:
         async with asyncio.TaskGroup() as tasks:
             adding = tasks.create_task(add_up(pool, batches))
             for _ in range(WORKERS):

@@ -7,7 +7,7 @@ from itertools import product
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.core import inventories
@@ -77,7 +77,7 @@ KINDS: dict[Callable[..., Say], tuple[str, str]] = {
 async def test_what_is_stored_follows_the_rule(dsn: str, kind: Callable[..., Say]) -> None:
     """Newer is stored, older is not, and what is in doubt is stored when it is surely newest."""
     table, moment = KINDS[kind]
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         say = kind(pool)
 
         async def stored() -> Position:
@@ -100,7 +100,7 @@ async def test_letters_of_a_stream_that_was_restored_are_kept_beside_those_of_be
     dsn: str,
 ) -> None:
     """It gives the sequences again that its backup lacks, and is as old as ever."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         store = DeadLetterTable(database_of(pool))
         for subject in ("before", "since", "since"):
             letter = DeadLetter(service="s", subject=subject, reason="r", received_at=NOW)

@@ -8,7 +8,7 @@ import pytest
 from imagedrift_schemas.v1 import LocalImage
 from support.ingest import image
 from support.planning import Planned, planning
-from support.storing import dictionary_on, hosts_on, maintain_on
+from support.storing import comparison_ids_on, hosts_on, maintain_on
 
 MOST = 5
 
@@ -23,7 +23,7 @@ async def planned(dsn: str) -> AsyncIterator[Planned]:
 
 def restart(planned: Planned) -> None:
     """Begin with nothing remembered, as a second replica does."""
-    planned.use(hosts_on(planned.database, dictionary_on(planned.database, most_new=MOST)))
+    planned.use(hosts_on(planned.database, comparison_ids_on(planned.database, most_new=MOST)))
 
 
 async def told(planned: Planned, host: str) -> tuple[int, Any]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.core.retention import ROWS_AT_ONCE, Retention
 from imagedrift_ingest.usecases.maintain import StepsFailed
 from imagedrift_sandbox.nats import NatsServer
@@ -64,7 +64,7 @@ OLD_ROWS = {
 @pytest.fixture
 async def pool(dsn: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     """The database as its owner sees it."""
-    async with connect.pool(dsn, connections=2) as made:
+    async with connection.pool(dsn, connections=2) as made:
         yield made
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
 from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
-from imagedrift_ingest.adapters.postgres.keys import HostKeys
+from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.core.heartbeats import heartbeat_of
 from imagedrift_ingest.usecases.store.answers import StoreDeadLetters, StoreRegistryStates
@@ -23,8 +23,8 @@ from support.schemas import messages
 from support.storing import (
     StillStream,
     answers_on,
+    comparison_ids_on,
     database_of,
-    dictionary_on,
     hosts_on,
     store_answers,
     store_inventories,
@@ -67,7 +67,7 @@ async def test_the_database_takes_what_the_schemas_let_through(
     letters: list[dict[str, Any]],
 ) -> None:
     """Inventories, answers, limits and letters are stored, whatever text and counts they have."""
-    async with connect.pool(dsn, connections=2) as pool:
+    async with connection.pool(dsn, connections=2) as pool:
         database = database_of(pool)
         stream = StillStream()
         store_states = StoreRegistryStates(RegistryTable(database), stream)
@@ -92,9 +92,9 @@ async def test_the_database_takes_the_heartbeats_that_the_schema_lets_through(
     """A host that lives is known afterwards."""
     read = [codec.decode(json.dumps(each).encode(), Alive) for each in beats]
     heartbeats = {(each.site, each.host): heartbeat_of(each) for each in read}
-    async with connect.pool(dsn, connections=2) as pool:
+    async with connection.pool(dsn, connections=2) as pool:
         database = database_of(pool)
-        keys = HostKeys(database, dictionary_on(database))
+        keys = HostIds(database, comparison_ids_on(database))
         await StoredHeartbeats(database, keys).store(NOW, heartbeats)
         known = await pool.fetch("SELECT site, host FROM fleet.hosts")
 

@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
-from imagedrift_ingest.adapters.postgres.keys import HostKeys
+from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.core import inventories
 from imagedrift_ingest.core.heartbeats import Heartbeat
@@ -17,7 +17,7 @@ from imagedrift_ingest.core.images import Keys, images_of
 from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
 from support.ingest import NOW, image, inventory
-from support.storing import database_of, dictionary_on, hosts_on, maintain_on
+from support.storing import comparison_ids_on, database_of, hosts_on, maintain_on
 
 WEB = ("fra1", "web-1")
 NEW = ("fra1", "new")
@@ -32,8 +32,8 @@ class Stored:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.pool = pool
         database = database_of(pool)
-        dictionary = dictionary_on(database)
-        keys = HostKeys(database, dictionary)
+        dictionary = comparison_ids_on(database)
+        keys = HostIds(database, dictionary)
         self.hosts = hosts_on(database, dictionary, keys)
         self.heartbeats = StoredHeartbeats(database, keys)
         self.tables = MaintainedTables(database)
@@ -58,7 +58,7 @@ class Stored:
 @pytest.fixture
 async def stored(dsn: str) -> AsyncIterator[Stored]:
     """The host, with its inventory."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         made = Stored(pool)
         await made.reports()
         yield made

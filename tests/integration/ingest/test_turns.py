@@ -7,8 +7,8 @@ import asyncpg
 import prometheus_client
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
@@ -22,7 +22,7 @@ from support.storing import StillClock, database_of, turns_on
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
     """A pool with a few connections."""
-    async with connect.pool(dsn, connections=4) as pool:
+    async with connection.pool(dsn, connections=4) as pool:
         yield database_of(pool)
 
 

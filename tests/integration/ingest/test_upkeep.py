@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection as postgres
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.commands import maintain, rebuild
 from imagedrift_ingest.core.retention import Retention
@@ -146,7 +146,7 @@ async def test_upkeep_is_done_by_one_replica_at_a_time(
     dsn: str, connection: asyncpg.Connection
 ) -> None:
     """A second one does not wait: it leaves the work to the first."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with postgres.pool(dsn, connections=1) as pool:
         upkeep = maintain_on(database_of(pool))
         await connection.execute(
             "INSERT INTO fleet.turns (name, holder, until)"
@@ -167,7 +167,7 @@ async def test_a_registry_that_gets_configured_is_asked_from_then_on(
         await agents.has("web-3", image(own))
         await operator.sees(own, verdict="unknown", reason="refused", next_check_at=None)
 
-    async with connect.pool(dsn, connections=1) as pool:
+    async with postgres.pool(dsn, connections=1) as pool:
         assert (
             await StoredVerdicts(database_of(pool)).apply_policy(
                 lambda name: name == "localhost:5000"
@@ -249,7 +249,7 @@ async def _equal(operator: Operator, before: dict[str, list[Any]]) -> bool:
 
 async def test_a_table_that_has_doubled_gets_statistics_anew(dsn: str) -> None:
     """What was planned for an empty table is planned anew when there is something in it."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with postgres.pool(dsn, connections=1) as pool:
         upkeep = maintain_on(database_of(pool))
         while await upkeep.analyze_grown():
             pass

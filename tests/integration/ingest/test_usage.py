@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
+from imagedrift_ingest.adapters.postgres import connection
 from support.ingest import MISCOUNTED
 from support.storing import database_of, maintain_on
 
@@ -39,7 +39,7 @@ async def test_the_counts_follow_whoever_writes(dsn: str, seed: int) -> None:
     """Rows come, change, go, go with their host, or are all thrown away, in any order."""
     draw = random.Random(seed)
     seen = set()
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         await pool.execute(IMAGES)
         await pool.execute("SELECT setseed($1)", draw.random())
         for _ in range(60):
@@ -55,7 +55,7 @@ async def test_the_counts_follow_whoever_writes(dsn: str, seed: int) -> None:
 
 async def test_a_change_that_changes_no_count_writes_none(dsn: str) -> None:
     """Names of containers, or a second running one, are nothing to add up."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         await pool.execute(IMAGES)
         await pool.execute("INSERT INTO fleet.hosts (host_id, site, host) VALUES (1, 'fra1', 'h')")
         await pool.execute(

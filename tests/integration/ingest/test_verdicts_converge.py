@@ -8,9 +8,9 @@ import asyncpg
 import msgspec
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.core.verdict import Known, Local, judge
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.core.verdict import LocalSide, RemoteSide, judge
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
@@ -97,7 +97,7 @@ async def test_every_verdict_is_what_the_tables_say_in_the_end(dsn: str, seed: i
         while waiting:
             await waiting.pop()(database)
 
-    async with connect.pool(dsn, connections=WORKERS) as pool:
+    async with connection.pool(dsn, connections=WORKERS) as pool:
         await asyncio.gather(*(work(database_of(pool)) for _ in range(WORKERS)))
         rows = await pool.fetch(
             """SELECT c.*, a.remote_digest, a.gone, a.failure, a.error, d.children
@@ -113,13 +113,13 @@ async def test_every_verdict_is_what_the_tables_say_in_the_end(dsn: str, seed: i
 
 def expected(row: asyncpg.Record) -> tuple[str, str]:
     """The verdict that the facts in the tables have."""
-    local = Local(
+    local = LocalSide(
         image_id=row["image_id"],
         repo_digests=tuple(row["repo_digests"]),
         platform=row["platform"],
     )
-    known = Known(
-        digest=row["remote_digest"] or "", gone=bool(row["gone"]), failure=row["failure"] or ""
+    known = RemoteSide(
+        digest=row["remote_digest"] or "", gone=bool(row["gone"]), failure=row["failure"]
     )
     children = row["children"]
     inside = msgspec.json.decode(children, type=tuple[Child, ...]) if children else ()

@@ -9,7 +9,7 @@ from imagedrift_ingest.core.freshness import (
     BLOCKED_AT_MOST,
     FAILED_AT_MOST,
     SPREAD,
-    Policy,
+    FreshnessRules,
     due_after_answer,
     due_after_failure,
     due_refused,
@@ -20,7 +20,7 @@ from imagedrift_ingest.core.freshness import (
 )
 from support.ingest import NOW
 
-POLICY = Policy(freshness_s=300)
+POLICY = FreshnessRules(freshness_s=300)
 policies = st.builds(
     Policy, freshness_s=st.floats(1, 86_400), stretch=st.floats(1, 100, allow_nan=False)
 )
@@ -41,7 +41,7 @@ def test_a_tag_that_never_moves_is_asked_less_often_within_the_bound() -> None:
 @given(unmoved=spans)
 def test_a_stretch_of_one_switches_it_off(unmoved: timedelta) -> None:
     """Then every tag is asked every period."""
-    assert period_s(Policy(freshness_s=300, stretch=1), unmoved) == 300
+    assert period_s(FreshnessRules(freshness_s=300, stretch=1), unmoved) == 300
 
 
 @given(policy=policies, unmoved=spans, name=st.text())

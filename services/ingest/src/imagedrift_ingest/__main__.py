@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from imagedrift_ingest.adapters.postgres import connect, migrations
+from imagedrift_ingest.adapters.postgres import connection, migrations
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.wiring import Periods, Wiring
@@ -34,7 +34,7 @@ EVERY = Periods()
 async def start(settings: IngestSettings, run: Process, every: Periods = EVERY) -> None:
     """Run until asked to stop."""
     registries, clock = LiveRegistries(settings.registries), SystemClock()
-    pool = connect.pool(
+    pool = connection.pool(
         settings.database_url,
         connections=settings.workers + OTHER_CONNECTIONS,
         statement_cache_size=settings.statement_cache,
@@ -42,7 +42,7 @@ async def start(settings: IngestSettings, run: Process, every: Periods = EVERY) 
     )
     nats = bus.connect(settings.nats_url, SERVICE, **settings.nats, health=run.health)
     async with pool as connections, nats as connected:
-        database = connect.Database(connections, run.health, clock)
+        database = connection.Database(connections, run.health, clock)
         wiring = Wiring(settings, run, database, connected, registries, clock)
         await _await_database(wiring, run)
         if not run.stopping.is_set():
@@ -79,7 +79,7 @@ async def _serve(wiring: Wiring, nats: Bus, size: int, run: Process, every: Peri
 
 def main() -> int:
     """Run the service; the exit code."""
-    return process.run(SERVICE, IngestSettings, start, about=ABOUT, parts=("nats", connect.PART))
+    return process.run(SERVICE, IngestSettings, start, about=ABOUT, parts=("nats", connection.PART))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.jetstream.streams import reset_consumers
-from imagedrift_ingest.adapters.postgres import connect, migrations
+from imagedrift_ingest.adapters.postgres import connection, migrations
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.core.retention import Retention
@@ -25,7 +25,7 @@ class Maintained(Struct, frozen=True):
 async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
     """Do all maintenance once. Safe at any time, also while ingest runs."""
     clock, health = SystemClock(), Health()
-    async with connect.database(dsn, connections=1, health=health, clock=clock) as database:
+    async with connection.database(dsn, connections=1, health=health, clock=clock) as database:
         turns = Turns(database, health, clock)
         work = Maintain(MaintainedTables(database), turns, retention or Retention(), clock)
         done = await work.tidy()
@@ -56,7 +56,7 @@ async def rebuild(dsn: str, bus: Bus, *, empty: bool = False) -> Sequence[str]:
 
 @asynccontextmanager
 async def _tables(dsn: str) -> AsyncIterator[MaintainedTables]:
-    async with connect.database(
+    async with connection.database(
         dsn, connections=1, health=Health(), clock=SystemClock()
     ) as database:
         yield MaintainedTables(database)

@@ -16,12 +16,12 @@ from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
 from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
+from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
-from imagedrift_ingest.adapters.postgres.keys import HostKeys
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.outbox import OutboxTable
 from imagedrift_ingest.adapters.postgres.questions import QuestionTable
@@ -103,10 +103,10 @@ class Wiring:
             process.reload,
             self._plan_now,
         )
-        self._dictionary = Dictionary(
+        self._dictionary = ComparisonIds(
             database, registries.is_named, settings.freshness, settings.new_images_per_host
         )
-        self._keys = HostKeys(database, self._dictionary)
+        self._keys = HostIds(database, self._dictionary)
         self._inventories = SourceStream(bus, subjects.STREAM_INVENTORY, clock)
         self._digests = SourceStream(bus, DIGESTS, clock)
         self._inventory_bookmarks = Bookmarks(
@@ -181,23 +181,23 @@ class Wiring:
         answers = AnswerTable(
             self._database,
             self._digest_bookmarks,
-            self._settings.policy,
+            self._settings.freshness_rules,
             self._registries.is_named,
             self._announce_now.set,
         )
         return StoreAnswers(answers, self._digests, self._digest_bookmarks)
 
     def _plan(self) -> Plan:
-        policy = self._settings.policy
+        rules = self._settings.freshness_rules
         publisher = QuestionPublisher(
-            self._bus, self._registries.lane_of, self._lanes.is_missing, question_ttl(policy)
+            self._bus, self._registries.lane_of, self._lanes.is_missing, question_ttl(rules)
         )
         return Plan(
-            QuestionTable(self._database, policy, self._settings.outstanding),
-            BlockedReferences(self._database, policy),
+            QuestionTable(self._database, rules, self._settings.outstanding),
+            BlockedReferences(self._database, rules),
             publisher,
             self._turns,
-            policy,
+            rules,
             self._clock,
             self._plan_now,
             self._process.stopping,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.questions import DueDigest, DueTag, PublishOutcome
 from imagedrift_ingest.usecases.plan import Plan
 from imagedrift_runtime.clock import SystemClock
@@ -14,7 +14,7 @@ from imagedrift_schemas.v1 import Describe, Question, Resolve
 from support.ingest import NOW, digest
 from support.turns import OwnTurns
 
-POLICY = Policy(freshness_s=60, stretch=4)
+POLICY = FreshnessRules(freshness_s=60, stretch=4)
 SOON, IN_A_PERIOD = NOW + timedelta(seconds=6), NOW + timedelta(seconds=61)
 
 

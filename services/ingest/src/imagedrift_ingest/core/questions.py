@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from imagedrift_ingest.core import freshness
-from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_schemas.v1 import Describe, Resolve
 
 PublishOutcome: TypeAlias = Literal["asked", "already_there", "failed"]
@@ -30,23 +30,25 @@ class DueDigest(Struct, frozen=True):
     """The images for which it is asked."""
 
 
-def next_check_at(outcome: PublishOutcome, policy: Policy, at: datetime) -> datetime | None:
+def next_check_at(outcome: PublishOutcome, rules: FreshnessRules, at: datetime) -> datetime | None:
     """Tell when a reference is due again; None: as before."""
     match outcome:
         case "asked":
-            return freshness.due_unanswered(policy, at)
+            return freshness.due_unanswered(rules, at)
         case "already_there":
-            return freshness.due_refused(policy, at)
+            return freshness.due_refused(rules, at)
         case "failed":
             return None
 
 
-def next_description_at(outcome: PublishOutcome, policy: Policy, at: datetime) -> datetime | None:
+def next_description_at(
+    outcome: PublishOutcome, rules: FreshnessRules, at: datetime
+) -> datetime | None:
     """Tell when a digest is asked about again; None: as before."""
     match outcome:
         case "asked":
-            return at + timedelta(seconds=freshness.describe_again_s(policy))
+            return at + timedelta(seconds=freshness.describe_again_s(rules))
         case "already_there":
-            return freshness.due_refused(policy, at)
+            return freshness.due_refused(rules, at)
         case "failed":
             return None

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.questions import (
     DueDigest,
     DueTag,
@@ -82,7 +82,7 @@ class Plan:
         blocked: BlockedRegistries,
         publisher: Publisher,
         turns: Turns,
-        policy: Policy,
+        rules: FreshnessRules,
         clock: Clock,
         news: asyncio.Event,
         stopping: asyncio.Event,
@@ -92,7 +92,7 @@ class Plan:
         self._blocked = blocked
         self._publisher = publisher
         self._turns = turns
-        self._policy = policy
+        self._rules = rules
         self._clock = clock
         self._news = news
         self._stopping = stopping
@@ -122,7 +122,7 @@ class Plan:
     async def _resolve(self, tags: Sequence[DueTag], at: datetime) -> int:
         """Ask about tags, and note what was published."""
         outcomes = await self._publisher.publish([tag.question for tag in tags])
-        again = [next_check_at(outcome, self._policy, at) for outcome in outcomes]
+        again = [next_check_at(outcome, self._rules, at) for outcome in outcomes]
         due = [(tag, when) for tag, when in zip(tags, again, strict=True) if when]
         await self._questions.note_asked(at, due)
         return outcomes.count("asked")
@@ -130,7 +130,7 @@ class Plan:
     async def _describe(self, digests: Sequence[DueDigest], at: datetime) -> int:
         """Ask about digests, and note what was published."""
         outcomes = await self._publisher.publish([digest.question for digest in digests])
-        again = [next_description_at(outcome, self._policy, at) for outcome in outcomes]
+        again = [next_description_at(outcome, self._rules, at) for outcome in outcomes]
         due = [(digest, when) for digest, when in zip(digests, again, strict=True) if when]
         await self._questions.note_described(at, due)
         return outcomes.count("asked")

@@ -17,10 +17,10 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres import dictionary
+from imagedrift_ingest.adapters.postgres import comparisons
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
-from imagedrift_ingest.adapters.postgres.dictionary import Locked
+from imagedrift_ingest.adapters.postgres.comparisons import Locked
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import descriptions, freshness
@@ -38,13 +38,13 @@ class AnswerTable:
         self,
         database: Database,
         bookmarks: Bookmarks,
-        policy: freshness.Policy,
+        rules: freshness.FreshnessRules,
         is_named: Callable[[str], bool],
         on_changed_verdicts: Callable[[], None],
     ) -> None:
         self._database = database
         self._bookmarks = bookmarks
-        self._policy = policy
+        self._rules = rules
         self._is_named = is_named
         self._on_changed_verdicts = on_changed_verdicts
 
@@ -85,8 +85,8 @@ class AnswerTable:
         await _lock_digests(connection, digests, "lock" if described else "share")
         await self._describe(connection, batch.described)
         references = sorted(batch.answers)
-        await dictionary.add_references(connection, references, self._is_named)
-        locked = await dictionary.lock(connection, references, sorted(described))
+        await comparisons.add_references(connection, references, self._is_named)
+        locked = await comparisons.lock(connection, references, sorted(described))
         folded = {ref.ref_id: self._fold(ref, batch) for ref in locked}
         await _save(connection, locked, folded)
         suspects = [
@@ -100,17 +100,17 @@ class AnswerTable:
         self, connection: asyncpg.Connection, described: Sequence[Described]
     ) -> None:
         """Store descriptions, each with the children that were described before."""
-        inside = await dictionary.read_descriptions(connection, {d.digest for d in described})
+        inside = await comparisons.read_descriptions(connection, {d.digest for d in described})
         rows: dict[str, tuple[Any, ...]] = {}
         for one in described:
             merged = descriptions.merged(inside.get(one.digest, ()), one.children)
             inside[one.digest] = merged
             rows[one.digest] = _description(one, merged)
-        again_s = freshness.describe_again_s(self._policy)
+        again_s = freshness.describe_again_s(self._rules)
         columns = arguments([rows[digest] for digest in sorted(rows)], 5)
         await connection.execute(SQL["describe"], *columns, again_s)
 
-    def _fold(self, ref: Locked, batch: "_Batch") -> core.State | None:
+    def _fold(self, ref: Locked, batch: "_Batch") -> core.AnswerState | None:
         """Return what is known of a reference after a batch; None: the same as before."""
         if ref.reference not in batch.answers:
             return None
@@ -121,7 +121,7 @@ class AnswerTable:
             epoch=batch.epoch,
             seq=seq,
             reference=ref.reference,
-            policy=self._policy,
+            rules=self._rules,
             surely_newest=batch.surely_newest,
         )
 
@@ -180,22 +180,22 @@ async def _lock_digests(
         await connection.fetch(SQL[f"{how}_digests"], slots)
 
 
-def _says_something_else(ref: Locked, after: core.State | None, told: set[str]) -> bool:
+def _says_something_else(ref: Locked, after: core.AnswerState | None, told: set[str]) -> bool:
     now = after or ref.state
-    return now.remote_digest in told or (after is not None and after.known != ref.state.known)
+    return now.remote_digest in told or (after is not None and after.remote != ref.state.remote)
 
 
 async def _save(
     connection: asyncpg.Connection,
     locked: Sequence[Locked],
-    folded: Mapping[int, core.State | None],
+    folded: Mapping[int, core.AnswerState | None],
 ) -> None:
     """Write new states, and the periods that they end and begin."""
     steps = [(ref, after) for ref in locked if (after := folded[ref.ref_id]) is not None]
     if not steps:
         return
     rows = [
-        (ref.ref_id, *(getattr(after, name) for name in core.State.__struct_fields__))
+        (ref.ref_id, *(getattr(after, name) for name in core.AnswerState.__struct_fields__))
         for ref, after in steps
     ]
     await connection.execute(SQL["save"], *arguments(rows, 13))
@@ -212,12 +212,12 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
     if not refs:
         return 0
     by_id = {ref.ref_id: ref for ref in refs}
-    inside = await dictionary.read_inside(connection, [ref.state for ref in refs])
+    inside = await comparisons.read_inside(connection, [ref.state for ref in refs])
     held = await connection.fetch(SQL["comparisons_of"], sorted(by_id))
     rows: list[tuple[Any, ...]] = []
     for row in held:
         ref = by_id[row["ref_id"]]
-        local = dictionary.local_by_policy(
+        local = comparisons.local_side_by_policy(
             ref.policy,
             image_id=row["image_id"],
             repo_digests=tuple(row["repo_digests"]),
@@ -225,7 +225,7 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
             manifest_digest=row["manifest_digest"] or "",
             digest_lost=row["digest_lost"],
         )
-        verdict = dictionary.judge_locked(local, ref, inside)
+        verdict = comparisons.judge_locked(local, ref, inside)
         if (verdict.verdict, verdict.reason) != (row["verdict"], row["reason"]):
             to = (row["comparison_id"], verdict.verdict, verdict.reason)
             since = (row["verdict"], row["reason"], ref.state.remote_digest, ref.state.attempted_at)

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import asyncpg
 import structlog
 
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import blocks, freshness
 
@@ -31,11 +31,11 @@ class BlockedReferences:
     """The references that are due although their registry is blocked, or no longer."""
 
     def __init__(
-        self, database: Database, policy: freshness.Policy, most_at_once: int = MOST_AT_ONCE
+        self, database: Database, rules: freshness.FreshnessRules, most_at_once: int = MOST_AT_ONCE
     ) -> None:
         self._database = database
         self._most_at_once = most_at_once
-        self._spread = freshness.spread_after_block(policy)
+        self._spread = freshness.spread_after_block(rules)
         self._looked_at: datetime | None = None
         self._known: blocks.Blocks = {}
         self._misplaced: Misplaced = {}

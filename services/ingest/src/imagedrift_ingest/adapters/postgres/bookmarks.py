@@ -22,7 +22,7 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_runtime import metrics

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import dead_letters
 from imagedrift_schemas.v1 import DeadLetter
@@ -21,4 +21,4 @@ class DeadLetterTable:
     async def store(self, epoch: int, letters: Iterable[tuple[int, DeadLetter]]) -> None:
         """Store refused messages, each with its sequence."""
         rows = [msgspec.structs.astuple(row) for row in dead_letters.rows(letters)]
-        await self._database.execute(SQL["bury"], epoch, *arguments(rows, 12))
+        await self._database.execute(SQL["store_dead_letters"], epoch, *arguments(rows, 12))

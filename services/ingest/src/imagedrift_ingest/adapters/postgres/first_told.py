@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_ingest.core.images import Facts
-from imagedrift_ingest.core.remembered import Remembered
 
 SQL = load("hosts")
 MOST_REMEMBERED = 16 * 1024 * 1024
@@ -24,11 +24,11 @@ class FirstTold:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: Remembered[int, Facts] = Remembered(MOST_REMEMBERED)
+        self._known: BoundedCache[int, Facts] = BoundedCache(MOST_REMEMBERED)
 
     def forget(self) -> None:
         """Forget everything: the database is another one."""
-        self._known = Remembered(MOST_REMEMBERED)
+        self._known = BoundedCache(MOST_REMEMBERED)
 
     async def of(self, comparison_ids: Collection[int]) -> Mapping[int, Facts]:
         """Return what was told first of images. One that is gone meanwhile is not in it."""

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
-from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
+from imagedrift_ingest.adapters.postgres.host_ids import SQL, HostIds, RowsGone
 from imagedrift_ingest.core.heartbeats import Heartbeat
 from imagedrift_ingest.core.inventories import HostName
 
@@ -23,7 +23,7 @@ Row: TypeAlias = tuple[int, bytes | None, str]
 class StoredHeartbeats:
     """The hosts' last heartbeats."""
 
-    def __init__(self, database: Database, keys: HostKeys) -> None:
+    def __init__(self, database: Database, keys: HostIds) -> None:
         self._database = database
         self._keys = keys
 
@@ -66,7 +66,7 @@ class StoredHeartbeats:
         written = int(status.rpartition(" ")[2])
         if written < len(ids) and await connection.fetchval(SQL["any_gone"], ids):
             raise RowsGone
-        await connection.execute(SQL["welcome_back"], ids)
+        await connection.execute(SQL["unretire"], ids)
 
 
 def _alike(

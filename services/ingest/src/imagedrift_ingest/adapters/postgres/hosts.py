@@ -18,10 +18,10 @@ import msgspec
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.first_told import FirstTold
-from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
+from imagedrift_ingest.adapters.postgres.host_ids import SQL, HostIds, RowsGone
 from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
 from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
@@ -66,8 +66,8 @@ class HostTables:
     def __init__(
         self,
         database: Database,
-        dictionary: Dictionary,
-        keys: HostKeys,
+        dictionary: ComparisonIds,
+        keys: HostIds,
         bookmarks: Bookmarks,
         on_new_images: Callable[[], None],
     ) -> None:

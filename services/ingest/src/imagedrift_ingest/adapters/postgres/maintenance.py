@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.retention import ROWS_AT_ONCE, Step, that_fit
 
-SQL = load("upkeep")
+SQL = load("maintenance")
 MOST_AT_ONCE: Final = 500
 MONTHS_AHEAD: Final = 2
 DROPPING: Final = {

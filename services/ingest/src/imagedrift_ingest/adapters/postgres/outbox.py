@@ -5,7 +5,7 @@ from typing import Final
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.outbox import OutboxEntry
 from imagedrift_schemas.v1 import Changed

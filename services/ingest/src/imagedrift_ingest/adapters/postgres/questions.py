@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import freshness
 from imagedrift_ingest.core.questions import DueDigest, DueTag
@@ -33,18 +33,18 @@ class QuestionTable:
     def __init__(
         self,
         database: Database,
-        policy: freshness.Policy,
+        rules: freshness.FreshnessRules,
         outstanding: int,
         of_one_host: int = OF_ONE_HOST,
     ) -> None:
         self._database = database
-        self._policy = policy
+        self._rules = rules
         self._outstanding = outstanding
         self._of_one_host = of_one_host
 
     async def due_tags(self, at: datetime) -> Sequence[DueTag]:
         """Read what is due; what is on no host rests, and makes room for others."""
-        fresh_since = at - timedelta(seconds=self._policy.freshness_s)
+        fresh_since = at - timedelta(seconds=self._rules.freshness_s)
         for _ in range(RESTED_AT_MOST):
             if not await self._database.fetch_value(SQL["any_due"], at):
                 break
@@ -78,7 +78,7 @@ class QuestionTable:
         await self._database.transaction(_note_described, at, marks, images)
 
     async def _due(self, at: datetime) -> list[asyncpg.Record]:
-        lapsed = freshness.lapsed_before(self._policy, at)
+        lapsed = freshness.lapsed_before(self._rules, at)
         return await self._database.fetch(
             SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed, self._of_one_host
         )

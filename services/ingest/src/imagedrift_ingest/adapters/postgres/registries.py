@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_schemas.v1 import RegistryState
 

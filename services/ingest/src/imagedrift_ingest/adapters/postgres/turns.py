@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime import metrics

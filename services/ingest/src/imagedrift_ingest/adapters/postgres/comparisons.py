@@ -20,17 +20,18 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import quota
-from imagedrift_ingest.core.answers import State
+from imagedrift_ingest.core.answers import AnswerState
+from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_ingest.core.images import Image, ImageKey, weight
-from imagedrift_ingest.core.remembered import Remembered
-from imagedrift_ingest.core.verdict import Judgement, Known, Local, judge
+from imagedrift_ingest.core.policy import policy_of
+from imagedrift_ingest.core.verdict import LocalSide, Verdict, judge
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Child
 
-SQL = load("dictionary")
+SQL = load("comparisons")
 MOST_REMEMBERED = 64 * 1024 * 1024
 """Bytes."""
 MADE_AT_ONCE = 1000
@@ -45,10 +46,10 @@ class Locked(Struct, frozen=True):
     ref_id: int
     reference: str
     policy: str
-    state: State
+    state: AnswerState
 
 
-class Dictionary:
+class ComparisonIds:
     """Keys of comparisons, by what they are of."""
 
     def __init__(
@@ -64,12 +65,12 @@ class Dictionary:
         self._freshness_s = freshness_s
         self.made = 0
         """How many comparisons were new: a reason to look for new questions."""
-        self._ids: Remembered[ImageKey, int] = Remembered(MOST_REMEMBERED)
+        self._ids: BoundedCache[ImageKey, int] = BoundedCache(MOST_REMEMBERED)
         self._one_at_a_time = asyncio.Lock()
 
     def forget(self) -> None:
         """Forget every key; batches at work keep those that they have."""
-        self._ids = Remembered(MOST_REMEMBERED)
+        self._ids = BoundedCache(MOST_REMEMBERED)
 
     async def keys_of(self, brought: Mapping[int, Sequence[Image]]) -> Mapping[ImageKey, int]:
         """Return the keys of hosts' comparisons, making rows for new ones, as far as they may."""
@@ -81,7 +82,7 @@ class Dictionary:
         return found
 
     async def _found_or_made(
-        self, ids: Remembered[ImageKey, int], brought: Mapping[int, Sequence[Image]]
+        self, ids: BoundedCache[ImageKey, int], brought: Mapping[int, Sequence[Image]]
     ) -> dict[ImageKey, int]:
         wanted = {image.key for images in brought.values() for image in images}
         async with self._one_at_a_time:
@@ -124,7 +125,7 @@ class Dictionary:
         rows = [_comparison(image, locked[image.key.reference], inside) for image in images]
         made = await connection.fetch(SQL["add_comparisons"], *arguments(rows, 11))
         to_ask = sorted({locked[i.key.reference].ref_id for i in images if i.key.repo_digests})
-        await connection.execute(SQL["hurry"], to_ask, self._freshness_s)
+        await connection.execute(SQL["make_due"], to_ask, self._freshness_s)
         ids = {row[1:]: row[0] for row in map(tuple, made)}
         places = [(image.key, row[:7]) for image, row in zip(images, rows, strict=True)]
         found = {key: ids[place] for key, place in places if place in ids}
@@ -182,14 +183,14 @@ async def lock(
             row["ref_id"],
             row["reference"],
             row["policy"],
-            State(**{name: row[name] for name in State.__struct_fields__}),
+            AnswerState(**{name: row[name] for name in AnswerState.__struct_fields__}),
         )
         for row in rows
     ]
 
 
 async def read_inside(
-    connection: asyncpg.Connection, states: Iterable[State]
+    connection: asyncpg.Connection, states: Iterable[AnswerState]
 ) -> dict[str, tuple[Child, ...]]:
     """Read what is inside the digests that references point to."""
     return await read_descriptions(
@@ -205,15 +206,15 @@ async def read_descriptions(
     return {row["digest"]: _children.decode(row["children"]) for row in rows}
 
 
-def judge_locked(local: Local, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Judgement:
+def judge_locked(local: LocalSide, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Verdict:
     """Judge a local image by what is known of its locked reference."""
-    known: Known = ref.state.known
-    return judge(local, known, inside.get(known.digest))
+    remote = ref.state.remote
+    return judge(local, remote, inside.get(remote.digest))
 
 
-def local_by_policy(policy: str, **facts: Any) -> Local:
+def local_side_by_policy(policy: str, **facts: Any) -> LocalSide:
     """Make the local side of a comparison, its reference's policy included."""
-    return Local(pinned=policy == "pinned", machine_bound=policy == "machine_bound", **facts)
+    return LocalSide(pinned=policy == "pinned", machine_bound=policy == "machine_bound", **facts)
 
 
 async def _find(connection: asyncpg.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, int]:
@@ -230,19 +231,11 @@ def _reference(text: str, is_named: Callable[[str], bool]) -> tuple[Any, ...]:
     return text, parsed.registry, parsed.repository, tag, policy_of(parsed, is_named)
 
 
-def policy_of(reference: ImageReference, is_named: Callable[[str], bool]) -> str:
-    """Tell whether a registry is asked about the reference."""
-    if reference.is_pinned:
-        return "pinned"
-    bound = reference.is_machine_bound and not is_named(reference.registry)
-    return "machine_bound" if bound else "ask"
-
-
 def _comparison(
     image: Image, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
     key, said = image.key, image.local
-    local = local_by_policy(
+    local = local_side_by_policy(
         ref.policy,
         image_id=key.image_id,
         repo_digests=key.repo_digests,

@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
+from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.inventories import HostName
 
@@ -25,10 +25,10 @@ class RowsGone(Exception):
     """Keys were used whose rows are not there any more."""
 
 
-class HostKeys:
+class HostIds:
     """The keys of hosts, by name. Batches at work keep the ones that they began with."""
 
-    def __init__(self, database: Database, dictionary: Dictionary) -> None:
+    def __init__(self, database: Database, dictionary: ComparisonIds) -> None:
         self._database = database
         self._dictionary = dictionary
         self._ids: dict[HostName, int] = {}
@@ -56,8 +56,8 @@ async def _find_or_insert(
     connection: asyncpg.Connection, names: list[HostName]
 ) -> list[asyncpg.Record]:
     columns = arguments(names, 2)
-    found = await connection.fetch(SQL["identify"], *columns)
+    found = await connection.fetch(SQL["select_ids"], *columns)
     if len(found) < len(names):
-        await connection.execute(SQL["enrol"], *columns)
-        found = await connection.fetch(SQL["identify"], *columns)
+        await connection.execute(SQL["insert_hosts"], *columns)
+        found = await connection.fetch(SQL["select_ids"], *columns)
     return found

@@ -109,7 +109,7 @@ ON CONFLICT (ref_id, identity) DO NOTHING
 RETURNING
   comparison_id, ref_id, image_id, array_to_string(repo_digests, ','), platform, manifest_digest, digest_lost, by_digest
 
--- name: hurry
+-- name: make_due
 -- Ask at once about references that got a new image to compare, unless their answer is fresh or
 -- their question is out.
 UPDATE fleet.answers AS a
