@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres import blocks
 from imagedrift_ingest.adapters.postgres.blocks import LOOK_EVERY
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.freshness import spread_after_block
@@ -163,11 +162,9 @@ async def test_only_a_block_of_all_requests_puts_off(
     assert {*await planned.names(now() + LATER)} == {*HUB, QUAY}
 
 
-async def test_a_look_at_blocks_moves_a_bounded_number(
-    planned: Planned, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_look_at_blocks_moves_a_bounded_number(planned: Planned) -> None:
     """The rest follows whenever the planner works, those that are due soonest first."""
-    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 2)
+    planned.restart(len(HUB), moved_at_once=2)
     before = await dues(planned)
     start = now() + LOOK_EVERY
     await planned.told("docker.io", blocked_until=start + HOUR)
@@ -178,11 +175,9 @@ async def test_a_look_at_blocks_moves_a_bounded_number(
         assert [after[one] != before[one] for one in soonest] == [n < moved for n in range(5)]
 
 
-async def test_a_block_that_ends_while_references_are_moved_moves_no_more(
-    planned: Planned, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_block_that_ends_while_references_are_moved_moves_no_more(planned: Planned) -> None:
     """What was moved is brought forward, the rest stays where it was."""
-    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 2)
+    planned.restart(len(HUB), moved_at_once=2)
     before = await dues(planned)
     start = now() + LOOK_EVERY
     await planned.told("docker.io", blocked_until=start + HOUR)

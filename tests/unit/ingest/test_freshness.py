@@ -22,7 +22,7 @@ from support.ingest import NOW
 
 POLICY = FreshnessRules(freshness_s=300)
 policies = st.builds(
-    Policy, freshness_s=st.floats(1, 86_400), stretch=st.floats(1, 100, allow_nan=False)
+    FreshnessRules, freshness_s=st.floats(1, 86_400), stretch=st.floats(1, 100, allow_nan=False)
 )
 spans = st.timedeltas(timedelta(0), timedelta(days=4000))
 
@@ -46,7 +46,7 @@ def test_a_stretch_of_one_switches_it_off(unmoved: timedelta) -> None:
 
 @given(policy=policies, unmoved=spans, name=st.text())
 def test_due_lies_between_one_period_and_the_stretched_one_with_its_spread(
-    policy: Policy, unmoved: timedelta, name: str
+    policy: FreshnessRules, unmoved: timedelta, name: str
 ) -> None:
     """P3 and the freshness both hold: never sooner than a period, never later than the bound."""
     due = (due_after_answer(policy, name, NOW, unmoved) - NOW).total_seconds()
@@ -76,7 +76,7 @@ def test_a_registry_that_names_a_moment_is_asked_then() -> None:
 
 
 @given(policy=policies)
-def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: Policy) -> None:
+def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: FreshnessRules) -> None:
     """Otherwise its own remains would refuse it."""
     assert due_unanswered(policy, NOW) - NOW > timedelta(seconds=question_ttl(policy))
     assert question_ttl(policy) >= 1
@@ -84,7 +84,7 @@ def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: Policy) 
 
 
 @given(policy=policies)
-def test_a_question_is_out_until_it_may_be_repeated(policy: Policy) -> None:
+def test_a_question_is_out_until_it_may_be_repeated(policy: FreshnessRules) -> None:
     """Both are one moment, so that no question is forgotten, or counted twice."""
     asked = lapsed_before(policy, NOW)
     assert due_unanswered(policy, asked) == NOW
