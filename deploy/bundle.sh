@@ -1,10 +1,10 @@
 #!/bin/sh
-# Puts together what `install.sh` installs on a host: the agent and all it needs as wheels, the
-# systemd unit, and SHA256SUMS over them. Prints the one checksum that a host has to be told.
+# Makes the bundle that `install.sh` installs on a host: the agent and its libraries as wheels, the
+# systemd unit, and SHA256SUMS over them. Prints the one checksum that a host needs.
 #
 #   sh deploy/bundle.sh FOLDER [PYTHON]
 #
-# Wheels are for the machine and the Python that make them: build on the oldest that you install on.
+# Wheels are for the processor and the Python that make them: build with your hosts' oldest ones.
 set -eu
 folder=${1:?FOLDER is missing: deploy/bundle.sh FOLDER [PYTHON]}
 python=${2:-python3}

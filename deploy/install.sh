@@ -4,7 +4,7 @@
 #   sh install.sh --from FOLDER|URL --sums SHA256 [--nats ADDRESS] [--no-service]
 #   sh install.sh --uninstall
 #
-# Where NATS is stands in agent.env, if there is one; else --nats says it, or NATS_URL in the
+# Where NATS is has to stand in agent.env, if there is one; else --nats says it, or NATS_URL in the
 # environment (others cannot read a password there), or the installer asks on the terminal. Without
 # it nothing is installed.
 # FROM holds what `bundle.sh` made, SHA256 is what it printed: that one checksum must come to the
@@ -46,15 +46,22 @@ is_used() { # is_used FOLDER: a process has loaded files of it, by whatever link
 uninstall() {
   [ -d "$prefix" ] || fail "nothing is installed in $prefix"
   lock
-  unit=$units/imagedrift-agent.service
+  unit=$units/imagedrift-agent.service stopped=
+  if [ -e "$unit" ] && [ -d "$systemd" ] && systemctl is-active --quiet imagedrift-agent; then
+    systemctl stop imagedrift-agent
+    stopped=yes
+  fi
+  for folder in "$prefix"/$hex$hex$hex*; do
+    if is_used "$folder"; then
+      [ -z "$stopped" ] || systemctl start imagedrift-agent
+      fail "a process runs from $folder: stop it, and uninstall again; nothing was removed"
+    fi
+  done
   if [ -e "$unit" ]; then
-    [ ! -d "$systemd" ] || systemctl disable --now imagedrift-agent
+    [ ! -d "$systemd" ] || systemctl disable imagedrift-agent
     rm -f "$unit"
     [ ! -d "$systemd" ] || systemctl daemon-reload
   fi
-  for folder in "$prefix"/$hex$hex$hex*; do
-    ! is_used "$folder" || fail "a process runs from $folder: stop it, and uninstall again"
-  done
   rm -rf "$prefix/current" "$prefix"/$hex$hex$hex* "$prefix/.lock"
   rmdir "$prefix" 2>/dev/null || echo "install.sh: $prefix holds other files, and stays" >&2
   echo "uninstalled. Settings and state are left: rm -r $etc/agent.env /var/lib/imagedrift" \
@@ -85,7 +92,10 @@ if [ ! -e "$etc/agent.env" ] && [ -z "$nats" ] && [ -t 0 ]; then
   printf 'Address of NATS, such as tls://USER:PASSWORD@nats.example.org:4222: ' >&2
   read -r nats
 fi
-if [ ! -e "$etc/agent.env" ]; then
+if [ -e "$etc/agent.env" ]; then
+  grep -Eq '^[[:space:]]*NATS_URL(_FILE)?=.' "$etc/agent.env" ||
+    fail "$etc/agent.env does not say where NATS is: add NATS_URL=tls://HOST:4222 to it"
+else
   case $nats in
     *[!A-Za-z0-9._~:/@%,+=-]*) fail "the address of NATS: percent-encode what is in its password" ;;
     nats://?* | tls://?*) ;;

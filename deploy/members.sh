@@ -1,6 +1,5 @@
 #!/bin/sh
-# Prints the folders that one service is made of, one a line, as requirements for pip: nothing that
-# it does not need.
+# Prints the folders of one service, one a line, as requirements for pip, and no others.
 set -eu
 case "${1-}" in
   agent | registry-resolver | ingest) members="schemas runtime services/$1" ;;

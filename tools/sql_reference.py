@@ -30,14 +30,8 @@ changed silently. Everything else in the database is private and may change with
 ## Who may read
 
 The role `imagedrift_operator` reads `ops` and nothing else. Give it to people and programs:
-
-```sql
-CREATE ROLE alice LOGIN PASSWORD '…' IN ROLE imagedrift_operator CONNECTION LIMIT 5;
-```
-
-Then run `imagedrift migrate`: it sets the limits of the new login's sessions, as PostgreSQL does
-not inherit them. Ingest itself needs `imagedrift_writer`; only `imagedrift migrate` and `rebuild`
-run as the owner of the schema.
+[deployment.md](deployment.md#postgresql) has the statements. Ingest itself needs
+`imagedrift_writer`; only `imagedrift migrate` and `rebuild` run as the owner of the schema.
 
 A dashboard that refreshes every few seconds should read `ops.trend`, not `ops.fleet_summary`.
 For one host ask `ops.hosts`, for all hosts at once `ops.host_counts`.

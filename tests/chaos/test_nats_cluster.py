@@ -1,4 +1,4 @@
-"""Three NATS servers, as in production: the one that leads is killed, and work goes on."""
+"""Work goes on when the leader of three NATS servers is killed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def ask(bus: Bus, number: int) -> Stored | AlreadyThere:
 
 
 async def test_questions_outlive_the_server_that_leads_them(cluster: NatsCluster) -> None:
-    """Each is stored once and answered, though the leader dies half way."""
+    """Each question is stored once and answered, although the leader dies half way."""
     answered: set[str] = set()
     stopping = asyncio.Event()
 

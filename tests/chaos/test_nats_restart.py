@@ -1,4 +1,4 @@
-"""NATS is killed and restarted while messages are published and pulled: nothing is lost."""
+"""No message is lost when NATS is killed while messages are published and pulled."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ WITHIN_S = 20.0
 
 
 async def publish_all(own: OwnStream, numbers: "asyncio.Queue[int]") -> None:
-    """Publish each number until it is stored: an unconfirmed message is published again."""
+    """Publish each number again and again until NATS confirms it."""
     while not numbers.empty():
         number = numbers.get_nowait()
         payload = str(number).encode()
@@ -33,7 +33,7 @@ async def publish_all(own: OwnStream, numbers: "asyncio.Queue[int]") -> None:
 
 
 async def pull_all(bus: Bus, own: OwnStream, seen: Counter[int], stopping: asyncio.Event) -> None:
-    """Handle messages, each for a moment, as a replica of its own."""
+    """Handle messages as one replica, each for a millisecond."""
 
     async def handler(delivery: Delivery) -> Outcome:
         await asyncio.sleep(0.001)
@@ -52,8 +52,8 @@ async def pull_all(bus: Bus, own: OwnStream, seen: Counter[int], stopping: async
     )
 
 
-async def kill_now_and_then(server: NatsServer, seen: Counter[int]) -> None:
-    """Kill the server whenever so many messages were handled, and bring it back."""
+async def kill_twice(server: NatsServer, seen: Counter[int]) -> None:
+    """Kill and restart the server after each of these numbers of messages."""
     for count in KILLS_AT:
         await until(lambda: len(seen) >= count, what=f"{count} messages", within_s=WITHIN_S)  # noqa: B023
         server.kill()
@@ -61,7 +61,7 @@ async def kill_now_and_then(server: NatsServer, seen: Counter[int]) -> None:
 
 
 async def test_nothing_is_lost_when_nats_is_killed_twice(fresh_nats: NatsServer) -> None:
-    """Every message that was published is handled; some of them more than once."""
+    """Every published message is handled, and few of them twice, when NATS is killed twice."""
     numbers: asyncio.Queue[int] = asyncio.Queue()
     for number in range(MESSAGES):
         numbers.put_nowait(number)
@@ -78,11 +78,13 @@ async def test_nothing_is_lost_when_nats_is_killed_twice(fresh_nats: NatsServer)
         async with asyncio.TaskGroup() as tasks:
             for bus in (first, second):
                 tasks.create_task(pull_all(bus, own, seen, stopping))
-            tasks.create_task(kill_now_and_then(fresh_nats, seen))
+            tasks.create_task(kill_twice(fresh_nats, seen))
             for _ in range(PUBLISHERS):
                 tasks.create_task(publish_all(own, numbers))
             await until(lambda: len(seen) == MESSAGES, what="every message", within_s=WITHIN_S)
-            await until(lambda: _is_settled(own), what="all acknowledged", within_s=WITHIN_S)
+            await until(
+                lambda: _is_all_acknowledged(own), what="all acknowledged", within_s=WITHIN_S
+            )
             stopping.set()
 
     assert set(seen) == set(range(MESSAGES))
@@ -90,7 +92,7 @@ async def test_nothing_is_lost_when_nats_is_killed_twice(fresh_nats: NatsServer)
     assert time.monotonic() - began < WITHIN_S
 
 
-async def _is_settled(own: OwnStream) -> bool:
+async def _is_all_acknowledged(own: OwnStream) -> bool:
     try:
         return (await own.waiting(), await own.in_flight()) == (0, 0)
     except NoBus:  # it is away

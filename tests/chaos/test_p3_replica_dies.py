@@ -1,4 +1,4 @@
-"""P3 when a replica dies: only what it was asking at that moment is asked once more."""
+"""P3 when a replica dies: only the questions that it had in flight are asked once more."""
 
 from pathlib import Path
 
@@ -10,29 +10,31 @@ from support.polling import until
 
 IMAGES = 60
 CONNECTIONS = 8
-"""So many questions a replica has in flight."""
-AGAIN_S = 3
-"""After that long the server delivers again what the dead replica held."""
+"""The most questions that one replica has in flight."""
+REDELIVERED_AFTER_S = 3
+"""The server redelivers the dead replica's questions after this time."""
 
 
 async def test_p3_a_dead_replica_costs_at_most_what_it_had_in_flight(
     registry: SandboxRegistry, tmp_path: Path
 ) -> None:
-    """One of two resolvers is killed: every reference is answered, few are asked twice."""
+    """When one of two resolvers is killed, every reference is answered, and few are asked twice."""
     registry.misbehave(latency(0.1))
     named = f'[registry."{registry.host}"]\nscheme = "http"\nmax_connections = {CONNECTIONS}\n'
     async with system(tmp_path, also=named, resolvers=2) as running:
         lane = subjects.lane_consumer(registry.host)
         js = running.hosts.bus.js
         found = await js.consumer_info(subjects.STREAM_LOOKUP, lane)
-        await js.add_consumer(subjects.STREAM_LOOKUP, found.config.evolve(ack_wait=AGAIN_S))
+        await js.add_consumer(
+            subjects.STREAM_LOOKUP, found.config.evolve(ack_wait=REDELIVERED_AFTER_S)
+        )
         images = [pulled(registry, f"app/{number}") for number in range(IMAGES)]
         await running.hosts.have("web-1", *images)
 
         async def half_are_asked() -> bool:
             return registry.totals().head_requests >= IMAGES // 2
 
-        await until(half_are_asked, what="it is in the middle of it")
+        await until(half_are_asked, what="half of the requests")
         victim = next(s for s in running.stack.services if s.name == "imagedrift-resolver")
         victim.kill()
 

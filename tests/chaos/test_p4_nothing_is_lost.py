@@ -1,8 +1,7 @@
-"""P4: whoever dies, at whatever moment, the tables end up equal to the truth.
+"""P4: any service or server may die at any moment, and the tables end up equal to the truth.
 
-Each fault strikes while hosts go on reporting, and some report for the last time in the middle
-of it: what is lost then is never made up for by a later report. Whoever was killed is started
-again; a server on the data that it left behind.
+Hosts go on reporting during each fault. Some report for the last time then, so that no later report
+makes up for a lost one. A killed service is started again, a killed server on its data.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ REPOSITORIES = 60
 FRESHNESS_S = 2
 REPORTS_A_FAULT = 30
 AGENT = "agent"
-"""The one host that a real agent reports, from a list; the others are played by the test."""
+"""The one host with a real agent, which reads a list; the test reports for the others."""
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def truth(registry: SandboxRegistry) -> Truth:
 async def chaos(
     registry: SandboxRegistry, truth: Truth, tmp_path: Path
 ) -> AsyncIterator["ChaosSystem"]:
-    """The system with two ingest replicas, and the fleet that it is told of."""
+    """A system with two ingest replicas, and a fleet that reports to it."""
     async with system(tmp_path, registry, freshness_s=FRESHNESS_S, ingests=2) as running:
         chaos = ChaosSystem(running, truth)
         await chaos.begin()
@@ -49,7 +48,7 @@ async def chaos(
 
 
 class ChaosSystem:
-    """A fleet that reports to a system that is being hit."""
+    """A system in which faults happen, and a fleet that reports to it."""
 
     def __init__(self, running: System, truth: Truth) -> None:
         self._running = running
@@ -61,14 +60,14 @@ class ChaosSystem:
 
     async def begin(self) -> None:
         """Let every host report once."""
-        await self._what_the_dead_held_comes_again_soon()
+        await self._shorten_redelivery()
         self._truth.write_list(AGENT, self._list)
         await self._start_agent()
         for host in self._truth.hosts:
             await self._report(host)
 
     async def run_during(self, fault: "Fault", last: Sequence[str]) -> None:
-        """Strike while the fleet changes; these hosts report for the last time meanwhile."""
+        """Run a fault while the fleet changes; these hosts report for the last time meanwhile."""
         self._done.update(last)
         going_on = [host for host in self._truth.hosts if host not in self._done]
         await asyncio.gather(fault(last), self._change(going_on, REPORTS_A_FAULT))
@@ -119,7 +118,7 @@ class ChaosSystem:
         return {Row(**row) for row in rows} == self._truth.rows(listed=AGENT)
 
     async def difference(self) -> set[Row]:
-        """What is stored and not true, or true and not stored."""
+        """Return the rows that are stored and not true, or true and not stored."""
         rows = await self._running.operator.ask(
             "SELECT host, reference, image_id, remote_digest, verdict FROM ops.comparisons"
         )
@@ -163,8 +162,8 @@ class ChaosSystem:
         victim.kill()
         self._stack.services.remove(victim)
 
-    async def _what_the_dead_held_comes_again_soon(self) -> None:
-        """Shorten the time after which what a consumer did not acknowledge is delivered again."""
+    async def _shorten_redelivery(self) -> None:
+        """Shorten the time after which unacknowledged messages are redelivered."""
         js = self._running.hosts.bus.js
         for thing in topology.declare():
             if thing.kind == "consumer":
@@ -179,7 +178,7 @@ Fault = Callable[[Sequence[str]], Awaitable[None]]
 async def test_p4_whoever_dies_the_tables_end_up_equal_to_the_truth(
     chaos: ChaosSystem, truth: Truth
 ) -> None:
-    """Each service and server is killed twice while everything changes, and nothing is lost."""
+    """Nothing is lost when each service and server is killed twice while everything changes."""
     faults: list[Fault] = [
         chaos.all_ingests_die,
         chaos.the_resolver_dies,

@@ -1,4 +1,4 @@
-"""P5: however late an older inventory is handled, it never replaces a newer one."""
+"""P5: an older inventory never replaces a newer one, however late it is handled."""
 
 import asyncio
 import random
@@ -18,14 +18,14 @@ VERSIONS = 40
 
 
 def image(version: int) -> LocalImage:
-    """The one image of a host, telling by its size in which order it was reported."""
+    """Return the one image of a host; its size is the number of the report."""
     return LocalImage(
         reference="registry.example.org/app:1", image_id=f"sha256:{version:064x}", size=version
     )
 
 
 async def test_p5_versions_are_never_seen_to_go_back(tmp_path: Path) -> None:
-    """Two replicas take turns at hosts that change all the time: every host only moves forward."""
+    """Two replicas store inventories of hosts that change all the time, and no host goes back."""
     async with system(tmp_path, ingests=2, resolvers=0) as running:
         reporting = asyncio.create_task(report_all_versions(running))
         seen = dict.fromkeys(HOSTS, 0)
@@ -41,7 +41,7 @@ async def test_p5_versions_are_never_seen_to_go_back(tmp_path: Path) -> None:
 
 
 async def test_p5_an_older_inventory_that_was_held_up_is_refused(tmp_path: Path) -> None:
-    """A replica that slept over an inventory finds the newer one stored, and leaves it there."""
+    """A replica that was paused with an inventory leaves the newer, stored one in place."""
     async with system(tmp_path, resolvers=0) as running:
         [sleeper] = running.stack.services
         host = HOSTS[0]
@@ -56,7 +56,7 @@ async def test_p5_an_older_inventory_that_was_held_up_is_refused(tmp_path: Path)
             await until(lambda: is_delivered(running), what="it has the second, and is blocked")
             sleeper.pause()
         await blocker.close()
-        await until(lambda: nobody_fetches(running), what="nothing more is delivered to it")
+        await until(lambda: no_replica_fetches(running), what="nothing more is delivered to it")
         await running.stack.start_ingest()
         await report(running, host, 3)
         await until(lambda: shows(running, host, 3), what="the other replica stored the newest")
@@ -68,12 +68,12 @@ async def test_p5_an_older_inventory_that_was_held_up_is_refused(tmp_path: Path)
 
 
 async def report(running: System, host: str, version: int) -> None:
-    """Let a host say that it has this version now."""
+    """Report that a host has this version now."""
     await running.hosts.have(host, image(version))
 
 
 async def report_all_versions(running: System) -> None:
-    """Let every host go through all versions, each at its own pace, the same in every run."""
+    """Report all versions of every host, each host at its own pace, the same in every run."""
     order = random.Random(5)
     at = dict.fromkeys(HOSTS, 0)
     while left := [host for host in HOSTS if at[host] < VERSIONS]:
@@ -83,7 +83,7 @@ async def report_all_versions(running: System) -> None:
 
 
 async def versions(running: System) -> dict[str, int]:
-    """The version that each host shows."""
+    """Return the version that each host shows."""
     rows = await running.operator.ask("SELECT host, size FROM ops.comparisons")
     assert len(rows) == len({row["host"] for row in rows})
     return {row["host"]: row["size"] for row in rows}
@@ -95,13 +95,13 @@ async def shows(running: System, host: str, version: int) -> bool:
 
 
 async def is_delivered(running: System) -> bool:
-    """Tell whether the newest inventory has been handed to a replica that is not done with it."""
+    """Tell whether the newest inventory is delivered to a replica, and not acknowledged."""
     lag = await running.hosts.bus.lag(subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST)
     return (lag.pending, lag.in_flight) == (0, 1)
 
 
-async def nobody_fetches(running: System) -> bool:
-    """Tell whether no replica waits for inventories: what a stopped one had asked for expired."""
+async def no_replica_fetches(running: System) -> bool:
+    """Tell whether no replica waits for inventories; a stopped one's request has then expired."""
     info = await running.hosts.bus.js.consumer_info(
         subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST
     )
@@ -109,7 +109,7 @@ async def nobody_fetches(running: System) -> bool:
 
 
 async def inventories_handled(service: ServiceProcess) -> int:
-    """How many inventories a replica has handled, by its metrics."""
+    """Return how many inventories a replica has handled, by its metrics."""
     stream = subjects.STREAM_INVENTORY
     counted = re.findall(
         rf'^imagedrift_\w*handled_total{{[^}}]*stream="{stream}"[^}}]*}} (\S+)$',
@@ -120,5 +120,5 @@ async def inventories_handled(service: ServiceProcess) -> int:
 
 
 async def has_handled(service: ServiceProcess, count: int) -> bool:
-    """Tell whether a replica has handled so many inventories."""
+    """Tell whether a replica has handled this many inventories."""
     return await inventories_handled(service) >= count

@@ -1,8 +1,7 @@
-"""P6: registries that hang or are dead cost the others nothing.
+"""P6: registries that hang or are dead delay no other registry.
 
-All of them share one lane, the worst case: whoever only waits there stands in everybody's way.
-No clock says whether they did: the question that hangs is itself the measure, as it is answered
-when its time is over, and not before.
+All of them share one lane, the worst case, as a question that waits there holds a slot. The test
+needs no clock: a question that hangs is answered when its time is over, which is the measure.
 """
 
 from collections.abc import AsyncIterator
@@ -39,7 +38,7 @@ async def hanging() -> AsyncIterator[SandboxRegistry]:
 async def test_p6_a_hanging_and_a_dead_registry_delay_no_other(
     registry: SandboxRegistry, hanging: SandboxRegistry, tmp_path: Path
 ) -> None:
-    """The healthy registry's questions are answered while what hangs is still waited for."""
+    """The healthy registry's questions are answered while those of a hanging one still wait."""
     dead = f"{LOOPBACK}:{free_port()}"
     async with system(tmp_path, registry, hanging, dead) as running:
         bad = [f"{hanging.host}/app/{n}:1" for n in range(BAD)]
@@ -59,7 +58,7 @@ async def test_p6_a_hanging_and_a_dead_registry_delay_no_other(
 async def test_p6_many_registries_that_hang_delay_no_other(
     registry: SandboxRegistry, tmp_path: Path
 ) -> None:
-    """More than the lane has slots, none of which ever answered, and names that nobody has."""
+    """More hanging registries than the lane has slots, and invented names, delay no other."""
     async with silent_port() as port:
         silent = [f"127.0.2.{number}:{port}" for number in range(1, MANY + 1)]
         async with system(tmp_path, registry, *silent) as running:
@@ -76,7 +75,7 @@ async def test_p6_many_registries_that_hang_delay_no_other(
 
 
 async def is_current(running: System, host: str, count: int) -> bool:
-    """Tell whether so many images of a host are judged as current."""
+    """Tell whether this many images of a host are current."""
     rows = await running.operator.ask(
         "SELECT FROM ops.comparisons WHERE host = $1 AND verdict = 'current'", host
     )
@@ -84,18 +83,18 @@ async def is_current(running: System, host: str, count: int) -> bool:
 
 
 def healthy(registry: SandboxRegistry, group: str, count: int = HEALTHY) -> list[LocalImage]:
-    """Images of the healthy registry that nobody has asked about."""
+    """Return images of the healthy registry that were not asked yet."""
     return [pulled(registry, f"{group}/{number}") for number in range(count)]
 
 
 async def asked(registry: SandboxRegistry) -> set[str]:
-    """The references that it has been asked about."""
+    """Return the references that the registry was asked about."""
     requests = registry.counts.requests
     return {f"{registry.host}/{each.repository}:{each.reference}" for each in requests}
 
 
 async def unanswered(running: System, references: set[str]) -> set[str]:
-    """Which of these have no answer yet."""
+    """Return those of these references that have no answer yet."""
     rows = await running.operator.ask(
         "SELECT reference FROM ops.comparisons "
         "WHERE reference = ANY($1) AND reason = 'not_checked'",
@@ -110,7 +109,7 @@ async def all_healthy_are_current(running: System) -> bool:
 
 
 async def all_bad_are_unknown(running: System) -> bool:
-    """Tell whether each question to a bad registry has an answer that says what is wrong."""
+    """Tell whether each question to a bad registry has an answer with its error."""
     rows = await running.operator.ask(
         "SELECT verdict, reason, count(*) AS n, bool_and(error <> '') AS told "
         "FROM ops.comparisons WHERE host = 'bad' GROUP BY 1, 2"

@@ -1,4 +1,4 @@
-"""`imagedrift demo` as a user runs it: it holds what it shows, and leaves nothing behind."""
+"""`imagedrift demo` as a user runs it: its checks hold, and it leaves nothing behind."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ Starter = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Where the demonstration writes. Not pytest's: PostgreSQL's own user could not reach it."""
+    """A folder for the demonstration, outside of pytest's: PostgreSQL's user has to reach it."""
     with tempfile.TemporaryDirectory(prefix="idrift-") as home:
         Path(home).chmod(0o755)
         yield Path(home)
@@ -25,7 +25,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def demo(folder: Path) -> Iterator[Starter]:
-    """Starts the command; what still runs at the end is killed."""
+    """Start the command, and kill it at the end if it still runs."""
     started = []
 
     def start(*arguments: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
@@ -46,7 +46,7 @@ def demo(folder: Path) -> Iterator[Starter]:
 
 
 def test_the_demonstration_holds_what_it_shows(demo: Starter, folder: Path) -> None:
-    """It counts hosts, images, references and requests, shows a tag flip its hosts, and exits 0."""
+    """The demonstration counts hosts, images and requests, moves a tag, and exits 0."""
     process = demo("--hosts", "12")
 
     output, _ = process.communicate(timeout=WITHIN_S)
@@ -62,7 +62,7 @@ def test_the_demonstration_holds_what_it_shows(demo: Starter, folder: Path) -> N
 async def test_a_demonstration_that_is_told_to_end_leaves_nothing(
     demo: Starter, folder: Path, how: signal.Signals
 ) -> None:
-    """Told to end in the middle it stops what it started and removes what it wrote."""
+    """A demonstration that gets SIGTERM stops its processes and removes its files."""
     process = demo("--hosts", "12")
     children = await wait_for_children(process, 3)
 
@@ -78,7 +78,7 @@ async def test_a_demonstration_that_is_told_to_end_leaves_nothing(
 async def test_a_demonstration_in_the_background_hears_that_it_is_to_end(
     demo: Starter, folder: Path
 ) -> None:
-    """A shell lets its background jobs ignore Ctrl-C; SIGTERM ends them as it ends others."""
+    """SIGTERM ends a demonstration that a shell started in the background, ignoring Ctrl-C."""
     process = demo("--hosts", "12", before=("sh", "-c", 'trap "" INT; exec "$0" "$@"'))
     children = await wait_for_children(process, 3)
 
@@ -92,7 +92,7 @@ async def test_a_demonstration_in_the_background_hears_that_it_is_to_end(
 
 
 async def wait_for_children(process: subprocess.Popen[str], count: int) -> list[str]:
-    """Wait until a process has so many children, and return their ids."""
+    """Wait until a process has this many children, and return their ids."""
 
     def enough() -> list[str]:
         assert process.poll() is None, process.communicate()[0]
@@ -104,7 +104,7 @@ async def wait_for_children(process: subprocess.Popen[str], count: int) -> list[
 
 
 def children_of(pid: int) -> list[str]:
-    """The children of all threads of a process."""
+    """Return the children of all threads of a process."""
     found = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
         found += (thread / "children").read_text().split()

@@ -1,4 +1,4 @@
-"""A fleet with every kind of image at once: what is asked about it, and what every row tells."""
+"""A fleet with every kind of image: which questions it causes, and what each row shows."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -41,7 +41,7 @@ class Lively(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lively(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lively]:
-    """Two hosts with one image of every kind, each judged."""
+    """Two hosts with one image of every kind, each with its verdict."""
     dead = f"{LOOPBACK}:{free_port()}"
     home: Path = tmp_path_factory.mktemp("lively")
     async with (
@@ -56,14 +56,14 @@ async def lively(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live
 
 
 async def test_p2_a_local_image_is_never_asked_of_a_registry(lively: Lively) -> None:
-    """The registry hears of no image that nobody pulled or pushed, nor of one run by digest."""
+    """The registry gets no request about a local image, or about one that is run by digest."""
     asked = {seen.repository for seen in lively.registry.counts.requests}
 
     assert asked == {"current", "elsewhere", "behind", "gone", "secret"}
 
 
 async def test_p10_every_row_carries_as_of_reason_and_next_check(lively: Lively) -> None:
-    """A row that rests on an answer, or on the lack of one, says of when, why and what is next."""
+    """Every row has its as-of time, its reason and its next check, with or without an answer."""
     rows = await lively.running.operator.ask("SELECT * FROM ops.comparisons")
 
     assert len(rows) == 2 * len(VERDICTS)
@@ -78,7 +78,7 @@ async def test_p10_every_row_carries_as_of_reason_and_next_check(lively: Lively)
 
 
 async def test_p10_the_summaries_carry_it_too(lively: Lively) -> None:
-    """What is counted says of when it is, and each reference when it was and is checked."""
+    """The summaries have an as-of time, and each reference its last and next check."""
     operator = lively.running.operator
     [summary] = await operator.ask("SELECT * FROM ops.fleet_summary")
     images = await operator.ask("SELECT * FROM ops.images WHERE repository = 'current'")
@@ -91,7 +91,7 @@ async def test_p10_the_summaries_carry_it_too(lively: Lively) -> None:
 
 
 def every_kind(registry: SandboxRegistry, dead: str) -> list[LocalImage]:
-    """One image of every kind, named after what is to be said of it."""
+    """Return one image of every kind, in a repository named after its verdict."""
     behind = pulled(registry, "behind")
     registry.push_image("behind", "1", seed=1)
     gone = pulled(registry, "gone")
@@ -110,7 +110,7 @@ def every_kind(registry: SandboxRegistry, dead: str) -> list[LocalImage]:
 
 
 def moved_elsewhere(registry: SandboxRegistry) -> LocalImage:
-    """An image whose index was made anew for the sake of another platform."""
+    """Return an image whose index was rebuilt for another platform."""
     before = registry.push_image("elsewhere", "1", shape=Shape.PLAIN_INDEX)
     both = (PLATFORM, "linux/arm64")
     registry.push_image("elsewhere", "1", shape=Shape.PLAIN_INDEX, platforms=both)
@@ -122,7 +122,7 @@ def moved_elsewhere(registry: SandboxRegistry) -> LocalImage:
 
 
 async def all_are_judged(running: System) -> bool:
-    """Tell whether each repository has the verdict that its name stands for, on both hosts."""
+    """Tell whether each repository has the verdict of its name, on both hosts."""
     rows = await running.operator.ask(
         "SELECT repository, verdict, reason, count(*) AS hosts "
         "FROM ops.comparisons GROUP BY repository, verdict, reason"

@@ -1,6 +1,6 @@
-"""An agent and a follower in another language, with NATS' own client and the permissions we ship.
+"""An agent and a follower in JavaScript, with NATS' own client and the permissions that we ship.
 
-Both are written from docs/messages.md alone: what they need and cannot find there is a fault of it.
+Both are written from docs/messages.md alone. A fact that they need and the page lacks is its fault.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Program:
     async def running(
         cls, file: str, server: ShippedNats, user: str, **variables: str
     ) -> AsyncIterator["Program"]:
-        """Run a program as a user of NATS; its end of input is its sign to stop."""
+        """Run a program as a user of NATS; the end of its input stops it."""
         access = {"NATS_URL": server.url, "NATS_USER": user, "NATS_PASSWORD": PASSWORDS[user]}
         process = await asyncio.create_subprocess_exec(
             node(),
@@ -62,7 +62,7 @@ class Program:
                 process.kill()
 
     async def write(self, value: object) -> None:
-        """Give it a line."""
+        """Write a line to the program."""
         assert self._process.stdin
         self._process.stdin.write(json.dumps(value).encode() + b"\n")
         await self._process.stdin.drain()
@@ -75,7 +75,7 @@ class Program:
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[ShippedNats]:
-    """A server on nats-server.conf, with the follower that followers.conf shows."""
+    """A server with nats-server.conf, and the follower of the example in followers.conf."""
     server = ShippedNats(
         "nats-server.conf", nats_environment(), followers=followers(PASSWORDS["alerts"])
     )
@@ -85,7 +85,7 @@ def shipped() -> Iterator[ShippedNats]:
 
 @pytest.fixture
 async def fleet(shipped: ShippedNats) -> AsyncIterator[Fleet]:
-    """A connection as our services have it, with the streams and the follower's consumer."""
+    """A service's connection, with the streams and the follower's consumer made."""
     async with bus.connect([shipped.url_of("service", PASSWORDS["service"])], "test") as nats:
         await provision.ensure(nats)
         await make_consumer(nats)
@@ -93,7 +93,7 @@ async def fleet(shipped: ShippedNats) -> AsyncIterator[Fleet]:
 
 
 async def make_consumer(nats: Bus) -> None:
-    """Make a durable consumer as docs/messages.md has an operator make it."""
+    """Make a durable consumer by the command of docs/messages.md."""
     from nats.js.api import ConsumerConfig
 
     await nats.js.add_consumer(
@@ -102,8 +102,8 @@ async def make_consumer(nats: Bus) -> None:
     )
 
 
-def told(images: list[LocalImage]) -> list[dict[str, Any]]:
-    """Return images as JSON with only what is not a default, as another program may write them."""
+def as_json(images: list[LocalImage]) -> list[dict[str, Any]]:
+    """Return images as JSON without default values, as another program may write them."""
     full = LocalImage(reference="", image_id="")
     return [
         {
@@ -116,7 +116,7 @@ def told(images: list[LocalImage]) -> list[dict[str, Any]]:
 
 
 def seen_after(moment: datetime, operator: Operator) -> Callable[[], Awaitable[bool]]:
-    """Return a look whether the host has spoken since."""
+    """Return a check whether the host was seen after this time."""
 
     async def look() -> bool:
         [row] = await operator.ask(LAST_SEEN)
@@ -128,7 +128,7 @@ def seen_after(moment: datetime, operator: Operator) -> Callable[[], Awaitable[b
 async def test_a_foreign_agent_and_a_foreign_follower_take_part(
     shipped: ShippedNats, fleet: Fleet, database_dsn: str
 ) -> None:
-    """An inventory becomes a row, a heartbeat keeps its host, a follower hears of a moved tag."""
+    """A foreign agent's inventory becomes a row, and a foreign follower sees a moved tag."""
     await migrate(database_dsn)
     operator = Operator(database_dsn)
     service = shipped.url_of("service", PASSWORDS["service"])
@@ -146,7 +146,7 @@ async def test_a_foreign_agent_and_a_foreign_follower_take_part(
             "agent.mjs", shipped, "agent", SITE="fra1", HOST="web-1", INBOX=INBOX
         ) as agent,
     ):
-        await agent.write(told(images))
+        await agent.write(as_json(images))
         said = await agent.read()
         assert said == {"said": "inventory", "content": codec.content_hash(images)}
         await operator.sees(NGINX, verdict="unknown")
@@ -154,7 +154,7 @@ async def test_a_foreign_agent_and_a_foreign_follower_take_part(
         await operator.sees(NGINX, verdict="current")
 
         [before] = await operator.ask(LAST_SEEN)
-        await agent.write(told(images))
+        await agent.write(as_json(images))
         assert (await agent.read())["said"] == "alive"
         await until(seen_after(before["last_seen_at"], operator), what="the heartbeat counts")
 
@@ -191,7 +191,7 @@ FORBIDDEN = {
 async def test_a_follower_can_do_nothing_but_follow(
     shipped: ShippedNats, fleet: Fleet, subject: str
 ) -> None:
-    """Whatever else it publishes to, the server refuses it."""
+    """The server refuses every other subject that a follower publishes to."""
     url = shipped.url_of("alerts", PASSWORDS["alerts"])
     async with bus.connect([url], "test", inbox="_INBOX_alerts", spool=False) as follower:
         with pytest.raises(NoAnswer, match=r"(?i)permissions violation"):
@@ -201,7 +201,7 @@ async def test_a_follower_can_do_nothing_but_follow(
 async def test_a_follower_cannot_have_the_server_speak_elsewhere(
     shipped: ShippedNats, fleet: Fleet
 ) -> None:
-    """A pull may name any subject for its messages: they stay in the followers' account."""
+    """A follower's pull may name any reply subject, and its messages stay in its account."""
     heard: list[str] = []
 
     async def hear(subject: str, payload: bytes) -> None:

@@ -1,4 +1,4 @@
-"""However many hosts and resolvers, a registry is asked once per reference and freshness period."""
+"""A registry is asked once per reference and freshness period, for any number of hosts."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +20,7 @@ FRESHNESS_S = 300
 
 @pytest.fixture
 async def registry() -> AsyncIterator[SandboxRegistry]:
-    """A registry that counts what is asked of it."""
+    """A registry that counts its requests."""
     async with SandboxRegistry().serving() as serving:
         yield serving
 
@@ -37,7 +37,7 @@ async def stack(registry: SandboxRegistry, tmp_path: Path) -> AsyncIterator[Stac
 
 
 def twenty_images(registry: SandboxRegistry) -> tuple[LocalImage, ...]:
-    """Push twenty images, and say them as a host that pulled them all."""
+    """Push twenty images, and publish them as a host that pulled them all."""
     images = []
     for number in range(IMAGES):
         pushed = registry.push_image(f"app/{number}", "1", seed=number)

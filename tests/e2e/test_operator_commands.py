@@ -1,4 +1,4 @@
-"""The operator's commands as they are typed, against a lively system: tables, JSON, CSV and SQL."""
+"""The operator's commands against a running system, as tables, JSON, CSV and SQL."""
 
 import asyncio
 import csv
@@ -21,7 +21,7 @@ OUTDATED, CURRENT, GONE = "team/web", "team/api", "team/gone"
 
 @pytest.fixture
 async def lively(tmp_path: Path) -> AsyncIterator[tuple[System, SandboxRegistry]]:
-    """Two hosts: one runs an image that was replaced, both have one that was not."""
+    """A system of two hosts: one runs an outdated image, both have a current one."""
     registry = SandboxRegistry()
     async with registry.serving(), system(tmp_path, registry) as running:
         old = pulled(registry, OUTDATED, seed=1, running=1, containers=("web",))
@@ -40,7 +40,7 @@ async def lively(tmp_path: Path) -> AsyncIterator[tuple[System, SandboxRegistry]
 
 
 async def imagedrift(dsn: str, *arguments: str, **environment: str) -> str:
-    """Run the command; what it printed. It must end well."""
+    """Run the command, and return its output. Its exit code must be 0."""
     process = await asyncio.create_subprocess_exec(
         console_script("imagedrift"),
         *arguments,
@@ -54,7 +54,7 @@ async def imagedrift(dsn: str, *arguments: str, **environment: str) -> str:
 
 
 async def as_json(dsn: str, *arguments: str) -> list[dict[str, Any]]:
-    """Run the command with ``--json``; its rows."""
+    """Run the command with ``--json``, and return its rows."""
     rows: list[dict[str, Any]] = json.loads(await imagedrift(dsn, *arguments, "--json"))
     return rows
 
@@ -62,7 +62,7 @@ async def as_json(dsn: str, *arguments: str) -> list[dict[str, Any]]:
 async def test_a_check_asks_again_and_shows_the_answers(
     lively: tuple[System, SandboxRegistry],
 ) -> None:
-    """An image, a host and a registry are asked anew, though their answers are fresh."""
+    """`check` asks again about an image, a host and a registry, although the answers are fresh."""
     running, registry = lively
     web, gone = registry.reference(OUTDATED, "1"), registry.reference(GONE, "was")
     nats = {"NATS_URL": running.stack.nats.url}
@@ -81,7 +81,7 @@ async def test_a_check_asks_again_and_shows_the_answers(
 
 
 async def test_a_host_is_forgotten(lively: tuple[System, SandboxRegistry]) -> None:
-    """It is gone from every list, and there again when it speaks."""
+    """A forgotten host is in no list, until it publishes again."""
     running, registry = lively
     assert await imagedrift(running.stack.dsn, "forget", "web-2", "--yes") == (
         "forgotten: test/web-2\n"
@@ -96,7 +96,7 @@ async def test_a_host_is_forgotten(lively: tuple[System, SandboxRegistry]) -> No
 async def test_every_command_answers_from_the_views(
     lively: tuple[System, SandboxRegistry],
 ) -> None:
-    """Each canned question gives what the fleet has, in JSON, CSV, as a table and as SQL."""
+    """Each command returns the fleet's rows in JSON, CSV, as a table and as SQL."""
     running, registry = lively
     dsn = running.stack.dsn
     web, gone = registry.reference(OUTDATED, "1"), registry.reference(GONE, "was")

@@ -1,4 +1,4 @@
-"""P1 end to end: registries that fail in every way, and nobody told that an image is up to date."""
+"""P1 end to end: registries that fail in every way make no image current or outdated."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -29,7 +29,7 @@ FAULTS = {
 
 @pytest.fixture
 async def registries() -> AsyncIterator[Mapping[str, SandboxRegistry]]:
-    """One registry for each way to fail; they behave until a test says otherwise."""
+    """One registry for each kind of failure, all of them healthy at first."""
     async with AsyncExitStack() as serving:
         yield {
             name: await serving.enter_async_context(SandboxRegistry().serving()) for name in FAULTS
@@ -48,36 +48,36 @@ async def running(
 async def test_p1_no_failing_registry_changes_what_is_said(
     running: System, registries: Mapping[str, SandboxRegistry]
 ) -> None:
-    """What was current or outdated stays so, marked stale; what was never answered is unknown."""
+    """A failing registry leaves each verdict, marked stale, and new images unknown."""
     steady = [pulled(each, "steady") for each in registries.values()]
     behind = [pulled(each, "behind") for each in registries.values()]
     for each in registries.values():
         each.push_image("behind", "1", seed=1)
     await running.hosts.have("early", *steady, *behind)
     before = {("steady", "current"), ("behind", "outdated")}
-    await until(lambda: answered(running, "early", before), what="all are answered")
+    await until(lambda: rows_with_answers(running, "early", before), what="all have answers")
 
     for name, each in registries.items():
         each.misbehave(FAULTS[name])
     await running.hosts.have("late", *(pulled(each, "new") for each in registries.values()))
 
     failed = await until(
-        lambda: answered(running, "late", {("new", "unknown")}), what="the new ones failed"
+        lambda: rows_with_answers(running, "late", {("new", "unknown")}), what="the new ones failed"
     )
     assert {row["reason"] for row in failed} <= {*FAILURES} - {"refused"}
     assert all(row["error"] for row in failed)
     # A registry that told us to wait is not asked meanwhile: what it said before is left as it is.
     asked = {each.host for name, each in registries.items() if name != "limited"}
     await until(lambda: stale_registries_are(running, asked), what="every answer is stale")
-    assert await answered(running, "early", before)
+    assert await rows_with_answers(running, "early", before)
     limited = registries["limited"].host
-    await until(lambda: is_asked_when_it_opens(running, limited), what="the limit is waited for")
+    await until(lambda: is_due_after_its_block(running, limited), what="the limit is waited for")
 
 
-async def answered(
+async def rows_with_answers(
     running: System, host: str, wanted: set[tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    """The rows of a host once all are judged by an answer; never may one say anything else."""
+    """Return a host's rows once each has a wanted verdict; no row may ever have another one."""
     rows = await running.operator.ask(
         "SELECT registry, repository, verdict, reason, error FROM ops.comparisons "
         "WHERE host = $1 AND reason NOT IN ('not_checked', 'digest_differs')",
@@ -89,7 +89,7 @@ async def answered(
 
 
 async def stale_registries_are(running: System, registries: set[str]) -> bool:
-    """Tell whether both answers of each of these registries are stale, and no other's."""
+    """Tell whether exactly these registries have both answers stale."""
     rows = await running.operator.ask(
         "SELECT registry FROM ops.comparisons WHERE host = 'early' AND stale AND error <> '' "
         "GROUP BY registry HAVING count(*) = 2"
@@ -97,8 +97,8 @@ async def stale_registries_are(running: System, registries: set[str]) -> bool:
     return {row["registry"] for row in rows} == registries
 
 
-async def is_asked_when_it_opens(running: System, registry: str) -> bool:
-    """Tell whether each image of a registry is due when the registry said, and soon after."""
+async def is_due_after_its_block(running: System, registry: str) -> bool:
+    """Tell whether each image of a registry is due within a second after its block ends."""
     rows = await running.operator.ask(
         "SELECT next_check_at - blocked_until AS after "
         "FROM ops.comparisons JOIN ops.registries USING (registry) WHERE registry = $1",

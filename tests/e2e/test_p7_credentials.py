@@ -1,4 +1,4 @@
-"""P7 end to end: credentials are shown to the registry that they are for, and to nobody else."""
+"""P7 end to end: credentials are sent to their own registry, and to no other."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ USERS = {USER: PASSWORD}
 
 
 async def test_p7_credentials_go_only_to_the_registry_that_they_are_for(tmp_path: Path) -> None:
-    """Neither a redirect, nor a realm elsewhere, nor a question to another registry leaks them."""
+    """No redirect, foreign realm or question to another registry leaks a credential."""
     tokens = Tokens()
     basic = Auth(scheme=Scheme.BASIC, users=USERS)
     bearer = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
@@ -50,7 +50,7 @@ async def test_p7_credentials_go_only_to_the_registry_that_they_are_for(tmp_path
 
     assert any(seen.authorization for seen in ours.counts.requests)
     assert {"redirected", "other"} <= {seen.repository for seen in stranger.counts.requests}
-    # It gave tokens, to nobody in particular, and saw no other credential than those.
+    # It gave anonymous tokens, and saw no other credential.
     assert {grant.user for grant in stranger.tokens.grants.values()} == {""}
     own = {None, *(f"Bearer {token}" for token in stranger.tokens.grants)}
     assert {seen.authorization for seen in stranger.counts.requests} <= own

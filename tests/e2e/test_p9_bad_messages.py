@@ -1,4 +1,4 @@
-"""P9 end to end: a bad message is told as a dead letter with its place, and the next is served."""
+"""P9 end to end: a bad message becomes a dead letter that names its fault; the next is stored."""
 
 import json
 import re
@@ -25,8 +25,8 @@ GOOD = LocalImage(reference="registry.example.org/app:1", image_id=f"sha256:{'a'
 KEPT = 64 * 1024
 
 
-def written(host: str, **wrong: Any) -> bytes:
-    """An inventory of a good image, with fields replaced after it was encoded or added to it."""
+def encoded(host: str, **wrong: Any) -> bytes:
+    """Return an encoded inventory of a good image, with fields replaced or added."""
     said = codec.encode(inventory(host, [GOOD]))
     for field, value in wrong.items():
         said = said[:-1] + f',"{field}":{value}'.encode() + b"}"
@@ -34,7 +34,7 @@ def written(host: str, **wrong: Any) -> bytes:
 
 
 def with_image(host: str, **facts: Any) -> bytes:
-    """An inventory whose second image has these facts."""
+    """Return an inventory whose second image has these fields."""
     given: dict[str, Any] = {"reference": "registry.example.org/b:1", "image_id": GOOD.image_id}
     return codec.encode(inventory(host, [GOOD, LocalImage(**(given | facts))]))
 
@@ -43,25 +43,25 @@ BAD = {
     "not-json": (b"\x00\xff nothing that we know", "malformed"),
     "another-type": (b'{"type":"alive","site":"test","host":"another-type"}', "type"),
     "no-content": (b'{"type":"inventory","site":"test","host":"no-content"}', "taken_at"),
-    "no-zone": (written("no-zone", taken_at='"2026-11-23T16:20:00"'), "taken_at"),
-    "wrong-type": (written("wrong-type", interval_s='"soon"'), "interval_s"),
-    "never-speaks": (written("never-speaks", interval_s=0), "interval_s"),
-    "other-host": (written("somebody-else"), "site and host"),
+    "no-zone": (encoded("no-zone", taken_at='"2026-11-23T16:20:00"'), "taken_at"),
+    "wrong-type": (encoded("wrong-type", interval_s='"soon"'), "interval_s"),
+    "never-speaks": (encoded("never-speaks", interval_s=0), "interval_s"),
+    "other-host": (encoded("somebody-else"), "site and host"),
     "large": (b'{"type":"inventory",' + b" " * 900_000 + b"}", "malformed"),
 }
 """By the host that says it: a message, and what the dead letter must tell, the place included."""
 
 
 ODD = {
-    "not-utf-8": written("not-utf-8").replace(b'"docker"', b'"dock\xff\xff"'),
-    "surrogate": written("surrogate", labels=r'{"a": "\ud800"}'),
-    "nul": written("nul", hostname=r'"web\u0000"'),
-    "long-name": written("long-name", hostname=f'"{"x" * 5000}"'),
-    "engine-error": written("engine-error", degraded=r'"no\nanswer\r\n\t\u202e"'),
-    "ten-thousand-labels": written(
+    "not-utf-8": encoded("not-utf-8").replace(b'"docker"', b'"dock\xff\xff"'),
+    "surrogate": encoded("surrogate", labels=r'{"a": "\ud800"}'),
+    "nul": encoded("nul", hostname=r'"web\u0000"'),
+    "long-name": encoded("long-name", hostname=f'"{"x" * 5000}"'),
+    "engine-error": encoded("engine-error", degraded=r'"no\nanswer\r\n\t\u202e"'),
+    "ten-thousand-labels": encoded(
         "ten-thousand-labels", labels=json.dumps({f"k{n}": "v" for n in range(10_000)})
     ),
-    "large-label": written("large-label", labels=json.dumps({"k": "v" * 900_000})),
+    "large-label": encoded("large-label", labels=json.dumps({"k": "v" * 900_000})),
     "odd-containers": with_image("odd-containers", containers=("", "a\x00", "b\x1f", "c" * 9000)),
     "docker-s-zero": with_image("docker-s-zero", created_at=datetime(1, 1, 1, tzinfo=UTC)),
     "last-hour": with_image("last-hour", created_at=datetime(9999, 12, 31, 23, tzinfo=UTC)),
@@ -82,7 +82,7 @@ LEFT_OUT = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def web_page() -> AsyncIterator[SandboxRegistry]:
-    """A registry that answers everything with a web page."""
+    """A registry that answers every request with a web page."""
     async with SandboxRegistry().serving() as serving:
         serving.misbehave(html_page())
         yield serving
@@ -92,7 +92,7 @@ async def web_page() -> AsyncIterator[SandboxRegistry]:
 async def running(
     web_page: SandboxRegistry, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[System]:
-    """The system; it serves all that follows, so that what one message breaks is seen by others."""
+    """One system for all tests here, so that a test notices what another one's message broke."""
     home: Path = tmp_path_factory.mktemp("bad")
     async with system(home, web_page) as started:
         yield started
@@ -102,7 +102,7 @@ async def running(
 async def test_p9_a_bad_inventory_is_a_dead_letter_and_the_next_is_served(
     running: System, host: str
 ) -> None:
-    """The letter says which message it was and what is wrong where; a good one after it works."""
+    """The dead letter of a bad inventory names message, field and fault; the next one is stored."""
     payload, told = BAD[host]
     subject = subjects.inventory(SITE, host)
 
@@ -128,7 +128,7 @@ async def test_p9_a_bad_inventory_is_a_dead_letter_and_the_next_is_served(
 
 @pytest.mark.parametrize("host", ODD)
 async def test_p9_what_only_informs_refuses_no_host(running: System, host: str) -> None:
-    """Names, labels, errors and dates are cleaned; every program can read what is stored."""
+    """Odd names, labels, errors and dates are cleaned, and refuse no host."""
     await running.hosts.say(subjects.inventory(SITE, host), ODD[host])
 
     stored = await until(
@@ -144,7 +144,7 @@ async def test_p9_what_only_informs_refuses_no_host(running: System, host: str) 
 
 @pytest.mark.parametrize("host", LEFT_OUT)
 async def test_p9_a_bad_image_costs_itself_only(running: System, host: str) -> None:
-    """The host's other image is stored; the bad one is counted and told."""
+    """A bad image is counted and gets a dead letter, and the host's other image is stored."""
     payload, told = LEFT_OUT[host]
     subject = subjects.inventory(SITE, host)
 
@@ -160,8 +160,8 @@ async def test_p9_a_bad_image_costs_itself_only(running: System, host: str) -> N
 
 
 async def test_p9_an_unknown_field_is_no_fault(running: System) -> None:
-    """A newer agent says more than we know: that is passed over, and its inventory is stored."""
-    payload = written("newer", mood='"good"', images_v2='[{"anything": [1, 2]}]')
+    """Unknown fields of a newer agent are ignored, and its inventory is stored."""
+    payload = encoded("newer", mood='"good"', images_v2='[{"anything": [1, 2]}]')
 
     await running.hosts.say(subjects.inventory(SITE, "newer"), payload)
 
@@ -170,7 +170,7 @@ async def test_p9_an_unknown_field_is_no_fault(running: System) -> None:
 
 
 async def test_p9_a_message_too_large_for_nats_is_refused_to_its_sender(running: System) -> None:
-    """It never enters the stream; who said it is told, and still speaks on the same connection."""
+    """A message over NATS' limit fails at its publisher, which goes on with its connection."""
     with pytest.raises(NotPublished, match="payload"):
         await running.hosts.bus.publish(subjects.inventory(SITE, "huge"), b" " * 2_000_000)
 
@@ -180,7 +180,7 @@ async def test_p9_a_message_too_large_for_nats_is_refused_to_its_sender(running:
 
 
 async def test_p9_a_bad_question_is_a_dead_letter_of_the_resolver(running: System) -> None:
-    """A question that is none, or is about a reference that is none, is told with its fault."""
+    """A malformed question, or one about a malformed reference, becomes a dead letter."""
     at = now()
     question = Resolve(
         registry="registry.example.org", repository="UPPER", tag="1", asked_at=at, fresh_since=at
@@ -203,7 +203,7 @@ async def test_p9_a_bad_question_is_a_dead_letter_of_the_resolver(running: Syste
 async def test_p9_a_registry_that_answers_with_a_web_page_is_named(
     running: System, web_page: SandboxRegistry
 ) -> None:
-    """The row says what came in place of an answer; nothing of the page gets into it."""
+    """A row says that a web page came in place of an answer, without any text of the page."""
     image = pulled(web_page, "app")
 
     await running.hosts.have("reader", image)

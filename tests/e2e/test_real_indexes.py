@@ -1,4 +1,4 @@
-"""Indexes on a real Docker Engine and a real registry: what is up to date is said to be so."""
+"""Indexes on a real Docker Engine and a real registry: a current image is found current."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 async def operator(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, tmp_path: Path
 ) -> AsyncIterator[Operator]:
-    """The whole system around the engine and the registry, seen by its operator."""
+    """The operator of a whole system around the engine and the registry."""
     text = named_registry(fresh_docker_registry.host)
     async with Stack.running(tmp_path, registries_toml=text, freshness_s=2) as stack:
         await stack.start_ingest()
@@ -35,7 +35,7 @@ async def operator(
 def child(
     engine: DockerEngine, registry: DockerRegistry, content: str, arch: str
 ) -> dict[str, Any]:
-    """Build and push one platform's image; its entry in an index."""
+    """Build and push one platform's image, and return its entry in an index."""
     reference = f"{registry.host}/indexed:{content}"
     engine.build(reference, content)
     digest = engine.push(reference)
@@ -53,7 +53,7 @@ def manifest(registry: DockerRegistry, digest: str) -> bytes:
 
 
 def push_index(registry: DockerRegistry, *children: dict[str, Any]) -> str:
-    """Push an index of these children under the tag `1`; its digest."""
+    """Push an index of these children under the tag `1`, and return its digest."""
     document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": list(children)}
     body = json.dumps(document).encode()
     url = f"{registry.url}/v2/indexed/manifests/1"

@@ -1,4 +1,4 @@
-"""`imagedrift scan`: a real engine's images judged against a real registry, without any server."""
+"""`imagedrift scan` compares a real engine's images with a real registry, without a server."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 def scan(
     engine: DockerEngine, registry: DockerRegistry, folder: Path, *images: str, nats_url: str = ""
 ) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Run the command as an operator would; its exit code, and its rows by reference."""
+    """Run the command, and return its exit code and its rows by reference."""
     registries = folder / "registries.toml"
     registries.write_text(named_registry(registry.host))
     done = subprocess.run(
@@ -43,7 +43,7 @@ def scan(
 def test_a_scan_judges_what_is_here_and_says_it_in_its_exit_code(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, tmp_path: Path
 ) -> None:
-    """Exit 0 while nothing is outdated, 1 once a tag has moved, 2 for what cannot be told."""
+    """A scan exits with 0 when nothing is outdated, 1 after a tag moved, 2 for an unknown image."""
     docker_registry = fresh_docker_registry
     current = f"{docker_registry.host}/scan/app:1"
     docker_engine.build(current, "scan one")
@@ -83,7 +83,7 @@ def test_a_scan_judges_what_is_here_and_says_it_in_its_exit_code(
 def test_an_image_that_is_not_here_is_named(
     docker_engine: DockerEngine, docker_registry: DockerRegistry, tmp_path: Path
 ) -> None:
-    """An image named on the command line that the host lacks ends the scan with exit code 4."""
+    """A scan of an image that the host does not have exits with 4, and names the image."""
     code, rows = scan(docker_engine, docker_registry, tmp_path, "no/such:image")
 
     assert (code, rows) == (4, {})
@@ -92,7 +92,7 @@ def test_an_image_that_is_not_here_is_named(
 async def test_a_scan_asks_the_fleet_first(
     docker_engine: DockerEngine, docker_registry: DockerRegistry, tmp_path: Path
 ) -> None:
-    """What the fleet's resolvers know already costs the registry no second request."""
+    """A scan uses the fleet's cached answers, so the registry gets no second request."""
     reference = f"{docker_registry.host}/scan/shared:1"
     docker_engine.build(reference, "shared")
     docker_engine.push(reference)

@@ -1,4 +1,4 @@
-"""`imagedrift scan` where a container is sick, or something else answers for the registry."""
+"""`imagedrift scan` on a host with a broken container, or behind a page in the registry's place."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ SICK = "f" * 64
 
 
 class Host(NamedTuple):
-    """A host of five current images, its registry, and where its settings are."""
+    """A host with five current images, its registry, and the folder of its settings."""
 
     engine: ScriptedEngine
     registry: SandboxRegistry
@@ -27,7 +27,7 @@ class Host(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """What a scan printed, and its exit code."""
+    """The output and the exit code of a scan."""
 
     code: int
     rows: list[dict[str, Any]]
@@ -36,7 +36,7 @@ class Scanned(NamedTuple):
 
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[Host]:
-    """An engine on a socket, and a registry that has what it runs."""
+    """An engine on a socket, and a registry with the images that it runs."""
     async with (
         SandboxRegistry().serving() as registry,
         ScriptedEngine.serving(tmp_path / "engine.sock") as engine,
@@ -52,7 +52,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
 
 
 async def scan(host: Host) -> Scanned:
-    """Run the command as an operator would."""
+    """Run the command as an operator does."""
     registries = host.folder / "registries.toml"
     registries.write_text(named_registry(host.registry.host))
     environment = {
@@ -74,7 +74,7 @@ async def scan(host: Host) -> Scanned:
 
 @pytest.mark.parametrize("status", [500, 403])
 async def test_one_sick_container_hides_no_image(host: Host, status: int) -> None:
-    """The five good ones are judged, and the sick one is counted (containrrr/watchtower#531)."""
+    """A scan judges the five good images, and counts the broken one (containrrr/watchtower#531)."""
     sick = {"Id": SICK, "Image": f"sha256:{SICK}", "ImageID": f"sha256:{SICK}", "State": "dead"}
     host.engine.answers["/containers/json"].append(sick)
     host.engine.answers[f"/containers/{SICK}/json"] = Refusal(status)
@@ -90,7 +90,7 @@ async def test_one_sick_container_hides_no_image(host: Host, status: int) -> Non
     "body", ["404 page not found", "default backend - 404", "<html>404</html>"]
 )
 async def test_a_page_in_the_registrys_place_is_no_missing_tag(host: Host, body: str) -> None:
-    """Nothing is concluded from it, so the scan could not tell (traefik/traefik#1077)."""
+    """A 404 with a web page leaves the verdict unknown (traefik/traefik#1077)."""
     host.registry.misbehave(Fault(status=404, body=body, content_type="text/plain"))
 
     found = await scan(host)

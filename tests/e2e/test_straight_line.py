@@ -1,4 +1,4 @@
-"""A real Docker Engine's images, judged against a real registry, read by SQL.
+"""A real Docker Engine's images, compared with a real registry, read by SQL.
 
 The three services run as processes of their own, by their console scripts.
 """
@@ -24,7 +24,7 @@ FRESHNESS_S = 2
 async def operator(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, tmp_path: Path
 ) -> AsyncIterator[Operator]:
-    """The whole system around the engine and the registry, seen by its operator."""
+    """The operator of a whole system around the engine and the registry."""
     registries = named_registry(fresh_docker_registry.host)
     async with Stack.running(
         tmp_path, registries_toml=registries, freshness_s=FRESHNESS_S
@@ -35,8 +35,8 @@ async def operator(
         yield Operator(stack.dsn)
 
 
-def pushed(engine: DockerEngine, registry: DockerRegistry, name: str, content: str) -> str:
-    """Build and push an image of this content under a name; its reference."""
+def push_image(engine: DockerEngine, registry: DockerRegistry, name: str, content: str) -> str:
+    """Build and push an image of this content under a name, and return its reference."""
     reference = f"{registry.host}/{name}"
     engine.build(reference, content)
     engine.push(reference)
@@ -46,8 +46,8 @@ def pushed(engine: DockerEngine, registry: DockerRegistry, name: str, content: s
 async def test_an_image_that_is_up_to_date_is_reported_up_to_date(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, operator: Operator
 ) -> None:
-    """A pushed image that runs is `current`: its repo digest is the manifest's, its id is not."""
-    reference = pushed(docker_engine, fresh_docker_registry, "app:1", "one")
+    """A pushed image that runs is `current`, by its repo digest and not by its id."""
+    reference = push_image(docker_engine, fresh_docker_registry, "app:1", "one")
     docker_engine.run(reference, "app")
 
     row = await operator.sees(reference, verdict="current", running=1)
@@ -63,14 +63,14 @@ async def test_a_replaced_image_is_outdated_until_its_container_is_recreated(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, operator: Operator
 ) -> None:
     """A moved tag makes its container's row outdated; pulling alone makes it `recreate_only`."""
-    reference = pushed(docker_engine, fresh_docker_registry, "web:1", "old")
+    reference = push_image(docker_engine, fresh_docker_registry, "web:1", "old")
     old_id = docker_engine.image_id(reference)
     [old_digest] = docker_engine.repo_digests(reference)
     docker_engine.run(reference, "web")
     await operator.sees(reference, verdict="current", running=1)
 
-    elsewhere = pushed(docker_engine, fresh_docker_registry, "elsewhere:1", "new")
-    new_digest = await copied(elsewhere, reference)
+    elsewhere = push_image(docker_engine, fresh_docker_registry, "elsewhere:1", "new")
+    new_digest = await copy_tag(elsewhere, reference)
 
     row = await operator.sees(reference, verdict="outdated", running=1, image_id=old_id)
     assert row["local_digests"] == [old_digest]
@@ -97,10 +97,10 @@ async def test_a_replaced_image_is_outdated_until_its_container_is_recreated(
 async def test_p2_a_local_build_is_never_asked_of_the_registry(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, operator: Operator
 ) -> None:
-    """An image that was built and never pushed is `local`, and the registry hears nothing of it."""
+    """An image that was built and never pushed is `local`, and causes no request."""
     reference = f"{fresh_docker_registry.host}/private:1"
     docker_engine.build(reference, "secret")
-    witness = pushed(docker_engine, fresh_docker_registry, "witness:1", "known")
+    witness = push_image(docker_engine, fresh_docker_registry, "witness:1", "known")
 
     await operator.sees(reference, verdict="local", reason="no_repo_digest")
 
@@ -113,8 +113,8 @@ async def test_p2_a_local_build_is_never_asked_of_the_registry(
 async def test_an_image_run_by_digest_is_pinned(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, operator: Operator
 ) -> None:
-    """A container run by digest has nothing to be compared with."""
-    tagged = pushed(docker_engine, fresh_docker_registry, "pin:1", "pinned")
+    """An image that is run by digest is `pinned`, and not compared."""
+    tagged = push_image(docker_engine, fresh_docker_registry, "pin:1", "pinned")
     [digest] = docker_engine.repo_digests(tagged)
     reference = f"{fresh_docker_registry.host}/pin@{digest}"
     docker_engine.remove_image(tagged)
@@ -129,8 +129,8 @@ async def test_an_image_run_by_digest_is_pinned(
 async def test_a_deleted_tag_is_missing_and_keeps_its_last_digest(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, operator: Operator
 ) -> None:
-    """A tag that the registry no longer knows is `missing`, with the digest it had."""
-    reference = pushed(docker_engine, fresh_docker_registry, "gone:1", "soon gone")
+    """A tag that was deleted in the registry is `missing`, with its last digest."""
+    reference = push_image(docker_engine, fresh_docker_registry, "gone:1", "soon gone")
     [digest] = docker_engine.repo_digests(reference)
     await operator.sees(reference, verdict="current")
 
@@ -143,8 +143,8 @@ async def test_a_deleted_tag_is_missing_and_keeps_its_last_digest(
 async def test_a_stopped_registry_leaves_the_verdict_and_marks_it_stale(
     docker_engine: DockerEngine, fresh_docker_registry: DockerRegistry, operator: Operator
 ) -> None:
-    """A registry that does not answer changes no verdict: the row is stale and names the error."""
-    reference = pushed(docker_engine, fresh_docker_registry, "steady:1", "steady")
+    """A registry that does not answer changes no verdict: the row is stale, with the error."""
+    reference = push_image(docker_engine, fresh_docker_registry, "steady:1", "steady")
     before = await operator.sees(reference, verdict="current", stale=False)
 
     fresh_docker_registry.stop()
@@ -159,8 +159,8 @@ async def test_a_stopped_registry_leaves_the_verdict_and_marks_it_stale(
     await operator.sees(reference, verdict="current", stale=False, error=None)
 
 
-async def copied(source: str, target: str) -> str:
-    """Make a tag of the registry point to another tag's image; the digest it has now."""
+async def copy_tag(source: str, target: str) -> str:
+    """Move a tag of the registry to another tag's image, and return its new digest."""
     skopeo = require_program("skopeo", "apt-get install skopeo")
     for arguments in (
         ["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"],

@@ -1,8 +1,8 @@
 """The truth matrix: situations × engines × kinds of registries, each verdict read from ops.*.
 
-Docker's classic store and Podman are real engines that pull from the registries; containerd's
-store is told by replies written after each version's API. The whole system runs: agents, NATS,
-resolver, ingest and PostgreSQL. The table is printed, and has to have no wrong cell.
+Docker's classic store and Podman are real engines that pull from the registries. The replies of
+containerd's store are written after each version's API. The whole system runs: agents, NATS,
+resolver, ingest and PostgreSQL. The test prints the table, in which no cell may be wrong.
 """
 
 import asyncio
@@ -57,15 +57,15 @@ async def test_no_cell_of_the_truth_matrix_is_wrong(
         held = await asyncio.to_thread(_pull_everything, registries, real)
         for situation in SITUATIONS:
             situation.after(Shelf(STORE, _slug(situation.name)))
-        _become_themselves(registries)
+        _imitate_vendors(registries)
         running = await stack.enter_async_context(
             system(tmp_path, also=_credentials(registries, tmp_path))
         )
         for kind in KINDS:
             await stack.enter_async_context(_host(kind, running, held[kind], real, tmp_path))
-        table = await _judged(running, registries)
+        table = await _final_cells(running, registries)
     with capsys.disabled():
-        print(_printed(table))  # noqa: T201 - the table is what this test shows
+        print(_table(table))  # noqa: T201 - the table is what this test shows
     assert [cell for cell in table if cell.found != cell.right] == []
 
 
@@ -94,7 +94,7 @@ def _cases(kind: EngineKind) -> Iterator[Situation]:
 def _pull_everything(
     registries: dict[str, SandboxRegistry], real: dict[EngineKind, Engine]
 ) -> dict[EngineKind, list[Held]]:
-    """Let every engine have every situation of every registry, as the registries are now."""
+    """Put every engine into every situation of every registry, as the registries are now."""
     held: dict[EngineKind, list[Held]] = {kind: [] for kind in KINDS}
     for situation in SITUATIONS:
         name = _slug(situation.name)
@@ -106,7 +106,7 @@ def _pull_everything(
                     one = _held(situation, repository, target, image)
                     held[kind].append(one)
                     if kind in real:
-                        _have(real[kind], one, situation.way)
+                        _put_into(real[kind], one, situation.way)
     return held
 
 
@@ -122,8 +122,8 @@ def _held(situation: Situation, repository: str, target: str, image: Variant) ->
     )
 
 
-def _have(engine: Engine, held: Held, way: str) -> None:
-    """Let a real engine come to a situation."""
+def _put_into(engine: Engine, held: Held, way: str) -> None:
+    """Put a real engine into a situation."""
     reference = held.reference or held.name
     container = _slug(held.repository.replace(":", "-").replace("/", "-").replace(".", "-"))
     if way == "built":
@@ -136,8 +136,8 @@ def _have(engine: Engine, held: Held, way: str) -> None:
         engine.remove_image(reference)
 
 
-def _become_themselves(registries: dict[str, SandboxRegistry]) -> None:
-    """Give every registry its vendor's manners, and the faults of the situations."""
+def _imitate_vendors(registries: dict[str, SandboxRegistry]) -> None:
+    """Give every registry its vendor's behaviour, and the faults of the situations."""
     for kind, registry in registries.items():
         if vendor := REGISTRIES[kind]:
             imitate(registry, vendor, users=LOGIN)
@@ -150,7 +150,7 @@ def _become_themselves(registries: dict[str, SandboxRegistry]) -> None:
 
 
 def _credentials(registries: dict[str, SandboxRegistry], home: Path) -> str:
-    """Name every registry in a registries.toml, with a login for those that want one."""
+    """Return a registries.toml of all registries, with a login where one is needed."""
     password = home / "password"
     password.write_text(LOGIN["reader"])
     login = f'username = "reader"\npassword_file = "{password}"\n'
@@ -168,7 +168,7 @@ async def _host(
     real: dict[EngineKind, Engine],
     home: Path,
 ) -> AsyncIterator[None]:
-    """Run the agent of a host, beside its real engine or one that replies as it would."""
+    """Run a host's agent beside its engine, real or imitated."""
     async with AsyncExitStack() as stack:
         if kind in real:
             address = real[kind].host
@@ -183,8 +183,8 @@ async def _host(
         yield
 
 
-async def _judged(running: System, registries: dict[str, SandboxRegistry]) -> list[Cell]:
-    """Read every cell, once each is right or nothing changes any more."""
+async def _final_cells(running: System, registries: dict[str, SandboxRegistry]) -> list[Cell]:
+    """Read every cell, once all are right or no cell changes any more."""
 
     async def all_right() -> list[Cell] | None:
         cells = await _cells(running, registries)
@@ -217,17 +217,17 @@ async def _cells(running: System, registries: dict[str, SandboxRegistry]) -> lis
     ]
 
 
-def _printed(table: list[Cell]) -> str:
-    """Write the table: a line for each situation and registry, a column for each engine."""
+def _table(table: list[Cell]) -> str:
+    """Return the table: a line per situation and registry, a column per engine."""
     lines = ["", f"{'situation':<16}{'registry':<20}" + "".join(f"{kind:<28}" for kind in KINDS)]
     for situation, registry in dict.fromkeys((cell.situation, cell.registry) for cell in table):
         row = {c.engine: c for c in table if (c.situation, c.registry) == (situation, registry)}
-        told = (f"{_told(row[kind]) if kind in row else '-':<28}" for kind in KINDS)
+        told = (f"{_cell_text(row[kind]) if kind in row else '-':<28}" for kind in KINDS)
         lines.append(f"{situation:<16}{registry:<20}" + "".join(told))
     wrong = sum(cell.found != cell.right for cell in table)
     return "\n".join([*lines, f"{len(table)} cells, {wrong} wrong"])
 
 
-def _told(cell: Cell) -> str:
+def _cell_text(cell: Cell) -> str:
     found = "/".join(cell.found or ("nothing",))
     return found if cell.found == cell.right else f"{found} (!)"

@@ -1,4 +1,4 @@
-"""`imagedrift up` as a user runs it: told to end at any moment, it leaves no process behind."""
+"""`imagedrift up` as a user runs it: whenever it is stopped, it leaves no process behind."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Where the command writes. Not pytest's: PostgreSQL's own user could not reach it."""
+    """A folder for the command, outside of pytest's: PostgreSQL's user has to reach it."""
     with tempfile.TemporaryDirectory(prefix="idrift-") as home:
         Path(home).chmod(0o755)
         yield Path(home)
@@ -31,7 +31,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 async def engine(folder: Path) -> AsyncIterator[ScriptedEngine]:
-    """An engine with a few images of no registry that can be asked."""
+    """An engine with a few images, whose registry cannot be reached."""
     async with ScriptedEngine.serving(folder / "engine.sock") as scripted:
         populate(scripted, 3, 1)
         yield scripted
@@ -39,7 +39,7 @@ async def engine(folder: Path) -> AsyncIterator[ScriptedEngine]:
 
 @pytest.fixture
 def up(folder: Path, engine: ScriptedEngine) -> Iterator[subprocess.Popen[bytes]]:
-    """The command, in a session of its own as on a terminal; killed if it still runs at the end."""
+    """The command in its own session, as on a terminal; killed at the end if it still runs."""
     process = start(folder, engine)
     yield process
     if process.poll() is None:
@@ -55,7 +55,7 @@ def up(folder: Path, engine: ScriptedEngine) -> Iterator[subprocess.Popen[bytes]
 async def test_ctrl_c_while_it_starts_ends_all_that_was_started(
     up: subprocess.Popen[bytes], folder: Path, begun: str
 ) -> None:
-    """Ctrl-C reaches the whole terminal: every program it started ends, and nothing is said."""
+    """Ctrl-C while `up` starts ends every program that it started, without a message."""
     await until((folder / begun).exists, begun, within_s=WITHIN_S)
 
     os.killpg(up.pid, signal.SIGINT)
@@ -66,25 +66,25 @@ async def test_ctrl_c_while_it_starts_ends_all_that_was_started(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-async def test_told_to_end_it_stops_in_order(
+async def test_a_signal_stops_it_in_order(
     up: subprocess.Popen[bytes], folder: Path, how: signal.Signals
 ) -> None:
-    """Once it shows the machine, being told to end is its normal end."""
-    await until(lambda: "Ctrl-C stops." in said(folder), "its address", within_s=WITHIN_S)
+    """SIGTERM after `up` has started ends it in order, with exit code 0."""
+    await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
 
     os.killpg(up.pid, how)
     await until(lambda: up.poll() is not None, "the end", within_s=WITHIN_S)
 
-    assert up.returncode == 0, said(folder)
+    assert up.returncode == 0, output(folder)
     assert_nothing_is_left(folder)
 
 
-async def test_a_second_one_is_refused_and_down_ends_the_first(
+async def test_a_second_up_is_refused_and_down_ends_the_first(
     up: subprocess.Popen[bytes], folder: Path, engine: ScriptedEngine
 ) -> None:
-    """The second names the first before it touches anything; the next one has the same address."""
-    await until(lambda: "Ctrl-C stops." in said(folder), "its address", within_s=WITHIN_S)
-    address = [line for line in said(folder).splitlines() if line.startswith("DATABASE_URL=")]
+    """A second `up` is refused and names the first; after `down` the address is the same."""
+    await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
+    address = [line for line in output(folder).splitlines() if line.startswith("DATABASE_URL=")]
     environment = BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -106,11 +106,44 @@ async def test_a_second_one_is_refused_and_down_ends_the_first(
 
     again = start(folder, engine)
     try:
-        await until(lambda: "Ctrl-C stops." in said(folder), "its address", within_s=WITHIN_S)
-        assert address[0] in said(folder)
+        await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
+        assert address[0] in output(folder)
     finally:
         os.killpg(again.pid, signal.SIGTERM)
         again.wait(WITHIN_S)
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system with too little room for a database."""
+    disk = folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=755", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root mounts a file system, and not in every container")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+async def test_a_full_disk_is_told_in_a_line(
+    small_disk: Path, folder: Path, engine: ScriptedEngine
+) -> None:
+    """What has no room is named, no traceback is shown, and nothing that was started is left."""
+    home = small_disk / "home"
+    environment = BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)}
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [console_script("imagedrift"), "up", "--home", home],
+            env=environment, capture_output=True, text=True, check=False, timeout=WITHIN_S,
+        )  # fmt: skip
+
+    ended = await asyncio.to_thread(run)
+
+    assert ended.returncode == 69, ended.stderr
+    assert "No space left on device" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert processes_that_name(str(home)) == []
 
 
 def start(folder: Path, engine: ScriptedEngine) -> subprocess.Popen[bytes]:
@@ -125,20 +158,20 @@ def start(folder: Path, engine: ScriptedEngine) -> subprocess.Popen[bytes]:
         )
 
 
-def said(folder: Path) -> str:
-    """What the command has printed by now."""
+def output(folder: Path) -> str:
+    """Return the output of the command so far."""
     return (folder / "told").read_text()
 
 
 def assert_nothing_is_left(folder: Path) -> None:
-    """No process was left that names the folder, and nothing unwanted was said."""
-    text = said(folder)
+    """Assert that no process names the folder, and that no unwanted line was printed."""
+    text = output(folder)
     assert [word for word in UNWANTED if word in text] == [], text
     assert processes_that_name(f"{folder}/home") == []
 
 
 def processes_that_name(folder: str) -> list[str]:
-    """The command lines of all processes with a path in their arguments or environment."""
+    """Return the command lines of all processes with a path in their arguments or environment."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -63,18 +63,33 @@ async def add_outdated(dsn: str, number: int) -> None:
     """Add so many hosts that run the first image, which is outdated."""
     connection = await asyncpg.connect(dsn)
     try:
-        async with connection.transaction():
-            comparison = await connection.fetchval(
-                "SELECT min(comparison_id) FROM fleet.comparisons"
-            )
-            for i in range(number):
-                host_id = await connection.fetchval(
-                    _HOST, "many", f"node-{i:04}", f"node-{i:04}", "env=prod", "many",
-                    _interval("1 minute"), "", 1,
-                )  # fmt: skip
-                await _has(connection, host_id, [(comparison, 1)])
+        await connection.execute(_MANY, number)
     finally:
         await connection.close()
+
+
+_MANY: Final = """
+WITH h AS (
+  INSERT INTO fleet.hosts (site, host, hostname, labels, place, os, arch, engine, engine_version,
+                           agent_version, first_seen_at)
+  SELECT 'many', name, name, '{"env": "prod"}', 'many', 'linux', 'amd64', 'docker', '28.2.2',
+         '0.1.0', now() - interval '30 days'
+  FROM (SELECT 'node-' || to_char(n, 'FM000000') FROM generate_series(1, $1::integer) AS n)
+    AS names (name)
+  RETURNING host_id
+),
+s AS (
+  INSERT INTO fleet.host_state (host_id, content, interval_s, last_seen_at, changed_at, images,
+                                counts, silent_at)
+  SELECT host_id, sha256('x'), 300, now(), now() - interval '2 days', 1, true,
+         now() + interval '1 hour'
+  FROM h
+)
+INSERT INTO fleet.host_images (host_id, comparison_id, since, running, containers)
+SELECT host_id, (SELECT min(comparison_id) FROM fleet.comparisons), now() - interval '9 days', 1,
+       ARRAY['app']
+FROM h
+"""
 
 
 def _interval(text: str) -> object:

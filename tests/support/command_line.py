@@ -3,9 +3,11 @@
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import termios
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,8 +51,18 @@ def piped(dsn: str, *arguments: str, **environment: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def on_terminal(dsn: str, *arguments: str, columns: int = 80, **environment: str) -> Ended:
-    """Run the command on a terminal; standard error is apart, so that both can be read."""
+def on_terminal(
+    dsn: str,
+    *arguments: str,
+    columns: int = 80,
+    until: str = "",
+    **environment: str,
+) -> Ended:
+    """Run the command on a terminal; standard error is apart, so that both can be read.
+
+    With `until` the command is told to end by Ctrl-C once it has printed that text for the third
+    time.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
@@ -64,24 +76,27 @@ def on_terminal(dsn: str, *arguments: str, columns: int = 80, **environment: str
         stderr=subprocess.PIPE,
     )  # fmt: skip
     os.close(theirs)
-    out = _read(ours)
+    out = _read(ours, until.encode(), lambda: process.send_signal(signal.SIGINT))
     err = process.stderr.read().decode() if process.stderr else ""
     code = process.wait(WITHIN_S)
     assert "Traceback" not in err
     return Ended(code, out.decode(errors="replace").replace("\r\n", "\n"), err)
 
 
-def _read(terminal: int) -> bytes:
+def _read(terminal: int, text: bytes, interrupt: Callable[[], None]) -> bytes:
     """Read until the command closes the terminal, which is an error of input on Linux."""
-    parts = []
+    out = b""
     try:
         while part := os.read(terminal, 65536):
-            parts.append(part)
+            out += part
+            if text and out.count(text) >= 3:
+                text = b""
+                interrupt()
     except OSError:
         pass
     finally:
         os.close(terminal)
-    return b"".join(parts)
+    return out
 
 
 def repository() -> Path:

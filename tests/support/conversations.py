@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from imagedrift_resolver.core.conversation import Authorise, Send
 from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.token import Token
 from imagedrift_resolver.core.url import parse_url
@@ -17,7 +17,7 @@ DIGEST = f"sha256:{'a' * 64}"
 REGISTRY: dict[str, tuple[str, ...]] = {"docker-distribution-api-version": ("registry/2.0",)}
 
 T = TypeVar("T")
-Server = Callable[[Send], Reply | Trouble]
+Server = Callable[[Send], Reply | NoResponse]
 Steps = list[Send | Authorise]
 
 
@@ -83,8 +83,8 @@ def play(
         try:
             step = conversation.send(said)
         except StopIteration as end:
-            result, manners = end.value
-            return result, manners, steps
+            result, profile = end.value
+            return result, profile, steps
         steps.append(step)
         assert len(steps) < 500, "the conversation has no end"
         said = server(step) if isinstance(step, Send) else endpoint(step)

@@ -1,7 +1,9 @@
 """A host of folders and fake programs that the installer of the agent runs on."""
 
+import os
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -58,8 +60,23 @@ class InstallerHost:
         fault_here = {"FAULT": fault, "FAULT_AT": str(at), "NATS_URL": "nats://127.0.0.1:4222"}
         return self.run(*options, **fault_here).returncode == 0
 
-    def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the installer with these options, and no terminal."""
+    def run(
+        self, *options: str, typed: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the installer with these options; on a terminal where something is typed."""
+        if not typed:
+            return self._run(options, environment, subprocess.DEVNULL)
+        keyboard, terminal = os.openpty()
+        try:
+            os.write(keyboard, f"{typed}\n".encode())
+            return self._run(options, environment, terminal)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+
+    def _run(
+        self, options: Sequence[str], environment: Mapping[str, str], terminal: int
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["sh", str(DEPLOY / "install.sh"), *options],
             env={
@@ -74,8 +91,8 @@ class InstallerHost:
                 "FAULT": "",
                 "FAULT_AT": "0",
             }
-            | environment,
-            stdin=subprocess.DEVNULL,
+            | dict(environment),
+            stdin=terminal,
             capture_output=True,
             text=True,
             check=False,

@@ -47,13 +47,14 @@ class Planned:
         self.database = database
         self.answers = answers_on(database, POLICY)
         self.registries = RegistryTable(database)
+        self.comparisons = comparison_ids_on(database, freshness_s=FRESHNESS)
         self.refuse: set[str] = set()
         self._seq = 0
         self._states = 0
         self._asked: list[Question] = []
         self.ask: Ask = self._keep
         self.restart(outstanding)
-        self.use(hosts_on(database, comparison_ids_on(database, freshness_s=FRESHNESS)))
+        self.use(hosts_on(database, self.comparisons))
 
     def use(self, hosts: HostTables) -> None:
         """Store inventories here from now on."""
@@ -73,6 +74,7 @@ class Planned:
             QuestionTable(self.database, POLICY, outstanding),
             BlockedReferences(self.database, POLICY, moved_at_once),
             self,
+            self.comparisons,
             turns_on(self.database),
             POLICY,
             SystemClock(),

@@ -36,7 +36,7 @@ def trusting(*hosts: str, **keys: object) -> str:
     return "\n".join(lines) + "\n"
 
 
-class Desk:
+class ResolverClient:
     """Where questions are put and answers are read: what ingest does, without a database."""
 
     def __init__(self, nats: bus.Bus, answers: Bucket, lanes: operator_file.Registries) -> None:
@@ -109,19 +109,19 @@ def resolve(reference: str, **fields: Any) -> Resolve:
 
 
 @asynccontextmanager
-async def desk(url: str, toml: str = "") -> AsyncIterator[Desk]:
-    """Make the streams and sit at the desk."""
+async def resolver_client(url: str, toml: str = "") -> AsyncIterator[ResolverClient]:
+    """Make the streams, and connect."""
     lanes = operator_file.parse(toml)
-    async with bus.connect([url], "desk") as nats:
+    async with bus.connect([url], "resolver-client") as nats:
         await provision.ensure(nats, lanes=lanes.lanes())
-        yield Desk(nats, await nats.bucket(subjects.BUCKET_DIGESTS), lanes)
+        yield ResolverClient(nats, await nats.bucket(subjects.BUCKET_DIGESTS), lanes)
 
 
 @asynccontextmanager
 async def working(
     url: str, home: Path, toml: str = "", *, docker_config: str = "", **settings: Any
-) -> AsyncIterator[Desk]:
-    """Run a resolver in this process, and sit at the desk."""
+) -> AsyncIterator[ResolverClient]:
+    """Run a resolver in this process, and connect to its NATS."""
     (home / "registries.toml").write_text(toml)
     (home / "docker").mkdir(exist_ok=True)
     if docker_config:
@@ -133,7 +133,7 @@ async def working(
         "config_home": str(home / "config"),
     }
     told = ResolverSettings(nats_url=(url,), **{**own, **settings})
-    async with desk(url, toml) as at:
+    async with resolver_client(url, toml) as at:
         running = Process(PARTS)
         task = asyncio.create_task(start(told, running))
 

@@ -1,4 +1,4 @@
-"""The benchmarks. Each starts its own servers, checks its own result, and says what it measured.
+"""The benchmarks. Each starts its own servers, checks its own result, and prints its figures.
 
 A benchmark is a module here that defines `command`, a `click.Command` decorated with
 `report.as_json`, whose callback ends with `report.finish`. Progress goes to standard error; with
@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "flip": Command(f"{__name__}.flip:command", "One tag of the whole fleet moves."),
     "queries": Command(f"{__name__}.queries:command", "The operators' questions of a large fleet."),
     "bad-host": Command(f"{__name__}.bad_host:command", "What one bad host costs the others."),
-    "year": Command(f"{__name__}.year:command", "Rows that a year leaves, with upkeep."),
+    "year": Command(f"{__name__}.year:command", "Rows that a year leaves, with maintenance."),
     "agent": Command(f"{__name__}.agent:command", "What an agent costs its host."),
     "end-to-end": Command(f"{__name__}.end_to_end:command", "From a change to its row."),
 }

@@ -1,12 +1,12 @@
-"""`imagedrift bench agent`: what an agent costs the host it runs on, and how soon it tells.
+"""`imagedrift bench agent`: the cost of an agent to its host, and its delay in reporting.
 
 The engine is a scripted one, on a socket, so that the figures are the agent's and not an engine's;
-NATS is real. The agent is a process of its own with the settings of an installation: no metrics.
-A start is told by the least disturbed of several, an event by the median.
+NATS is real. The agent is a process with the settings of an installation, without metrics. The
+figure of a start is the least of several, that of an event the median.
 
-What an idle hour costs is put together from two agents on the same engine: the first one's use of
-the processor while nothing happens, and twelve times what one round costs (a full look and a sign
-of life every five minutes), measured on the second, whose rounds follow each other quickly.
+The cost of an idle hour is a sum. One agent's processor time is measured while nothing happens. To
+it come twelve rounds, one every five minutes: a full read and a heartbeat. A second agent, whose
+rounds follow each other quickly, gives the cost of one.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ async def _measure(
 
 
 def _warn_of_excess(figures: dict[str, float | int]) -> None:
-    """Say which figure is over what we promise: on a machine that is busy otherwise it may be."""
+    """Warn of each figure over its promised limit, as a busy machine may cause."""
     for name, limit in LIMITS.items():
         if figures[name] > limit:
             report.progress.print(
@@ -83,7 +83,7 @@ def _warn_of_excess(figures: dict[str, float | int]) -> None:
 
 
 class _Run:
-    """The agents of one run, and what they said."""
+    """The agents of one run, and their messages."""
 
     def __init__(
         self, home: Path, engine: ScriptedEngine, nats: NatsServer, connection: Bus
@@ -98,7 +98,7 @@ class _Run:
         self._agents: list[Child] = []
 
     async def listen(self) -> None:
-        """Hear what agents say."""
+        """Receive the agents' messages."""
 
         async def inventory(_: str, payload: bytes) -> None:
             await self._said.put(codec.decode(payload, Inventory))
@@ -110,7 +110,7 @@ class _Run:
         await self._connection.listen(subjects.ALIVE_ALL, alive)
 
     async def figures(self, images: int, containers: int, idle: int) -> dict[str, float | int]:
-        """Measure everything, in the order of an agent's life."""
+        """Measure all figures, in the order of an agent's life."""
         report.progress.print(f"{STARTS} starts")
         starts = [await self._start_s(f"start-{n}", images) for n in range(STARTS)]
         agent = self._agents[-1]
@@ -130,9 +130,9 @@ class _Run:
         }
 
     async def _start_s(self, host: str, images: int) -> tuple[float, float]:
-        """Start an agent in place of the last one; the seconds until its inventory is heard.
+        """Restart the agent, and return the seconds until its inventory arrives.
 
-        First from the agent's first question to the engine, then from the start of its process.
+        Two figures: from its first request to the engine, and from the start of its process.
         """
         self.stop()
         self._engine.forget_asked()
@@ -143,7 +143,7 @@ class _Run:
         return whole - (asked_at - began), whole
 
     async def _event_s(self, images: int, containers: int) -> float:
-        """Give the engine one more image and let it say so; the seconds until that is heard."""
+        """Add an image to the engine, and return the seconds until its inventory arrives."""
         populate(self._engine, images, containers)
         began = time.perf_counter()
         self._engine.emit("image", "pull")
@@ -201,6 +201,6 @@ def _memory_mb(pid: int, field: str) -> float:
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor time of all threads, to the nanosecond."""
+    """Return the processor time of all threads, to the nanosecond."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9

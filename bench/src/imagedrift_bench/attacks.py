@@ -1,9 +1,9 @@
-"""What one bad host can publish: each attack is a stream of messages about itself that never ends.
+"""The attacks of one bad host: each is an endless stream of messages about itself.
 
-Every message is one that the server's permissions allow it: on the subjects of its own name. What
-costs the sender most is prepared once; the rest is put together from pieces.
+The server's permissions allow every message: it is on the host's own subjects. Costly parts are
+prepared once, the rest is composed from pieces.
 
-Run as a program it attacks, until it is told to stop:
+As a program it attacks until it is stopped:
 `python -m imagedrift_bench.attacks NATS_URL ATTACK HEALTHY_REGISTRY HANGING_REGISTRY...`
 """
 
@@ -49,7 +49,7 @@ def image(reference: str, number: object, **facts: Any) -> dict[str, Any]:
 
 
 def inventory(images: list[dict[str, Any]], **facts: Any) -> bytes:
-    """Write an inventory that no agent of ours would."""
+    """Return an inventory that no agent of ours would publish."""
     head = {"type": "inventory", "site": SITE, "host": HOST, "taken_at": now().isoformat()}
     content = hashlib.sha256(json.dumps(images).encode()).hexdigest()
     return json.dumps(head | {"content": f"sha256:{content}", "images": images} | facts).encode()
@@ -80,7 +80,7 @@ def many_digests(around: Surroundings) -> Iterator[Message]:
 
 
 def malformed(_: Surroundings) -> Iterator[Message]:
-    """What is no message at all, as inventory and as heartbeat."""
+    """Payloads that are no messages, as inventory and as heartbeat."""
     for turn in itertools.count():
         yield INVENTORY, b"{" * 1000 + str(turn).encode(), None
         yield ALIVE, b'{"type":"alive","interval_s":%d}' % -turn, None
@@ -98,21 +98,21 @@ def bad_images(around: Surroundings) -> Iterator[Message]:
 
 
 def new_images(around: Surroundings) -> Iterator[Message]:
-    """As many images as a message holds, and never the same again."""
+    """As many images as a message holds, new ones each time."""
     for turn in itertools.count():
         images = [image(f"{around.healthy}/same:1", (turn, each)) for each in range(LARGE)]
         yield INVENTORY, inventory(images), None
 
 
 def new_references(around: Surroundings) -> Iterator[Message]:
-    """References that nobody else has, of a registry that others need."""
+    """References that no other host has, of a registry that others need."""
     for turn in itertools.count():
         names = (f"{around.healthy}/made-up/{turn}-{each}:1" for each in range(LARGE))
         yield INVENTORY, inventory([image(name, name) for name in names]), None
 
 
 def there_and_gone(around: Surroundings) -> Iterator[Message]:
-    """References by the thousand, and the next moment none."""
+    """Thousands of references, then none, in turn."""
     for turn in itertools.count():
         names = (f"{around.healthy}/gone/{turn}-{each}:1" for each in range(LARGE))
         yield INVENTORY, inventory([image(name, name) for name in names]), None
@@ -120,7 +120,7 @@ def there_and_gone(around: Surroundings) -> Iterator[Message]:
 
 
 def new_registries(_: Surroundings) -> Iterator[Message]:
-    """Registries that do not exist, by long names."""
+    """Registries that do not exist, with long names."""
     for turn in itertools.count():
         label = "x" * 40
         names = (f"r{turn}-{n}.{label}.{label}.invalid/a:1" for n in range(LARGE // 2))
@@ -128,7 +128,7 @@ def new_registries(_: Surroundings) -> Iterator[Message]:
 
 
 def hanging_registries(around: Surroundings) -> Iterator[Message]:
-    """Registries that take every connection and say nothing."""
+    """Registries that accept every connection and never answer."""
     for turn in itertools.count():
         names = [f"{host}/t{turn}/{n}:1" for host in around.hanging for n in range(10)]
         yield INVENTORY, inventory([image(name, name) for name in names]), None
@@ -142,14 +142,14 @@ def back_and_forth(around: Surroundings) -> Iterator[Message]:
 
 
 def bombs(_: Surroundings) -> Iterator[Message]:
-    """Compressed bodies that unfold to a hundred megabytes."""
+    """Compressed bodies of a hundred megabytes."""
     bomb = zlib.compress(b" " * 100_000_000, 9)
     for turn in itertools.count():
         yield INVENTORY, bomb + str(turn).encode(), {"Content-Encoding": "deflate"}
 
 
 def heartbeats(_: Surroundings) -> Iterator[Message]:
-    """Valid signs of life without a pause, from another start of the agent each time."""
+    """Valid heartbeats without a pause, each with another `boot`."""
     for turn in itertools.count():
         head = {"type": "alive", "site": SITE, "host": HOST, "at": now().isoformat()}
         told = {"content": digest(turn), "boot": str(turn), "degraded": f"reason {turn}"}
@@ -176,7 +176,7 @@ ATTACKS: Final[dict[str, Callable[[Surroundings], Iterator[Message]]]] = {
 
 
 async def publish(nats_url: str, name: str, around: Surroundings) -> None:
-    """Publish as fast as the server takes it."""
+    """Publish as fast as the server accepts it."""
     async with bus.connect([nats_url], "imagedrift-bad-host") as nats:
         for subject, payload, headers in ATTACKS[name](around):
             await nats.client.publish(subject, payload, headers=headers)

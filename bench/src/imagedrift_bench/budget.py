@@ -1,8 +1,8 @@
-"""`imagedrift bench budget`: what becomes of the questions when a registry allows only so many.
+"""`imagedrift bench budget`: the questions to a registry that allows only some requests.
 
-The registry answers `--allow` requests and then says 429 for an hour; it publishes no limit, so
-the end comes without a warning. All references were answered a period before, so that there is an
-age to keep: an answer that could not be renewed must still tell what was found last, and when.
+The registry answers `--allow` requests, and then 429 for an hour. It publishes no limit, so the end
+comes without a warning. All references were answered a period before: an answer that could not be
+renewed must still have its last digest and the time of it.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ async def _measure(
 
 
 def _is_kept(before: Answer, after: Answer) -> bool:
-    """Tell whether an answer is new, or still tells what was found last and when."""
+    """Tell whether an answer is new, or still has its last digest and the time of it."""
     if isinstance(after.outcome, Found):
         return True
     same = (after.last_digest, after.last_found_at) == (before.last_digest, before.last_found_at)

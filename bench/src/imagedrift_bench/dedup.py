@@ -1,9 +1,9 @@
 """`imagedrift bench dedup`: how many requests a whole fleet costs its registry.
 
 Every host asks about each of its images, in two freshness periods; several resolvers share the
-work. With `--faults` one resolver is killed and one is paused in the middle of the first period,
-which then lasts longer, as the killed one's questions are delivered again after 30 seconds: every
-question must still be answered, at the price of at most one request per question in flight.
+work. With `--faults` one resolver is killed and one is paused in the middle of the first period.
+That period then lasts longer, as the killed one's questions are redelivered after 30 seconds.
+Every question must still be answered, for at most one more request per question in flight.
 """
 
 import asyncio
@@ -87,7 +87,7 @@ async def _measure(
 async def _as_a_fleet(
     bench: ResolverBench, questions: list[Resolve], hosts: int, lasts: float
 ) -> int:
-    """Let every host ask all its questions, in an order of its own; how many were taken."""
+    """Ask every host's questions in an order of its own, and return how many NATS accepted."""
     dice = random.Random(hosts)  # noqa: S311 - no secret
     taken = 0
     for _ in range(hosts):
@@ -96,7 +96,7 @@ async def _as_a_fleet(
 
 
 async def _disturb(bench: ResolverBench) -> int:
-    """Kill one resolver, pause another, start a new one; how many questions were in flight."""
+    """Kill one resolver, pause another, start a third; return how many questions were in flight."""
     await asyncio.sleep(0.2)
     victim, sleeper = bench.resolvers[0], bench.resolvers[1]
     lag = await bench.pending()
@@ -113,7 +113,7 @@ async def _disturb(bench: ResolverBench) -> int:
 async def _wrong(
     bench: ResolverBench, questions: list[Resolve], digests: dict[str, str]
 ) -> list[str]:
-    """Wait until every question is answered; what is wrong with the answers."""
+    """Wait until every question is answered, and return the faults of the answers."""
     answers = await bench.answers_to(questions)
     wrong = [
         f"{question.repository} ({answer.outcome})"

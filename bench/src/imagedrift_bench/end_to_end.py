@@ -1,12 +1,12 @@
 """`imagedrift bench end-to-end`: how soon an operator sees in SQL what happened elsewhere.
 
-Two things happen: an image changes on a host, whose agent hears of it from its engine; and a tag is
-pushed to a registry, which nobody tells of it. For the second the clock starts when the reference
-was due to be asked: how long before that the push came is the operator's choice of freshness.
+Two events are measured. An image changes on a host, whose agent gets the engine's event. And a tag
+is pushed to a registry, without a notification: there the time begins when the reference is due,
+as the time before that is the operator's choice of freshness.
 
-Every part is a process of its own. The engine is a scripted one, so that no image is really
-unpacked; the registry is the sandbox's. The raw limit, in the same run and on the same machine:
-one acknowledged message, one request to the registry, one commit.
+Every part is a process. The engine is a scripted one, so that no image is unpacked; the registry
+is the sandbox's. The raw limit, in the same run and on the same machine, is one acknowledged
+message, one request to the registry, one commit.
 
 The agent waits for quiet after an engine's event (0.2 s, see its `debounce`), and the planner looks
 for due references every half second: both are in the figures.
@@ -48,7 +48,7 @@ FROM ops.comparisons WHERE host = 'bench'"""
 
 
 class Release(NamedTuple):
-    """What a tag pointed to once."""
+    """An image to which a tag pointed at some time."""
 
     digest: str
     image_id: str
@@ -93,7 +93,7 @@ async def _measure(home: Path, images: int, changes: int, pushes: int) -> "_Run"
 
 
 class _Run:
-    """What is true, what happened, and how long it took to be seen."""
+    """The truth, the events of a run, and their delays."""
 
     def __init__(
         self,
@@ -116,13 +116,13 @@ class _Run:
         self._local: dict[str, Release] = {}
 
     async def prepare(self) -> None:
-        """Push every image twice; the host has the older one of each."""
+        """Push two versions of every image; the host has the older ones."""
         self._local = await self._push(self._names)
         self._now = await self._push(self._names)
         self._script()
 
     async def settled(self) -> None:
-        """Wait until every row of the host is true, and note it when that does not happen."""
+        """Wait until every row of the host is true; a row that stays wrong is a failure."""
         deadline = time.monotonic() + WITHIN_S
         while self._wanted() != (found := self._said(await self._database.fetch(ROWS))):
             if time.monotonic() > deadline:
@@ -131,7 +131,7 @@ class _Run:
             await asyncio.sleep(POLL_S)
 
     async def changes(self, count: int) -> None:
-        """Let the host pull one image after the other, or go back, and wait for each row."""
+        """Replace one image of the host after the other, and wait for each row."""
         took = []
         for number in range(count):
             name = self._names[number % len(self._names)]
@@ -161,7 +161,7 @@ class _Run:
         self._tell("pushed_", from_push)
 
     async def floor(self) -> None:
-        """Do once what cannot be left out: a stored message, a request, a commit."""
+        """Measure the raw limit: a stored message, a request, a commit."""
         await self._nats.js.add_stream(name="BENCH", subjects=["bench"])
         await self._database.execute("CREATE TABLE bench (at timestamptz)")
         took = []
@@ -174,7 +174,7 @@ class _Run:
         self._tell("floor_", took)
 
     async def _seen(self, name: str) -> tuple[list[datetime], datetime]:
-        """Wait for an image's row to be true; the due times that it had, and the moment."""
+        """Wait until an image's row is true, and return its due times and the time now."""
         query = f"{ROWS} AND reference = $1"
         dues: dict[datetime, None] = {}
         deadline = time.monotonic() + WITHIN_S
@@ -215,7 +215,7 @@ class _Run:
         }
 
     def _script(self) -> None:
-        """Let the engine have what the host has now."""
+        """Give the engine the images that the host has now."""
         images = [self._engine_image(name, release) for name, release in self._local.items()]
         keep = ("Id", "RepoTags", "RepoDigests", "Size")
         self._engine.answers = {

@@ -1,7 +1,7 @@
-"""`imagedrift bench flip`: one tag moves that every host of a large fleet has.
+"""`imagedrift bench flip`: a tag moves that every host of a large fleet has.
 
-The answer comes in through NATS to a running ingest process; it is visible when a query about a
-host says `outdated`. `rows_written` are rows of images and hosts, the tables that grow with a
+The answer comes through NATS to a running ingest process. It is visible when a query about a host
+returns `outdated`. `rows_written` are rows of images and hosts, the tables that grow with a
 fleet; `other_rows_written` are all others: answer, history of the tag, outbox, questions.
 """
 
@@ -80,7 +80,7 @@ async def _measure(hosts: int, home: Path) -> tuple[dict[str, float | int], list
 
 
 class _Flip:
-    """Moves one tag again and again, and looks at a host that has it."""
+    """Moves one tag again and again, and queries a host that has it."""
 
     def __init__(
         self, fleet: InventedFleet, bucket: Bucket, connection: asyncpg.Connection, reference: int
@@ -92,7 +92,7 @@ class _Flip:
         self._reference = fleet.reference(reference)
 
     async def run(self, place: int) -> dict[str, float | int]:
-        """Move the tag to where nobody is and back; what that wrote, and how long it took."""
+        """Move the tag to an image without hosts, or back; return the rows written and the time."""
         version = VERSIONS + 1 if place % 2 == 0 else NEWEST
         host = await self._db.fetchval(
             "SELECT host FROM ops.comparisons WHERE reference = $1 AND local_digests @> $2 LIMIT 1",
@@ -114,7 +114,7 @@ class _Flip:
         }
 
     async def check(self, having: int) -> str:
-        """Tell what is wrong: after an odd number of moves every host that has it is outdated."""
+        """Return the fault, if any: after an odd number of moves every host is outdated."""
         row = await self._db.fetchrow(
             "SELECT outdated_hosts, hosts FROM ops.images WHERE reference = $1", self._reference
         )

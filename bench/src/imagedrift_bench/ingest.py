@@ -1,9 +1,9 @@
-"""`imagedrift bench ingest`: a whole fleet's first inventories, then a cycle that says nothing new.
+"""`imagedrift bench ingest`: a fleet's first inventories, then a cycle without changes.
 
 The service is a process of its own, started by its console script. The raw limit is a binary COPY
-of the very same rows into the very same table, with its indexes and foreign keys, of this run.
-An unchanged host sends a heartbeat; that all hosts send their whole inventory again although
-nothing changed is measured too; both must write nothing to the log about the images' rows.
+of the same rows into the same table, with its indexes and foreign keys, in the same run. An
+unchanged host sends a heartbeat. A second cycle, in which all hosts publish their unchanged
+inventories again, is measured as well. Neither cycle may write rows of images.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ WAL_OF_IMAGES = """
 
 
 class _Counters(NamedTuple):
-    """Where the write-ahead log ends, and how many rows of images were ever written."""
+    """The end of the write-ahead log, and the number of image rows that were ever written."""
 
     lsn: str
     wal: int
@@ -84,7 +84,7 @@ async def _measure(fleet: InventedFleet, home: Path) -> tuple[dict[str, float | 
 
 
 class _Run:
-    """The phases, in order, and what they measured."""
+    """The phases, in order, and their figures."""
 
     def __init__(
         self, fleet: InventedFleet, stack: Stack, nats: Bus, connection: asyncpg.Connection
@@ -98,7 +98,7 @@ class _Run:
         self._service: ServiceProcess
 
     async def _start(self) -> ServiceProcess:
-        """Start the service. Nobody answers here, so that each question is asked once at most."""
+        """Start the service, without a resolver, so that each question is asked once at most."""
         return await self._stack.start_ingest(IMAGEDRIFT_OUTSTANDING="100000")
 
     async def cold(self) -> None:
@@ -142,7 +142,7 @@ class _Run:
         await self._db.execute("VACUUM ANALYZE fleet.host_images, fleet.host_state")
 
     async def unchanged(self) -> None:
-        """Let every host say that it lives and that nothing changed: the median of some cycles."""
+        """Send every host's heartbeat, and return the median of some cycles."""
         report.progress.print("unchanged cycle: heartbeats")
         await self._start()
         pieces = [self._fleet.heartbeat(number, now()) for number in range(self._fleet.hosts)]
@@ -163,7 +163,7 @@ class _Run:
         return time.perf_counter() - began
 
     async def sent_again(self) -> None:
-        """Let every host send its whole inventory although nothing changed."""
+        """Publish every host's unchanged inventory again."""
         report.progress.print("unchanged cycle: whole inventories")
         highest = await self._db.fetchval("SELECT max(seq) FROM fleet.host_state")
         before = await self._counters()
@@ -237,7 +237,7 @@ def _inventories(fleet: InventedFleet) -> Iterator[tuple[str, bytes]]:
 
 
 def _peak_mb(pid: int) -> float:
-    """Read the most memory that a process ever had."""
+    """Return the most memory that a process ever had."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0

@@ -1,8 +1,8 @@
 """`imagedrift bench lookup`: how many distinct references are resolved in a second.
 
-The registry answers each request after a fixed latency and is configured for `--connections` of
-them at once, so no client can be faster than `references × latency / connections`: the floor.
-Timed from the first question published to the last answer in the shared cache.
+The registry answers each request after a fixed latency, and is configured for `--connections` at
+once. So no client can be faster than `references × latency / connections`, the floor. The time runs
+from the first question published to the last answer in the shared cache.
 """
 
 import asyncio

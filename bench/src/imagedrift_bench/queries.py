@@ -1,8 +1,8 @@
-"""`imagedrift bench queries`: what operators ask of a large fleet, in milliseconds, warm.
+"""`imagedrift bench queries`: the operators' queries on a large, warm fleet, in milliseconds.
 
-Warm is what a dashboard sees that asks again and again: pages are in memory, and the statement is
-planned once. What takes a person's tool, which plans every time, is measured for the shortest
-question, where it counts. Every answer is checked against what was put in.
+A dashboard repeats its queries: pages are in memory, and each statement is planned once. A
+person's tool plans every time; that is measured for the shortest query, where it counts. Every
+result is checked against the rows that were written.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ Rows = list[asyncpg.Record]
 
 
 class Question(NamedTuple):
-    """A question, its SQL, and whether an answer is right."""
+    """A query, its SQL, and a check of its result."""
 
     name: str
     sql: str
@@ -82,7 +82,7 @@ async def _measure(fleet: InventedFleet) -> tuple[dict[str, float | int], list[s
 
 
 async def _ask(connection: asyncpg.Connection, question: Question) -> tuple[float, bool]:
-    """Ask several times; the median in milliseconds, and whether the answer was right."""
+    """Run a query several times; return the median in milliseconds and whether it was right."""
     report.progress.print(question.name)
     times = []
     rows: Rows = []

@@ -1,7 +1,6 @@
-"""How a benchmark tells its result: the same table, JSON and exit code for each.
+"""Prints the result of a benchmark: the same table, JSON and exit code for each.
 
-Exit 0 when every check held, 1 when one did not: a figure from a run that got the wrong answer is
-not a figure.
+The exit code is 0 when every check held, and 1 otherwise: a figure of a wrong run is worthless.
 """
 
 import json
@@ -16,11 +15,11 @@ from rich.table import Table
 F = TypeVar("F", bound=Callable[..., Any])
 
 progress = Console(stderr=True)
-"""Where a benchmark says what it is doing."""
+"""Where a benchmark prints its progress."""
 
 
 def count(option: str, default: int, told: str | None = None) -> Callable[[F], F]:
-    """Give a benchmark an option that says how many of something: one at the least."""
+    """Give a benchmark an option with a number of at least one."""
     return click.option(
         option, default=default, type=click.IntRange(min=1), show_default=True, help=told
     )

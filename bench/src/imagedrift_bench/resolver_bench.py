@@ -1,6 +1,6 @@
-"""What the resolver's benchmarks share: NATS, a registry, resolvers, and somebody who asks.
+"""The servers of the resolver's benchmarks: NATS, a registry, resolvers, and a client.
 
-Everything is a process of its own, as it would be in a fleet: the registry and each resolver. The
+The registry and each resolver are processes, as in a fleet. The
 registry's own counters are the truth about requests; the shared cache is the truth about answers.
 """
 
@@ -58,7 +58,7 @@ class ResolverBench:
             yield bench
 
     async def push(self, repositories: Iterable[str]) -> dict[str, str]:
-        """Push one image into each repository; the digests of their `latest`."""
+        """Push one image into each repository, and return the digests of their `latest`."""
         images = [Image(repository=name, seed=seed) for seed, name in enumerate(repositories)]
         pushed = await self.registry.push(images)
         return {image.repository: each.digest for image, each in zip(images, pushed, strict=True)}
@@ -87,7 +87,7 @@ class ResolverBench:
         await asyncio.gather(*(resolver.stop() for resolver in stopping))
 
     def question(self, repository: str, fresh_since: datetime) -> Resolve:
-        """Make a question about a repository's `latest`."""
+        """Return a question about a repository's `latest`."""
         return Resolve(
             registry=self.registry.host,
             repository=repository,
@@ -97,7 +97,7 @@ class ResolverBench:
         )
 
     async def ask(self, questions: Sequence[Resolve], ttl_s: float) -> int:
-        """Publish questions; how many were taken, the others being asked already."""
+        """Publish questions, and return how many NATS accepted; the others are asked already."""
         waiting = iter(questions)
         taken = 0
 
@@ -120,17 +120,17 @@ class ResolverBench:
             await asyncio.sleep(POLL_S)
 
     async def written(self) -> int:
-        """Tell how many times the cache was written."""
+        """Return how many times the cache was written."""
         info = await self.bus.js.stream_info(f"KV_{subjects.BUCKET_DIGESTS}")
         return int(info.state.last_seq)
 
     async def pending(self) -> int:
-        """Tell how many questions are delivered and not settled."""
+        """Return how many questions are delivered and not acknowledged."""
         consumer = subjects.lane_consumer(self._lanes.lane_of(self.registry.host))
         return (await self.bus.lag(subjects.STREAM_LOOKUP, consumer)).in_flight
 
     async def answers_to(self, questions: Sequence[Resolve]) -> list[Answer]:
-        """Wait for the answers to questions; an older answer than is asked for does not count."""
+        """Wait for answers that are no older than their questions, and return them."""
         bucket = await self.bus.bucket(subjects.BUCKET_DIGESTS)
         deadline = time.monotonic() + WITHIN_S
         answers: list[Answer] = []

@@ -1,7 +1,7 @@
-"""Writes an `InventedFleet` into the database, as if ingest had met it, and counts the truth.
+"""Writes an `InventedFleet` into the database, as ingest would, and counts the truth.
 
-One reference in a hundred is without an answer; everywhere else the registry is at the newest
-version. One host in a thousand is silent.
+One reference in a hundred has no answer; of all others the registry has the newest version. One
+host in a thousand is silent.
 """
 
 import json
@@ -25,7 +25,7 @@ LIVELY: Final = timedelta(hours=3)
 
 
 class Truth(Struct):
-    """What the views must say of the fleet."""
+    """The counts that the views must show."""
 
     images: int = 0
     verdicts: Counter[str] = Counter()
@@ -36,14 +36,14 @@ class Truth(Struct):
 
 
 def verdict_of(held: Held) -> str:
-    """Tell the verdict that an image of the fleet has."""
+    """Return the right verdict of an image of the fleet."""
     if held.reference % UNANSWERED_EVERY == 0:
         return "unknown"
     return "current" if held.version == NEWEST else "outdated"
 
 
 async def seed(connection: asyncpg.Connection, fleet: InventedFleet) -> Truth:
-    """Fill the empty database with the fleet; what is true of it."""
+    """Fill the empty database with the fleet, and return the truth about it."""
     at = now()
     truth = Truth(verdicts=Counter(), outdated_of_reference=Counter(), outdated_of_host=Counter())
     truth.hosts_with_digest = Counter()
@@ -75,7 +75,7 @@ async def _copy(
 
 
 def comparison_id(reference: int, version: int) -> int:
-    """Give the key under which a distinct image is stored."""
+    """Return the key of a distinct image."""
     return reference * VERSIONS + version + 1
 
 

@@ -1,8 +1,8 @@
-"""`imagedrift bench year`: a year of a fleet that builds and throws away by the thousand each day.
+"""`imagedrift bench year`: a year of a fleet that makes and removes thousands of images each day.
 
-Every day brings new tags, and new hosts that live for that day; a standing fleet changes images,
-and tags of it move. Upkeep is done once a day, with that day's moment. After as many days as
-anything is kept, the tables have the size that they keep: at the end none may have more rows.
+Every day brings new tags, and new hosts for that day. A standing fleet changes its images, and its
+tags move. Maintenance runs once a day, with that day's time. When the longest retention is over,
+the tables have their final size: at the end of the year none may have more rows.
 """
 
 import asyncio
@@ -139,14 +139,14 @@ TRASH: Final = (
 
 
 class Churn(Struct, frozen=True, kw_only=True):
-    """What a day brings."""
+    """The changes of one day."""
 
     standing: int
     tags: int
     hosts: int
 
     async def begin(self, connection: asyncpg.Connection, at: datetime, days: int) -> None:
-        """Make the standing fleet, and the months of the time to come."""
+        """Insert the standing fleet, and make the partitions of all months."""
         month = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         while month <= at + timedelta(days=days):
             after = (month + timedelta(days=MONTH)).replace(day=1)
@@ -160,7 +160,7 @@ class Churn(Struct, frozen=True, kw_only=True):
         await connection.execute(STANDING, at, self.standing)
 
     async def day(self, connection: asyncpg.Connection, at: datetime, number: int) -> None:
-        """Live through a day."""
+        """Insert the changes of one day."""
         async with connection.transaction():
             await connection.execute(REFERENCES, at, number, self.tags)
             await connection.execute(HOSTS, at, number, self.hosts)
@@ -174,7 +174,7 @@ class Churn(Struct, frozen=True, kw_only=True):
 
 
 class Lived(Struct, kw_only=True):
-    """Rows by table at the start, once nothing more may be added, at the peak and at the end."""
+    """Rows by table: at the start, when the retention is over, at the peak, at the end."""
 
     before: dict[str, int]
     settled: dict[str, int]
@@ -184,16 +184,16 @@ class Lived(Struct, kw_only=True):
     longest_upkeep_s: float
 
     def grown(self) -> list[str]:
-        """Tables that had more rows at the end than when they should have settled."""
+        """Return the tables with more rows at the end than when the retention was over."""
         return [
-            f"{name}: {rows} rows at the end, {self.settled[name]} when it should have settled"
+            f"{name}: {rows} rows at the end, {self.settled[name]} when the retention was over"
             for name, rows in self.after.items()
             if rows > SLACK * self.settled[name] + 1000
         ]
 
 
 async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
-    """Live through so many days that end today, with upkeep each day."""
+    """Run through this many days that end today, with maintenance each day."""
     async with postgres.database(
         dsn, connections=1, health=Health(), clock=SystemClock()
     ) as database:
@@ -245,7 +245,7 @@ async def _rows(connection: asyncpg.Connection) -> dict[str, int]:
 @report.count("--hosts", 1_000)
 @report.as_json
 def command(days: int, history: int, standing: int, tags: int, hosts: int, as_json: bool) -> None:
-    """Live through a year of new tags and hosts, with upkeep each day."""
+    """Run through a year of new tags and hosts, with maintenance each day."""
     churn = Churn(standing=standing, tags=tags, hosts=hosts)
     figures, failed = asyncio.run(_measure(churn, Retention(history=history), days))
     report.finish("year", figures, as_json=as_json, failed_checks=failed)

@@ -24,14 +24,14 @@ NOTHING = "-"
 def exact(value: Any) -> str:
     """Write a value whole, on one line: ISO times with their zone, lists and objects as JSON."""
     match value:
+        case str():
+            return _clean(value)
         case None:
             return ""
         case datetime():
             return value.isoformat()
         case list() | dict() | timedelta():
             return _clean(msgspec.json.encode(value).decode().strip('"'))
-        case str():
-            return _clean(value)
         case _:
             return str(value)
 
@@ -39,7 +39,14 @@ def exact(value: Any) -> str:
 def no_formula(value: Any) -> str:
     """Write a value whole, so that a spreadsheet does not run it; numbers are not texts."""
     text = exact(value)
-    return "'" + text if isinstance(value, str) and text.lstrip().startswith(FORMULA) else text
+    if not isinstance(value, str) or text[:1].isalnum():  # most begin with a letter or digit
+        return text
+    return "'" + text if text.lstrip().startswith(FORMULA) else text
+
+
+def width(text: str) -> int:
+    """Count the columns that a text takes on a terminal."""
+    return len(text) if text.isascii() and text.isprintable() else cell_len(text)
 
 
 def whole(value: Any) -> str:
@@ -92,19 +99,19 @@ def duration(value: timedelta) -> str:
     return " ".join(said[:2]) or f"{seconds} s"
 
 
-def shorten(text: str, width: int, ellipsis: str = "…") -> str:
+def shorten(text: str, columns: int, ellipsis: str = "…") -> str:
     """Leave out the middle of a text that is too wide: its end tells more than its beginning."""
-    if cell_len(text) <= width:
+    if width(text) <= columns:
         return text
-    room = max(width - 1, 1)
+    room = max(columns - 1, 1)
     head = room * 2 // 5
     tail = set_cell_size(text[::-1], room - head).rstrip()[::-1]
     return set_cell_size(text, head).rstrip() + ellipsis + tail
 
 
-def pad(text: str, width: int) -> str:
+def pad(text: str, columns: int) -> str:
     """Fill a text with blanks up to a width."""
-    return text + " " * (width - cell_len(text))
+    return text + " " * (columns - width(text))
 
 
 def _clean(text: object) -> str:

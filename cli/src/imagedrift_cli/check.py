@@ -84,7 +84,9 @@ async def _check(name: str, registry: str, sites: Sequence[str], wait_s: float) 
         began = clock.now()
         questions = {each.canonical: _question(each, began) for each in asked}
         for question in questions.values():
-            await _ask(nats, lanes.lane_of(question.registry), question)
+            subject = subjects.lookup(lanes.lane_of(question.registry), question)
+            payload = codec.encode(question)
+            await nats.replace(subjects.STREAM_LOOKUP, subject, payload, ttl_s=QUESTION_TTL_S)
         return await _answers(nats, questions, began, wait_s) and not blocked
 
 
@@ -93,24 +95,32 @@ async def _wanted(
 ) -> list[dict[str, Any]]:
     """List the references that are meant and ever asked. Raises `NotFound`."""
     if registry:
-        found = await reader.named("asked_of_registry", registry=registry)
+        await names.check_registries(reader, [registry])
+        chosen = "i.registry = :registry::text"
+        values: dict[str, object] = {"registry": registry}
         kind, named = "registry that is asked", registry
     elif ":" in name or "@" in name or name.count("/") > 1:
-        found = await reader.named("asked_reference", reference=names.canonical(name))
+        await names.find_image(reader, names.parsed(name))
         kind, named = "image that is asked", names.canonical(name)
-        if not found:
-            await names.find_image(reader, names.parsed(name))
+        chosen, values = "i.reference = :reference::text", {"reference": named}
     else:
         await names.find_hosts(reader, name, sites)
-        chosen = [names.host_condition(name), *(["site = ANY (:sites::text[])"] if sites else [])]
-        sql = queries.composed("asked_of_host", where="WHERE " + " AND ".join(chosen))
-        parameters = names.host_values(name) | {"sites": list(sites)}
-        text, arguments = queries.positional(sql, parameters)
-        found = await reader.ask(text, *arguments)
         kind, named = "image that is asked on host", name
+        chosen, values = _of_host(name, sites)
+    where = f"WHERE i.next_check_at IS NOT NULL AND {chosen}"
+    text, arguments = queries.positional(queries.composed("asked", where=where), values)
+    found = await reader.ask(text, *arguments)
     if not found:
         raise NotFound(kind, named)
     return found
+
+
+def _of_host(name: str, sites: Sequence[str]) -> tuple[str, dict[str, object]]:
+    """Write the condition that a host of that name asks for a reference, and its parameters."""
+    of_site = " AND site = ANY (:sites::text[])" if sites else ""
+    condition = f"{names.host_condition(name)}{of_site} AND next_check_at IS NOT NULL"
+    chosen = ["i.reference IN (SELECT reference FROM ops.comparisons", f"{condition})"]
+    return " WHERE ".join(chosen), names.host_values(name) | {"sites": list(sites)}
 
 
 def _question(reference: ImageReference, now: datetime) -> Resolve:
@@ -121,13 +131,6 @@ def _question(reference: ImageReference, now: datetime) -> Resolve:
         asked_at=now,
         fresh_since=now,
     )
-
-
-async def _ask(nats: Bus, lane: str, question: Resolve) -> None:
-    """Publish a question in the place of one that is out: the same subject holds one."""
-    subject = subjects.lookup(lane, question)
-    await nats.purge_subject(subjects.STREAM_LOOKUP, subject)
-    await nats.publish(subject, codec.encode(question), ttl_s=QUESTION_TTL_S)
 
 
 async def _answers(

@@ -1,11 +1,11 @@
 """Reading the database, as the operator's role would: views only."""
 
-import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any, Self
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from imagedrift_cli import queries
@@ -14,6 +14,8 @@ from imagedrift_runtime import settings, urls
 from imagedrift_runtime.settings import Variable
 
 CONNECT_WITHIN_S = 10.0
+PORTION = 2_000
+"""Rows in memory at a time."""
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
@@ -30,8 +32,8 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
     ]
 
 
-class Answer(Struct, frozen=True):
-    """What a query gave: its columns, also where there is no row, and its rows."""
+class Portion(Struct, frozen=True):
+    """Some rows that a query gave, and its columns, which are there without a row, too."""
 
     columns: list[str]
     rows: list[dict[str, Any]]
@@ -61,7 +63,7 @@ class Reader:
             raise Unusable(_unreached(dsn, error)) from error
         try:
             await connection.set_type_codec(
-                "jsonb", encoder=str, decoder=json.loads, schema="pg_catalog"
+                "jsonb", encoder=str, decoder=msgspec.json.decode, schema="pg_catalog"
             )
             yield cls(connection)
         finally:
@@ -69,16 +71,28 @@ class Reader:
 
     async def ask(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         """Run a query: one dictionary per row, in the columns' order. Raises `Unusable`."""
-        return (await self.query(sql, *arguments)).rows
+        with _told():
+            return [dict(record) for record in await self._connection.fetch(sql, *arguments)]
 
-    async def query(self, sql: str, *arguments: object) -> Answer:
-        """Run a query: its columns and rows. Raises `Unusable`."""
-        try:
+    async def portions(
+        self, sql: str, *arguments: object, size: int | None = PORTION
+    ) -> AsyncIterator[Portion]:
+        """Run a query within a `snapshot`. Raises `Unusable`.
+
+        A cursor gives portions of this size, one at least. Without a size all rows are one portion:
+        only then does PostgreSQL use parallel workers.
+        """
+        with _told():
             statement = await self._connection.prepare(sql)
-            rows = [dict(record) for record in await statement.fetch(*arguments)]
-            return Answer([each.name for each in statement.get_attributes()], rows)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise Unusable(_refused(error)) from error
+            columns = [each.name for each in statement.get_attributes()]
+            cursor = await statement.cursor(*arguments) if size else None
+            records = await (cursor.fetch(size) if cursor and size else statement.fetch(*arguments))
+        yield Portion(columns, list(map(dict, records)))
+        while cursor and size and len(records) == size:
+            with _told():
+                records = await cursor.fetch(size)
+            if records:
+                yield Portion(columns, list(map(dict, records)))
 
     async def named(self, statement: str, /, **values: object) -> list[dict[str, Any]]:
         """Run the named statement, which has no clauses. Raises `Unusable`."""
@@ -96,6 +110,15 @@ async def rows(dsn: str, name: str, values: Mapping[str, object]) -> list[dict[s
     """Run the named statement once. Raises `Unusable`."""
     async with Reader.connected(dsn) as reader:
         return await reader.named(name, **values)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in a line what the database refuses. Raises `Unusable`."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise Unusable(_refused(error)) from error
 
 
 def _unreached(dsn: str, error: Exception) -> str:

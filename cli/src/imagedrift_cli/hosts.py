@@ -1,7 +1,6 @@
 """The commands that begin with a host: all of them, one of them, one image of it, its history."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 from msgspec.structs import replace
@@ -10,8 +9,9 @@ from imagedrift_cli import listing, names, queries, remarks
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
 from imagedrift_cli.filters import Filters, Scope, filtered, where
-from imagedrift_cli.listing import Asked, Before, Output, noted, shown
+from imagedrift_cli.listing import Asked, Before, noted
 from imagedrift_cli.operator import OF_COMPARISONS, OF_HOSTS
+from imagedrift_cli.output import Output, shown
 
 OF_CHANGES = Scope(frozenset({"site"}), "(site, host)", ("reference",))
 
@@ -60,7 +60,7 @@ def host(name: str, filters: Filters, output: Output) -> None:
         noun="images",
         filters=replace(filters, sites=()),
         before=_finding(name, filters),
-        after=remarks.on_hosts,
+        remarking=remarks.on_hosts,
     )  # fmt: skip
     listing.answer(asked, output)
 
@@ -75,10 +75,8 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
     canonical = names.canonical(reference)
     finding = _finding(host_name, filters)
 
-    async def has_it(reader: Reader, rows: Sequence[dict[str, Any]]) -> Sequence[str]:
-        if not rows:
-            await _no_such_image(reader, host_name, canonical)
-        return await remarks.on_hosts(reader, rows)
+    async def is_absent(reader: Reader) -> None:
+        await _no_such_image(reader, host_name, canonical)
 
     conditions = (names.host_condition(host_name), "reference = :reference::text")
     asked = Asked(
@@ -90,7 +88,8 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
         noun="",
         as_records=True,
         before=finding,
-        after=has_it,
+        if_none=is_absent,
+        remarking=remarks.on_hosts,
     )  # fmt: skip
     listing.answer(asked, output)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -10,7 +9,8 @@ from imagedrift_cli import database, listing
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
 from imagedrift_cli.filters import Filters, Scope, filtered, where
-from imagedrift_cli.listing import Asked, Output, shown
+from imagedrift_cli.listing import Asked
+from imagedrift_cli.output import Output, shown
 
 HOST_OF_SUBJECT = "(split_part(subject, '.', 4), split_part(subject, '.', 5))"
 TEXTS = ("subject", "service", "reason", "error")
@@ -48,17 +48,15 @@ def _all(filters: Filters) -> Asked:
 
 
 def _one(letter: str) -> Asked:
-    async def is_there(reader: Reader, rows: Sequence[dict[str, Any]]) -> Sequence[str]:
-        if not rows:
-            await _no_such_letter(reader, letter)
-        return ()
+    async def is_absent(reader: Reader) -> None:
+        await _no_such_letter(reader, letter)
 
     return Asked(
         statement="dead_letter",
         values={"letter": letter},
         noun="",
         as_records=True,
-        after=is_there,
+        if_none=is_absent,
     )
 
 

@@ -3,38 +3,44 @@
 Rules:
 - Rows, their number and the remarks are of one moment of the database.
 - A terminal's table has the first 100 rows, and says of how many. Every other form has all rows.
+- Rows are read and written in portions, so that memory is bounded for any fleet. A terminal's table
+  is laid out whole: its rows decide which columns tell something.
+- What is written is kept in a temporary file until the last row is read. A pager that reads slowly
+  then holds no snapshot of the database, and a fault leaves no half of an answer.
 - Remarks go to standard error: they bear on the rows, and are none.
 """
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 import click
 from msgspec import Struct
 
-from imagedrift_cli import cells, database, display, forms, names, queries, tables
-from imagedrift_cli.database import Answer, Reader
+from imagedrift_cli import cells, database, display, forms, names, queries
+from imagedrift_cli.database import PORTION, Portion, Reader
 from imagedrift_cli.display import Display
 from imagedrift_cli.filters import Filters
-from imagedrift_cli.forms import FORMS, Form
+from imagedrift_cli.output import AT_FIRST, Output
 from imagedrift_cli.tables import Row
 
-F = TypeVar("F", bound=Callable[..., Any])
 Before = Callable[[Reader], Awaitable[Sequence[str]]]
-After = Callable[[Reader, Sequence[Row]], Awaitable[Sequence[str]]]
-
-AT_FIRST: Final = 100
-"""Rows that a terminal's table has where no number was asked for."""
 
 
-class Output(Struct, frozen=True):
-    """How an answer is shown."""
+class Remarks(Protocol):
+    """What rows give rise to say."""
 
-    form: Form = "table"
-    limit: int | None = None
-    header: bool = True
+    def see(self, rows: Sequence[Row]) -> None:
+        """Take note of the next rows."""
+
+    def lines(self) -> list[str]:
+        """Say what bears on the rows that were seen."""
+
+
+IN_MEMORY: Final = 4 << 20
+"""Characters of an answer that are kept without a file."""
+PART: Final = 1 << 16
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -51,93 +57,19 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Whether a terminal has each row as lines of its own."""
     before: Before | None = None
     """Makes sure that what was named is there; remarks on it."""
-    after: After | None = None
-    """Remarks on the rows."""
-
-
-class Shown(Struct, frozen=True):
-    """What came of a question."""
-
-    answer: Answer
-    total: int
-    remarks: list[str]
-
-
-def shown(*, limited: bool = True) -> Callable[[F], F]:
-    """Give a command the options of its output, as one argument `output`."""
-
-    def decorate(command: F) -> F:
-        @functools.wraps(command)
-        def run(*arguments: Any, **options: Any) -> Any:
-            taken = {
-                name: options.pop(name) for name in ("form", "limit", "header") if name in options
-            }
-            return command(*arguments, output=Output(**taken), **options)
-
-        wrapped: Any = run
-        for option in reversed(_LIMIT + _FORMS if limited else _FORMS):
-            wrapped = option(wrapped)
-        decorated: F = wrapped
-        return decorated
-
-    return decorate
-
-
-_LIMIT: Final = [
-    click.option(
-        "--limit",
-        type=click.IntRange(min=1),
-        help=f"Rows at most; by default all, and {AT_FIRST} on a terminal.",
-    )
-]
-_FORMS: Final = [
-    click.option(
-        "-o",
-        "--output",
-        "form",
-        type=click.Choice(FORMS),
-        default="table",
-        help="Form of the answer.",
-        metavar="FORM",
-    ),
-    click.option("--wide", "form", flag_value="wide", help="All columns, as -o wide."),
-    click.option("--json", "form", flag_value="json", help="A JSON array of objects."),
-    click.option("--csv", "form", flag_value="csv", help="CSV with a header."),
-    click.option("--sql", "form", flag_value="sql", help="The query, which is not run."),
-    click.option("--no-header", "header", flag_value=False, default=True, help="Rows alone."),
-]
+    if_none: Callable[[Reader], Awaitable[None]] | None = None
+    """Says by an exception what is not there, where there is no row."""
+    remarking: Callable[[Reader], Awaitable[Remarks]] | None = None
+    """Makes what remarks on the rows."""
 
 
 def answer(asked: Asked, output: Output) -> int:
     """Ask, and show the answer; how many rows there are."""
     text = queries.composed(asked.statement, **asked.clauses)
     if output.form == "sql":
-        limited = f"{text}\nLIMIT {output.limit}" if output.limit else text
-        click.echo(queries.filled_in(limited, asked.values))
+        click.echo(queries.filled_in(_limited(text, output.limit), asked.values))
         return 0
-    seen = display.current()
-    limit = output.limit
-    if limit is None and output.form == "table" and seen.is_terminal and not asked.as_records:
-        limit = AT_FIRST
-    found = asyncio.run(_ask(asked, text, limit))
-    write(rendered(asked, found.answer, output, seen), seen)
-    for line in [*_total(asked, found, output, seen), *found.remarks]:
-        click.echo(line, err=True)
-    return found.total
-
-
-def rendered(asked: Asked, found: Answer, output: Output, seen: Display) -> str:
-    """Write an answer in its form."""
-    if asked.as_records and output.form == "table" and seen.is_terminal:
-        return "".join(f"{line}\n" for line in tables.as_records(found.rows, seen))
-    return forms.render(
-        found.rows,
-        output.form,
-        seen,
-        columns=found.columns,
-        brief=_chosen(asked.brief, found.rows, seen),
-        header=output.header,
-    )
+    return asyncio.run(_answer(asked, text, output, display.current()))
 
 
 def write(text: str, seen: Display) -> None:
@@ -145,34 +77,91 @@ def write(text: str, seen: Display) -> None:
     click.echo(text if seen.is_terminal else text.encode(), nl=False)
 
 
-async def _ask(asked: Asked, text: str, limit: int | None) -> Shown:
-    async with Reader.connected(database.database_url()) as reader, reader.snapshot():
-        remarks = list(await asked.before(reader)) if asked.before else []
-        limited = f"{text}\nLIMIT {limit}" if limit else text
-        sql, arguments = queries.positional(limited, asked.values)
-        found = await reader.query(sql, *arguments)
-        total = len(found.rows)
-        if limit and total == limit:
-            counting = queries.composed("counted", query=text)
-            sql, arguments = queries.positional(counting, asked.values)
-            [row] = await reader.ask(sql, *arguments)
-            total = row["n"]
-        if not total:
-            await names.check_filters(reader, asked.filters)
-        if asked.after:
-            remarks += await asked.after(reader, found.rows)
-        return Shown(found, total, remarks)
+async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int:
+    limit = output.limit
+    if limit is None and _is_laid_out(output, seen) and not asked.as_records:
+        limit = AT_FIRST
+    with tempfile.SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8", newline="") as spool:
+        async with Reader.connected(database.database_url()) as reader, reader.snapshot():
+            notes = list(await asked.before(reader)) if asked.before else []
+            remarks = await asked.remarking(reader) if asked.remarking else None
+            here = 0
+            async for rows, written in _written(reader, asked, text, limit, output, seen):
+                spool.write(written)
+                here += len(rows)
+                if remarks:
+                    remarks.see(rows)
+            total = await _counted(reader, asked, text) if here == limit else here
+        spool.seek(0)
+        while part := spool.read(PART):
+            write(part, seen)
+    below = _total(asked, here, total, output, seen)
+    for line in [*below, *notes, *(remarks.lines() if remarks else ())]:
+        click.echo(line, err=True)
+    return total
 
 
-def _total(asked: Asked, found: Shown, output: Output, seen: Display) -> list[str]:
+async def _written(
+    reader: Reader, asked: Asked, text: str, limit: int | None, output: Output, seen: Display
+) -> AsyncIterator[tuple[Sequence[Row], str]]:
+    """Read the rows in portions, each with what is written of it. Raises `NotFound`."""
+    sql, arguments = queries.positional(_limited(text, limit), asked.values)
+    is_whole = _is_laid_out(output, seen) or (limit and limit <= PORTION)
+    writer: forms.Writer | None = None
+    async for portion in reader.portions(sql, *arguments, size=None if is_whole else PORTION):
+        if writer is None:
+            await _explain_none(asked, reader, portion)
+            writer = _writer(asked, portion, output, seen)
+        yield portion.rows, writer.portion(portion.rows)
+    if writer:
+        yield (), writer.end()
+
+
+def _limited(text: str, limit: int | None) -> str:
+    return f"{text}\nLIMIT {limit}" if limit else text
+
+
+def _is_laid_out(output: Output, seen: Display) -> bool:
+    """Whether the rows are fitted into a terminal's width."""
+    return output.form == "table" and seen.is_terminal
+
+
+async def _explain_none(asked: Asked, reader: Reader, first: Portion) -> None:
+    """Say what is not there, where there is no row. Raises `NotFound`."""
+    if first.rows:
+        return
+    await names.check_filters(reader, asked.filters)
+    if asked.if_none:
+        await asked.if_none(reader)
+
+
+def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> forms.Writer:
+    """Make what writes the rows, for a terminal by what the first ones tell."""
+    return forms.Writer(
+        "records" if asked.as_records and _is_laid_out(output, seen) else output.form,
+        seen,
+        columns=first.columns,
+        brief=_chosen(asked.brief, first.rows, seen),
+        header=output.header,
+    )
+
+
+async def _counted(reader: Reader, asked: Asked, text: str) -> int:
+    """Count the rows that there are without a limit."""
+    counting = queries.composed("counted", query=queries.unordered(text))
+    sql, arguments = queries.positional(counting, asked.values)
+    [row] = await reader.ask(sql, *arguments)
+    return int(row["n"])
+
+
+def _total(asked: Asked, here: int, total: int, output: Output, seen: Display) -> list[str]:
     """Say how many rows there are, where somebody looks or some are missing."""
-    here = len(found.answer.rows)
-    if here < found.total:
-        more = f"--limit {found.total} or a pipe has all" if output.limit is None else "as asked"
-        return [f"{here} of {counted(found.total, asked.noun)}; {more}"]
+    if here < total:
+        more = f"--limit {total} or a pipe has all" if output.limit is None else "as asked"
+        return [f"{here} of {counted(total, asked.noun)}; {more}"]
     if not asked.noun or not seen.is_terminal or output.form not in ("table", "wide"):
         return []
-    return [counted(found.total, asked.noun)]
+    return [counted(total, asked.noun)]
 
 
 def counted(number: int, noun: str) -> str:

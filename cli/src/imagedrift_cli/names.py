@@ -73,11 +73,16 @@ async def check_sites(reader: Reader, sites: Sequence[str]) -> None:
         await _check(reader, "site", site, "sites")
 
 
+async def check_registries(reader: Reader, registries: Sequence[str]) -> None:
+    """Make sure that there are images of these registries. Raises `NotFound`."""
+    for registry in registries:
+        await _check(reader, "registry", registry, "registry_names")
+
+
 async def check_filters(reader: Reader, filters: Filters) -> None:
     """Make sure that what the filters name is there, where they left nothing. Raises `NotFound`."""
     await check_sites(reader, filters.sites)
-    for registry in filters.registries:
-        await _check(reader, "registry", registry, "registry_names")
+    await check_registries(reader, filters.registries)
     if filters.place:
         await _check(reader, "place", filters.place, "places")
     for key, value in filters.labels:

@@ -17,7 +17,8 @@ from imagedrift_cli.filters import (
     filtered,
     where,
 )
-from imagedrift_cli.listing import Asked, Output, shown
+from imagedrift_cli.listing import Asked
+from imagedrift_cli.output import Output, shown
 
 OF_REFERENCES: Final = Scope(frozenset({"registry"}), "reference", texts=("reference",))
 OF_ERRORS: Final = Scope(frozenset(), "reference", texts=("reference", "error"))
@@ -45,7 +46,7 @@ def status(filters: Filters, output: Output) -> None:
                "missing", "unknown", "stale"),
         noun="",
         filters=filters,
-        after=remarks.on_fleet,
+        remarking=remarks.on_fleet,
     )  # fmt: skip
     listing.answer(asked, output)
 
@@ -67,7 +68,7 @@ def outdated(filters: Filters, output: Output, exit_code: bool) -> None:
                "recreate_only=recreate"),
         noun="outdated images",
         filters=filters,
-        after=remarks.on_hosts,
+        remarking=remarks.on_hosts,
     )  # fmt: skip
     if listing.answer(asked, output) and exit_code:
         sys.exit(Exit.OUTDATED)
@@ -89,7 +90,7 @@ def unknown(filters: Filters, output: Output) -> None:
         brief=("site?", "hostname", "host?", "reference", "reason", "running", "error"),
         noun="unknown images",
         filters=filters,
-        after=remarks.on_hosts,
+        remarking=remarks.on_hosts,
     )
     listing.answer(asked, output)
 
@@ -149,7 +150,7 @@ def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None
             brief=("site?", "hostname", "host?", "verdict", "reason", "running",
                    "verdict_since=since", "local_digests"),
             noun="images",
-            after=remarks.on_hosts,
+            remarking=remarks.on_hosts,
         )  # fmt: skip
     listing.answer(asked, output)
 

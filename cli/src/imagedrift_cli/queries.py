@@ -29,6 +29,11 @@ def composed(name: str, **clauses: str) -> str:
     return "\n".join(line for line in text.splitlines() if line.strip())
 
 
+def unordered(text: str) -> str:
+    """Leave out the order of a statement's rows, where only their number matters."""
+    return text.rpartition("\nORDER BY ")[0] or text
+
+
 def positional(statement: str, values: Mapping[str, object]) -> tuple[str, list[object]]:
     """Turn ``:name`` into ``$1``…, as the driver wants it: the text and its arguments."""
     order: list[str] = []

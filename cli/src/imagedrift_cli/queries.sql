@@ -170,6 +170,9 @@ LIMIT 5000;
 SELECT site, host, hostname, silent, silent_for, degraded FROM ops.hosts
 WHERE silent OR degraded IS NOT NULL;
 
+-- name: degraded_hosts
+SELECT count(*) AS n FROM ops.hosts WHERE degraded IS NOT NULL;
+
 -- name: letters_of_hosts
 SELECT split_part(subject, '.', 4) AS site, split_part(subject, '.', 5) AS host,
        sum(times)::bigint AS times
@@ -198,37 +201,15 @@ SELECT * FROM ops.registries
 ORDER BY (blocked_until > now()) DESC NULLS LAST, rate_remaining NULLS LAST, registry, credential
 LIMIT 15;
 
--- name: asked_of_registry
+-- name: asked
 SELECT i.reference, i.registry, b.blocked_until
 FROM ops.images AS i
 LEFT JOIN (
   SELECT registry, min(greatest(blocked_until, '-infinity')) AS blocked_until
   FROM ops.registries GROUP BY registry
 ) AS b ON b.registry = i.registry AND b.blocked_until > now()
-WHERE i.registry = :registry::text AND i.next_check_at IS NOT NULL
+{where}
 ORDER BY i.running_hosts DESC, i.reference;
-
--- name: asked_reference
-SELECT i.reference, i.registry, b.blocked_until
-FROM ops.images AS i
-LEFT JOIN (
-  SELECT registry, min(greatest(blocked_until, '-infinity')) AS blocked_until
-  FROM ops.registries GROUP BY registry
-) AS b ON b.registry = i.registry AND b.blocked_until > now()
-WHERE i.reference = :reference::text AND i.next_check_at IS NOT NULL;
-
--- name: asked_of_host
-SELECT c.reference, c.registry, b.blocked_until
-FROM (
-  SELECT DISTINCT reference, registry, next_check_at FROM ops.comparisons
-  {where}
-) AS c
-LEFT JOIN (
-  SELECT registry, min(greatest(blocked_until, '-infinity')) AS blocked_until
-  FROM ops.registries GROUP BY registry
-) AS b ON b.registry = c.registry AND b.blocked_until > now()
-WHERE c.next_check_at IS NOT NULL
-ORDER BY c.reference;
 
 -- name: words
 SELECT DISTINCT regexp_replace(repository, '^.*/', '') AS name FROM ops.images

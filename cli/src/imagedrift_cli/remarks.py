@@ -5,43 +5,69 @@ from typing import Any
 
 from imagedrift_cli.cells import duration
 from imagedrift_cli.database import Reader
-from imagedrift_cli.listing import counted, noted
+from imagedrift_cli.listing import Remarks, counted, noted
 
 Row = dict[str, Any]
 
 MOST_NAMED = 3
 
 
-async def on_hosts(reader: Reader, rows: Sequence[Row]) -> list[str]:
-    """Say what is wrong with the hosts of these rows."""
-    here = {(row["site"], row["host"]) for row in rows}
-    if not here:
-        return []
-    troubled = [
-        row for row in await reader.named("troubled_hosts") if (row["site"], row["host"]) in here
-    ]
-    letters = [
-        row for row in await reader.named("letters_of_hosts") if (row["site"], row["host"]) in here
-    ]
-    return [*_silent(troubled), *_degraded(troubled), *_refused(letters)]
+class _Hosts:
+    """Remarks on the hosts of rows. Only hosts of which there is something to say are kept."""
+
+    def __init__(self, troubled: Sequence[Row], letters: Sequence[Row]) -> None:
+        self._troubled = {(row["site"], row["host"]): row for row in troubled}
+        self._letters = {(row["site"], row["host"]): row for row in letters}
+        self._of_rows: set[tuple[str, str]] = set()
+
+    def see(self, rows: Sequence[Row]) -> None:
+        """Take note of the next rows."""
+        here = {(row["site"], row["host"]) for row in rows}
+        self._of_rows |= here & (self._troubled.keys() | self._letters.keys())
+
+    def lines(self) -> list[str]:
+        """Say what is wrong with the hosts of the rows."""
+        troubled = [row for key, row in self._troubled.items() if key in self._of_rows]
+        letters = [row for key, row in self._letters.items() if key in self._of_rows]
+        return [*_silent(troubled), *_degraded(troubled), *_refused(letters)]
 
 
-async def on_fleet(reader: Reader, rows: Sequence[Row]) -> list[str]:
-    """Say what is wrong with the fleet, beside what its summary counts."""
-    degraded = [row for row in await reader.named("troubled_hosts") if row["degraded"]]
-    [letters] = await reader.named("letters_of_a_day")
-    silent = rows[0]["silent_hosts"] if rows else 0
-    told = []
-    if silent:
-        told.append(noted(f"silent: {counted(silent, 'hosts')}; see `imagedrift hosts --silent`"))
-    if degraded:
-        told.append(
-            noted(f"degraded: {counted(len(degraded), 'hosts')}; see `imagedrift hosts --degraded`")
+async def on_hosts(reader: Reader) -> Remarks:
+    """Read of which hosts there is something to say."""
+    troubled = await reader.named("troubled_hosts")
+    return _Hosts(troubled, await reader.named("letters_of_hosts"))
+
+
+class _Fleet:
+    """Remarks on a summary of the fleet."""
+
+    def __init__(self, degraded: int, refused: int) -> None:
+        self._degraded = degraded
+        self._refused = refused
+        self._silent = 0
+
+    def see(self, rows: Sequence[Row]) -> None:
+        """Take note of the summary."""
+        self._silent += sum(row["silent_hosts"] for row in rows)
+
+    def lines(self) -> list[str]:
+        """Say what is wrong with the fleet, beside what its summary counts."""
+        refused = counted(self._refused, "messages")
+        told = (
+            (self._silent, f"silent: {counted(self._silent, 'hosts')}", "hosts --silent"),
+            (self._degraded, f"degraded: {counted(self._degraded, 'hosts')}", "hosts --degraded"),
+            (self._refused, f"refused in a day: {refused}", "dead-letters"),
         )
-    if letters["times"]:
-        refused = counted(letters["times"], "messages")
-        told.append(noted(f"refused in a day: {refused}; see `imagedrift dead-letters`"))
-    return told
+        return [
+            noted(f"{text}; see `imagedrift {command}`") for number, text, command in told if number
+        ]
+
+
+async def on_fleet(reader: Reader) -> Remarks:
+    """Read what is wrong with the fleet."""
+    [letters] = await reader.named("letters_of_a_day")
+    [degraded] = await reader.named("degraded_hosts")
+    return _Fleet(degraded["n"], letters["times"])
 
 
 def _silent(troubled: Sequence[Row]) -> list[str]:

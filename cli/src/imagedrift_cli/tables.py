@@ -34,23 +34,41 @@ STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-def as_table(
-    rows: Sequence[Row], names: Sequence[str], display: Display, *, header: bool = True
-) -> list[str]:
-    """Lay rows out in the named columns; a name may be told as `name=heading`."""
-    columns = [each.partition("=")[0] for each in names]
-    headings = [each.partition("=")[2] or each for each in names]
-    shown = [_familiar(row) for row in rows] if display.is_terminal else rows
-    texts = [[_text(row.get(name), display) for name in columns] for row in shown]
-    told = [headings, *texts] if header else texts
-    widths = [max(map(cell_len, each), default=0) for each in zip(*told, strict=True)]
-    gap = GAP
-    if display.width is not None:
-        gap, widths = _fit(columns, widths, display.width)
-    lines = [_line(each, widths, gap, display) for each in told]
-    if display.has_colours:
-        lines = _coloured(lines, rows, columns, widths, gap, header=header)
-    return lines
+class Table:
+    """Lays rows out in the named columns, as portions of them come.
+
+    A name may be told as `name=heading`. A later portion widens a column where it has to.
+    """
+
+    def __init__(self, names: Sequence[str], display: Display) -> None:
+        self._columns = [each.partition("=")[0] for each in names]
+        self._headings = [each.partition("=")[2] or each for each in names]
+        self._display = display
+        self._least = [0] * len(names)
+
+    def lines(self, rows: Sequence[Row], *, header: bool = True) -> list[str]:
+        """Lay out the next rows."""
+        display = self._display
+        shown = [_familiar(row) for row in rows] if display.is_terminal else rows
+        texts = [[_text(row.get(name), display) for name in self._columns] for row in shown]
+        told = [self._headings, *texts] if header else texts
+        if not told:
+            return []
+        widest = [max(map(cells.width, each)) for each in zip(*told, strict=True)]
+        widths = list(map(max, widest, self._least))
+        gap = GAP
+        if display.width is not None:
+            gap, widths = _fit(self._columns, widths, display.width)
+        self._least = widths
+        lines = [_line(each, widths, gap, display) for each in told]
+        if display.has_colours:
+            lines = _coloured(lines, rows, self._columns, widths, gap, header=header)
+        return lines
+
+
+def as_table(rows: Sequence[Row], names: Sequence[str], display: Display) -> list[str]:
+    """Lay all rows out below their header."""
+    return Table(names, display).lines(rows)
 
 
 def as_records(rows: Sequence[Row], display: Display) -> list[str]:

@@ -1,7 +1,7 @@
 """`imagedrift top`: what the system does now, again and again until Ctrl-C."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -9,6 +9,13 @@ import click
 from imagedrift_cli import cells, database, display, listing, signals, tables
 from imagedrift_cli.database import Reader
 from imagedrift_cli.display import Display
+from imagedrift_cli.failures import BadUsage, Unusable
+from imagedrift_cli.scan.via_fleet import SharedSettings, connected
+from imagedrift_runtime import settings
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.nats.results import Lag
+from imagedrift_schemas import subjects
 
 CLEARED: Final = "\x1b[H\x1b[J"
 BUDGETS: Final = ("registry", "credential", "rate_limit=limit", "rate_remaining=left",
@@ -21,18 +28,27 @@ BUDGETS: Final = ("registry", "credential", "rate_limit=limit", "rate_remaining=
 )
 @click.option("--once", is_flag=True, help="Look once, as in a pipe.")
 def top(interval: float, once: bool) -> None:
-    """What the system does: rates of the last minute, what waits, and the registries' budgets."""
-    asyncio.run(_watch(interval, once=once or not display.current().is_terminal))
+    """What the system does: rates of the last minute, what waits, and the registries' budgets.
+
+    With NATS_URL also what its streams hold that nobody has read yet.
+    """
+    try:
+        nats = settings.load(SharedSettings)
+        asyncio.run(_watch(nats, interval, once=once or not display.current().is_terminal))
+    except settings.SettingsFault as fault:
+        raise BadUsage(str(fault)) from fault
+    except BusError as error:
+        raise Unusable(f"NATS (NATS_URL): {error}; unset it to see the rest") from error
 
 
-async def _watch(interval: float, *, once: bool) -> None:
-    async with Reader.connected(database.database_url()) as reader:
+async def _watch(values: SharedSettings, interval: float, *, once: bool) -> None:
+    async with Reader.connected(database.database_url()) as reader, connected(values) as nats:
         if once:
-            await _look(reader, "")
+            await _look(reader, nats, "")
             return
         stop = signals.asked()
         while not stop.is_set():
-            await _look(reader, CLEARED)
+            await _look(reader, nats, CLEARED)
             try:
                 async with asyncio.timeout(interval):
                     await stop.wait()
@@ -40,15 +56,22 @@ async def _watch(interval: float, *, once: bool) -> None:
                 continue
 
 
-async def _look(reader: Reader, before: str) -> None:
+async def _look(reader: Reader, nats: Bus | None, before: str) -> None:
     async with reader.snapshot():
         [activity] = await reader.named("activity")
         budgets = await reader.named("budgets")
+    queues = await _queues(nats) if nats else None
     seen = display.current()
-    listing.write(before + "".join(f"{line}\n" for line in lines(activity, budgets, seen)), seen)
+    told = lines(activity, budgets, queues, seen)
+    listing.write(before + "".join(f"{line}\n" for line in told), seen)
 
 
-def lines(activity: dict[str, Any], budgets: Sequence[dict[str, Any]], seen: Display) -> list[str]:
+def lines(
+    activity: dict[str, Any],
+    budgets: Sequence[dict[str, Any]],
+    queues: Mapping[str, Sequence[Lag]] | None,
+    seen: Display,
+) -> list[str]:
     """Lay out what the system does."""
     overdue = cells.duration(activity["overdue_for"]) if activity["due"] else "none"
     return [
@@ -60,6 +83,26 @@ def lines(activity: dict[str, Any], budgets: Sequence[dict[str, Any]], seen: Dis
         f" answered {activity['answered_last_minute']:,}/min,"
         f" failing {activity['failing']:,}",
         f"waiting   due {activity['due']:,}, oldest {overdue}",
+        f"queues    {_unread(queues)}",
         "",
         *tables.as_table(budgets, BUDGETS, seen),
     ]
+
+
+async def _queues(nats: Bus) -> dict[str, Sequence[Lag]]:
+    """Look how far the consumers of each kind of message are. Raises `NoBus`."""
+    ingest = subjects.CONSUMER_INGEST
+    return {
+        "inventories": [await nats.lag(subjects.STREAM_INVENTORY, ingest)],
+        "questions": list((await nats.lags(subjects.STREAM_LOOKUP)).values()),
+        "answers": [await nats.lag(f"KV_{subjects.BUCKET_DIGESTS}", ingest)],
+    }
+
+
+def _unread(queues: Mapping[str, Sequence[Lag]] | None) -> str:
+    """Say how many messages of each kind no consumer has taken yet, or has not finished."""
+    if queues is None:
+        return "not looked at, as NATS_URL is not set"
+    pending = [f"{name} {sum(lag.pending for lag in lags):,}" for name, lags in queues.items()]
+    in_flight = sum(lag.in_flight for lags in queues.values() for lag in lags)
+    return f"unread {', '.join(pending)}; in flight {in_flight:,}"

@@ -281,6 +281,15 @@ registry_requests = Counter(
     "method",
     "status",
 )
+no_responses = Counter(
+    "registry_no_responses_total",
+    "Requests without a response, by kind: dns, connect_timeout, read_timeout, tls, protocol, "
+    "closed, forbidden. Token endpoints count, too.",
+    "kind",
+    known={
+        "kind": ("dns", "connect_timeout", "read_timeout", "tls", "protocol", "closed", "forbidden")
+    },
+)
 registry_seconds = Histogram(
     "registry_request_seconds", "How long a registry took to respond.", buckets=_SHORT
 )

@@ -1,4 +1,4 @@
-"""The agent's benchmark runs, and its figures keep what we promise of an agent."""
+"""The agent's benchmark runs, and its figures are within the promised limits."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from imagedrift_sandbox.processes import console_script
 
 
 def test_the_agents_benchmark_keeps_the_promises_that_no_other_load_can_break() -> None:
-    """Memory and processor time are the agent's own; delays depend on what else runs here."""
+    """An agent's memory and processor time are within their limits, on a busy machine too."""
     command = [str(console_script("imagedrift")), "bench", "agent", "--idle", "5", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     figures = json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The resolver's benchmarks run, check their own results, and keep what no other load can break."""
+"""The resolver's benchmarks run and check their own results, on a busy machine too."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from imagedrift_sandbox.processes import console_script
 
 
 def run(*arguments: str) -> dict[str, Any]:
-    """Run a benchmark; its figures."""
+    """Run a benchmark, and return its figures."""
     command = [str(console_script("imagedrift")), "bench", *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
@@ -17,7 +17,7 @@ def run(*arguments: str) -> dict[str, Any]:
 
 
 def test_a_fleet_costs_one_request_per_reference() -> None:
-    """However many hosts ask, and however many resolvers answer, in each freshness period."""
+    """A fleet with several resolvers costs one request per reference and freshness period."""
     figures = run("dedup", "--hosts", "10", "--images", "20", "--resolvers", "3")
     assert figures["unique_references"] == 20
     assert figures["requests_per_reference"] == 1.0
@@ -26,7 +26,7 @@ def test_a_fleet_costs_one_request_per_reference() -> None:
 
 
 def test_a_limit_costs_one_request_in_vain() -> None:
-    """What is allowed is answered, and the others keep what was known of them."""
+    """A registry's limit costs one rejected request, and every reference keeps an answer."""
     figures = run("budget", "--references", "58", "--allow", "20")
     assert figures["answered"] == 20
     assert figures["rejected_requests"] == 1
@@ -34,7 +34,7 @@ def test_a_limit_costs_one_request_in_vain() -> None:
 
 
 def test_references_are_looked_up_at_once() -> None:
-    """Far faster than one after the other, which is the least that a loaded machine can show."""
+    """References are looked up at once, far faster than one after the other."""
     figures = run("lookup", "--references", "300", "--latency", "0.05")
     assert figures["requests"] == 300
     assert figures["seconds"] < 300 * 0.05

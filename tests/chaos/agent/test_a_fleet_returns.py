@@ -23,14 +23,14 @@ WITHIN_S = 120.0
 
 
 class SharedHost:
-    """A source that all agents share: the same images, changed for all at once."""
+    """A source of images that all agents share, so that all change at once."""
 
     def __init__(self) -> None:
         self.images = 1
         self.changed = asyncio.Event()
 
     async def take(self) -> Snapshot:
-        """Look."""
+        """Return the images."""
         images = tuple(
             LocalImage(reference=f"docker.io/library/app:{n}", image_id=f"sha256:{n:064x}")
             for n in range(self.images)
@@ -38,7 +38,7 @@ class SharedHost:
         return Snapshot(image_list=ImageList(images, {}), engine="docker")
 
     async def changes(self) -> AsyncIterator[Event | None]:
-        """Tell of the one change."""
+        """Yield the one change."""
         yield None
         await self.changed.wait()
         yield Event(type="image", action="pull")
@@ -53,7 +53,7 @@ class SharedHost:
 async def test_a_thousand_agents_return_spread_out_and_none_is_lost(
     fresh_nats: NatsServer,
 ) -> None:
-    """Each host's newest inventory arrives, once; no second of the return takes half of them."""
+    """Each host's newest inventory arrives once, and no second brings half of them."""
     host = SharedHost()
     async with AsyncExitStack() as fleet:
         connection = await fleet.enter_async_context(bus.connect([fresh_nats.url], "test"))
@@ -83,7 +83,7 @@ async def test_a_thousand_agents_return_spread_out_and_none_is_lost(
 
 
 async def stored(connection: Bus, at_least: int) -> int:
-    """Wait for that many inventories; how many were ever stored."""
+    """Wait for this many inventories, and return how many were ever stored."""
     deadline = time.monotonic() + WITHIN_S
     while True:
         info = await connection.js.stream_info(subjects.STREAM_INVENTORY)
@@ -94,7 +94,7 @@ async def stored(connection: Bus, at_least: int) -> int:
 
 
 async def arrived_at(connection: Bus, sequences: range) -> list[float]:
-    """When messages were stored, as the stream noted it."""
+    """Return the times at which the stream stored its messages."""
     messages = [
         await connection.js.get_msg(subjects.STREAM_INVENTORY, sequence) for sequence in sequences
     ]
@@ -102,7 +102,7 @@ async def arrived_at(connection: Bus, sequences: range) -> list[float]:
 
 
 async def newest_contents(connection: Bus) -> dict[str, str]:
-    """What stands in the stream: content by host."""
+    """Return the content of each host's message in the stream."""
     found = {}
     info = await connection.js.stream_info(subjects.STREAM_INVENTORY, subjects_filter=">")
     for subject in info.state.subjects:

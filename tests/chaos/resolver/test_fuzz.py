@@ -14,12 +14,13 @@ from typing import Any, get_args
 
 import pytest
 
-from imagedrift_resolver.adapters import http
+from imagedrift_resolver.adapters import http_client
+from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import Route
-from imagedrift_resolver.core.conversation import Authorise, Manners, Send, resolve
+from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, resolve
 from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
-from imagedrift_resolver.core.reply import HEARD, Reply, Trouble
+from imagedrift_resolver.core.reply import HEARD, Kind, NoResponse, Reply
 from imagedrift_resolver.core.token import Token, read_token
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Child, Describe, Failure, Found, Outcome
@@ -105,17 +106,17 @@ def body(dice: random.Random) -> bytes:
     return dice.randbytes(dice.randint(0, 300))
 
 
-def reply(dice: random.Random) -> Reply | Trouble:
+def reply(dice: random.Random) -> Reply | NoResponse:
     """A response."""
     if dice.random() < 0.02:
-        return Trouble("the connection broke", dice.random() < 0.5)
+        return NoResponse(dice.choice(get_args(Kind)), "the connection broke")
     names = dice.sample(sorted(HEARD), k=dice.randint(0, 4))
     headers = {name: tuple(text(dice) for _ in range(dice.randint(1, 2))) for name in names}
     status = dice.choice(STATUSES) if dice.random() < 0.95 else dice.randint(0, 1000)
     return Reply(status, headers, body(dice), dice.random() < 0.05)
 
 
-def converse(conversation: Any, answer: Callable[[], Reply | Trouble]) -> tuple[Any, int]:
+def converse(conversation: Any, answer: Callable[[], Reply | NoResponse]) -> tuple[Any, int]:
     """Hold a conversation with that registry; the result, and how many responses it took."""
     said: Any = None
     responses = 0
@@ -148,13 +149,13 @@ def test_100_000_responses_each_become_an_answer() -> None:
     kinds: set[str] = set()
     while played < RESPONSES:
         where = at if dice.random() < 0.8 else hub
-        manners = Manners()
+        profile = RegistryProfile()
         for _ in range(3):
             if dice.random() < 0.6:
-                talk: Any = resolve(where, manners, "team/app", "1", NOW)
+                talk: Any = resolve(where, profile, "team/app", "1", NOW)
                 allowed: tuple[type, ...] = get_args(Outcome)
             else:
-                talk = describe(where, manners, DESCRIBE, (), NOW)
+                talk = describe(where, profile, DESCRIBE, (), NOW)
                 allowed = (*get_args(Failure), tuple)
             result, responses = converse(talk, lambda: reply(dice))
             if isinstance(result, Description):
@@ -235,11 +236,11 @@ class Liar:
 
 async def test_thousands_of_responses_over_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is a reply within its cap or a trouble with a reason, within bounded time and memory."""
-    monkeypatch.setattr(http, "WITHIN_S", 0.25)
+    monkeypatch.setattr(http_client, "WITHIN_S", 0.25)
     liar = Liar()
     server = await asyncio.start_server(liar.accept, "127.0.0.1", 0)
     url = Url("http", "127.0.0.1", server.sockets[0].getsockname()[1], "/v2/a/manifests/1")
-    client = http.Http(lambda *_: Route(ssl.create_default_context()))
+    client = http_client.HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
     headers = [("Host", url.authority)]
     left = OVER_SOCKETS
     kinds: set[type] = set()
@@ -251,7 +252,7 @@ async def test_thousands_of_responses_over_sockets(monkeypatch: pytest.MonkeyPat
             method = "HEAD" if (left + number) % 3 else "GET"
             got = await client.send(method, url, headers, cap=MANIFEST_CAP, trusted=True)
             kinds.add(type(got))
-            if isinstance(got, Trouble):
+            if isinstance(got, NoResponse):
                 assert got.reason
             else:
                 assert len(got.body) <= MANIFEST_CAP
@@ -267,5 +268,5 @@ async def test_thousands_of_responses_over_sockets(monkeypatch: pytest.MonkeyPat
         await client.close()
         server.close()
     assert liar.answered > OVER_SOCKETS / 2
-    assert kinds == {Reply, Trouble}
+    assert kinds == {Reply, NoResponse}
     assert peak < WORKERS * 2 * MANIFEST_CAP + 64 * 1024 * 1024

@@ -10,7 +10,7 @@ from imagedrift_sandbox.registry.faults import latency
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Found
 from support.polling import until
-from support.resolver import Desk, desk, resolve, spawn, trusting
+from support.resolver import ResolverClient, resolve, resolver_client, spawn, trusting
 
 REFERENCES = 30
 
@@ -22,13 +22,13 @@ def push(registry: SandboxRegistry) -> list[str]:
     return [registry.reference(f"app{number}", "latest") for number in range(REFERENCES)]
 
 
-async def in_flight(at: Desk, registry: SandboxRegistry) -> int:
+async def in_flight(at: ResolverClient, registry: SandboxRegistry) -> int:
     """How many questions are delivered and not settled."""
     lane = subjects.lane_consumer(at.lanes.lane_of(registry.host))
     return (await at.nats.lag(subjects.STREAM_LOOKUP, lane)).in_flight
 
 
-async def deliver_again_soon(at: Desk, registry: SandboxRegistry) -> None:
+async def deliver_again_soon(at: ResolverClient, registry: SandboxRegistry) -> None:
     """Let the lane give up on a replica after seconds: thirty of them are long for a test."""
     lane = subjects.lane_consumer(at.lanes.lane_of(registry.host))
     config = (await at.nats.js.consumer_info(subjects.STREAM_LOOKUP, lane)).config
@@ -51,7 +51,7 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
         toml = trusting(registry.host, max_connections=6)
         children: list[Child] = []
         try:
-            async with desk(fresh_nats.url, toml) as at:
+            async with resolver_client(fresh_nats.url, toml) as at:
                 await deliver_again_soon(at, registry)
                 children += [spawn(fresh_nats.url, tmp_path / str(n), toml) for n in range(2)]
                 questions = [resolve(reference) for reference in references]
@@ -82,7 +82,7 @@ async def test_two_resolvers_make_one_request_per_reference(
         toml = trusting(registry.host)
         children = [spawn(fresh_nats.url, tmp_path / str(n), toml) for n in range(2)]
         try:
-            async with desk(fresh_nats.url, toml) as at:
+            async with resolver_client(fresh_nats.url, toml) as at:
                 first = [resolve(reference) for reference in references]
                 taken = [await at.put(question) for question in first]
                 again = [await at.put(resolve(reference)) for reference in references * 3]
@@ -104,14 +104,14 @@ async def test_nats_may_go_away_and_come_back(fresh_nats: NatsServer, tmp_path: 
         toml = trusting(registry.host, max_connections=2)
         child = spawn(fresh_nats.url, tmp_path / "one", toml)
         try:
-            async with desk(fresh_nats.url, toml) as at:
+            async with resolver_client(fresh_nats.url, toml) as at:
                 questions = [resolve(reference) for reference in references]
                 for question in questions:
                     assert await at.put(question)
                 await until(lambda: some(registry), what="the first requests")
             await asyncio.to_thread(fresh_nats.kill)
             await fresh_nats.restart()
-            async with desk(fresh_nats.url, toml) as at:
+            async with resolver_client(fresh_nats.url, toml) as at:
                 answers = [await at.answer(question, within_s=90) for question in questions]
             assert all(isinstance(answer.outcome, Found) for answer in answers)
         finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
+SETTINGS = "NATS_URL=tls://nats.example.org:4222\nIMAGEDRIFT_SITE=fra1\n"
 
 
 class Host:
@@ -67,7 +68,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_bundle_is_installed_and_runs(host: Host, bundle: tuple[Path, str]) -> None:
     """The agent says its version; what the operator had written before is theirs."""
     host.etc.mkdir()
-    (host.etc / "agent.env").write_text("IMAGEDRIFT_SITE=fra1\n")
+    (host.etc / "agent.env").write_text(SETTINGS)
 
     done = host.install(*bundle)
 
@@ -76,7 +77,7 @@ def test_a_bundle_is_installed_and_runs(host: Host, bundle: tuple[Path, str]) ->
     ).stdout
     assert done.returncode == 0, done.stderr
     assert version.startswith("imagedrift-agent ")
-    assert (host.etc / "agent.env").read_text() == "IMAGEDRIFT_SITE=fra1\n"
+    assert (host.etc / "agent.env").read_text() == SETTINGS
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The installer with a fault at each of its steps: what runs on the host stays as it was."""
+"""A fault at any step of the installer leaves the running agent as it was."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from support.installer import InstallerHost, make_bundle
 
 @pytest.mark.parametrize("again", ["the same bundle", "a newer one"])
 def test_a_step_that_fails_leaves_the_running_agent_as_it_was(tmp_path: Path, again: str) -> None:
-    """Whichever step: all of it is done, or nothing of it is left."""
+    """Every step of an installation is done as a whole, or leaves nothing behind."""
     host, first = InstallerHost(tmp_path), make_bundle(tmp_path / "first", "old")
     assert host.install(first)
     second = first if again == "the same bundle" else make_bundle(tmp_path / "second", "new")
@@ -28,7 +28,7 @@ def test_a_step_that_fails_leaves_the_running_agent_as_it_was(tmp_path: Path, ag
 
 
 def test_an_installer_that_is_killed_leaves_an_agent_that_works(tmp_path: Path) -> None:
-    """It can undo nothing then; the next run takes away what is left over."""
+    """A killed installer leaves a working agent, and the next run removes its remains."""
     host, first = InstallerHost(tmp_path), make_bundle(tmp_path / "first", "old")
     second = make_bundle(tmp_path / "second", "new")
     assert host.install(first)
@@ -42,7 +42,7 @@ def test_an_installer_that_is_killed_leaves_an_agent_that_works(tmp_path: Path) 
 
 
 def test_a_first_install_that_fails_leaves_no_agent_behind(tmp_path: Path) -> None:
-    """The next one is a first one, too."""
+    """A failed first installation leaves no agent, so that the next one is a first one again."""
     host, only = InstallerHost(tmp_path), make_bundle(tmp_path / "first", "old")
     for at in range(1, 100):
         if host.install(only, "fails", at):
@@ -54,7 +54,7 @@ def test_a_first_install_that_fails_leaves_no_agent_behind(tmp_path: Path) -> No
 
 
 def test_what_a_process_still_runs_from_is_not_removed(tmp_path: Path) -> None:
-    """A service that was not restarted runs from a folder that is two installs old."""
+    """A folder from which a process still runs is not removed, even two installations later."""
     host, made = InstallerHost(tmp_path), make_bundle(tmp_path / "first", "old")
     assert host.install(made)
     oldest = host.prefix / (host.prefix / "current").readlink()

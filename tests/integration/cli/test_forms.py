@@ -4,8 +4,11 @@ import asyncio
 import csv
 import io
 import json
+import os
 import subprocess
+import tempfile
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -45,6 +48,42 @@ async def test_no_form_loses_a_row(own_dsn: str) -> None:
     asked = await asyncio.to_thread(piped, own_dsn, "outdated", "--limit", "3")
     assert len(asked.lines) == 4
     assert "3 of 914 outdated images; as asked" in asked.err
+
+
+FORMS: dict[str, Callable[[str], list[Any]]] = {
+    "csv": lambda text: list(csv.reader(io.StringIO(text)))[1:],
+    "tsv": lambda text: text.splitlines()[1:],
+    "ndjson": str.splitlines,
+    "json": json.loads,
+    "table": lambda text: text.splitlines()[1:],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_memory_does_not_grow_with_the_answer(own_dsn: str, form: str) -> None:
+    """Rows come by a cursor: twenty times as many take no more memory, and none is lost."""
+    few, little = weighed(own_dsn, form)
+    asyncio.run(command_fleet.add_outdated(own_dsn, 40_000))
+    many, much = weighed(own_dsn, form)
+
+    assert (few, many) == (4, 40_004)
+    assert much < little + 15
+
+
+def weighed(dsn: str, form: str) -> tuple[int, float]:
+    """How many rows `outdated` gives, and the memory that it takes at most, in MiB."""
+    with (
+        tempfile.TemporaryFile("w+") as out,
+        subprocess.Popen(
+            [console_script("imagedrift"), "outdated", "-o", form],
+            env={"DATABASE_URL": dsn},
+            stdout=out,
+        ) as process,
+    ):
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        return len(FORMS[form](out.read())), used.ru_maxrss / 1024
 
 
 @pytest.mark.parametrize("arguments", [
@@ -118,6 +157,13 @@ def test_labels_add_up(own_dsn: str) -> None:
     (["history", "web-9"], "no such host: web-9"),
     (["history", "nginx:1.28"], "no such image: docker.io/library/nginx:1.28"),
     (["dead-letters", "--show", "abc"], "no such letter: abc"),
+    (["dead-letters", "--drop", "abc"], "no such letter: abc"),
+    (["check", "web-9"], "no such host: web-9; did you mean web-1?"),
+    (["check", "web-1", "--site", "fr1"], "no such site: fr1; did you mean fra1?"),
+    (["check", "nginx:1.28"], f"library/nginx:1.28; did you mean {NGINX}"),
+    (["check", "--registry", "docker.oi"], "no such registry: docker.oi; did you mean docker.io?"),
+    (["forget", "web-9", "--yes"], "no such host: web-9; did you mean web-1?"),
+    (["history", "web-1", "--site", "fr1"], "no such site: fr1; did you mean fra1?"),
 ], ids=lambda each: " ".join(each) if isinstance(each, list) else "")  # fmt: skip
 def test_what_is_not_there_is_said_with_the_nearest_name(
     fleet_dsn: str, arguments: list[str], told: str

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.deploy import ROOT
 from support.programs import require_program
@@ -19,6 +20,7 @@ REQUIRED = (
 )
 GRAFANA = ("GRAFANA_PASSWORD", "GRAFANA_DATABASE_PASSWORD")
 FILE = ROOT / "docker-compose.yml"
+HOSTS = ROOT / "deploy" / "docker-compose.hosts.yml"
 DASHBOARDS = ROOT / "deploy" / "docker-compose.dashboards.yml"
 
 
@@ -56,6 +58,30 @@ def test_compose_refuses_to_start_without_a_secret(tmp_path: Path, name: str) ->
     refused = compose(tmp_path, given)
     assert refused.returncode != 0
     assert f"set {name} in .env" in refused.stderr
+
+
+def test_compose_reads_the_file_of_other_hosts_beside_it(tmp_path: Path) -> None:
+    """NATS listens with TLS on the address that was named, and every service speaks TLS to it."""
+    given = dict.fromkeys(REQUIRED, "1234") | {"NATS_LISTEN": "192.0.2.10"}
+    made = compose(tmp_path, given, HOSTS)
+    assert made.returncode == 0, made.stderr
+    services = yaml.safe_load(made.stdout)["services"]
+
+    assert "192.0.2.10" in str(services["nats"]["ports"])
+    assert services["nats"]["command"] == ["nats-server", "--config", "/etc/nats/tls.conf"]
+    of_nats = {name: each["environment"].get("NATS_URL") for name, each in services.items()
+               if "NATS_URL" in each.get("environment", {})}  # fmt: skip
+    assert set(of_nats) == {"agent", "ingest", "resolver", "streams"}
+    assert {url.partition(":")[0] for url in of_nats.values()} == {"tls"}
+    for name in of_nats:
+        assert f"{ROOT}/deploy/tls/ca.crt" in str(services[name]["volumes"])
+
+
+def test_compose_refuses_to_listen_on_every_address(tmp_path: Path) -> None:
+    """Which address other hosts reach is asked for, and named where it is missing."""
+    refused = compose(tmp_path, dict.fromkeys(REQUIRED, "1234"), HOSTS)
+    assert refused.returncode != 0
+    assert "set NATS_LISTEN in .env" in refused.stderr
 
 
 def test_compose_reads_the_dashboards_beside_it(tmp_path: Path) -> None:

@@ -139,16 +139,17 @@ async def test_the_compose_file_s_logins_write_and_read(
     postgres_server: PostgresServer, database_dsn: str
 ) -> None:
     """logins.sql makes one that ingest works with and one that reads, and can be run again."""
-    await migrations.migrate(database_dsn)
     service = read_yaml(ROOT / "docker-compose.yml")["services"]["logins"]
     file = DEPLOY / "postgres" / "logins.sql"
     try:
         for password in ("first", "it's the second"):
             names = ("INGEST_DATABASE_PASSWORD", "OPERATOR_DATABASE_PASSWORD")
             _psql(database_dsn, service, file, dict.fromkeys(names, password))
+            await migrations.migrate(database_dsn)
         await maintain(_as(database_dsn, "ingest", quote("it's the second")))
         reader = Operator(_as(database_dsn, "operator", quote("it's the second")))
         assert await reader.ask("SELECT hosts FROM fleet_summary")
+        assert await reader.ask("SHOW statement_timeout") == [{"statement_timeout": "30s"}]
         for refused in ("SELECT * FROM fleet.hosts", "CREATE TEMP TABLE t ()"):
             with pytest.raises(asyncpg.PostgresError):
                 await reader.ask(refused)
@@ -164,12 +165,12 @@ async def test_grafana_s_login_reads_the_views(
     postgres_server: PostgresServer, database_dsn: str
 ) -> None:
     """reader.sql makes a login that reads views alone, and can be run again for a new password."""
-    await migrations.migrate(database_dsn)
     service = read_yaml(DEPLOY / "docker-compose.dashboards.yml")["services"]["reader"]
     file = DEPLOY / "grafana" / "reader.sql"
     try:
         for password in ("first", "it's the second"):
             _psql(database_dsn, service, file, {"GRAFANA_DATABASE_PASSWORD": password})
+            await migrations.migrate(database_dsn)
         dsn = _as(database_dsn, "grafana", quote("it's the second"))
         reader = Operator(dsn)
         assert await reader.ask("SELECT hosts FROM fleet_summary")

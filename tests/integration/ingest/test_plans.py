@@ -107,6 +107,27 @@ async def test_the_planner_of_questions_never_reads_all_images(fleet_dsn: str) -
     assert "host_images" not in scanned(found)
 
 
+@pytest.mark.parametrize("before", [("read_by_index",), ()])
+async def test_looking_for_what_no_host_has_reads_no_whole_table(
+    dsn: str, before: tuple[str, ...]
+) -> None:
+    """A small table of images grows under a plan that reads it again for each reference."""
+    statements = load("planner")
+    connection = await asyncpg.connect(dsn)
+    try:
+        await seed(connection, InventedFleet(hosts=1000, images=5, references=5))
+        await connection.execute("ANALYZE; SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE p AS {statements['unwanted']}")
+        async with connection.transaction():
+            for name in before:
+                await connection.execute(statements[name])
+            rows = await connection.fetch("EXPLAIN EXECUTE p (NULL, NULL, NULL)")
+    finally:
+        await connection.close()
+    found = scanned("\n".join(row[0] for row in rows))
+    assert bool(found & {"comparisons", "host_images"}) == (not before)
+
+
 async def test_a_sign_of_life_touches_no_index(fleet_dsn: str) -> None:
     """Heartbeats are updates within their page: no index of their own, nothing to clean up."""
     connection = await asyncpg.connect(fleet_dsn)

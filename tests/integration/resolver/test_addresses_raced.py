@@ -12,8 +12,9 @@ import pytest
 from imagedrift_resolver.adapters import dialer
 from imagedrift_resolver.adapters.dialer import Dialer, in_turn
 from imagedrift_resolver.adapters.names import Names
+from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import Route
-from imagedrift_resolver.adapters.sockets import Broken, End
+from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.url import Url
 
 
@@ -61,15 +62,15 @@ def dials(*addresses: str) -> Dialer:
     return Dialer(Names(lambda _: list(addresses)))
 
 
-async def dial(by: Dialer, port: int, scheme: str = "http") -> tuple[End, float]:
+async def dial(by: Dialer, port: int, scheme: str = "http") -> tuple[SocketStream, float]:
     """Connect; the connection, and how long it took."""
     began = time.monotonic()
     route = Route(ssl.create_default_context())
-    end = await by.connect(Url(scheme, "registry.example", port), route, trusted=True)
+    end = await by.connect(Url(scheme, "registry.example", port), route, trusted=True, within_s=5)
     return end, time.monotonic() - began
 
 
-def peer(end: End) -> str:
+def peer(end: SocketStream) -> str:
     """The address that a connection leads to."""
     address: str = end.transport.get_extra_info("peername")[0]
     return address
@@ -122,7 +123,7 @@ async def test_an_address_that_accepts_and_says_nothing_gives_way(
     monkeypatch.setattr(dialer, "SECURE_WITHIN_S", 0.05)
     tried = []
 
-    async def secure(end: End, context: ssl.SSLContext, host: str) -> None:
+    async def secure(end: SocketStream, context: ssl.SSLContext, host: str) -> None:
         tried.append(peer(end))
         if len(tried) == 1:
             await asyncio.Event().wait()
@@ -141,10 +142,10 @@ async def test_an_address_that_accepts_and_says_nothing_gives_way(
 async def test_the_last_address_that_says_nothing_is_bounded() -> None:
     """The time of the whole connection holds, and its end is told in words."""
     async with listening("127.0.0.2") as port:
-        route = Route(ssl.create_default_context(), None, 0.1)
-        with pytest.raises(Broken, match=r"no connection within 0\.1 s"):
+        route = Route(ssl.create_default_context())
+        with pytest.raises(RequestFailed, match=r"no connection within 0\.1 s"):
             await dials("127.0.0.2").connect(
-                Url("https", "registry.example", port), route, trusted=True
+                Url("https", "registry.example", port), route, trusted=True, within_s=0.1
             )
 
 
@@ -152,9 +153,9 @@ async def test_of_many_refusals_the_reason_stays_readable() -> None:
     """Addresses that fail alike are told once, others by their number."""
     async with listening("127.0.0.2") as port:
         pass
-    with pytest.raises(Broken, match=r"^the connection was refused$"):
+    with pytest.raises(RequestFailed, match=r"^the connection was refused$"):
         await dial(dials("127.0.0.2", "127.0.0.3"), port)
-    with pytest.raises(Broken, match=r"^none of its 2 addresses can be connected to$"):
+    with pytest.raises(RequestFailed, match=r"^none of its 2 addresses can be connected to$"):
         await dial(dials("2001:db8::1", "127.0.0.3"), port)
 
 

@@ -60,8 +60,8 @@ async def test_an_anonymous_token_opens_public_images(
     """The token's field, lifetime, challenge and scope differ by vendor; the answer does not."""
     async with SandboxRegistry(auth=auth).serving() as registry:
         pushed = registry.push_image("team/app", "1.0")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1.0"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("team/app", "1.0"))
         assert isinstance(answer.outcome, Found)
         assert answer.outcome.digest == pushed.digest
         assert answer.credential == "anonymous"
@@ -76,8 +76,8 @@ async def test_a_password_opens_private_images(
     async with SandboxRegistry(auth=auth).serving() as registry:
         pushed = registry.push_image("team/app", "1.0")
         toml = with_password(tmp_path, registry.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1.0"))
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask(registry.reference("team/app", "1.0"))
         assert answer.last_digest == pushed.digest
         assert answer.credential == "robot$reader"
 
@@ -90,9 +90,9 @@ async def test_a_wrong_password_is_told_and_tried_once(
     async with SandboxRegistry(auth=auth).serving() as registry:
         registry.push_image("team/app", "1.0")
         toml = with_password(tmp_path, registry.host, "wrong-secret")
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1.0"))
-            entry = await desk.answers.get(f"{registry.host}".replace(".", "=2E"))
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask(registry.reference("team/app", "1.0"))
+            entry = await client.answers.get(f"{registry.host}".replace(".", "=2E"))
         assert isinstance(answer.outcome, Denied)
         assert entry is None
         sent = [seen.authorization for seen in registry.counts.requests]
@@ -108,9 +108,9 @@ async def test_a_password_that_is_refused_is_not_shown_for_ever(
     auth = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
     async with SandboxRegistry(auth=auth).serving() as registry:
         toml = with_password(tmp_path, registry.host, "wrong-secret")
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
+        async with working(fresh_nats.url, tmp_path, toml) as client:
             answers = [
-                await desk.ask(registry.reference(f"app{number}", "1")) for number in range(6)
+                await client.ask(registry.reference(f"app{number}", "1")) for number in range(6)
             ]
         assert all(isinstance(answer.outcome, Denied) for answer in answers)
         assert "not shown again" in str(answers[-1].outcome)
@@ -125,9 +125,9 @@ async def test_a_token_endpoint_that_is_overloaded_is_given_time(
         registry.misbehave(
             Fault(kinds=(Kind.TOKEN,), status=429, body="", headers={"Retry-After": "60"})
         )
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             answers = [
-                await desk.ask(registry.reference(f"app{number}", "1")) for number in range(3)
+                await client.ask(registry.reference(f"app{number}", "1")) for number in range(3)
             ]
         assert all(isinstance(answer.outcome, Limited) for answer in answers)
         assert (registry.totals().token_requests, registry.totals().head_requests) == (1, 1)
@@ -140,8 +140,8 @@ async def test_an_identity_token_is_exchanged(fresh_nats: NatsServer, tmp_path: 
     async with SandboxRegistry(auth=auth).serving() as registry:
         pushed = registry.push_image("team/app", "1.0")
         toml = trusting(registry.host, token_file=str(tmp_path / "token"))
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1.0"))
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask(registry.reference("team/app", "1.0"))
         assert answer.last_digest == pushed.digest
         assert [s.method for s in registry.counts.requests if s.kind is Kind.TOKEN] == ["POST"]
 
@@ -159,11 +159,13 @@ async def test_a_realm_on_another_host_gives_tokens(fresh_nats: NatsServer, tmp_
             pushed = registry.push_image("team/app", "1.0")
             toml = with_password(tmp_path, registry.host)
             reference = registry.reference("team/app", "1.0")
-            async with working(fresh_nats.url, tmp_path, toml) as desk:
-                refused = await desk.ask(reference, ttl_s=1)
+            async with working(fresh_nats.url, tmp_path, toml) as client:
+                refused = await client.ask(reference, ttl_s=1)
             assert realm.totals().total == 0
-            async with working(fresh_nats.url, tmp_path, toml + 'realms = ["localhost"]\n') as desk:
-                found = await desk.ask(registry.reference("team/app", "1.0"), ttl_s=1)
+            async with working(
+                fresh_nats.url, tmp_path, toml + 'realms = ["localhost"]\n'
+            ) as client:
+                found = await client.ask(registry.reference("team/app", "1.0"), ttl_s=1)
     assert not isinstance(refused.outcome, Found)
     assert found.last_digest == pushed.digest
 
@@ -178,8 +180,8 @@ async def test_one_token_serves_all_who_need_it_at_once(
             registry.push_image("team/app", f"v{number}")
             references.append(registry.reference("team/app", f"v{number}"))
         toml = trusting(registry.host, max_connections=10)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answers = await asyncio.gather(*(desk.ask(each) for each in references))
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answers = await asyncio.gather(*(client.ask(each) for each in references))
         assert all(isinstance(answer.outcome, Found) for answer in answers)
         totals = registry.totals()
         assert (totals.token_requests, totals.head_requests) == (1, 31)
@@ -194,10 +196,10 @@ async def test_a_token_that_ended_early_is_renewed(
     async with SandboxRegistry(auth=auth).serving() as registry:
         for tag in ("1", "2"):
             registry.push_image("team/app", tag)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            await desk.ask(registry.reference("team/app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            await client.ask(registry.reference("team/app", "1"))
             registry.tokens.expire_all()
-            answer = await desk.ask(registry.reference("team/app", "2"))
+            answer = await client.ask(registry.reference("team/app", "2"))
         assert isinstance(answer.outcome, Found)
         assert registry.totals().token_requests == 2
 
@@ -229,9 +231,9 @@ async def test_a_helper_program_is_asked_for_the_credential(
         config = {key: "vault" if key == "credsStore" else {registry.host: "vault"}}
         async with working(
             fresh_nats.url, tmp_path, trusting(registry.host), docker_config=json.dumps(config)
-        ) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1"))
-            other = await desk.ask(registry.reference("team/app", "2"))
+        ) as client:
+            answer = await client.ask(registry.reference("team/app", "1"))
+            other = await client.ask(registry.reference("team/app", "2"))
     assert answer.last_digest == pushed.digest
     assert isinstance(other.outcome, Found)
     assert answer.credential == "robot$reader"
@@ -265,8 +267,8 @@ async def test_a_helper_that_fails_is_told(
         config = json.dumps({"credHelpers": {registry.host: "vault"}})
         async with working(
             fresh_nats.url, tmp_path, trusting(registry.host), docker_config=config
-        ) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1"))
+        ) as client:
+            answer = await client.ask(registry.reference("team/app", "1"))
         assert isinstance(answer.outcome, Denied)
         assert words in answer.outcome.reason
         assert "secret-on-stdout" not in str(answer)
@@ -284,15 +286,15 @@ async def test_what_a_credential_opened_is_not_served_without_it(
         question = resolve(reference)
         async with working(
             fresh_nats.url, tmp_path, with_password(tmp_path, registry.host)
-        ) as desk:
-            await desk.put(question, 1)
-            first = await desk.answer(question)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+        ) as client:
+            await client.put(question, 1)
+            first = await client.answer(question)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             again = resolve(reference, fresh_since=question.fresh_since)
-            await desk.put_anew(again)
+            await client.put_anew(again)
 
             async def without() -> Answer | None:
-                known: Answer | None = await desk.read(again, Answer)
+                known: Answer | None = await client.read(again, Answer)
                 return known if known and known.credential == "anonymous" else None
 
             second: Answer = await until(without, what="an answer without the credential")

@@ -13,7 +13,7 @@ from imagedrift_sandbox.registry import Budget, Dialect, Fault, Kind, SandboxReg
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Found, Limited, RegistryState
 from support.polling import until
-from support.resolver import Desk, now, resolve, trusting, working
+from support.resolver import ResolverClient, now, resolve, trusting, working
 
 BOTH = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
 
@@ -25,14 +25,14 @@ def push(registry: SandboxRegistry, count: int) -> list[str]:
     return [registry.reference(f"app{number}", "latest") for number in range(count)]
 
 
-async def ask_all(desk: Desk, references: list[str]) -> list[Answer]:
+async def ask_all(client: ResolverClient, references: list[str]) -> list[Answer]:
     """Ask about all at once."""
-    return list(await asyncio.gather(*(desk.ask(reference) for reference in references)))
+    return list(await asyncio.gather(*(client.ask(reference) for reference in references)))
 
 
-async def state_of(desk: Desk, registry: str) -> RegistryState:
+async def state_of(client: ResolverClient, registry: str) -> RegistryState:
     """Wait until something is shared about a registry."""
-    bucket = await desk.nats.bucket(subjects.BUCKET_REGISTRIES)
+    bucket = await client.nats.bucket(subjects.BUCKET_REGISTRIES)
     key = subjects.registry_key(registry, "anonymous")
     entry = await until(lambda: bucket.get(key), what=f"the state of {registry}")
     return codec.decode(entry.value, RegistryState)
@@ -55,9 +55,9 @@ async def test_a_published_limit_is_used_up_without_a_429(
     async with SandboxRegistry().serving() as registry:
         references = push(registry, 16)
         registry.limit(Budget(limit=10, window_s=600, kinds=BOTH, dialect=dialect))
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answers = await ask_all(desk, references)
-            state = await state_of(desk, registry.host)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answers = await ask_all(client, references)
+            state = await state_of(client, registry.host)
         assert sum(isinstance(answer.outcome, Found) for answer in answers) == 10
         limited = [a.outcome for a in answers if isinstance(a.outcome, Limited)]
         assert len(limited) == 6
@@ -72,9 +72,9 @@ async def test_one_429_stops_everybody(fresh_nats: NatsServer, tmp_path: Path, w
     async with SandboxRegistry().serving() as registry:
         references = push(registry, 8)
         registry.limit(Budget(limit=3, window_s=300, kinds=BOTH, dialect=Dialect.NONE, wait=wait))
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answers = await ask_all(desk, references)
-            state = await state_of(desk, registry.host)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answers = await ask_all(client, references)
+            state = await state_of(client, registry.host)
         assert sum(isinstance(answer.outcome, Found) for answer in answers) == 3
         assert registry.totals().rejected == 1
         assert state.blocked_until is not None
@@ -93,9 +93,9 @@ async def test_a_429_of_where_a_registry_sends_us_stops_everybody_too(
         references = push(front, 8)
         front.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect=behind.url))
         behind.limit(Budget(limit=3, window_s=300, kinds=BOTH, dialect=Dialect.NONE))
-        async with working(fresh_nats.url, tmp_path, trusting(front.host)) as desk:
-            answers = await ask_all(desk, references)
-            state = await state_of(desk, front.host)
+        async with working(fresh_nats.url, tmp_path, trusting(front.host)) as client:
+            answers = await ask_all(client, references)
+            state = await state_of(client, front.host)
         assert sum(isinstance(answer.outcome, Found) for answer in answers) == 3
         assert behind.totals().rejected == 1
         assert front.totals().head_requests == 4
@@ -111,10 +111,10 @@ async def test_a_stop_outlives_the_resolver(fresh_nats: NatsServer, tmp_path: Pa
             Budget(limit=0, window_s=300, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.SECONDS)
         )
         toml = trusting(registry.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            await desk.ask(references[0])
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answers = await ask_all(desk, references[1:])
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            await client.ask(references[0])
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answers = await ask_all(client, references[1:])
         assert all(isinstance(answer.outcome, Limited) for answer in answers)
         assert registry.totals().total == 1
 
@@ -129,16 +129,16 @@ async def test_a_lane_of_its_own_is_paused_on_the_server(
             Budget(limit=1, window_s=2, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.SECONDS)
         )
         toml = trusting(registry.host, max_connections=1)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
+        async with working(fresh_nats.url, tmp_path, toml) as client:
             consumer = subjects.lane_consumer(registry.host)
-            await desk.ask(references[0])
-            await desk.ask(references[1])
+            await client.ask(references[0])
+            await client.ask(references[1])
 
             async def paused() -> bool:
-                return (await desk.nats.lag(subjects.STREAM_LOOKUP, consumer)).paused
+                return (await client.nats.lag(subjects.STREAM_LOOKUP, consumer)).paused
 
             await until(paused, what="the lane is paused")
-            last = await desk.ask(references[2])
+            last = await client.ask(references[2])
             assert not await paused()
         assert isinstance(last.outcome, Found)
         assert registry.totals().rejected == 1
@@ -153,11 +153,11 @@ async def test_a_configured_pace_is_kept_by_all_replicas_together(
         toml = trusting(registry.host, requests_per_second=10)
         (tmp_path / "other").mkdir()
         async with (
-            working(fresh_nats.url, tmp_path, toml) as desk,
+            working(fresh_nats.url, tmp_path, toml) as client,
             working(fresh_nats.url, tmp_path / "other", toml),
         ):
             began = time.monotonic()
-            answers = await ask_all(desk, references)
+            answers = await ask_all(client, references)
             took = time.monotonic() - began
         assert all(isinstance(answer.outcome, Found) for answer in answers)
         assert took > 1.7
@@ -179,10 +179,10 @@ async def test_docker_hub_spends_gets_on_descriptions_alone(
         for _ in range(85):
             registry.meter.charge(Kind.MANIFEST_GET, "", time.time())  # noqa: TID251
         toml = trusting("docker.io", endpoint=registry.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            first = await desk.ask("docker.io/library/app:1")
-            described = await desk.describe("docker.io/library/app:1", pushed.digest)
-            second = await desk.ask("docker.io/library/app:2")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            first = await client.ask("docker.io/library/app:1")
+            described = await client.describe("docker.io/library/app:1", pushed.digest)
+            second = await client.ask("docker.io/library/app:2")
         assert isinstance(first.outcome, Found)
         assert isinstance(second.outcome, Found)
         assert registry.totals().head_requests == 2
@@ -198,15 +198,15 @@ async def test_an_answer_in_the_cache_costs_nothing(fresh_nats: NatsServer, tmp_
     """A question that is delivered again, or asked by somebody else, is answered from the cache."""
     async with SandboxRegistry().serving() as registry:
         [reference] = push(registry, 1)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             question = resolve(reference)
-            await desk.put(question, 1)
-            first = await desk.answer(question)
-            await desk.put_anew(resolve(reference, fresh_since=question.fresh_since))
+            await client.put(question, 1)
+            first = await client.answer(question)
+            await client.put_anew(resolve(reference, fresh_since=question.fresh_since))
             later = resolve(registry.reference("app0", "none"))
-            await desk.put(later)
-            await desk.answer(later)
-            assert await desk.read(question, Answer) == first
+            await client.put(later)
+            await client.answer(later)
+            assert await client.read(question, Answer) == first
         assert [s.reference for s in registry.counts.requests if s.method == "HEAD"] == [
             "latest",
             "none",

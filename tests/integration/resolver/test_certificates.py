@@ -8,9 +8,10 @@ import pytest
 from imagedrift_agent.adapters.engine_client import EngineClient
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
-from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.http_client import HttpClient
+from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import routes
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_runtime import tls
 from imagedrift_runtime.registries import operator_file
@@ -32,9 +33,9 @@ AUTHORITIES = [
 ]
 
 
-async def get(host: str, toml: str, *, trusted: bool = True) -> Reply | Trouble:
+async def get(host: str, toml: str, *, trusted: bool = True) -> Reply | NoResponse:
     """Make one request over TLS, with what a configuration says."""
-    own = Http(routes(operator_file.parse(toml)))
+    own = HttpClient(routes(operator_file.parse(toml)), Names(look_up))
     try:
         url = parse_url(f"https://{host}/v2/")
         return await own.send("GET", url, [("Host", host)], cap=99, trusted=trusted)
@@ -51,8 +52,8 @@ async def test_an_authority_of_the_manuals_is_accepted(
     async with tls_server(authority.leaf("127.0.0.1")) as port:
         host = f"127.0.0.1:{port}"
         toml = f'[registry."{host}"]\nca = "{authority.certificate}"\n'
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(f"{host}/app:1")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask(f"{host}/app:1")
     assert isinstance(answer.outcome, Found)
 
 
@@ -77,7 +78,7 @@ async def test_a_certificate_for_another_host_stays_refused(
     async with tls_server(authority.leaf("127.0.0.1", *extensions)) as port:
         toml = f'[registry."127.0.0.1:{port}"]\nca = "{authority.certificate}"\n'
         got = await get(f"127.0.0.1:{port}", toml)
-    assert isinstance(got, Trouble)
+    assert isinstance(got, NoResponse)
     assert "certificate is not trusted" in got.reason
 
 
@@ -85,7 +86,7 @@ async def test_a_common_name_holds_only_for_its_own_host(tmp_path: Path) -> None
     """Without `subjectAltName` the name is in the subject, as curl still reads it."""
     authority = Authority.made(tmp_path)
     own, other = (authority.leaf(n, "keyUsage = digitalSignature") for n in ("localhost", "other"))
-    for pair, expected in ((own, Reply), (other, Trouble)):
+    for pair, expected in ((own, Reply), (other, NoResponse)):
         async with tls_server(pair) as port:
             toml = f'[registry."localhost:{port}"]\nca = "{authority.certificate}"\n'
             assert isinstance(await get(f"localhost:{port}", toml), expected)
@@ -135,11 +136,11 @@ async def test_a_client_certificate_opens_a_registry(
     async with tls_server(authority.leaf("127.0.0.1"), wants=authority) as port:
         host = f"127.0.0.1:{port}"
         toml = client_table(host, authority, client)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(f"{host}/app:1")
+        async with working(fresh_nats.url, tmp_path, toml) as fleet:
+            answer = await fleet.ask(f"{host}/app:1")
         bare = await get(host, f'[registry."{host}"]\nca = "{authority.certificate}"\n')
     assert isinstance(answer.outcome, Found)
-    assert isinstance(bare, Trouble)
+    assert isinstance(bare, NoResponse)
 
 
 async def test_a_client_certificate_is_shown_where_a_password_may_be(tmp_path: Path) -> None:
@@ -150,10 +151,10 @@ async def test_a_client_certificate_is_shown_where_a_password_may_be(tmp_path: P
         own = f"localhost:{port}"
         toml = client_table(own, authority, client)
         assert isinstance(await get(own, toml), Reply)
-        assert isinstance(await get(own, toml, trusted=False), Trouble)
+        assert isinstance(await get(own, toml, trusted=False), NoResponse)
         elsewhere = client_table("r.example", authority, client)
         assert isinstance(await get(own, f'{elsewhere}realms = ["localhost"]\n'), Reply)
-        assert isinstance(await get(own, f'{elsewhere}storage_hosts = ["{own}"]\n'), Trouble)
+        assert isinstance(await get(own, f'{elsewhere}storage_hosts = ["{own}"]\n'), NoResponse)
 
 
 async def test_storage_may_be_certified_by_the_registrys_authority(tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ async def test_storage_may_be_certified_by_the_registrys_authority(tmp_path: Pat
         toml = f'[registry."r.example"]\nca = "{authority.certificate}"\n'
         named = f'{toml}storage_hosts = ["LocalHost:{port}"]\n'
         assert isinstance(await get(f"localhost:{port}", named), Reply)
-        assert isinstance(await get(f"localhost:{port}", toml), Trouble)
+        assert isinstance(await get(f"localhost:{port}", toml), NoResponse)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_resolver.adapters.blanks import LONGEST, Blanks
-from imagedrift_resolver.adapters.http import MOST_PIECES, Http
+from imagedrift_resolver.adapters.header_guard import LONGEST, HeaderGuard
+from imagedrift_resolver.adapters.http_client import MOST_PIECES, HttpClient
+from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import Route
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -55,9 +56,9 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-async def send_all(server: Server, *methods: str, cap: int = 9) -> list[Reply | Trouble]:
+async def send_all(server: Server, *methods: str, cap: int = 9) -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
-    http = Http(lambda *_: Route(ssl.create_default_context()))
+    http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [
@@ -92,7 +93,7 @@ async def test_a_new_connection_that_ends_is_told(saying: bytes) -> None:
     server = Server(saying, GOOD)
     async with server.serving():
         [trouble] = await send_all(server, "GET")
-    assert isinstance(trouble, Trouble)
+    assert isinstance(trouble, NoResponse)
     assert server.connections == 1
 
 
@@ -102,7 +103,7 @@ async def test_what_may_have_been_heard_is_not_said_again() -> None:
         server = Server(GOOD, saying, GOOD)
         async with server.serving():
             replies = await send_all(server, "GET", second)
-        assert [type(reply) for reply in replies] == [Reply, Trouble]
+        assert [type(reply) for reply in replies] == [Reply, NoResponse]
         assert len(server.requests) == 2
 
 
@@ -154,7 +155,7 @@ async def test_blanks_without_end_hold_up_nobody(saying: bytes) -> None:
     async with server.serving():
         [got] = await send_all(server, "GET")
     assert time.process_time() - began < 2
-    assert isinstance(got, Trouble) or got.cut
+    assert isinstance(got, NoResponse) or got.cut
 
 
 @given(st.binary(max_size=300), st.integers(1, LONGEST), st.integers(1, 3000))
@@ -162,6 +163,6 @@ def test_blanks_are_counted_over_every_piece(before: bytes, size: int, count: in
     """However it is cut, a run that is too long is seen, and no other is."""
     run = bytes((b" \t" * count)[:count])
     data = before.rstrip(b" \t") + b"x" + run + b"x"
-    blanks = Blanks()
-    seen = [blanks.are_too_many(data[i : i + size]) for i in range(0, len(data), size)]
+    guard = HeaderGuard()
+    seen = [guard.is_hostile(data[i : i + size]) for i in range(0, len(data), size)]
     assert any(seen) is (count >= LONGEST)

@@ -12,7 +12,7 @@ import pytest
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Denied, Found
-from support.resolver import desk as sitting
+from support.resolver import resolver_client as sitting
 from support.resolver import spawn, trusting, working
 
 USERS = {"a": "secret-a", "b": "secret-b", "me": "secret-me"}
@@ -66,8 +66,8 @@ async def test_a_file_that_says_nothing_locks_out_no_registry(
         pushed = registry.push_image("team/app", "1")
         (tmp_path / "docker").mkdir()
         (tmp_path / "docker" / "config.json").write_text(text.replace("REG", registry.host))
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("team/app", "1"))
     assert isinstance(answer.outcome, Found)
     assert answer.last_digest == pushed.digest
     assert answer.credential == "anonymous"
@@ -87,9 +87,9 @@ async def test_a_broken_entry_denies_its_registry_and_is_told_with_file_and_key(
         toml = trusting(broken.host, whole.host)
         async with working(
             fresh_nats.url, tmp_path, toml, docker_config=json.dumps(config)
-        ) as desk:
-            denied = await desk.ask(broken.reference("team/app", "1"))
-            found = await desk.ask(whole.reference("team/app", "1"))
+        ) as client:
+            denied = await client.ask(broken.reference("team/app", "1"))
+            found = await client.ask(whole.reference("team/app", "1"))
         assert broken.totals().total == 0
     where = f'config.json in {tmp_path}/docker: auths."{broken.host}".auth: is not base64'
     assert denied.outcome == Denied(reason=where)
@@ -109,8 +109,8 @@ async def test_a_store_beats_what_is_left_in_the_file(
         config = {"auths": {registry.host: left}, "credsStore": "vault"}
         async with working(
             fresh_nats.url, tmp_path, trusting(registry.host), docker_config=json.dumps(config)
-        ) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1"))
+        ) as client:
+            answer = await client.ask(registry.reference("team/app", "1"))
     assert answer.last_digest == pushed.digest
 
 
@@ -128,8 +128,8 @@ async def test_a_registry_without_a_helper_of_its_own_is_read_from_the_file(
         }
         async with working(
             fresh_nats.url, tmp_path, trusting(registry.host), docker_config=json.dumps(config)
-        ) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1"))
+        ) as client:
+            answer = await client.ask(registry.reference("team/app", "1"))
     assert answer.last_digest == pushed.digest
 
 
@@ -150,9 +150,9 @@ async def test_each_organisation_has_its_own_credential(
                 toml += f'password_file = "{tmp_path / user}"\n'
             config["auths"][f"{registry.host}/org-{user}"] = entry(user)
         settings = written(tmp_path, place, config)
-        async with working(fresh_nats.url, tmp_path, toml, **settings) as desk:
+        async with working(fresh_nats.url, tmp_path, toml, **settings) as client:
             answers = {
-                name: await desk.ask(registry.reference(f"{name}/app", "1"))
+                name: await client.ask(registry.reference(f"{name}/app", "1"))
                 for name in ("org-a", "org-b", "org-ab")
             }
         assert shown(registry) == {("org-a", "a"), ("org-b", "b")}
@@ -174,9 +174,9 @@ async def test_each_organisation_has_its_own_token(fresh_nats: NatsServer, tmp_p
             registry.push_image(f"org-{name}/app", "1")
             (tmp_path / name).write_text(f"t-{name}")
             toml += f'[registry."{registry.host}/org-{name}"]\ntoken_file = "{tmp_path / name}"\n'
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
+        async with working(fresh_nats.url, tmp_path, toml) as client:
             answers = [
-                await desk.ask(registry.reference(f"org-{name}/app", "1")) for name in ("a", "b")
+                await client.ask(registry.reference(f"org-{name}/app", "1")) for name in ("a", "b")
             ]
         assert registry.totals().token_requests == 2
     assert all(isinstance(answer.outcome, Found) for answer in answers)
@@ -194,8 +194,8 @@ async def test_every_place_of_docker_and_podman_is_read(
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BASIC, users=USERS)).serving() as registry:
         pushed = registry.push_image("team/app", "1")
         settings = written(tmp_path, place, {"auths": {registry.host: entry("me")}})
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host), **settings) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host), **settings) as client:
+            answer = await client.ask(registry.reference("team/app", "1"))
     assert answer.last_digest == pushed.digest
     assert answer.credential == "me"
 
@@ -241,8 +241,8 @@ async def test_a_broken_place_leaves_the_registry_to_the_next(
             docker_config=json.dumps({"auths": {registry.host: {"auth": "%"}}}),
             docker_auth_config='{"auths"',
             **settings,
-        ) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1"))
+        ) as client:
+            answer = await client.ask(registry.reference("team/app", "1"))
     assert answer.last_digest == pushed.digest
 
 

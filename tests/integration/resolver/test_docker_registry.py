@@ -42,10 +42,10 @@ async def test_an_open_registry_is_asked(fresh_nats: NatsServer, tmp_path: Path)
     """A pushed tag has the digest of its manifest; a tag that was never pushed is missing."""
     with running(tmp_path / "registry") as host:
         digest = await asyncio.to_thread(push, host, "team/app", "1", "one")
-        async with working(fresh_nats.url, tmp_path, trusting(host)) as desk:
-            found = await desk.ask(f"{host}/team/app:1")
-            missing = await desk.ask(f"{host}/team/app:2")
-            described = await desk.describe(f"{host}/team/app:1", digest)
+        async with working(fresh_nats.url, tmp_path, trusting(host)) as client:
+            found = await client.ask(f"{host}/team/app:1")
+            missing = await client.ask(f"{host}/team/app:2")
+            described = await client.describe(f"{host}/team/app:1", digest)
     assert found.last_digest == digest
     assert isinstance(missing.outcome, Missing)
     assert [bool(child.config_digest) for child in described.children] == [True]
@@ -55,11 +55,11 @@ async def test_a_registry_with_passwords_is_asked(fresh_nats: NatsServer, tmp_pa
     """htpasswd: with the password it answers, without it is denied."""
     with running(tmp_path / "registry", htpasswd(tmp_path / "registry")) as host:
         digest = await asyncio.to_thread(push, host, "team/app", "1", "one", basic())
-        async with working(fresh_nats.url, tmp_path, trusting(host)) as desk:
-            denied = await desk.ask(f"{host}/team/app:1", ttl_s=1)
+        async with working(fresh_nats.url, tmp_path, trusting(host)) as client:
+            denied = await client.ask(f"{host}/team/app:1", ttl_s=1)
         toml = trusting(host, username=USER, password_file=secret_file(tmp_path))
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            found = await desk.ask(f"{host}/team/app:1")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            found = await client.ask(f"{host}/team/app:1")
     assert isinstance(denied.outcome, Denied)
     assert "user name and password" in denied.outcome.reason
     assert (found.last_digest, found.credential) == (digest, USER)
@@ -93,8 +93,8 @@ async def test_a_registry_with_tokens_is_asked(fresh_nats: NatsServer, tmp_path:
         with running(home, section) as host:
             allowed = "Bearer " + await asyncio.to_thread(token, pushing)
             digest = await asyncio.to_thread(push, host, "team/app", "1", "one", allowed)
-            async with working(fresh_nats.url, tmp_path, trusting(host)) as desk:
-                answer = await desk.ask(f"{host}/team/app:1")
+            async with working(fresh_nats.url, tmp_path, trusting(host)) as client:
+                answer = await client.ask(f"{host}/team/app:1")
     assert answer.last_digest == digest
     assert [query["scope"] for query in asked] == [["repository:team/app:pull"]]
 
@@ -109,8 +109,8 @@ async def test_a_pull_through_mirror_is_asked_in_place_of_the_registry(
     ):
         digest = await asyncio.to_thread(push, upstream, "library/app", "1", "one")
         toml = trusting("docker.io", endpoint=mirror)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask("docker.io/library/app:1")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask("docker.io/library/app:1")
     assert isinstance(answer.outcome, Found)
     assert (answer.registry, answer.last_digest) == ("docker.io", digest)
 
@@ -127,13 +127,13 @@ async def test_a_push_is_known_as_soon_as_the_registry_tells(
     with running(tmp_path / "registry", notifications) as host:
         first = await asyncio.to_thread(push, host, "team/app", "1", "one")
         settings: dict[str, Any] = {"webhook_port": port, "webhook_secret": SECRET}
-        async with working(fresh_nats.url, tmp_path, trusting(host), **settings) as desk:
+        async with working(fresh_nats.url, tmp_path, trusting(host), **settings) as client:
             question = resolve(f"{host}/team/app:1")
-            assert (await desk.ask(f"{host}/team/app:1", ttl_s=3600)).last_digest == first
+            assert (await client.ask(f"{host}/team/app:1", ttl_s=3600)).last_digest == first
             second = await asyncio.to_thread(push, host, "team/app", "1", "two")
 
             async def renewed() -> bool:
-                answer = await desk.read(question, Answer)
+                answer = await client.read(question, Answer)
                 return bool(answer.last_digest == second)
 
             await until(renewed, what="the answer after the push")

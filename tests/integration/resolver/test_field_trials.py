@@ -9,7 +9,7 @@ import pytest
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas.v1 import Answer, Denied, Found, Missing, Unreachable
 from support.polling import until
-from support.resolver import Desk, resolve, trusting, working
+from support.resolver import ResolverClient, resolve, trusting, working
 from support.scripted_registry import (
     DIGEST,
     Asked,
@@ -32,17 +32,21 @@ def with_password(home: Path, host: str, **keys: object) -> str:
     return trusting(host, username="me", password_file=str(home / "password"), **keys)
 
 
-async def ask_each(desk: Desk, registry: ScriptedRegistry, *images: str) -> list[Answer]:
+async def ask_each(
+    client: ResolverClient, registry: ScriptedRegistry, *images: str
+) -> list[Answer]:
     """Ask one after the other."""
-    return [await desk.ask(f"{registry.host}/{image}", ttl_s=1) for image in images]
+    return [await client.ask(f"{registry.host}/{image}", ttl_s=1) for image in images]
 
 
-async def ask_together(desk: Desk, registry: ScriptedRegistry, images: list[str]) -> list[Answer]:
+async def ask_together(
+    client: ResolverClient, registry: ScriptedRegistry, images: list[str]
+) -> list[Answer]:
     """Ask all at once."""
     questions = [resolve(f"{registry.host}/{image}") for image in images]
     for question in questions:
-        await desk.put_anew(question, 1)
-    return await asyncio.gather(*(desk.answer(question) for question in questions))
+        await client.put_anew(question, 1)
+    return await asyncio.gather(*(client.answer(question) for question in questions))
 
 
 async def test_a_token_that_is_good_for_one_request_is_renewed(
@@ -70,10 +74,10 @@ async def test_a_token_that_is_good_for_one_request_is_renewed(
 
     async with (
         scripted(answer) as registry,
-        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
     ):
-        answers = await ask_each(desk, registry, *["nvidia/cuda:1"] * 3)
-        together = await ask_together(desk, registry, [f"nvidia/cuda:{n}" for n in range(2, 12)])
+        answers = await ask_each(client, registry, *["nvidia/cuda:1"] * 3)
+        together = await ask_together(client, registry, [f"nvidia/cuda:{n}" for n in range(2, 12)])
     assert all(isinstance(each.outcome, Found) for each in [*answers, *together])
 
 
@@ -101,10 +105,10 @@ async def test_a_way_in_that_fails_is_forgotten(
 
     async with scripted(answer) as registry:
         toml = with_password(tmp_path, registry.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            before = await ask_each(desk, registry, "a/app:1")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            before = await ask_each(client, registry, "a/app:1")
             is_changed = True
-            later = await ask_each(desk, registry, "a/other:1", "b/app:1", "a/app:1")
+            later = await ask_each(client, registry, "a/other:1", "b/app:1", "a/app:1")
     assert all(isinstance(each.outcome, Found) for each in [*before, *later])
 
 
@@ -130,9 +134,9 @@ async def test_a_credential_is_shown_where_only_the_front_door_asks_for_it(
 
     async with scripted(answer) as registry:
         toml = with_password(tmp_path, registry.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            found = await ask_each(desk, registry, "a/app:1", "a/app:2", "b/app:1")
-            [none] = await ask_each(desk, registry, "a/app:none")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            found = await ask_each(client, registry, "a/app:1", "a/app:2", "b/app:1")
+            [none] = await ask_each(client, registry, "a/app:none")
         fronts = [a for a in registry.told() if a.path == "/v2/" and not a.authorization]
     assert all(isinstance(each.outcome, Found) for each in found)
     assert isinstance(none.outcome, Missing)
@@ -152,8 +156,8 @@ async def test_a_404_to_a_password_that_is_not_accepted_is_no_missing_tag(
 
     async with scripted(answer) as registry:
         toml = with_password(tmp_path, registry.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answers = await ask_each(desk, registry, *[f"a/app:{n}" for n in range(4)])
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answers = await ask_each(client, registry, *[f"a/app:{n}" for n in range(4)])
     assert all(isinstance(each.outcome, Denied) for each in answers)
 
 
@@ -178,8 +182,8 @@ async def test_a_redirected_path_gets_a_token_of_its_own(
 
     async with scripted(answer) as registry:
         toml = with_password(tmp_path, registry.host) if is_private else trusting(registry.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answers = await ask_each(desk, registry, "node:22", "node:23")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answers = await ask_each(client, registry, "node:22", "node:23")
     assert all(isinstance(each.outcome, Found) for each in answers)
 
 
@@ -201,13 +205,13 @@ async def test_a_404_of_something_before_the_registry_is_no_missing_tag(
     """Traefik's 404 while the container behind it is down (traefik/traefik#1077)."""
     async with (
         scripted(lambda _: manifest(DIGEST)) as registry,
-        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
     ):
-        await ask_each(desk, registry, "a/app:1")
+        await ask_each(client, registry, "a/app:1")
         registry.answer = lambda _: other
-        known, new = await ask_each(desk, registry, "a/app:1", "a/app:2")
+        known, new = await ask_each(client, registry, "a/app:1", "a/app:2")
         registry.answer = lambda _: error(404, "MANIFEST_UNKNOWN")
-        [gone] = await ask_each(desk, registry, "a/app:2")
+        [gone] = await ask_each(client, registry, "a/app:2")
     assert isinstance(known.outcome, Unreachable)
     assert "not as a registry" in known.outcome.reason
     assert known.last_digest == DIGEST
@@ -226,8 +230,8 @@ async def test_a_mirror_of_docker_hub_is_asked_by_get_where_head_tells_nothing(
 
     async with scripted(answer) as mirror:
         toml = trusting("docker.io", endpoint=mirror.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            told = await desk.ask("docker.io/library/app:1")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            told = await client.ask("docker.io/library/app:1")
     assert isinstance(told.outcome, Found)
     assert told.outcome.source == "get"
 
@@ -246,9 +250,9 @@ async def test_a_project_that_does_head_badly_does_not_speak_for_another(
     images = ["apps/web:1", "apps/web:2", "hub-cache/beats/filebeat:7", "hub-cache/a/b:1"]
     async with (
         scripted(answer) as registry,
-        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
     ):
-        answers = await ask_each(desk, registry, *images[::order])
+        answers = await ask_each(client, registry, *images[::order])
     assert all(isinstance(each.outcome, Found) for each in answers)
     assert not registry.told("/apps/", "GET")
 
@@ -264,12 +268,12 @@ async def test_a_head_that_is_refused_leads_to_a_get(
 
     async with (
         scripted(answer) as registry,
-        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
     ):
-        answers = await ask_each(desk, registry, *[f"a/app:{n}" for n in range(4)])
+        answers = await ask_each(client, registry, *[f"a/app:{n}" for n in range(4)])
         registry.answer = lambda _: page(403, "")
         asked = len(registry.asked)
-        [denied] = await ask_each(desk, registry, "a/app:1")
+        [denied] = await ask_each(client, registry, "a/app:1")
     assert all(isinstance(each.outcome, Found) for each in answers)
     assert len(registry.told("manifests", "HEAD")) <= 3
     assert isinstance(denied.outcome, Denied)
@@ -290,16 +294,16 @@ async def test_a_wrong_password_is_shown_a_few_times(
     images = [f"a/app{n}:1" for n in range(40)]
     async with scripted(answer) as registry:
         toml = with_password(tmp_path, registry.host, max_connections=10)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
+        async with working(fresh_nats.url, tmp_path, toml) as client:
             if together:
-                answers = await ask_together(desk, registry, images)
+                answers = await ask_together(client, registry, images)
             else:
-                answers = await ask_each(desk, registry, *images)
+                answers = await ask_each(client, registry, *images)
             shown = [a for a in registry.asked if a.authorization]
             (tmp_path / "password").write_text("another")
 
             async def found() -> bool:
-                [anew] = await ask_each(desk, registry, "a/app0:1")
+                [anew] = await ask_each(client, registry, "a/app0:1")
                 return isinstance(anew.outcome, Found)
 
             await until(found, what="the new password is shown")
@@ -320,8 +324,8 @@ async def test_repositories_that_refuse_a_good_password_do_not_hold_up_the_other
     images = [f"private/app:{n}" for n in range(8)] + [f"open/app:{n}" for n in range(4)]
     async with scripted(answer) as registry:
         toml = with_password(tmp_path, registry.host)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answers = await ask_each(desk, registry, *images)
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answers = await ask_each(client, registry, *images)
     assert [type(each.outcome) for each in answers] == [Denied] * 8 + [Found] * 4
 
 
@@ -344,13 +348,13 @@ async def test_broken_images_do_not_stand_in_the_way_of_good_ones(
     images += [f"good{n}:1" for n in range(29 - broken)]
     async with (
         scripted(answer) as registry,
-        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
     ):
         for _ in range(2):
             if together:
-                answers = await ask_together(desk, registry, images)
+                answers = await ask_together(client, registry, images)
             else:
-                answers = await ask_each(desk, registry, *images)
+                answers = await ask_each(client, registry, *images)
             kinds = [type(each.outcome) for each in answers]
             assert kinds == [Unreachable] * broken + [Found] * (29 - broken)
 
@@ -362,9 +366,9 @@ async def test_a_registry_that_fails_at_everything_is_left_alone(
     """A few tries, whatever it says each time: the kind of distribution/distribution#2152."""
     async with (
         scripted(lambda _: said) as registry,
-        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
     ):
-        answers = await ask_each(desk, registry, *[f"app{n}:1" for n in range(10)])
+        answers = await ask_each(client, registry, *[f"app{n}:1" for n in range(10)])
     assert all(isinstance(each.outcome, Unreachable) for each in answers)
     assert "not asked" in str(answers[-1].outcome)
     assert len(registry.asked) <= 7
@@ -382,8 +386,8 @@ async def test_a_token_endpoint_that_is_down_is_left_alone(
 
     async with (
         scripted(answer) as registry,
-        working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
     ):
-        answers = await ask_together(desk, registry, [f"app{n}:1" for n in range(60)])
+        answers = await ask_together(client, registry, [f"app{n}:1" for n in range(60)])
     assert all(not isinstance(each.outcome, Found | Missing) for each in answers)
     assert len(registry.told("/token")) <= 12

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.http_client import HttpClient
+from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import Route
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import Site, redirect
 from imagedrift_resolver.core.url import Url, parse_url
 from imagedrift_sandbox.nats import NatsServer
@@ -58,9 +59,9 @@ class Server:
         writer.close()
 
 
-async def ask(server: Server, count: int = 2, method: str = "GET") -> list[Reply | Trouble]:
+async def ask(server: Server, count: int = 2, method: str = "GET") -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
-    http = Http(lambda *_: Route(ssl.create_default_context()))
+    http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [
@@ -94,8 +95,8 @@ async def test_a_body_after_head_is_no_answer_to_the_next_question(
     async with server.serving():
         host = f"127.0.0.1:{server.port}"
         toml = trusting(host, max_connections=1)
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answers = [await desk.ask(f"{host}/app:{tag}") for tag in "abcdef"]
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answers = [await client.ask(f"{host}/app:{tag}") for tag in "abcdef"]
     found = [a.outcome.digest if isinstance(a.outcome, Found) else a.outcome for a in answers]
     assert found == [f"sha256:{tag * 64}" for tag in "abcdef"]
 
@@ -214,7 +215,7 @@ async def test_what_is_no_response_is_told_as_such(answer: bytes) -> None:
     """Nothing of it counts, and its connection is not used again."""
     async with Server(answer).serving() as server:
         replies = await ask(server)
-    assert all(isinstance(reply, Trouble) for reply in replies)
+    assert all(isinstance(reply, NoResponse) for reply in replies)
     assert server.connections == 2
 
 
@@ -233,7 +234,7 @@ async def test_absurd_chunks_prove_nothing(chunks: bytes) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
     ).serving() as (server):
         replies = await ask(server)
-    assert all(isinstance(reply, Trouble) or reply.cut for reply in replies)
+    assert all(isinstance(reply, NoResponse) or reply.cut for reply in replies)
     assert server.connections == 2
 
 
@@ -251,7 +252,7 @@ async def test_a_server_that_speaks_first_is_not_believed() -> None:
     """Bytes that come while a connection is idle end it."""
     server = Server(OK, FORGED)
     async with server.serving():
-        http = Http(lambda *_: Route(ssl.create_default_context()))
+        http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
         url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
         headers = [("Host", url.authority)]
         for _ in range(3):

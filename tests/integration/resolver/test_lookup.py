@@ -17,8 +17,8 @@ async def test_a_tag_is_answered_with_its_digest(
     """One HEAD tells the digest of a tag, whatever kind of manifest it points to."""
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("team/app", "1.0", shape=shape)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("team/app", "1.0"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("team/app", "1.0"))
         assert isinstance(answer.outcome, Found)
         assert answer.outcome.digest == answer.last_digest == pushed.digest
         totals = registry.totals()
@@ -32,9 +32,9 @@ async def test_a_tag_that_is_gone_keeps_its_last_digest(
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("team/app", "1.0")
         reference = registry.reference("team/app", "1.0")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            first = await desk.ask(reference, ttl_s=1)
-            gone = await desk.ask(registry.reference("team/app", "2.0"), last_digest="sha256:a")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            first = await client.ask(reference, ttl_s=1)
+            gone = await client.ask(registry.reference("team/app", "2.0"), last_digest="sha256:a")
         assert first.failures == 0
         assert isinstance(gone.outcome, Missing)
         assert "404" in gone.outcome.reason

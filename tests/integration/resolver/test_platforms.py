@@ -19,9 +19,9 @@ async def test_an_indexs_children_are_told_by_platform(
     """Attestations left out, nested ones looked into; a configuration for who asks for it."""
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("team/app", "1", platforms=PLATFORMS, shape=shape)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             reference = registry.reference("team/app", "1")
-            described = await desk.describe(reference, pushed.digest, "linux/arm64/v8")
+            described = await client.describe(reference, pushed.digest, "linux/arm64/v8")
         assert described.failure is None
         assert {child.platform: child.digest for child in described.children} == pushed.children
         configs = {c.platform: c.config_digest for c in described.children if c.config_digest}
@@ -35,8 +35,8 @@ async def test_an_image_of_one_platform_is_its_own_child(
     """Its manifest names the configuration."""
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("team/app", "1", platforms=("linux/arm/v6",), shape=shape)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            described = await desk.describe(registry.reference("team/app", "1"), pushed.digest)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            described = await client.describe(registry.reference("team/app", "1"), pushed.digest)
         config = pushed.configs["linux/arm/v6"]
         assert described.children == (
             Child(platform="", digest=pushed.digest, config_digest=config),
@@ -48,11 +48,11 @@ async def test_a_digest_is_described_once_for_ever(fresh_nats: NatsServer, tmp_p
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("app", "1", platforms=PLATFORMS, shape=Shape.PLAIN_INDEX)
         reference = registry.reference("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            await desk.describe(reference, pushed.digest, "linux/amd64")
-            second = await desk.describe(reference, pushed.digest, "linux/arm64")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            await client.describe(reference, pushed.digest, "linux/amd64")
+            second = await client.describe(reference, pushed.digest, "linux/arm64")
             spent = registry.totals().get_requests
-            gone = await desk.describe(reference, f"sha256:{'0' * 64}")
+            gone = await client.describe(reference, f"sha256:{'0' * 64}")
         assert {c.platform for c in second.children if c.config_digest} == {
             "linux/amd64",
             "linux/arm64",

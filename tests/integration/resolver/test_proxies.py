@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.routes import proxies_of, routes
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import settings
@@ -26,10 +26,10 @@ def unknown(host: str) -> list[str]:
     raise OSError(f"asked for {host}")
 
 
-async def get(url: str, toml: str = "", *, trusted: bool = False, **env: str) -> Reply | Trouble:
+async def get(url: str, toml: str = "", *, trusted: bool = False, **env: str) -> Reply | NoResponse:
     """Make one request, with these settings and proxies."""
     asking = settings.load(ResolverSettings, env)
-    own = Http(routes(operator_file.parse(toml), proxies_of(asking)), Names(unknown))
+    own = HttpClient(routes(operator_file.parse(toml), proxies_of(asking)), Names(unknown))
     try:
         at = parse_url(url)
         headers = [("Host", at.authority), ("Authorization", "Basic cmVnaXN0cnk=")]
@@ -46,8 +46,8 @@ async def test_a_registry_is_found_through_a_proxy(fresh_nats: NatsServer, tmp_p
         async with HttpProxy(login="me:secret", hosts={"r.example": port}).serving() as proxy:
             told = proxy.url.replace("//", "//me:secret@")
             toml = trusting("r.example", realms=["127.0.0.1"])
-            async with working(fresh_nats.url, tmp_path, toml, http_proxy=told) as desk:
-                answer = await desk.ask("r.example/app:1")
+            async with working(fresh_nats.url, tmp_path, toml, http_proxy=told) as client:
+                answer = await client.ask("r.example/app:1")
         assert isinstance(answer.outcome, Found)
         assert proxy.targets[0].startswith("http://r.example/v2/app/manifests/1")
         assert all("secret" not in str(seen) for seen in registry.counts.requests)
@@ -67,8 +67,8 @@ async def test_https_goes_through_a_tunnel_and_is_verified_end_to_end(tmp_path: 
         other = toml.replace("r.example", "s.example")
         misnamed = await get("https://s.example/v2/", other, HTTPS_PROXY=proxy.url)
     assert isinstance(good, Reply)
-    assert isinstance(bare, Trouble)
-    assert isinstance(misnamed, Trouble)
+    assert isinstance(bare, NoResponse)
+    assert isinstance(misnamed, NoResponse)
     assert "certificate is not trusted" in bare.reason
     assert "certificate is not trusted" in misnamed.reason
     assert proxy.targets == ["r.example:443", "r.example:443", "s.example:443"]
@@ -86,10 +86,10 @@ async def test_a_proxy_that_wants_another_credential_says_so(
     async with HttpProxy(login="me:right").serving() as proxy:
         told = proxy.url.replace("//", f"//{login}")
         got = await get(f"{scheme}://r.example/v2/", HTTP_PROXY=told, HTTPS_PROXY=told)
-    assert isinstance(got, Trouble)
+    assert isinstance(got, NoResponse)
     assert f"the proxy 127.0.0.1:{proxy.port} {words}" in got.reason
     assert "hunter2" not in got.reason
-    assert not got.forbidden
+    assert got.kind == "closed"
 
 
 @pytest.mark.parametrize("status", [403, 502, 503])
@@ -97,7 +97,7 @@ async def test_a_proxys_own_refusal_is_told_as_the_proxys(status: int) -> None:
     """Of a registry that was never reached nothing is known."""
     async with HttpProxy(refusal=status).serving() as proxy:
         got = await get("https://r.example/v2/", HTTPS_PROXY=proxy.url)
-    assert isinstance(got, Trouble)
+    assert isinstance(got, NoResponse)
     assert f"the proxy 127.0.0.1:{proxy.port} refuses" in got.reason
     assert str(status) in got.reason
 
@@ -105,7 +105,9 @@ async def test_a_proxys_own_refusal_is_told_as_the_proxys(status: int) -> None:
 async def test_a_proxy_that_is_away_is_named() -> None:
     """Not the registry behind it."""
     got = await get("https://r.example/v2/", HTTPS_PROXY="127.0.0.1:1")
-    assert got == Trouble("r.example: the proxy 127.0.0.1:1: the connection was refused")
+    assert got == NoResponse(
+        "closed", "r.example: the proxy 127.0.0.1:1: the connection was refused"
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,8 +130,8 @@ async def test_inner_targets_are_not_asked_of_a_proxy_unless_named(url: str) -> 
         metadata = "http://169.254.169.254/latest"
         await get(metadata, trusted=True, HTTPS_PROXY=proxy.url, HTTP_PROXY=proxy.url)
         assert len(proxy.heads) == 1
-    assert isinstance(refused, Trouble)
-    assert refused.forbidden
+    assert isinstance(refused, NoResponse)
+    assert refused.kind == "forbidden"
     assert "name it in registries.toml" in refused.reason
 
 
@@ -175,8 +177,8 @@ async def test_a_redirect_to_storage_behind_the_proxy(
         }
         async with HttpProxy(hosts=ports).serving() as proxy:
             toml = trusting("r.example", username="me", password_file=f"{tmp_path}/password")
-            async with working(fresh_nats.url, tmp_path, toml, http_proxy=proxy.url) as desk:
-                answer = await desk.ask("r.example/app:1")
+            async with working(fresh_nats.url, tmp_path, toml, http_proxy=proxy.url) as client:
+                answer = await client.ask("r.example/app:1")
         assert isinstance(answer.outcome, Found)
         assert [seen.authorization for seen in storage.counts.requests] == [None]
 
@@ -201,10 +203,10 @@ async def test_a_failing_proxy_is_unreachable_and_not_refused(
     proxy = HttpProxy(login="me:right")
     async with (
         proxy.serving(),
-        working(fresh_nats.url, tmp_path, "", https_proxy=f"127.0.0.1:{proxy.port}") as desk,
+        working(fresh_nats.url, tmp_path, "", https_proxy=f"127.0.0.1:{proxy.port}") as client,
     ):
-        away = await desk.ask("r.example.org/app:1")
-        inner = await desk.ask("10.0.0.5:5000/app:1")
+        away = await client.ask("r.example.org/app:1")
+        inner = await client.ask("10.0.0.5:5000/app:1")
     assert isinstance(away.outcome, Unreachable)
     assert "wants a credential" in away.outcome.reason
     assert isinstance(inner.outcome, Refused)

@@ -28,13 +28,13 @@ async def test_a_registry_that_is_named_later_is_asked_in_a_lane_of_its_own(
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")
         named = trusting(registry.host, max_connections=2)
-        async with working(fresh_nats.url, tmp_path, 'policy = "deny"\n') as desk:
-            refused = await desk.ask(reference, ttl_s=1)
-            desk.lanes = operator_file.parse(named)
-            await provision.ensure(desk.nats, lanes=desk.lanes.lanes())
+        async with working(fresh_nats.url, tmp_path, 'policy = "deny"\n') as client:
+            refused = await client.ask(reference, ttl_s=1)
+            client.lanes = operator_file.parse(named)
+            await provision.ensure(client.nats, lanes=client.lanes.lanes())
             (tmp_path / "registries.toml").write_text("policy = \n")
             (tmp_path / "registries.toml").write_text(named)
-            found = await desk.ask(reference)
+            found = await client.ask(reference)
 
     assert isinstance(refused.outcome, Refused)
     assert isinstance(found.outcome, Found)
@@ -47,12 +47,12 @@ async def test_a_registry_that_is_named_no_more_is_not_asked(
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            found = await desk.ask(reference, ttl_s=1)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            found = await client.ask(reference, ttl_s=1)
             (tmp_path / "registries.toml").write_text('policy = "deny"\n')
 
             async def refused() -> bool:
-                return isinstance((await desk.ask(reference, ttl_s=1)).outcome, Refused)
+                return isinstance((await client.ask(reference, ttl_s=1)).outcome, Refused)
 
             await until(refused, what="it is refused")
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from imagedrift_resolver.adapters import http
-from imagedrift_resolver.adapters.http import Http
-from imagedrift_resolver.adapters.names import Names
+from imagedrift_resolver.adapters import http_client
+from imagedrift_resolver.adapters.http_client import HttpClient
+from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import Route, routes
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url, parse_url
 from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
@@ -27,9 +27,9 @@ from support.resolver import now, resolve, trusting, working
 
 async def send(
     url: Url, look_up: Callable[[str], list[str]], *, trusted: bool = False, cap: int = 1000
-) -> Reply | Trouble:
+) -> Reply | NoResponse:
     """Make one request with a client of its own, which resolves names in this way."""
-    own = Http(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    own = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
     try:
         headers = [("Host", url.authority)]
         return await own.send("GET", url, headers, cap=cap, trusted=trusted)
@@ -43,8 +43,8 @@ async def test_an_inner_registry_is_asked_only_when_it_is_named(
     """Without an entry in `registries.toml` a loopback address is refused by name."""
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
-        async with working(fresh_nats.url, tmp_path, "") as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, "") as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, Refused)
         assert registry.totals().total == 0
 
@@ -56,8 +56,8 @@ async def test_a_name_that_resolves_to_an_inner_address_is_refused(address: str)
     The refusal says where it can be allowed (goharbor/harbor#23050).
     """
     got = await send(Url("https", "registry.example.org", 443, "/v2/"), lambda _: [address])
-    assert isinstance(got, Trouble)
-    assert got.forbidden
+    assert isinstance(got, NoResponse)
+    assert got.kind == "forbidden"
     assert "registry.example.org is a " in got.reason
     assert "name it in registries.toml" in got.reason
 
@@ -68,9 +68,9 @@ async def test_a_clouds_metadata_is_never_asked(address: str, trusted: bool) -> 
     """Also where the operator named the host, and by whatever form of the address."""
     url = Url("http", "registry.example.org", 80, "/v2/")
     got = await send(url, lambda _: [address], trusted=trusted)
-    assert got == Trouble(
-        "not asked: registry.example.org is the metadata service of a cloud, which is never asked",
-        forbidden=True,
+    assert got == NoResponse(
+        "forbidden",
+        "registry.example.org is the metadata service of a cloud, which is never asked",
     )
 
 
@@ -91,7 +91,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
     got = await send(Url("https", "registry.example.org", 443, "/v2/"), look_up)
-    assert got == Trouble("registry.example.org: the connection was refused")
+    assert got == NoResponse("closed", "registry.example.org: the connection was refused")
     assert (asked, connected) == (["registry.example.org"], [("1.1.1.1", 443)])
 
 
@@ -116,8 +116,8 @@ async def test_a_redirect_takes_no_credential_along(fresh_nats: NatsServer, tmp_
         other.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect=other.url))
         toml = trusting(registry.host, username="me", password_file=str(tmp_path / "password"))
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, Found)
         assert [seen.authorization for seen in other.counts.requests] == [None]
 
@@ -147,8 +147,8 @@ async def test_a_body_is_bounded_and_proves_itself(
         registry.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
         registry.misbehave(fault)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, expected)
 
 
@@ -173,8 +173,8 @@ async def test_tokens_errors_and_headers_are_bounded_too(
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
         registry.push_image("app", "1")
         registry.misbehave(fault)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, expected)
 
 
@@ -182,13 +182,13 @@ async def test_a_body_that_trickles_is_given_up(
     fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The deadline is for the whole response, not for each byte of it."""
-    monkeypatch.setattr(http, "WITHIN_S", 1.0)
+    monkeypatch.setattr(http_client, "WITHIN_S", 1.0)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_GET,), drip_s=0.05))
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            answer = await client.ask(registry.reference("app", "1"))
     assert isinstance(answer.outcome, Unreachable)
     assert "no complete response within 1 s" in answer.outcome.reason
 
@@ -204,8 +204,8 @@ async def test_no_request_asks_for_compression(fresh_nats: NatsServer, tmp_path:
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, working(fresh_nats.url, tmp_path, trusting(host)) as desk:
-        await desk.ask(f"{host}/app:1")
+    async with server, working(fresh_nats.url, tmp_path, trusting(host)) as client:
+        await client.ask(f"{host}/app:1")
     assert seen[0].startswith(b"HEAD /v2/app/manifests/1 HTTP/1.1\r\n")
     assert b"Accept-Encoding: identity\r\n" in seen[0]
     assert b"User-Agent: imagedrift\r\n" in seen[0]
@@ -256,11 +256,11 @@ async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
     """With `ca` the registry answers over TLS; without it the reason names the certificate."""
     async with tls_registry(*certificate) as host:
         entry = f'[registry."{host}"]\n'
-        async with working(fresh_nats.url, tmp_path, entry) as desk:
-            refused = await desk.ask(f"{host}/app:1", ttl_s=1)
-        async with working(fresh_nats.url, tmp_path, f'{entry}ca = "{certificate[0]}"\n') as desk:
-            found = await desk.ask(f"{host}/app:1", ttl_s=1)
-            again = await desk.ask(f"{host}/app:2")
+        async with working(fresh_nats.url, tmp_path, entry) as client:
+            refused = await client.ask(f"{host}/app:1", ttl_s=1)
+        async with working(fresh_nats.url, tmp_path, f'{entry}ca = "{certificate[0]}"\n') as client:
+            found = await client.ask(f"{host}/app:1", ttl_s=1)
+            again = await client.ask(f"{host}/app:2")
     assert isinstance(refused.outcome, Unreachable)
     assert "certificate is not trusted" in refused.outcome.reason
     assert isinstance(found.outcome, Found)
@@ -269,7 +269,7 @@ async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
 
 async def answers(host: str, toml: str) -> bool:
     """Whether a server is spoken to over TLS, with the trust that a configuration gives."""
-    own = Http(routes(operator_file.parse(toml)))
+    own = HttpClient(routes(operator_file.parse(toml)), Names(look_up))
     try:
         url = parse_url(f"https://{host}/token")
         return isinstance(await own.send("GET", url, [("Host", host)], cap=99, trusted=True), Reply)
@@ -308,8 +308,8 @@ async def test_a_server_without_tls_is_told_apart(fresh_nats: NatsServer, tmp_pa
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         entry = f'[registry."{registry.host}"]\n'
-        async with working(fresh_nats.url, tmp_path, entry) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, entry) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, Unreachable)
         assert "TLS failed" in answer.outcome.reason
         assert registry.totals().total == 0
@@ -336,17 +336,17 @@ async def test_a_question_that_makes_no_sense_is_a_dead_letter(
 
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            await desk.nats.publish("drift.v1.lookup.other.x.y", payload)
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            await client.nats.publish("drift.v1.lookup.other.x.y", payload)
+            answer = await client.ask(registry.reference("app", "1"))
 
             async def letter() -> Any:
-                info = await desk.nats.js.stream_info(subjects.STREAM_DEAD)
+                info = await client.nats.js.stream_info(subjects.STREAM_DEAD)
                 return info.state.messages
 
             await until(letter, what="a dead letter")
             subject = subjects.dead("imagedrift-resolver")
-            message = await desk.nats.js.get_last_msg(subjects.STREAM_DEAD, subject)
+            message = await client.nats.js.get_last_msg(subjects.STREAM_DEAD, subject)
         assert isinstance(answer.outcome, Found)
         assert codec.decode(message.data, DeadLetter).reason == reason
 
@@ -355,14 +355,14 @@ async def test_an_answer_of_before_does_not_replace_a_newer_one(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
     """A resolver that was held up between request and answer finds the newer one and gives way."""
-    from imagedrift_resolver.adapters.jetstream import Cache
+    from imagedrift_resolver.adapters.jetstream import JetStreamCache
 
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            cache = Cache(desk.answers, now)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            cache = JetStreamCache(client.answers, now)
             question = resolve(registry.reference("app", "1"))
-            _, revision = await cache.answer(question)
+            _, revision = await cache.read(question)
             old = Answer(
                 registry=question.registry,
                 repository=question.repository,
@@ -370,6 +370,6 @@ async def test_an_answer_of_before_does_not_replace_a_newer_one(
                 checked_at=question.asked_at,
                 outcome=Unreachable(reason="long ago"),
             )
-            newer = await desk.ask(registry.reference("app", "1"))
+            newer = await client.ask(registry.reference("app", "1"))
             assert await cache.keep(old, revision) == newer
-            assert await desk.read(question, Answer) == newer
+            assert await client.read(question, Answer) == newer

@@ -30,8 +30,8 @@ async def test_storage_on_an_inner_host_is_reached_when_it_is_named(
             password_file=f"{tmp_path}/password",
             storage_hosts=[named] if named else [],
         )
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask(registry.reference("app", "1"))
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, Found if named else Refused)
         if not named:
             assert isinstance(answer.outcome, Refused)
@@ -49,9 +49,9 @@ async def test_a_mirror_behind_a_path_is_asked_there(
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as harbor:
         harbor.push_image("hub-proxy/cache/team/app", "1")
         toml = trusting("quay.io", endpoint=f"{harbor.host}/hub-proxy/cache")
-        async with working(fresh_nats.url, tmp_path, toml) as desk:
-            answer = await desk.ask("quay.io/team/app:1")
-            absent = await desk.ask("quay.io/team/other:1")
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answer = await client.ask("quay.io/team/app:1")
+            absent = await client.ask("quay.io/team/other:1")
         assert isinstance(answer.outcome, Found)
         assert isinstance(absent.outcome, Missing)
 
@@ -103,9 +103,9 @@ async def test_a_registry_has_the_time_that_its_table_gives(
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, working(fresh_nats.url, tmp_path, trusting(host, timeout="300ms")) as desk:
+    async with server, working(fresh_nats.url, tmp_path, trusting(host, timeout="300ms")) as client:
         began = time.monotonic()
-        answer = await desk.ask(f"{host}/app:1")
+        answer = await client.ask(f"{host}/app:1")
         took = time.monotonic() - began
     assert isinstance(answer.outcome, Unreachable)
     assert "no complete response within 0.3 s" in answer.outcome.reason

@@ -56,9 +56,9 @@ async def test_a_public_image_of_each_vendor_is_found(
     pushed = registry.push_image(PUBLIC, "1")
     imitate(registry, vendor, elsewhere=elsewhere)
     toml = trusting(registry.host, elsewhere.host)
-    async with working(nats_server.url, tmp_path, toml) as desk:
-        found = await desk.ask(registry.reference(PUBLIC, "1"))
-        missing = await desk.ask(registry.reference(PUBLIC, "2"))
+    async with working(nats_server.url, tmp_path, toml) as client:
+        found = await client.ask(registry.reference(PUBLIC, "1"))
+        missing = await client.ask(registry.reference(PUBLIC, "2"))
 
     assert isinstance(found.outcome, Found), found.outcome
     assert found.outcome.digest == pushed.digest
@@ -77,8 +77,8 @@ async def test_a_private_image_of_each_vendor_is_found_with_a_login(
     pushed = keep_private(registry, vendor, elsewhere)
     toml = trusting(registry.host, elsewhere.host)
     config = login(registry, PASSWORD)
-    async with working(nats_server.url, tmp_path, toml, docker_config=config) as desk:
-        answer = await desk.ask(registry.reference(PRIVATE, "1"))
+    async with working(nats_server.url, tmp_path, toml, docker_config=config) as client:
+        answer = await client.ask(registry.reference(PRIVATE, "1"))
 
     assert isinstance(answer.outcome, Found), answer.outcome
     assert answer.outcome.digest == pushed.digest
@@ -101,8 +101,8 @@ async def test_a_private_image_of_each_vendor_is_denied_without_its_password(
     keep_private(registry, vendor, elsewhere)
     toml = trusting(registry.host, elsewhere.host)
     config = login(registry, password) if password else ""
-    async with working(nats_server.url, tmp_path, toml, docker_config=config) as desk:
-        answer = await desk.ask(registry.reference(PRIVATE, "1"))
+    async with working(nats_server.url, tmp_path, toml, docker_config=config) as client:
+        answer = await client.ask(registry.reference(PRIVATE, "1"))
 
     assert isinstance(answer.outcome, Denied), answer.outcome
 
@@ -119,8 +119,8 @@ async def test_a_password_does_not_follow_a_redirect(
     keep_private(registry, vendor, elsewhere)
     toml = trusting(registry.host, elsewhere.host)
     config = login(registry, PASSWORD)
-    async with working(nats_server.url, tmp_path, toml, docker_config=config) as desk:
-        answer = await desk.ask(registry.reference(PRIVATE, "1"))
+    async with working(nats_server.url, tmp_path, toml, docker_config=config) as client:
+        answer = await client.ask(registry.reference(PRIVATE, "1"))
 
     assert isinstance(answer.outcome, Denied), answer.outcome
     assert (

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from imagedrift_resolver.core.answer import answer
+from imagedrift_resolver.core.finding import answer
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas import codec, subjects
@@ -23,12 +23,12 @@ async def test_an_answer_from_the_future_is_asked_for_again(
         pushed = registry.push_image("app", "1")
         question = resolve(registry.reference("app", "1"))
         early = answer(question, Found(digest=DIGEST), None, now() + AHEAD, "anonymous")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            await desk.answers.put(subjects.answer_key(question), codec.encode(early))
-            await desk.put(question)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            await client.answers.put(subjects.answer_key(question), codec.encode(early))
+            await client.put(question)
 
             async def replaced() -> Answer | None:
-                known: Answer = await desk.read(question, Answer)
+                known: Answer = await client.read(question, Answer)
                 return known if known != early else None
 
             found: Answer = await until(replaced, what="another answer")
@@ -47,11 +47,11 @@ async def test_a_stop_from_the_future_is_not_obeyed(fresh_nats: NatsServer, tmp_
             rate_reset_at=now() + AHEAD,
             observed_at=now() + AHEAD,
         )
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as desk:
-            bucket = await desk.nats.bucket(subjects.BUCKET_REGISTRIES)
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            bucket = await client.nats.bucket(subjects.BUCKET_REGISTRIES)
             key = subjects.registry_key(registry.host, "anonymous")
             await bucket.put(key, codec.encode(early))
-            found = await desk.ask(registry.reference("app", "1"))
+            found = await client.ask(registry.reference("app", "1"))
         entry = await bucket_entry(fresh_nats, key)
     assert isinstance(found.outcome, Found)
     assert entry.blocked_until is None

@@ -114,6 +114,70 @@ def test_what_cannot_be_used_is_told(
     assert isinstance(result.exception, SystemExit)
 
 
+def refused(*arguments: str) -> str:
+    """The one line by which a wrong argument is refused, with exit code 64."""
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == Exit.USAGE, result.output
+    [line] = result.output.splitlines()
+    assert line.startswith("Error: imagedrift"), line
+    return line
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_option_typed_wrongly_is_told_with_the_right_one(name: str) -> None:
+    """A letter too many: one line, the option that was meant, and exit code 64."""
+    for option in options_of(name):
+        wrong = f"{option.opts[-1]}{option.opts[-1][-1]}"
+        assert option.opts[-1] in refused(*name.split(), wrong).partition("did you mean")[2]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_value_of_a_wrong_kind_is_told(name: str) -> None:
+    """A text for a number, or a word that is none of those to choose from: the option is named."""
+    for option in options_of(name):
+        wrong = {click.Choice: "zzz", click.IntRange: "many", click.FloatRange: "many"}
+        if type(option.type) in wrong and not option.is_flag:
+            line = refused(*name.split(), option.opts[-1], wrong[type(option.type)])
+            assert f"'{option.opts[-1]}'" in line or f"/ '{option.opts[-1]}'" in line
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_argument_too_few_or_too_many_is_told(name: str) -> None:
+    """What is missing is named; what is too much is, too."""
+    arguments = [each for each in command_of(name).params if isinstance(each, click.Argument)]
+    if any(each.required for each in arguments):
+        assert "missing argument" in refused(*name.split())
+    if not arguments and name != "bench":
+        assert "unexpected extra argument (surplus)" in refused(*name.split(), "surplus")
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "bench dedup"])
+def test_every_command_typed_wrongly_is_told_with_the_right_one(name: str) -> None:
+    """A letter too many: one line, the command that was meant, and exit code 64."""
+    *group, last = name.split()
+    assert last in refused(*group, f"{last}{last[-1]}").partition("did you mean")[2]
+
+
+def command_of(name: str) -> click.Command:
+    """The command of that name."""
+    found: click.Command = main
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        child = found.get_command(click.Context(found), word)
+        assert child, word
+        found = child
+    return found
+
+
+def options_of(name: str) -> list[click.Option]:
+    """The options of a command that have a long name."""
+    return [
+        each
+        for each in command_of(name).params
+        if isinstance(each, click.Option) and each.opts[-1].startswith("--")
+    ]
+
+
 def test_a_defect_has_its_traceback_and_a_code_of_its_own() -> None:
     """What no operator can cause is told in full: exit 70."""
     group = RootGroup("imagedrift", table={"broken": Command("support.command_line:broken", "")})

@@ -2,9 +2,12 @@
 
 import csv
 import io
+import itertools
 import json
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import yaml
@@ -133,8 +136,53 @@ def test_nothing_that_a_terminal_acts_on_is_printed(
 def test_json_and_yaml_are_exact(text: str, other: str) -> None:
     """What is read back is what is stored."""
     rows = [{"hostname": text, "labels": {text: other}}]
-    assert json.loads(forms.as_json(rows)) == rows
+    written = forms.render(rows, "json", PIPE, columns=list(rows[0]))
+    assert json.loads(written) == rows
     assert yaml.safe_load(forms.as_yaml(rows)) == rows
+
+
+MANY = [
+    {"hostname": f"web-{n}", "running": n, "labels": {"env": "prod"}, "checked_at": NOW}
+    for n in range(7)
+]
+READ: dict[Form, Callable[[str], list[dict[str, Any]]]] = {
+    "json": json.loads,
+    "ndjson": lambda text: [json.loads(line) for line in text.splitlines()],
+    "yaml": yaml.safe_load,
+    "csv": lambda text: list(csv.DictReader(io.StringIO(text))),
+    "tsv": lambda text: list(csv.DictReader(io.StringIO(text), delimiter="\t")),
+}
+
+
+@pytest.mark.parametrize("form", READ)
+@pytest.mark.parametrize("cuts", [(), (0,), (1, 2), (7,), (3, 3, 6)], ids=str)
+def test_rows_in_portions_are_written_as_all_at_once(form: Form, cuts: tuple[int, ...]) -> None:
+    """A large answer comes in portions, some of which may be empty, and is one document."""
+    ends = [0, *cuts, len(MANY)]
+    writer = forms.Writer(form, PIPE, columns=list(MANY[0]))
+    portions = [writer.portion(MANY[a:b]) for a, b in itertools.pairwise(ends)]
+
+    written = "".join([*portions, writer.end()])
+
+    assert written == forms.render(MANY, form, PIPE, columns=list(MANY[0]))
+    assert [row["hostname"] for row in READ[form](written)] == [row["hostname"] for row in MANY]
+
+
+@pytest.mark.parametrize("form", READ)
+def test_no_rows_are_a_document_too(form: Form) -> None:
+    """A program that reads the form finds no row, and no fault."""
+    assert not READ[form](forms.render([], form, PIPE, columns=["site", "host"]))
+
+
+def test_a_later_portion_widens_a_column() -> None:
+    """A table in a pipe has one line a row, and no text of it is shortened or run together."""
+    writer = forms.Writer("table", PIPE, columns=["hostname", "running"])
+    first = writer.portion([{"hostname": "a", "running": 1}])
+
+    later = writer.portion([{"hostname": "a-much-longer-name", "running": 2}])
+
+    assert first.splitlines() == ["hostname  running", "a         1"]
+    assert later.splitlines() == ["a-much-longer-name  2"]
 
 
 @given(st.text(alphabet="abcäöü日本語👍-/:.", max_size=120), st.integers(20, 160))

@@ -1,4 +1,4 @@
-"""Each alert fires on what it is for, and not before: promtool, with a case for each rule."""
+"""promtool runs a case for each alert: it fires on its fault, and not before."""
 
 import subprocess
 from pathlib import Path
@@ -126,18 +126,18 @@ CASES: dict[str, tuple[str, str, str, str]] = {
 
 
 def promtool() -> str:
-    """Prometheus' own tool."""
+    """Return the path of Prometheus' own tool."""
     return str(require_program("promtool", "apt-get install --no-install-recommends prometheus"))
 
 
 @pytest.mark.parametrize("alert", RULES)
 def test_every_alert_has_a_case(alert: str) -> None:
-    """An alert that nobody has seen fire is none."""
+    """Every alert has a case in which it fires."""
     assert alert in CASES
 
 
 def test_the_rules_are_right() -> None:
-    """Prometheus itself reads them."""
+    """Prometheus' own tool accepts the rules."""
     check = [promtool(), "check", "rules", str(RULES_FILE)]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -145,7 +145,7 @@ def test_the_rules_are_right() -> None:
 
 @pytest.mark.parametrize("alert", [alert for alert in RULES if alert in CASES])
 def test_an_alert_fires_on_what_it_is_for(alert: str, tmp_path: Path) -> None:
-    """Silent while all is well, and firing when it is not; the other way round promtool objects."""
+    """An alert is silent without its fault and fires with it, and the check can fail."""
     series, values, silent_at, fires_at = CASES[alert]
     assert failures(tmp_path, series, values, {silent_at: [], fires_at: [alert]}) == ""
     assert alert in failures(tmp_path, series, values, {fires_at: []}, of=alert)
@@ -154,7 +154,7 @@ def test_an_alert_fires_on_what_it_is_for(alert: str, tmp_path: Path) -> None:
 def failures(
     folder: Path, series: str, values: str, expected: dict[str, list[str]], of: str = ""
 ) -> str:
-    """What promtool objects to; nothing when the alerts fire as expected."""
+    """Return promtool's objections; none when the alerts fire as expected."""
     name = of or next(alert for alerts in expected.values() for alert in alerts)
     shown = series if "instance=" in series else _with_instance(series)
     tests: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""The Compose file: no default secret, nothing unpinned, nothing that a service does not know."""
+"""The Compose file has no default secret, no unpinned image and no unknown setting."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from support.deploy import DEPLOY, ROOT, nats_environment, read_yaml
 COMPOSE: dict[str, Any] = read_yaml(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DASHBOARDS: dict[str, Any] = read_yaml(DEPLOY / "docker-compose.dashboards.yml")
-ALL = SERVICES | DASHBOARDS["services"]
+ALL = SERVICES | {name: each for name, each in DASHBOARDS["services"].items() if "image" in each}
 ONCE = {"migrate", "streams", "logins", "operator", "reader"}
 LONG_RUNNING = sorted(set(ALL) - ONCE)
 OURS = ("resolver", "ingest", "agent")
@@ -44,7 +44,7 @@ REQUIRED = (
 
 
 def values(node: object) -> Iterator[str]:
-    """Every text in a piece of YAML."""
+    """Return every text in a piece of YAML."""
     match node:
         case dict():
             for each in node.values():
@@ -57,13 +57,13 @@ def values(node: object) -> Iterator[str]:
 
 
 def variables(text: str) -> list[tuple[str, str, str]]:
-    """Every variable in a text: its name, the operator, and what follows that."""
+    """Return every variable in a text: its name, the operator, and the text after that."""
     return re.findall(r"\$\{(\w+)(:?[-?+]?)([^}]*)\}", text)
 
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_secret_has_no_default_and_says_how_to_set_it(name: str) -> None:
-    """Everywhere that a secret is used, it is required, with a message that names it."""
+    """Every use of a secret requires it, with a message that names it."""
     texts = [*values(COMPOSE), *values(DASHBOARDS)]
     uses = [use for text in texts for use in variables(text) if use[0] == name]
     assert uses
@@ -74,7 +74,7 @@ def test_a_secret_has_no_default_and_says_how_to_set_it(name: str) -> None:
 
 
 def test_no_password_stands_in_the_file() -> None:
-    """Whatever is called a password, and every password in an address, is a variable."""
+    """Every password, also in an address, is a variable."""
     for service, facts in ALL.items():
         for name, value in facts.get("environment", {}).items():
             if "PASSWORD" in name or "SECRET" in name or "TOKEN" in name:
@@ -85,7 +85,7 @@ def test_no_password_stands_in_the_file() -> None:
 
 
 def test_no_secret_stands_in_an_argument_list() -> None:
-    """Whoever is on the machine reads the arguments of every process."""
+    """No secret is in an argument list, which every user of the machine can read."""
     for service, facts in ALL.items():
         arguments = [facts.get(key) for key in ("command", "entrypoint")]
         arguments.append(facts.get("healthcheck", {}).get("test"))
@@ -94,7 +94,7 @@ def test_no_secret_stands_in_an_argument_list() -> None:
 
 
 def test_who_works_with_the_database_has_a_login_of_its_own() -> None:
-    """Only the two that prepare it are its owner; ingest writes, operators and Grafana read."""
+    """The jobs that prepare the database are its owner; ingest, operators and Grafana are not."""
     logins = {
         name: facts["environment"]["DATABASE_URL"].split(":")[1].removeprefix("//")
         for name, facts in ALL.items()
@@ -111,7 +111,7 @@ def test_who_works_with_the_database_has_a_login_of_its_own() -> None:
 
 @pytest.mark.parametrize("service", SETTINGS)
 def test_a_service_is_given_only_settings_that_it_knows(service: str) -> None:
-    """A variable that a service does not read is a mistake, and a required one is given."""
+    """A service gets no variable that it does not read, and each that it requires."""
     known = {name: default for name, default, _ in describe(SETTINGS[service])}
     given = set(SERVICES[service]["environment"])
     assert given <= set(known)
@@ -119,14 +119,14 @@ def test_a_service_is_given_only_settings_that_it_knows(service: str) -> None:
 
 
 def test_every_service_of_ours_is_checked_here() -> None:
-    """A service that is built from this repository stands in the table of settings."""
+    """Every service that is built from this repository is in the table of settings."""
     built = {name for name, facts in SERVICES.items() if ":local" in facts["image"]}
     assert built == set(SETTINGS)
 
 
 @pytest.mark.parametrize("service", LONG_RUNNING)
 def test_what_runs_on_has_a_health_check(service: str) -> None:
-    """Every service that runs on is looked after, and started again."""
+    """Every service that keeps running has a health check and is restarted."""
     facts = ALL[service]
     assert facts["healthcheck"]["test"][0] == "CMD"
     assert facts["restart"] == "unless-stopped"
@@ -134,7 +134,7 @@ def test_what_runs_on_has_a_health_check(service: str) -> None:
 
 @pytest.mark.parametrize("service", OURS)
 def test_a_health_check_asks_where_the_service_answers(service: str) -> None:
-    """The check asks for readiness, on the port that the service was given."""
+    """A health check asks for readiness, on the port of the service's settings."""
     port = SERVICES[service]["environment"]["IMAGEDRIFT_METRICS_PORT"]
     assert f"http://127.0.0.1:{port}/readyz" in SERVICES[service]["healthcheck"]["test"][-1]
 
@@ -143,13 +143,14 @@ def test_servers_are_prepared_once_and_services_wait_for_it() -> None:
     """The schema waits for PostgreSQL, the streams for NATS, and the services for both."""
     waits = {name: facts.get("depends_on", {}) for name, facts in SERVICES.items()}
     done, healthy = "service_completed_successfully", "service_healthy"
-    assert waits["migrate"]["postgres"]["condition"] == healthy
+    assert waits["logins"]["postgres"]["condition"] == healthy
     assert waits["streams"]["nats"]["condition"] == healthy
     for service in OURS:
         assert waits[service]["streams"]["condition"] == done
-    for service, before in (("logins", "migrate"), ("ingest", "logins"), ("operator", "logins")):
+    for service, before in (("migrate", "logins"), ("ingest", "migrate"), ("operator", "migrate")):
         assert waits[service][before]["condition"] == done
-    assert ALL["reader"]["depends_on"]["migrate"]["condition"] == done
+    added = DASHBOARDS["services"]["migrate"]["depends_on"]
+    assert added["reader"]["condition"] == done
     assert all(ALL[name]["restart"] == "no" for name in ONCE)
 
 
@@ -174,7 +175,7 @@ def test_a_service_has_time_to_stop(service: str) -> None:
 
 
 def test_only_the_agent_sees_the_engine_and_cannot_replace_its_socket() -> None:
-    """The engine's socket is mounted in one place, read-only."""
+    """Only the agent mounts the engine's socket, and mounts it read-only."""
     mounts = {
         name: [mount for mount in facts.get("volumes", []) if "docker.sock" in mount]
         for name, facts in ALL.items()
@@ -185,7 +186,7 @@ def test_only_the_agent_sees_the_engine_and_cannot_replace_its_socket() -> None:
 
 
 def test_what_is_mounted_from_here_is_there_and_read_only() -> None:
-    """A file of this repository that is mounted exists: the engine would make a folder of it."""
+    """Every mounted file of this repository exists, as the engine would make a folder of it."""
     mounts = [mount for facts in ALL.values() for mount in facts.get("volumes", [])]
     found = [mount for mount in mounts if mount.startswith("./")]
     assert found
@@ -196,7 +197,7 @@ def test_what_is_mounted_from_here_is_there_and_read_only() -> None:
 
 
 def test_images_are_pinned() -> None:
-    """Every image of others names its version, in the Compose file and in the Dockerfile."""
+    """Every foreign image has its version, in the Compose file and in the Dockerfile."""
     foreign = {facts["image"] for facts in ALL.values() if ":local" not in facts["image"]}
     dockerfile = re.findall(r"^ARG PYTHON=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert len(foreign) == 4
@@ -213,7 +214,7 @@ def test_the_nats_server_is_the_version_that_is_tested() -> None:
 
 
 def test_nats_is_given_what_its_configuration_reads() -> None:
-    """The Compose file sets each variable of the configuration, quoted: digits stay a text."""
+    """The Compose file sets and quotes each variable of NATS' configuration: digits stay text."""
     conf = (DEPLOY / "nats" / "nats-server.conf").read_text()
     conf += (DEPLOY / "nats" / "accounts.conf").read_text()
     conf += (DEPLOY / "nats" / "agents.conf").read_text()
@@ -223,7 +224,7 @@ def test_nats_is_given_what_its_configuration_reads() -> None:
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
-    """Only the dashboards' page has a port, on the loopback address."""
+    """Only the dashboards have a port, on the loopback address."""
     ports = [port for facts in ALL.values() for port in facts.get("ports", [])]
     assert ports == ["127.0.0.1:3000:3000"]
 
@@ -239,7 +240,7 @@ def test_the_dashboards_are_told_all_that_they_read() -> None:
 
 
 def test_the_agent_s_permissions_are_those_of_its_host() -> None:
-    """NATS lets the agent speak for the site and host that the agent is told to be."""
+    """NATS permits the agent to publish for the site and host of its settings."""
     nats, agent = SERVICES["nats"]["environment"], SERVICES["agent"]["environment"]
     site, host = agent["IMAGEDRIFT_SITE"], agent["IMAGEDRIFT_HOST_ID"]
     assert nats["AGENT_INVENTORY_SUBJECT"] == f'"drift.v1.inventory.{site}.{host}"'
@@ -248,5 +249,5 @@ def test_the_agent_s_permissions_are_those_of_its_host() -> None:
 
 
 def test_the_registries_file_that_is_shipped_changes_nothing() -> None:
-    """As shipped, registries.toml says what holds without it."""
+    """The registries.toml that is shipped changes no default."""
     assert load(str(DEPLOY / "registries.toml")) == Registries()

@@ -1,4 +1,4 @@
-"""What the container images are made of: each service's members, and no more than they need."""
+"""Each container image has its service's members, and no library that they do not need."""
 
 import re
 import subprocess
@@ -45,7 +45,7 @@ def members(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def needs(distribution: str) -> set[str]:
-    """Every distribution that one needs, itself included, as the installed metadata tells."""
+    """Return all distributions that one needs, itself included, by the installed metadata."""
     found: set[str] = set()
     waiting = [distribution]
     while waiting:
@@ -63,7 +63,7 @@ def needs(distribution: str) -> set[str]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_made_of_its_members_only(service: str) -> None:
-    """members.sh names the folders of one service, which are there, and no others."""
+    """members.sh prints the folders of one service, all of which exist."""
     distribution, folders = SERVICES[service]
     printed = members(service)
     assert printed.returncode == 0
@@ -75,7 +75,7 @@ def test_a_service_is_made_of_its_members_only(service: str) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("",), ("web",)])
 def test_an_unknown_service_is_refused(arguments: tuple[str, ...]) -> None:
-    """A build without SERVICE, or for one that is none, ends with the names that there are."""
+    """A build without SERVICE, or for an unknown one, fails with the list of services."""
     refused = members(*arguments)
     assert refused.returncode == 2
     assert "SERVICE must be agent, registry-resolver, ingest or cli" in refused.stderr
@@ -84,14 +84,14 @@ def test_an_unknown_service_is_refused(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("service", FOREIGN)
 def test_a_service_brings_no_library_that_it_does_not_need(service: str) -> None:
-    """No service has what only another one needs, and operators have no servers or benchmarks."""
+    """No image has a library that only another needs, and the operator's has no servers."""
     needed = needs(SERVICES[service][0])
     assert {"msgspec", "nats-py", "structlog"} <= needed
     assert not needed & FOREIGN[service]
 
 
 def test_every_library_of_a_service_is_pinned() -> None:
-    """Whatever the images and the extras install has its version in constraints.txt."""
+    """Every library of the images and of the extras has its version in constraints.txt."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {
         re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines if "==" in line

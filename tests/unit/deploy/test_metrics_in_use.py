@@ -1,4 +1,4 @@
-"""Alert rules and dashboards ask for metrics that exist, by labels that they have."""
+"""Alert rules and dashboards use metrics that exist, with labels that they have."""
 
 import json
 import re
@@ -31,7 +31,7 @@ LITERAL_LABELS = {
 
 
 def declared() -> dict[str, set[str]]:
-    """Every series that the services have, with its labels."""
+    """Return every series of the services, with its labels."""
     series: dict[str, set[str]] = {"up": set(BY_SCRAPE)}
     for metric in metrics.DECLARED:
         labels = {*metric.labels, *BY_SCRAPE}
@@ -44,7 +44,7 @@ def declared() -> dict[str, set[str]]:
 
 
 def faults(expression: str) -> Iterator[str]:
-    """What an expression asks for that there is not."""
+    """Return the metrics and labels of an expression that do not exist."""
     promql_parser.parse(expression)
     series = declared()
     names = set(re.findall(r"\b(?:imagedrift_\w+|up)\b", expression))
@@ -63,13 +63,13 @@ def faults(expression: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_asks_for_what_exists(rule: dict[str, Any]) -> None:
-    """Every metric and label of an alert is one that a service has."""
+    """Every metric and label of an alert exists in a service."""
     assert list(faults(rule["expr"])) == []
 
 
 @pytest.mark.parametrize(("expression", "legend"), PANELS)
 def test_a_panel_asks_for_what_exists(expression: str, legend: str) -> None:
-    """Every metric and label of a panel is one that a service has, its legend's included."""
+    """Every metric and label of a panel, and of its legend, exists in a service."""
     assert list(faults(expression)) == []
     named = {each for name, has in declared().items() if name in expression for each in has}
     assert set(re.findall(r"\{\{(\w+)\}\}", legend)) <= named
@@ -85,7 +85,7 @@ def test_a_panel_asks_for_what_exists(expression: str, legend: str) -> None:
     ],
 )
 def test_what_does_not_exist_is_found(wrong: str) -> None:
-    """The check above can fail: on a metric, a label and a value that there is not."""
+    """The check of expressions finds an unknown metric, label and value."""
     assert list(faults(wrong))
 
 

@@ -1,4 +1,4 @@
-"""The pages that are generated from the source, and the links between all pages."""
+"""The generated pages are complete, and every link between pages leads somewhere."""
 
 import importlib
 import pkgutil
@@ -21,7 +21,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
 def settings_classes() -> set[type[msgspec.Struct]]:
-    """Every class of settings in the services and the command, found by looking."""
+    """Return every class of settings in the services and the command."""
     found: set[type[msgspec.Struct]] = set()
     for package in (imagedrift_agent, imagedrift_resolver, imagedrift_ingest, imagedrift_cli):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -36,7 +36,7 @@ def settings_classes() -> set[type[msgspec.Struct]]:
 
 
 def is_settings(kind: object) -> TypeGuard[type[msgspec.Struct]]:
-    """Whether a thing is a Struct whose fields are variables of the environment."""
+    """Tell whether a thing is a Struct whose fields are variables of the environment."""
     if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
         return False
     try:
@@ -46,7 +46,7 @@ def is_settings(kind: object) -> TypeGuard[type[msgspec.Struct]]:
 
 
 def test_every_class_of_settings_is_described() -> None:
-    """Whoever adds settings somewhere finds them in the page, or this test failing."""
+    """Every class of settings of a service or the command is in the settings page."""
     from imagedrift_runtime.common_settings import CommonSettings
 
     described = {kind for _, kind in reference.READERS} | {CommonSettings}
@@ -54,7 +54,7 @@ def test_every_class_of_settings_is_described() -> None:
 
 
 def test_the_settings_page_has_every_variable_once_per_reader() -> None:
-    """Each variable of a reader stands under its heading, or under that of every service."""
+    """Each variable of a reader is under its heading, or under that of every service."""
     page = reference.settings_page()
     common, *sections = page.split("\n## ")[1:]
     for (reader, kind), section in zip(reference.READERS, sections, strict=True):
@@ -69,7 +69,7 @@ def test_the_settings_page_has_every_variable_once_per_reader() -> None:
 def test_the_check_names_the_stale_pages_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--check` exits 1 with the names of what differs; writing makes it pass."""
+    """`--check` exits with 1 and names the pages that differ, until they are written."""
     made = {Path("docs/settings.md"): "settings\n", Path("docs/cli.md"): "commands\n"}
     monkeypatch.setattr(reference, "pages", lambda: made)
     docs = tmp_path / "docs"
@@ -90,7 +90,7 @@ def test_the_check_names_the_stale_pages_and_writes_nothing(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_link_leads_somewhere(page: Path) -> None:
-    """Each relative link of a page names a file, and a heading of it, that exist."""
+    """Each relative link of a page leads to a file, and to a heading in it."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if re.match(r"[a-z]+:", target):
             continue
@@ -102,6 +102,6 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings."""
+    """Return the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^a-z0-9 _-]", "", each.lower()).replace(" ", "-") for each in headings}

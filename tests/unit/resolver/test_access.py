@@ -1,4 +1,4 @@
-"""How a request is let in, played by hand against registries that change their ways."""
+"""How a request is let in, played by hand against registries that change how they authenticate."""
 
 import random
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from imagedrift_resolver.core.answer import is_registrys_word
-from imagedrift_resolver.core.conversation import Authorise, Manners, Send, fetch, resolve
+from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, fetch, resolve
 from imagedrift_resolver.core.credential import (
     Anonymous,
     Credential,
@@ -15,7 +15,7 @@ from imagedrift_resolver.core.credential import (
     RegistryToken,
     Secret,
 )
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.token import Token
 from imagedrift_schemas.v1 import Denied, Failure, Found, Limited, Missing, Unreachable
 from support.conversations import (
@@ -36,9 +36,11 @@ HOST = "https://registry.example.org"
 BEARER = f'Bearer realm="{HOST}/token"'
 
 
-def ask(credential: Credential | None, server: Any, manners: Manners | None = None) -> Any:
+def ask(credential: Credential | None, server: Any, profile: RegistryProfile | None = None) -> Any:
     """Ask what `team/app:1` points to."""
-    conversation = resolve(site(credential=credential), manners or Manners(), "team/app", "1", NOW)
+    conversation = resolve(
+        site(credential=credential), profile or RegistryProfile(), "team/app", "1", NOW
+    )
     return play(conversation, server)
 
 
@@ -53,9 +55,9 @@ def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
             return good()
         return challenge(BEARER) if step.url.target == "/v2/" else unknown()
 
-    outcome, manners, _ = ask(credential, server)
+    outcome, profile, _ = ask(credential, server)
     assert isinstance(outcome, Found)
-    _, _, steps = ask(credential, server, manners)
+    _, _, steps = ask(credential, server, profile)
     assert [s.method for s in steps if isinstance(s, Send)] == ["HEAD"]
 
 
@@ -72,16 +74,18 @@ def test_an_open_registry_is_asked_for_its_front_door_once() -> None:
     def server(step: Send) -> Reply:
         return Reply(200) if step.url.target == "/v2/" else unknown()
 
-    outcome, manners, steps = ask(ME, server)
+    outcome, profile, steps = ask(ME, server)
     assert isinstance(outcome, Missing)
     assert len(steps) == 3
-    outcome, _, steps = ask(ME, server, manners)
+    outcome, _, steps = ask(ME, server, profile)
     assert isinstance(outcome, Missing)
     assert len(steps) == 2
 
 
-@pytest.mark.parametrize("door", [Reply(500), Reply(429), Trouble("no connection")])
-def test_a_front_door_that_does_not_answer_leaves_nothing_concluded(door: Reply | Trouble) -> None:
+@pytest.mark.parametrize("door", [Reply(500), Reply(429), NoResponse("closed", "no connection")])
+def test_a_front_door_that_does_not_answer_leaves_nothing_concluded(
+    door: Reply | NoResponse,
+) -> None:
     """The 404 may or may not be meant for everybody."""
     outcome, _, _ = ask(ME, lambda s: door if s.url.target == "/v2/" else unknown())
     assert isinstance(outcome, Unreachable)
@@ -93,11 +97,11 @@ def test_a_token_that_is_refused_with_403_is_renewed_once() -> None:
     def server(step: Send) -> Reply:
         return good() if shown(step) else challenge(BEARER)
 
-    _, manners, _ = ask(None, server)
-    outcome, _, steps = ask(None, lambda s: good() if "-2" in shown(s) else Reply(403), manners)
+    _, profile, _ = ask(None, server)
+    outcome, _, steps = ask(None, lambda s: good() if "-2" in shown(s) else Reply(403), profile)
     assert isinstance(outcome, Found)
     assert len(steps) == 4
-    outcome, _, steps = ask(None, lambda s: Reply(403) if shown(s) else challenge(BEARER), manners)
+    outcome, _, steps = ask(None, lambda s: Reply(403) if shown(s) else challenge(BEARER), profile)
     assert isinstance(outcome, Denied)
     assert len(steps) <= 9
 
@@ -113,7 +117,7 @@ def test_a_way_that_changed_is_learnt_anew(second: str) -> None:
         return good() if shown(step) and step.authorization not in old else challenge(text)
 
     old: set[Secret | None] = set()
-    _, manners, steps = ask(ME, server)
+    _, profile, steps = ask(ME, server)
     old |= {s.authorization for s in steps if isinstance(s, Send)}
     text = second
 
@@ -121,7 +125,7 @@ def test_a_way_that_changed_is_learnt_anew(second: str) -> None:
         gone = text != second or (second.startswith("Basic"))
         return Denied(reason="404") if gone else tokens(wanted)
 
-    conversation = resolve(site(credential=ME), manners, "team/app", "1", NOW)
+    conversation = resolve(site(credential=ME), profile, "team/app", "1", NOW)
     outcome, _, steps = play(conversation, server, endpoint)
     assert isinstance(outcome, Found)
     assert len(steps) <= 6
@@ -168,7 +172,9 @@ def test_nothing_is_blamed_that_was_not_shown() -> None:
 def test_a_refusal_says_why_there_is_no_credential(answer: Reply) -> None:
     """A broken configuration is where the operator has to look."""
     note = "config.json in /home/me/.docker: is no JSON"
-    conversation = resolve(site(credential=Anonymous(note)), Manners(), "team/app", "1", NOW)
+    conversation = resolve(
+        site(credential=Anonymous(note)), RegistryProfile(), "team/app", "1", NOW
+    )
     outcome, _, _ = play(conversation, lambda _: answer, lambda _: Denied(reason="answered 401"))
     assert isinstance(outcome, Denied)
     assert note in outcome.reason
@@ -177,7 +183,7 @@ def test_a_refusal_says_why_there_is_no_credential(answer: Reply) -> None:
 def test_a_spare_request_that_is_not_made_is_told_as_limited() -> None:
     """Whoever asked for it goes on without."""
     at = site()
-    talk = fetch(at, Manners(), "GET", at.url("a/b", "manifests", "1"), 10, spare=True)
+    talk = fetch(at, RegistryProfile(), "GET", at.url("a/b", "manifests", "1"), 10, spare=True)
     limited = Limited(reason="half of the limit is kept")
 
     def server(step: Send) -> Any:
@@ -209,7 +215,7 @@ class Fickle:
         self.words: list[Reply] = []
 
     def change(self) -> None:
-        """Have other ways."""
+        """Change how it authenticates."""
         dice = self.dice
         self.challenge = dice.choice(
             ["", BEARER, "Basic", f'Bearer realm="{HOST}/b"', f'{BEARER}, Basic realm="x"', "Weird"]
@@ -226,12 +232,12 @@ class Fickle:
             ]
         )
 
-    def answer(self, step: Send) -> Reply | Trouble:
+    def answer(self, step: Send) -> Reply | NoResponse:
         """Answer a request."""
         if self.dice.random() < 0.15:
             self.change()
         if self.dice.random() < 0.02:
-            return Trouble("the connection broke")
+            return NoResponse("closed", "the connection broke")
         reply = self._reply(step)
         if reply.status == 404 and is_registrys_word(reply):
             self.words.append(reply)
@@ -258,11 +264,15 @@ def test_whatever_changes_a_question_ends_and_missing_is_a_registrys_word(seed: 
     dice = random.Random(seed)
     credentials = [None, ME, IdentityToken(Secret("x")), RegistryToken(Secret("y"))]
     for _ in range(200):
-        at, manners, registry = site(credential=dice.choice(credentials)), Manners(), Fickle(dice)
+        at, profile, registry = (
+            site(credential=dice.choice(credentials)),
+            RegistryProfile(),
+            Fickle(dice),
+        )
         for _ in range(5):
             registry.words.clear()
-            talk = resolve(at, manners, "team/app", "1", NOW)
-            outcome, manners, steps = play(talk, registry.answer, registry.token)
+            talk = resolve(at, profile, "team/app", "1", NOW)
+            outcome, profile, steps = play(talk, registry.answer, registry.token)
             assert len(steps) <= 60
             if isinstance(outcome, Missing):
                 assert registry.words
@@ -283,7 +293,7 @@ def test_a_credential_of_a_path_does_not_follow_a_redirect_into_another(
             return challenge(wants)
         return moved("/v2/org-b/app/manifests/1") if shown(step) else challenge(wants)
 
-    learnt = Manners()
+    learnt = RegistryProfile()
     for _ in range(2):
         outcome, learnt, steps = play(resolve(own, learnt, "org-a/app", "1", NOW), server)
         sent = [s for s in steps if isinstance(s, Send) and "/org-b/" in s.url.target]
@@ -303,5 +313,5 @@ def test_a_credential_of_a_path_is_shown_within_it() -> None:
             return challenge("Basic")
         return good() if "/org-a/new/" in step.url.target else moved("/v2/org-a/new/manifests/1")
 
-    outcome, _, _ = play(resolve(own, Manners(), "org-a/old", "1", NOW), server)
+    outcome, _, _ = play(resolve(own, RegistryProfile(), "org-a/old", "1", NOW), server)
     assert isinstance(outcome, Found)

@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
 
 import pytest
 
-from imagedrift_resolver import bulkhead
-from imagedrift_resolver.bulkhead import SHARE, SOON_S, Bulkhead, PutOff
+from imagedrift_resolver.bulkhead import SHARE, SILENT_S, SOON_S, Bulkhead, LaneCrowded
+from support.virtual_time import VirtualClock
+
+pytestmark = pytest.mark.virtual_time
 
 SLOTS = 64
 SLOTS_OF_ALL = SLOTS // SHARE
@@ -43,9 +44,23 @@ class Registry:
         return "answer"
 
 
-def begin(lane: Bulkhead, registry: Registry, hosts: int = 1) -> "asyncio.Task[str | PutOff]":
-    """Ask a registry, for so many hosts."""
-    return asyncio.create_task(lane.run(registry, registry.ask, hosts=hosts))
+async def ask(lane: Bulkhead, registry: Registry, hosts: int = 1) -> str:
+    """Ask a registry, for so many hosts. Returns its answer, or when the question comes again."""
+    try:
+        async with lane.slot(registry, hosts=hosts):
+            return await registry.ask()
+    except LaneCrowded as crowded:
+        return f"again in {crowded.wait_s:g} s"
+
+
+def begin(lane: Bulkhead, registry: Registry, hosts: int = 1) -> "asyncio.Task[str]":
+    """Begin to ask a registry."""
+    return asyncio.create_task(ask(lane, registry, hosts))
+
+
+def is_put_off(task: "asyncio.Task[str]") -> bool:
+    """Tell whether a question comes again."""
+    return task.result().startswith("again in ")
 
 
 async def settle() -> None:
@@ -54,126 +69,114 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def end(*tasks: "asyncio.Task[str | PutOff]") -> None:
+async def end(*tasks: "asyncio.Task[str]") -> None:
     """Stop waiting."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
-    """A silence counts soon; returns how to wait until it does."""
-    monkeypatch.setattr(bulkhead, "SILENT_S", 0.3)
-    monkeypatch.setattr(bulkhead, "WAITS_S", 0.6)
+async def silence() -> None:
+    """Wait until a silence counts."""
+    await asyncio.sleep(1.3 * SILENT_S)
 
-    async def silence() -> None:
-        await asyncio.sleep(0.4)
 
-    return silence
+async def use_up_patience() -> None:
+    """Wait until the patience that has grown since it was used up has gone again."""
+    await asyncio.sleep(0.035 * SILENT_S)
 
 
 async def test_registries_that_hang_hold_a_small_share() -> None:
     """Eighty of them: as many are asked as the share has slots, and the healthy one beside them."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [Registry() for _ in range(80)]
     asking = [begin(lane, each) for each in hanging]
     await settle()
     assert sum(each.asked for each in hanging) == SLOTS_OF_ALL
-    assert await lane.run(healthy := Registry(answers=True), healthy.ask) == "answer"
+    assert await ask(lane, Registry(answers=True)) == "answer"
     assert not any(task.done() for task in asking)
     await end(*asking)
 
 
-async def test_a_new_registry_gets_the_slot_of_one_that_stays_silent(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_a_new_registry_gets_the_slot_of_one_that_stays_silent() -> None:
     """It is answered while those that hang are not; the older half of them may run on."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [begin(lane, Registry()) for _ in range(SLOTS_OF_ALL)]
     await settle()
     new = Registry()
     new.may_answer.set()
     asking = begin(lane, new)
     assert await asking == "answer"
-    await quick()
+    await silence()
     ended = [task.done() for task in hanging]
     assert ended == [False] * (SLOTS_OF_ALL - 1) + [True]
-    assert isinstance(hanging[-1].result(), PutOff)
+    assert is_put_off(hanging[-1])
     await end(*hanging)
 
 
-async def test_the_older_half_of_those_that_hang_runs_on(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_the_older_half_of_those_that_hang_runs_on() -> None:
     """A registry that is slow is answered, however many others wait for its slot."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [begin(lane, Registry()) for _ in range(SLOTS_OF_ALL)]
     await settle()
     asking = [begin(lane, Registry()) for _ in range(LINE)]
-    await quick()
+    await silence()
     half = SLOTS_OF_ALL // 2
     assert [task.done() for task in hanging] == [False] * half + [True] * half
     await end(*hanging, *asking)
 
 
-async def test_a_lane_is_full_of_waiting_questions_for_a_moment_only(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_a_lane_is_full_of_waiting_questions_for_a_moment_only() -> None:
     """Then those beyond the line are put off, and more of them at once, without a wait."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     first = [begin(lane, Registry()) for _ in range(SLOTS)]
     await settle()
     assert not any(task.done() for task in first)
-    await quick()
+    await silence()
     asking = [begin(lane, Registry()) for _ in range(LINE)]
-    await settle()
+    await use_up_patience()
     late = [begin(lane, Registry()) for _ in range(SLOTS)]
     await settle()
-    assert all(isinstance(task.result(), PutOff) for task in late)
+    assert all(is_put_off(task) for task in late)
     await end(*first, *asking)
 
 
-async def test_a_registry_of_several_hosts_is_before_those_that_one_host_made_up(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_a_registry_of_several_hosts_is_before_those_that_one_host_made_up() -> None:
     """It takes the place of the last one in the line, and the next slot."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     asking = [begin(lane, Registry()) for _ in range(SLOTS)]
-    await quick()
+    await silence()
     asking += [begin(lane, Registry()) for _ in range(LINE)]
     await settle()
     wanted = Registry()
     waiting = begin(lane, wanted, hosts=2)
     await settle()
     assert not waiting.done()
-    await quick()
+    await silence()
     assert wanted.asked == 1
     await end(*asking, waiting)
 
 
-async def test_a_registry_that_was_put_off_is_before_new_ones_when_it_comes_again(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_a_registry_that_was_put_off_is_before_new_ones_when_it_comes_again() -> None:
     """Names that are made up all the time do not keep it from its first try."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     asking = [begin(lane, Registry()) for _ in range(SLOTS)]
-    await quick()
+    await silence()
     asking += [begin(lane, Registry()) for _ in range(LINE)]
     await settle()
     unlucky = Registry()
-    assert await begin(lane, unlucky) == PutOff(SOON_S)
+    assert await begin(lane, unlucky) == f"again in {SOON_S:g} s"
     again = begin(lane, unlucky)
     await settle()
     assert not again.done()
-    await quick()
+    await silence()
     assert unlucky.asked == 1
     await end(*asking, again)
 
 
 async def test_one_registry_that_hangs_does_not_take_the_share_of_all() -> None:
     """A hundred questions to it: one is asked, and a registry that nobody knows still can be."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     bad = Registry()
     asking = [begin(lane, bad) for _ in range(100)]
     await settle()
@@ -187,7 +190,7 @@ async def test_one_registry_that_hangs_does_not_take_the_share_of_all() -> None:
 
 async def test_all_pass_once_a_registry_has_answered() -> None:
     """The first answer lets in who waited for it, however many, in order."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     good = Registry()
     asking = [begin(lane, good) for _ in range(60)]
     await settle()
@@ -196,14 +199,12 @@ async def test_all_pass_once_a_registry_has_answered() -> None:
     assert await asyncio.gather(*asking) == ["answer"] * 60
 
 
-async def test_the_first_questions_of_a_registry_wait_for_its_answer_whoever_else_hangs(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_the_first_questions_of_a_registry_wait_for_its_answer_whoever_else_hangs() -> None:
     """A registry that hangs since long ago does not make the burst of a new one be put off."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     hanging = begin(lane, Registry())
     await settle()
-    await quick()
+    await silence()
     new = Registry()
     asking = [begin(lane, new) for _ in range(SLOTS_OF_ALL)]
     await settle()
@@ -214,66 +215,58 @@ async def test_the_first_questions_of_a_registry_wait_for_its_answer_whoever_els
     await end(hanging)
 
 
-async def test_questions_that_wait_for_their_own_registry_leave_the_lane_room(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_questions_that_wait_for_their_own_registry_leave_the_lane_room() -> None:
     """Registries that hang one after the other have no more than the line wait at a time."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     bad = Registry()
     hanging = [begin(lane, bad) for _ in range(SLOTS)]
-    await quick()
+    await silence()
     for another in (Registry(), Registry(), Registry()):
         hanging += [begin(lane, another) for _ in range(SLOTS)]
-    await settle()
+    await use_up_patience()
     running = 4
     assert sum(not task.done() for task in hanging) == running + LINE
     await end(*hanging)
 
 
-async def test_a_question_that_was_put_off_comes_again_soon(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_a_question_that_was_put_off_comes_again_soon() -> None:
     """Its registry may have been slow once; one that is silent for longer is left alone longer."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     slow = Registry()
     first, second = begin(lane, slow), begin(lane, slow)
-    assert await second == PutOff(SOON_S)
+    assert await second == f"again in {SOON_S:g} s"
     slow.be_well()
     assert await first == "answer"
 
 
-async def test_registries_that_fall_silent_together_are_cut_down(
-    quick: Callable[[], Awaitable[None]],
-) -> None:
+async def test_registries_that_fall_silent_together_are_cut_down() -> None:
     """What they hold beyond the share is given up, the newest first; the rest goes on."""
-    lane = Bulkhead(SLOTS)
+    lane = Bulkhead(SLOTS, VirtualClock())
     registry = Registry(answers=True)
     registry.may_answer.clear()
     asking = [begin(lane, registry) for _ in range(SLOTS)]
     await settle()
     assert registry.asked == SLOTS
     registry.answers = False
-    await quick()
+    await silence()
     most = SLOTS_OF_ALL
     assert [task.done() for task in asking] == [False] * most + [True] * (SLOTS - most)
-    assert all(isinstance(task.result(), PutOff) for task in asking[most:])
+    assert all(is_put_off(task) for task in asking[most:])
     registry.be_well()
     assert await asyncio.gather(*asking[:most]) == ["answer"] * most
 
 
 async def test_a_time_out_of_the_work_itself_is_not_hidden() -> None:
     """Only what the bulkhead gave up is its own."""
-
-    async def late() -> str:
-        raise TimeoutError
-
+    lane = Bulkhead(SLOTS, VirtualClock())
     with pytest.raises(TimeoutError):
-        await Bulkhead(SLOTS).run(Registry(), late)
+        async with lane.slot(Registry(), hosts=1):
+            raise TimeoutError
 
 
 async def test_who_stops_waiting_leaves_no_slot_taken() -> None:
     """Cancelled while it waits, and with its slot in hand."""
-    lane = Bulkhead(SHARE)
+    lane = Bulkhead(SHARE, VirtualClock())
     first, second = Registry(), Registry()
     asking = begin(lane, first)
     await settle()
@@ -291,4 +284,4 @@ async def test_who_stops_waiting_leaves_no_slot_taken() -> None:
     await end(waiting, third)
     last = Registry(answers=True)
     last.answers = False
-    assert await lane.run(last, last.ask) == "answer"
+    assert await ask(lane, last) == "answer"

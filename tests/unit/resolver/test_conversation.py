@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from imagedrift_resolver.core.conversation import Authorise, Manners, Send, resolve
+from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, resolve
 from imagedrift_resolver.core.credential import IdentityToken, Password, RegistryToken, Secret
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_schemas.v1 import (
     Denied,
@@ -43,9 +43,11 @@ BEARER = (
 )
 
 
-def ask(at: Site, server: Server, manners: Manners | None = None) -> tuple[Outcome, Manners, Steps]:
+def ask(
+    at: Site, server: Server, profile: RegistryProfile | None = None
+) -> tuple[Outcome, RegistryProfile, Steps]:
     """Ask what `team/app:1` points to."""
-    return play(resolve(at, manners or Manners(), "team/app", "1", NOW), server)
+    return play(resolve(at, profile or RegistryProfile(), "team/app", "1", NOW), server)
 
 
 def methods(steps: Steps) -> str:
@@ -55,11 +57,11 @@ def methods(steps: Steps) -> str:
 
 def test_one_head_is_enough() -> None:
     """A registry that tells a digest is asked once, at the tag's own url."""
-    outcome, manners, steps = ask(site(), lambda _: good())
+    outcome, profile, steps = ask(site(), lambda _: good())
     assert outcome == Found(digest=DIGEST, media_type=outcome.media_type, source="head")  # type: ignore[union-attr]
     assert methods(steps) == "HEAD"
     assert str(steps[0].url) == "https://registry.example.org/v2/team/app/manifests/1"  # type: ignore[union-attr]
-    assert manners == Manners()
+    assert profile == RegistryProfile()
 
 
 # --- authentication --------------------------------------------------------------------------
@@ -72,28 +74,28 @@ def lets_in(wanted: str, text: str = BEARER) -> Server:
 
 def test_a_bearer_token_is_got_with_our_own_scope() -> None:
     """The scope that the registry suggests may be wrong, and is not used."""
-    outcome, manners, steps = ask(site(), lets_in("Bearer token-registry.example.org-1"))
+    outcome, profile, steps = ask(site(), lets_in("Bearer token-registry.example.org-1"))
     assert isinstance(outcome, Found)
     assert methods(steps) == "HEAD token HEAD"
     asked = steps[1]
     assert isinstance(asked, Authorise)
     assert (asked.grant.scope, asked.grant.service) == ("repository:team/app:pull", "s")
     assert asked.grant.credential == "anonymous"
-    _, _, again = ask(site(), lets_in("Bearer token-registry.example.org-1"), manners)
+    _, _, again = ask(site(), lets_in("Bearer token-registry.example.org-1"), profile)
     assert methods(again) == "token HEAD"
 
 
 @pytest.mark.parametrize("status", [401, 400])
 def test_a_token_that_ended_is_renewed_once(status: int) -> None:
     """401 is the rule; ECR Public answers 400 to a token that has ended."""
-    _, manners, _ = ask(site(), lets_in("Bearer token-registry.example.org-1"))
+    _, profile, _ = ask(site(), lets_in("Bearer token-registry.example.org-1"))
 
     def server(step: Send) -> Reply:
         if shown(step).endswith("-2"):
             return good()
         return Reply(status)
 
-    outcome, _, steps = ask(site(), server, manners)
+    outcome, _, steps = ask(site(), server, profile)
     assert isinstance(outcome, Found)
     assert methods(steps) == "token HEAD token HEAD"
     renewed = steps[2]
@@ -111,10 +113,10 @@ def test_a_registry_that_is_never_content_is_asked_twice_and_no_more() -> None:
 def test_basic_is_shown_where_it_is_wanted() -> None:
     """A password goes into a Basic header when the registry asks for nothing better."""
     server = lets_in("Basic bWU6aHVudGVyMg==", 'Basic realm="x"')
-    outcome, manners, steps = ask(site(credential=ME), server)
+    outcome, profile, steps = ask(site(credential=ME), server)
     assert isinstance(outcome, Found)
     assert methods(steps) == "HEAD HEAD"
-    assert methods(ask(site(credential=ME), server, manners)[2]) == "HEAD"
+    assert methods(ask(site(credential=ME), server, profile)[2]) == "HEAD"
 
 
 @pytest.mark.parametrize(
@@ -125,8 +127,8 @@ def test_a_400_is_told_as_one_where_no_token_can_have_ended(
 ) -> None:
     """What is shown there never ends, so the request itself was not understood."""
     at = site(credential=credential)
-    _, manners, _ = ask(at, lambda step: good() if shown(step) else challenge(offer))
-    outcome, _, steps = ask(at, lambda _: Reply(400), manners)
+    _, profile, _ = ask(at, lambda step: good() if shown(step) else challenge(offer))
+    outcome, _, steps = ask(at, lambda _: Reply(400), profile)
     assert isinstance(outcome, Invalid)
     assert "answered 400" in outcome.reason
     assert methods(steps) == "HEAD GET"
@@ -134,8 +136,8 @@ def test_a_400_is_told_as_one_where_no_token_can_have_ended(
 
 def test_a_password_that_is_not_accepted_is_not_tried_again() -> None:
     """Repeated failures lock accounts and ban addresses."""
-    _, manners, _ = ask(site(credential=ME), lets_in("Basic bWU6aHVudGVyMg==", "Basic"))
-    outcome, _, steps = ask(site(credential=ME), lambda _: challenge("Basic"), manners)
+    _, profile, _ = ask(site(credential=ME), lets_in("Basic bWU6aHVudGVyMg==", "Basic"))
+    outcome, _, steps = ask(site(credential=ME), lambda _: challenge("Basic"), profile)
     assert isinstance(outcome, Denied)
     assert [bool(shown(step)) for step in steps] == [True, False]
 
@@ -385,29 +387,29 @@ def by_get(body: bytes = BODY, **headers: str) -> Reply:
 )
 def test_a_head_that_tells_nothing_is_followed_by_a_get(head: Reply) -> None:
     """No digest, one that is none, HEAD not known, or HEAD denying what GET has: the body tells."""
-    outcome, manners, steps = ask(site(), lambda s: head if s.method == "HEAD" else by_get())
+    outcome, profile, steps = ask(site(), lambda s: head if s.method == "HEAD" else by_get())
     assert isinstance(outcome, Found)
     assert (outcome.digest, outcome.source) == (BODY_DIGEST, "get")
     assert methods(steps) == "HEAD GET"
     if head.status != 405:  # which is certain; anything else may have been a push in between
-        _, manners, steps = ask(site(), lambda s: head if s.method == "HEAD" else by_get(), manners)
+        _, profile, steps = ask(site(), lambda s: head if s.method == "HEAD" else by_get(), profile)
         assert methods(steps) == "HEAD GET"
-    assert methods(ask(site(), lambda _: by_get(), manners)[2]) == "GET"
+    assert methods(ask(site(), lambda _: by_get(), profile)[2]) == "GET"
 
 
 def test_a_head_that_was_in_vain_once_is_trusted_again() -> None:
     """A tag pushed between HEAD and GET does not condemn the registry to GETs."""
-    _, manners, _ = ask(site(), lambda s: Reply(404) if s.method == "HEAD" else by_get())
-    _, manners, _ = ask(site(), lambda _: good(), manners)
-    assert manners == Manners()
+    _, profile, _ = ask(site(), lambda s: Reply(404) if s.method == "HEAD" else by_get())
+    _, profile, _ = ask(site(), lambda _: good(), profile)
+    assert profile == RegistryProfile()
 
 
 def test_a_404_of_head_is_confirmed_by_a_get_each_time() -> None:
     """Harbor answers HEAD so of what its cache does not have yet (goharbor/harbor#13153)."""
-    outcome, manners, steps = ask(site(), lambda _: unknown())
+    outcome, profile, steps = ask(site(), lambda _: unknown())
     assert isinstance(outcome, Missing)
     assert methods(steps) == "HEAD GET"
-    assert methods(ask(site(), lambda _: unknown(), manners)[2]) == "HEAD GET"
+    assert methods(ask(site(), lambda _: unknown(), profile)[2]) == "HEAD GET"
 
 
 @pytest.mark.parametrize(
@@ -471,11 +473,11 @@ def test_a_body_that_does_not_prove_itself_is_not_believed(reply: Reply, expecte
             ),
             Unsupported,
         ),
-        (Trouble("no connection"), Unreachable),
-        (Trouble("not asked: 10.0.0.1 is private", forbidden=True), Refused),
+        (NoResponse("closed", "no connection"), Unreachable),
+        (NoResponse("forbidden", "10.0.0.1 is private"), Refused),
     ],
 )
-def test_every_other_response_has_its_meaning(reply: Reply | Trouble, expected: type) -> None:
+def test_every_other_response_has_its_meaning(reply: Reply | NoResponse, expected: type) -> None:
     """And a reason that says what it was."""
     outcome, _, _ = ask(site(), lambda _: reply)
     assert isinstance(outcome, expected)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from imagedrift_resolver.core.answer import described
-from imagedrift_resolver.core.conversation import Manners, Send
+from imagedrift_resolver.core.conversation import RegistryProfile, Send
 from imagedrift_resolver.core.description import MOST_READ, Description, describe
+from imagedrift_resolver.core.finding import described
 from imagedrift_resolver.core.manifest import MOST_CHILDREN, OCI_INDEX, OCI_MANIFEST
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas import codec
@@ -83,7 +83,7 @@ def look_whole(
         platforms=platforms,
         image_ids=image_ids,
     )
-    result, _, steps = play(describe(site(), Manners(), question, known, NOW), shelf)
+    result, _, steps = play(describe(site(), RegistryProfile(), question, known, NOW), shelf)
     return result, steps
 
 
@@ -173,7 +173,7 @@ def test_a_description_fits_into_a_message() -> None:
     ]
     result, _ = look(shelf, shelf.index(**dict(zip("abcdefgh", inner, strict=True))))
     question = Describe(registry="r.example", repository="a/b", digest=inner[0], asked_at=NOW)
-    message = codec.encode(described(question, result, None, None, NOW, "anonymous"))
+    message = codec.encode(described(question, Description(result), None, NOW, "anonymous"))
     assert len(result) == MOST_CHILDREN + 1
     assert result[-1].nested is True
     assert len(message) < 1024 * 1024

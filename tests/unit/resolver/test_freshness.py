@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_resolver.core.answer import answer, described
+from imagedrift_resolver.core.description import Description
+from imagedrift_resolver.core.finding import answer, described
 from imagedrift_resolver.core.freshness import (
     is_described,
     is_fresh,
@@ -52,7 +53,11 @@ def test_an_answer_from_the_future_is_none() -> None:
     assert not overtakes(found(61), found(0), NOW)
     assert not overtakes(found(0), found(1), NOW)
     failed = described(
-        DESCRIBE, (), Unreachable(reason="x"), None, found(61).checked_at, "anonymous"
+        DESCRIBE,
+        Description(failure=Unreachable(reason="x")),
+        None,
+        found(61).checked_at,
+        "anonymous",
     )
     assert not is_described(failed, DESCRIBE, "anonymous", NOW)
 
@@ -109,7 +114,7 @@ def test_a_private_digest_does_not_live_on_in_an_anonymous_answer() -> None:
 OTHER = f"sha256:{'b' * 64}"
 AMD = Child(platform="linux/amd64", digest=DIGEST)
 ARM = Child(platform="linux/arm64", digest=DIGEST, config_digest=DIGEST)
-KNOWN = described(DESCRIBE, (AMD, ARM), None, None, NOW, "anonymous")
+KNOWN = described(DESCRIBE, Description((AMD, ARM)), None, NOW, "anonymous")
 LATER = NOW + timedelta(seconds=1)
 
 
@@ -139,7 +144,7 @@ def test_an_image_id_is_looked_for_until_every_child_was_read(
     """An image id that is found needs no more requests, nor does one in a digest read whole."""
     question = replace(DESCRIBE, image_ids=image_ids, asked_at=LATER)
     assert is_described(KNOWN, question, "anonymous", LATER) is done
-    whole = described(DESCRIBE, (ARM,), None, None, NOW, "anonymous")
+    whole = described(DESCRIBE, Description((ARM,)), None, NOW, "anonymous")
     assert is_described(whole, question, "anonymous", LATER)
 
 
@@ -151,7 +156,9 @@ def test_a_question_is_not_asked_again_for_what_it_could_not_find() -> None:
 
 def test_a_failed_description_is_tried_when_it_is_asked_for_again() -> None:
     """Until then the failure is the answer; what was known of the digest stays known."""
-    failed = described(DESCRIBE, (), Unreachable(reason="x"), KNOWN, NOW, "anonymous")
+    failed = described(
+        DESCRIBE, Description(failure=Unreachable(reason="x")), KNOWN, NOW, "anonymous"
+    )
     assert failed.children == (AMD, ARM)
     assert is_described(failed, DESCRIBE, "anonymous", NOW)
     later = replace(DESCRIBE, asked_at=NOW + timedelta(seconds=1))

@@ -18,7 +18,7 @@ from imagedrift_resolver.adapters.names import (
     NEW,
     Names,
 )
-from imagedrift_resolver.adapters.sockets import Broken
+from imagedrift_resolver.adapters.request_failed import RequestFailed
 
 
 class NameServers:
@@ -51,7 +51,7 @@ def name_servers() -> Iterator[NameServers]:
 
 async def failure(names: Names, host: str) -> str:
     """Resolve a name in vain; why."""
-    with pytest.raises(Broken) as fault:
+    with pytest.raises(RequestFailed) as fault:
         await names.addresses(host)
     return str(fault.value)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_resolver.core.notification import Unreadable, moved_tags
-from imagedrift_resolver.core.shared_secret import shows_secret
+from imagedrift_resolver.core.webhook_auth import has_secret
 
 SECRET = "a-long-shared-secret"
 DIGEST = f"sha256:{'a' * 64}"
@@ -122,24 +122,24 @@ def test_no_document_raises_anything_else(document: dict[str, Any]) -> None:
 def test_the_secret_is_shown_in_any_of_four_ways() -> None:
     """Registries differ in what they can send."""
     signature = hmac.new(SECRET.encode(), b"body", hashlib.sha256).hexdigest()
-    assert shows_secret(SECRET, "/", {"authorization": f"Bearer {SECRET}"}, b"body")
-    assert shows_secret(SECRET, "/", {"authorization": SECRET}, b"body")
-    assert shows_secret(SECRET, "/", {"x-hub-signature-256": f"sha256={signature}"}, b"body")
-    assert shows_secret(SECRET, f"/x?a=b&secret={SECRET}", {}, b"body")
+    assert has_secret(SECRET, "/", {"authorization": f"Bearer {SECRET}"}, b"body")
+    assert has_secret(SECRET, "/", {"authorization": SECRET}, b"body")
+    assert has_secret(SECRET, "/", {"x-hub-signature-256": f"sha256={signature}"}, b"body")
+    assert has_secret(SECRET, f"/x?a=b&secret={SECRET}", {}, b"body")
 
 
 def test_who_does_not_show_it_is_not_believed() -> None:
     """Nothing, something else, a signature of another body, or no secret at all."""
     signature = hmac.new(SECRET.encode(), b"body", hashlib.sha256).hexdigest()
-    assert not shows_secret(SECRET, "/", {}, b"body")
-    assert not shows_secret(SECRET, "/", {"authorization": "Bearer x"}, b"body")
-    assert not shows_secret(SECRET, "/", {"authorization": f"Bearer {SECRET}x"}, b"body")
-    assert not shows_secret(SECRET, "/?secret=", {"authorization": ""}, b"body")
-    assert not shows_secret(SECRET, "/", {"x-hub-signature-256": f"sha256={signature}"}, b"bodx")
-    assert not shows_secret("", "/?secret=", {"authorization": ""}, b"body")
+    assert not has_secret(SECRET, "/", {}, b"body")
+    assert not has_secret(SECRET, "/", {"authorization": "Bearer x"}, b"body")
+    assert not has_secret(SECRET, "/", {"authorization": f"Bearer {SECRET}x"}, b"body")
+    assert not has_secret(SECRET, "/?secret=", {"authorization": ""}, b"body")
+    assert not has_secret(SECRET, "/", {"x-hub-signature-256": f"sha256={signature}"}, b"bodx")
+    assert not has_secret("", "/?secret=", {"authorization": ""}, b"body")
 
 
 @given(st.text(max_size=100), st.text(max_size=100), st.binary(max_size=50))
 def test_no_request_raises(target: str, header: str, body: bytes) -> None:
     """Whatever is sent is believed or not."""
-    assert not shows_secret(SECRET, target, {"authorization": header}, body)
+    assert not has_secret(SECRET, target, {"authorization": header}, body)

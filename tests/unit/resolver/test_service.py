@@ -6,17 +6,22 @@ from typing import Any
 import pytest
 
 from imagedrift_resolver.core.description import Description
+from imagedrift_resolver.core.finding import Finding
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
-from imagedrift_resolver.gates import Gates
+from imagedrift_resolver.question_handler import QuestionHandler
+from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Retry
 from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import AnyAnswer, Child, Describe, Found, Question, Resolve
+from imagedrift_schemas.v1 import AnyAnswer, Child, Describe, Found, Limited, Question, Resolve
+from support.shared_states import Lanes, SharedStates
+from support.virtual_time import VirtualClock
 
+SUBJECT = "drift.v1.lookup.other.x.y"
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 DIGEST = f"sha256:{'a' * 64}"
 RESOLVE = Resolve(registry="r.example", repository="a/b", tag="1", asked_at=NOW, fresh_since=NOW)
@@ -30,11 +35,7 @@ class FullCache:
         self.is_full = True
         self.kept: dict[str, AnyAnswer] = {}
 
-    async def answer(self, question: Resolve) -> Any:
-        """Read."""
-        return self.kept.get(subjects.answer_key(question)), 0
-
-    async def described(self, question: Describe) -> Any:
+    async def read(self, question: Question) -> Any:
         """Read."""
         return self.kept.get(subjects.answer_key(question)), 0
 
@@ -46,50 +47,58 @@ class FullCache:
         return answer
 
 
-class World:
-    """One registry that counts, its site, gates that stand open, and a clock."""
+class SetClock(VirtualClock):
+    """A clock that the test sets."""
+
+    at = NOW
+
+    def now(self) -> datetime:
+        """Tell the time that is set."""
+        return self.at
+
+
+class CountingRegistry:
+    """One registry that counts its questions, and a resolver that asks it."""
 
     def __init__(self) -> None:
         self.asked = 0
-        self.time = NOW
+        self.finding: Finding | None = None
+        self.removed: list[str] = []
+        self.clock = SetClock()
         self.cache = FullCache()
-        self.resolver = Resolver(
+        resolver = Resolver(
             cache=self.cache,
             sites=self,
             registries=self,
-            gates=Gates(Registries(), states=self, lanes=self, now=lambda: self.time),
-            now=lambda: self.time,
+            limiters=RegistryLimiters(
+                Registries(), states=SharedStates(), lanes=Lanes(), clock=self.clock
+            ),
+            clock=self.clock,
         )
+        self.handler = QuestionHandler(resolver, self)
 
     async def site(self, registry: str, repository: str) -> Site:
         """Know it."""
         return Site(registry=registry, api=parse_url(f"https://{registry}"))
 
-    async def resolve(self, *_: object) -> Found:
+    async def ask(self, site: Site, question: Question, *_: object) -> Finding:
         """Answer, and count."""
         self.asked += 1
-        return Found(digest=DIGEST)
-
-    async def describe(self, *_: object) -> Description:
-        """Answer, and count."""
-        self.asked += 1
+        if self.finding:
+            return self.finding
+        if isinstance(question, Resolve):
+            return Found(digest=DIGEST)
         return Description((Child(platform="linux/amd64", digest=DIGEST),))
 
-    async def read(self, *_: object) -> None:
-        """Share nothing."""
-
-    async def change(self, own: Any, change: Any) -> Any:
-        """Share nothing."""
-        return change(own)
-
-    async def pause(self, *_: object) -> None:
-        """Pause nothing."""
+    async def remove(self, subject: str) -> None:
+        """Remove a question from its stream."""
+        self.removed.append(subject)
 
     async def deliver(self, question: Question) -> Outcome:
         """Deliver a question."""
-        return await self.resolver.handle(
+        return await self.handler.handle(
             Delivery(
-                subject="drift.v1.lookup.other.x.y",
+                subject=SUBJECT,
                 payload=codec.encode(question),
                 stream=subjects.STREAM_LOOKUP,
                 stream_seq=1,
@@ -99,28 +108,52 @@ class World:
         )
 
 
+pytestmark = pytest.mark.virtual_time
+
+
 @pytest.mark.parametrize("question", [RESOLVE, DESCRIBE])
 async def test_an_answer_that_could_not_be_kept_is_not_asked_for_again(question: Question) -> None:
     """P3 holds while the disk of NATS is full: the answer is kept when that takes it."""
-    world = World()
-    outcomes = [type(await world.deliver(question)) for _ in range(3)]
-    world.cache.is_full = False
-    outcomes.append(type(await world.deliver(question)))
+    registry = CountingRegistry()
+    outcomes = [type(await registry.deliver(question)) for _ in range(3)]
+    registry.cache.is_full = False
+    outcomes.append(type(await registry.deliver(question)))
 
     assert outcomes == [Retry, Retry, Retry, Done]
-    assert world.asked == 1
-    assert subjects.answer_key(question) in world.cache.kept
+    assert registry.asked == 1
+    assert subjects.answer_key(question) in registry.cache.kept
 
 
 async def test_an_answer_that_could_not_be_kept_grows_old() -> None:
     """A question that wants a newer one is asked."""
-    world = World()
-    await world.deliver(RESOLVE)
-    world.cache.is_full = False
-    world.time = later = NOW + timedelta(minutes=5)
-    await world.deliver(
+    registry = CountingRegistry()
+    await registry.deliver(RESOLVE)
+    registry.cache.is_full = False
+    registry.clock.at = later = NOW + timedelta(minutes=5)
+    await registry.deliver(
         Resolve(registry="r.example", repository="a/b", tag="1", asked_at=later, fresh_since=later)
     )
-    await world.deliver(RESOLVE)
+    await registry.deliver(RESOLVE)
 
-    assert world.asked == 2
+    assert registry.asked == 2
+
+
+@pytest.mark.parametrize("question", [RESOLVE, DESCRIBE])
+@pytest.mark.parametrize(
+    ("finding", "removed"),
+    [
+        (Limited(reason="crowded", until=NOW + timedelta(seconds=2)), [SUBJECT]),
+        (Limited(reason="429", until=NOW + timedelta(hours=1)), []),
+        (Limited(reason="429"), []),
+        (None, []),
+    ],
+)
+async def test_a_question_that_is_put_off_for_seconds_leaves_its_stream(
+    question: Question, finding: Finding | None, removed: list[str]
+) -> None:
+    """Else the server would refuse it when it is due again."""
+    registry = CountingRegistry()
+    registry.cache.is_full = False
+    registry.finding = finding
+    assert await registry.deliver(question) == Done()
+    assert registry.removed == removed

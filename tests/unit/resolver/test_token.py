@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_resolver.core.credential import Anonymous, IdentityToken, Password, Secret
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.token import (
     Grant,
     Token,
@@ -123,10 +123,10 @@ def test_a_token_is_used_for_most_of_its_life(document: dict[str, Any], life: fl
         (Reply(400), Denied),
         (Reply(429, {"retry-after": ("5",)}), Limited),
         (Reply(500), Unreachable),
-        (Trouble("no connection"), Unreachable),
+        (NoResponse("closed", "no connection"), Unreachable),
     ],
 )
-def test_no_token_is_told_with_a_reason(reply: Reply | Trouble, expected: type) -> None:
+def test_no_token_is_told_with_a_reason(reply: Reply | NoResponse, expected: type) -> None:
     """A token that does not fit into a header is none (header injection); each has a reason."""
     failed = read_token(reply, NOW)
     assert isinstance(failed, expected)

@@ -12,6 +12,7 @@ from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import Container, Image
 from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_resolver.core import answer as answers
+from imagedrift_resolver.core.finding import answer
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas import codec
 from imagedrift_schemas.reference import ImageReference
@@ -125,7 +126,7 @@ def test_whatever_a_registry_says_becomes_an_answer_by_the_schema(
         status, {"content-type": (media_type,), "retry-after": (retry_after,)}, body=b"{}"
     )
 
-    said = answers.answer(question, answers.of_get(reply, NOW), None, NOW, "team (a/b)")
+    said = answer(question, answers.of_get(reply, NOW), None, NOW, "team (a/b)")
 
     assert faults(codec.encode(question)) == []
     assert faults(codec.encode(said)) == []

@@ -16,7 +16,7 @@ from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.lists import with_manifests, with_own_digest
 from imagedrift_agent.core.traits import traits_of
 from imagedrift_ingest.core.verdict import RemoteSide, Verdict, judge, local_side_of
-from imagedrift_resolver.core.conversation import Manners, Send
+from imagedrift_resolver.core.conversation import RegistryProfile, Send
 from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas.reference import ImageReference
@@ -112,7 +112,7 @@ def look_inside(world: World, images: list[LocalImage], *, spends: bool) -> Desc
     def serve(step: Send) -> Reply | Limited:
         return world.serve(step) if spends or not step.spare else Limited(reason="kept")
 
-    found, _, _ = play(describe(site(), Manners(), question, (), NOW), serve)  # type: ignore[arg-type]
+    found, _, _ = play(describe(site(), RegistryProfile(), question, (), NOW), serve)  # type: ignore[arg-type]
     return found
 
 

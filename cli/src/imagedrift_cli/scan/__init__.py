@@ -5,10 +5,10 @@ tag is missing; else 0.
 """
 
 import asyncio
-import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -20,20 +20,20 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import display, forms, listing
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
-from imagedrift_cli.listing import Output, shown
+from imagedrift_cli.output import Output, shown
 from imagedrift_cli.scan.direct import resolver
 from imagedrift_cli.scan.verdicts import Finding, judged
 from imagedrift_cli.scan.via_fleet import SharedSettings, preferring_shared
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.routes import proxies_of
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime import clock, logs, settings
+from imagedrift_runtime import clock, settings
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
-from imagedrift_schemas.v1 import Inventory, LocalImage
+from imagedrift_schemas.v1 import LocalImage
 
 RANKS: Final = {
     name: rank
@@ -69,7 +69,7 @@ def scan(images: tuple[str, ...], output: Output) -> None:
     except NoBus as fault:
         raise Unusable(f"NATS_URL: {fault}; unset it to ask the registries alone") from fault
     for reason, count in sorted(skipped.items()):
-        click.echo(f"not reported in full: {count} ({reason})", err=True)
+        click.echo(listing.noted(f"not reported in full: {count} ({reason})"), err=True)
     _show(findings, output)
     sys.exit(exit_code(finding.judgement.verdict for finding in findings))
 
@@ -85,10 +85,11 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
     agent, asking = settings.load(AgentSettings), settings.load(ResolverSettings)
     known = operator_file.load(asking.registries)
     names = _canonical(wanted)
-    inventory = await _inventory(agent)
+    inventory = await take_inventory(agent, _tell)
     images = _only(inventory.images, names)
     references = {image.reference for image in images}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("asking registries", total=len(references))
         async with (
             resolver(known, docker_credentials(asking), proxies_of(asking)) as direct,
@@ -104,14 +105,9 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
             return findings, inventory.skipped
 
 
-async def _inventory(agent: AgentSettings) -> Inventory:
-    """Look at this host; what a file's entry is passed over for is a warning, and told."""
-    if agent.source != "engine":
-        logs.configure("imagedrift", "console", least=logging.WARNING)
-    try:
-        return await take_inventory(agent)
-    finally:
-        logs.configure("imagedrift", "console", least=logging.ERROR)
+def _tell(path: Path, reason: str) -> None:
+    """Tell which entry of a file is passed over, and why."""
+    click.echo(listing.noted(f"{path}: {reason}"), err=True)
 
 
 def _canonical(wanted: Sequence[str]) -> Mapping[str, str]:

@@ -5,19 +5,20 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from imagedrift_resolver.adapters.directory import Directory
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
-from imagedrift_resolver.adapters.http import Http
-from imagedrift_resolver.adapters.oci import Registries as Asking
+from imagedrift_resolver.adapters.http_client import HttpClient
+from imagedrift_resolver.adapters.names import Names, look_up
+from imagedrift_resolver.adapters.oci_client import OciClient
+from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.proxy import Proxies
-from imagedrift_resolver.gates import Gates
+from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
-from imagedrift_runtime import clock
+from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.registries.operator_file import Registries
-from imagedrift_schemas.v1 import Answer, Describe, Described, RegistryState, Resolve
+from imagedrift_schemas.v1 import AnyAnswer, Question, RegistryState
 
-A = TypeVar("A", Answer, Described)
+A = TypeVar("A", bound=AnyAnswer)
 
 
 @asynccontextmanager
@@ -25,14 +26,15 @@ async def resolver(
     known: Registries, credentials: DockerCredentials, proxies: Proxies
 ) -> AsyncIterator[Resolver]:
     """Make a resolver that asks registries directly, for the length of an `async with`."""
-    http = Http(routes(known, proxies))
+    clock = SystemClock()
+    http = HttpClient(routes(known, proxies), Names(look_up))
     try:
         yield Resolver(
             cache=_NoCache(),
-            sites=Directory(known, credentials),
-            registries=Asking(http, clock.now),
-            gates=Gates(known, states=_OwnStates(), lanes=_NoLanes(), now=clock.now),
-            now=clock.now,
+            sites=Sites(known, credentials),
+            registries=OciClient(http, clock),
+            limiters=RegistryLimiters(known, states=_OwnStates(), lanes=_NoLanes(), clock=clock),
+            clock=clock,
         )
     finally:
         await http.close()
@@ -41,10 +43,7 @@ async def resolver(
 class _NoCache:
     """Everything is asked once in a scan, so there is nothing to remember."""
 
-    async def answer(self, question: Resolve) -> tuple[Answer | None, int]:  # noqa: ARG002 - a port
-        return None, 0
-
-    async def described(self, question: Describe) -> tuple[Described | None, int]:  # noqa: ARG002
+    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]:  # noqa: ARG002 - a port
         return None, 0
 
     async def keep(self, answer: A, revision: int) -> A:  # noqa: ARG002 - a port
@@ -72,4 +71,4 @@ class _NoLanes:
     """Nothing waits elsewhere that could be paused."""
 
     async def pause(self, registry: str, until: datetime) -> None:
-        """Leave it to the gate, which waits as well."""
+        """Leave it to the limiter, which waits as well."""

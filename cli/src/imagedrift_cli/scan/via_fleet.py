@@ -43,20 +43,27 @@ class SharedSettings(Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def preferring_shared(values: SharedSettings, direct: Asks) -> AsyncIterator[Asks]:
-    """Ask the fleet's resolvers where they are configured, else only `direct`. Raises `NoBus`."""
+async def connected(values: SharedSettings) -> AsyncIterator[Bus | None]:
+    """Connect to NATS where it is configured; None where it is not. Raises `NoBus`."""
     if not values.nats_url:
-        yield direct
+        yield None
         return
     async with bus.connect(
         values.nats_url,
-        "imagedrift-scan",
+        "imagedrift-cli",
         credentials=values.nats_creds,
         ca=values.nats_ca,
         tls_first=values.nats_tls_first,
         within_s=CONNECT_WITHIN_S,
     ) as connection:
-        yield _Shared(connection, direct)
+        yield connection
+
+
+@asynccontextmanager
+async def preferring_shared(values: SharedSettings, direct: Asks) -> AsyncIterator[Asks]:
+    """Ask the fleet's resolvers where they are configured, else only `direct`. Raises `NoBus`."""
+    async with connected(values) as connection:
+        yield _Shared(connection, direct) if connection else direct
 
 
 class _Shared:

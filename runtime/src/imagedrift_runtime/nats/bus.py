@@ -152,6 +152,13 @@ class Bus:
         """Remove the messages of one subject."""
         await self._manage(self.js.purge_stream(stream, subject=subject))
 
+    async def replace(
+        self, stream: str, subject: str, payload: bytes, *, ttl_s: float
+    ) -> Stored | AlreadyThere:
+        """Store a message in place of the one of its subject, if any. Raises `BusError`."""
+        await self.purge_subject(stream, subject)
+        return await self.publish(subject, payload, ttl_s=ttl_s)
+
     async def reset_consumer(self, stream: str, consumer: str) -> None:
         """Deliver everything that the stream holds once more: to rebuild what was made of it."""
         await self.lag(stream, consumer)  # a reset of a missing one gets no answer

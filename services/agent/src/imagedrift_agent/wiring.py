@@ -13,7 +13,7 @@ from pathlib import Path
 from imagedrift_agent.adapters import jetstream
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
-from imagedrift_agent.adapters.files import KINDS, ImageFile
+from imagedrift_agent.adapters.files import KINDS, ImageFile, Remark
 from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
 from imagedrift_agent.core.address import Address, BadAddress, read_address
 from imagedrift_agent.core.messages import HostProfile, inventory
@@ -52,18 +52,18 @@ async def start(settings: AgentSettings, running: Process) -> None:
     )
 
 
-async def take_inventory(settings: AgentSettings) -> Inventory:
+async def take_inventory(settings: AgentSettings, remark: Remark | None = None) -> Inventory:
     """Look at this host once, without NATS or a state folder. Raises `SourceFault`."""
-    snapshot = await source_of(settings).take()
+    snapshot = await source_of(settings, remark).take()
     host = settings.host_id or "this-host"
     return inventory(profile_of(settings, host), snapshot, clock.now())
 
 
-def source_of(settings: AgentSettings) -> Source:
+def source_of(settings: AgentSettings, remark: Remark | None = None) -> Source:
     """The source that the settings name. Raises `SettingsFault`."""
     kind, _, path = settings.source.partition(":")
     if kind in KINDS and path:
-        return ImageFile(kind, Path(path))
+        return ImageFile(kind, Path(path), remark)
     if settings.source != "engine":
         raise SettingsFault(
             [f"IMAGEDRIFT_SOURCE: {settings.source!r}: write engine, compose:FILE or list:FILE"]

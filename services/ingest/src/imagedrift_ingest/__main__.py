@@ -1,6 +1,7 @@
 """`imagedrift-ingest`: wires ingest and runs it until it is told to stop."""
 
 import asyncio
+import gc
 import sys
 from functools import partial
 
@@ -28,6 +29,8 @@ SERVICE = "imagedrift-ingest"
 ABOUT = "imagedrift-ingest: inventories and answers in, facts, comparisons and questions out."
 OTHER_CONNECTIONS = 4
 AWAITED_EVERY_S = 0.5
+COLLECT_EVERY = 50_000
+"""New objects between two searches for cycles: a batch makes tens of thousands, none in a cycle."""
 EVERY = Periods()
 
 
@@ -79,6 +82,8 @@ async def _serve(wiring: Wiring, nats: Bus, size: int, run: Process, every: Peri
 
 def main() -> int:
     """Run the service; the exit code."""
+    gc.freeze()  # modules stay
+    gc.set_threshold(COLLECT_EVERY)
     return process.run(SERVICE, IngestSettings, start, about=ABOUT, parts=("nats", connection.PART))
 
 

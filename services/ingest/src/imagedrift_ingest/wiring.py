@@ -103,10 +103,10 @@ class Wiring:
             process.reload,
             self._plan_now,
         )
-        self._dictionary = ComparisonIds(
+        self._comparisons = ComparisonIds(
             database, registries.is_named, settings.freshness, settings.new_images_per_host
         )
-        self._keys = HostIds(database, self._dictionary)
+        self._keys = HostIds(database, self._comparisons)
         self._inventories = SourceStream(bus, subjects.STREAM_INVENTORY, clock)
         self._digests = SourceStream(bus, DIGESTS, clock)
         self._inventory_bookmarks = Bookmarks(
@@ -170,7 +170,7 @@ class Wiring:
     def _store_inventories(self) -> StoreInventories:
         hosts = HostTables(
             self._database,
-            self._dictionary,
+            self._comparisons,
             self._keys,
             self._inventory_bookmarks,
             self._plan_now.set,
@@ -196,6 +196,7 @@ class Wiring:
             QuestionTable(self._database, rules, self._settings.outstanding),
             BlockedReferences(self._database, rules),
             publisher,
+            self._comparisons,
             self._turns,
             rules,
             self._clock,

@@ -5,12 +5,13 @@ import gc
 import sys
 from importlib.metadata import version
 
-from imagedrift_resolver.adapters.jetstream import Cache, States
+from imagedrift_resolver.adapters.jetstream import JetStreamCache, JetStreamStates
 from imagedrift_resolver.adapters.routes import Routes, proxies_of, routes
 from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_resolver.settings import ResolverSettings, check
 from imagedrift_resolver.wiring import Wired
-from imagedrift_runtime import clock, process
+from imagedrift_runtime import process
+from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import Registries
@@ -35,21 +36,22 @@ def main() -> None:
 async def start(settings: ResolverSettings, running: process.Process) -> None:
     """Answer questions until the process is told to stop."""
     file, _ = both_or_faults(lambda: file_of(settings), lambda: check(settings))
+    clock = SystemClock()
     async with bus.connect(
         settings.nats_url,
         NAME,
         **settings.nats,
         health=running.health,
     ) as nats:
-        cache = Cache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
-        states = States(await nats.bucket(subjects.BUCKET_REGISTRIES))
-        wired = Wired(settings, nats, cache, states, file.made)
+        cache = JetStreamCache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
+        states = JetStreamStates(await nats.bucket(subjects.BUCKET_REGISTRIES))
+        wired = Wired(settings, nats, cache, states, file.made, clock)
 
         async def lookup(payload: bytes) -> bytes:
-            return await wired.desk.lookup(payload)
+            return await wired.cache_api.lookup(payload)
 
         async def moved(references: tuple[ImageReference, ...]) -> int:
-            return await wired.desk.moved(references)
+            return await wired.cache_api.moved(references)
 
         await nats.serve(NAME, version(NAME), ABOUT, "lookup", subjects.RESOLVER_LOOKUP, lookup)
         webhook = Webhook(settings.webhook_secret, moved)
@@ -64,7 +66,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
                 await renewed(file, running)
                 ending.set()
                 if not running.stopping.is_set():
-                    wired = Wired(settings, nats, cache, states, file.made)
+                    wired = Wired(settings, nats, cache, states, file.made, clock)
 
 
 def file_of(settings: ResolverSettings) -> RegistriesFile[tuple[Registries, Routes]]:

@@ -20,35 +20,34 @@ counts for itself, so the share is small.
 """
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeVar
-
-from msgspec import Struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
 
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.lane_share import Past, Patience, Rank, put_off_for, rank
-from imagedrift_resolver.places import WAIT_S
+from imagedrift_runtime.clock import Clock
 
 SHARE: Final = 4
 FEWEST: Final = 2
 SILENT_S: Final = 1.0
 WAITS_S: Final = 2.0
 SOON_S: Final = 2.0
+LONGEST_S: Final = 10.0
+"""After which a question that was put off comes again: at the least, and at the most."""
 LOOKS_PER_SILENCE: Final = 4
 SOME_S: Final = 0.001
 REMEMBERED: Final = Bound(4096, 1024 * 1024)
 PAST_BYTES: Final = 250
 
-T = TypeVar("T")
 
+class LaneCrowded(Exception):
+    """A question got no slot of its lane, or had to give it up; it may come again in `wait_s`."""
 
-class PutOff(Struct, frozen=True):
-    """A question got no slot, or had to give it up."""
-
-    wait_s: float
-    """After how long it may come again."""
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"comes again in {wait_s:g} s")
+        self.wait_s = wait_s
 
 
 class Peer(Protocol):
@@ -63,9 +62,10 @@ class Peer(Protocol):
 
 
 class Bulkhead:
-    """The questions of one lane that are worked on here."""
+    """The questions of one lane that are asked here."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, clock: Clock) -> None:
+        self._clock = clock
         self._most = max(FEWEST, slots // SHARE)
         self._inside: dict[_Question, None] = {}
         self._waiting: dict[_Question, None] = {}
@@ -74,32 +74,34 @@ class Bulkhead:
         self._thinning: asyncio.TimerHandle | None = None
         self._look_again: asyncio.TimerHandle | None = None
 
-    async def run(
-        self, peer: Peer, work: Callable[[], Awaitable[T]], *, hosts: int = 0
-    ) -> T | PutOff:
-        """Do what is to be done with a registry, if it gets a slot and need not give it up."""
+    @asynccontextmanager
+    async def slot(self, peer: Peer, *, hosts: int) -> AsyncIterator[None]:
+        """Hold a slot for a question of so many hosts, for the length of an `async with`.
+
+        Raises `LaneCrowded`, also when the slot has to be given up in between.
+        """
         question = _Question(peer, hosts)
         try:
             if not await self._enter(question):
-                return self._put_off(question, tries=0)
+                raise self._put_off(question, tries=0)
             question.may_be_given_up = True
             async with question.limit:
-                return await work()
+                yield
         except TimeoutError:
             if not question.limit.expired():
                 raise
-            return self._put_off(question, tries=1)
+            raise self._put_off(question, tries=1) from None
         finally:
             self._leave(question)
 
-    def _put_off(self, question: "_Question", tries: int) -> PutOff:
+    def _put_off(self, question: "_Question", tries: int) -> LaneCrowded:
         """Remember that a question was put off, after so many tries, and say for how long."""
         past = self._past_of(question)
-        now, running = time.monotonic(), self._running(question.peer)
+        now, running = self._clock.monotonic(), self._running(question.peer)
         tries += past.tries
         self._past.put(hash(question.peer.registry), Past(tries, now), PAST_BYTES)
         silent_s = now - running.began_at if running else 0.0
-        return PutOff(put_off_for(silent_s, tries, SOON_S, WAIT_S))
+        return LaneCrowded(put_off_for(silent_s, tries, SOON_S, LONGEST_S))
 
     def _past_of(self, question: "_Question") -> Past:
         return self._past.get(hash(question.peer.registry)) or Past()
@@ -125,7 +127,7 @@ class Bulkhead:
     def _own_left_s(self, peer: Peer) -> float | None:
         """Return for how long the running question of a registry is waited for, if there is one."""
         running = self._running(peer)
-        return running.began_at + SILENT_S - time.monotonic() if running else None
+        return running.began_at + SILENT_S - self._clock.monotonic() if running else None
 
     def _end_waiting(self, question: "_Question") -> None:
         """Put a question off, unless its registry was asked a moment ago."""
@@ -141,7 +143,7 @@ class Bulkhead:
             self._thinning.cancel()
             self._thinning = None
         spare = self._in_line()[self._most :]
-        self._patience = self._patience.then(time.monotonic(), is_spent=bool(spare))
+        self._patience = self._patience.then(self._clock.monotonic(), is_spent=bool(spare))
         if spare and self._patience.left_s > SOME_S:
             loop = asyncio.get_running_loop()
             self._thinning = loop.call_later(self._patience.left_s, self._thin_out)
@@ -151,7 +153,7 @@ class Bulkhead:
 
     def _in_line(self) -> list["_Question"]:
         """Return who waits, the next one first."""
-        now, counts = time.monotonic(), Counter(each.peer for each in self._inside)
+        now, counts = self._clock.monotonic(), Counter(each.peer for each in self._inside)
         ranks: list[tuple[Rank, int, _Question]] = []
         for question in self._waiting:
             if not question.admitted.done():
@@ -174,7 +176,7 @@ class Bulkhead:
         return [each for each in self._inside if not each.peer.is_answering()]
 
     def _admit(self, question: "_Question") -> None:
-        question.began_at = time.monotonic()
+        question.began_at = self._clock.monotonic()
         self._inside[question] = None
         if self._look_again is None:
             self._plan_look()
@@ -210,7 +212,7 @@ class Bulkhead:
             question.give_up()
         peers = {each.peer for each in silent}
         need = len({each.peer for each in self._waiting} - peers)
-        began_before = time.monotonic() - SILENT_S
+        began_before = self._clock.monotonic() - SILENT_S
         if need:
             for question in silent[max(self._most // 2, self._most - need) : self._most]:
                 if question.began_at <= began_before:

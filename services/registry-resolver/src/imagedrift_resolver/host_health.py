@@ -5,13 +5,11 @@ that were answered well are remembered: one of them is the probe when a host may
 is remembered by its hash, as its name may be long.
 """
 
-import random
 from collections import OrderedDict
-from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from imagedrift_resolver.core import breaker
+from imagedrift_runtime.clock import Clock
 from imagedrift_schemas.v1 import Unreachable
 
 PROBE_S: Final = 30.0
@@ -23,8 +21,8 @@ PROVEN_BYTES: Final = 160
 class HostHealth:
     """What the last questions to one host came to."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._breaker = breaker.Breaker()
         self._proven: OrderedDict[int, None] = OrderedDict()
         self._errors: set[int] = set()
@@ -43,13 +41,13 @@ class HostHealth:
 
     def refusal(self) -> Unreachable | None:
         """Return why nothing is asked now, if so."""
-        return self._open() if breaker.is_open(self._breaker, self._now()) else None
+        return self._open() if breaker.is_open(self._breaker, self._clock.now()) else None
 
     def admit(self, question: str) -> Unreachable | None:
         """Let a question in, or return why it must wait for what a probe finds out."""
         is_proven = not self._proven or hash(question) in self._proven
         admitted, self._breaker = breaker.admit(
-            self._breaker, self._now(), PROBE_S, is_proven=is_proven
+            self._breaker, self._clock.now(), PROBE_S, is_proven=is_proven
         )
         return None if admitted else self._open()
 
@@ -81,15 +79,15 @@ class HostHealth:
 
     def failed(self, question: str, reason: str) -> bool:
         """Note a failed question, and tell whether nothing is asked from now on."""
-        was, jitter = self._breaker.open_until, random.random()  # noqa: S311 - no secret
+        was, jitter = self._breaker.open_until, self._clock.random()
         if hash(question) in self._errors:
             self._errors.discard(hash(question))
             self._proven.pop(hash(question), None)
             key = f"{hash(question):x}"
-            self._breaker = breaker.errored(self._breaker, key, self._now(), reason, jitter)
+            self._breaker = breaker.errored(self._breaker, key, self._clock.now(), reason, jitter)
         else:
             self.is_answering = False
-            self._breaker = breaker.failed(self._breaker, self._now(), reason, jitter)
+            self._breaker = breaker.failed(self._breaker, self._clock.now(), reason, jitter)
         return self._breaker.open_until != was
 
     def gave_up(self, question: str) -> None:

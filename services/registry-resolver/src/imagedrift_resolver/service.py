@@ -8,91 +8,65 @@ question comes again every few seconds, and its registry must not be asked each 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
-import structlog
-
-from imagedrift_resolver.bulkhead import PutOff
-from imagedrift_resolver.core.answer import answer, described
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
-from imagedrift_resolver.core.description import Children, Description
-from imagedrift_resolver.core.freshness import (
-    is_described,
-    is_fresh,
-    may_inherit,
-)
-from imagedrift_resolver.core.policy import question_fault
+from imagedrift_resolver.core.finding import Finding, answer_to, failure_of
+from imagedrift_resolver.core.freshness import is_enough, may_inherit
 from imagedrift_resolver.core.site import Site
-from imagedrift_resolver.gate import Gate
+from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
 from imagedrift_runtime import metrics
-from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.errors import BusError
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
-from imagedrift_schemas import codec, subjects, v1
-from imagedrift_schemas.errors import SchemaError
+from imagedrift_runtime.clock import Clock
+from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import (
     Answer,
     AnyAnswer,
-    Describe,
+    Child,
     Described,
     Failure,
-    Limited,
     Question,
     Resolve,
 )
 
-A = TypeVar("A", Answer, Described)
-T = TypeVar("T")
+A = TypeVar("A", bound=AnyAnswer)
 
 MOST_HELD: Final = Bound(10_000, 32 * 1024 * 1024)
-CROWDED: Final = (
-    "too many registries in its lane do not answer, and this one has not shown that it does"
-)
-
-log = structlog.get_logger()
 
 
 class Cache(Protocol):
     """The answers of the whole fleet."""
 
-    async def answer(self, question: Resolve) -> tuple[Answer | None, int]:
-        """Return what was last said about a tag, and its revision."""
-
-    async def described(self, question: Describe) -> tuple[Described | None, int]:
-        """Return what is inside a digest, and its revision."""
+    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]:
+        """Return the last answer to a question, and its revision."""
 
     async def keep(self, answer: A, revision: int) -> A:
         """Keep an answer in place of that revision, unless there is a newer one; what is kept."""
 
 
-class Sites(Protocol):
+class SiteLookup(Protocol):
     """How registries are asked."""
 
     async def site(self, registry: str, repository: str) -> Site | Failure:
         """Return how to ask a registry about a repository, or why it is not asked."""
 
 
-class Asking(Protocol):
+class RegistryApi(Protocol):
     """The registries themselves."""
 
-    async def resolve(self, site: Site, question: Resolve, gate: Gate) -> v1.Outcome:
-        """Find out what a tag points to."""
-
-    async def describe(
-        self, site: Site, question: Describe, known: Children, gate: Gate
-    ) -> Description | Failure:
-        """Find out what is inside a digest, of which the children may be known in part."""
+    async def ask(
+        self, site: Site, question: Question, known: tuple[Child, ...], limiter: RegistryLimiter
+    ) -> Finding:
+        """Ask a registry. `known` are the children that an earlier description has."""
 
 
-class Gates(Protocol):
-    """The gates before the registries."""
+class LimiterLookup(Protocol):
+    """The limiters of the registries."""
 
-    def of(self, site: Site) -> Gate:
-        """Return the gate of a registry and credential."""
+    def of(self, site: Site) -> RegistryLimiter:
+        """Return the limiter of a registry and credential."""
 
 
 class Resolver:
@@ -102,143 +76,77 @@ class Resolver:
         self,
         *,
         cache: Cache,
-        sites: Sites,
-        registries: Asking,
-        gates: Gates,
-        now: Callable[[], datetime],
+        sites: SiteLookup,
+        registries: RegistryApi,
+        limiters: LimiterLookup,
+        clock: Clock,
     ) -> None:
         self._cache = cache
         self._sites = sites
         self._registries = registries
-        self._gates = gates
-        self._now = now
-        self._flights = Flights()
+        self._limiters = limiters
+        self._clock = clock
+        self._flights = SingleFlight()
         self._held: BoundedMap[str, AnyAnswer] = BoundedMap(MOST_HELD)
-
-    async def handle(self, delivery: Delivery) -> Outcome:
-        """Answer one delivered question."""
-        try:
-            question: Question = codec.decode(delivery.payload, Question)
-        except SchemaError as error:
-            return Reject("malformed", str(error))
-        if fault := question_fault(question):
-            return Reject("bad_reference", fault)
-        try:
-            await self.ask(question)
-        except BusError as error:
-            log.warning("cache.failed", subject=delivery.subject, error=str(error))
-            return Retry("cache", 5.0)
-        return Done()
 
     async def ask(self, question: Question) -> AnyAnswer:
         """Answer a question from the cache, or from its registry."""
-        async with self._flights.alone(subjects.answer_key(question)):
+        key = subjects.answer_key(question)
+        async with self._flights.lock(key):
             site = await self._sites.site(question.registry, question.repository)
-            match question:
-                case Resolve():
-                    return await self._resolve(question, site)
-                case Describe():
-                    return await self._describe(question, site)
+            credential = credential_of(site)
+            known, revision = await self._cache.read(question)
+            began = self._clock.now()
+            if known and is_enough(known, question, credential, began):
+                kind = "answer" if isinstance(known, Answer) else "description"
+                metrics.answers.add(source="cache", outcome=kind)
+                return known
+            held = self._held.get(key)
+            if held and is_enough(held, question, credential, began):
+                return await self._keep(held, revision)
+            previous = known if known and may_inherit(known, credential) else None
+            finding = await self._asked(site, question, previous)
+            metrics.answers.add(source="registry", outcome=_label(finding))
+            made = answer_to(question, finding, previous, began, credential)
+            return await self._keep(made, revision)
 
-    async def _resolve(self, question: Resolve, site: Site | Failure) -> Answer:
-        credential = credential_of(site)
-        known, revision = await self._cache.answer(question)
-        began = self._now()
-        if known and is_fresh(known, question, credential, began):
-            metrics.answers.add(source="cache", outcome="answer")
-            return known
-        held = self._held.get(subjects.answer_key(question))
-        if isinstance(held, Answer) and is_fresh(held, question, credential, began):
-            return await self._keep(held, revision)
-        outcome = await self._asked(
-            site, question, lambda site, gate: self._registries.resolve(site, question, gate)
-        )
-        metrics.answers.add(source="registry", outcome=type(outcome).__name__.lower())
-        previous = known if known and may_inherit(known, credential) else None
-        made = answer(question, outcome, previous, began, credential)
-        return await self._keep(made, revision)
-
-    async def _describe(self, question: Describe, site: Site | Failure) -> Described:
-        credential = credential_of(site)
-        known, revision = await self._cache.described(question)
-        began = self._now()
-        if known and is_described(known, question, credential, began):
-            metrics.answers.add(source="cache", outcome="description")
-            return known
-        held = self._held.get(subjects.answer_key(question))
-        if isinstance(held, Described) and is_described(held, question, credential, began):
-            return await self._keep(held, revision)
-        previous = known if known and may_inherit(known, credential) else None
-        before = previous.children if previous else ()
-        found = await self._asked(
-            site,
-            question,
-            lambda site, gate: self._registries.describe(site, question, before, gate),
-        )
-        told = found if isinstance(found, Description) else Description(failure=found)
-        kind = type(told.failure).__name__.lower() if told.failure else "description"
-        metrics.answers.add(source="registry", outcome=kind)
-        made = described(question, told.children, told.failure, previous, began, credential)
-        return await self._keep(made, revision)
-
-    async def _keep(self, made: A, revision: int) -> A:
-        """Keep an answer in the cache, and hold it until that has it."""
+    async def _keep(self, made: AnyAnswer, revision: int) -> AnyAnswer:
+        """Keep an answer in the cache, and hold it until the cache has it."""
         key = subjects.answer_key(made)
-        children = len(getattr(made, "children", ()))
+        children = len(made.children) if isinstance(made, Described) else 0
         self._held.put(key, made, 3000 + len(key) + 600 * children)
         kept = await self._cache.keep(made, revision)
         self._held.pop(key)
         return kept
 
     async def _asked(
-        self,
-        site: Site | Failure,
-        question: Question,
-        talk: Callable[[Site, Gate], Awaitable[T | Failure]],
-    ) -> T | Failure:
-        """Talk to a registry through its gate, or say why that cannot be."""
+        self, site: Site | Failure, question: Question, previous: AnyAnswer | None
+    ) -> Finding:
+        """Ask a registry, or say why that cannot be."""
         if not isinstance(site, Site):
             return site
-        gate, key = self._gates.of(site), subjects.answer_key(question)
+        known = previous.children if isinstance(previous, Described) else ()
+        limiter, key = self._limiters.of(site), subjects.answer_key(question)
         method = "HEAD" if isinstance(question, Resolve) else "GET"
-        if refused := await gate.refusal(method):
-            return refused
-        told = await gate.run(
-            lambda: self._through(gate, site, method, key, talk), hosts=question.hosts
-        )
-        if isinstance(told, PutOff):
-            return Limited(reason=CROWDED, until=self._now() + timedelta(seconds=told.wait_s))
-        return told
-
-    async def _through(
-        self,
-        gate: Gate,
-        site: Site,
-        method: str,
-        key: str,
-        talk: Callable[[Site, Gate], Awaitable[T | Failure]],
-    ) -> T | Failure:
-        if refused := await gate.enter(method, key):
-            return refused
-        result: T | Failure | None = None
         try:
-            result = await talk(site, gate)
-            return result
-        finally:
-            told = result.failure or result if isinstance(result, Description) else result
-            gate.leave(told, key)
+            async with limiter.admit(method, key, hosts=question.hosts) as admission:
+                found = await self._registries.ask(site, question, known, limiter)
+                admission.outcome = failure_of(found) or found
+                return found
+        except NotAdmitted as refused:
+            return refused.failure
 
 
-class Flights:
+class SingleFlight:
     """Lets one question at a time be asked under a key: the next one finds its answer."""
 
     def __init__(self) -> None:
-        self._flights: dict[str, tuple[asyncio.Lock, list[None]]] = {}
+        self._locks: dict[str, tuple[asyncio.Lock, list[None]]] = {}
 
     @asynccontextmanager
-    async def alone(self, key: str) -> AsyncIterator[None]:
-        """Wait until nobody else is asking under this key."""
-        lock, users = self._flights.setdefault(key, (asyncio.Lock(), []))
+    async def lock(self, key: str) -> AsyncIterator[None]:
+        """Wait until no other question is asked under this key."""
+        lock, users = self._locks.setdefault(key, (asyncio.Lock(), []))
         users.append(None)
         try:
             async with lock:
@@ -246,9 +154,14 @@ class Flights:
         finally:
             users.pop()
             if not users:
-                del self._flights[key]
+                del self._locks[key]
 
 
 def credential_of(site: Site | Failure) -> str:
     """Return the name of the credential that answers are got with."""
     return site.credential.name if isinstance(site, Site) else ANONYMOUS
+
+
+def _label(found: Finding) -> str:
+    """Name a finding in the metrics: `description`, `found`, or the kind of the failure."""
+    return type(failure_of(found) or found).__name__.lower()

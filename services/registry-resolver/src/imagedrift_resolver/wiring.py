@@ -10,20 +10,27 @@ import asyncio
 
 import structlog
 
-from imagedrift_resolver.adapters.desk import Desk
-from imagedrift_resolver.adapters.directory import Directory
+from imagedrift_resolver.adapters.cache_api import CacheApi
 from imagedrift_resolver.adapters.docker_config import docker_credentials
-from imagedrift_resolver.adapters.http import Http
-from imagedrift_resolver.adapters.jetstream import Cache, Lanes, States
-from imagedrift_resolver.adapters.oci import Registries as Asking
+from imagedrift_resolver.adapters.http_client import HttpClient
+from imagedrift_resolver.adapters.jetstream import (
+    JetStreamCache,
+    JetStreamLanes,
+    JetStreamQuestions,
+    JetStreamStates,
+)
+from imagedrift_resolver.adapters.names import Names, look_up
+from imagedrift_resolver.adapters.oci_client import OciClient
+from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import Routes
-from imagedrift_resolver.gates import Gates
+from imagedrift_resolver.question_handler import QuestionHandler
+from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings
-from imagedrift_runtime import clock
+from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats import bus, consumer
 from imagedrift_runtime.nats.errors import BusError
-from imagedrift_runtime.registries.operator_file import Registries
+from imagedrift_runtime.registries import operator_file
 from imagedrift_schemas import subjects
 
 log = structlog.get_logger()
@@ -36,34 +43,36 @@ class Wired:
         self,
         settings: ResolverSettings,
         nats: bus.Bus,
-        cache: Cache,
-        states: States,
-        read: tuple[Registries, Routes],
+        cache: JetStreamCache,
+        states: JetStreamStates,
+        read: tuple[operator_file.Registries, Routes],
+        clock: Clock,
     ) -> None:
         self._nats = nats
         self._known, reached = read
-        self._http = Http(reached)
-        self._gates = Gates(
-            self._known, states=states, lanes=Lanes(nats, self._known), now=clock.now
+        self._http = HttpClient(reached, Names(look_up))
+        self._limiters = RegistryLimiters(
+            self._known, states=states, lanes=JetStreamLanes(nats, self._known), clock=clock
         )
-        self._resolver = Resolver(
+        resolver = Resolver(
             cache=cache,
-            sites=Directory(self._known, docker_credentials(settings)),
-            registries=Asking(self._http, clock.now),
-            gates=self._gates,
-            now=clock.now,
+            sites=Sites(self._known, docker_credentials(settings)),
+            registries=OciClient(self._http, clock),
+            limiters=self._limiters,
+            clock=clock,
         )
-        self.desk = Desk(nats, cache, self._known, clock.now)
+        self._handler = QuestionHandler(resolver, JetStreamQuestions(nats))
+        self.cache_api = CacheApi(nats, cache, self._known, clock.now)
 
     async def answer(self, service: str, ending: asyncio.Event) -> None:
         """Answer questions of every lane until `ending`, and close."""
-        sharing = asyncio.create_task(self._gates.share())
+        sharing = asyncio.create_task(self._limiters.share())
         try:
             await self._pull_all(service, ending)
         finally:
             sharing.cancel()
             try:
-                await self._gates.flush()
+                await self._limiters.flush()
             except BusError as error:  # what was not shared is learnt anew
                 log.warning("states.unshared", error=str(error))
             await self._http.close()
@@ -77,7 +86,7 @@ class Wired:
                         self._nats,
                         subjects.STREAM_LOOKUP,
                         subjects.lane_consumer(lane),
-                        self._resolver.handle,
+                        self._handler.handle,
                         service=service,
                         slots=slots,
                         stopping=ending,

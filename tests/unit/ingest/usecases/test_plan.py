@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from imagedrift_ingest.core.freshness import FreshnessRules
+from imagedrift_ingest.core.gathering import QUIET_S
 from imagedrift_ingest.core.questions import DueDigest, DueTag, PublishOutcome
-from imagedrift_ingest.usecases.plan import Plan
-from imagedrift_runtime.clock import SystemClock
+from imagedrift_ingest.usecases.plan import MANY_HOSTS, Plan
+from imagedrift_runtime.clock import Clock, SystemClock
 from imagedrift_schemas.v1 import Describe, Question, Resolve
 from support.ingest import NOW, digest
 from support.turns import OwnTurns
+from support.virtual_time import NOW as NOW_THERE
+from support.virtual_time import VirtualClock
 
 POLICY = FreshnessRules(freshness_s=60, stretch=4)
 SOON, IN_A_PERIOD = NOW + timedelta(seconds=6), NOW + timedelta(seconds=61)
@@ -49,6 +52,18 @@ class Questions:
         self.rescheduled.append(at)
 
 
+class Arrivals:
+    """Hosts that brought new images."""
+
+    def __init__(self, count: int = 0) -> None:
+        self.bringers = set(range(count))
+
+    def take_bringers(self) -> set[int]:
+        """Return them, and begin anew."""
+        taken, self.bringers = self.bringers, set()
+        return taken
+
+
 class Publisher:
     """Publishes questions with the outcomes that a test gives, in turn."""
 
@@ -78,11 +93,15 @@ def plan(
     turns: OwnTurns | None = None,
     news: asyncio.Event | None = None,
     stopping: asyncio.Event | None = None,
+    arrivals: Arrivals | None = None,
+    clock: Clock | None = None,
 ) -> Plan:
     """A planner that notes two questions at a time."""
     news, stopping = news or asyncio.Event(), stopping or asyncio.Event()
     turns = turns or OwnTurns()
-    return Plan(questions, questions, publisher, turns, POLICY, SystemClock(), news, stopping, 2)
+    arrivals = arrivals or Arrivals()
+    clock = clock or SystemClock()
+    return Plan(questions, questions, publisher, arrivals, turns, POLICY, clock, news, stopping, 2)
 
 
 async def test_a_tag_is_due_again_by_what_became_of_its_question() -> None:
@@ -112,15 +131,67 @@ async def test_nothing_is_asked_while_another_replica_plans() -> None:
     assert publisher.questions == []
 
 
-@pytest.mark.parametrize("is_news", [True, False])
-async def test_news_is_taken_as_read(is_news: bool) -> None:
-    """A stop ends the wait for quiet."""
-    news, stopping = asyncio.Event(), asyncio.Event()
-    stopping.set()
+class Ticking(Questions):
+    """Questions that, when they are read, note how many hosts are awaited no longer."""
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        super().__init__(tags=1)
+        self._arrivals = arrivals
+        self.untaken: list[int] = []
+
+    async def due_tags(self, at: datetime) -> Sequence[DueTag]:
+        """Return all."""
+        self.untaken.append(len(self._arrivals.bringers))
+        return await super().due_tags(at)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    ("hosts", "is_news", "asked_after_s", "done_after_s"),
+    [(0, False, 0.0, 0.0), (1, True, 0.0, QUIET_S), (MANY_HOSTS, True, QUIET_S, QUIET_S)],
+)
+async def test_new_references_are_gathered(
+    hosts: int, is_news: bool, asked_after_s: float, done_after_s: float
+) -> None:
+    """After news of few hosts the planner asks and waits; those of a fleet are awaited first."""
+    clock, arrivals, news = VirtualClock(), Arrivals(hosts), asyncio.Event()
+    questions = Ticking(arrivals)
     if is_news:
         news.set()
-    questions = Questions(tags=1)
-    async with asyncio.timeout(5):
-        await plan(questions, Publisher("asked"), news=news, stopping=stopping).run()
-    assert len(questions.asked) == 1
+    began = clock.monotonic()
+    work = plan(questions, Publisher("asked"), news=news, arrivals=arrivals, clock=clock)
+    await work.run()
+    assert questions.untaken == [0]
+    assert clock.monotonic() - began == pytest.approx(done_after_s)
+    assert (questions.rescheduled[0] - NOW_THERE).total_seconds() - began == pytest.approx(
+        asked_after_s
+    )
     assert not news.is_set()
+
+
+@pytest.mark.virtual_time
+async def test_news_that_came_while_gathering_is_left_for_the_next_run() -> None:
+    """A host that brings more makes the planner wait no longer than its quiet time."""
+    clock, arrivals, news = VirtualClock(), Arrivals(1), asyncio.Event()
+    news.set()
+    work = plan(Questions(tags=1), Publisher("asked"), news=news, arrivals=arrivals, clock=clock)
+    running = asyncio.create_task(work.run())
+    await clock.sleep(QUIET_S / 2)
+    arrivals.bringers.add(7)
+    news.set()
+    began = clock.monotonic()
+    await running
+    assert clock.monotonic() - began == pytest.approx(QUIET_S)
+    assert news.is_set()
+
+
+@pytest.mark.virtual_time
+async def test_a_stop_ends_the_wait_for_new_references() -> None:
+    """The questions that are due are asked all the same."""
+    clock, news, stopping = VirtualClock(), asyncio.Event(), asyncio.Event()
+    news.set()
+    stopping.set()
+    questions = Questions(tags=1)
+    await plan(questions, Publisher("asked"), news=news, stopping=stopping, clock=clock).run()
+    assert clock.monotonic() == 0.0
+    assert len(questions.asked) == 1

@@ -21,12 +21,20 @@ log = structlog.get_logger()
 MAX_FILE = 4 * 1024 * 1024
 
 
-class ImageFile:
-    """A source that is a file."""
+Remark = Callable[[Path, str], None]
 
-    def __init__(self, kind: str, path: Path) -> None:
+
+def _log_remark(path: Path, reason: str) -> None:
+    log.warning("entry.refused", path=str(path), reason=reason)
+
+
+class ImageFile:
+    """A source that is a file. `remark` is told which entries are passed over, and why."""
+
+    def __init__(self, kind: str, path: Path, remark: Remark | None = None) -> None:
         self._kind = kind
         self._path = path
+        self._remark = remark or _log_remark
         self._read = _KINDS[kind]
         self._remarks: tuple[str, ...] = ()
 
@@ -39,7 +47,7 @@ class ImageFile:
         if found.remarks != self._remarks:
             self._remarks = found.remarks
             for remark in found.remarks:
-                log.warning("entry.refused", path=str(self._path), reason=remark)
+                self._remark(self._path, remark)
         image_list = ImageList(
             found.images, {"refused": len(found.remarks)} if found.remarks else {}
         )

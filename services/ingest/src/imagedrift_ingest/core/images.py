@@ -10,6 +10,7 @@ Rules:
 - Of more than `MOST_IMAGES` those that run are kept first.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
@@ -65,7 +66,7 @@ class HostImages(Struct, frozen=True):
     """Why the first few of them were refused: the field and the fix."""
 
 
-class ImageKey(Struct, frozen=True):
+class ImageKey(Struct, frozen=True, cache_hash=True):
     """The identity of a distinct local image: all that counts for its verdict."""
 
     reference: str
@@ -76,6 +77,14 @@ class ImageKey(Struct, frozen=True):
     digest_lost: bool = False
     by_digest: bool = False
 
+    @property
+    def identity(self) -> bytes:
+        """The hash that tells it from other images of its reference: `fleet.identity_of`."""
+        flags = ("true" if flag else "false" for flag in (self.digest_lost, self.by_digest))
+        digests = ",".join(self.repo_digests)
+        told = "|".join((self.image_id, digests, self.manifest_digest, *flags, self.platform))
+        return hashlib.sha256(told.encode()).digest()
+
 
 class Facts(NamedTuple):
     """What informs of an image and is in no verdict."""
@@ -84,9 +93,9 @@ class Facts(NamedTuple):
     created_at: datetime | None
 
 
-def own_facts(local: LocalImage, first: Facts | None) -> dict[str, Any]:
+def own_facts(local: LocalImage, first: Facts) -> dict[str, Any]:
     """Return what a host tells of an image that is not as the first host told it."""
-    if first is None or first == (local.size, local.created_at):
+    if first == (local.size, local.created_at):
         return {}
     own: dict[str, Any] = {}
     if local.size != first.size:
@@ -164,7 +173,7 @@ def images_of(raw: Raw, keys: Reading, at: datetime) -> HostImages:
             faults.append(str(fault))
             continue
         merged[key] = image if key not in merged else _merge(merged[key], image)
-    several = _several({key.reference for key in merged}, merged)
+    several = _several(merged)
     return HostImages(
         [Image(key, key.reference in several, image) for key, image in merged.items()],
         {reason: n for reason, n in (("refused", len(faults)), ("over_limit", over)) if n},
@@ -190,10 +199,10 @@ def _listed(raw: Raw) -> tuple[list[tuple[int, LocalImage]], list[str]]:
     return listed, faults
 
 
-def _several(references: set[str], merged: Iterable[ImageKey]) -> Collection[str]:
+def _several(merged: Iterable[ImageKey]) -> Collection[str]:
     """Name the references that a host has several images of: on most hosts there is none."""
     named = [key.reference for key in merged]
-    if len(named) == len(references):
+    if len(named) == len(set(named)):
         return ()
     return {reference for reference, count in Counter(named).items() if count > 1}
 

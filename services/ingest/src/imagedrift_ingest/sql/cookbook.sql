@@ -29,8 +29,9 @@ ORDER BY running DESC, outdated_for DESC
 LIMIT 100;
 
 -- name: who_runs_a_digest
--- A digest turns out to be bad. Who has it, and who runs it? (PostgreSQL cannot know how few images
--- have it. With a limit it looks up their hosts, without one it may read all hosts.)
+-- A digest turns out to be bad. Who has it, and who runs it?
+-- PostgreSQL cannot know how few images have it. With a limit it looks up their hosts, without one
+-- it may read all hosts.
 SELECT site, host, reference, running, containers
 FROM ops.comparisons
 WHERE local_digests @> ARRAY['sha256:8a8ec8914fb819489b66e4904f19672a5792e26145c074917e745166af873d28']

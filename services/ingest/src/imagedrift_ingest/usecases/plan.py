@@ -4,18 +4,19 @@ Rules:
 - One replica plans at a time, in a turn; there is no leader to lose.
 - Nothing is locked while questions are published. What is due is read, published, and noted, each
   for itself: a crash or a failure in between asks again, and the stream drops what it holds.
-- A fleet's new references come in many batches. Questions that are asked meanwhile are in the order
-  of the hosts known so far, and take the time in which hosts are stored. So planning waits, within
-  a bound, until no news came for a moment.
+- After news planning waits until no further host brings new references (`core.gathering`). Where
+  many hosts do so at once, it waits before it asks, as the order of questions depends on all.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from imagedrift_ingest.core.freshness import FreshnessRules
+from imagedrift_ingest.core.gathering import gathering
 from imagedrift_ingest.core.questions import (
     DueDigest,
     DueTag,
@@ -32,8 +33,8 @@ T = TypeVar("T")
 TURN: Final = "plan"
 NOTED_AT_ONCE: Final = 200
 """Noted after so many, so that a slow stream holds up a turn and loses no work."""
-GATHER_S: Final = 0.5
-GATHER_MOST_S: Final = 10.0
+MANY_HOSTS: Final = 50
+"""So many bring new images at once: a fleet's first inventories, all of which are awaited."""
 
 
 class Questions(Protocol):
@@ -66,6 +67,17 @@ class Publisher(Protocol):
         """Publish questions, and return the outcome of each."""
 
 
+class Arrivals(Protocol):
+    """Which hosts bring new images."""
+
+    @property
+    def bringers(self) -> AbstractSet[int]:
+        """Return the hosts that brought new images since they were last taken."""
+
+    def take_bringers(self) -> AbstractSet[int]:
+        """Return these hosts, and begin anew."""
+
+
 class Turns(Protocol):
     """Work that one replica does at a time."""
 
@@ -81,6 +93,7 @@ class Plan:
         questions: Questions,
         blocked: BlockedRegistries,
         publisher: Publisher,
+        arrivals: Arrivals,
         turns: Turns,
         rules: FreshnessRules,
         clock: Clock,
@@ -91,6 +104,7 @@ class Plan:
         self._questions = questions
         self._blocked = blocked
         self._publisher = publisher
+        self._arrivals = arrivals
         self._turns = turns
         self._rules = rules
         self._clock = clock
@@ -99,12 +113,16 @@ class Plan:
         self._noted_at_once = noted_at_once
 
     async def run(self) -> None:
-        """Ask what is due now; after news, wait until no more comes for a moment."""
+        """Ask what is due now, and gather new references before that or after it."""
+        is_fleet = len(self._arrivals.bringers) >= MANY_HOSTS
+        if is_fleet:
+            await self._gather(frozenset())
         is_news = self._news.is_set()
         self._news.clear()
+        brought_by = self._arrivals.take_bringers()
         await self.ask_due(self._clock.now())
-        if is_news:
-            await self._until_quiet()
+        if is_news and not is_fleet:
+            await self._gather(brought_by)
 
     async def ask_due(self, at: datetime) -> int:
         """Ask what is due, unless another replica does; how many questions were published."""
@@ -135,15 +153,20 @@ class Plan:
         await self._questions.note_described(at, due)
         return outcomes.count("asked")
 
-    async def _until_quiet(self) -> None:
-        """Wait until no news came for a moment; leave `news` set where some came."""
-        until, came = self._clock.monotonic() + GATHER_MOST_S, False
-        while self._clock.monotonic() < until and not self._stopping.is_set():
-            self._news.clear()
-            await wait_for_any(GATHER_S, self._stopping, self._news)
-            if not self._news.is_set():
+    async def _gather(self, before: AbstractSet[int]) -> None:
+        """Wait until no further host brings new references; leave `news` set where some came."""
+        waiting = gathering(self._clock.monotonic(), before | self._arrivals.bringers)
+        came = False
+        while not self._stopping.is_set():
+            left_s = waiting.ends_at - self._clock.monotonic()
+            if left_s <= 0:
                 break
-            came = True
+            self._news.clear()
+            await wait_for_any(left_s, self._stopping, self._news)
+            if self._news.is_set():
+                came = True
+                hosts = before | self._arrivals.bringers
+                waiting = waiting.joined(self._clock.monotonic(), hosts)
         if came:
             self._news.set()
 

@@ -20,14 +20,14 @@ from typing import Any, Final
 import aiohappyeyeballs
 
 from imagedrift_resolver.adapters.names import Names
-from imagedrift_resolver.adapters.proxying import tunnel
+from imagedrift_resolver.adapters.proxy_tunnel import tunnel
+from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import Route
-from imagedrift_resolver.adapters.sockets import Broken, End, Forbidden, in_words
+from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.address import address_fault, metadata_fault
 from imagedrift_resolver.core.proxy import Proxy, unresolved_fault
 from imagedrift_resolver.core.url import Url
 
-CONNECT_WITHIN_S: Final = 5.0
 NEXT_AFTER_S: Final = 0.25
 SECURE_WITHIN_S: Final = 2.0
 """How long a TLS handshake may take while there is another address."""
@@ -38,7 +38,7 @@ HOW_TO_ALLOW: Final = (
     "of the registry that leads there"
 )
 
-Place = tuple[str, int]
+Endpoint = tuple[str, int]
 """A host and a port."""
 
 
@@ -47,62 +47,69 @@ class Dialer:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._worked: OrderedDict[Place, str] = OrderedDict()
+        self._worked: OrderedDict[Endpoint, str] = OrderedDict()
 
-    async def connect(self, url: Url, route: Route, *, trusted: bool) -> End:
+    async def connect(
+        self, url: Url, route: Route, *, trusted: bool, within_s: float
+    ) -> SocketStream:
         """Connect to a url's host, through its proxy where it has one, in TLS for https.
 
-        `trusted`: any address will do, not only public ones. Raises `Forbidden` and `Broken`.
+        `trusted`: any address will do, not only public ones. Raises `RequestFailed`.
         """
         host = url.host.strip("[]")
         context = route.context if url.scheme == "https" else None
-        within_s = route.timeout_s or CONNECT_WITHIN_S
         try:
             async with asyncio.timeout(within_s):
                 if route.proxy is None:
                     return await self._reach(host, url.port, context, trusted=trusted)
                 if fault := metadata_fault(host):
-                    raise Forbidden(f"{host} {fault}, which is never asked")
+                    raise RequestFailed("forbidden", f"{host} {fault}, which is never asked")
                 if not trusted and (fault := unresolved_fault(host)):
-                    raise Forbidden(f"{host} {fault}: {HOW_TO_ALLOW}")
+                    raise RequestFailed("forbidden", f"{host} {fault}: {HOW_TO_ALLOW}")
                 return await self._reach_through(route.proxy, url, context)
         except TimeoutError as error:
-            raise Broken(f"no connection within {within_s:g} s") from error
+            why = f"no connection within {within_s:g} s"
+            raise RequestFailed("connect_timeout", why) from error
         except (OSError, ValueError) as error:  # a name that TLS cannot take is a ValueError
-            raise Broken(in_words(error)) from error
+            raise RequestFailed.of(error) from error
 
-    async def _reach_through(self, proxy: Proxy, url: Url, context: ssl.SSLContext | None) -> End:
+    async def _reach_through(
+        self, proxy: Proxy, url: Url, context: ssl.SSLContext | None
+    ) -> SocketStream:
         try:
-            end = await self._reach(proxy.url.host.strip("[]"), proxy.url.port, None, trusted=True)
-        except (OSError, Broken) as error:
-            why = str(error) if isinstance(error, Broken) else in_words(error)
-            raise Broken(f"{proxy}: {why}") from error
+            stream = await self._reach(
+                proxy.url.host.strip("[]"), proxy.url.port, None, trusted=True
+            )
+        except RequestFailed as error:
+            raise RequestFailed(error.kind, f"{proxy}: {error}") from error
+        except OSError as error:
+            raise RequestFailed.of(error, f"{proxy}: ") from error
         if context is None:
-            return end
-        with _closing_on_error(end):
-            await tunnel(end, proxy, url)
-            await _secure(end, context, url.host.strip("[]"))
-        return end
+            return stream
+        with _closing_on_error(stream):
+            await tunnel(stream, proxy, url)
+            await _secure(stream, context, url.host.strip("[]"))
+        return stream
 
     async def _reach(
         self, host: str, port: int, context: ssl.SSLContext | None, *, trusted: bool
-    ) -> End:
+    ) -> SocketStream:
         addresses = await self._allowed(host, port, trusted)
         while True:
-            address, end = await _race(addresses, port)
+            address, stream = await _race(addresses, port)
             addresses.remove(address)
             try:
-                with _closing_on_error(end):
+                with _closing_on_error(stream):
                     if context is not None:
                         async with asyncio.timeout(SECURE_WITHIN_S if addresses else None):
-                            await _secure(end, context, host)
+                            await _secure(stream, context, host)
             except (TimeoutError, ConnectionError):
                 self._worked.pop((host, port), None)
                 if not addresses:
                     raise
             else:
                 self._remember((host, port), address)
-                return end
+                return stream
 
     async def _allowed(self, host: str, port: int, trusted: bool) -> list[str]:
         found = await self._names.addresses(host)
@@ -110,27 +117,28 @@ class Dialer:
         allowed = [each for each in found if not fault(each)]
         if not allowed:
             why = metadata_fault(found[0])
-            raise Forbidden(
+            raise RequestFailed(
+                "forbidden",
                 f"{host} {why}, which is never asked"
                 if why
-                else f"{host} {address_fault(found[0])}: {HOW_TO_ALLOW}"
+                else f"{host} {address_fault(found[0])}: {HOW_TO_ALLOW}",
             )
         return in_turn(allowed, self._worked.get((host, port), ""))[:MOST_ADDRESSES]
 
-    def _remember(self, place: Place, address: str) -> None:
-        self._worked[place] = address
-        self._worked.move_to_end(place)
+    def _remember(self, endpoint: Endpoint, address: str) -> None:
+        self._worked[endpoint] = address
+        self._worked.move_to_end(endpoint)
         if len(self._worked) > MOST_REMEMBERED:
             self._worked.popitem(last=False)
 
 
 @contextmanager
-def _closing_on_error(end: End) -> Iterator[None]:
+def _closing_on_error(stream: SocketStream) -> Iterator[None]:
     """Close a connection that is given up, whatever the reason."""
     try:
         yield
     except BaseException:
-        end.close()
+        stream.close()
         raise
 
 
@@ -148,7 +156,7 @@ def in_turn(addresses: Sequence[str], first: str = "") -> list[str]:
     return [first, *turns] if first in addresses else turns
 
 
-async def _race(addresses: Sequence[str], port: int) -> tuple[str, End]:
+async def _race(addresses: Sequence[str], port: int) -> tuple[str, SocketStream]:
     """Connect to the first address that answers; which one, and the connection."""
     try:
         connected = await aiohappyeyeballs.start_connection(
@@ -158,15 +166,16 @@ async def _race(addresses: Sequence[str], port: int) -> tuple[str, End]:
         )
     except OSError as error:
         if error.errno is None:  # several addresses, several reasons
-            raise Broken(f"none of its {len(addresses)} addresses can be connected to") from error
+            why = f"none of its {len(addresses)} addresses can be connected to"
+            raise RequestFailed("closed", why) from error
         raise
     try:
         address = _answering(connected, addresses)
-        _, end = await asyncio.get_running_loop().create_connection(End, sock=connected)
+        _, stream = await asyncio.get_running_loop().create_connection(SocketStream, sock=connected)
     except BaseException:
         connected.close()
         raise
-    return address, end
+    return address, stream
 
 
 def _info(address: str, port: int) -> Any:
@@ -182,9 +191,9 @@ def _answering(connected: socket, addresses: Sequence[str]) -> str:
     return peer if peer in addresses else addresses[0]
 
 
-async def _secure(end: End, context: ssl.SSLContext, host: str) -> None:
+async def _secure(stream: SocketStream, context: ssl.SSLContext, host: str) -> None:
     loop = asyncio.get_running_loop()
-    transport = await loop.start_tls(end.transport, end, context, server_hostname=host)
+    transport = await loop.start_tls(stream.transport, stream, context, server_hostname=host)
     if transport is None:
-        raise Broken("the connection ended during the TLS handshake")
-    end.connection_made(transport)
+        raise RequestFailed("tls", "the connection ended during the TLS handshake")
+    stream.connection_made(transport)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, TypeVar, overload
 
 import structlog
 
@@ -15,8 +15,10 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import (
     Answer,
+    AnyAnswer,
     Describe,
     Described,
+    Question,
     RegistryState,
     Resolve,
 )
@@ -24,23 +26,30 @@ from imagedrift_schemas.v1 import (
 log = structlog.get_logger()
 
 MOST_TRIES: Final = 8
-A = TypeVar("A", Answer, Described)
+A = TypeVar("A", bound=AnyAnswer)
 
 
-class Cache:
+class JetStreamCache:
     """Answers, by question."""
 
     def __init__(self, bucket: Bucket, now: Callable[[], datetime]) -> None:
         self._bucket = bucket
         self._now = now
 
-    async def answer(self, question: Resolve) -> tuple[Answer | None, int]:
-        """Read what was last said about a tag, from the leader, and its revision."""
-        return await self._read(subjects.answer_key(question), Answer)
+    @overload
+    async def read(self, question: Resolve) -> tuple[Answer | None, int]: ...
 
-    async def described(self, question: Describe) -> tuple[Described | None, int]:
-        """Read what is inside a digest, from the leader, and its revision."""
-        return await self._read(subjects.answer_key(question), Described)
+    @overload
+    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]: ...
+
+    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]:
+        """Read the last answer to a question from the leader, and its revision."""
+        key = subjects.answer_key(question)
+        match question:
+            case Resolve():
+                return await self._read(key, Answer)
+            case Describe():
+                return await self._read(key, Described)
 
     async def keep(self, answer: A, revision: int) -> A:
         """Keep an answer in place of the one of `revision`, and return what is kept.
@@ -66,7 +75,7 @@ class Cache:
             return None, entry.revision
 
 
-class States:
+class JetStreamStates:
     """What is known of registries, changed by compare-and-set."""
 
     def __init__(self, bucket: Bucket) -> None:
@@ -109,7 +118,18 @@ class States:
             return None, entry.revision
 
 
-class Lanes:
+class JetStreamQuestions:
+    """The stream of questions."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def remove(self, subject: str) -> None:
+        """Remove a question, so that the same one can be asked again."""
+        await self._bus.purge_subject(subjects.STREAM_LOOKUP, subject)
+
+
+class JetStreamLanes:
     """The lanes' consumers, which the server can hold for all replicas at once."""
 
     def __init__(self, bus: Bus, registries: Registries) -> None:

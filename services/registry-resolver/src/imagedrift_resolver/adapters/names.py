@@ -23,7 +23,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from imagedrift_resolver.adapters.sockets import Broken
+from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 
 WITHIN_S: Final = 3.0
@@ -64,7 +64,7 @@ class _Kept(NamedTuple):
 class Names:
     """Resolves names, each once at a time, and remembers what came of it."""
 
-    def __init__(self, look_up: LookUp = look_up) -> None:
+    def __init__(self, look_up: LookUp) -> None:
         self._look_up = look_up
         self._kept: BoundedMap[str, _Kept] = BoundedMap(
             Bound(MOST_KEPT, BYTES), Bound(MOST_FAILED, BYTES)
@@ -73,13 +73,13 @@ class Names:
         self._proven, self._new, self._doubtful = map(asyncio.Semaphore, (PROVEN, NEW, DOUBTFUL))
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """Return a name's addresses. Raises `Broken` when there are none to be had."""
+        """Return a name's addresses. Raises `RequestFailed` when there are none to be had."""
         if _is_address(host):
             return (host,)
         kept = self._kept.get(host)
         if kept and time.monotonic() < kept.until:
             if not kept.found:
-                raise Broken("its name does not resolve")
+                raise RequestFailed("dns", "its name does not resolve")
             return kept.found
         stale = kept if kept and kept.may_serve() else None
         within_s = STALE_AFTER_S if stale else WITHIN_S
@@ -92,11 +92,13 @@ class Names:
                 self._keep(host, stale.found, FAILED_KEPT_S, stale.at)
                 return stale.found
             self._keep(host, (), FAILED_KEPT_S)
-            raise Broken(f"its name does not resolve: no answer in {WITHIN_S:.0f} s") from None
+            raise RequestFailed(
+                "dns", f"its name does not resolve: no answer in {WITHIN_S:.0f} s"
+            ) from None
         except (OSError, ValueError) as error:
             if stale and _is_no_answer(error):
                 return stale.found
-            raise Broken("its name does not resolve") from None
+            raise RequestFailed("dns", "its name does not resolve") from None
 
     async def close(self) -> None:
         """Wait for no look-up any longer."""

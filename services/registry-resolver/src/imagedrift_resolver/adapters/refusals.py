@@ -10,7 +10,7 @@ from imagedrift_resolver.core import refusal
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import Credential
 from imagedrift_resolver.core.refusal import Standing
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Origin
 from imagedrift_schemas.v1 import Denied, Limited
 
@@ -20,7 +20,7 @@ TURN_S: Final = 10.0
 
 Where = tuple[Origin, str]
 """A registry's origin, or a token endpoint's and its path."""
-Shown = Reply | Trouble | Denied | Limited
+Shown = Reply | NoResponse | Denied | Limited
 
 
 class Refusals:
@@ -28,7 +28,7 @@ class Refusals:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._records: BoundedMap[tuple[Where, Credential], _Record] = BoundedMap(
+        self._records: BoundedMap[tuple[Where, Credential], CredentialRecord] = BoundedMap(
             MOST, is_held=lambda record: record.protects()
         )
 
@@ -36,7 +36,7 @@ class Refusals:
         self,
         where: Where,
         credential: Credential,
-        send: Callable[[], Awaitable[Reply | Trouble]],
+        send: Callable[[], Awaitable[Reply | NoResponse]],
         refused: frozenset[int] = frozenset({401}),
         is_known: Callable[[], Awaitable[bool]] | None = None,
     ) -> Shown:
@@ -44,7 +44,7 @@ class Refusals:
 
         `is_known` finds out, before it rests, whether it is good and opens other things.
         """
-        record = self._record(where, credential)
+        record = self.record(where, credential)
         if record.is_accepted():
             return await self._noted(record, await send(), refused, is_known)
         try:
@@ -62,21 +62,30 @@ class Refusals:
             record.turn.release()
         return await self._noted(record, await send(), refused, is_known)
 
-    def _record(self, where: Where, credential: Credential) -> "_Record":
+    @property
+    def size(self) -> int:
+        """About how many bytes are kept."""
+        return self._records.size
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def record(self, where: Where, credential: Credential) -> "CredentialRecord":
+        """Return how a credential has fared in a place."""
         key = (where, credential)
         record = self._records.get(key)
         if record is None:
-            record = _Record()
+            record = CredentialRecord()
             self._records.put(key, record, 2000 + len(where[1]))
         return record
 
     async def _noted(
         self,
-        record: "_Record",
-        got: Reply | Trouble,
+        record: "CredentialRecord",
+        got: Reply | NoResponse,
         refused: frozenset[int],
         is_known: Callable[[], Awaitable[bool]] | None,
-    ) -> Reply | Trouble:
+    ) -> Reply | NoResponse:
         if isinstance(got, Reply):
             if got.status in refused:
                 record.standing = refusal.refused(record.standing, time.monotonic())
@@ -88,7 +97,9 @@ class Refusals:
         return got
 
 
-class _Record:
+class CredentialRecord:
+    """How one credential has fared in one place."""
+
     def __init__(self) -> None:
         self.standing = Standing()
         self.turn = asyncio.Lock()

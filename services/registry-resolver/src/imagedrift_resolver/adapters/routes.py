@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 from msgspec import Struct
 
-from imagedrift_resolver.adapters.directory import api_of, realms_of
+from imagedrift_resolver.adapters.registry_entry import api_of, realms_of
 from imagedrift_resolver.core.proxy import Proxies, Proxy, parse_no_proxy, parse_proxy
 from imagedrift_resolver.core.site import host_of
 from imagedrift_resolver.core.url import BadUrl, Url
@@ -74,7 +74,7 @@ def routes(known: Registries, proxies: Proxies = NO_PROXIES) -> Routes:
 
 
 class _Reach(Struct, frozen=True):
-    """What one registry's table says of the way to its hosts."""
+    """How the hosts of one registry are reached, by its table."""
 
     has_proxy: bool = False
     proxy: Proxy | None = None

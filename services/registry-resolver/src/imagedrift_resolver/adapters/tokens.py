@@ -7,12 +7,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from imagedrift_resolver.adapters.http import Http
+from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.refusals import Refusals, Shown
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.conversation import Authorise
 from imagedrift_resolver.core.credential import Anonymous, Credential
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.token import TOKEN_CAP, Grant, Token, read_token, request_for
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Failure
@@ -28,7 +28,7 @@ Key = tuple[Grant, Credential]
 class Tokens:
     """A cache of tokens by what they are for."""
 
-    def __init__(self, http: Http, refusals: Refusals, now: Callable[[], datetime]) -> None:
+    def __init__(self, http: HttpClient, refusals: Refusals, now: Callable[[], datetime]) -> None:
         self._http = http
         self._refusals = refusals
         self._now = now
@@ -58,7 +58,7 @@ class Tokens:
         asked_at = self._now()
         is_shown = not isinstance(wanted.credential, Anonymous)
         reply = await (self._show(wanted) if is_shown else self._ask(wanted))
-        if not isinstance(reply, Reply | Trouble):
+        if not isinstance(reply, Reply | NoResponse):
             return reply
         token = read_token(reply, asked_at, shown=is_shown)
         metrics.tokens.add(outcome="got" if isinstance(token, Token) else "failed")
@@ -74,7 +74,7 @@ class Tokens:
             where, wanted.credential, lambda: self._ask(wanted), _REFUSED
         )
 
-    async def _ask(self, wanted: Authorise) -> Reply | Trouble:
+    async def _ask(self, wanted: Authorise) -> Reply | NoResponse:
         request = request_for(wanted.grant, wanted.credential)
         headers = [("Host", request.url.authority), ("User-Agent", USER_AGENT)]
         headers += [("Accept", "application/json"), ("Accept-Encoding", "identity")]

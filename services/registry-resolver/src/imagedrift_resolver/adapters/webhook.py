@@ -14,9 +14,9 @@ from typing import Final
 import h11
 import structlog
 
-from imagedrift_resolver.adapters.blanks import Blanks
+from imagedrift_resolver.adapters.header_guard import HeaderGuard
 from imagedrift_resolver.core.notification import BODY_CAP, Unreadable, moved_tags
-from imagedrift_resolver.core.shared_secret import shows_secret
+from imagedrift_resolver.core.webhook_auth import has_secret
 from imagedrift_runtime import metrics
 from imagedrift_runtime.process import NoPort
 from imagedrift_schemas.reference import ImageReference
@@ -100,7 +100,7 @@ class Webhook:
             return 413, f"a notification has at most {BODY_CAP} bytes"
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
         target = request.target.decode("latin-1")
-        if not shows_secret(self._secret, target, headers, body):
+        if not has_secret(self._secret, target, headers, body):
             metrics.notifications.add(outcome="refused")
             log.warning("notification.refused")
             return 401, "show the secret: Authorization, X-Hub-Signature-256 or ?secret="
@@ -121,12 +121,12 @@ async def _read(
 ) -> tuple[h11.Request, bytes | None]:
     """Read a request; its body is None when it is too large."""
     request: h11.Request | None = None
-    body, blanks = bytearray(), Blanks()
+    body, guard = bytearray(), HeaderGuard()
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
             data = await reader.read(_READ)
-            if blanks.are_too_many(data):
+            if guard.is_hostile(data):
                 raise h11.RemoteProtocolError("too many blanks in a row", error_status_hint=400)
             connection.receive_data(data)
         elif isinstance(event, h11.Request):

@@ -1,10 +1,10 @@
-"""How one request is let in: with the way that is known, else bare, else as a challenge says.
+"""How one request is authenticated: by a known method, else bare, else as a challenge asks.
 
-    known way ──works──▶ reply
+    known method ──works──▶ reply
         └─fails─▶ renew its token ──fails─▶ forget it ─▶ bare ──works──▶ reply
-                                                          └─refused─▶ challenge ─▶ way ─▶ reply
+                                                          └─refused─▶ challenge ─▶ method ─▶ reply
 
-- A way that failed is not tried again in the same request: what its failure said is the result.
+- A method that failed is not tried again in the same request: its failure is the result.
 - The answer to who showed nothing is not the registry's word while a credential is at hand. A 403,
   a 404 or a 401 without a challenge then leads to the front door (`GET /v2/`), which every
   registry guards if it guards anything (containerd/containerd#3291). Its challenge is answered,
@@ -22,18 +22,18 @@ from msgspec.structs import replace
 from imagedrift_resolver.core.answer import ERROR_CAP
 from imagedrift_resolver.core.challenge import parse_challenges
 from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
-from imagedrift_resolver.core.manners import DOOR_USES, Manners, ProtectionSpace
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.registry_profile import DOOR_USES, ProtectionSpace, RegistryProfile
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import (
     FRONT_DOOR,
     REPOSITORY,
+    AuthMethod,
     Bearer,
     Header,
     Site,
-    Way,
+    auth_method_for,
     can_be_answered,
     denial,
-    way_in,
     why_none,
 )
 from imagedrift_resolver.core.steps import Authorise, Conversation, Exchange, Got, Method, Send
@@ -56,7 +56,7 @@ class Request(Struct, frozen=True):
 
     @property
     def space(self) -> ProtectionSpace:
-        """Return what a way in is learnt for."""
+        """Return what an auth method is learnt for."""
         path = REPOSITORY.match(self.url.target)
         return self.url.origin, path[1] if path else self.url.target.rpartition("/")[0]
 
@@ -67,80 +67,82 @@ class Request(Struct, frozen=True):
         return scope_of(path[1] if path else self.repository)
 
 
-def let_in(site: Site, manners: Manners, request: Request) -> Conversation[Got]:
+def let_in(site: Site, profile: RegistryProfile, request: Request) -> Conversation[Got]:
     """Make a request, with whatever it takes to be let in."""
-    way, failed, got = _known_way(site, manners, request), None, None
-    if way is not None:
-        got, manners = yield from _show(site, manners, request, way, is_remembered=True)
-        if not _is_turned_away(got, way, request, manners):
-            return got, manners
-        manners, failed = manners.without_way(request.space), way
+    auth, failed, got = _known_auth_method(site, profile, request), None, None
+    if auth is not None:
+        got, profile = yield from _show(site, profile, request, auth, is_remembered=True)
+        if not _is_turned_away(got, auth, request, profile):
+            return got, profile
+        profile, failed = profile.without_auth_method(request.space), auth
     bare: Got = yield _send(site, request)
     if not isinstance(bare, Reply) or bare.status not in (401, 403, 404):
-        return bare, manners
-    found, manners = yield from _way_in(site, manners, request, bare)
+        return bare, profile
+    found, profile = yield from _find_auth_method(site, profile, request, bare)
     if found is None:
-        return _told(site, request, bare, None), manners
-    if not isinstance(found, Way):
-        return found, manners
+        return _told(site, request, bare, None), profile
+    if not isinstance(found, AuthMethod):
+        return found, profile
     if got is not None and failed is not None and _is_same(found, failed):
-        return got, _kept(manners, request, found, got)
-    manners = manners.with_way(request.space, found, instead_of=failed)
-    got, manners = yield from _show(site, manners, request, found, is_remembered=False)
+        return got, _kept(profile, request, found, got)
+    profile = profile.with_auth_method(request.space, found, instead_of=failed)
+    got, profile = yield from _show(site, profile, request, found, is_remembered=False)
     if isinstance(got, Reply) and got.status == 403:
-        return got, manners.with_tested(request.space)
-    if _is_turned_away(got, found, request, manners):
-        manners = manners.without_way(request.space)
-    return got, manners
+        return got, profile.with_tested(request.space)
+    if _is_turned_away(got, found, request, profile):
+        profile = profile.without_auth_method(request.space)
+    return got, profile
 
 
-def _known_way(site: Site, manners: Manners, request: Request) -> Way | None:
-    """Return the way that is known, unless it shows what is for another path of the registry."""
-    way = manners.way_to(request.space)
-    if isinstance(way, Header) and way.credential != site.shown_at(request.url):
+def _known_auth_method(site: Site, profile: RegistryProfile, request: Request) -> AuthMethod | None:
+    """Return the known auth method, unless its credential is for another path of the registry."""
+    auth = profile.auth_method_of(request.space)
+    if isinstance(auth, Header) and auth.credential != site.shown_at(request.url):
         return None
-    return way
+    return auth
 
 
-def _kept(manners: Manners, request: Request, way: Way, got: Got) -> Manners:
-    """Keep a way that a 403 has cast a doubt on: it is the only one, so it is not at fault."""
+def _kept(
+    profile: RegistryProfile, request: Request, auth: AuthMethod, got: Got
+) -> RegistryProfile:
+    """Keep the auth method that a 403 has made doubtful: it is the only one, so not at fault."""
     if not isinstance(got, Reply) or got.status != 403:
-        return manners
-    return manners.with_way(request.space, way).with_tested(request.space)
+        return profile
+    return profile.with_auth_method(request.space, auth).with_tested(request.space)
 
 
 def _show(
-    site: Site, manners: Manners, request: Request, way: Way, *, is_remembered: bool
+    site: Site, profile: RegistryProfile, request: Request, auth: AuthMethod, *, is_remembered: bool
 ) -> Conversation[Got]:
-    """Make a request in a known way; a token that has ended is renewed."""
-    if isinstance(way, Header):
-        got = yield from _with(site, request, way, way.value, way.credential)
-        return got, manners
+    """Make a request with a known auth method; a token that has ended is renewed."""
+    if isinstance(auth, Header):
+        got = yield from _with(site, request, auth, auth.value, auth.credential)
+        return got, profile
     credential = site.shown_at(request.url)
-    trusted, grant = site.trusts(way.realm.host), way.grant(request.scope)
+    trusted, grant = site.trusts(auth.realm.host), auth.grant(request.scope)
     refused: Secret | None = None
     for number in range(1, MOST_TOKENS + 1):
         token: Token | Failure = yield Authorise(
             grant, trusted, refused, credential, anew=number == MOST_TOKENS
         )
         if isinstance(token, Denied):
-            return replace(token, reason=f"{token.reason}{why_none(credential)}"), manners
+            return replace(token, reason=f"{token.reason}{why_none(credential)}"), profile
         if not isinstance(token, Token):
-            return token, manners
+            return token, profile
         refused = Secret(f"Bearer {token.value.reveal()}")
-        got = yield from _with(site, request, way, refused, Anonymous())
+        got = yield from _with(site, request, auth, refused, Anonymous())
         may_have_ended = token.is_shared or (is_remembered and number == 1)
-        if not may_have_ended or not _is_turned_away(got, way, request, manners):
+        if not may_have_ended or not _is_turned_away(got, auth, request, profile):
             break
-    return got, manners
+    return got, profile
 
 
 def _with(
-    site: Site, request: Request, way: Way, value: Secret, credential: Credential
+    site: Site, request: Request, auth: AuthMethod, value: Secret, credential: Credential
 ) -> Exchange[Got]:
     """Make a request that shows something; what a quiet registry says of that is asked for."""
     got: Got = yield _send(site, request, value, credential)
-    if way.is_quiet and isinstance(got, Reply) and got.status in (403, 404):
+    if auth.is_quiet and isinstance(got, Reply) and got.status in (403, 404):
         door: Got = yield _knock(site, request, value, credential)
         if isinstance(door, Reply) and door.status == 401:
             got = door
@@ -149,27 +151,27 @@ def _with(
     return _told(site, request, got, value)
 
 
-def _is_turned_away(got: Got, way: Way, request: Request, manners: Manners) -> bool:
-    """Tell whether a way has failed. ECR Public answers 400 to a token that has ended."""
+def _is_turned_away(got: Got, auth: AuthMethod, request: Request, profile: RegistryProfile) -> bool:
+    """Tell whether an auth method has failed. ECR Public answers 400 to a token that has ended."""
     if isinstance(got, Reply):
-        bad_token = got.status == 400 and isinstance(way, Bearer)
-        untested = got.status == 403 and request.space not in manners.tested
+        bad_token = got.status == 400 and isinstance(auth, Bearer)
+        untested = got.status == 403 and request.space not in profile.tested
         return got.status == 401 or bad_token or untested
-    return not isinstance(got, Trouble | Limited | Refused)
+    return not isinstance(got, NoResponse | Limited | Refused)
 
 
-def _way_in(
-    site: Site, manners: Manners, request: Request, bare: Reply
-) -> Conversation[Way | Failure | None]:
+def _find_auth_method(
+    site: Site, profile: RegistryProfile, request: Request, bare: Reply
+) -> Conversation[AuthMethod | Failure | None]:
     """Find out from a refusal how to be let in. None: it is the registry's word."""
     challenges = parse_challenges(bare.all("www-authenticate")) if bare.status == 401 else ()
     if not can_be_answered(challenges) and _may_hide(site, request, bare):
-        found, manners = yield from _ask_front_door(site, manners, request)
+        found, profile = yield from _ask_front_door(site, profile, request)
         if found is not None:
-            return found, manners
+            return found, profile
     if bare.status != 401:
-        return None, manners
-    return way_in(site, request.url, challenges), manners
+        return None, profile
+    return auth_method_for(site, request.url, challenges), profile
 
 
 def _may_hide(site: Site, request: Request, bare: Reply) -> bool:
@@ -183,21 +185,21 @@ def _may_hide(site: Site, request: Request, bare: Reply) -> bool:
 
 
 def _ask_front_door(
-    site: Site, manners: Manners, request: Request
-) -> Conversation[Way | Failure | None]:
+    site: Site, profile: RegistryProfile, request: Request
+) -> Conversation[AuthMethod | Failure | None]:
     """Ask the registry's front door for its challenge. None: it asks for nothing."""
     origin = request.url.origin
-    if uses := manners.doors.get(origin, 0):
+    if uses := profile.doors.get(origin, 0):
         return None, (
-            manners.with_door(origin, uses - 1) if uses > 1 else manners.without_doors(origin)
+            profile.with_door(origin, uses - 1) if uses > 1 else profile.without_doors(origin)
         )
     door: Got = yield _knock(site, request)
     if fault := _no_word(door):
-        return fault, manners
+        return fault, profile
     challenges = parse_challenges(door.all("www-authenticate")) if isinstance(door, Reply) else ()
     if isinstance(door, Reply) and door.status == 401 and can_be_answered(challenges):
-        return way_in(site, request.url, challenges, is_quiet=True), manners
-    return None, manners.with_door(origin, DOOR_USES)
+        return auth_method_for(site, request.url, challenges, is_quiet=True), profile
+    return None, profile.with_door(origin, DOOR_USES)
 
 
 def _no_word(door: Got) -> Failure | None:
@@ -208,10 +210,10 @@ def _no_word(door: Got) -> Failure | None:
         return Unreachable(
             reason=f"the registry's front door ({FRONT_DOOR}) answered {door.status}"
         )
-    return Unreachable(reason=door.reason) if isinstance(door, Trouble) else door
+    return Unreachable(reason=door.text) if isinstance(door, NoResponse) else door
 
 
-def _is_same(one: Way, other: Way) -> bool:
+def _is_same(one: AuthMethod, other: AuthMethod) -> bool:
     return replace(one, is_quiet=False) == replace(other, is_quiet=False)
 
 

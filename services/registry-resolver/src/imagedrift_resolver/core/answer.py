@@ -32,18 +32,13 @@ from imagedrift_resolver.core.manifest import Strange, media_fault, read_manifes
 from imagedrift_resolver.core.reply import Reply, shown
 from imagedrift_schemas.digest import digest_of, is_digest, parse_digest, verify
 from imagedrift_schemas.v1 import (
-    Answer,
-    Child,
     Denied,
-    Describe,
-    Described,
     Failure,
     Found,
     Invalid,
     Limited,
     Missing,
     Outcome,
-    Resolve,
     Unreachable,
     Unsupported,
 )
@@ -115,51 +110,6 @@ def failure(reply: Reply, now: datetime) -> Failure:
             return Unreachable(reason=f"{said}: it has a problem of its own")
         case _:
             return Invalid(reason=f"{said}, which is no answer to this question")
-
-
-def answer(
-    question: Resolve,
-    outcome: Outcome,
-    previous: Answer | None,
-    checked_at: datetime,
-    credential: str,
-) -> Answer:
-    """Make the answer to keep: a failure keeps what was found last, and counts."""
-    found = outcome.digest if isinstance(outcome, Found) else ""
-    last_digest = previous.last_digest if previous else ""
-    last_found_at = previous.last_found_at if previous else None
-    return Answer(
-        registry=question.registry,
-        repository=question.repository,
-        tag=question.tag,
-        checked_at=checked_at,
-        outcome=outcome,
-        last_digest=found or last_digest or question.last_digest,
-        last_found_at=checked_at if found else last_found_at,
-        credential=credential,
-        failures=0 if found else 1 + (previous.failures if previous else 0),
-    )
-
-
-def described(
-    question: Describe,
-    children: tuple[Child, ...],
-    failure: Failure | None,
-    previous: Described | None,
-    checked_at: datetime,
-    credential: str,
-) -> Described:
-    """Make the description to keep: a failure keeps what was known of the digest before."""
-    kept = previous.children if previous else ()
-    return Described(
-        registry=question.registry,
-        repository=question.repository,
-        digest=question.digest,
-        checked_at=checked_at,
-        children=children or kept,
-        failure=failure,
-        credential=credential,
-    )
 
 
 def is_registrys_word(reply: Reply) -> bool:

@@ -20,7 +20,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from imagedrift_resolver.core.foreign_time import is_to_come
+from imagedrift_resolver.core.clock_skew import is_in_future
 from imagedrift_resolver.core.limits import Limits, clamped, read_limits, wait_s
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas.v1 import Limited, RegistryState
@@ -136,7 +136,7 @@ def paced(state: RegistryState, until: datetime | None) -> RegistryState:
 
 def believable(state: RegistryState, now: datetime) -> RegistryState:
     """Return what is known, or nothing where a wrong clock has told when."""
-    if not is_to_come(state.observed_at, now):
+    if not is_in_future(state.observed_at, now):
         return state
     return RegistryState(registry=state.registry, credential=state.credential, observed_at=now)
 

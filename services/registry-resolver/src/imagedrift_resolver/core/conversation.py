@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from imagedrift_resolver.core import answer
 from imagedrift_resolver.core.access import Request, let_in
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
-from imagedrift_resolver.core.manners import Manners
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.registry_profile import RegistryProfile
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import MOST_HOPS, REPOSITORY, Site, redirect
 from imagedrift_resolver.core.steps import Authorise, Conversation, Got, Method, Send, Step
 from imagedrift_resolver.core.url import Url
@@ -37,8 +37,8 @@ from imagedrift_schemas.v1 import (
 __all__ = [
     "Authorise",
     "Conversation",
-    "Manners",
     "Method",
+    "RegistryProfile",
     "Send",
     "Step",
     "fetch",
@@ -53,37 +53,37 @@ _ASKED_AGAIN: Final = _NO_HEAD | {200, 404, 410, 415, 500}
 
 
 def resolve(
-    site: Site, manners: Manners, repository: str, tag: str, now: datetime
+    site: Site, profile: RegistryProfile, repository: str, tag: str, now: datetime
 ) -> Conversation[Outcome]:
     """Find out what a tag points to."""
     url = site.url(repository, "manifests", tag)
-    if not site.is_hub and not manners.does_head(repository):
-        got, manners = yield from _get(site, manners, url, now)
-        return got, manners.without_head(repository, found=isinstance(got, Found))
-    reply, manners = yield from fetch(site, manners, "HEAD", url, 0)
+    if not site.is_hub and not profile.does_head(repository):
+        got, profile = yield from _get(site, profile, url, now)
+        return got, profile.without_head(repository, found=isinstance(got, Found))
+    reply, profile = yield from fetch(site, profile, "HEAD", url, 0)
     if not isinstance(reply, Reply):
-        return reply, manners
+        return reply, profile
     outcome = answer.of_head(reply, now)
     if isinstance(outcome, Found):
-        return outcome, manners.with_head(repository, in_vain=False)
+        return outcome, profile.with_head(repository, in_vain=False)
     if site.is_hub:  # its GETs are pulls, and kept for `Describe`
-        return outcome or Unsupported(reason="the registry tells no digest on HEAD"), manners
+        return outcome or Unsupported(reason="the registry tells no digest on HEAD"), profile
     if reply.status not in _ASKED_AGAIN or (reply.status == 200 and outcome):
-        return outcome or answer.failure(reply, now), manners
-    got, manners = yield from _get(site, manners, url, now)
+        return outcome or answer.failure(reply, now), profile
+    got, profile = yield from _get(site, profile, url, now)
     if isinstance(got, Found):  # The HEAD was in vain; once may be a push in between.
         certain = reply.status in _NO_HEAD
-        manners = manners.with_head(repository, in_vain=True, certain=certain)
-    return got, manners
+        profile = profile.with_head(repository, in_vain=True, certain=certain)
+    return got, profile
 
 
-def _get(site: Site, manners: Manners, url: Url, now: datetime) -> Conversation[Outcome]:
-    reply, manners = yield from fetch(site, manners, "GET", url, MANIFEST_CAP)
-    return (answer.of_get(reply, now) if isinstance(reply, Reply) else reply), manners
+def _get(site: Site, profile: RegistryProfile, url: Url, now: datetime) -> Conversation[Outcome]:
+    reply, profile = yield from fetch(site, profile, "GET", url, MANIFEST_CAP)
+    return (answer.of_get(reply, now) if isinstance(reply, Reply) else reply), profile
 
 
 def fetch(
-    site: Site, manners: Manners, method: Method, url: Url, cap: int, *, spare: bool = False
+    site: Site, profile: RegistryProfile, method: Method, url: Url, cap: int, *, spare: bool = False
 ) -> Conversation[Reply | Failure]:
     """Make a request, with whatever it takes: tokens, redirects. The reply is none of those.
 
@@ -94,14 +94,14 @@ def fetch(
     request = Request(method, url, path[1] if path else "", cap, spare)
     for _ in range(MOST_HOPS + 1):
         got: Got
-        got, manners = yield from let_in(site, manners, request)
-        if isinstance(got, Trouble):
-            kind = Refused if got.forbidden else Unreachable
-            return kind(reason=got.reason), manners
+        got, profile = yield from let_in(site, profile, request)
+        if isinstance(got, NoResponse):
+            kind = Refused if got.kind == "forbidden" else Unreachable
+            return kind(reason=got.text), profile
         if not isinstance(got, Reply) or got.status not in _REDIRECTS:
-            return got, manners
+            return got, profile
         target = redirect(site, request.url, got.first("location"))
         if not isinstance(target, Url):
-            return target, manners
+            return target, profile
         request = replace(request, url=target)
-    return Invalid(reason=f"more than {MOST_HOPS} redirects"), manners
+    return Invalid(reason=f"more than {MOST_HOPS} redirects"), profile

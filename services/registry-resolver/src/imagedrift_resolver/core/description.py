@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagedrift_resolver.core import answer
-from imagedrift_resolver.core.conversation import Conversation, Manners, fetch
+from imagedrift_resolver.core.conversation import Conversation, RegistryProfile, fetch
 from imagedrift_resolver.core.manifest import (
     MANIFEST_CAP,
     MOST_CHILDREN,
@@ -63,7 +63,7 @@ class Description(Struct, frozen=True):
 
 def describe(
     site: Site,
-    manners: Manners,
+    profile: RegistryProfile,
     question: Describe,
     known: Children,
     now: datetime,
@@ -73,22 +73,22 @@ def describe(
     `known` is what an earlier description told: what it has read is not read again.
     """
     look = _Look(site, question.repository, now, spare=bool(known))
-    content, manners = yield from look.content(manners, question.digest)
+    content, profile = yield from look.content(profile, question.digest)
     match content:
         case Manifest(config_digest):
             only = Child(platform="", digest=question.digest, config_digest=config_digest)
-            return Description((only,)), manners
+            return Description((only,)), profile
         case Index():
-            listed, manners = yield from _flat(look, manners, question.digest, content)
+            listed, profile = yield from _flat(look, profile, question.digest, content)
             if not isinstance(listed, tuple):
-                return Description(failure=listed), manners
+                return Description(failure=listed), profile
             read = {child.digest: child.config_digest for child in known}
             children = [
                 replace(child, config_digest=read.get(child.digest, "")) for child in listed
             ]
-            return (yield from _configured(look, manners, question, children))
+            return (yield from _configured(look, profile, question, children))
         case _:
-            return Description(failure=content), manners
+            return Description(failure=content), profile
 
 
 class _Look(Struct, frozen=True):
@@ -100,26 +100,26 @@ class _Look(Struct, frozen=True):
     spare: bool
 
     def content(
-        self, manners: Manners, digest: str, *, spare: bool = False
+        self, profile: RegistryProfile, digest: str, *, spare: bool = False
     ) -> Conversation[Index | Manifest | Failure]:
         """Get a manifest or an index by its digest, and make sure that it is the one."""
         url = self.site.url(self.repository, "manifests", digest)
-        reply, manners = yield from fetch(
-            self.site, manners, "GET", url, MANIFEST_CAP, spare=spare or self.spare
+        reply, profile = yield from fetch(
+            self.site, profile, "GET", url, MANIFEST_CAP, spare=spare or self.spare
         )
         if not isinstance(reply, Reply):
-            return reply, manners
+            return reply, profile
         outcome = answer.of_get(reply, self.now, digest)
         if not isinstance(outcome, Found):
-            return outcome, manners
+            return outcome, profile
         content = read_manifest(reply.body, reply.media_type)
         if isinstance(content, Strange):
-            return Invalid(reason=content.reason), manners
-        return content, manners
+            return Invalid(reason=content.reason), profile
+        return content, profile
 
 
 def _flat(
-    look: _Look, manners: Manners, digest: str, index: Index
+    look: _Look, profile: RegistryProfile, digest: str, index: Index
 ) -> Conversation[Children | Failure]:
     """List an index's manifests, those of the indexes inside it included, each once.
 
@@ -140,18 +140,18 @@ def _flat(
             found.setdefault(entry.digest, unread)
             continue
         seen.add(entry.digest)
-        inner, manners = yield from look.content(manners, entry.digest)
+        inner, profile = yield from look.content(profile, entry.digest)
         if isinstance(inner, Index):
             todo += [(depth + 1, e) for e in inner.entries]
         elif not isinstance(inner, Manifest):
-            return inner, manners
+            return inner, profile
     if todo or len(index.entries) >= MOST_CHILDREN:
         found[digest] = Child(platform="", digest=digest, nested=True)
-    return tuple(found.values()), manners
+    return tuple(found.values()), profile
 
 
 def _configured(
-    look: _Look, manners: Manners, question: Describe, children: list[Child]
+    look: _Look, profile: RegistryProfile, question: Describe, children: list[Child]
 ) -> Conversation[Description]:
     """Read configuration digests, the likeliest first, until what is looked for is found."""
     failure: Failure | None = None
@@ -160,7 +160,7 @@ def _configured(
         if _is_found(question.image_ids, children):
             break
         child, certainty = children[position], rank == OTHER
-        content, manners = yield from look.content(manners, child.digest, spare=certainty)
+        content, profile = yield from look.content(profile, child.digest, spare=certainty)
         match content:
             case Manifest(config_digest):
                 children[position] = replace(child, config_digest=config_digest)
@@ -175,7 +175,7 @@ def _configured(
                 if isinstance(content, Limited | Refused | Unreachable):
                     break
     kept = tuple(child for child in children if child.digest not in no_images)
-    return Description(kept, failure), manners
+    return Description(kept, failure), profile
 
 
 def _is_found(image_ids: Sequence[str], children: Sequence[Child]) -> bool:

@@ -2,9 +2,20 @@
 
 from datetime import datetime
 
+from imagedrift_resolver.core.clock_skew import is_in_future
 from imagedrift_resolver.core.credential import ANONYMOUS
-from imagedrift_resolver.core.foreign_time import is_to_come
-from imagedrift_schemas.v1 import Answer, Describe, Described, Resolve
+from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
+
+
+def is_enough(known: AnyAnswer, question: Question, credential: str, now: datetime) -> bool:
+    """Tell whether a known answer answers a question, so that no registry is asked."""
+    match question, known:
+        case Resolve(), Answer():
+            return is_fresh(known, question, credential, now)
+        case Describe(), Described():
+            return is_described(known, question, credential, now)
+        case _:
+            return False
 
 
 def is_fresh(answer: Answer | None, question: Resolve, credential: str, now: datetime) -> bool:
@@ -16,14 +27,14 @@ def is_fresh(answer: Answer | None, question: Resolve, credential: str, now: dat
     return (
         answer is not None
         and answer.checked_at >= question.fresh_since
-        and not is_to_come(answer.checked_at, now)
+        and not is_in_future(answer.checked_at, now)
         and may_serve(answer, credential)
     )
 
 
 def overtakes(other: Answer | Described, answer: Answer | Described, now: datetime) -> bool:
     """Tell whether another answer, kept meanwhile, is newer than this one."""
-    return other.checked_at >= answer.checked_at and not is_to_come(other.checked_at, now)
+    return other.checked_at >= answer.checked_at and not is_in_future(other.checked_at, now)
 
 
 def may_serve(answer: Answer | Described, credential: str) -> bool:
@@ -45,10 +56,10 @@ def is_described(
     if known is None or not may_serve(known, credential):
         return False
     if known.failure is not None:
-        return question.asked_at <= known.checked_at and not is_to_come(known.checked_at, now)
+        return question.asked_at <= known.checked_at and not is_in_future(known.checked_at, now)
     if is_complete(known) or not is_wanting(known, question):
         return True
-    return question.asked_at <= known.checked_at and not is_to_come(known.checked_at, now)
+    return question.asked_at <= known.checked_at and not is_in_future(known.checked_at, now)
 
 
 def is_complete(known: Described) -> bool:

@@ -1,6 +1,6 @@
 """What came back from a server: a response, bounded by whoever read it, or nothing usable."""
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -52,11 +52,42 @@ class Reply(Struct, frozen=True):
         return self.first("content-type").partition(";")[0].strip().lower()
 
 
-class Trouble(Struct, frozen=True):
-    """No response. `forbidden` tells that we did not ask, because our own policy says no."""
+Kind: TypeAlias = Literal[
+    "dns", "connect_timeout", "read_timeout", "tls", "protocol", "closed", "forbidden"
+]
+"""Why there was no response: the label in the metrics."""
+_WORDS: Final[dict[Kind, str]] = {
+    "dns": "DNS",
+    "connect_timeout": "connect timeout",
+    "read_timeout": "read timeout",
+    "tls": "TLS",
+    "protocol": "protocol error",
+    "closed": "connection failed",
+    "forbidden": "not asked",
+}
 
+
+class NoResponse(Struct, frozen=True):
+    """A request had no response.
+
+    | kind            | what went wrong                                                         |
+    |-----------------|-------------------------------------------------------------------------|
+    | dns             | the name does not resolve                                               |
+    | connect_timeout | no connection, TLS included, in time                                    |
+    | read_timeout    | no complete response in time                                            |
+    | tls             | the handshake failed, or the certificate is not trusted                 |
+    | protocol        | the response is not HTTP, or ended early                                |
+    | closed          | the connection was refused or ended; so a proxy that does not connect   |
+    | forbidden       | our own policy forbids every address of the name                        |
+    """
+
+    kind: Kind
     reason: str
-    forbidden: bool = False
+
+    @property
+    def text(self) -> str:
+        """The kind in words, and the reason: the error of an answer."""
+        return f"{_WORDS[self.kind]}: {self.reason}"
 
 
 def shown(text: str, most: int = 120) -> str:

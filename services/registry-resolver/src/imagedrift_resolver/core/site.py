@@ -132,7 +132,7 @@ class Bearer(Struct, frozen=True):
         return Grant(self.realm, self.service, self.scope or scope, self.credential)
 
 
-Way = Header | Bearer
+AuthMethod = Header | Bearer
 """How one origin lets us in, where something has to be shown."""
 
 
@@ -141,9 +141,9 @@ def can_be_answered(challenges: tuple[Challenge, ...]) -> bool:
     return any(c.scheme == "basic" or _has_realm(c) for c in challenges)
 
 
-def way_in(
+def auth_method_for(
     site: Site, url: Url, challenges: tuple[Challenge, ...], *, is_quiet: bool = False
-) -> Way | Failure:
+) -> AuthMethod | Failure:
     """Choose how to answer a 401 from `url`: Bearer before Basic, or say why neither will do."""
     credential = site.shown_at(url)
     refusal: Failure | None = None
@@ -152,10 +152,10 @@ def way_in(
             if isinstance(credential, RegistryToken):
                 value = Secret(f"Bearer {credential.token.reveal()}")
                 return Header(value, credential, is_quiet)
-            way = _bearer(site, url, challenge, credential)
-            if isinstance(way, Bearer):
-                return replace(way, is_quiet=is_quiet)
-            refusal = refusal or way
+            auth = _bearer(site, url, challenge, credential)
+            if isinstance(auth, Bearer):
+                return replace(auth, is_quiet=is_quiet)
+            refusal = refusal or auth
     if isinstance(credential, Password) and any(c.scheme == "basic" for c in challenges):
         return Header(Secret(credential.basic()), credential, is_quiet)
     return refusal or Denied(reason=_wants(challenges, credential))
@@ -171,7 +171,7 @@ def redirect(site: Site, url: Url, location: str) -> Url | Failure:
         target = parse_url(location, url)
     except BadUrl as error:
         return Invalid(reason=f"the registry redirects to an address that {error}")
-    fault = _way_fault(site, url, target, "storage_hosts")
+    fault = _path_fault(site, url, target, "storage_hosts")
     return (
         Refused(reason=f"not followed: a redirect to {target.authority}, {fault}")
         if fault
@@ -184,7 +184,7 @@ def _bearer(site: Site, url: Url, challenge: Challenge, credential: Credential) 
         realm = parse_url(challenge.parameters["realm"], url)
     except BadUrl as error:
         return Invalid(reason=f"the registry's token endpoint (realm) {error}")
-    fault = _way_fault(site, url, realm, "realms")
+    fault = _path_fault(site, url, realm, "realms")
     if fault:
         return Refused(reason=f"no token asked of {realm.authority}, {fault}")
     if not isinstance(credential, Anonymous) and not site.may_see_credential(realm):
@@ -200,7 +200,7 @@ def _bearer(site: Site, url: Url, challenge: Challenge, credential: Credential) 
     return Bearer(realm, service, credential.name, scope)
 
 
-def _way_fault(site: Site, url: Url, target: Url, key: str) -> str:
+def _path_fault(site: Site, url: Url, target: Url, key: str) -> str:
     """Return why one must not go from a url to another, or nothing."""
     if url.scheme == "https" and target.scheme == "http":
         return "which would lead from https to http"

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from msgspec import Struct
 
 from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
-from imagedrift_resolver.core.manners import Manners
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.registry_profile import RegistryProfile
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.token import Grant
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Failure
@@ -20,7 +20,7 @@ Method: TypeAlias = Literal["HEAD", "GET"]
 
 
 class Send(Struct, frozen=True):
-    """Make this request; send back a `Reply`, a `Trouble`, or a `Failure` where it is not made."""
+    """Make this request; send back a `Reply`, a `NoResponse`, or a `Failure` if it is not made."""
 
     method: Method
     url: Url
@@ -50,8 +50,8 @@ class Authorise(Struct, frozen=True):
 
 
 T = TypeVar("T")
-Got: TypeAlias = Reply | Trouble | Failure
+Got: TypeAlias = Reply | NoResponse | Failure
 Step: TypeAlias = Send | Authorise
-Conversation: TypeAlias = Generator[Step, Any, tuple[T, Manners]]
+Conversation: TypeAlias = Generator[Step, Any, tuple[T, RegistryProfile]]
 Exchange: TypeAlias = Generator[Step, Any, T]
 """A part of a conversation that teaches nothing."""

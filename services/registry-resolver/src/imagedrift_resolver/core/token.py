@@ -24,7 +24,7 @@ from imagedrift_resolver.core.credential import (
     is_bearer,
 )
 from imagedrift_resolver.core.limits import wait_s
-from imagedrift_resolver.core.reply import Reply, Trouble
+from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Denied, Failure, Invalid, Limited, Unreachable
 
@@ -96,13 +96,13 @@ def request_for(grant: Grant, credential: Credential) -> TokenRequest:
             return TokenRequest("GET", _asking(grant, ""))
 
 
-def read_token(reply: Reply | Trouble, now: datetime, *, shown: bool = True) -> Token | Failure:
+def read_token(reply: Reply | NoResponse, now: datetime, *, shown: bool = True) -> Token | Failure:
     """Make a token of the endpoint's answer, or say why there is none.
 
     `shown` tells whether it was shown a credential, which it may then refuse.
     """
-    if isinstance(reply, Trouble):
-        return Unreachable(reason=f"token endpoint: {reply.reason}")
+    if isinstance(reply, NoResponse):
+        return Unreachable(reason=f"token endpoint: {reply.text}")
     if reply.status != 200:
         return _refused(reply, now, shown)
     try:

@@ -19,8 +19,8 @@ from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres import comparisons
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
-from imagedrift_ingest.adapters.postgres.comparisons import Locked
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
+from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import descriptions, freshness
@@ -85,8 +85,8 @@ class AnswerTable:
         await _lock_digests(connection, digests, "lock" if described else "share")
         await self._describe(connection, batch.described)
         references = sorted(batch.answers)
-        await comparisons.add_references(connection, references, self._is_named)
-        locked = await comparisons.lock(connection, references, sorted(described))
+        await add_references(connection, references, self._is_named)
+        locked = await lock(connection, references, sorted(described))
         folded = {ref.ref_id: self._fold(ref, batch) for ref in locked}
         await _save(connection, locked, folded)
         suspects = [

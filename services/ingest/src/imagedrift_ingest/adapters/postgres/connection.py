@@ -111,6 +111,7 @@ async def pool(
         max_inactive_connection_lifetime=60,
         timeout=10,
         command_timeout=60,
+        reset=_keep,
         server_settings={
             "application_name": "imagedrift-ingest",
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
@@ -132,6 +133,10 @@ async def pool(
             made.terminate()
 
 
+async def _keep(_: object) -> None:
+    """Leave a connection as it is: nothing here changes its session, and asking costs a trip."""
+
+
 class Database:
     """The pool with its retries: what every adapter of ours works through."""
 
@@ -143,6 +148,7 @@ class Database:
     async def transaction(
         self,
         work: Callable[Concatenate[asyncpg.Connection, P], Awaitable[T]],
+        /,
         *arguments: P.args,
         **named: P.kwargs,
     ) -> T:
@@ -152,6 +158,22 @@ class Database:
         `DataRejected` when the data is refused, `DriverMisused` for a defect, and
         `asyncpg.ForeignKeyViolationError` when a row that was referred to is gone.
         """
+        return await self._with_retries(_in_transaction, work, *arguments, **named)
+
+    async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Run one statement, which needs no transaction, and return its rows.
+
+        Raises as `transaction` does.
+        """
+        return await self._with_retries(_fetch, sql, *arguments)
+
+    async def _with_retries(
+        self,
+        work: Callable[Concatenate[asyncpg.Connection, P], Awaitable[T]],
+        /,
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 result = await self._attempt(work, *arguments, **named)
@@ -174,31 +196,27 @@ class Database:
     async def _attempt(
         self,
         work: Callable[Concatenate[asyncpg.Connection, P], Awaitable[T]],
+        /,
         *arguments: P.args,
         **named: P.kwargs,
     ) -> T:
-        """Run `work` in one transaction. Tells a lost connection from a wrong use of one."""
+        """Run `work` once. Tells a lost connection from a wrong use of one."""
         async with self.pool.acquire() as taken:
             connection = cast(asyncpg.Connection, taken)
             try:
-                async with connection.transaction():
-                    return await work(connection, *arguments, **named)
+                return await work(connection, *arguments, **named)
             except asyncpg.InterfaceError as error:
                 if connection.is_closed():
                     raise ConnectionLost(str(error)) from error
                 raise DriverMisused(str(error)) from error
 
-    async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
-        """Run one statement, and return its rows."""
-        return await self.transaction(_fetch, sql, *arguments)
-
     async def fetch_value(self, sql: str, *arguments: object) -> Any:
         """Run one statement, and return the first value of its first row."""
-        return await self.transaction(_fetch_value, sql, *arguments)
+        return await self._with_retries(_fetch_value, sql, *arguments)
 
     async def execute(self, sql: str, *arguments: object) -> int:
         """Run one statement, and return how many rows it wrote."""
-        return await self.transaction(_execute, sql, *arguments)
+        return await self._with_retries(_execute, sql, *arguments)
 
     async def note(self, error: BaseException) -> None:
         """Show a failure in health, and drop connections to a server that became a replica."""
@@ -217,6 +235,17 @@ class Database:
 def arguments(rows: list[tuple[Any, ...]], width: int) -> tuple[list[Any], ...]:
     """Turn rows into one array per column, as `unnest` takes them."""
     return tuple(map(list, zip(*rows, strict=True))) if rows else tuple([] for _ in range(width))
+
+
+async def _in_transaction(
+    connection: asyncpg.Connection,
+    work: Callable[Concatenate[asyncpg.Connection, P], Awaitable[T]],
+    /,
+    *arguments: P.args,
+    **named: P.kwargs,
+) -> T:
+    async with connection.transaction():
+        return await work(connection, *arguments, **named)
 
 
 async def _fetch(

@@ -18,9 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
-from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
+from imagedrift_ingest.adapters.postgres.comparisons import Comparison, ComparisonIds
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
-from imagedrift_ingest.adapters.postgres.first_told import FirstTold
 from imagedrift_ingest.adapters.postgres.host_ids import SQL, HostIds, RowsGone
 from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
@@ -42,8 +41,7 @@ class _Batch(Struct, frozen=True):
     images: Mapping[HostName, HostImages]
     """The images of those hosts that changed, as far as that was known."""
     ids: Mapping[HostName, int]
-    keys: Mapping[ImageKey, int]
-    told: Mapping[int, Facts]
+    keys: Mapping[ImageKey, Comparison]
     surely_newest: bool
 
     @property
@@ -66,17 +64,16 @@ class HostTables:
     def __init__(
         self,
         database: Database,
-        dictionary: ComparisonIds,
+        comparisons: ComparisonIds,
         keys: HostIds,
         bookmarks: Bookmarks,
         on_new_images: Callable[[], None],
     ) -> None:
         self._database = database
-        self._dictionary = dictionary
+        self._comparisons = comparisons
         self._keys = keys
         self._bookmarks = bookmarks
         self._on_new_images = on_new_images
-        self._first_told = FirstTold(database)
 
     async def changed(self, received: Sequence[ReceivedInventory]) -> set[HostName]:
         """Tell of which hosts the images have to be read, as their hash is not what is stored."""
@@ -99,20 +96,18 @@ class HostTables:
         Raises `MissingImages` when a host changed meanwhile whose images were not given.
         """
         ids = await self._keys.of([one.name for one in received])
-        made = self._dictionary.made
-        keys = await self._dictionary.keys_of({ids[n]: read.images for n, read in images.items()})
+        made = self._comparisons.made
+        keys = await self._comparisons.keys_of({ids[n]: read.images for n, read in images.items()})
         images = {name: quota.stored(read, keys) for name, read in images.items()}
-        told = await self._first_told.of(keys.values())
-        batch = _Batch(epoch, received, images, ids, keys, told, surely_newest)
+        batch = _Batch(epoch, received, images, ids, keys, surely_newest)
         try:
             async with self._bookmarks.batch(epoch, batch.read_to) as bookmark:
                 stored = await self._database.transaction(self._write, bookmark, batch)
         except (RowsGone, asyncpg.ForeignKeyViolationError) as error:
-            self._first_told.forget()
             self._keys.forget()
             raise DatabaseUnavailable("a remembered row was gone") from error
         _count(batch, stored)
-        if self._dictionary.made > made:
+        if self._comparisons.made > made:
             self._on_new_images()
         return stored.in_doubt
 
@@ -184,12 +179,12 @@ def _rows(received: Sequence[ReceivedInventory], batch: _Batch) -> list[tuple[An
         rows += [
             (
                 host_id,
-                comparison_id := batch.keys[image.key],
+                (comparison := batch.keys[image.key]).comparison_id,
                 image.local.running,
                 image.local.tagged,
                 image.shared,
                 since,
-                _own(image.local, batch.told.get(comparison_id)),
+                _own(image.local, comparison.facts),
                 image.local.containers or None,
             )
             for image in batch.images[one.name].images
@@ -197,7 +192,7 @@ def _rows(received: Sequence[ReceivedInventory], batch: _Batch) -> list[tuple[An
     return rows
 
 
-def _own(local: LocalImage, first: Facts | None) -> str | None:
+def _own(local: LocalImage, first: Facts) -> str | None:
     own = own_facts(local, first)
     return msgspec.json.encode(own).decode() if own else None
 

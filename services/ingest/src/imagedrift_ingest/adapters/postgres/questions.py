@@ -85,8 +85,15 @@ class QuestionTable:
 
     async def _rest(self, at: datetime, brought_by: Collection[int]) -> None:
         """Let references rest that hosts brought and that no host has now, many at a time."""
-        found = await self._database.fetch(SQL["unwanted"], at, list(brought_by), RESTED_AT_ONCE)
+        found = await self._database.transaction(_read_unwanted, at, list(brought_by))
         await self._database.transaction(_let_rest, [row["ref_id"] for row in found])
+
+
+async def _read_unwanted(
+    connection: asyncpg.Connection, at: datetime, brought_by: list[int]
+) -> list[asyncpg.Record]:
+    await connection.execute(SQL["read_by_index"])
+    return list(await connection.fetch(SQL["unwanted"], at, brought_by, RESTED_AT_ONCE))
 
 
 async def _let_rest(connection: asyncpg.Connection, ids: list[int]) -> None:

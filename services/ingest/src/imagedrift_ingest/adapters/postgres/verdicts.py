@@ -5,7 +5,7 @@ from typing import Final
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres import comparisons
+from imagedrift_ingest.adapters.postgres import references
 from imagedrift_ingest.adapters.postgres.answers import rejudge
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
@@ -49,9 +49,9 @@ class StoredVerdicts:
                 rows = await connection.fetch(SQL["set_policy"], row["registry"], wanted)
                 changed += [row["reference"] for row in rows]
         if changed:
-            await comparisons.lock(connection, changed)
+            await references.lock(connection, changed)
             await connection.execute(SQL["start_asking"], changed)
-            await rejudge(connection, await comparisons.lock(connection, changed))
+            await rejudge(connection, await references.lock(connection, changed))
         return len(changed)
 
     async def _judge_some(self, connection: asyncpg.Connection, after: int) -> tuple[int, int]:
@@ -62,7 +62,7 @@ class StoredVerdicts:
         rows = await connection.fetch(SQL["references_after"], after, MOST_AT_ONCE)
         if not rows:
             return 0, 0
-        locked = await comparisons.lock(connection, [row["reference"] for row in rows])
+        locked = await references.lock(connection, [row["reference"] for row in rows])
         return rows[-1]["ref_id"], await rejudge(connection, locked)
 
 

@@ -1,21 +1,11 @@
 -- References and comparisons: what is stored once, however many hosts have it.
 
 -- name: find
--- The keys of comparisons that are known. Digests are joined by commas, as arrays of arrays are not.
--- The identities are worked out first: in a join they would be, again and again, for each image that
--- the reference has, which are thousands where one host makes them.
-WITH said AS MATERIALIZED (
-  SELECT
-    s.nth, r.ref_id,
-    fleet.identity_of(
-      s.image_id, string_to_array(s.repo_digests, ','), s.platform, s.manifest_digest, s.digest_lost, s.by_digest) AS identity
-  FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::boolean[])
-    AS s (nth, reference, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest)
-  JOIN fleet.image_refs AS r ON r.reference = s.reference
-)
-SELECT said.nth, c.comparison_id
-FROM said
-JOIN fleet.comparisons AS c ON c.ref_id = said.ref_id AND c.identity = said.identity
+-- Comparisons that are known, with the facts that their first host told.
+SELECT s.nth, c.comparison_id, c.size_bytes, c.created_at
+FROM unnest($1::integer[], $2::text[], $3::bytea[]) AS s (nth, reference, identity)
+JOIN fleet.image_refs AS r ON r.reference = s.reference
+JOIN fleet.comparisons AS c ON c.ref_id = r.ref_id AND c.identity = s.identity
 
 -- name: open_quotas
 -- How many new images hosts have brought today, their rows locked in id order until the commit.
@@ -34,22 +24,26 @@ UPDATE fleet.host_quotas AS q SET made = q.made + s.made
 FROM unnest($1::bigint[], $2::integer[]) AS s (host_id, made)
 WHERE q.host_id = s.host_id
 
+-- name: known_refs
+-- Which references have a row.
+SELECT reference FROM fleet.image_refs WHERE reference = any($1::text[])
+
 -- name: add_refs
--- Make rows for new references. Sorted by the caller, so that two replicas cannot deadlock.
+-- Make rows for new references, and return their keys. Sorted by the caller, so that two replicas
+-- cannot deadlock. One that another replica makes at the same time is not returned.
 INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
 SELECT s.reference, s.registry, s.repository, s.tag, s.policy
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
   AS s (reference, registry, repository, tag, policy)
 ON CONFLICT (reference) DO NOTHING
+RETURNING reference, ref_id
 
 -- name: add_answers
--- Every reference has a row for its answer. It is due when a host has it, and not before.
-INSERT INTO fleet.answers (ref_id)
-SELECT r.ref_id
-FROM unnest($1::text[]) AS s (reference)
-JOIN fleet.image_refs AS r ON r.reference = s.reference
-ORDER BY r.ref_id
-ON CONFLICT (ref_id) DO NOTHING
+-- Every reference has a row for its answer. It is due at once when hosts bring an image to compare:
+-- their rows follow in another transaction. Otherwise it is due when a host has one.
+INSERT INTO fleet.answers (ref_id, next_check_at, brought_by, hosts, weight)
+SELECT s.ref_id, CASE WHEN s.hosts > 0 THEN now() END, s.brought_by, s.hosts, s.running
+FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[]) AS s (ref_id, brought_by, hosts, running)
 
 -- name: lock
 -- What is known of references, and of all that point to digests, locked in id order: a verdict is
@@ -77,7 +71,7 @@ FOR NO KEY UPDATE OF a
 SELECT digest, children FROM fleet.descriptions WHERE digest = any($1::text[]) AND children IS NOT NULL
 
 -- name: add_comparisons
--- Make rows for new local images, with the verdict that they are born with, and tell their keys. An image that is
+-- Make rows for new local images, with the verdict that they are born with, and return their keys. An image that is
 -- outdated at birth has been since its own digest was last replaced by another one.
 INSERT INTO fleet.comparisons (
   ref_id, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest, size_bytes,
@@ -106,8 +100,7 @@ FROM unnest(
 CROSS JOIN LATERAL (SELECT string_to_array(s.repo_digests, ',') AS digests) AS d
 ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest
 ON CONFLICT (ref_id, identity) DO NOTHING
-RETURNING
-  comparison_id, ref_id, image_id, array_to_string(repo_digests, ','), platform, manifest_digest, digest_lost, by_digest
+RETURNING comparison_id, ref_id, identity
 
 -- name: make_due
 -- Ask at once about references that got a new image to compare, unless their answer is fresh or

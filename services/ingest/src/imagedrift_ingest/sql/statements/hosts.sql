@@ -86,10 +86,6 @@ FROM unnest($1::bigint[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::t
   AS s (host_id, hostname, labels, place, os, arch, engine, engine_version, agent_version, skipped, seen_at)
 WHERE h.host_id = s.host_id
 
--- name: first_told
--- Size and date of images, as they were told first.
-SELECT comparison_id, size_bytes, created_at FROM fleet.comparisons WHERE comparison_id = any($1::bigint[])
-
 -- name: reconcile
 -- Bring the rows of changed hosts ($9) to what they said: one statement that reads, compares and
 -- writes only what differs, and notes which images came, went or were replaced.

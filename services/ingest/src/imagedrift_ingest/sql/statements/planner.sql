@@ -76,6 +76,12 @@ SELECT
 FROM picked AS p
 ORDER BY p.weight DESC, p.turn, p.attempted_at NULLS FIRST
 
+-- name: read_by_index
+-- Before `unwanted`, in its transaction: it looks for the images of each reference, and for a host of
+-- each image. Planned while these tables were small, it would read them whole each time, and take
+-- seconds for the thousand references that one host has brought and dropped.
+SELECT set_config('enable_seqscan', 'off', true)
+
 -- name: unwanted
 -- References that are due and that no host has, of those that the given hosts brought.
 SELECT a.ref_id
@@ -95,7 +101,8 @@ LIMIT $3::integer
 -- name: rest
 -- Let references rest that no host has: they are not due until one gets them, which
 -- fleet.wake_references sees. A host that gets one at this very moment may be missed; counting the hosts
--- of all references finds that out, within half a minute.
+-- of all references finds that out, within half a minute. A new reference is made just before the rows
+-- of its first host, and may rest for that long.
 UPDATE fleet.answers SET next_check_at = NULL WHERE ref_id = any($1::bigint[])
 
 -- name: blocks

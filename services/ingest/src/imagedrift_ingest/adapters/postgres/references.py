@@ -1,0 +1,85 @@
+"""References in PostgreSQL: made when they are new, and locked with what their registry said.
+
+Rules:
+- New rows are made sorted, so that replicas cannot deadlock.
+- A new reference has no answer, and nobody else sees it before the commit: it needs no lock.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+
+from imagedrift_ingest.adapters.postgres.connection import arguments
+from imagedrift_ingest.adapters.postgres.statements import load
+from imagedrift_ingest.core import demand
+from imagedrift_ingest.core.answers import AnswerState
+from imagedrift_ingest.core.demand import Demand
+from imagedrift_ingest.core.images import Image
+from imagedrift_ingest.core.policy import Policy, policy_of
+from imagedrift_schemas.reference import ImageReference
+
+SQL = load("comparisons")
+
+
+class Locked(Struct, frozen=True):
+    """A reference whose answer this transaction holds, or has made."""
+
+    ref_id: int
+    reference: str
+    policy: Policy
+    state: AnswerState
+
+
+NO_ANSWER = AnswerState()
+
+
+async def add_references(
+    connection: asyncpg.Connection,
+    references: Collection[str],
+    is_named: Callable[[str], bool],
+    brought: Mapping[int, Sequence[Image]] | None = None,
+) -> dict[str, Locked]:
+    """Make rows for references that are not there yet, and return these.
+
+    Those that hosts bring with an image to compare are due.
+    """
+    known = await connection.fetch(SQL["known_refs"], [*references])
+    new = sorted(set(references) - {row["reference"] for row in known})
+    if not new:
+        return {}
+    rows = {text: _reference(text, is_named) for text in new}
+    made = await connection.fetch(SQL["add_refs"], *arguments([*rows.values()], 5))
+    refs = {text: Locked(ref_id, text, rows[text][-1], NO_ANSWER) for text, ref_id in made}
+    asked = {text for text, ref in refs.items() if ref.policy == "ask"}
+    wanted = demand.demand_of(asked, brought or {})
+    answers = [_answer(ref, wanted.get(text, demand.NONE)) for text, ref in refs.items()]
+    await connection.execute(SQL["add_answers"], *arguments(answers, 4))
+    return refs
+
+
+def _answer(ref: Locked, wanted: Demand) -> tuple[Any, ...]:
+    return ref.ref_id, wanted.brought_by, wanted.hosts, wanted.running
+
+
+async def lock(
+    connection: asyncpg.Connection, references: Sequence[str], digests: Sequence[str] = ()
+) -> list[Locked]:
+    """Lock the answers of references, and of all that point to the digests, in id order."""
+    rows = await connection.fetch(SQL["lock"], list(references), list(digests))
+    return [
+        Locked(
+            row["ref_id"],
+            row["reference"],
+            row["policy"],
+            AnswerState(**{name: row[name] for name in AnswerState.__struct_fields__}),
+        )
+        for row in rows
+    ]
+
+
+def _reference(text: str, is_named: Callable[[str], bool]) -> tuple[Any, ...]:
+    parsed = ImageReference.parse(text)
+    tag = None if parsed.is_pinned else parsed.key.rpartition(":")[2]
+    return text, parsed.registry, parsed.repository, tag, policy_of(parsed, is_named)

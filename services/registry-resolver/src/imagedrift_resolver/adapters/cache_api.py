@@ -1,0 +1,103 @@
+"""The shared cache for others: it can be asked over NATS, and told that a tag has moved."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from imagedrift_resolver.adapters.jetstream import JetStreamCache
+from imagedrift_resolver.core.credential import ANONYMOUS
+from imagedrift_resolver.core.freshness import may_serve
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import BusError, Refused
+from imagedrift_runtime.nats.results import Stored
+from imagedrift_runtime.registries.operator_file import Registries
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.errors import SchemaError
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import Resolve
+
+log = structlog.get_logger()
+
+ASKED_AGAIN_TTL_S: Final = 30.0
+
+
+class Wanted(Struct, frozen=True):
+    """What is asked of the micro service: a reference, and the credential the asker goes by."""
+
+    reference: str
+    credential: str = ANONYMOUS
+
+
+class CacheApi:
+    """Answers from the cache; puts questions on behalf of a registry."""
+
+    def __init__(
+        self, bus: Bus, cache: JetStreamCache, registries: Registries, now: Callable[[], datetime]
+    ) -> None:
+        self._bus = bus
+        self._cache = cache
+        self._registries = registries
+        self._now = now
+
+    async def lookup(self, payload: bytes) -> bytes:
+        """Answer a request to the micro service: `{"reference": …}`, or the bare reference."""
+        wanted = _wanted(payload)
+        try:
+            reference = ImageReference.parse(wanted.reference)
+        except SchemaError as error:
+            raise Refused("400", str(error)) from error
+        if reference.is_pinned:
+            raise Refused("400", f"{reference.familiar}: a digest points to itself, ask for a tag")
+        answer, _ = await self._cache.read(self._question(reference))
+        if answer is None:
+            raise Refused("404", f"{reference.familiar}: nobody has asked for it yet")
+        if not may_serve(answer, wanted.credential):
+            raise Refused("403", f"{reference.familiar}: got with another credential")
+        return codec.encode(answer)
+
+    async def moved(self, references: tuple[ImageReference, ...]) -> int:
+        """Ask again, at once, for what has moved and is of interest; how many were asked."""
+        asked = 0
+        for reference in references:
+            try:
+                asked += await self._ask_again(reference)
+            except BusError as error:
+                log.warning("question.lost", reference=reference.canonical, error=str(error))
+        return asked
+
+    async def _ask_again(self, reference: ImageReference) -> bool:
+        """Put the question anew: the cached answer is older than it, and so counts no more."""
+        question = self._question(reference)
+        known, _ = await self._cache.read(question)
+        if known is None:
+            return False
+        lane = self._registries.lane_of(question.registry)
+        subject = subjects.lookup(lane, question)
+        payload = codec.encode(question)
+        stored = await self._bus.replace(
+            subjects.STREAM_LOOKUP, subject, payload, ttl_s=ASKED_AGAIN_TTL_S
+        )
+        return isinstance(stored, Stored)
+
+    def _question(self, reference: ImageReference) -> Resolve:
+        now = self._now()
+        return Resolve(
+            registry=reference.registry,
+            repository=reference.repository,
+            tag=reference.effective_tag,
+            asked_at=now,
+            fresh_since=now,
+        )
+
+
+def _wanted(payload: bytes) -> Wanted:
+    text = payload.strip()
+    if text.startswith(b"{"):
+        try:
+            return codec.decode(text, Wanted)
+        except SchemaError as error:
+            raise Refused("400", str(error)) from error
+    return Wanted(text.decode("utf-8", "replace"))

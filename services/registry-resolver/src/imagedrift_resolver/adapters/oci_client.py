@@ -1,0 +1,208 @@
+"""Registries, asked over HTTP: holds the conversations of `core`, and does what their steps say."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from imagedrift_resolver.adapters.http_client import HttpClient
+from imagedrift_resolver.adapters.refusals import Refusals
+from imagedrift_resolver.adapters.registry_session import RegistrySession, RegistrySessions
+from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
+from imagedrift_resolver.core.answer import (
+    ERROR_CAP,
+    failure,
+    has_error_document,
+    is_registrys_word,
+)
+from imagedrift_resolver.core.conversation import (
+    Authorise,
+    Conversation,
+    RegistryProfile,
+    Send,
+    resolve,
+)
+from imagedrift_resolver.core.credential import Anonymous
+from imagedrift_resolver.core.description import Children, describe
+from imagedrift_resolver.core.finding import Finding, failure_of
+from imagedrift_resolver.core.manifest import ACCEPT
+from imagedrift_resolver.core.reply import NoResponse, Reply
+from imagedrift_resolver.core.site import FRONT_DOOR, Site
+from imagedrift_resolver.rate_limiter import RegistryLimiter
+from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import Clock
+from imagedrift_schemas import subjects
+from imagedrift_schemas.v1 import (
+    Describe,
+    Failure,
+    Limited,
+    Question,
+    Resolve,
+    Unreachable,
+)
+
+T = TypeVar("T")
+
+
+class OciClient:
+    """Every registry that was asked, and what was learnt of its auth_methods."""
+
+    def __init__(self, http: HttpClient, clock: Clock) -> None:
+        self._http = http
+        self._clock = clock
+        self._refusals = Refusals(clock.now)
+        self._tokens = Tokens(http, self._refusals, clock.now)
+        self._sessions = RegistrySessions()
+
+    async def ask(
+        self, site: Site, question: Question, known: Children, limiter: RegistryLimiter
+    ) -> Finding:
+        """Ask a registry. `known` are the children that an earlier description has."""
+        match question:
+            case Resolve():
+                return await self._hold(
+                    site,
+                    limiter,
+                    question,
+                    lambda profile: resolve(
+                        site, profile, question.repository, question.tag, self._clock.now()
+                    ),
+                )
+            case Describe():
+                return await self._hold(
+                    site,
+                    limiter,
+                    question,
+                    lambda profile: describe(site, profile, question, known, self._clock.now()),
+                )
+
+    async def _hold(
+        self,
+        site: Site,
+        limiter: RegistryLimiter,
+        question: Question,
+        talk: Callable[[RegistryProfile], Conversation[T]],
+    ) -> T | Failure:
+        session = self._sessions.of(site)
+        async with session.conversation():
+            return await self._converse(site, limiter, question, session, talk)
+
+    async def _converse(
+        self,
+        site: Site,
+        limiter: RegistryLimiter,
+        question: Question,
+        session: RegistrySession,
+        talk: Callable[[RegistryProfile], Conversation[T]],
+    ) -> T | Failure:
+        base = session.profile
+        conversation = talk(base)
+        result: Any = None
+        answered: Reply | None = None
+        while True:
+            try:
+                step = conversation.send(result)
+            except StopIteration as end:
+                found, learnt = end.value
+                profile = session.profile.joined(base, learnt)
+                session.learn(profile, has_answered=limiter.has_answered)
+                if answered and isinstance(failure_of(found), Unreachable):
+                    await self._note_error(site, limiter, question, answered)
+                return found  # type: ignore[no-any-return]  # a generator's value is untyped
+            answered = None
+            if isinstance(step, Authorise):
+                result = await self._tokens.get(step)
+                if isinstance(result, Limited):
+                    await limiter.observe_limit(result)
+                continue
+            if step.own and (refused := await limiter.wait_turn(step.method, spare=step.spare)):
+                if step.spare:
+                    result = refused
+                    continue
+                conversation.close()
+                return refused
+            result = await self._show(step)
+            if isinstance(result, Reply):
+                answered = result if step.own else None
+                await self._learn(limiter, step, result)
+
+    async def _note_error(
+        self, site: Site, limiter: RegistryLimiter, question: Question, reply: Reply
+    ) -> None:
+        """Note that a question was answered with an error, and whether the host is well.
+
+        Its front door tells: a registry that is broken as a whole answers nothing there either.
+        """
+        key, is_documented = subjects.answer_key(question), has_error_document(reply)
+        if not limiter.health.doubts(key, is_documented=is_documented):
+            limiter.health.errored(key)
+            return
+        url = replace(site.api, target=FRONT_DOOR)
+        step = Send("GET", url, None, ERROR_CAP, site.trusts(url.host), own=True)
+        if await limiter.wait_turn(step.method):
+            limiter.health.errored(key)
+            return
+        door = await self._send(step)
+        if isinstance(door, Reply):
+            await self._learn(limiter, step, door)
+        limiter.health.errored(key, is_well=_is_well(door, is_documented))
+
+    async def _show(self, step: Send) -> Any:
+        """Make a request; one that shows a credential only while that does not rest."""
+        if isinstance(step.credential, Anonymous):
+            return await self._send(step)
+        where = (step.url.origin, "")
+        return await self._refusals.show(
+            where,
+            step.credential,
+            lambda: self._send(step),
+            is_known=lambda: self._is_known(step),
+        )
+
+    async def _is_known(self, step: Send) -> bool:
+        """Tell whether a front door that asks for a credential lets the one of a request in.
+
+        Then it is good, and the repositories that refused it are not for it.
+        """
+        url = replace(step.url, target=FRONT_DOOR)
+        door = replace(step, method="GET", url=url, cap=ERROR_CAP)
+        bare = await self._send(replace(door, authorization=None))
+        if not isinstance(bare, Reply) or bare.status != 401:
+            return False
+        shown = await self._send(door)
+        return isinstance(shown, Reply) and shown.status == 200
+
+    async def _learn(self, limiter: RegistryLimiter, step: Send, reply: Reply) -> None:
+        """Let the limiter learn. Of whom a redirect led to only that its limit is used up."""
+        if step.own:
+            await limiter.observe(reply, step.method)
+        elif isinstance(outcome := failure(reply, self._clock.now()), Limited):
+            await limiter.observe_limit(outcome)
+
+    async def _send(self, step: Send) -> Reply | NoResponse:
+        headers = [
+            ("Host", step.url.authority),
+            ("User-Agent", USER_AGENT),
+            ("Accept", ACCEPT),
+            ("Accept-Encoding", "identity"),
+        ]
+        if step.authorization:
+            headers.append(("Authorization", step.authorization.reveal()))
+        began = self._clock.monotonic()
+        got = await self._http.send(
+            step.method, step.url, headers, cap=step.cap, trusted=step.trusted
+        )
+        status = str(got.status) if isinstance(got, Reply) else "none"
+        metrics.registry_requests.add(method=step.method, status=status)
+        metrics.registry_seconds.observe(self._clock.monotonic() - began)
+        return got
+
+
+def _is_well(door: Reply | NoResponse, is_documented: bool) -> bool:
+    """Tell whether the front door's answer shows a registry that works.
+
+    Where the error itself was a registry's, anything will do that is no error of the server.
+    """
+    if not isinstance(door, Reply) or door.status >= 500:
+        return False
+    return is_documented or door.status in (200, 401) or is_registrys_word(door)

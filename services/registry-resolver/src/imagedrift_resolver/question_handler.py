@@ -1,0 +1,69 @@
+"""Handles questions as they are delivered: what becomes of the message, once there is an answer.
+
+While a question is in its stream, the server refuses the same question: for minutes. One that was
+put off for seconds is removed, so that it can be asked again at the time that its answer names.
+"""
+
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from imagedrift_resolver.core.policy import question_fault
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_schemas import codec
+from imagedrift_schemas.errors import SchemaError
+from imagedrift_schemas.v1 import Answer, AnyAnswer, Limited, Question
+
+PUT_OFF_AT_MOST: Final = timedelta(seconds=30)
+"""A question that is put off for longer stays in its stream."""
+
+log = structlog.get_logger()
+
+
+class QuestionStream(Protocol):
+    """The stream of questions."""
+
+    async def remove(self, subject: str) -> None:
+        """Remove a question, so that the same one can be asked again."""
+
+
+class Answering(Protocol):
+    """Who answers questions."""
+
+    async def ask(self, question: Question) -> AnyAnswer:
+        """Answer a question. Raises `BusError`."""
+
+
+class QuestionHandler:
+    """Handles questions as they are delivered."""
+
+    def __init__(self, resolver: Answering, questions: QuestionStream) -> None:
+        self._resolver = resolver
+        self._questions = questions
+
+    async def handle(self, delivery: Delivery) -> Outcome:
+        """Answer one delivered question."""
+        try:
+            question: Question = codec.decode(delivery.payload, Question)
+        except SchemaError as error:
+            return Reject("malformed", str(error))
+        if fault := question_fault(question):
+            return Reject("bad_reference", fault)
+        try:
+            answer = await self._resolver.ask(question)
+            if is_put_off(answer):
+                await self._questions.remove(delivery.subject)
+        except BusError as error:
+            log.warning("cache.failed", subject=delivery.subject, error=str(error))
+            return Retry("cache", 5.0)
+        return Done()
+
+
+def is_put_off(answer: AnyAnswer) -> bool:
+    """Tell whether an answer says no more than that the question shall come again in seconds."""
+    failure = answer.outcome if isinstance(answer, Answer) else answer.failure
+    until = failure.until if isinstance(failure, Limited) else None
+    return until is not None and until - answer.checked_at <= PUT_OFF_AT_MOST

@@ -1,0 +1,19 @@
+"""How long the planner waits for more new references before it asks about those that are there."""
+
+from imagedrift_ingest.core.gathering import MOST_S, QUIET_S, gathering
+
+
+def test_a_host_that_goes_on_bringing_news_makes_nobody_wait_for_longer() -> None:
+    """Its first news counts, however many messages follow."""
+    begun = gathering(100.0, {1})
+    assert begun.ends_at == 100.0 + QUIET_S
+    assert begun.joined(100.4, {1}).ends_at == begun.ends_at
+
+
+def test_further_hosts_are_waited_for_within_a_bound() -> None:
+    """As a whole fleet comes in, each new host prolongs the wait, up to its most."""
+    waiting = gathering(100.0, set())
+    for number in range(100):
+        waiting = waiting.joined(100.0 + number / 5, {number})
+    assert waiting.ends_at == 100.0 + MOST_S
+    assert gathering(100.0, {1}).joined(100.4, {1, 2}).ends_at == 100.4 + QUIET_S

@@ -1,0 +1,182 @@
+"""What is kept of a tag list, and what may be said by it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET, json
+
+from imagedrift_resolver.core.tag_list import (
+    MOST_BYTES,
+    MOST_LISTED_BYTES,
+    MOST_PAGES,
+    KeptList,
+    TagList,
+    Truncated,
+    keep,
+    newer_in,
+)
+from imagedrift_schemas.tags.newer import Newer, newer
+from imagedrift_schemas.tags.version import Version, read
+
+SUFFIX = st.sampled_from(
+    ["", "-alpine", "-alpine3.20", "-slim", "-ls1", "-ls2", "-rc1", "-b2da6b90f"]
+)
+NAME = st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 6) | st.none(), SUFFIX).map(
+    lambda row: f"{row[0]}.{row[1]}" + (f".{row[2]}" if row[2] is not None else "") + row[3]
+)
+NAMES = st.lists(NAME | st.sampled_from(["latest", "a1b2c3d", "20250401", "1.2.sig"]), max_size=60)
+PAGES = st.lists(NAMES, max_size=5)
+STOPPED: st.SearchStrategy[Truncated] = st.sampled_from(["pages", "bytes", "time", "failed"])
+
+
+def version_of(tag: str) -> Version:
+    """Read a tag that tells a version."""
+    version = read(tag)
+    assert version is not None
+    return version
+
+
+def listed(*pages: list[str]) -> TagList:
+    """Add pages in turn."""
+    found = TagList()
+    for page in pages:
+        found = found.add(page)
+    return found
+
+
+@given(PAGES, st.randoms(use_true_random=False), st.integers(0, 800))
+def test_the_order_of_pages_is_irrelevant(pages: list[list[str]], dice: object, room: int) -> None:
+    """A registry that lists oldest first and one that lists newest first give one result."""
+    shuffled = [dice.sample(page, len(page)) for page in dice.sample(pages, len(pages))]  # type: ignore[attr-defined]
+
+    first = keep(listed(*pages), ["1.2-alpine"], most_bytes=room)
+
+    assert keep(listed(*shuffled), ["1.2-alpine"], most_bytes=room) == first
+
+
+@given(NAMES, st.integers(0, 600))
+def test_what_is_kept_has_room(names: list[str], room: int) -> None:
+    """As JSON the tracks are never larger than the bound."""
+    kept = keep(listed(names), most_bytes=room)
+
+    assert len(json.encode(kept.tracks)) <= max(room, 2)
+
+
+@given(NAMES, NAME)
+def test_with_room_the_kept_names_say_what_the_whole_list_says(names: list[str], tag: str) -> None:
+    """Nothing that counts for a version is lost by choosing."""
+    version = version_of(tag)
+
+    assert newer_in(keep(listed(names)), version) == newer(version, names, is_whole=True)
+
+
+@given(NAMES, NAME, st.integers(0, 300))
+def test_p11_without_room_nothing_wrong_is_said(names: list[str], tag: str, room: int) -> None:
+    """Each step is right, or is told as a newer tag that exists, or is not known."""
+    version = version_of(tag)
+    truth = newer(version, names, is_whole=True)
+
+    found = newer_in(keep(listed(names), most_bytes=room), version)
+
+    assert found.behind <= truth.behind
+    for step in ("patch", "minor", "major"):
+        told, right = getattr(found, step), getattr(truth, step)
+        if told is None:
+            assert right is None
+        elif told is not UNSET:
+            assert told in names
+            assert version < version_of(told)
+
+
+@given(PAGES, NAME, STOPPED)
+def test_p11_a_stopped_list_never_says_that_nothing_is_newer(
+    pages: list[list[str]], tag: str, truncated: Truncated
+) -> None:
+    """A truncated or failed list knows newer tags that it saw, and nothing else."""
+    found = newer_in(keep(listed(*pages), [tag], truncated), version_of(tag))
+
+    assert None not in (found.patch, found.minor, found.major)
+
+
+def test_p11_a_list_that_was_refused_at_once_knows_nothing() -> None:
+    """Without any page every step is unknown."""
+    kept = keep(TagList(), ["16.2"], "failed")
+
+    assert newer_in(kept, version_of("16.2")) == Newer(UNSET, UNSET, UNSET)
+
+
+def test_an_empty_repository_has_nothing_newer() -> None:
+    """A list that is whole and empty is an answer."""
+    assert newer_in(keep(listed([])), version_of("16.2")) == Newer()
+
+
+def test_tracks_that_hosts_run_come_first() -> None:
+    """With room for a few names the tracks of the tags that hosts run have theirs."""
+    names = [
+        f"{major}.{minor}-v{kind}x" for major in range(3) for minor in range(9) for kind in "abc"
+    ]
+
+    kept = keep(listed(names), ["1.2-vcx"], most_bytes=160)
+
+    assert [track.names[:3] for track in kept.tracks] == [("2.8-vcx", "1.8-vcx", "0.8-vcx")]
+    assert kept.cut
+    assert newer_in(kept, version_of("1.2-vcx")).major == "2.8-vcx"
+    assert newer_in(kept, version_of("1.2-vax")) == Newer(UNSET, UNSET, UNSET)
+
+
+def test_a_track_that_lost_a_line_is_not_whole() -> None:
+    """The newest patch of an old line is unknown, not absent, where its names had no room."""
+    names = [
+        f"{major}.{minor}.{patch}" for major in range(9) for minor in range(9) for patch in "01"
+    ]
+
+    kept = keep(listed(names), ["0.0.0"], most_bytes=100)
+
+    assert newer_in(kept, version_of("0.0.0")) == Newer(UNSET, UNSET, "8.8.1", behind=8)
+    assert not kept.cut
+
+
+def test_a_pre_release_takes_no_release_out_of_the_first_ranks() -> None:
+    """Who runs a release is told of the newest release of each line, or that it is not known."""
+    names = ["1.0.0", "1.0.1", "1.0.2-rc1", "1.0.3-rc1", "1.0.4-rc1"]
+
+    for room in range(40, 100):
+        found = newer_in(keep(listed(names), ["1.0.0"], most_bytes=room), version_of("1.0.0"))
+        assert found.patch in ("1.0.1", UNSET)
+
+
+def test_names_count_once() -> None:
+    """A registry that repeats its pages has as many names as it has."""
+    assert listed(["1.0", "latest"], ["1.0"], ["latest", "2.0"]).count == 3
+
+
+def test_a_list_is_stopped_after_its_pages_or_bytes() -> None:
+    """Endless pages end after twenty, and large ones after four MiB."""
+    assert listed(*[["1.0"]] * (MOST_PAGES - 1)).must_stop() == ""
+    assert listed(*[["1.0"]] * MOST_PAGES).must_stop() == "pages"
+    assert listed(["x" * MOST_LISTED_BYTES]).must_stop() == "bytes"
+
+
+def test_twenty_thousand_names_are_kept_in_32_kib() -> None:
+    """The list of a large repository, in many tracks, fits and serves the tracks that hosts run."""
+    names = [
+        f"{major}.{minor}.{patch}-v{kind}x"
+        for major in range(10)
+        for minor in range(10)
+        for patch in range(4)
+        for kind in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
+    ]
+    assert len(names) == 20_000
+
+    kept = keep(listed(names), ["3.3.3-vkx"])
+
+    assert len(json.encode(kept)) <= MOST_BYTES + 200
+    assert kept.count == 20_000
+    found = newer_in(kept, version_of("3.3.1-vkx"))
+    assert (found.patch, found.minor, found.major) == ("3.3.3-vkx", "3.9.3-vkx", "9.9.3-vkx")
+
+
+def test_a_list_is_the_same_written_and_read() -> None:
+    """What is kept survives JSON."""
+    kept = keep(listed(["16.2", "17.1", "latest"]), truncated="time")
+
+    assert json.decode(json.encode(kept), type=KeptList) == kept
