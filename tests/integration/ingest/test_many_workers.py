@@ -59,7 +59,7 @@ class FlakyDatabase(Database):
         super().__init__(pool, Health(), SystemClock())
         self._draw = draw
 
-    async def transaction(self, work: Any, *arguments: Any, **named: Any) -> Any:
+    async def transaction(self, work: Any, /, *arguments: Any, **named: Any) -> Any:
         """Run, and sometimes throw the work away before running it again."""
 
         async def wasted(connection: asyncpg.Connection) -> None:
