@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.jetstream.lanes import LaneMonitor
@@ -29,6 +30,7 @@ from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.core.freshness import question_ttl
+from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.usecases.announce import Announce
 from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
@@ -42,11 +44,19 @@ from imagedrift_ingest.usecases.store.answers import (
 )
 from imagedrift_ingest.usecases.store.inventories import StoreInventories
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.consumer import BatchHandler
+from imagedrift_runtime.periodic import Periodic
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.registries.watched_file import LOOK_EVERY_S, LiveRegistries
+from imagedrift_runtime.settings import SettingsFault
+from imagedrift_runtime.waiting import wait
 from imagedrift_schemas import subjects
+
+log = structlog.get_logger()
+
+AWAITED_EVERY_S = 0.5
 
 
 class Periods(Struct, frozen=True, kw_only=True):
@@ -117,22 +127,57 @@ class Wiring:
             StoredHeartbeats(database, self._keys), DeadLetterPublisher(bus), clock, MOST_HELD
         )
 
-    async def prepare(self) -> None:
-        """Check the schema, and apply registries.toml.
+    async def await_database(self) -> None:
+        """Wait for the database, and apply registries.toml to it.
 
-        Raises `WrongSchema` and `DatabaseUnavailable`.
+        Raises `SettingsFault` when it has another schema than this version's.
         """
-        await self._database.transaction(migrations.check)
-        await self._follow.apply()
+        while not self._process.stopping.is_set():
+            try:
+                await self._database.transaction(migrations.check)
+                await self._follow.apply()
+            except migrations.WrongSchema as error:
+                raise SettingsFault([f"DATABASE_URL: {error}"]) from error
+            except DatabaseUnavailable as error:
+                log.warning("database.awaited", error=str(error))
+                await wait(self._process.stopping, AWAITED_EVERY_S)
+            else:
+                return
 
-    async def begin(self) -> None:
-        """Look at the lanes before the first question, and begin to receive heartbeats."""
-        await self._lanes.look()
+    async def serve(self, every: Periods) -> None:
+        """Handle what comes in, and repeat all work, until asked to stop."""
+        stopping = self._process.stopping
+        await self._lanes.look()  # before the first question
         await self._bus.listen(
             subjects.ALIVE_ALL, self._heartbeats.receive, queue=subjects.CONSUMER_INGEST
         )
+        periodic = Periodic(self._process.works, stopping, postponed_by=(ServerUnavailable,))
+        async with asyncio.TaskGroup() as tasks:
+            for stream, handler in self._handlers():
+                tasks.create_task(self._pull(stream, handler))
+            for each in self._works(every):
+                tasks.create_task(
+                    periodic.repeat(
+                        each.name,
+                        each.work,
+                        each.every_s,
+                        sooner=each.sooner,
+                        first_after_s=each.first_after_s,
+                    )
+                )
 
-    def handlers(self) -> list[tuple[str, BatchHandler]]:
+    async def _pull(self, stream: str, handler: BatchHandler) -> None:
+        await consumer.handle_batches(
+            self._bus,
+            stream,
+            subjects.CONSUMER_INGEST,
+            handler,
+            service="ingest",
+            size=self._settings.batch,
+            stopping=self._process.stopping,
+        )
+
+    def _handlers(self) -> list[tuple[str, BatchHandler]]:
         """List the handlers, each with the stream that it pulls from."""
         inventories = self._store_inventories()
         states = StoreRegistryStates(
@@ -149,7 +194,7 @@ class Wiring:
             (subjects.STREAM_DEAD, letters.handle),
         ]
 
-    def works(self, every: Periods) -> list[Work]:
+    def _works(self, every: Periods) -> list[Work]:
         """List the work that is repeated."""
         maintain = self._maintain()
         return [

@@ -3,7 +3,7 @@
 Rules:
 - What is one row in the database is one row of a batch: refusals are added up, the first message
   stays.
-- Every text and number fits its column, whoever wrote the letter, and every text can be shown.
+- Every text and number fits its column, whichever service wrote the letter, and can be shown.
 """
 
 from collections.abc import Iterable

@@ -4,7 +4,7 @@ A fleet's first inventories come in many batches. What is asked meanwhile is ask
 the hosts known so far, and takes the time in which the rest is stored. So:
 
 - The planner waits until no further host brought anything new for `QUIET_S`, `MOST_S` at most.
-- A host that goes on bringing new references counts once: it makes nobody wait for longer.
+- A host that goes on bringing new references counts once: it makes the planner wait no longer.
 """
 
 from collections.abc import Set as AbstractSet

@@ -1,8 +1,8 @@
-"""Which lanes work: a question in a lane that nobody reads is lost, and nobody is told.
+"""Which lanes work: a question is lost, without a word, in a lane that no resolver reads.
 
 Rules:
 - A lane without its consumer takes no questions: they stay due.
-- One whose consumer nobody asks for messages, twice in a row, while questions wait in it, is told:
+- A lane is reported when no resolver asked for its messages in two looks, while questions wait:
   they wait there until they end, as long as no resolver has this lane.
 """
 
@@ -40,12 +40,12 @@ class LaneStates(Struct, frozen=True):
     missing: frozenset[str] = frozenset()
     """Those without a consumer."""
     unread: frozenset[str] = frozenset()
-    """Those that nobody reads now; a resolver between two requests looks like that, too."""
+    """Those that no resolver reads now; one between two requests looks like that, too."""
     unread_before: frozenset[str] = frozenset()
 
     @property
     def deserted(self) -> frozenset[str]:
-        """Return the lanes that nobody has read for two looks."""
+        """Return the lanes that no resolver has read for two looks."""
         return self.unread & self.unread_before
 
 

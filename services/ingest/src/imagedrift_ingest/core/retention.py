@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 ROWS_AT_ONCE = 2000
-"""Rows that one transaction of upkeep removes: it ends soon, however much there is."""
+"""Rows that one transaction of maintenance removes: it ends soon, however many there are."""
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """What upkeep goes by, in days. What refers to others is kept no longer than these are."""
+    """How many days rows are kept. Rows that refer to others are kept no longer than these."""
 
     retire_after: int = 30
     """A host that was silent this long is given up, and so is a registry that was not asked."""
     history: int = 365
-    """What changed, the trend, and hosts, images and references that nobody has any more."""
+    """Changes, the trend, retired hosts, and images and references that no host has."""
     dead_letters: int = 30
     """Refused messages, and changes that could not be published."""
 

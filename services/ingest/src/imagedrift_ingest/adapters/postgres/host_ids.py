@@ -1,11 +1,11 @@
-"""Which row a host is: keys that are kept in memory.
+"""The ids of hosts in PostgreSQL, kept in memory.
 
 Rules:
-- A key is never given again, also not by a database that was restored to an earlier moment
-  (`fleet.new_key`). So a remembered key is of the same host as ever, or of none: whoever works
-  with keys has to notice that a row is gone, and only that.
-- Rows that are gone: every key is forgotten, those of images too, and found or made anew.
-- Whoever speaks has a row.
+- An id is never given again, also not by a database that was restored to an earlier moment
+  (`fleet.new_key`). So a remembered id is of the same host as ever, or of none. A statement that
+  works with ids has to notice that a row is gone, and only that.
+- When rows are gone, every id is forgotten, those of images too, and found or inserted again.
+- Every host that sent a message has a row.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,11 +22,11 @@ MOST_REMEMBERED = 500_000
 
 
 class RowsGone(Exception):
-    """Keys were used whose rows are not there any more."""
+    """Ids were used whose rows are not there any more."""
 
 
 class HostIds:
-    """The keys of hosts, by name. Batches at work keep the ones that they began with."""
+    """The ids of hosts, by name. A batch keeps the ones that it began with."""
 
     def __init__(self, database: Database, dictionary: ComparisonIds) -> None:
         self._database = database

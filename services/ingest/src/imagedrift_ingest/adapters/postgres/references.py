@@ -2,7 +2,7 @@
 
 Rules:
 - New rows are made sorted, so that replicas cannot deadlock.
-- A new reference has no answer, and nobody else sees it before the commit: it needs no lock.
+- A new reference has no answer, and no other session sees it before the commit: it needs no lock.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

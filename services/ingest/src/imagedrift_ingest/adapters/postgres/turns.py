@@ -5,9 +5,9 @@ Rules:
   locked while the work is done, and only who may write `fleet.turns` can keep others from it.
 - A process that dies keeps its turn until the end of it. One that lives gives up its work before
   that: two never work in one turn.
-- Every process tells from the row when the work was last done, so that one alert on the youngest
-  moment says "nobody did this for so long", whoever should have; 0: never.
-- A process whose work fails for a minute, while nobody else does it, is not ready and says why.
+- Every process shows from the row when the work was last done, by whichever process; 0: never. One
+  alert on the youngest moment then tells that no process did it for too long.
+- A process whose work fails for a minute, while no other does it, is not ready and says why.
 """
 
 import asyncio
