@@ -27,7 +27,7 @@ class Tries:
     async def call_wrongly(self, connection: asyncpg.Connection) -> None:
         """Leave out an argument."""
         self.made += 1
-        await connection.execute("SELECT $1::integer")
+        await connection.fetchval("SELECT $1::integer")
 
     async def write_nothing(self, connection: asyncpg.Connection) -> None:
         """Write what a constraint forbids."""

@@ -61,8 +61,8 @@ PLANTED = {
         "pure:",
     ),
     "a service's core uses its adapters": (
-        "imagedrift_resolver/core/freshness.py",
-        "import imagedrift_resolver.adapters",
+        "imagedrift_agent/core/inventory.py",
+        "import imagedrift_agent.adapters",
         "service:",
     ),
     "the service uses an adapter": (
