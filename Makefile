@@ -35,6 +35,7 @@ check: install ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES) tests tools
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_sources.py
 	$(BIN)/squawk $(MIGRATIONS)
 	$(BIN)/python -m imagedrift_schemas.export --check
 	$(BIN)/python -m imagedrift_cli.reference --check

@@ -56,7 +56,7 @@ def unknown(code: str = "MANIFEST_UNKNOWN", status: int = 404) -> Reply:
 
 
 def page(status: int = 404, text: str = "404 page not found", kind: str = "text/plain") -> Reply:
-    """What something else says in a registry's place."""
+    """A response of another program in a registry's place."""
     return Reply(status, {"content-type": (kind,)}, text.encode())
 
 
@@ -91,6 +91,6 @@ def play(
 
 
 def shown(step: Send | Authorise) -> str:
-    """What a request shows."""
+    """The facts that a request shows."""
     assert isinstance(step, Send)
     return step.authorization.reveal() if step.authorization else ""

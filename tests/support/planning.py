@@ -110,7 +110,7 @@ class Planned:
         await self.registries.store(1, [(self._states, state)], surely_newest=False)
 
     async def asks(self, at: datetime | None = None) -> list[Question]:
-        """What the planner asks at a moment."""
+        """The questions that the planner asks at a moment."""
         self._asked = []
         await self.plan.ask_due(at or now())
         return self._asked

@@ -12,7 +12,7 @@ from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
-from imagedrift_ingest.adapters.postgres.turns import LEASE_S, Turns
+from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.quota import MOST_NEW
 from imagedrift_ingest.core.retention import Retention
@@ -70,9 +70,9 @@ def turns_on(
     health: Health | None = None,
     clock: Clock | None = None,
     lease_s: float = LEASE_S,
-) -> Turns:
+) -> TurnTable:
     """Make turns, as each process has its own."""
-    return Turns(database, health or Health(), clock or SystemClock(), lease_s)
+    return TurnTable(database, health or Health(), clock or SystemClock(), lease_s)
 
 
 def maintain_on(database: Database, retention: Retention | None = None) -> Maintain:

@@ -14,7 +14,10 @@ import json
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
 
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats import bus
@@ -30,11 +33,14 @@ LARGE: Final = 2_500
 Message = tuple[str, bytes, dict[str, str] | None]
 
 
-class Surroundings(NamedTuple):
-    """What an attack may use: a registry that answers, and some that never do."""
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """The registries that an attack may name."""
 
     healthy: str
     hanging: tuple[str, ...]
+    """They accept every connection and never answer."""
+    slow: tuple[str, ...]
+    """They answer every request, each after most of a second."""
 
 
 def digest(text: object) -> str:
@@ -134,6 +140,21 @@ def hanging_registries(around: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory([image(name, name) for name in names]), None
 
 
+def slow_registries(around: Surroundings) -> Iterator[Message]:
+    """Registries that answer with another digest than the host has, after most of a second."""
+    for turn in itertools.count():
+        names = [f"{host}/t{turn}/{n}:1" for host in around.slow for n in range(100)]
+        yield INVENTORY, inventory([image(name, name) for name in names]), None
+
+
+def claims(around: Surroundings) -> Iterator[Message]:
+    """False facts, other ones each time, of the images that all others have."""
+    for turn in itertools.count():
+        names = [f"{around.healthy}/app/{n}:1" for n in range(100)]
+        facts = {"manifest_digest": digest(turn), "size": turn, "platform": "odd/odd"}
+        yield INVENTORY, inventory([image(name, (name, turn), **facts) for name in names]), None
+
+
 def back_and_forth(around: Surroundings) -> Iterator[Message]:
     """The largest inventory, and the same with every container stopped."""
     for state in itertools.cycle((1, 0)):
@@ -168,6 +189,8 @@ ATTACKS: Final[dict[str, Callable[[Surroundings], Iterator[Message]]]] = {
         there_and_gone,
         new_registries,
         hanging_registries,
+        slow_registries,
+        claims,
         back_and_forth,
         bombs,
         heartbeats,
@@ -179,9 +202,11 @@ async def publish(nats_url: str, name: str, around: Surroundings) -> None:
     """Publish as fast as the server accepts it."""
     async with bus.connect([nats_url], "imagedrift-bad-host") as nats:
         for subject, payload, headers in ATTACKS[name](around):
-            await nats.client.publish(subject, payload, headers=headers)
-            await nats.client.flush(30)
+            await nats.say(subject, payload, headers)
+            await nats.flush(30)
 
 
 if __name__ == "__main__":
-    asyncio.run(publish(sys.argv[1], sys.argv[2], Surroundings(sys.argv[3], tuple(sys.argv[4:]))))
+    asyncio.run(
+        publish(sys.argv[1], sys.argv[2], msgspec.json.decode(sys.argv[3], type=Surroundings))
+    )

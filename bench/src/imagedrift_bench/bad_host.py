@@ -10,23 +10,26 @@ measured as well.
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 import click
+import msgspec
 
 from imagedrift_bench import report
-from imagedrift_bench.attacks import ATTACKS
+from imagedrift_bench.attacks import ATTACKS, Surroundings, digest
 from imagedrift_bench.good_hosts import GoodHosts
 from imagedrift_runtime.nats import bus
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
 
 HANGING: Final = 80
+SLOW: Final = 8
+SLOW_S: Final = 0.9
 LATER_S: Final = 1.0
 """How much later the slowest good change may be seen than without the bad host."""
 MOST_RSS_MB: Final = 400
@@ -78,11 +81,12 @@ async def _measure(attack: str, hosts: int, seconds: int) -> dict[str, float]:
         home = Path(name)
         home.chmod(0o755)
         async with (
-            _hanging(HANGING) as silent,
+            _listening(HANGING, _hang) as hanging,
+            _listening(SLOW, _answer_late) as slow,
             RegistryProcess.start() as registry,
             Stack.running(
                 home,
-                registries_toml=named_registry(registry.host, *silent),
+                registries_toml=named_registry(registry.host, *hanging, *slow),
                 durable=True,
                 postgres_settings={"max_wal_size": "1GB"},
             ) as stack,
@@ -93,7 +97,8 @@ async def _measure(attack: str, hosts: int, seconds: int) -> dict[str, float]:
             await good.prepare()
             ingest, resolver = await stack.start_ingest(), await stack.start_resolver()
             await good.until_judged()
-            bad = _attacker(attack, home, stack.nats.url, registry.host, *silent)
+            around = Surroundings(healthy=registry.host, hanging=hanging, slow=slow)
+            bad = _attacker(attack, home, stack.nats.url, around)
             try:
                 await good.run(seconds)
                 if bad.exit_code is not None:
@@ -112,26 +117,43 @@ async def _measure(attack: str, hosts: int, seconds: int) -> dict[str, float]:
             return figures
 
 
-def _attacker(attack: str, home: Path, nats_url: str, *registries: str) -> Child:
-    """Start the bad host as a process; without an attack it does nothing."""
-    program = [sys.executable, "-m", "imagedrift_bench.attacks", nats_url, attack, *registries]
-    return Child.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
+def _attacker(attack: str, home: Path, nats_url: str, around: Surroundings) -> ChildProcess:
+    """Start the bad host as a process of its own; without an attack it does nothing."""
+    told = msgspec.json.encode(around).decode()
+    program = [sys.executable, "-m", "imagedrift_bench.attacks", nats_url, attack, told]
+    return ChildProcess.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def _hanging(count: int) -> AsyncIterator[tuple[str, ...]]:
-    """Listen on this many ports, and never answer."""
-
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    servers = [await asyncio.start_server(hang, "127.0.0.1", 0) for _ in range(count)]
+async def _listening(count: int, serve: Serve) -> AsyncIterator[tuple[str, ...]]:
+    """Listen on so many ports."""
+    servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in range(count)]
     try:
         yield tuple(f"127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers)
     finally:
         for server in servers:
             server.close()
+
+
+async def _hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Never say a word."""
+    await reader.read()
+    writer.close()
+
+
+async def _answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer each request after a while, with the digest of an index that is never sent."""
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.index.v1+json\r\n"
+    answer = f"{head}Docker-Content-Digest: {digest('slow')}\r\nContent-Length: 0\r\n\r\n"
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
+        while await reader.readuntil(b"\r\n\r\n"):
+            await asyncio.sleep(SLOW_S)
+            writer.write(answer.encode())
+            await writer.drain()
+    writer.close()
 
 
 def _rss_mb(pid: int) -> float:

@@ -50,17 +50,19 @@ def maintain() -> None:
 
 @click.command()
 @click.option("--empty", is_flag=True, help="Forget every fact and all history before.")
-@click.confirmation_option(
-    "--yes", prompt="Read everything that NATS holds into the database again?"
-)
-def rebuild(empty: bool) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rebuild(empty: bool, yes: bool) -> None:
     """Fill the database (DATABASE_URL) from what NATS (NATS_URL) holds.
 
     For a database that was lost or restored from a copy. History is not on NATS: with --empty,
     or in a new database, it starts anew.
     """
     try:
-        streams = asyncio.run(_rebuild(database_url(), settings.load(CommonSettings), empty))
+        dsn, values = database_url(), settings.load(CommonSettings)
+        if not yes:
+            question = "Read everything that NATS holds into the database again?"
+            click.confirm(question, abort=True, err=True)
+        streams = asyncio.run(_rebuild(dsn, values, empty))
     except settings.SettingsFault as fault:
         raise BadUsage(str(fault)) from fault
     except (NoBus, *migrations.FAULTS) as error:

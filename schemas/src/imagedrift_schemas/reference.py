@@ -30,7 +30,6 @@ digest, and the `<none>` that an engine prints for an image without a name. Noth
 or repaired; text outside ASCII is refused.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Final, Self
@@ -39,30 +38,27 @@ from msgspec import Struct
 
 from imagedrift_schemas.digest import digest_fault, is_digest
 from imagedrift_schemas.errors import BadReference
-
-DOCKER_HUB: Final = "docker.io"
-"""The registry that a reference without a domain means."""
-
-_HUB_ALIASES: Final = frozenset(
-    {DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+from imagedrift_schemas.registry_name import DOCKER_HUB as DOCKER_HUB  # noqa: PLC0414 - its users find it here
+from imagedrift_schemas.registry_name import (
+    DOMAIN,
+    MAX_DOMAIN,
+    canonical_registry,
+    is_machine_bound,
+    reads_as_domain,
 )
+
 _OFFICIAL: Final = "library/"
 _DEFAULT_TAG: Final = "latest"
 
 _MAX_TEXT: Final = 1024
-_MAX_DOMAIN: Final = 255
 _MAX_PATH: Final = 255
 
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_DOMAIN: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?", re.ASCII)
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _ALGORITHM: Final = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*"
 _DIGEST: Final = re.compile(rf"{_ALGORITHM}:[A-Fa-f0-9]{{32,}}", re.ASCII)
 _IMAGE_ID: Final = re.compile(r"[a-f0-9]{64}", re.ASCII)
-_PORT: Final = re.compile(r":[0-9]+\Z", re.ASCII)
-_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 
 # What the parts are in canonical form, for the JSON Schemas: text that both Python and ECMAScript
 # read as a pattern. A registry is in lower case where it has a dot or a colon, has one where it is
@@ -74,7 +70,7 @@ _ONE_CASE: Final = (
 _NO_ALIAS: Final = (
     r"(?!(?:index\.docker\.io|registry-1\.docker\.io|registry\.hub\.docker\.com)(?:/|$))"
 )
-CANONICAL_REGISTRY: Final = rf"(?=[^/]{{1,255}}(?:/|$)){_ONE_CASE}{_NO_ALIAS}(?:{_DOMAIN.pattern})"
+CANONICAL_REGISTRY: Final = rf"(?=[^/]{{1,255}}(?:/|$)){_ONE_CASE}{_NO_ALIAS}(?:{DOMAIN.pattern})"
 CANONICAL_REPOSITORY: Final = rf"(?=[^:@]{{1,255}}(?:[:@]|$)){_PATH.pattern}"
 TAG: Final = _TAG.pattern
 IN_FULL: Final = r"(?!docker\.io/[^/]*$)"
@@ -109,7 +105,7 @@ class ImageReference(Struct, frozen=True):
         path, colon, tag = before.partition(":")
         _check_grammar(text, domain, path, tag if colon else None, digest if at else None)
         reference = cls(domain, path, tag, digest, text)
-        if len(reference.repository) > _MAX_PATH or len(domain) > _MAX_DOMAIN:
+        if len(reference.repository) > _MAX_PATH or len(domain) > MAX_DOMAIN:
             raise _refused(text, "length: repository and host have at most 255 characters each")
         if at and (fault := digest_fault(digest)):
             raise _refused(text, fault)
@@ -122,10 +118,7 @@ class ImageReference(Struct, frozen=True):
         A single upper-case label (`FOO/bar`) keeps its case: in lower case it would no longer
         be a domain, and somebody's own image would become one of Docker Hub's.
         """
-        host = self.domain.lower()
-        if host in _HUB_ALIASES:
-            return DOCKER_HUB
-        return host if _reads_as_domain(host) else self.domain
+        return canonical_registry(self.domain)
 
     @property
     def repository(self) -> str:
@@ -176,9 +169,7 @@ class ImageReference(Struct, frozen=True):
         `localhost`, a loopback address, and a name of one label are understood by the host that
         wrote them and by nobody else, so such a reference is never asked centrally.
         """
-        host = _PORT.sub("", self.registry.lower())
-        by_name = "." not in host and not host.startswith("[")
-        return by_name or host.endswith(".localhost") or _is_own_address(host)
+        return is_machine_bound(self.registry)
 
     def _is_written(self, text: str) -> bool:
         """Tell whether the text reads back as this reference."""
@@ -211,7 +202,7 @@ def _refuse_what_is_no_name(text: str) -> None:
 def _split_domain(text: str) -> tuple[str, str]:
     """Split at the first `/`, when a domain stands before it; give Hub's short names in full."""
     first, slash, rest = text.partition("/")
-    domain, remainder = (first, rest) if slash and _reads_as_domain(first) else (DOCKER_HUB, text)
+    domain, remainder = (first, rest) if slash and reads_as_domain(first) else (DOCKER_HUB, text)
     if domain == "index.docker.io":
         domain = DOCKER_HUB
     if domain == DOCKER_HUB and "/" not in remainder:
@@ -219,14 +210,9 @@ def _split_domain(text: str) -> tuple[str, str]:
     return domain, remainder
 
 
-def _reads_as_domain(first: str) -> bool:
-    """Tell whether a first part is taken for a domain and not for a user on Docker Hub."""
-    return "." in first or ":" in first or first == "localhost" or first != first.lower()
-
-
 def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: str | None) -> None:
     """Refuse the first part that breaks its rule; None is a part that was not written."""
-    if not _DOMAIN.fullmatch(domain):
+    if not DOMAIN.fullmatch(domain):
         if domain != domain.lower() and _PATH.fullmatch(domain.lower()):
             raise _refused(text, "uppercase: neither a host name nor a lower-case repository")
         raise _refused(text, "format: what stands before the first '/' is no host[:port]")
@@ -236,24 +222,6 @@ def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: s
         raise _refused(text, "format: a tag is 1 to 128 letters, digits, . _ -, not first . or -")
     if digest is not None and not _DIGEST.fullmatch(digest):
         raise _refused(text, "format: after '@' stands algorithm:hex, and nothing after that")
-
-
-def _is_own_address(host: str) -> bool:
-    """Tell whether the host is a loopback or unspecified address.
-
-    So is, for us, any other spelling that ends in a number (`127.1`, `0x7f.0.0.1`): no name may
-    end so, and programs differ in which address they take it for.
-    """
-    last = host.rpartition(".")[2]
-    if ":" not in host and not last[:1].isdigit():  # most are names: reading them costs a lot
-        return False
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return _NUMBER.fullmatch(last) is not None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return address.is_loopback or address.is_unspecified
 
 
 def _refused(text: str, why: str) -> BadReference:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.engine import ScriptedEngine
+from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.stack import named_registry
 from support.command_line import Ended, on_terminal, piped
@@ -31,6 +32,14 @@ WRONG = (
     "outdatd", "outdated --cvs", "outdated --site fr1", "host web-9", "image ngnix:1.27",
     "why web-1 redis:8", "outdated --limit 0",
 )  # fmt: skip
+ACTING = (
+    "check nginx:1.27 --wait 1", "forget fra1/job-1 --yes", "forget fra1/job-1 --yes",
+)  # fmt: skip
+LISTED = """\
+{host}/team/api:2@{same}
+{host}/team/web:1@{old}
+docker://sha256:b2b2b2b2b2b2
+"""
 LONG = "team/platform/of/a/long/name/application"
 SAME = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "2026-11-26T05:00:00Z"),
@@ -41,9 +50,22 @@ SAME = (
 """What is not the same at each run, and what stands for it in the page."""
 
 
-def test_the_session_is_what_the_command_prints(new_dsn: str) -> None:
+async def test_the_session_is_what_the_command_prints(
+    new_dsn: str, nats_server: NatsServer, tmp_path: Path
+) -> None:
     """Whoever changes what a command prints reads it again, in the page that shows it."""
-    session = "\n".join(told(new_dsn)) + "\n"
+    async with SandboxRegistry().serving() as registry:
+        old = registry.push_image("team/web", "1").digest
+        registry.push_image("team/web", "1", seed=9)
+        same = registry.push_image("team/api", "2").digest
+        listed = LISTED.format(host=registry.host, old=old, same=same)
+        (tmp_path / "images.txt").write_text(listed)
+        (tmp_path / "registries.toml").write_text(named_registry(registry.host))
+        lines = await asyncio.to_thread(
+            lambda: [*told(new_dsn), *acting(new_dsn, nats_server.url, tmp_path)]
+        )
+    session = "\n".join(lines).replace(str(tmp_path), "/srv") + "\n"
+    session = session.replace(registry.host, "reg.example.org")
 
     if os.getenv("IMAGEDRIFT_RECORD") == "1":
         SESSION.write_text(session)
@@ -70,6 +92,30 @@ def told(dsn: str) -> Iterator[str]:
         ended = piped(dsn, *shlex.split(command))
         yield from _entry(command, ended)
         yield f"(exit code {ended.code})"
+
+
+def acting(dsn: str, nats_url: str, folder: Path) -> Iterator[str]:
+    """Tell what commands print that do more than read: here, where no service runs."""
+    source = {
+        "IMAGEDRIFT_SOURCE": f"list:{folder}/images.txt",
+        "IMAGEDRIFT_REGISTRIES": f"{folder}/registries.toml",
+        "HOME": str(folder),
+    }
+    yield "\nThis host; here a list of images, by IMAGEDRIFT_SOURCE=list:/srv/images.txt:"
+    yield from _entry("scan", on_terminal("", "scan", columns=80, **source))
+    yield from _entry("scan | cat", piped("", "scan", **source))
+    assert piped("", "streams", NATS_URL=nats_url).code == 0
+    yield "\nCommands that do something; here no resolver runs that would answer:"
+    for command in (*ACTING, f"down --home {folder}/up"):
+        shown = on_terminal(dsn, *shlex.split(command), NATS_URL=nats_url, HOME=str(folder))
+        yield from _entry(command, shown)
+        yield f"(exit code {shown.code})"
+    script = piped("", "completion", "bash")
+    yield from _entry("completion bash | head -3", script._replace(out=_head(script.out, 3)))
+
+
+def _head(text: str, lines: int) -> str:
+    return "".join(text.splitlines(keepends=True)[:lines])
 
 
 def _entry(command: str, ended: Ended) -> Iterator[str]:

@@ -20,6 +20,7 @@ from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Answer, Denied, Found, Invalid, Refused, Unreachable
+from support.nats_client import jetstream
 from support.polling import until
 from support.programs import require_program
 from support.resolver import now, resolve, trusting, working
@@ -341,12 +342,12 @@ async def test_a_question_that_makes_no_sense_is_a_dead_letter(
             answer = await client.ask(registry.reference("app", "1"))
 
             async def letter() -> Any:
-                info = await client.nats.js.stream_info(subjects.STREAM_DEAD)
+                info = await jetstream(client.nats).stream_info(subjects.STREAM_DEAD)
                 return info.state.messages
 
             await until(letter, what="a dead letter")
             subject = subjects.dead("imagedrift-resolver")
-            message = await client.nats.js.get_last_msg(subjects.STREAM_DEAD, subject)
+            message = await jetstream(client.nats).get_last_msg(subjects.STREAM_DEAD, subject)
         assert isinstance(answer.outcome, Found)
         assert codec.decode(message.data, DeadLetter).reason == reason
 

@@ -13,7 +13,7 @@ async def test_what_becomes_true_is_returned() -> None:
 
 
 async def test_a_condition_may_be_awaitable() -> None:
-    """What a coroutine returns is waited for as well."""
+    """The value of a coroutine is waited for as well."""
     answers = iter([[], [1]])
 
     async def ask() -> list[int]:

@@ -21,7 +21,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_missing_program_is_a_skip_that_says_what_to_install() -> None:
-    """Whoever reads the summary of a run learns what was left out, and why."""
+    """The summary of a run tells which tests were left out, and why."""
     with pytest.raises(pytest.skip.Exception) as skipped:
         require_program("the-program", "apt-get install its-package")
     assert str(skipped.value) == REASON

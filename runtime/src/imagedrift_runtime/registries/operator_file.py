@@ -48,7 +48,7 @@ from imagedrift_runtime.registries.path_tables import (
 from imagedrift_runtime.registries.registry import Registry, entry_faults, host_fault
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas import subjects
-from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.registry_name import RegistryName
 
 __all__ = [
     "Registries",
@@ -168,7 +168,7 @@ def parse(text: str, name: str = "registries.toml") -> Registries:
 
 def registry_name(host: str) -> str:
     """Return the one name under which a registry is known: `index.docker.io` is `docker.io`."""
-    return ImageReference.parse(f"{host}/a/b").registry
+    return RegistryName.parse(host).text
 
 
 def read_secret(path: str) -> str:

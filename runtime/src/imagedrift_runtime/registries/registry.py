@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.registry_name import RegistryName
 
 _LANE: Final = r"^[a-z0-9][a-z0-9_.:-]{0,99}$"
 
@@ -26,7 +27,7 @@ _PROXY: Final = re.compile(r"http://(?P<address>[^/@?#\s]+)/?", re.IGNORECASE)
 
 
 class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is configured for one registry; the defaults are what holds for any other."""
+    """The configuration of one registry; the defaults hold for any other."""
 
     scheme: Literal["https", "http"] = "https"
     endpoint: str = ""
@@ -65,12 +66,12 @@ def seconds_of(duration: str) -> float | None:
 def host_fault(host: str) -> str:
     """Return what is wrong with a registry's name, or nothing."""
     try:
-        reads_back = ImageReference.parse(f"{host}/a/b").path == "a/b"
+        RegistryName.parse(host)
     except BadReference:
-        reads_back = False
-    if reads_back and _is_misspelt_address(host):
+        return "write a registry's host, with a port where there is one"
+    if _is_misspelt_address(host):
         return "write an IPv4 address as four numbers from 0 to 255"
-    return "" if reads_back else "write a registry's host, with a port where there is one"
+    return ""
 
 
 def entry_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -27,7 +27,7 @@ from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.outbox import OutboxTable
 from imagedrift_ingest.adapters.postgres.questions import QuestionTable
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
-from imagedrift_ingest.adapters.postgres.turns import Turns
+from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
@@ -104,7 +104,7 @@ class Wiring:
         self._database = database
         self._registries = registries
         self._plan_now, self._announce_now = asyncio.Event(), asyncio.Event()
-        self._turns = Turns(database, process.health, clock)
+        self._turns = TurnTable(database, process.health, clock)
         self._lanes = LaneMonitor(bus, registries.lanes)
         self._follow = FollowRegistries(
             registries,

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from imagedrift_ingest.core.freshness import FreshnessRules
-from imagedrift_ingest.core.gathering import QUIET_S
+from imagedrift_ingest.core.gathering import FIRST_S, FLEET_QUIET_S, MANY_HOSTS, QUIET_S
 from imagedrift_ingest.core.questions import DueDigest, DueTag, PublishOutcome
-from imagedrift_ingest.usecases.plan import MANY_HOSTS, Plan
+from imagedrift_ingest.usecases.plan import Plan
 from imagedrift_runtime.clock import Clock, SystemClock
 from imagedrift_schemas.v1 import Describe, Question, Resolve
 from support.ingest import NOW, digest
@@ -148,7 +148,11 @@ class Ticking(Questions):
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(
     ("hosts", "is_news", "asked_after_s", "done_after_s"),
-    [(0, False, 0.0, 0.0), (1, True, 0.0, QUIET_S), (MANY_HOSTS, True, QUIET_S, QUIET_S)],
+    [
+        (0, False, 0.0, 0.0),
+        (1, True, 0.0, FIRST_S),
+        (MANY_HOSTS, True, FLEET_QUIET_S, FLEET_QUIET_S),
+    ],
 )
 async def test_new_references_are_gathered(
     hosts: int, is_news: bool, asked_after_s: float, done_after_s: float
@@ -176,7 +180,7 @@ async def test_news_that_came_while_gathering_is_left_for_the_next_run() -> None
     news.set()
     work = plan(Questions(tags=1), Publisher("asked"), news=news, arrivals=arrivals, clock=clock)
     running = asyncio.create_task(work.run())
-    await clock.sleep(QUIET_S / 2)
+    await clock.sleep(FIRST_S / 2)
     arrivals.bringers.add(7)
     news.set()
     began = clock.monotonic()

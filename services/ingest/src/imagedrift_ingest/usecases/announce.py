@@ -8,15 +8,16 @@ Rules:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from imagedrift_ingest.core.outbox import OutboxEntry
+from imagedrift_ingest.turns import Turns
 
 TURN: Final = "announce"
 
 
-class Outbox(Protocol):
+class ChangeOutbox(Protocol):
     """Changed verdicts that are not published yet."""
 
     async def waiting(self) -> Sequence[OutboxEntry]:
@@ -26,25 +27,18 @@ class Outbox(Protocol):
         """Remove changes that are published."""
 
 
-class Publisher(Protocol):
+class ChangeStream(Protocol):
     """Where changes are published."""
 
     async def publish(self, entries: Sequence[OutboxEntry]) -> list[int]:
         """Publish changes, those of one reference in order, and return the ids of the stored."""
 
 
-class Turns(Protocol):
-    """Work that one replica does at a time."""
-
-    async def run(self, name: str, work: Callable[[], Awaitable[int]]) -> int | None:
-        """Do `work` in its turn; None when another replica does it."""
-
-
 class Announce:
     """Publishes what waits in the outbox. `news` is set when verdicts have changed."""
 
     def __init__(
-        self, outbox: Outbox, publisher: Publisher, turns: Turns, news: asyncio.Event
+        self, outbox: ChangeOutbox, publisher: ChangeStream, turns: Turns, news: asyncio.Event
     ) -> None:
         self._outbox = outbox
         self._publisher = publisher

@@ -35,7 +35,7 @@ class HeartbeatStore(Protocol):
         """Store heartbeats. Raises `DatabaseUnavailable`."""
 
 
-class DeadLetters(Protocol):
+class DeadLetterStream(Protocol):
     """Where refused messages are published."""
 
     async def publish(self, letters: Sequence[DeadLetter]) -> None:
@@ -46,7 +46,7 @@ class Heartbeats:
     """The heartbeats that are not stored yet."""
 
     def __init__(
-        self, store: HeartbeatStore, dead_letters: DeadLetters, clock: Clock, most_held: int
+        self, store: HeartbeatStore, dead_letters: DeadLetterStream, clock: Clock, most_held: int
     ) -> None:
         self._store = store
         self._dead_letters = dead_letters

@@ -9,13 +9,13 @@ Rules:
   the tables.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
 
 from imagedrift_ingest.core.retention import Retention, Step, steps
+from imagedrift_ingest.turns import Turns
 from imagedrift_runtime.clock import Clock
 
 log = structlog.get_logger()
@@ -50,13 +50,6 @@ class MaintenanceStore(Protocol):
 
     async def take_trend(self) -> int:
         """Keep the fleet summary of these five minutes."""
-
-
-class Turns(Protocol):
-    """Work that one replica does at a time."""
-
-    async def run(self, name: str, work: Callable[[], Awaitable[int]]) -> int | None:
-        """Do `work` in its turn; None when another replica does it."""
 
 
 class Maintain:

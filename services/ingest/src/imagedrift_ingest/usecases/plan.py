@@ -9,14 +9,14 @@ Rules:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from imagedrift_ingest.core.freshness import FreshnessRules
-from imagedrift_ingest.core.gathering import gathering
+from imagedrift_ingest.core.gathering import gathering, is_fleet
 from imagedrift_ingest.core.questions import (
     DueDigest,
     DueTag,
@@ -24,6 +24,7 @@ from imagedrift_ingest.core.questions import (
     next_check_at,
     next_description_at,
 )
+from imagedrift_ingest.turns import Turns
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.waiting import wait_for_any
 from imagedrift_schemas.v1 import Question
@@ -33,11 +34,9 @@ T = TypeVar("T")
 TURN: Final = "plan"
 NOTED_AT_ONCE: Final = 200
 """Noted after so many, so that a slow stream holds up a turn and loses no work."""
-MANY_HOSTS: Final = 50
-"""So many bring new images at once: a fleet's first inventories, all of which are awaited."""
 
 
-class Questions(Protocol):
+class DueQuestions(Protocol):
     """The questions that are due. Raises `DatabaseUnavailable`."""
 
     async def due_tags(self, at: datetime) -> Sequence[DueTag]:
@@ -60,7 +59,7 @@ class BlockedRegistries(Protocol):
         """Make references due when the block of their registry ends; some at a time."""
 
 
-class Publisher(Protocol):
+class QuestionStream(Protocol):
     """Where questions are published."""
 
     async def publish(self, questions: Sequence[Question]) -> Sequence[PublishOutcome]:
@@ -78,21 +77,14 @@ class Arrivals(Protocol):
         """Return these hosts, and begin anew."""
 
 
-class Turns(Protocol):
-    """Work that one replica does at a time."""
-
-    async def run(self, name: str, work: Callable[[], Awaitable[int]]) -> int | None:
-        """Do `work` in its turn; None when another replica does it."""
-
-
 class Plan:
     """Asks what is due. `news` is set when there are new references."""
 
     def __init__(
         self,
-        questions: Questions,
+        questions: DueQuestions,
         blocked: BlockedRegistries,
-        publisher: Publisher,
+        publisher: QuestionStream,
         arrivals: Arrivals,
         turns: Turns,
         rules: FreshnessRules,
@@ -114,14 +106,14 @@ class Plan:
 
     async def run(self) -> None:
         """Ask what is due now, and gather new references before that or after it."""
-        is_fleet = len(self._arrivals.bringers) >= MANY_HOSTS
-        if is_fleet:
+        starts = is_fleet(self._arrivals.bringers)
+        if starts:
             await self._gather(frozenset())
         is_news = self._news.is_set()
         self._news.clear()
         brought_by = self._arrivals.take_bringers()
         await self.ask_due(self._clock.now())
-        if is_news and not is_fleet:
+        if is_news and not starts:
             await self._gather(brought_by)
 
     async def ask_due(self, at: datetime) -> int:

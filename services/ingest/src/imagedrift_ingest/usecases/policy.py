@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 
-class Registries(Protocol):
+class ConfiguredRegistries(Protocol):
     """What is configured for registries now."""
 
     @property
@@ -39,7 +39,7 @@ class FollowRegistries:
 
     def __init__(
         self,
-        registries: Registries,
+        registries: ConfiguredRegistries,
         store: VerdictStore,
         look_at_lanes: Callable[[], Awaitable[None]],
         reload: asyncio.Event,

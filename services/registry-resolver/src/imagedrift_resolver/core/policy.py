@@ -10,6 +10,7 @@ from typing import Final
 from imagedrift_resolver.core.address import address_fault
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.registry_name import RegistryName
 from imagedrift_schemas.v1 import Describe, Question
 
 LOWEST_FREE_PORT: Final = 1024
@@ -35,20 +36,13 @@ def registry_fault(registry: str, *, named: bool, allowed: bool) -> str:
         return ""
     if not allowed:
         return 'only registries named in registries.toml are asked (policy = "deny")'
-    reference = ImageReference.parse(f"{registry}/a/b")
-    if reference.is_machine_bound:
+    name = RegistryName.parse(registry)
+    if name.is_machine_bound:
         return f"{registry} means another machine on every host: name it in registries.toml"
-    host, port = _parts(registry)
-    if port is not None and port != 443 and port < LOWEST_FREE_PORT:
-        return f"port {port} belongs to another service: name {registry} in registries.toml"
+    if name.port is not None and name.port != 443 and name.port < LOWEST_FREE_PORT:
+        return f"port {name.port} belongs to another service: name {registry} in registries.toml"
+    host = name.host
     if host.startswith("[") or host.replace(".", "").isdigit():
         fault = address_fault(host.strip("[]"))
         return f"{registry} {fault}: name it in registries.toml" if fault else ""
     return ""
-
-
-def _parts(registry: str) -> tuple[str, int | None]:
-    host, colon, port = registry.rpartition(":")
-    if not colon or port.endswith("]"):
-        return registry, None
-    return host, int(port)

@@ -33,7 +33,7 @@ SQL = load("bookmarks")
 TAKEN_BACK: Final = "the database was taken back to an earlier moment"
 
 
-class Source(Protocol):
+class BookmarkedStream(Protocol):
     """The stream that is read. Raises `StreamUnavailable`."""
 
     async def acknowledged(self) -> tuple[int, int]:
@@ -71,7 +71,7 @@ class Bookmark(Struct):
 class Bookmarks:
     """The bookmarks of one process in one stream."""
 
-    def __init__(self, database: Database, stream: str, source: Source) -> None:
+    def __init__(self, database: Database, stream: str, source: BookmarkedStream) -> None:
         self._database = database
         self._stream = stream
         self._source = source

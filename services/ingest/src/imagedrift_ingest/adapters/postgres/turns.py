@@ -34,10 +34,10 @@ WORKS_FOR: Final = 0.8
 UNREADY_AFTER_S: Final = 60.0
 
 
-class Turns:
+class TurnTable:
     """Work by name, done by one process at a time.
 
-    turns = Turns(database, health, clock)
+    turns = TurnTable(database, health, clock)
     result = await turns.run("plan", work)  # None: another process does it
     """
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from imagedrift_ingest.core import incoming
 from imagedrift_ingest.usecases.store.batches import (
     Refusals,
-    Stream,
+    OrderedStream,
     bisect,
     newest_of,
     note_refusals,
@@ -59,7 +59,7 @@ class DeadLetterStore(Protocol):
 class StoreAnswers:
     """The handler of the stream of the shared cache: answers and descriptions."""
 
-    def __init__(self, answers: AnswerStore, stream: Stream, refusals: Refusals) -> None:
+    def __init__(self, answers: AnswerStore, stream: OrderedStream, refusals: Refusals) -> None:
         self._answers = answers
         self._stream = stream
         self._refusals = refusals
@@ -98,7 +98,7 @@ class StoreAnswers:
 class StoreRegistryStates:
     """The handler of the stream of what registries allow."""
 
-    def __init__(self, registries: RegistryStore, stream: Stream) -> None:
+    def __init__(self, registries: RegistryStore, stream: OrderedStream) -> None:
         self._registries = registries
         self._stream = stream
 
@@ -122,7 +122,7 @@ class StoreRegistryStates:
 class StoreDeadLetters:
     """The handler of the stream of dead letters."""
 
-    def __init__(self, letters: DeadLetterStore, stream: Stream) -> None:
+    def __init__(self, letters: DeadLetterStore, stream: OrderedStream) -> None:
         self._letters = letters
         self._stream = stream
 
@@ -137,7 +137,7 @@ class StoreDeadLetters:
         return [Done()] * len(batch)
 
 
-async def _newest(stream: Stream, batch: Sequence[Delivery], in_doubt: set[int]) -> list[Delivery]:
+async def _newest(stream: OrderedStream, batch: Sequence[Delivery], in_doubt: set[int]) -> list[Delivery]:
     """Return the messages in doubt that are the newest of their subjects."""
     positions = [(d.subject, d.stream_seq, d.stored_at) for d in batch if d.stream_seq in in_doubt]
     newest = await newest_of(stream, positions)

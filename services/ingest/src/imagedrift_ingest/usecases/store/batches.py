@@ -33,7 +33,7 @@ Position: TypeAlias = tuple[str, int, datetime]
 """The subject and sequence of a message, and when its stream stored it."""
 
 
-class Stream(Protocol):
+class OrderedStream(Protocol):
     """The stream that the messages are of. Raises `StreamUnavailable`."""
 
     async def epoch(self) -> int:
@@ -90,7 +90,7 @@ async def _bisect_slow(batch: Sequence[T], store: Store[T], error: str) -> list[
     return [*first, *await bisect(batch[middle:], store)]
 
 
-async def newest_of(stream: Stream, positions: Sequence[Position]) -> set[int]:
+async def newest_of(stream: OrderedStream, positions: Sequence[Position]) -> set[int]:
     """Ask a stream which of these are the newest of their subjects, and return their sequences."""
     told = await asyncio.gather(*(stream.is_newest(*position) for position in positions))
     return {seq for (_, seq, _), is_newest in zip(positions, told, strict=True) if is_newest}

@@ -18,7 +18,7 @@ from imagedrift_ingest.errors import MissingImages, ServerUnavailable
 from imagedrift_ingest.usecases.store.batches import (
     WENT_BACK,
     Refusals,
-    Stream,
+    OrderedStream,
     bisect,
     newest_of,
     note_refusals,
@@ -58,7 +58,7 @@ class HostStore(Protocol):
 class StoreInventories:
     """The handler of the stream of inventories."""
 
-    def __init__(self, hosts: HostStore, stream: Stream, refusals: Refusals, clock: Clock) -> None:
+    def __init__(self, hosts: HostStore, stream: OrderedStream, refusals: Refusals, clock: Clock) -> None:
         self._hosts = hosts
         self._stream = stream
         self._refusals = refusals
