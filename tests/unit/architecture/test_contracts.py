@@ -63,7 +63,7 @@ PLANTED = {
     "a service's core uses its adapters": (
         "imagedrift_agent/core/inventory.py",
         "import imagedrift_agent.adapters",
-        "service:",
+        "agent:",
     ),
     "the service uses an adapter": (
         "imagedrift_agent/service.py",
