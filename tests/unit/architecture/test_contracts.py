@@ -63,12 +63,12 @@ PLANTED = {
     "a service's core uses its adapters": (
         "imagedrift_agent/core/inventory.py",
         "import imagedrift_agent.adapters",
-        "service:",
+        "agent:",
     ),
     "the service uses an adapter": (
         "imagedrift_agent/service.py",
         "import imagedrift_agent.adapters",
-        "service:",
+        "agent:",
     ),
     "a use case of ingest uses an adapter": (
         "imagedrift_ingest/usecases/plan.py",

@@ -37,8 +37,7 @@ class Remembering(RuleBasedStateMachine):
     @invariant()
     def is_bounded(self) -> None:
         """Whatever came, the weights of what is kept are within the bound."""
-        kept = [*self.remembered._young.values(), *self.remembered._old.values()]
-        assert sum(weight for _, weight in kept) <= BOUND
+        assert self.remembered.kept_bytes <= BOUND
 
 
 TestRemembering = Remembering.TestCase

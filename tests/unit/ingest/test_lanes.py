@@ -10,7 +10,9 @@ HUB, CORP = subjects.lane_consumer("hub"), subjects.lane_consumer("corp:5000")
 def test_a_lane_without_its_consumer_is_missing_until_there_is_one() -> None:
     """By the name that its consumer has to have."""
     without = next_states(LaneStates(), ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0, waiting=1)})
-    then = next_states(without, ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0), CORP: ConsumerLag(0, 0)})
+    then = next_states(
+        without, ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0), CORP: ConsumerLag(0, 0)}
+    )
 
     assert without.missing == {"corp:5000"}
     assert then.missing == frozenset()

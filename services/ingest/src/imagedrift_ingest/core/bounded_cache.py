@@ -48,3 +48,9 @@ class BoundedCache(Generic[K, V]):
             self._old, self._young, self._bytes = self._young, {}, 0
         self._young[key] = value, weight
         self._bytes += weight
+
+    @property
+    def kept_bytes(self) -> int:
+        """Return the weight of all that is kept."""
+        kept = [*self._young.values(), *self._old.values()]
+        return sum(weight for _, weight in kept)

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from imagedrift_ingest.core import incoming
 from imagedrift_ingest.usecases.store.batches import (
-    Refusals,
     OrderedStream,
+    RefusalLog,
     bisect,
     newest_of,
     note_refusals,
@@ -59,7 +59,7 @@ class DeadLetterStore(Protocol):
 class StoreAnswers:
     """The handler of the stream of the shared cache: answers and descriptions."""
 
-    def __init__(self, answers: AnswerStore, stream: OrderedStream, refusals: Refusals) -> None:
+    def __init__(self, answers: AnswerStore, stream: OrderedStream, refusals: RefusalLog) -> None:
         self._answers = answers
         self._stream = stream
         self._refusals = refusals
@@ -137,7 +137,9 @@ class StoreDeadLetters:
         return [Done()] * len(batch)
 
 
-async def _newest(stream: OrderedStream, batch: Sequence[Delivery], in_doubt: set[int]) -> list[Delivery]:
+async def _newest(
+    stream: OrderedStream, batch: Sequence[Delivery], in_doubt: set[int]
+) -> list[Delivery]:
     """Return the messages in doubt that are the newest of their subjects."""
     positions = [(d.subject, d.stream_seq, d.stored_at) for d in batch if d.stream_seq in in_doubt]
     newest = await newest_of(stream, positions)

@@ -43,7 +43,7 @@ class OrderedStream(Protocol):
         """Tell whether a message is its subject's newest one; then the epoch is looked up anew."""
 
 
-class Refusals(Protocol):
+class RefusalLog(Protocol):
     """Remembers what is refused: it is acknowledged, although nothing of it is stored."""
 
     def note_refused(self, seq: int) -> None:
@@ -97,7 +97,7 @@ async def newest_of(stream: OrderedStream, positions: Sequence[Position]) -> set
 
 
 def note_refusals(
-    refusals: Refusals, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]
+    refusals: RefusalLog, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]
 ) -> None:
     """Note which messages of a batch are refused."""
     for delivery, outcome in zip(deliveries, outcomes, strict=True):

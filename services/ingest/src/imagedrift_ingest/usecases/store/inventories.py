@@ -17,8 +17,8 @@ from imagedrift_ingest.core.pacing import Pacing
 from imagedrift_ingest.errors import MissingImages, ServerUnavailable
 from imagedrift_ingest.usecases.store.batches import (
     WENT_BACK,
-    Refusals,
     OrderedStream,
+    RefusalLog,
     bisect,
     newest_of,
     note_refusals,
@@ -58,7 +58,9 @@ class HostStore(Protocol):
 class StoreInventories:
     """The handler of the stream of inventories."""
 
-    def __init__(self, hosts: HostStore, stream: OrderedStream, refusals: Refusals, clock: Clock) -> None:
+    def __init__(
+        self, hosts: HostStore, stream: OrderedStream, refusals: RefusalLog, clock: Clock
+    ) -> None:
         self._hosts = hosts
         self._stream = stream
         self._refusals = refusals
