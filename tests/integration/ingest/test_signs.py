@@ -12,7 +12,7 @@ from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.heartbeats import Heartbeat
+from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat
 from imagedrift_ingest.core.images import Keys, images_of
 from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
@@ -68,13 +68,13 @@ async def test_a_host_that_has_other_images_than_are_stored_is_shown_as_behind(
     stored: Stored,
 ) -> None:
     """Until its inventory is stored; not for a heartbeat that was on its way when it changed."""
-    other = Heartbeat(bytes(32), 300, "")
+    other = ReceivedHeartbeat(bytes(32), 300, "")
     await stored.heartbeats.store(NOW + timedelta(seconds=5), {WEB: other})
     assert await stored.degraded() is None
     await stored.heartbeats.store(LATER, {WEB: other})
     assert "newest inventory is not stored" in str(await stored.degraded())
     await stored.heartbeats.store(
-        LATER + timedelta(seconds=1), {WEB: Heartbeat(bytes(32), 300, "no engine")}
+        LATER + timedelta(seconds=1), {WEB: ReceivedHeartbeat(bytes(32), 300, "no engine")}
     )
     assert await stored.degraded() == "no engine"
     await stored.reports(seq=2)
@@ -86,7 +86,7 @@ async def test_a_host_that_has_what_is_stored_or_cannot_tell_is_not_behind(
     stored: Stored, content: bytes | None
 ) -> None:
     """The same hash, or none because its engine never answered."""
-    await stored.heartbeats.store(LATER, {WEB: Heartbeat(content, 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(content, 300, "")})
     assert await stored.degraded() is None
     assert await stored.pool.fetchval("SELECT last_seen_at FROM ops.hosts") == LATER
 
@@ -94,13 +94,13 @@ async def test_a_host_that_has_what_is_stored_or_cannot_tell_is_not_behind(
 @pytest.mark.parametrize(
     ("heartbeat", "told"),
     [
-        (Heartbeat(HASH, 300, ""), "its newest inventory is not stored"),
-        (Heartbeat(None, 300, "the engine does not answer"), "the engine does not answer"),
-        (Heartbeat(None, 300, ""), "it has told no images yet"),
+        (ReceivedHeartbeat(HASH, 300, ""), "its newest inventory is not stored"),
+        (ReceivedHeartbeat(None, 300, "the engine does not answer"), "the engine does not answer"),
+        (ReceivedHeartbeat(None, 300, ""), "it has told no images yet"),
     ],
 )
 async def test_a_host_without_an_inventory_counts_and_says_why(
-    stored: Stored, heartbeat: Heartbeat, told: str
+    stored: Stored, heartbeat: ReceivedHeartbeat, told: str
 ) -> None:
     """Its engine never answered, or its first inventory is on its way or was refused."""
     await stored.heartbeats.store(LATER, {NEW: heartbeat})
@@ -113,11 +113,11 @@ async def test_a_host_without_an_inventory_counts_and_says_why(
 
 async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored) -> None:
     """Its images come with its next inventory."""
-    await stored.heartbeats.store(LATER, {WEB: Heartbeat(HASH, 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
     await stored.pool.execute("UPDATE fleet.host_state SET last_seen_at = now() - interval '40 d'")
     assert (await stored.maintain.tidy())["hosts_retired"] == 1
     assert await stored.pool.fetchval("SELECT hosts FROM ops.fleet_summary") == 0
-    await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "")})
+    await stored.heartbeats.store(now(), {WEB: ReceivedHeartbeat(HASH, 300, "")})
     assert "newest inventory is not stored" in str(await stored.degraded())
     assert (await stored.maintain.tidy())["hosts_retired"] == 0
     await stored.reports(seq=2)
@@ -127,11 +127,11 @@ async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored
 
 async def test_keys_of_an_emptied_database_are_void(stored: Stored) -> None:
     """What is remembered of the database before is forgotten, for signs and inventories."""
-    await stored.heartbeats.store(LATER, {WEB: Heartbeat(HASH, 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
     await stored.tables.empty()
-    await stored.heartbeats.store(LATER, {WEB: Heartbeat(HASH, 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
     await stored.reports()
-    await stored.heartbeats.store(LATER, {WEB: Heartbeat(HASH, 60, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 60, "")})
     assert await stored.pool.fetchval("SELECT last_seen_at FROM ops.hosts") == LATER
 
 
@@ -144,7 +144,7 @@ async def test_two_machines_under_one_host_id_are_noticed_and_both_named(stored:
     """A start that was replaced speaks again and again (rcourtman/Pulse#1584, PatchMon#202)."""
     at = now()
     for turn, boot in enumerate(("aaaa", "bbbb", "aaaa", "bbbb")):
-        heartbeat = Heartbeat(HASH if boot == "aaaa" else bytes(32), 300, "", (boot,))
+        heartbeat = ReceivedHeartbeat(HASH if boot == "aaaa" else bytes(32), 300, "", (boot,))
         await stored.heartbeats.store(at + timedelta(seconds=turn), {WEB: heartbeat})
     told = await stored.degraded()
     assert twins(told)
@@ -155,13 +155,17 @@ async def test_two_machines_under_one_host_id_are_noticed_and_both_named(stored:
 
 async def test_turns_within_one_window_are_noticed(stored: Stored) -> None:
     """Heartbeats are stored together: whose they were is kept in order."""
-    await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "", ("a", "b", "a", "b"))})
+    await stored.heartbeats.store(
+        now(), {WEB: ReceivedHeartbeat(HASH, 300, "", ("a", "b", "a", "b"))}
+    )
     assert twins(await stored.degraded())
 
 
 async def test_three_machines_in_turn_are_noticed(stored: Stored) -> None:
     """More than one start that was replaced is remembered."""
-    await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "", ("a", "b", "c", "a", "b"))})
+    await stored.heartbeats.store(
+        now(), {WEB: ReceivedHeartbeat(HASH, 300, "", ("a", "b", "c", "a", "b"))}
+    )
     assert twins(await stored.degraded())
 
 
@@ -172,21 +176,23 @@ async def test_a_machine_that_starts_again_is_no_second_one(
     stored: Stored, boots: tuple[str, ...]
 ) -> None:
     """New starts never return, and a single late message proves nothing."""
-    await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "", boots)})
+    await stored.heartbeats.store(now(), {WEB: ReceivedHeartbeat(HASH, 300, "", boots)})
     assert await stored.degraded() is None
 
 
 async def test_two_machines_are_forgotten_when_one_alone_speaks(stored: Stored) -> None:
     """It clears by itself some intervals after the last turn."""
     long_ago = now() - timedelta(hours=2)
-    await stored.heartbeats.store(long_ago, {WEB: Heartbeat(HASH, 300, "", ("a", "b", "a", "b"))})
-    await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "", ("b",))})
+    await stored.heartbeats.store(
+        long_ago, {WEB: ReceivedHeartbeat(HASH, 300, "", ("a", "b", "a", "b"))}
+    )
+    await stored.heartbeats.store(now(), {WEB: ReceivedHeartbeat(HASH, 300, "", ("b",))})
     assert await stored.degraded() is None
 
 
 async def test_an_operator_is_sent_to_dead_letters_only_where_one_is(stored: Stored) -> None:
     """Otherwise the newest inventory is on its way."""
-    await stored.heartbeats.store(LATER, {WEB: Heartbeat(bytes(32), 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(bytes(32), 300, "")})
     assert "on its way" in str(await stored.degraded())
     await stored.pool.execute(
         "INSERT INTO fleet.dead_letters (epoch, seq, received_at, service, subject, stream,"
@@ -200,10 +206,10 @@ async def test_an_inventory_that_is_stored_late_is_no_second_machine(stored: Sto
     """An agent's last inventory may come after the first heartbeat of its next start."""
     at = now()
     for turn, boot in enumerate(("a", "b")):
-        heartbeat = Heartbeat(HASH, 300, "", (boot,))
+        heartbeat = ReceivedHeartbeat(HASH, 300, "", (boot,))
         await stored.heartbeats.store(at + timedelta(seconds=turn), {WEB: heartbeat})
     for seq in (2, 3):
         await stored.reports(seq, boot="a")
-        heartbeat = Heartbeat(HASH, 300, "", ("b",))
+        heartbeat = ReceivedHeartbeat(HASH, 300, "", ("b",))
         await stored.heartbeats.store(at + timedelta(seconds=seq), {WEB: heartbeat})
     assert await stored.degraded() is None

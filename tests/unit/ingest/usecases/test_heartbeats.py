@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_ingest.core.heartbeats import Heartbeat, decode, heartbeat_of
+from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat, decode, heartbeat_of
 from imagedrift_ingest.core.inventories import HostName
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
@@ -32,11 +32,11 @@ class Kept:
     """A database and a stream in memory; the database may be away."""
 
     def __init__(self) -> None:
-        self.stored: dict[HostName, Heartbeat] = {}
+        self.stored: dict[HostName, ReceivedHeartbeat] = {}
         self.letters: list[DeadLetter] = []
         self.is_away = False
 
-    async def store(self, at: datetime, heartbeats: Mapping[HostName, Heartbeat]) -> None:
+    async def store(self, at: datetime, heartbeats: Mapping[HostName, ReceivedHeartbeat]) -> None:
         """Keep what is stored last."""
         if self.is_away:
             raise DatabaseUnavailable("away")
@@ -69,8 +69,8 @@ async def test_the_newest_heartbeat_of_each_host_is_stored_once() -> None:
     await heartbeats.receive(subjects.alive("fra1", "web-2"), beat("web-2"))
     await heartbeats.store()
     assert kept.stored == {
-        ("fra1", "web-1"): Heartbeat(HASH, 2, ""),
-        ("fra1", "web-2"): Heartbeat(HASH, 60, ""),
+        ("fra1", "web-1"): ReceivedHeartbeat(HASH, 2, ""),
+        ("fra1", "web-2"): ReceivedHeartbeat(HASH, 60, ""),
     }
     await heartbeats.store()
     assert kept.stored == {}

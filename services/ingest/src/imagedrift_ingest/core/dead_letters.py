@@ -25,7 +25,7 @@ MOST_SEQ: Final = 2**63 - 1
 
 
 class DeadLetterRow(Struct, frozen=True):
-    """Refusals of one hour, in the order of the statement's columns."""
+    """RefusalLog of one hour, in the order of the statement's columns."""
 
     service: str
     subject: str

@@ -20,7 +20,7 @@ HASH_BYTES: Final = 32
 HASH_LENGTH: Final = len("sha256:") + 2 * HASH_BYTES
 
 
-class Heartbeat(NamedTuple):
+class ReceivedHeartbeat(NamedTuple):
     """What an unchanged host reports."""
 
     content: bytes | None
@@ -30,7 +30,7 @@ class Heartbeat(NamedTuple):
     boots: tuple[str, ...] = ()
     """The starts of agents that sent a heartbeat since one was stored, in turn; bounded."""
 
-    def after(self, before: "Heartbeat | None") -> "Heartbeat":
+    def after(self, before: "ReceivedHeartbeat | None") -> "ReceivedHeartbeat":
         """Return this heartbeat in place of an earlier one of the same host."""
         boots = before.boots if before else ()
         new = self.boots if boots[-1:] != self.boots else ()
@@ -42,13 +42,13 @@ def decode(payload: bytes) -> Alive:
     return inventories.decode(payload, Alive)
 
 
-def heartbeat_of(alive: Alive) -> Heartbeat:
+def heartbeat_of(alive: Alive) -> ReceivedHeartbeat:
     """Take from a heartbeat's message what counts. Raises `Malformed` naming the field."""
     inventories.check_interval(alive.interval_s)
     content = _hash(alive.content) if alive.content else None
     boot = profile.boot_of(alive.boot)
     degraded = cleaned(alive.degraded, profile.MOST_DEGRADED)
-    return Heartbeat(content, alive.interval_s, degraded, (boot,) if boot else ())
+    return ReceivedHeartbeat(content, alive.interval_s, degraded, (boot,) if boot else ())
 
 
 def _hash(content: str) -> bytes:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from imagedrift_ingest.core import heartbeats as core
-from imagedrift_ingest.core.heartbeats import Heartbeat
+from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat
 from imagedrift_ingest.core.inventories import HostName
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime import metrics
@@ -31,7 +31,7 @@ MOST_ERROR: Final = 500
 class HeartbeatStore(Protocol):
     """Where heartbeats are kept."""
 
-    async def store(self, at: datetime, heartbeats: Mapping[HostName, Heartbeat]) -> None:
+    async def store(self, at: datetime, heartbeats: Mapping[HostName, ReceivedHeartbeat]) -> None:
         """Store heartbeats. Raises `DatabaseUnavailable`."""
 
 
@@ -52,7 +52,7 @@ class Heartbeats:
         self._dead_letters = dead_letters
         self._clock = clock
         self._most_held = most_held
-        self._held: dict[HostName, Heartbeat] = {}
+        self._held: dict[HostName, ReceivedHeartbeat] = {}
         self._limiter = DeadLetterLimiter()
         self._letters: list[DeadLetter] = []
 
@@ -87,7 +87,7 @@ class Heartbeats:
             letters, self._letters = self._letters, []
             await self._dead_letters.publish(letters)
 
-    def _hold(self, name: HostName, heartbeat: Heartbeat) -> None:
+    def _hold(self, name: HostName, heartbeat: ReceivedHeartbeat) -> None:
         before = self._held.get(name)
         if before is None and len(self._held) >= self._most_held:
             metrics.heartbeats_refused.add(reason="too many")

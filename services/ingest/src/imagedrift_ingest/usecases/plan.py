@@ -59,7 +59,7 @@ class BlockedRegistries(Protocol):
         """Make references due when the block of their registry ends; some at a time."""
 
 
-class LookupStream(Protocol):
+class QuestionLanes(Protocol):
     """Where questions are published."""
 
     async def publish(self, questions: Sequence[Question]) -> Sequence[PublishOutcome]:
@@ -84,7 +84,7 @@ class Plan:
         self,
         questions: DueQuestions,
         blocked: BlockedRegistries,
-        publisher: LookupStream,
+        publisher: QuestionLanes,
         arrivals: Arrivals,
         turns: Turns,
         rules: FreshnessRules,

@@ -13,7 +13,7 @@ import asyncpg
 
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.host_ids import SQL, HostIds, RowsGone
-from imagedrift_ingest.core.heartbeats import Heartbeat
+from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat
 from imagedrift_ingest.core.inventories import HostName
 
 Row: TypeAlias = tuple[int, bytes | None, str]
@@ -27,7 +27,7 @@ class StoredHeartbeats:
         self._database = database
         self._keys = keys
 
-    async def store(self, at: datetime, heartbeats: Mapping[HostName, Heartbeat]) -> None:
+    async def store(self, at: datetime, heartbeats: Mapping[HostName, ReceivedHeartbeat]) -> None:
         """Note that hosts live. One that is new, or was retired, counts from now on."""
         most = max((len(each.boots) for each in heartbeats.values()), default=0)
         for turn in range(most or 1):
@@ -35,7 +35,7 @@ class StoredHeartbeats:
             await self._store_turn(at + timedelta(microseconds=turn), some, turn)
 
     async def _store_turn(
-        self, at: datetime, heartbeats: Mapping[HostName, Heartbeat], turn: int
+        self, at: datetime, heartbeats: Mapping[HostName, ReceivedHeartbeat], turn: int
     ) -> None:
         """Store of each host the start of an agent that came as this one in turn."""
         ids = await self._keys.of(heartbeats)
@@ -70,7 +70,7 @@ class StoredHeartbeats:
 
 
 def _alike(
-    heartbeats: Mapping[HostName, Heartbeat], ids: Mapping[HostName, int], turn: int
+    heartbeats: Mapping[HostName, ReceivedHeartbeat], ids: Mapping[HostName, int], turn: int
 ) -> dict[tuple[int, str], list[Row]]:
     """Group hosts whose heartbeats have the same interval and the same fault."""
     alike: dict[tuple[int, str], list[Row]] = {}
