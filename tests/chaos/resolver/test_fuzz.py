@@ -16,7 +16,7 @@ import pytest
 
 from imagedrift_resolver.adapters import http_client
 from imagedrift_resolver.adapters.names import Names, look_up
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, resolve
 from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
@@ -240,7 +240,9 @@ async def test_thousands_of_responses_over_sockets(monkeypatch: pytest.MonkeyPat
     liar = Liar()
     server = await asyncio.start_server(liar.accept, "127.0.0.1", 0)
     url = Url("http", "127.0.0.1", server.sockets[0].getsockname()[1], "/v2/a/manifests/1")
-    client = http_client.HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    client = http_client.HttpClient(
+        lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up)
+    )
     headers = [("Host", url.authority)]
     left = OVER_SOCKETS
     kinds: set[type] = set()

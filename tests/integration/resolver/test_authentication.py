@@ -191,7 +191,7 @@ async def test_one_token_serves_all_who_need_it_at_once(
 async def test_a_token_that_ended_early_is_renewed(
     fresh_nats: NatsServer, tmp_path: Path, status: int
 ) -> None:
-    """Whatever the registry calls that: ECR Public says 400."""
+    """The registry may call it anything: ECR Public says 400."""
     auth = Auth(scheme=Scheme.BEARER, expired_status=status)
     async with SandboxRegistry(auth=auth).serving() as registry:
         for tag in ("1", "2"):

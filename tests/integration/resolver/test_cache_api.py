@@ -104,7 +104,7 @@ async def post(
 
 
 def notification(host: str, *tags: str) -> bytes:
-    """What the Docker registry sends."""
+    """The notification that the Docker registry sends."""
     events = [
         {
             "action": "push",
@@ -210,7 +210,7 @@ async def slow(port: int, source: str) -> Connection:
 
 
 async def ended(connection: Connection) -> bytes:
-    """What comes until a connection ends, however it does."""
+    """Read until the connection ends, however it does."""
     try:
         return await connection[0].read()
     except ConnectionResetError:
@@ -218,7 +218,7 @@ async def ended(connection: Connection) -> bytes:
 
 
 async def test_one_address_does_not_take_every_connection() -> None:
-    """What it opens beyond its share is ended at once; another address is answered meanwhile."""
+    """Connections beyond its share are ended at once; another address is answered meanwhile."""
     async with webhook() as port:
         held = [await slow(port, "127.0.0.2") for _ in range(MOST_OF_ONE)]
         beyond = [await slow(port, "127.0.0.2") for _ in range(MOST_AT_ONCE)]

@@ -13,7 +13,7 @@ from imagedrift_resolver.adapters import dialer
 from imagedrift_resolver.adapters.dialer import Dialer, in_turn
 from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.request_failed import RequestFailed
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.url import Url
 
@@ -65,7 +65,7 @@ def dials(*addresses: str) -> Dialer:
 async def dial(by: Dialer, port: int, scheme: str = "http") -> tuple[SocketStream, float]:
     """Connect; the connection, and how long it took."""
     began = time.monotonic()
-    route = Route(ssl.create_default_context())
+    route = ConnectionRoute(ssl.create_default_context())
     end = await by.connect(Url(scheme, "registry.example", port), route, trusted=True, within_s=5)
     return end, time.monotonic() - began
 
@@ -142,7 +142,7 @@ async def test_an_address_that_accepts_and_says_nothing_gives_way(
 async def test_the_last_address_that_says_nothing_is_bounded() -> None:
     """The time of the whole connection holds, and its end is told in words."""
     async with listening("127.0.0.2") as port:
-        route = Route(ssl.create_default_context())
+        route = ConnectionRoute(ssl.create_default_context())
         with pytest.raises(RequestFailed, match=r"no connection within 0\.1 s"):
             await dials("127.0.0.2").connect(
                 Url("https", "registry.example", port), route, trusted=True, within_s=0.1

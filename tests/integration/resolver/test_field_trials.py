@@ -1,4 +1,4 @@
-"""What people met with registries, over sockets with a resolver at work: each ends in the truth."""
+"""Registries as people met them, over sockets with a resolver at work: each ends in the truth."""
 
 from pathlib import Path
 

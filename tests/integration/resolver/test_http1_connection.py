@@ -10,7 +10,7 @@ import pytest
 
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.names import Names, look_up
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import Site, redirect
 from imagedrift_resolver.core.url import Url, parse_url
@@ -61,7 +61,7 @@ class Server:
 
 async def ask(server: Server, count: int = 2, method: str = "GET") -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
-    http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [
@@ -252,7 +252,7 @@ async def test_a_server_that_speaks_first_is_not_believed() -> None:
     """Bytes that come while a connection is idle end it."""
     server = Server(OK, FORGED)
     async with server.serving():
-        http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+        http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
         url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
         headers = [("Host", url.authority)]
         for _ in range(3):

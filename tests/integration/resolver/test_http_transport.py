@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imagedrift_resolver.adapters.header_guard import LONGEST, HeaderGuard
 from imagedrift_resolver.adapters.http_client import MOST_PIECES, HttpClient
 from imagedrift_resolver.adapters.names import Names, look_up
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
 
@@ -58,7 +58,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 async def send_all(server: Server, *methods: str, cap: int = 9) -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
-    http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [

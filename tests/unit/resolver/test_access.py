@@ -48,7 +48,7 @@ def ask(credential: Credential | None, server: Any, profile: RegistryProfile | N
 def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
     credential: Credential,
 ) -> None:
-    """Whatever kind it is (containerd/containerd#3291); the way found is used from then on."""
+    """Any refusal is asked about (containerd/containerd#3291); the method found is used later, too."""
 
     def server(step: Send) -> Reply:
         if shown(step):
@@ -62,7 +62,7 @@ def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
 
 
 def test_without_a_credential_the_registrys_404_is_its_word() -> None:
-    """Nobody asks its front door then."""
+    """Its front door is not asked then."""
     outcome, _, steps = ask(None, lambda _: unknown())
     assert isinstance(outcome, Missing)
     assert len(steps) == 2
@@ -181,7 +181,7 @@ def test_a_refusal_says_why_there_is_no_credential(answer: Reply) -> None:
 
 
 def test_a_spare_request_that_is_not_made_is_told_as_limited() -> None:
-    """Whoever asked for it goes on without."""
+    """The question goes on without it."""
     at = site()
     talk = fetch(at, RegistryProfile(), "GET", at.url("a/b", "manifests", "1"), 10, spare=True)
     limited = Limited(reason="half of the limit is kept")

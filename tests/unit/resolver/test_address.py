@@ -100,7 +100,7 @@ def test_every_address_is_judged(address: str) -> None:
 def test_no_form_leads_to_an_address_that_is_refused(
     inner: ipaddress.IPv4Address, form: str
 ) -> None:
-    """Whatever IPv6 address has a refused IPv4 address in it is refused, too."""
+    """Each IPv6 address with a refused IPv4 address in it is refused, too."""
     text = within(form, int(inner))
     assert bool(address_fault(text)) or not address_fault(str(inner))
     assert bool(metadata_fault(text)) or not metadata_fault(str(inner))

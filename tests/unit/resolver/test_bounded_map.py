@@ -1,4 +1,4 @@
-"""What is kept of strangers is bounded, and strangers never drive out who has answered."""
+"""Entries of strangers are bounded, and never drive out a registry that has answered."""
 
 from hypothesis import given
 from hypothesis import strategies as st

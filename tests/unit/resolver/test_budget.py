@@ -149,14 +149,14 @@ def test_a_429_without_a_published_limit_finds_a_pace() -> None:
 
 
 def test_a_429_with_a_published_limit_finds_no_pace() -> None:
-    """Who says what is allowed is believed."""
+    """A registry that publishes its limit is believed."""
     state = budget.learn(OTHER, told(0, status=429), "HEAD", NOW, rate=8)
     assert budget.pace(state, None, NOW) is None
     assert state.blocked_until is not None
 
 
 def test_turns_at_a_pace_do_not_overlap() -> None:
-    """What is promised to one replica is not promised to another."""
+    """A turn that one replica was promised is not promised to another."""
     first, state = budget.reserve(OTHER, 2, 4, NOW)
     second, state = budget.reserve(state, 2, 2, after(0.5))
     third, _ = budget.reserve(state, 2, 1, after(60))
@@ -164,7 +164,7 @@ def test_turns_at_a_pace_do_not_overlap() -> None:
 
 
 def test_a_good_answer_clears_the_error() -> None:
-    """What is shown as the last error is over once the registry answers again."""
+    """The last error is over once the registry answers again."""
     state = budget.learn(OTHER, Reply(429), "HEAD", NOW, rate=8)
     assert state.last_error
     assert budget.learn(state, Reply(200), "HEAD", after(100)).last_error == ""
@@ -195,7 +195,7 @@ states = st.builds(
 
 @given(states, states)
 def test_joining_forgets_no_stop(one: RegistryState, other: RegistryState) -> None:
-    """Whatever two replicas know, in either order: the stricter stop holds, the newer view wins."""
+    """Two replicas may know anything: the stricter stop holds, the newer view wins, in either order."""
     both = budget.merged(one, other)
     for field in ("blocked_until", "get_blocked_until", "paced_until"):
         known = [v for v in (getattr(one, field), getattr(other, field)) if v]

@@ -240,7 +240,7 @@ async def test_a_question_that_was_put_off_comes_again_soon() -> None:
 
 
 async def test_registries_that_fall_silent_together_are_cut_down() -> None:
-    """What they hold beyond the share is given up, the newest first; the rest goes on."""
+    """Questions beyond the share are given up, the newest first; the rest goes on."""
     lane = Bulkhead(SLOTS, VirtualClock())
     registry = Registry(answers=True)
     registry.may_answer.clear()

@@ -1,4 +1,4 @@
-"""What registries write into `WWW-Authenticate`, and what is understood of it."""
+"""Challenges as registries write them into `WWW-Authenticate`, and how they are understood."""
 
 import time
 
@@ -77,7 +77,7 @@ def test_nothing_that_is_sent_raises(headers: list[str]) -> None:
     ],
 )
 def test_no_header_takes_long_to_read(header: str) -> None:
-    """Whoever can name an image can name a registry: it must not hold up all others (P6)."""
+    """Each host can name an image, and so a registry: it must not hold up all others (P6)."""
     began = time.process_time()
     parse_challenges([header] * 8)
     assert time.process_time() - began < 0.5

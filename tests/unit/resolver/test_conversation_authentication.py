@@ -80,7 +80,7 @@ def test_basic_is_shown_where_it_is_wanted() -> None:
 def test_a_400_is_told_as_one_where_no_token_can_have_ended(
     credential: Password | RegistryToken, offer: str
 ) -> None:
-    """What is shown there never ends, so the request itself was not understood."""
+    """A password has no end, so the request itself was not understood."""
     at = site(credential=credential)
     _, profile, _ = ask(at, lambda step: good() if shown(step) else challenge(offer))
     outcome, _, steps = ask(at, lambda _: Reply(400), profile)
@@ -201,7 +201,7 @@ def test_a_realm_on_an_inner_machine_or_without_tls_is_refused(realm: str) -> No
 
 
 def test_an_inner_registry_that_is_named_may_have_its_own_realm() -> None:
-    """What the operator named may be private, its own host included, and no other host."""
+    """Hosts that the operator named may be private, the registry's own included, and no others."""
     at = site("10.0.0.5:5000", scheme="http", trusted=True)
     _, _, steps = ask(at, lambda _: challenge('Bearer realm="http://10.0.0.5:5001/token"'))
     asked = steps[1]

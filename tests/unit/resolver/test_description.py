@@ -1,4 +1,4 @@
-"""What is inside a digest: children by platform, and the configurations asked for."""
+"""Descriptions of digests: children by platform, and the configurations asked for."""
 
 import hashlib
 import json

@@ -17,7 +17,7 @@ from imagedrift_resolver.core.credential import (
     RegistryToken,
     Secret,
 )
-from imagedrift_resolver.core.credential_entry import Fault, read_helper
+from imagedrift_resolver.core.credential_entry import EntryFault, read_helper
 from imagedrift_resolver.core.docker_config import DockerConfig, Helper, look_up, parse_config
 from imagedrift_resolver.core.json_object import LARGEST
 
@@ -110,7 +110,7 @@ def test_a_broken_entry_is_told_by_its_key_and_costs_itself_alone(
     """Other registries of the same file are served, and no value is repeated."""
     held = config(auths={"r.example": entry, "ghcr.io": auth("me:secret")})
     fault = only(held, "r.example")
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, EntryFault)
     assert fault.own
     assert fault.reason.startswith(expected)
     assert "hunter2" not in fault.reason
@@ -139,7 +139,7 @@ def test_a_file_that_is_broken_as_a_whole_is_the_fault_of_no_registry(
 ) -> None:
     """containers/image, docker/cli#1637: what may concern any registry denies none."""
     fault = only(parse_config(text), "ghcr.io")
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, EntryFault)
     assert not fault.own
     assert fault.reason.startswith(expected)
 
@@ -161,7 +161,7 @@ def test_a_file_that_is_broken_as_a_whole_is_the_fault_of_no_registry(
 def test_what_is_broken_elsewhere_in_the_file_costs_nothing(text: bytes) -> None:
     """The credential is found, with at most a fault before or after it."""
     steps = look_up(parse_config(text), "ghcr.io", "a/b")
-    assert [step for step in steps if not isinstance(step, Fault)] == [ME]
+    assert [step for step in steps if not isinstance(step, EntryFault)] == [ME]
 
 
 @pytest.mark.parametrize("key", [HUB, "docker.io", "index.docker.io", "https://index.docker.io/v1"])
@@ -286,8 +286,8 @@ def test_podman_knows_no_store_and_names_docker_hub_by_its_own_name() -> None:
 @pytest.mark.parametrize("suffix", ["../../bin/sh", "a b", "x;y", "-/x"])
 def test_a_helper_that_is_no_programs_name_is_refused(suffix: str) -> None:
     """A suffix with a path in it would run any program."""
-    assert isinstance(only(config(credsStore=suffix), "a.example"), Fault)
-    assert isinstance(only(config(credHelpers={"a.example": suffix}), "a.example"), Fault)
+    assert isinstance(only(config(credsStore=suffix), "a.example"), EntryFault)
+    assert isinstance(only(config(credHelpers={"a.example": suffix}), "a.example"), EntryFault)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_helpers_word_is_read(output: bytes, expected: Credential | None) -> N
 
 @given(st.binary(max_size=200))
 def test_no_content_raises(content: bytes) -> None:
-    """Whatever stands in the file or comes from a helper is a value."""
+    """Any content of the file, and any output of a helper, is a value."""
     look_up(parse_config(content), "docker.io", "a/b")
     read_helper(content)
 
@@ -341,7 +341,7 @@ def test_no_value_at_any_place_costs_another_registry_or_shows_a_secret(
 
     assert look_up(held, "ghcr.io", "a/b") == (ME,)
     for step in look_up(held, "r.example", "a/b"):
-        reason = step.reason if isinstance(step, Fault) else ""
+        reason = step.reason if isinstance(step, EntryFault) else ""
         assert "hunter2" not in reason
         assert "aHVudGVyMg" not in reason
         reason.encode()
@@ -349,10 +349,10 @@ def test_no_value_at_any_place_costs_another_registry_or_shows_a_secret(
 
 @given(st.sampled_from(["auths", "credHelpers", "credsStore", "x"]), ANY)
 def test_no_value_of_a_whole_part_raises_or_denies(part: str, value: Any) -> None:
-    """What may concern any registry is a fault of none."""
+    """A fault that may concern any registry is a fault of none."""
     text = json.dumps({part: value}).encode()
     for step in look_up(parse_config(text), "ghcr.io", "a/b"):
-        assert not (isinstance(step, Fault) and step.own)
+        assert not (isinstance(step, EntryFault) and step.own)
 
 
 def test_no_secret_is_ever_shown() -> None:

@@ -105,7 +105,7 @@ def test_without_an_answer_before_the_questions_own_knowledge_is_kept() -> None:
 
 
 def test_a_private_digest_does_not_live_on_in_an_anonymous_answer() -> None:
-    """What a credential opened is not inherited by an answer that anybody may see."""
+    """A digest that a credential opened is not inherited by an answer that anybody may see."""
     assert may_inherit(found(), "me")
     assert may_inherit(found(credential="me"), "me")
     assert not may_inherit(found(credential="me"), "anonymous")

@@ -190,7 +190,7 @@ async def test_many_who_ask_for_one_name_make_one_look_up() -> None:
 
 
 async def test_one_who_stops_waiting_takes_nothing_from_the_others() -> None:
-    """Who asks for the same name still gets its addresses."""
+    """Later look-ups of the same name still get its addresses."""
     with name_servers() as servers:
         names = Names(servers.look_up)
         impatient = asyncio.create_task(names.addresses("a.example"))

@@ -88,7 +88,7 @@ def test_each_registrys_notification_is_understood(
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"other": 1}', b"[" * 100_000])
 def test_what_is_no_notification_is_refused(body: bytes) -> None:
-    """Who set it up is told that it was not understood."""
+    """The sender is told that it was not understood."""
     with pytest.raises(Unreadable):
         moved_tags(body)
 
@@ -112,7 +112,7 @@ inner = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(marks), inner, min_size=1))
 def test_no_document_raises_anything_else(document: dict[str, Any]) -> None:
-    """Whatever JSON is sent gives references, or is refused."""
+    """Any JSON gives references, or is refused."""
     try:
         moved = moved_tags(json.dumps(document).encode())
     except Unreadable:
@@ -142,5 +142,5 @@ def test_who_does_not_show_it_is_not_believed() -> None:
 
 @given(st.text(max_size=100), st.text(max_size=100), st.binary(max_size=50))
 def test_no_request_raises(target: str, header: str, body: bytes) -> None:
-    """Whatever is sent is believed or not."""
+    """Any request is believed or not, and none fails."""
     assert not has_secret(SECRET, target, {"authorization": header}, body)

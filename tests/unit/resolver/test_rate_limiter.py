@@ -100,7 +100,7 @@ async def test_a_question_that_gives_up_its_lanes_slot_is_put_off() -> None:
 
 
 async def test_a_question_that_breaks_off_releases_its_slot() -> None:
-    """Whatever is raised while it is asked, the next one is admitted."""
+    """The next one is admitted after any exception."""
     limiter = limiter_of(replica(SharedStates()))
     with pytest.raises(ZeroDivisionError):
         async with limiter.admit("HEAD", "first", hosts=1):

@@ -1,4 +1,4 @@
-"""What is learnt of a registry, for whom it holds, and how it is forgotten."""
+"""Lessons about a registry: for which repositories they hold, and how they are forgotten."""
 
 from imagedrift_resolver.core.registry_profile import (
     DOOR_USES,
@@ -69,7 +69,7 @@ def test_head_is_learnt_for_a_project_and_tried_again_in_time() -> None:
 
 
 def test_a_get_without_head_that_finds_nothing_makes_head_worth_a_request() -> None:
-    """What was learnt of HEAD may no longer hold."""
+    """The lesson about HEAD may no longer hold."""
     profile = RegistryProfile().with_head("a", in_vain=True, certain=True)
     assert not profile.does_head("b")
     assert profile.without_head("a", found=False).does_head("a")

@@ -1,4 +1,4 @@
-"""What strangers teach the resolver takes a bounded number of bytes, whatever they say."""
+"""Lessons from strangers take a bounded number of bytes, whatever they say."""
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ LONG = "x" * 4000
 
 
 def taught() -> RegistryProfile:
-    """What a registry has taught that redirects everywhere and has a long realm for each place."""
+    """The profile of a registry that redirects everywhere, with a long realm for each place."""
     profile = RegistryProfile()
     for number in range(MOST_KEPT):
         origin = ("https", f"r{number}.example", 443)

@@ -147,7 +147,7 @@ def test_a_refusal_does_not_blame_a_credential_that_was_not_shown(status: int) -
 
 @given(st.integers(0, 999), st.binary(max_size=300), st.booleans(), st.booleans())
 def test_no_answer_raises(status: int, body: bytes, cut: bool, shown: bool) -> None:
-    """Whatever a token endpoint says is a token or a failure."""
+    """Any response of a token endpoint is a token or a failure."""
     read = read_token(Reply(status, {}, body, cut), NOW, shown=shown)
 
     assert isinstance(read, (Token, Denied, Invalid, Limited, Unreachable))
@@ -169,5 +169,5 @@ def test_no_answer_raises(status: int, body: bytes, cut: bool, shown: bool) -> N
 def test_a_scope_of_a_challenge_is_for_reading_one_repository_or_none(
     text: str, scope: str
 ) -> None:
-    """What a stranger wrote is not put into a request as it is."""
+    """Text of a stranger is not put into a request as it is."""
     assert pull_scope(text) == scope

@@ -52,7 +52,7 @@ def test_odd_urls_are_refused(text: str) -> None:
 
 @given(st.text(max_size=200))
 def test_what_is_read_is_clean(text: str) -> None:
-    """Whatever is accepted reads back as itself and holds no space or control character."""
+    """Each accepted url reads back as itself and holds no space or control character."""
     try:
         url = parse_url(text, BASE)
     except BadUrl:
