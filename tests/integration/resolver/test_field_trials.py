@@ -52,7 +52,7 @@ async def ask_together(
 async def test_a_token_that_is_good_for_one_request_is_renewed(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """nvcr.io names another realm to a used token (NVIDIA/nvidia-container-toolkit#1945)."""
+    """A token for one request is renewed (NVIDIA/nvidia-container-toolkit#1945)."""
     numbers, good = count(1), set[str]()
 
     def answer(asked: Asked) -> Said:
@@ -165,7 +165,7 @@ async def test_a_404_to_a_password_that_is_not_accepted_is_no_missing_tag(
 async def test_a_redirected_path_gets_a_token_of_its_own(
     fresh_nats: NatsServer, tmp_path: Path, is_private: bool
 ) -> None:
-    """Artifactory behind a front that redirects (containerd/containerd#6339)."""
+    """A redirected path gets its own token (containerd/containerd#6339)."""
     inner = "/artifactory/api/docker/docker-hub/v2"
 
     def answer(asked: Asked) -> Said:
@@ -202,7 +202,7 @@ async def test_a_redirected_path_gets_a_token_of_its_own(
 async def test_a_404_of_something_before_the_registry_is_no_missing_tag(
     fresh_nats: NatsServer, tmp_path: Path, other: Said
 ) -> None:
-    """Traefik's 404 while the container behind it is down (traefik/traefik#1077)."""
+    """A proxy's 404 is no missing tag (traefik/traefik#1077)."""
     async with (
         scripted(lambda _: manifest(DIGEST)) as registry,
         working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
@@ -223,7 +223,7 @@ async def test_a_404_of_something_before_the_registry_is_no_missing_tag(
 async def test_a_mirror_of_docker_hub_is_asked_by_get_where_head_tells_nothing(
     fresh_nats: NatsServer, tmp_path: Path, head: Said
 ) -> None:
-    """Artifactory and Nexus tell no digest on HEAD (concourse/docker-image-resource#307)."""
+    """A mirror without digests on HEAD gets a GET (concourse/docker-image-resource#307)."""
 
     def answer(asked: Asked) -> Said:
         return head if asked.method == "HEAD" else manifest()
@@ -240,7 +240,7 @@ async def test_a_mirror_of_docker_hub_is_asked_by_get_where_head_tells_nothing(
 async def test_a_project_that_does_head_badly_does_not_speak_for_another(
     fresh_nats: NatsServer, tmp_path: Path, order: int
 ) -> None:
-    """Harbor's proxied projects answer HEAD of what is not cached 404 (goharbor/harbor#13153)."""
+    """HEAD is learnt per project (goharbor/harbor#13153)."""
 
     def answer(asked: Asked) -> Said:
         if asked.method == "HEAD" and "hub-cache" in asked.path:
@@ -261,7 +261,7 @@ async def test_a_project_that_does_head_badly_does_not_speak_for_another(
 async def test_a_head_that_is_refused_leads_to_a_get(
     fresh_nats: NatsServer, tmp_path: Path, status: int
 ) -> None:
-    """As registry.centos.org's 403 does for Docker (containerd/containerd#6684)."""
+    """A refused HEAD is followed by a GET (containerd/containerd#6684)."""
 
     def answer(asked: Asked) -> Said:
         return page(status, "") if asked.method == "HEAD" else manifest()
@@ -285,7 +285,7 @@ async def test_a_head_that_is_refused_leads_to_a_get(
 async def test_a_wrong_password_is_shown_a_few_times(
     fresh_nats: NatsServer, tmp_path: Path, together: bool
 ) -> None:
-    """Accounts are locked for three to ten failures (docker/hub-feedback#1392)."""
+    """A wrong password is sent a few times only (docker/hub-feedback#1392)."""
 
     def answer(asked: Asked) -> Said:
         is_right = asked.authorization and asked.authorization != BASIC
@@ -314,7 +314,7 @@ async def test_a_wrong_password_is_shown_a_few_times(
 async def test_repositories_that_refuse_a_good_password_do_not_hold_up_the_others(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """A 401 may mean that this repository is not for it (goharbor/harbor#15805)."""
+    """A 401 of one repository does not pause a good password (goharbor/harbor#15805)."""
 
     def answer(asked: Asked) -> Said:
         if asked.authorization != BASIC or "private" in asked.path:
@@ -363,7 +363,7 @@ async def test_broken_images_do_not_stand_in_the_way_of_good_ones(
 async def test_a_registry_that_fails_at_everything_is_left_alone(
     fresh_nats: NatsServer, tmp_path: Path, said: Said
 ) -> None:
-    """A few tries, whatever it says each time: the kind of distribution/distribution#2152."""
+    """A registry that always fails gets few requests (distribution/distribution#2152)."""
     async with (
         scripted(lambda _: said) as registry,
         working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
@@ -377,7 +377,7 @@ async def test_a_registry_that_fails_at_everything_is_left_alone(
 async def test_a_token_endpoint_that_is_down_is_left_alone(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """503 for 60 repositories: a dozen requests at most (Finsys/dockhand#676)."""
+    """A token endpoint that is down gets few requests (Finsys/dockhand#676)."""
 
     def answer(asked: Asked) -> Said:
         if asked.path.startswith("/token"):

@@ -56,7 +56,7 @@ def methods(steps: Steps) -> str:
 
 
 def test_one_head_is_enough() -> None:
-    """A registry that tells a digest is asked once, at the tag's own url."""
+    """A registry that returns a digest on HEAD is asked once."""
     outcome, profile, steps = ask(site(), lambda _: good())
     assert outcome == Found(digest=DIGEST, media_type=outcome.media_type, source="head")  # type: ignore[union-attr]
     assert methods(steps) == "HEAD"
@@ -73,7 +73,7 @@ def lets_in(wanted: str, text: str = BEARER) -> Server:
 
 
 def test_a_bearer_token_is_got_with_our_own_scope() -> None:
-    """The scope that the registry suggests may be wrong, and is not used."""
+    """A token is requested with our own scope, not the challenge's."""
     outcome, profile, steps = ask(site(), lets_in("Bearer token-registry.example.org-1"))
     assert isinstance(outcome, Found)
     assert methods(steps) == "HEAD token HEAD"
@@ -87,7 +87,7 @@ def test_a_bearer_token_is_got_with_our_own_scope() -> None:
 
 @pytest.mark.parametrize("status", [401, 400])
 def test_a_token_that_ended_is_renewed_once(status: int) -> None:
-    """401 is the rule; ECR Public answers 400 to a token that has ended."""
+    """An expired token is renewed once, after a 401 or ECR Public's 400."""
     _, profile, _ = ask(site(), lets_in("Bearer token-registry.example.org-1"))
 
     def server(step: Send) -> Reply:
@@ -104,14 +104,14 @@ def test_a_token_that_ended_is_renewed_once(status: int) -> None:
 
 
 def test_a_registry_that_is_never_content_is_asked_twice_and_no_more() -> None:
-    """A fresh token that is not accepted either is a denial, not a loop."""
+    """A fresh token that is refused is a denial."""
     outcome, _, steps = ask(site(), lambda _: challenge(BEARER))
     assert isinstance(outcome, Denied)
     assert methods(steps) == "HEAD token HEAD"
 
 
 def test_basic_is_shown_where_it_is_wanted() -> None:
-    """A password goes into a Basic header when the registry asks for nothing better."""
+    """A password is sent by Basic where the challenge offers nothing better."""
     server = lets_in("Basic bWU6aHVudGVyMg==", 'Basic realm="x"')
     outcome, profile, steps = ask(site(credential=ME), server)
     assert isinstance(outcome, Found)
@@ -125,7 +125,7 @@ def test_basic_is_shown_where_it_is_wanted() -> None:
 def test_a_400_is_told_as_one_where_no_token_can_have_ended(
     credential: Password | RegistryToken, offer: str
 ) -> None:
-    """What is shown there never ends, so the request itself was not understood."""
+    """A 400 without a token is reported as one."""
     at = site(credential=credential)
     _, profile, _ = ask(at, lambda step: good() if shown(step) else challenge(offer))
     outcome, _, steps = ask(at, lambda _: Reply(400), profile)
@@ -135,7 +135,7 @@ def test_a_400_is_told_as_one_where_no_token_can_have_ended(
 
 
 def test_a_password_that_is_not_accepted_is_not_tried_again() -> None:
-    """Repeated failures lock accounts and ban addresses."""
+    """A refused password is not tried again."""
     _, profile, _ = ask(site(credential=ME), lets_in("Basic bWU6aHVudGVyMg==", "Basic"))
     outcome, _, steps = ask(site(credential=ME), lambda _: challenge("Basic"), profile)
     assert isinstance(outcome, Denied)
@@ -152,14 +152,14 @@ def test_a_password_that_is_not_accepted_is_not_tried_again() -> None:
     ],
 )
 def test_bearer_goes_before_anything_else(text: str) -> None:
-    """Gitea and others offer several ways; the one without a password in each request is taken."""
+    """Bearer is preferred among several challenges."""
     outcome, _, steps = ask(site(), lets_in("Bearer token-registry.example.org-1", text))
     assert isinstance(outcome, Found)
     assert methods(steps) == "HEAD token HEAD"
 
 
 def test_a_registry_token_is_shown_as_it_is() -> None:
-    """A bearer token of the configuration needs no token endpoint."""
+    """A configured bearer token needs no token endpoint."""
     server = lets_in("Bearer abc")
     outcome, _, steps = ask(site(credential=RegistryToken(Secret("abc"))), server)
     assert isinstance(outcome, Found)
@@ -176,7 +176,7 @@ def test_a_registry_token_is_shown_as_it_is() -> None:
     ],
 )
 def test_a_401_that_cannot_be_met_says_what_is_wanted(text: str, words: str) -> None:
-    """The operator learns what to configure."""
+    """A 401 that cannot be answered names what to configure."""
     outcome, _, _ = ask(site(), lambda _: challenge(text))
     assert isinstance(outcome, Denied)
     assert words in outcome.reason
@@ -196,7 +196,7 @@ def test_a_401_that_cannot_be_met_says_what_is_wanted(text: str, words: str) -> 
     ],
 )
 def test_known_pairs_of_hosts_may_see_the_credential(registry: str, host: str, realm: str) -> None:
-    """Docker Hub and GitLab give tokens on another host or port than the registry's."""
+    """The known token endpoints of Docker Hub and GitLab receive the credential."""
     at = site(registry, ME, host=host)
     _, _, steps = ask(at, lambda _: challenge(f'Bearer realm="{realm}",service="s"'))
     asked = steps[1]
@@ -205,7 +205,7 @@ def test_known_pairs_of_hosts_may_see_the_credential(registry: str, host: str, r
 
 
 def test_a_foreign_realm_is_not_shown_the_credential() -> None:
-    """The registry's challenge cannot send a password elsewhere; the operator may allow it."""
+    """A foreign realm does not receive the credential unless it is configured."""
     text = 'Bearer realm="https://evil.example/token"'
     outcome, _, steps = ask(site(credential=ME), lambda _: challenge(text))
     assert isinstance(outcome, Denied)
@@ -216,14 +216,14 @@ def test_a_foreign_realm_is_not_shown_the_credential() -> None:
 
 
 def test_an_identity_token_is_not_shown_to_a_foreign_realm() -> None:
-    """Nor is any other kind of credential."""
+    """A foreign realm does not receive an identity token."""
     at = site(credential=IdentityToken(Secret("long")))
     outcome, _, _ = ask(at, lambda _: challenge('Bearer realm="https://evil.example/t"'))
     assert isinstance(outcome, Denied)
 
 
 def test_an_anonymous_token_may_come_from_anywhere_public() -> None:
-    """lscr.io's tokens come from ghcr.io: nothing is shown, so nothing is lost."""
+    """An anonymous token may come from any public host."""
     text = 'Bearer realm="https://ghcr.io/token",service="ghcr.io"'
     outcome, _, _ = ask(site("lscr.io"), lets_in("Bearer token-ghcr.io-1", text))
     assert isinstance(outcome, Found)
@@ -242,14 +242,14 @@ def test_an_anonymous_token_may_come_from_anywhere_public() -> None:
     ],
 )
 def test_a_realm_on_an_inner_machine_or_without_tls_is_refused(realm: str) -> None:
-    """A token endpoint is no way to reach what we can reach (SSRF), nor to read along."""
+    """A realm on an inner machine or without TLS is refused (SSRF)."""
     outcome, _, steps = ask(site(), lambda _: challenge(f'Bearer realm="{realm}"'))
     assert isinstance(outcome, Refused)
     assert methods(steps) == "HEAD"
 
 
 def test_an_inner_registry_that_is_named_may_have_its_own_realm() -> None:
-    """What the operator named may be private, its own host included, and no other host."""
+    """A configured inner registry may have a realm on its own host."""
     at = site("10.0.0.5:5000", scheme="http", trusted=True)
     _, _, steps = ask(at, lambda _: challenge('Bearer realm="http://10.0.0.5:5001/token"'))
     asked = steps[1]
@@ -260,7 +260,7 @@ def test_an_inner_registry_that_is_named_may_have_its_own_realm() -> None:
 
 
 def test_a_realm_that_is_no_url_is_told() -> None:
-    """A user name in it, another scheme, or nothing."""
+    """A realm that is no valid url is reported."""
     for realm in ("ftp://x/t", "https://u:p@registry.example.org/t", "https://x y/t"):
         outcome, _, _ = ask(site(), lambda _, r=realm: challenge(f'Bearer realm="{r}"'))  # type: ignore[misc]
         assert isinstance(outcome, Invalid)
@@ -271,7 +271,7 @@ def test_a_realm_that_is_no_url_is_told() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_followed_without_the_credential(status: int) -> None:
-    """registry.k8s.io redirects every manifest; what was shown there is not shown elsewhere."""
+    """A redirect to another host is followed without the credential."""
 
     def server(step: Send) -> Reply:
         if step.url.host == "cdn.example":
@@ -287,7 +287,7 @@ def test_a_redirect_is_followed_without_the_credential(status: int) -> None:
 
 
 def test_where_a_redirect_leads_gets_an_anonymous_token_of_its_own() -> None:
-    """The new host's challenge is answered, for the repository there, and without a credential."""
+    """A redirected host's challenge gets an anonymous token for its own repository."""
 
     def server(step: Send) -> Reply:
         if step.url.host == "registry.example.org":
@@ -305,7 +305,7 @@ def test_where_a_redirect_leads_gets_an_anonymous_token_of_its_own() -> None:
 
 
 def test_a_redirected_host_that_names_the_registrys_realm_gets_no_token_of_its() -> None:
-    """Not even the right token endpoint is shown the credential on a stranger's behalf."""
+    """A redirected host that names the registry's realm gets no token of the registry."""
 
     def server(step: Send) -> Reply:
         if step.url.host == "registry.example.org":
@@ -319,7 +319,7 @@ def test_a_redirected_host_that_names_the_registrys_realm_gets_no_token_of_its()
 
 
 def test_a_redirected_host_that_wants_basic_is_shown_nothing() -> None:
-    """The password belongs to the registry's own origin alone."""
+    """A redirected host with a Basic challenge receives nothing."""
 
     def server(step: Send) -> Reply:
         if step.url.host == "registry.example.org" and step.url.port == 443:
@@ -344,7 +344,7 @@ def test_a_redirected_host_that_wants_basic_is_shown_nothing() -> None:
     ],
 )
 def test_a_redirect_that_leads_astray_is_not_followed(location: str, expected: type) -> None:
-    """Not from https to http, not to inner machines, not to what is no url."""
+    """A redirect out of TLS, to inner machines or to a malformed url is not followed."""
     seen: list[str] = []
 
     def server(step: Send) -> Reply:
@@ -358,7 +358,7 @@ def test_a_redirect_that_leads_astray_is_not_followed(location: str, expected: t
 
 
 def test_redirects_come_to_an_end() -> None:
-    """A circle is left after a few hops."""
+    """A circle of redirects ends after a few hops."""
     outcome, _, steps = ask(site(), lambda _: moved("/v2/team/app/manifests/1"))
     assert isinstance(outcome, Invalid)
     assert methods(steps) == "HEAD HEAD HEAD HEAD"
@@ -386,7 +386,7 @@ def by_get(body: bytes = BODY, **headers: str) -> Reply:
     ],
 )
 def test_a_head_that_tells_nothing_is_followed_by_a_get(head: Reply) -> None:
-    """No digest, one that is none, HEAD not known, or HEAD denying what GET has: the body tells."""
+    """A HEAD without a usable digest is followed by a GET."""
     outcome, profile, steps = ask(site(), lambda s: head if s.method == "HEAD" else by_get())
     assert isinstance(outcome, Found)
     assert (outcome.digest, outcome.source) == (BODY_DIGEST, "get")
@@ -398,14 +398,14 @@ def test_a_head_that_tells_nothing_is_followed_by_a_get(head: Reply) -> None:
 
 
 def test_a_head_that_was_in_vain_once_is_trusted_again() -> None:
-    """A tag pushed between HEAD and GET does not condemn the registry to GETs."""
+    """A tag that is pushed between HEAD and GET leaves HEAD in use."""
     _, profile, _ = ask(site(), lambda s: Reply(404) if s.method == "HEAD" else by_get())
     _, profile, _ = ask(site(), lambda _: good(), profile)
     assert profile == RegistryProfile()
 
 
 def test_a_404_of_head_is_confirmed_by_a_get_each_time() -> None:
-    """Harbor answers HEAD so of what its cache does not have yet (goharbor/harbor#13153)."""
+    """A 404 of HEAD is confirmed by a GET each time (goharbor/harbor#13153)."""
     outcome, profile, steps = ask(site(), lambda _: unknown())
     assert isinstance(outcome, Missing)
     assert methods(steps) == "HEAD GET"
@@ -423,7 +423,7 @@ def test_a_404_of_head_is_confirmed_by_a_get_each_time() -> None:
     ],
 )
 def test_docker_hubs_gets_are_not_spent_on_tags(head: Reply, expected: type) -> None:
-    """Each of them is a pull; HEAD is free, and believed where it is Docker Hub's own word."""
+    """Docker Hub gets no GET for a tag, as each is a pull."""
     hub = site("docker.io", host="registry-1.docker.io")
     outcome, _, steps = ask(hub, lambda step: head if step.method == "HEAD" else Reply(200))
     assert isinstance(outcome, expected)
@@ -442,7 +442,7 @@ def test_docker_hubs_gets_are_not_spent_on_tags(head: Reply, expected: type) -> 
     ],
 )
 def test_a_body_that_does_not_prove_itself_is_not_believed(reply: Reply, expected: type) -> None:
-    """Its hash is what it is known by (GHSA-qv35-3gw6-8q4j); a part of it proves nothing."""
+    """A body counts only with the hash of its digest (GHSA-qv35-3gw6-8q4j)."""
     outcome, _, _ = ask(site(), lambda s: Reply(405) if s.method == "HEAD" else reply)
     assert isinstance(outcome, expected)
 
@@ -478,7 +478,7 @@ def test_a_body_that_does_not_prove_itself_is_not_believed(reply: Reply, expecte
     ],
 )
 def test_every_other_response_has_its_meaning(reply: Reply | NoResponse, expected: type) -> None:
-    """And a reason that says what it was."""
+    """Every other response has an outcome, with a reason that names it."""
     outcome, _, _ = ask(site(), lambda _: reply)
     assert isinstance(outcome, expected)
     assert not isinstance(outcome, Found)
@@ -486,7 +486,7 @@ def test_every_other_response_has_its_meaning(reply: Reply | NoResponse, expecte
 
 
 def test_what_a_registry_writes_freely_is_not_repeated() -> None:
-    """An error could echo what it was shown; of its document only the code is told."""
+    """Only the code of a registry's error document is repeated."""
     body = b'{"errors":[{"code":"DENIED","message":"you sent hunter2"}]}'
 
     def server(step: Send) -> Reply:
@@ -499,7 +499,7 @@ def test_what_a_registry_writes_freely_is_not_repeated() -> None:
 
 
 def test_a_mirror_is_told_what_it_mirrors() -> None:
-    """The registry's name goes along as `ns`, as pull-through mirrors expect it."""
+    """A mirror receives the registry's name as `ns`."""
     at = site("docker.io", host="mirror.lan:5000", namespace="docker.io")
     _, _, steps = ask(at, lambda _: good())
     assert isinstance(steps[0], Send)
