@@ -1,4 +1,4 @@
-"""A registry may answer anything: 100,000 responses nobody would think of.
+"""Any response of a registry is an answer or a failure: 100,000 random ones.
 
 Most are handed to the conversations directly; some thousands go over sockets, with everything that
 can go wrong there: no HTTP at all, half a response, none, one that never ends, one byte at a time.
