@@ -33,8 +33,9 @@ test: install ## the whole suite
 check: install ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SOURCES) tests
+	$(BIN)/mypy $(SOURCES) tests tools
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_sources.py
 	$(BIN)/squawk $(MIGRATIONS)
 	$(BIN)/python -m imagedrift_schemas.export --check
 	$(BIN)/python -m imagedrift_cli.reference --check

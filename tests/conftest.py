@@ -32,7 +32,7 @@ def nats_server() -> Iterator[NatsServer]:
 
 @pytest.fixture(autouse=True)
 def logs_as_they_come() -> Iterator[None]:
-    """What one test makes of the logs, a command's level for one, is undone for the next."""
+    """A test's changes of the logs, a command's level for one, are undone for the next test."""
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()

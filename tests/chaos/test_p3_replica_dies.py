@@ -6,6 +6,7 @@ from imagedrift_sandbox.registry.faults import latency
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import subjects
 from support.fleet import pulled, system
+from support.nats_client import jetstream
 from support.polling import until
 
 IMAGES = 60
@@ -23,7 +24,7 @@ async def test_p3_a_dead_replica_costs_at_most_what_it_had_in_flight(
     named = f'[registry."{registry.host}"]\nscheme = "http"\nmax_connections = {CONNECTIONS}\n'
     async with system(tmp_path, also=named, resolvers=2) as running:
         lane = subjects.lane_consumer(registry.host)
-        js = running.hosts.bus.js
+        js = jetstream(running.hosts.bus)
         found = await js.consumer_info(subjects.STREAM_LOOKUP, lane)
         await js.add_consumer(
             subjects.STREAM_LOOKUP, found.config.evolve(ack_wait=REDELIVERED_AFTER_S)

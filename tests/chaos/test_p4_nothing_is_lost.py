@@ -16,6 +16,7 @@ from imagedrift_runtime.nats import topology
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import subjects
 from support.fleet import System, system
+from support.nats_client import jetstream
 from support.polling import until
 from support.truth import Row, Truth
 
@@ -164,7 +165,7 @@ class ChaosSystem:
 
     async def _shorten_redelivery(self) -> None:
         """Shorten the time after which unacknowledged messages are redelivered."""
-        js = self._running.hosts.bus.js
+        js = jetstream(self._running.hosts.bus)
         for thing in topology.declare():
             if thing.kind == "consumer":
                 stream, consumer = thing.name.split("/")

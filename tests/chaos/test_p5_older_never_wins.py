@@ -11,6 +11,7 @@ from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import LocalImage
 from support.fleet import System, system
+from support.nats_client import jetstream
 from support.polling import until
 
 HOSTS = [f"host-{number}" for number in range(8)]
@@ -102,7 +103,7 @@ async def is_delivered(running: System) -> bool:
 
 async def no_replica_fetches(running: System) -> bool:
     """Tell whether no replica waits for inventories; a stopped one's request has then expired."""
-    info = await running.hosts.bus.js.consumer_info(
+    info = await jetstream(running.hosts.bus).consumer_info(
         subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST
     )
     return not info.num_waiting

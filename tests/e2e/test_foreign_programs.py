@@ -14,13 +14,13 @@ import pytest
 
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
-from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import NoAnswer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Changed, Inventory, LocalImage
 from support.deploy import ShippedNats, followers, nats_environment
 from support.foreign import FOLDER, node
 from support.ingest import NGINX, Fleet, answer, digest, image, ingest
+from support.nats_client import jetstream, nats_client
 from support.operator import Operator
 from support.polling import until
 from support.schemas import faults
@@ -86,17 +86,18 @@ def shipped() -> Iterator[ShippedNats]:
 @pytest.fixture
 async def fleet(shipped: ShippedNats) -> AsyncIterator[Fleet]:
     """A service's connection, with the streams and the follower's consumer made."""
-    async with bus.connect([shipped.url_of("service", PASSWORDS["service"])], "test") as nats:
+    service = shipped.url_of("service", PASSWORDS["service"])
+    async with bus.connect([service], "test") as nats:
         await provision.ensure(nats)
-        await make_consumer(nats)
+        await make_consumer(service)
         yield Fleet(nats)
 
 
-async def make_consumer(nats: Bus) -> None:
+async def make_consumer(service: str) -> None:
     """Make a durable consumer by the command of docs/messages.md."""
     from nats.js.api import ConsumerConfig
 
-    await nats.js.add_consumer(
+    await jetstream(service).add_consumer(
         subjects.STREAM_CHANGED,
         ConsumerConfig(durable_name="alerts", ack_policy="explicit", deliver_policy="new"),
     )
@@ -169,7 +170,7 @@ async def test_a_foreign_agent_and_a_foreign_follower_take_part(
     assert changes[1]["subject"] == subjects.changed("docker.io", "library/nginx", "1.27")
     assert (moved.remote_digest, moved.hosts) == (digest((NGINX, 2)), 1)
     assert (host["host"], host["hostname"], host["degraded"]) == ("web-1", "foreign", None)
-    stored = await fleet.bus.js.get_last_msg(
+    stored = await jetstream(service).get_last_msg(
         subjects.STREAM_INVENTORY, subjects.inventory("fra1", "web-1")
     )
     assert codec.decode(stored.data, Inventory).content == codec.content_hash(images)
@@ -211,12 +212,13 @@ async def test_a_follower_cannot_have_the_server_speak_elsewhere(
     await fleet.bus.listen(target, hear)
     await fleet.bus.publish(subjects.changed("docker.io", "library/nginx", "1"), b"{}")
     url = shipped.url_of("alerts", PASSWORDS["alerts"])
-    async with bus.connect([url], "test", inbox="_INBOX_alerts", spool=False) as follower:
-        await follower.client.publish(f"FLEET.API.{PULL}", b"", reply=target)
-        await follower.probe()
+    async with nats_client(url, inbox_prefix=b"_INBOX_alerts") as follower:
+        await follower.publish(f"FLEET.API.{PULL}", b"", reply=target)
+        await follower.flush()
     await fleet.bus.probe()
     assert heard == []
 
     # The account of the services is where it would be heard.
-    await fleet.bus.client.publish(f"$JS.API.{PULL}", b"", reply=target)
+    async with nats_client(shipped.url_of("service", PASSWORDS["service"])) as service:
+        await service.publish(f"$JS.API.{PULL}", b"", reply=target)
     await until(lambda: heard, what="the server speaks for who may")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from imagedrift_sandbox.registry.auth import Auth, Scheme, Tokens
+from imagedrift_sandbox.registry.auth import Auth, IssuedTokens, Scheme
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from support.fleet import pulled, system
@@ -17,7 +17,7 @@ USERS = {USER: PASSWORD}
 
 async def test_p7_credentials_go_only_to_the_registry_that_they_are_for(tmp_path: Path) -> None:
     """No redirect, foreign realm or question to another registry leaks a credential."""
-    tokens = Tokens()
+    tokens = IssuedTokens()
     basic = Auth(scheme=Scheme.BASIC, users=USERS)
     bearer = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
     async with (

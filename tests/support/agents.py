@@ -1,25 +1,57 @@
-"""An agent run inside the test, with an publisher that listens."""
+"""An agent run inside the test, with a publisher that listens."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from imagedrift_agent.adapters import jetstream
+from imagedrift_agent.core.inventory import ImageList
 from imagedrift_agent.core.messages import HostProfile
-from imagedrift_agent.ports import (
-    Environment,
-    Publisher,
-    PublishFailed,
-    SavedState,
-    Source,
-    StateStore,
-)
+from imagedrift_agent.core.records import Event
+from imagedrift_agent.core.snapshot import Snapshot, SourceFault
+from imagedrift_agent.reporter import Publisher, PublishFailed
 from imagedrift_agent.service import report
-from imagedrift_runtime import clock
-from imagedrift_schemas.v1 import Alive, Inventory
+from imagedrift_agent.state import SavedState, StateStore
+from imagedrift_agent.watcher import ImageSource
+from imagedrift_runtime.clock import Clock, SystemClock
+from imagedrift_schemas.v1 import Alive, Inventory, LocalImage
+from support.virtual_time import VirtualClock
+
+
+class ScriptedSource:
+    """A source with some images, which fails when told to; it counts snapshots and streams."""
+
+    def __init__(self, images: int = 1) -> None:
+        self.images = images
+        self.fault = ""
+        self.events_fault = ""
+        self.snapshots = 0
+        self.streams = 0
+        self.events: asyncio.Queue[Event | None] = asyncio.Queue()
+
+    async def take(self) -> Snapshot:
+        """Take a snapshot."""
+        self.snapshots += 1
+        if self.fault:
+            raise SourceFault(self.fault)
+        images = tuple(
+            LocalImage(reference=f"docker.io/library/app:{n}", image_id=f"sha256:{n:064x}")
+            for n in range(self.images)
+        )
+        return Snapshot(image_list=ImageList(images, {}), engine="docker")
+
+    async def changes(self) -> AsyncIterator[Event | None]:
+        """Follow the events, until they fail."""
+        self.streams += 1
+        if self.events_fault:
+            raise SourceFault(self.events_fault)
+        yield None
+        while True:
+            yield await self.events.get()
+            if self.events_fault:
+                raise SourceFault(self.events_fault)
 
 
 class RecordingPublisher:
@@ -29,26 +61,32 @@ class RecordingPublisher:
         self.inventories: list[Inventory] = []
         self.heartbeats: list[Alive] = []
         self.refuses = False
+        self.refuses_inventories = False
         self.refused = 0
+        self.is_away = False
+        self.connections = 0
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator["RecordingPublisher"]:
         """Be the connection of an agent."""
+        self.connections += 1
+        if self.is_away:
+            raise PublishFailed("no NATS")
         yield self
 
     async def publish(self, inventory: Inventory) -> Inventory:
         """Take an inventory."""
-        self._refuse()
+        self._refuse(also=self.refuses_inventories)
         self.inventories.append(inventory)
         return inventory
 
-    async def beat(self, alive: Alive) -> None:
-        """Take a sign of life."""
+    async def send_heartbeat(self, alive: Alive) -> None:
+        """Take a heartbeat."""
         self._refuse()
         self.heartbeats.append(alive)
 
-    def _refuse(self) -> None:
-        if self.refuses:
+    def _refuse(self, *, also: bool = False) -> None:
+        if self.refuses or also:
             self.refused += 1
             raise PublishFailed("NATS is away")
 
@@ -73,22 +111,38 @@ class Connectable(Protocol):
 
 
 class RecordingStore:
-    """Keeps what an agent keeps, in memory."""
+    """Keeps an agent's state in memory."""
 
     def __init__(self) -> None:
-        self.kept = SavedState()
+        self.saved = SavedState()
 
     def load(self) -> SavedState:
-        """Read what was kept."""
-        return self.kept
+        """Read the saved state."""
+        return self.saved
 
-    def keep(self, kept: SavedState) -> None:
-        """Replace what was kept."""
-        self.kept = kept
+    def save(self, saved: SavedState) -> None:
+        """Replace the saved state."""
+        self.saved = saved
+
+
+class AgentClock(VirtualClock):
+    """Virtual time; `offset` is how far the clock was set, `chance` is drawn each time."""
+
+    def __init__(self, chance: float = 0.5) -> None:
+        self.offset = timedelta(0)
+        self.chance = chance
+
+    def now(self) -> datetime:
+        """Tell the time as the clock shows it."""
+        return super().now() + self.offset
+
+    def random(self) -> float:
+        """Return the chance."""
+        return self.chance
 
 
 class EngineHealth:
-    """What an agent last said of its engine."""
+    """The agent's last report on its engine."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
@@ -100,33 +154,28 @@ class EngineHealth:
 
 @asynccontextmanager
 async def running_agent(
-    source: Source,
+    source: ImageSource,
     publisher: Connectable,
-    memory: StateStore | None = None,
+    store: StateStore | None = None,
     *,
     interval_s: int = 300,
     return_within_s: float = 0.2,
     health: EngineHealth | None = None,
     host: str = "h1",
     where: str = "",
-    now: Callable[[], datetime] = clock.now,
+    clock: Clock | None = None,
 ) -> AsyncIterator[None]:
     """Run an agent for the length of an `async with`."""
     stopping = asyncio.Event()
-    world = Environment(
-        now=now,
-        steady=clock.now,
-        chance=random.random,
-        engine_is=health or EngineHealth(),
-    )
     task = asyncio.create_task(
         report(
             HostProfile(site="test", host=host, interval_s=interval_s, boot="b"),
             source,
             publisher.connected,
-            memory or RecordingStore(),
-            world,
+            store or RecordingStore(),
+            clock or SystemClock(),
             stopping,
+            report_health=health or EngineHealth(),
             where=where,
             return_within_s=return_within_s,
         )

@@ -25,7 +25,7 @@ def broken() -> None:
 
 
 class Ended(NamedTuple):
-    """What a command printed, and its exit code."""
+    """The output of a command, and its exit code."""
 
     code: int
     out: str

@@ -4,13 +4,13 @@ from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from imagedrift_resolver.core.conversation import Authorise, Send
-from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
+from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, resolve
+from imagedrift_resolver.core.credential import Anonymous, Credential, Password, Secret
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.token import Token
 from imagedrift_resolver.core.url import parse_url
-from imagedrift_schemas.v1 import Failure
+from imagedrift_schemas.v1 import Failure, Outcome
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 DIGEST = f"sha256:{'a' * 64}"
@@ -56,7 +56,7 @@ def unknown(code: str = "MANIFEST_UNKNOWN", status: int = 404) -> Reply:
 
 
 def page(status: int = 404, text: str = "404 page not found", kind: str = "text/plain") -> Reply:
-    """What something else says in a registry's place."""
+    """A response of another program in a registry's place."""
     return Reply(status, {"content-type": (kind,)}, text.encode())
 
 
@@ -91,6 +91,31 @@ def play(
 
 
 def shown(step: Send | Authorise) -> str:
-    """What a request shows."""
+    """The facts that a request shows."""
     assert isinstance(step, Send)
     return step.authorization.reveal() if step.authorization else ""
+
+
+ME = Password("me", Secret("hunter2"))
+
+
+BEARER = (
+    'Bearer realm="https://registry.example.org/token",service="s",scope="repository:wrong:pull"'
+)
+
+
+def ask(
+    at: Site, server: Server, profile: RegistryProfile | None = None
+) -> tuple[Outcome, RegistryProfile, Steps]:
+    """Ask what `team/app:1` points to."""
+    return play(resolve(at, profile or RegistryProfile(), "team/app", "1", NOW), server)
+
+
+def methods(steps: Steps) -> str:
+    """The order of what was wanted."""
+    return " ".join(step.method if isinstance(step, Send) else "token" for step in steps)
+
+
+def lets_in(wanted: str, text: str = BEARER) -> Server:
+    """A registry that answers who shows what it wants, and challenges everybody else."""
+    return lambda step: good() if shown(step) == wanted else challenge(text)

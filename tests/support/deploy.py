@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 from imagedrift_sandbox.nats import NatsServer, nats_program
 
@@ -54,7 +54,7 @@ class ShippedNats(NatsServer):
         if self._agents:
             (self.home / "agents.conf").write_text(self._agents)
 
-    def launch(self) -> Child:
+    def launch(self) -> ChildProcess:
         """Start the program, on addresses of this machine's."""
         ours = {
             "--addr": LOOPBACK,
@@ -62,7 +62,7 @@ class ShippedNats(NatsServer):
             "--http_port": str(self.monitor_port),
         }
         flags = [part for pair in ours.items() for part in pair]
-        return Child.spawn(
+        return ChildProcess.spawn(
             [nats_program(), "--config", self.home / self._file, *flags, *self._flags],
             log=self.home / "nats-server.log",
             environment=self._environment,
@@ -74,7 +74,7 @@ class ShippedNats(NatsServer):
 
 
 def nats_environment(host: str = "web-1", site: str = "fra1") -> dict[str, str]:
-    """What the configuration reads, as the Compose file gives it. Passwords are all digits."""
+    """The variables of the configuration, as Compose gives them. Passwords are all digits."""
     values = {
         "NATS_SERVICE_PASSWORD": "20261123",
         "NATS_AGENT_PASSWORD": "20261124",

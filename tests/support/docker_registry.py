@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.http_probe import http_status
 from support.programs import require_program
@@ -33,7 +33,7 @@ def running(home: Path, *sections: str) -> Iterator[str]:
         *sections,
     ]
     config.write_text("\n".join(lines) + "\n")
-    child = Child.spawn([program, "serve", config], log=home / "registry.log")
+    child = ChildProcess.spawn([program, "serve", config], log=home / "registry.log")
     try:
         child.wait_until(lambda: http_status(f"http://{host}/v2/") in (200, 401), bound_s=20)
         yield host

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.http_probe import http_status
 from support.own_engine import START_WITHIN_S, OwnEngine
@@ -26,7 +26,7 @@ class DockerEngine(OwnEngine):
     program = "dockerd"
     package = "docker.io"
 
-    def launch(self) -> Child:
+    def launch(self) -> ChildProcess:
         """Start dockerd without a network of its own."""
         flags = {
             "--host": self.host,
@@ -39,7 +39,9 @@ class DockerEngine(OwnEngine):
         }
         arguments = [str(self.found()), *(f"{flag}={value}" for flag, value in flags.items())]
         # Should the tests be killed, it still ends its containers and its containerd.
-        return Child.spawn(arguments, log=self.home / "dockerd.log", death_signal=signal.SIGTERM)
+        return ChildProcess.spawn(
+            arguments, log=self.home / "dockerd.log", death_signal=signal.SIGTERM
+        )
 
 
 class DockerRegistry:
@@ -48,7 +50,7 @@ class DockerRegistry:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.port = free_port()
-        self.child: Child | None = None
+        self.child: ChildProcess | None = None
 
     @classmethod
     @contextmanager
@@ -84,7 +86,7 @@ class DockerRegistry:
             f"http: {{addr: '{self.host}'}}\n"
         )
         program = require_program("docker-registry", "apt-get install docker-registry")
-        self.child = Child.spawn([program, "serve", config], log=self.home / "registry.log")
+        self.child = ChildProcess.spawn([program, "serve", config], log=self.home / "registry.log")
         self.child.wait_until(lambda: http_status(f"{self.url}/v2/") == 200, bound_s=START_WITHIN_S)
 
     def stop(self) -> None:

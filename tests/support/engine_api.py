@@ -34,7 +34,7 @@ class Engine:
 
     @property
     def host(self) -> str:
-        """What DOCKER_HOST is set to."""
+        """The value of DOCKER_HOST."""
         return f"unix://{self.path}"
 
     def call(

@@ -1,4 +1,4 @@
-"""What engines answer about the images of a host, written after their API's documentation.
+"""Responses of engines about the images of a host, written after their API's documentation.
 
 One image is told as each engine and store tells it: the classic store and Podman name it by its
 configuration, containerd's store by what the tag points to, and from version to version more of
@@ -35,7 +35,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Held:
-    """What a host has under one repository, and the containers made of it."""
+    """The images that a host has of one repository, and their containers."""
 
     repository: str
     target: str

@@ -42,7 +42,7 @@ def pulled(
 
 
 def inventory(host: str, images: Iterable[LocalImage], **facts: Any) -> Inventory:
-    """What a host says that has these images."""
+    """The inventory of a host with these images."""
     listed = tuple(images)
     given: dict[str, Any] = {
         "site": SITE,

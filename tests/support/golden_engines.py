@@ -1,4 +1,4 @@
-"""What engines answer, committed as files: recorded where the engine runs, else written by hand.
+"""Responses of engines, committed as files: recorded where the engine runs, else written by hand.
 
 A file is one JSON object: `about` says where it is from, `answers` holds bodies by path without
 the API version, `census` what must be made of them. Record again after a change of the scenario:

@@ -31,7 +31,7 @@ class HttpProxy:
 
     @property
     def targets(self) -> list[str]:
-        """What each request asked for."""
+        """The targets of all requests."""
         return [head.split(" ")[1] for head in self.heads]
 
     @asynccontextmanager

@@ -25,6 +25,7 @@ from imagedrift_schemas.v1 import (
     Outcome,
     Resolve,
 )
+from support.nats_client import jetstream
 from support.operator import Operator
 from support.polling import until
 
@@ -84,7 +85,7 @@ def image(reference: str = NGINX, version: object = 1, **facts: Any) -> LocalIma
 
 
 def inventory(host: str, images: Sequence[LocalImage], **facts: Any) -> Inventory:
-    """What a host says that has these images."""
+    """The inventory of a host with these images."""
     given: dict[str, Any] = {
         "site": "fra1",
         "host": host,
@@ -99,7 +100,7 @@ def inventory(host: str, images: Sequence[LocalImage], **facts: Any) -> Inventor
 def answer(
     reference: str = NGINX, version: object = 1, outcome: Outcome | None = None, **facts: Any
 ) -> Answer:
-    """What a registry says of a tag that is at `version`, unless another outcome is given."""
+    """The answer of a registry whose tag is at `version`, unless another outcome is given."""
     registry, _, rest = reference.partition("/")
     repository, _, tag = rest.rpartition(":")
     found = Found(digest=digest((reference, version)))
@@ -155,7 +156,7 @@ class Fleet:
         import nats.js.errors
 
         try:
-            found = await self.bus.js.get_last_msg(subjects.STREAM_LOOKUP, subject)
+            found = await jetstream(self.bus).get_last_msg(subjects.STREAM_LOOKUP, subject)
         except nats.js.errors.NotFoundError:
             return None
         return codec.decode(found.data or b"", kind)

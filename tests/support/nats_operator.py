@@ -27,7 +27,7 @@ class NatsOperator:
 
     @property
     def config(self) -> str:
-        """What a server's configuration needs to trust this operator."""
+        """The configuration of a server that trusts this operator."""
         operator = _signed(self._operator, self._operator, "operator", {})
         account = _signed(self._operator, self._account, "account", {"limits": ACCOUNT | JETSTREAM})
         system = _signed(self._operator, self._system, "account", {"limits": ACCOUNT})
@@ -100,7 +100,7 @@ class ScopedFleet:
 
     @property
     def config(self) -> str:
-        """What a server's configuration needs."""
+        """The configuration of a server."""
         shared = [{"name": each, "subject": each, "type": "service"} for each in self._subjects]
         taken = [each | {"account": _public(self._fleet)} for each in shared]
         scope = {"kind": "user_scope", "key": _public(self._scope), "template": self._template}

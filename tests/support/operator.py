@@ -1,4 +1,4 @@
-"""What an operator sees."""
+"""The operator's view of the database."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a Docker Engine and a Podman of the tests' own have in common: their start and their end."""
+"""The common part of the tests' own Docker Engine and Podman: their start and their end."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Self
 
-from imagedrift_sandbox.child_process import Child, ProgramError
+from imagedrift_sandbox.child_process import ChildProcess, ProgramError
 from support.engine_api import Engine
 from support.programs import missing, require_program
 
@@ -25,7 +25,7 @@ class OwnEngine(Engine):
     def __init__(self, home: Path) -> None:
         super().__init__(home / "engine.sock")
         self.home = home
-        self.child: Child | None = None
+        self.child: ChildProcess | None = None
 
     @classmethod
     @contextmanager
@@ -57,7 +57,7 @@ class OwnEngine(Engine):
             missing(f"a {self.program} that starts", str(error))
 
     @abstractmethod
-    def launch(self) -> Child:
+    def launch(self) -> ChildProcess:
         """Start the program, and do not wait for it."""
 
     def stop_daemon(self) -> None:

@@ -66,7 +66,7 @@ class Planned:
         await self.answers.registries(1, [(self._states, state)])
 
     async def asks(self, at: datetime | None = None) -> list[Question]:
-        """What the planner asks at a moment."""
+        """The questions that the planner asks at a moment."""
         asked: list[Question] = []
 
         async def ask(questions: Sequence[Question]) -> list[bool | None]:

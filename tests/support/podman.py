@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from support.own_engine import OwnEngine
 
 
@@ -19,7 +19,7 @@ class PodmanEngine(OwnEngine):
     package = "podman"
     push_options = "&tlsVerify=false"
 
-    def launch(self) -> Child:
+    def launch(self) -> ChildProcess:
         """Start the service with a configuration of its own."""
         arguments = [
             *(self.found(), "--root", self.home / "root"),
@@ -33,7 +33,7 @@ class PodmanEngine(OwnEngine):
             "CONTAINERS_REGISTRIES_CONF": self._write("registries.conf", _INSECURE),
         }
         log = self.home / "podman.log"
-        return Child.spawn([str(a) for a in arguments], log=log, environment=environment)
+        return ChildProcess.spawn([str(a) for a in arguments], log=log, environment=environment)
 
     def stop_containers(self) -> None:
         """End and remove everything: mounts of what only stopped would stay."""

@@ -15,7 +15,7 @@ from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.registries import operator_file
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
@@ -150,7 +150,9 @@ async def working(
             await task
 
 
-def spawn(url: str, home: Path, toml: str, environment: Mapping[str, str] | None = None) -> Child:
+def spawn(
+    url: str, home: Path, toml: str, environment: Mapping[str, str] | None = None
+) -> ChildProcess:
     """Start a resolver as a process of its own, by its console script."""
     home.mkdir(exist_ok=True)
     (home / "registries.toml").write_text(toml)
@@ -163,7 +165,7 @@ def spawn(url: str, home: Path, toml: str, environment: Mapping[str, str] | None
         "IMAGEDRIFT_LOG": "json",
     }
     script = Path(sys.executable).parent / "imagedrift-resolver"
-    return Child.spawn(
+    return ChildProcess.spawn(
         [script], log=home / "resolver.log", environment={**own, **(environment or {})}
     )
 

@@ -63,7 +63,7 @@ class Copy:
 
 
 class Backup(Protocol):
-    """What a database can be taken back to."""
+    """A backup that a database can be taken back to."""
 
     def back(self, server: PostgresServer) -> None:
         """Take the server back to it."""

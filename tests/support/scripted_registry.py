@@ -29,7 +29,7 @@ Answering = Callable[[Asked], Said]
 
 
 class ScriptedRegistry:
-    """What was asked of it, and where it is."""
+    """The requests to a scripted registry, and its address."""
 
     def __init__(self, answer: Answering) -> None:
         self.answer = answer
@@ -76,7 +76,7 @@ def error(status: int, code: str) -> Said:
 
 
 def page(status: int, text: str = "404 page not found", kind: str = "text/plain") -> Said:
-    """What something else says in a registry's place."""
+    """A response of another program in a registry's place."""
     return status, {"Content-Type": kind}, text.encode()
 
 

@@ -60,7 +60,7 @@ def _entry(child: Variant, platform: str) -> dict[str, Any]:
 
 @dataclass
 class Situation:
-    """What a host has, what became of its tag, and what has to be said of it."""
+    """An image of a host, the fate of its tag, and the verdict that is right."""
 
     name: str
     before: Callable[[Shelf], tuple[str, Variant]]

@@ -19,7 +19,7 @@ TAG = "1"
 
 
 class Row(NamedTuple):
-    """What `ops.comparisons` has to say of one image on one host."""
+    """The row of `ops.comparisons` for one image on one host."""
 
     host: str
     reference: str
@@ -78,7 +78,7 @@ class Truth:
         self._registry.push_image(name, TAG, seed=self._newest[name])
 
     def images_of(self, host: str) -> list[LocalImage]:
-        """What a host has now, as an engine knows it."""
+        """The images of a host now, as an engine knows them."""
         return [
             LocalImage(
                 reference=self._registry.reference(name, TAG),

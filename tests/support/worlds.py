@@ -25,7 +25,7 @@ _UNKNOWN = b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}'
 
 @dataclass(frozen=True)
 class World:
-    """What the registry has, and what one host has of it."""
+    """The images of the registry, and those of one host."""
 
     kind: EngineKind
     native: str

@@ -21,7 +21,7 @@ import click
 from imagedrift_bench import report
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
@@ -95,7 +95,7 @@ class _Run:
         self._connection = connection
         self._said: asyncio.Queue[Inventory] = asyncio.Queue()
         self._beats = 0
-        self._agents: list[Child] = []
+        self._agents: list[ChildProcess] = []
 
     async def listen(self) -> None:
         """Receive the agents' messages."""
@@ -157,7 +157,7 @@ class _Run:
             self.failed.append(f"{len(said.images)} images were told of {images}")
         return took
 
-    async def _cpu_s_per_hour(self, agent: Child, idle: int) -> float:
+    async def _cpu_s_per_hour(self, agent: ChildProcess, idle: int) -> float:
         quick = self._spawn("quick", interval_s=ROUND_S)
         await self._said.get()
         cpu_before = [_cpu_s(child.pid) for child in (agent, quick)]
@@ -173,7 +173,7 @@ class _Run:
         round_s = max(0.0, quick_s - idle_s) / max(1, rounds)
         return idle_s / idle * 3600 + ROUNDS_PER_HOUR * round_s
 
-    def _spawn(self, host: str, interval_s: int) -> Child:
+    def _spawn(self, host: str, interval_s: int) -> ChildProcess:
         environment = {
             "NATS_URL": self._nats.url,
             "DOCKER_HOST": self._engine.host,
@@ -181,7 +181,7 @@ class _Run:
             "IMAGEDRIFT_STATE_DIR": str(self._home / host),
             "IMAGEDRIFT_INTERVAL": str(interval_s),
         }
-        child = Child.spawn(
+        child = ChildProcess.spawn(
             [console_script("imagedrift-agent")],
             log=self._home / f"{host}.log",
             environment=BASE_ENVIRONMENT | environment,

@@ -202,8 +202,8 @@ async def publish(nats_url: str, name: str, around: Surroundings) -> None:
     """Publish as fast as the server accepts it."""
     async with bus.connect([nats_url], "imagedrift-bad-host") as nats:
         for subject, payload, headers in ATTACKS[name](around):
-            await nats.client.publish(subject, payload, headers=headers)
-            await nats.client.flush(30)
+            await nats.say(subject, payload, headers)
+            await nats.flush(30)
 
 
 if __name__ == "__main__":

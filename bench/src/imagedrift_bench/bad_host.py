@@ -23,7 +23,7 @@ from imagedrift_bench import report
 from imagedrift_bench.attacks import ATTACKS, Surroundings, digest
 from imagedrift_bench.good_hosts import GoodHosts
 from imagedrift_runtime.nats import bus
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
 
@@ -117,11 +117,11 @@ async def _measure(attack: str, hosts: int, seconds: int) -> dict[str, float]:
             return figures
 
 
-def _attacker(attack: str, home: Path, nats_url: str, around: Surroundings) -> Child:
+def _attacker(attack: str, home: Path, nats_url: str, around: Surroundings) -> ChildProcess:
     """Start the bad host as a process of its own; without an attack it does nothing."""
     told = msgspec.json.encode(around).decode()
     program = [sys.executable, "-m", "imagedrift_bench.attacks", nats_url, attack, told]
-    return Child.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
+    return ChildProcess.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
 
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

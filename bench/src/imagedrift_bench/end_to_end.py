@@ -31,10 +31,11 @@ from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.http_probe import http_status
-from imagedrift_sandbox.registry.control import Image
+from imagedrift_sandbox.registry.control import SyntheticImage
 from imagedrift_sandbox.registry.images import Pushed
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
+from imagedrift_schemas import subjects
 
 HOST: Final = "bench"
 TAG: Final = "1"
@@ -162,12 +163,12 @@ class _Run:
 
     async def floor(self) -> None:
         """Measure the raw limit: a stored message, a request, a commit."""
-        await self._nats.js.add_stream(name="BENCH", subjects=["bench"])
+        bucket = await self._nats.bucket(subjects.BUCKET_REGISTRIES)
         await self._database.execute("CREATE TABLE bench (at timestamptz)")
         took = []
         for _ in range(50):
             began = time.perf_counter()
-            await self._nats.publish("bench", b"x" * 256)
+            await bucket.put("bench", b"x" * 256)
             await asyncio.to_thread(http_status, f"{self._registry.url}/v2/")
             await self._database.execute("INSERT INTO bench VALUES (now())")
             took.append(time.perf_counter() - began)
@@ -207,7 +208,9 @@ class _Run:
         """Push a new image under the tags of these repositories."""
         for name in names:
             self._seeds[name] += 1
-        images = [Image(repository=name, tag=TAG, seed=self._seeds[name]) for name in names]
+        images = [
+            SyntheticImage(repository=name, tag=TAG, seed=self._seeds[name]) for name in names
+        ]
         pushed: list[Pushed] = await self._registry.push(images)
         return {
             name: Release(each.digest, each.configs[PLATFORM])

@@ -11,7 +11,7 @@ import asyncpg
 
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_sandbox.registry.control import Image
+from imagedrift_sandbox.registry.control import SyntheticImage
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory, LocalImage
@@ -80,7 +80,7 @@ class GoodHosts:
                 return
             alive = Alive(site=SITE, host=self._names[number], content=f"sha256:{0:064x}", at=now())
             subject = subjects.alive(SITE, self._names[number])
-            await self._nats.client.publish(subject, codec.encode(alive))
+            await self._nats.say(subject, codec.encode(alive))
             await asyncio.sleep(HEARTBEAT_EVERY_S / len(self._names))
 
     async def _change_images(self, over: asyncio.Event) -> None:
@@ -153,7 +153,7 @@ class GoodHosts:
 
     async def _push(self, repositories: Sequence[str]) -> list[LocalImage]:
         pushed = await self._registry.push(
-            [Image(repository=name, tag="1", seed=1) for name in repositories]
+            [SyntheticImage(repository=name, tag="1", seed=1) for name in repositories]
         )
         return [
             LocalImage(

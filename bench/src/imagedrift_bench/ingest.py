@@ -155,9 +155,9 @@ class _Run:
 
         async def say() -> None:
             for place, (subject, payload) in enumerate(pieces):
-                await self._nats.client.publish(subject, payload)
+                await self._nats.say(subject, payload)
                 if place % 1000 == 999:
-                    await self._nats.client.flush()
+                    await self._nats.flush()
 
         await asyncio.gather(say(), self._until(lambda: self._seen(since)))
         return time.perf_counter() - began

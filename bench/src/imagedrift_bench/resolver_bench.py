@@ -17,7 +17,7 @@ from imagedrift_runtime.nats.results import Stored
 from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.processes import ServiceProcess
-from imagedrift_sandbox.registry.control import Image
+from imagedrift_sandbox.registry.control import SyntheticImage
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Resolve
@@ -59,7 +59,9 @@ class ResolverBench:
 
     async def push(self, repositories: Iterable[str]) -> dict[str, str]:
         """Push one image into each repository, and return the digests of their `latest`."""
-        images = [Image(repository=name, seed=seed) for seed, name in enumerate(repositories)]
+        images = [
+            SyntheticImage(repository=name, seed=seed) for seed, name in enumerate(repositories)
+        ]
         pushed = await self.registry.push(images)
         return {image.repository: each.digest for image, each in zip(images, pushed, strict=True)}
 
@@ -121,8 +123,7 @@ class ResolverBench:
 
     async def written(self) -> int:
         """Return how many times the cache was written."""
-        info = await self.bus.js.stream_info(f"KV_{subjects.BUCKET_DIGESTS}")
-        return int(info.state.last_seq)
+        return await self.bus.last_seq(f"KV_{subjects.BUCKET_DIGESTS}")
 
     async def pending(self) -> int:
         """Return how many questions are delivered and not acknowledged."""

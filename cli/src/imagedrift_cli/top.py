@@ -14,7 +14,7 @@ from imagedrift_cli.scan.via_fleet import SharedSettings, connected
 from imagedrift_runtime import settings
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import BusError
-from imagedrift_runtime.nats.results import Lag
+from imagedrift_runtime.nats.results import ConsumerLag
 from imagedrift_schemas import subjects
 
 CLEARED: Final = "\x1b[H\x1b[J"
@@ -69,7 +69,7 @@ async def _look(reader: Reader, nats: Bus | None, before: str) -> None:
 def lines(
     activity: dict[str, Any],
     budgets: Sequence[dict[str, Any]],
-    queues: Mapping[str, Sequence[Lag]] | None,
+    queues: Mapping[str, Sequence[ConsumerLag]] | None,
     seen: Display,
 ) -> list[str]:
     """Lay out what the system does."""
@@ -89,7 +89,7 @@ def lines(
     ]
 
 
-async def _queues(nats: Bus) -> dict[str, Sequence[Lag]]:
+async def _queues(nats: Bus) -> dict[str, Sequence[ConsumerLag]]:
     """Look how far the consumers of each kind of message are. Raises `NoBus`."""
     ingest = subjects.CONSUMER_INGEST
     return {
@@ -99,7 +99,7 @@ async def _queues(nats: Bus) -> dict[str, Sequence[Lag]]:
     }
 
 
-def _unread(queues: Mapping[str, Sequence[Lag]] | None) -> str:
+def _unread(queues: Mapping[str, Sequence[ConsumerLag]] | None) -> str:
     """Say how many messages of each kind no consumer has taken yet, or has not finished."""
     if queues is None:
         return "not looked at, as NATS_URL is not set"

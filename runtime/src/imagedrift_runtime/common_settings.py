@@ -56,7 +56,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def nats(self) -> NatsOptions:
-        """What holds of a connection to NATS beside the addresses."""
+        """The settings of a connection to NATS beside the addresses."""
         return {
             "credentials": self.nats_creds,
             "ca": self.nats_ca,

@@ -2,128 +2,24 @@
 
     metrics.published.add(outcome="stored")
 
-A metric counts nothing until `enable`: a process whose metrics are off never loads
-prometheus_client. Labels have few values, chosen by us: never a reference, a host or a subject.
+A metric counts nothing until `enable`: see `metric_kinds`. Labels have few values, chosen by us:
+never a reference, a host or a subject.
 
 A counter is there at 0 before it counts: an alert on its increase sees the first one, too. Values
 of its labels are declared where they are known (`known`), or told by who begins to work (`begin`).
 """
 
-import itertools
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from imagedrift_runtime.metric_kinds import (
+    DECLARED,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    disable,
+    enable,
+)
 
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
-PREFIX = "imagedrift_"
-
-
-class Metric:
-    """What is counted, under which name, and by which labels it is told apart."""
-
-    kind = ""
-
-    def __init__(self, name: str, text: str, *labels: str, **options: Any) -> None:
-        self.name = PREFIX + name
-        self.text = text
-        self.labels = labels
-        self._options = options
-        self._real: Any = None
-        DECLARED.append(self)
-
-    def enable(self, registry: "CollectorRegistry") -> None:
-        """Begin to count, in `registry`."""
-        import prometheus_client  # noqa: PLC0415 - only where metrics are on
-
-        make = getattr(prometheus_client, self.kind)
-        self._real = make(self.name, self.text, self.labels, registry=registry, **self._options)
-
-    def disable(self) -> None:
-        """Count no more."""
-        self._real = None
-
-    @property
-    def is_on(self) -> bool:
-        """Tell whether anything is counted."""
-        return self._real is not None
-
-    def _of(self, labels: dict[str, str]) -> Any:
-        return self._real.labels(**labels) if labels else self._real
-
-
-class Counter(Metric):
-    """Something that only grows."""
-
-    kind = "Counter"
-
-    def __init__(
-        self, name: str, text: str, *labels: str, known: Mapping[str, tuple[str, ...]] | None = None
-    ) -> None:
-        super().__init__(name, text, *labels)
-        self.known = known or {}
-
-    def enable(self, registry: "CollectorRegistry") -> None:
-        """Begin to count, in `registry`, at 0 where all labels are known."""
-        super().enable(registry)
-        self.begin()
-
-    def begin(self, **labels: str) -> None:
-        """Show 0 for these labels, with each known value of the others."""
-        rest = [label for label in self.labels if label not in labels]
-        if self._real and all(label in self.known for label in rest):
-            for values in itertools.product(*(self.known[label] for label in rest)):
-                self._of(labels | dict(zip(rest, values, strict=True))).inc(0)
-
-    def add(self, amount: float = 1, **labels: str) -> None:
-        """Count `amount` more."""
-        if self._real:
-            self._of(labels).inc(amount)
-
-
-class Gauge(Metric):
-    """Something that grows and shrinks."""
-
-    kind = "Gauge"
-
-    def set(self, value: float, **labels: str) -> None:
-        """Note what it is now."""
-        if self._real:
-            self._of(labels).set(value)
-
-    def add(self, amount: float = 1, **labels: str) -> None:
-        """Note that it grew by `amount`, or shrank."""
-        if self._real:
-            self._of(labels).inc(amount)
-
-
-class Histogram(Metric):
-    """How often something took how much."""
-
-    kind = "Histogram"
-
-    def observe(self, value: float, **labels: str) -> None:
-        """Note one."""
-        if self._real:
-            self._of(labels).observe(value)
-
-
-DECLARED: list[Metric] = []
-
-
-def enable(registry: "CollectorRegistry | None" = None) -> None:
-    """Begin to count everything. Once per process, before the service starts."""
-    from prometheus_client import REGISTRY  # noqa: PLC0415 - only where metrics are on
-
-    for metric in DECLARED:
-        metric.enable(registry or REGISTRY)
-
-
-def disable() -> None:
-    """Count nothing any more: for tests."""
-    for metric in DECLARED:
-        metric.disable()
-
+__all__ = ["DECLARED", "Counter", "Gauge", "Histogram", "Metric", "disable", "enable"]
 
 _SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -186,15 +82,17 @@ reconnects = Counter(
 
 # --- Agent --------------------------------------------------------------------------------------
 
-looks = Counter(
+snapshots = Counter(
     "looks_total",
-    "Looks at the engine: changed, unchanged, failed.",
+    "Snapshots of the engine: changed, unchanged, failed.",
     "outcome",
     known={"outcome": ("changed", "unchanged", "failed")},
 )
-looking = Histogram("look_seconds", "How long a look at the engine took.", buckets=_SHORT)
+snapshot_seconds = Histogram(
+    "look_seconds", "How long a snapshot of the engine took.", buckets=_SHORT
+)
 host_images = Gauge("host_images", "Images in the newest inventory of this host.")
-signs_of_life = Counter(
+heartbeats = Counter(
     "signs_of_life_total",
     "Heartbeats: said, failed.",
     "outcome",

@@ -54,7 +54,7 @@ Start = Callable[[C, "Process"], Awaitable[None]]
 
 
 class Process:
-    """What a running service holds of its process: its health, whether it shall stop or reload."""
+    """The process of a running service: its health, whether it shall stop or reload."""
 
     def __init__(self, parts: tuple[str, ...]) -> None:
         self.stopping = asyncio.Event()
@@ -83,12 +83,15 @@ def run(
 
 
 async def _main(service: str, values: C, start: Start[C], parts: tuple[str, ...]) -> int:
-    if values.metrics_port:
-        metrics.enable()
-        metrics.build.set(1, service=service, version=version(service))
     process = Process(parts)
+    if not values.metrics_port:
+        return await _outcome(service, values, start, process)
+    from imagedrift_runtime import health_server  # noqa: PLC0415 - memory
+
+    metrics.enable()
+    metrics.build.set(1, service=service, version=version(service))
     try:
-        async with health.serve(process.health, values.metrics_port, values.metrics_address):
+        async with health_server.serve(process.health, values.metrics_port, values.metrics_address):
             return await _outcome(service, values, start, process)
     except OSError as error:
         where = f"{values.metrics_address}:{values.metrics_port}"

@@ -23,7 +23,7 @@ AT_LEAST_S: Final = 60.0
 
 
 class Works:
-    """What a process repeats, by name."""
+    """The repeated work of a process, by name."""
 
     def __init__(self, health: Health, steady: Callable[[], float] = time.monotonic) -> None:
         self._health = health

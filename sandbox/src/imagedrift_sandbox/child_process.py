@@ -46,7 +46,7 @@ class ProgramMissing(ProgramError):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Who a child runs as: ourselves, or the unprivileged user given."""
+    """The user that a child runs as: ourselves, or the unprivileged user given."""
 
     name: str = "this user"
     uid: int | None = None
@@ -61,7 +61,7 @@ class Account:
 OURSELVES = Account()
 
 
-class Child:
+class ChildProcess:
     """A started program, its log, and the means to end it."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -80,7 +80,7 @@ class Child:
         directory: Path | None = None,
         account: Account = OURSELVES,
         death_signal: signal.Signals = signal.SIGKILL,
-    ) -> "Child":
+    ) -> "ChildProcess":
         """Start a program with its output appended to `log`; an environment given is complete."""
         name = Path(arguments[0]).name
         with log.open("ab") as output:
@@ -190,7 +190,7 @@ def _die_with_parent(how: signal.Signals) -> Callable[[], None] | None:
 
 
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
-_living: weakref.WeakSet[Child] = weakref.WeakSet()
+_living: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
 
 
 @atexit.register

@@ -36,7 +36,7 @@ class Hanging(NamedTuple):
 
 
 class Bytes(NamedTuple):
-    """What is written as it stands, in place of a response; then the connection ends."""
+    """Bytes that are written in place of a response; then the connection ends."""
 
     written: bytes
 

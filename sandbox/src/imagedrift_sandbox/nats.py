@@ -10,7 +10,7 @@ import sysconfig
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 
-from imagedrift_sandbox.child_process import Child, ProgramMissing
+from imagedrift_sandbox.child_process import ChildProcess, ProgramMissing
 from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.servers import LocalServer
@@ -80,9 +80,9 @@ class NatsServer(LocalServer):
             f"{PINNED}{self._extra}\n"
         )
 
-    def launch(self) -> Child:
+    def launch(self) -> ChildProcess:
         """Start the program."""
-        return Child.spawn(
+        return ChildProcess.spawn(
             [nats_program(), "--config", self._config], log=self.home / "nats-server.log"
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 
-from imagedrift_sandbox.child_process import Child, ProgramError
+from imagedrift_sandbox.child_process import ChildProcess, ProgramError
 from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.postgres_programs import (
     can_reach,
@@ -120,10 +120,10 @@ class PostgresServer(LocalServer):
         """Take a port."""
         self.port = self._wanted_port or free_port()
 
-    def launch(self) -> Child:
+    def launch(self) -> ChildProcess:
         """Start the program."""
         settings = [f"--{name}={value}" for name, value in self._settings.items()]
-        return Child.spawn(
+        return ChildProcess.spawn(
             [self._program("postgres"), "-D", self._cluster, "-p", str(self.port), *settings],
             log=self.home / "postgres.log",
             environment={"LC_ALL": "C"},

@@ -39,7 +39,7 @@ def debian_binaries(major: int) -> Path | None:
 
 
 def unprivileged_account() -> Account:
-    """Who to run as: nobody for root, ourselves for everybody else."""
+    """The user to run as: nobody for root, ourselves for everybody else."""
     if os.geteuid() != 0:
         return OURSELVES
     try:

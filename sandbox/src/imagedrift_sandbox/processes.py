@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from imagedrift_sandbox.child_process import Child, ProgramMissing
+from imagedrift_sandbox.child_process import ChildProcess, ProgramMissing
 from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.http_probe import http_get, http_status
 from imagedrift_sandbox.servers import to_the_end
@@ -26,7 +26,7 @@ BASE_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "
 class ServiceProcess:
     """A running service: its readiness, metrics, log and end."""
 
-    def __init__(self, child: Child, metrics_port: int) -> None:
+    def __init__(self, child: ChildProcess, metrics_port: int) -> None:
         self.child = child
         self.metrics_port = metrics_port
 
@@ -61,7 +61,7 @@ class ServiceProcess:
     ) -> "ServiceProcess":
         """Start a console script and leave its end to the caller."""
         port = int(environment.get(METRICS_PORT) or free_port())
-        child = Child.spawn(
+        child = ChildProcess.spawn(
             [console_script(script), *arguments],
             log=log,
             environment=BASE_ENVIRONMENT | dict(environment) | {METRICS_PORT: str(port)},

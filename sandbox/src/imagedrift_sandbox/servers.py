@@ -1,4 +1,4 @@
-"""What the embedded servers have in common: start, stop, kill, restart on the same ports.
+"""The common part of the embedded servers: start, stop, kill, restart on the same ports.
 
 A server is prepared once, then launched on free ports until nobody else took one of them in
 between. `started` is the blocking context, for callers outside any event loop such as a test
@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
-from imagedrift_sandbox.child_process import Child, ProgramDied
+from imagedrift_sandbox.child_process import ChildProcess, ProgramDied
 
 T = TypeVar("T")
 START_BOUND_S = 30.0
@@ -33,7 +33,7 @@ class LocalServer(ABC):
         self._temporary = home is None
         self.home = Path(tempfile.mkdtemp(prefix=prefix)) if home is None else home.absolute()
         self.home.mkdir(parents=True, exist_ok=True)
-        self.child: Child | None = None
+        self.child: ChildProcess | None = None
 
     @abstractmethod
     def prepare(self) -> None:
@@ -44,7 +44,7 @@ class LocalServer(ABC):
         """Take free ports, and write down what depends on them."""
 
     @abstractmethod
-    def launch(self) -> Child:
+    def launch(self) -> ChildProcess:
         """Start the program."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ class LocalServer(ABC):
         """End the hang."""
         self._running().resume()
 
-    def _running(self) -> Child:
+    def _running(self) -> ChildProcess:
         if self.child is None:
             raise RuntimeError(f"{type(self).__name__} was never started")
         return self.child

@@ -1,4 +1,4 @@
-"""What is said in imagedrift, by whom, and in which words. Pure; needs msgspec alone.
+"""The messages of imagedrift, and the words that they use. Pure; needs msgspec alone.
 
     v1          every message, one Struct each
     catalogue   where each message travels

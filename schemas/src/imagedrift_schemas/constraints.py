@@ -1,4 +1,4 @@
-"""What a value may be, in the words of JSON Schema: patterns, lengths, ranges and counts.
+"""The limits of values, in the words of JSON Schema: patterns, lengths, ranges and counts.
 
 Rules:
 - Identity text (who, which image, which digest) has a pattern: its reader refuses anything else.

@@ -1,4 +1,4 @@
-"""What can be wrong with something that was said.
+"""The faults of a text or a message.
 
     SchemaError
     ├── Malformed      bytes that are no message of ours

@@ -1,4 +1,4 @@
-"""What a field means, by its name: one name has one meaning in every message.
+"""The meaning of each field, by its name: one name has one meaning in every message.
 
 A sentence beside a field in `v1` comes first; this covers the fields that need none there. The
 suite fails on a field without a sentence and on a sentence without a field.

@@ -1,4 +1,4 @@
-"""What an image runs on: operating system, architecture, variant.
+"""The platform of an image: operating system, architecture, variant.
 
     platform = os "/" architecture ["/" variant]
     part     = [a-z0-9] [a-z0-9_.-]*          at most 64 characters

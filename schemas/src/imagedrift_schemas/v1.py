@@ -55,7 +55,7 @@ class LocalImage(Struct, frozen=True, kw_only=True):
 
 
 class Host(Struct, frozen=True, kw_only=True):
-    """Who reports: the part of an inventory that is about the host, not about its images."""
+    """The sender of a report: the part of an inventory about the host, not its images."""
 
     site: str
     host: str
@@ -206,7 +206,7 @@ Outcome: TypeAlias = Found | Failure
 
 
 class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
-    """What a registry said about a tag. The newest one per tag is kept in the shared cache."""
+    """The answer of a registry about a tag. The newest one per tag is kept in the shared cache."""
 
     registry: str
     repository: str
@@ -236,7 +236,7 @@ class Child(Struct, frozen=True, kw_only=True):
 
 
 class Described(Struct, frozen=True, kw_only=True, tag="described"):
-    """What is inside a digest. True for ever; `failure` says what could not be read this time."""
+    """The content of a digest. True for ever; `failure` says what could not be read this time."""
 
     registry: str
     repository: str

@@ -15,6 +15,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Inventory, LocalImage
 from support.agents import RealPublisher, running_agent
+from support.nats_client import jetstream
 
 AGENTS = 1000
 WINDOW_S = 8.0
@@ -86,7 +87,7 @@ async def stored(connection: Bus, at_least: int) -> int:
     """Wait for this many inventories, and return how many were ever stored."""
     deadline = time.monotonic() + WITHIN_S
     while True:
-        info = await connection.js.stream_info(subjects.STREAM_INVENTORY)
+        info = await jetstream(connection).stream_info(subjects.STREAM_INVENTORY)
         count = int(info.state.last_seq)
         if count >= at_least or time.monotonic() > deadline:
             return count
@@ -96,7 +97,8 @@ async def stored(connection: Bus, at_least: int) -> int:
 async def arrived_at(connection: Bus, sequences: range) -> list[float]:
     """Return the times at which the stream stored its messages."""
     messages = [
-        await connection.js.get_msg(subjects.STREAM_INVENTORY, sequence) for sequence in sequences
+        await jetstream(connection).get_msg(subjects.STREAM_INVENTORY, sequence)
+        for sequence in sequences
     ]
     return [message.time.timestamp() for message in messages]
 
@@ -104,9 +106,9 @@ async def arrived_at(connection: Bus, sequences: range) -> list[float]:
 async def newest_contents(connection: Bus) -> dict[str, str]:
     """Return the content of each host's message in the stream."""
     found = {}
-    info = await connection.js.stream_info(subjects.STREAM_INVENTORY, subjects_filter=">")
+    info = await jetstream(connection).stream_info(subjects.STREAM_INVENTORY, subjects_filter=">")
     for subject in info.state.subjects:
-        message = await connection.js.get_last_msg(subjects.STREAM_INVENTORY, subject)
+        message = await jetstream(connection).get_last_msg(subjects.STREAM_INVENTORY, subject)
         inventory = codec.decode(message.data, Inventory)
         found[inventory.host] = inventory.content
     return found

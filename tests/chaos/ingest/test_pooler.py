@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import unprivileged_account
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, image, ingest
+from support.nats_client import jetstream
 from support.polling import until
 from support.programs import require_program
 
@@ -41,7 +42,7 @@ async def pooled_dsn(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[
     config.write_text(CONFIG.format(port=to.port, own=own, ignored=IGNORED, **login))
     config.chmod(0o644)
     log = tmp_path / "pgbouncer.log"
-    pooler = Child.spawn([program, config], log=log, account=unprivileged_account())
+    pooler = ChildProcess.spawn([program, config], log=log, account=unprivileged_account())
     try:
         yield f"postgresql://{to.username}@127.0.0.1:{own}/imagedrift"
     finally:
@@ -67,5 +68,5 @@ async def test_ingest_works_through_a_pooler_without_prepared_statements(
 
 async def announced(agents: Fleet) -> int:
     """How many changes are in the feed."""
-    feed = await agents.bus.js.stream_info(subjects.STREAM_CHANGED)
+    feed = await jetstream(agents.bus).stream_info(subjects.STREAM_CHANGED)
     return int(feed.state.messages)

@@ -13,6 +13,7 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
 from support.nats_backup import back_up, restore
+from support.nats_client import jetstream
 from support.postgres import NEWEST
 
 pytestmark = pytest.mark.parametrize("model", [NEWEST], indirect=True)
@@ -29,7 +30,7 @@ async def make_anew(agents: Fleet) -> Callable[[], Awaitable[None]]:
 
     async def again() -> None:
         for stream in STREAMS:
-            await agents.bus.js.delete_stream(stream)
+            await jetstream(agents.bus).delete_stream(stream)
         await provision.ensure(agents.bus)
 
     return again

@@ -3,12 +3,13 @@
 import asyncio
 from pathlib import Path
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.registry.faults import latency
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Found
+from support.nats_client import jetstream
 from support.polling import until
 from support.resolver import ResolverClient, resolve, resolver_client, spawn, trusting
 
@@ -31,9 +32,9 @@ async def in_flight(at: ResolverClient, registry: SandboxRegistry) -> int:
 async def deliver_again_soon(at: ResolverClient, registry: SandboxRegistry) -> None:
     """Let the lane give up on a replica after seconds: thirty of them are long for a test."""
     lane = subjects.lane_consumer(at.lanes.lane_of(registry.host))
-    config = (await at.nats.js.consumer_info(subjects.STREAM_LOOKUP, lane)).config
+    config = (await jetstream(at.nats).consumer_info(subjects.STREAM_LOOKUP, lane)).config
     config.ack_wait = 3
-    await at.nats.js.add_consumer(subjects.STREAM_LOOKUP, config)
+    await jetstream(at.nats).add_consumer(subjects.STREAM_LOOKUP, config)
 
 
 async def some(registry: SandboxRegistry) -> bool:
@@ -49,7 +50,7 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
         references = push(registry)
         registry.misbehave(latency(0.05))
         toml = trusting(registry.host, max_connections=6)
-        children: list[Child] = []
+        children: list[ChildProcess] = []
         try:
             async with resolver_client(fresh_nats.url, toml) as at:
                 await deliver_again_soon(at, registry)

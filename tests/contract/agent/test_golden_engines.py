@@ -1,4 +1,4 @@
-"""What every known engine answers is read as it was meant, see `golden/`."""
+"""The responses of every known engine are read as they were meant, see `golden/`."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ async def test_calls_use_the_api_version_of_the_engine(file: Path, tmp_path: Pat
 
 @every_engine
 def test_a_golden_file_says_where_it_is_from(file: Path) -> None:
-    """What was recorded and what was written by hand is told apart in the file itself."""
+    """A file says itself whether it was recorded or written by hand."""
     about = json.loads(file.read_text())["about"]
 
     assert about.startswith(("Recorded from ", "Written by hand from the Docker Engine API"))

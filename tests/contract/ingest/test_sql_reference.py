@@ -32,7 +32,7 @@ async def connection(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.C
 
 
 async def test_the_reference_is_up_to_date(connection: asyncpg.Connection) -> None:
-    """What is committed is what the comments say now."""
+    """The committed page has the comments of the database."""
     written = DOCUMENT.read_text(encoding="utf-8")
     hint = "write it anew: DATABASE_URL=… python -m imagedrift_ingest.sql_reference > docs/sql.md"
     assert written == await render(connection), hint

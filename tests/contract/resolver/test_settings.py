@@ -94,7 +94,7 @@ def test_a_registries_file_that_is_not_there_is_named_by_its_variable() -> None:
 
 
 def test_a_webhook_without_a_secret_is_refused() -> None:
-    """Nobody but the registries may make us ask."""
+    """The registries alone may make us ask."""
     told = run(IMAGEDRIFT_WEBHOOK_PORT="8080", IMAGEDRIFT_WEBHOOK_SECRET="short")
     assert told.returncode == 2
     assert "IMAGEDRIFT_WEBHOOK_SECRET" in told.stderr

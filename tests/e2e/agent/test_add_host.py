@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from support.deploy import DEPLOY, ROOT, ShippedNats, nats_environment
 from support.ingest import ingest
 from support.polling import until
@@ -94,10 +95,10 @@ class SecondHost:
         """Run a block of the page here."""
         return shell(self._here(script), self.home, **self.environment)
 
-    def start(self) -> Child:
+    def start(self) -> ChildProcess:
         """Start the agent as the installer says, where there is no systemd."""
         script = "set -a; . /etc/imagedrift/agent.env; exec /opt/imagedrift/current/venv/bin/"
-        return Child.spawn(
+        return ChildProcess.spawn(
             ["sh", "-euc", self._here(f"{script}imagedrift-agent")],
             log=self.home / "agent.log",
             environment={"PATH": os.defpath} | self.environment,
@@ -110,9 +111,14 @@ class SecondHost:
 
 
 async def test_a_second_host_joins_by_the_commands_of_the_page(
-    tmp_path: Path, server_folder: Path, server: ShippedNats, database_dsn: str
+    tmp_path: Path,
+    server_folder: Path,
+    server: ShippedNats,
+    database_dsn: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """From an empty folder to a line of `imagedrift hosts`, over TLS and as the host's own user."""
+    began = time.monotonic()
     home = tmp_path / "web-2"
     home.mkdir()
     host = SecondHost(home, server)
@@ -143,6 +149,9 @@ async def test_a_second_host_joins_by_the_commands_of_the_page(
     finally:
         agent.stop()
 
+    with capsys.disabled():
+        took = time.monotonic() - began
+        sys.stdout.write(f"\nfrom an empty folder to a line of `imagedrift hosts`: {took:.0f} s\n")
     assert "may publish drift.v1.inventory.fra1.web-2" in examined
     assert "web-2" in listed
 

@@ -197,5 +197,5 @@ async def test_a_file_that_cannot_be_read_is_a_fault_with_its_path(
 
 
 def of(host: str, said: list[Inventory]) -> list[Inventory]:
-    """What one host said."""
+    """The last inventory of one host."""
     return [each for each in said if each.host == host]

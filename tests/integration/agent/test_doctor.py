@@ -11,6 +11,7 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.engine import Refusal, ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
+from support.nats_client import jetstream
 
 ONE_HOST_ONLY = """
 authorization {
@@ -43,7 +44,7 @@ def settings(engine: ScriptedEngine, nats_server: NatsServer, tmp_path: Path) ->
 
 
 async def failures(settings: AgentSettings) -> dict[str, tuple[str, str]]:
-    """What is wrong, by what it is about: how it went, and what to do."""
+    """The faults by their object: how it went, and what to do."""
     return {f.about: (f.what, f.advice) for f in await doctor.examine(settings) if not f.good}
 
 
@@ -59,7 +60,7 @@ async def test_nothing_is_wrong(settings: AgentSettings) -> None:
     found = await doctor.examine(settings)
 
     async with bus.connect(settings.nats_url, "test") as connection:
-        info = await connection.js.stream_info("DRIFT_INVENTORY", subjects_filter=">")
+        info = await jetstream(connection).stream_info("DRIFT_INVENTORY", subjects_filter=">")
     assert [each.about for each in found] == [
         *("state", "source", "events"),
         *("nats", "permitted", "clock"),
@@ -149,8 +150,8 @@ def test_the_command_ends_with_1_when_something_is_wrong(
 ) -> None:
     """Each finding is a line, each advice another."""
     findings = [
-        doctor.Finding("state", True, "kept"),
-        doctor.Finding("nats", False, "nobody there", "start it"),
+        doctor.Diagnosis("state", True, "kept"),
+        doctor.Diagnosis("nats", False, "nobody there", "start it"),
     ]
 
     assert doctor.tell(findings) == 1

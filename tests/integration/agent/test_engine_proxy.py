@@ -15,7 +15,7 @@ import pytest
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from support.engine_api import UnixConnection
 from support.programs import require_program
@@ -53,7 +53,7 @@ async def behind_proxy(folder: Path, denied: str = "") -> AsyncIterator[Scripted
     (folder / "proxy.cfg").write_text(text.replace("group imagedrift", f"group {ours}"))
     async with ScriptedEngine.serving(folder / "docker.sock") as serving:
         populate(serving, images=3, containers=2)
-        proxy = Child.spawn(
+        proxy = ChildProcess.spawn(
             [program, *unit_flags(), "-f", folder / "proxy.cfg"], log=folder / "proxy.log"
         )
         socket = folder / "engine.sock"
@@ -190,7 +190,7 @@ async def test_a_list_that_is_denied_is_named(folder: Path, denied: str) -> None
 
 
 def test_the_manual_lists_every_call_that_the_proxy_lets_through() -> None:
-    """What an engine has to allow is one table, and tested line by line."""
+    """The calls that an engine has to allow are one table, tested line by line."""
     manual = (CONFIG.parents[2] / "docs/agent.md").read_text()
     calls = ["/images/json", "/containers/json", *DENIED]
 

@@ -110,10 +110,10 @@ async def test_a_head_in_pieces_is_one_head(
     assert event.action == "pull"
 
 
-async def findings(engine: ScriptedEngine) -> dict[str, doctor.Finding]:
-    """What the doctor finds of an engine, by what it is about."""
+async def findings(engine: ScriptedEngine) -> dict[str, doctor.Diagnosis]:
+    """The doctor's diagnoses of an engine, by their object."""
     settings = AgentSettings(docker_host=engine.host)
-    return {found.about: found for found in await doctor._source(settings)}
+    return {found.about: found for found in await doctor.examine_source(settings)}
 
 
 @pytest.mark.parametrize("stream", [HeadlessEvents(), None], ids=["no head", "silent"])

@@ -122,7 +122,7 @@ async def test_a_host_whose_engine_never_answered_says_no_empty_inventory(tmp_pa
 async def test_after_a_restart_a_dead_engine_leaves_the_kept_inventory(
     engine: ScriptedEngine,
 ) -> None:
-    """What was not confirmed before the restart is still said, with the reason of its age."""
+    """An unconfirmed inventory is still published after a restart, with the reason of its age."""
     memory, before, after = RecordingStore(), RecordingPublisher(), RecordingPublisher()
     before.refuses = True
     async with running_agent(source_on(engine), before, memory):

@@ -1,4 +1,4 @@
-"""Whatever comes back from a socket that should be an engine's, it is an answer or a fault."""
+"""Any bytes from a socket that should be an engine's are a response or a fault."""
 
 import asyncio
 import tempfile

@@ -18,6 +18,7 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.v1 import Alive, Inventory
 from support.agents import RealPublisher, running_agent
+from support.nats_client import jetstream
 from support.polling import until
 
 SUBJECT = subjects.inventory("test", "h1")
@@ -81,7 +82,9 @@ async def test_an_inventory_that_a_stream_refuses_is_not_taken_for_stored(
 
     async with bus.connect([fresh_nats.url], "test") as connection:
         stream, subject = subjects.STREAM_INVENTORY, subjects.INVENTORY_ALL
-        await connection.js.add_stream(name=stream, subjects=[subject], discard="new", **config)
+        await jetstream(connection).add_stream(
+            name=stream, subjects=[subject], discard="new", **config
+        )
         if "max_bytes" not in config:
             await connection.publish(SUBJECT, b"old")
         await connection.listen(subjects.alive("test", "h1"), heard)
@@ -126,7 +129,7 @@ async def test_an_agent_starts_without_nats(
 async def test_another_nats_is_told_everything(
     engine: ScriptedEngine, nats: NatsServer, tmp_path: Path
 ) -> None:
-    """What one server confirmed says nothing about another: the conversation begins afresh."""
+    """The confirmation of one server says nothing about another: the conversation begins afresh."""
     memory = StateFolder(str(tmp_path))
     async with running_agent(source_on(engine), RealPublisher(nats.url), memory, where="one"):
         await stored_after(nats, 1)
@@ -140,7 +143,7 @@ async def test_another_nats_is_told_everything(
 async def test_a_host_whose_inventory_is_too_large_says_what_fits(
     engine: ScriptedEngine, tmp_path: Path
 ) -> None:
-    """What does not fit even compressed is counted; its signs of life are of what is stored."""
+    """Images that do not fit even compressed are counted; heartbeats are of the stored ones."""
     memory = StateFolder(str(tmp_path))
     with NatsServer.start_sync(config_extra="max_payload: 4000") as small:
         async with bus.connect([small.url], "test") as connection:
@@ -192,12 +195,12 @@ async def stored_after(nats: NatsServer, at_least: int) -> tuple[int, Inventory]
     async with bus.connect([nats.url], "test") as connection:
 
         async def stored() -> int:
-            info = await connection.js.stream_info(subjects.STREAM_INVENTORY)
+            info = await jetstream(connection).stream_info(subjects.STREAM_INVENTORY)
             count = int(info.state.last_seq)
             return count if count >= at_least else 0
 
         count = await until(stored, f"{at_least} inventories")
-        last = await connection.js.get_last_msg(subjects.STREAM_INVENTORY, SUBJECT)
+        last = await jetstream(connection).get_last_msg(subjects.STREAM_INVENTORY, SUBJECT)
         return count, codec.decode(decompressed(last.data), Inventory)
 
 

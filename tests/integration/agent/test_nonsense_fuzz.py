@@ -59,7 +59,7 @@ def disturbed(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def keys(value: Any) -> list[Any]:
-    """What a value can be entered by."""
+    """The keys by which a value can be entered."""
     if isinstance(value, dict):
         return list(value)
     return list(range(len(value))) if isinstance(value, list) else []
@@ -75,7 +75,7 @@ async def look(path: Path, answers: dict[str, Any]) -> Snapshot:
 @settings(max_examples=150, deadline=None)
 @given(disturbed())
 def test_nonsense_anywhere_is_a_look_or_a_fault(folder: Path, answers: dict[str, Any]) -> None:
-    """What comes of it can be said; what cannot be understood is a fault that names the call."""
+    """The result can be published; a response without sense is a fault that names the call."""
     fault = ""
     try:
         snapshot = asyncio.run(look(folder / "socket", answers))

@@ -39,7 +39,7 @@ async def test_an_engine_that_hangs_is_told_and_forgiven(docker_engine: DockerEn
 
 
 async def test_an_engine_that_is_restarted_is_found_again(docker_engine: DockerEngine) -> None:
-    """What was done before anybody listened again is in the next inventory."""
+    """Changes from before the stream was open again are in the next inventory."""
     await asyncio.to_thread(docker_engine.build, "app:1")
     publisher = RecordingPublisher()
     async with running_agent(source_on(docker_engine), publisher):

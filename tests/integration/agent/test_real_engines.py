@@ -32,7 +32,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture
 async def publisher(engine: Engine) -> AsyncIterator[RecordingPublisher]:
-    """What an agent on that engine says. It looks by events alone: the interval never ends."""
+    """The inventories of an agent on that engine, by events alone: the interval never ends."""
     listening = RecordingPublisher()
     source = Source(lambda: Address(path=str(engine.path)))
     async with running_agent(source, listening):
@@ -210,7 +210,7 @@ def image_of(publisher: RecordingPublisher, reference: str) -> LocalImage:
 
 
 def digests(engine: Engine, reference: str) -> tuple[str, ...]:
-    """What the engine says an image is known by in the repository of a reference."""
+    """The digests by which the engine knows an image in the repository of a reference."""
     repository = reference.rpartition(":")[0]
     found = engine.call("GET", f"/images/{reference}/json")["RepoDigests"] or ()
     return tuple(sorted(d.partition("@")[2] for d in found if d.startswith(f"{repository}@")))

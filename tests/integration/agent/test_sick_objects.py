@@ -56,7 +56,7 @@ def add_container(engine: ScriptedEngine, number: int, answer: Any) -> None:
 
 @sick
 async def test_a_sick_container_spares_the_others(engine: ScriptedEngine, answer: Any) -> None:
-    """Whatever the call for it does (containrrr/watchtower#531, moby/moby#18848)."""
+    """The call for it may do anything (containrrr/watchtower#531, moby/moby#18848)."""
     add_container(engine, 1, answer)
 
     snapshot = await source_on(engine).take()

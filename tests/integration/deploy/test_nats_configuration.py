@@ -3,25 +3,30 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imagedrift_agent.adapters.jetstream import JetStreamPublisher, connected
 from imagedrift_agent.doctor import examine
-from imagedrift_agent.ports import PublishFailed
+from imagedrift_agent.reporter import PublishFailed
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_ingest.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NoAnswer, NoBus, NotPublished
+from imagedrift_runtime.nats.fetch import fetching
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Inventory
 from support.deploy import ShippedNats, nats_environment
 from support.ingest import NGINX, NOW, image, ingest, inventory
+from support.nats_bus import opened
+from support.nats_client import jetstream
 from support.operator import Operator
 from support.polling import until
 
@@ -56,14 +61,21 @@ async def service(shipped: ShippedNats) -> AsyncIterator[Bus]:
         yield connection
 
 
-@asynccontextmanager
-async def agent_bus(server: ShippedNats, inbox: str = "_INBOX_fra1.web-1") -> AsyncIterator[Bus]:
-    """A connection with the credentials of host web-1, and whatever it likes to try with them."""
-    async with bus.connect(
-        [server.url_of("agent", "20261124")], "test-agent", inbox=inbox, spool=False
-    ) as connection:
-        connection.link.js = connection.client.jetstream(timeout=0.3)  # refusals are time-outs
-        yield connection
+def as_service(server: ShippedNats) -> Any:
+    """Return JetStream's API as an operator has it, who knows the services' password."""
+    return jetstream(server.url_of("service", "20261123"))
+
+
+def as_agent(
+    server: ShippedNats, inbox: str = "_INBOX_fra1.web-1"
+) -> AbstractAsyncContextManager[tuple[Bus, Connection]]:
+    """Connect with the credentials of host web-1, to try whatever one likes with them."""
+    return opened(
+        server.url_of("agent", "20261124"),
+        inbox=inbox,
+        spool=False,
+        call_within_s=0.3,  # refusals are time-outs
+    )
 
 
 @asynccontextmanager
@@ -80,10 +92,10 @@ async def test_p8_an_agent_can_speak_only_for_its_own_host(
     """An agent can publish its own inventory, and the server refuses all else."""
     async with agent(shipped) as publisher:
         await publisher.publish(inventory("web-1", [image()]))
-    stored = await service.js.get_last_msg(subjects.STREAM_INVENTORY, OWN)
+    stored = await as_service(shipped).get_last_msg(subjects.STREAM_INVENTORY, OWN)
     assert codec.decode(stored.data, Inventory).host == "web-1"
 
-    async with agent_bus(shipped) as connection:
+    async with as_agent(shipped) as (connection, _):
         for what, subject in ELSEWHERE.items():
             with pytest.raises(NotPublished, match=r"(?i)permissions violation") as refusal:
                 await connection.publish(subject, b"{}")
@@ -101,10 +113,10 @@ async def test_a_sign_of_life_reaches_ingest_from_its_own_host_only(
 
     await service.listen(subjects.ALIVE_ALL, hear, queue=subjects.CONSUMER_INGEST)
     await service.probe()
-    async with agent_bus(shipped) as connection:
+    async with as_agent(shipped) as (connection, _):
         await connection.say(subjects.alive("fra1", "web-2"), b"{}")
     async with agent(shipped) as publisher:
-        await publisher.beat(Alive(site="fra1", host="web-1", content="sha256:0", at=NOW))
+        await publisher.send_heartbeat(Alive(site="fra1", host="web-1", content="sha256:0", at=NOW))
     await until(lambda: heard, what="a heartbeat is heard")
     assert heard == [subjects.alive("fra1", "web-1")]
 
@@ -122,15 +134,14 @@ async def test_an_agent_cannot_have_the_server_speak_elsewhere(
 
     await service.listen(target, hear)
     await service.probe()
-    async with agent_bus(shipped) as connection:
-        await connection.client.publish(OWN, b"{}", reply=target)
-        await connection.client.publish(subjects.alive("fra1", "web-1"), b"{}", reply=target)
-        await connection.client.publish("$SYS.REQ.USER.INFO", b"", reply=target)
+    async with as_agent(shipped) as (connection, inner):
+        for subject in (OWN, subjects.alive("fra1", "web-1"), "$SYS.REQ.USER.INFO"):
+            await inner.client.publish(subject, b"{}", reply=target)
         await connection.probe()
         assert isinstance(await connection.publish(OWN, b"{}"), Stored)
     await service.probe()
     assert heard == []
-    kept = await service.js.get_last_msg(subjects.STREAM_INVENTORY, OTHER)
+    kept = await as_service(shipped).get_last_msg(subjects.STREAM_INVENTORY, OTHER)
     assert kept.data == b"the truth"
 
 
@@ -142,11 +153,11 @@ async def test_an_agent_hears_nothing_but_its_own_answers(
     shipped: ShippedNats, subject: str
 ) -> None:
     """An agent can subscribe to its own inbox only."""
-    async with agent_bus(shipped) as connection:
+    async with as_agent(shipped) as (_, connection):
         began = asyncio.get_running_loop().time()
         await connection.client.subscribe(subject)
         await until(
-            lambda: "subscription" in connection.link.complaint(began).lower(),
+            lambda: "subscription" in connection.complaint(began).lower(),
             what=f"the server refuses a subscription to {subject}",
         )
 
@@ -195,7 +206,7 @@ async def test_p7_only_our_services_may_ask_what_a_credential_opened(
 
     await service.serve("cache", "1.0.0", "Tells", "lookup", subjects.RESOLVER_LOOKUP, told)
     assert await service.request(subjects.RESOLVER_LOOKUP, b"x") == b"everything"
-    async with agent_bus(shipped) as connection:
+    async with as_agent(shipped) as (connection, _):
         for subject in (subjects.RESOLVER_LOOKUP, "$SRV.INFO", "$SRV.STATS.cache"):
             with pytest.raises(NoAnswer, match=r"(?i)permissions violation"):
                 await connection.request(subject, b"x", timeout=1)
@@ -212,9 +223,9 @@ async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service:
     question = "drift.v1.lookup.hub.docker=2Eio.library/redis=3A7"
     assert isinstance(await service.publish(question, b"{}", ttl_s=30), Stored)
     consumer = subjects.lane_consumer("hub")
-    pulled = await service.js.pull_subscribe_bind(consumer, stream=subjects.STREAM_LOOKUP)
-    (message,) = await pulled.fetch(1)
-    await message.ack_sync()
+    async with fetching(service, subjects.STREAM_LOOKUP, consumer, asyncio.Event()) as fetch:
+        (message,) = await fetch(1)
+        await message.ack_sync()
     await service.reset_consumer(subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST)
     await service.purge_subject(subjects.STREAM_LOOKUP, question)
 

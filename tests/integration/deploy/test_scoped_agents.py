@@ -9,12 +9,13 @@ import pytest
 
 from imagedrift_agent.adapters.jetstream import connected
 from imagedrift_runtime.nats import bus, provision
-from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NoBus, NotPublished
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 from support.deploy import ROOT
 from support.ingest import image, inventory
+from support.nats_bus import opened
 from support.nats_operator import ScopedFleet
 from support.polling import until
 
@@ -42,16 +43,18 @@ def server(scoped: ScopedFleet) -> Iterator[NatsServer]:
 
 
 @pytest.fixture
-async def service(server: NatsServer, scoped: ScopedFleet, tmp_path: Path) -> AsyncIterator[Bus]:
+async def service(
+    server: NatsServer, scoped: ScopedFleet, tmp_path: Path
+) -> AsyncIterator[Connection]:
     """A service's connection, with every stream there."""
     credentials = str(scoped.service(tmp_path / "service.creds"))
-    async with bus.connect([server.url], "test-service", credentials=credentials) as connection:
-        await provision.ensure(connection)
+    async with opened(server.url, credentials=credentials) as (as_service, connection):
+        await provision.ensure(as_service)
         yield connection
 
 
 async def test_each_host_speaks_for_itself_by_its_name_alone(
-    server: NatsServer, service: Bus, scoped: ScopedFleet, tmp_path: Path
+    server: NatsServer, service: Connection, scoped: ScopedFleet, tmp_path: Path
 ) -> None:
     """Two hosts of one signing key publish their own inventories, and not each other's."""
     for host, other in (("web-1", "web-2"), ("web-2", "web-1")):
@@ -60,24 +63,27 @@ async def test_each_host_speaks_for_itself_by_its_name_alone(
             [server.url], "fra1", host, credentials=credentials, ca=""
         ) as publisher:
             await publisher.publish(inventory(host, [image()]))
-        async with bus.connect(
-            [server.url], "test", credentials=credentials, inbox=f"_INBOX_fra1.{host}", spool=False
-        ) as connection:
+        async with opened(
+            server.url,
+            credentials=credentials,
+            inbox=f"_INBOX_fra1.{host}",
+            spool=False,
+            call_within_s=0.3,  # refusals are time-outs
+        ) as (as_agent, connection):
             for foreign in (f"_INBOX_fra1.{other}.>", f"_INBOX_ams1.{host}.>"):
                 await connection.client.subscribe(foreign)
                 await until(partial(_is_refused, connection, foreign), what=f"{foreign} is refused")
-            connection.link.js = connection.client.jetstream(timeout=0.3)
             for elsewhere in (
                 subjects.inventory("fra1", other),
                 subjects.inventory("ams1", host),
                 f"$JS.API.STREAM.PURGE.{subjects.STREAM_INVENTORY}",
             ):
                 with pytest.raises(NotPublished, match=r"(?i)permissions violation"):
-                    await connection.publish(elsewhere, b"{}")
+                    await as_agent.publish(elsewhere, b"{}")
             await connection.client.publish(
                 subjects.inventory("fra1", host), b"{}", reply=subjects.inventory("fra1", other)
             )
-            await connection.probe()
+            await connection.client.flush()
     for host in ("web-1", "web-2"):
         stored = await service.js.get_last_msg(
             subjects.STREAM_INVENTORY, subjects.inventory("fra1", host)
@@ -96,6 +102,6 @@ async def test_an_agent_of_another_operator_is_not_let_in(
             pass
 
 
-def _is_refused(connection: Bus, subject: str) -> bool:
-    complaint = connection.link.complaint(0).lower()
+def _is_refused(connection: Connection, subject: str) -> bool:
+    complaint = connection.complaint(0).lower()
     return "subscription" in complaint and subject.lower() in complaint

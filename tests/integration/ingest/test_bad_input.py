@@ -23,6 +23,7 @@ from support.ingest import (
     ingest,
     inventory,
 )
+from support.nats_client import jetstream
 from support.polling import until
 
 
@@ -216,7 +217,7 @@ async def test_a_flood_of_bad_messages_from_one_host_is_one_row(
         await agents.has("web-4", image())
         await operator.sees(NGINX, host="web-4")
 
-    stream = await agents.bus.js.stream_info(subjects.STREAM_DEAD)
+    stream = await jetstream(agents.bus).stream_info(subjects.STREAM_DEAD)
     # Two loops read inventories, and the hour may have ended in between.
     assert stream.state.messages <= 40
     assert stream.state.bytes < 400_000

@@ -14,12 +14,13 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Changed, Denied, Unreachable
 from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
+from support.nats_client import jetstream
 from support.polling import until
 
 
 async def changes(agents: Fleet) -> list[Changed]:
     """Everything in the stream of changes."""
-    js = agents.bus.js
+    js = jetstream(agents.bus)
     state = (await js.stream_info(subjects.STREAM_CHANGED)).state
     places = range(state.first_seq or 1, state.last_seq + 1)
     stored = [await js.get_msg(subjects.STREAM_CHANGED, place) for place in places]
@@ -105,7 +106,7 @@ async def waiting(dsn: str) -> int:
 @pytest.fixture
 async def unpublished(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator) -> None:
     """A committed change that nobody has published: the stream was away meanwhile."""
-    await agents.bus.js.delete_stream(subjects.STREAM_CHANGED)
+    await jetstream(agents.bus).delete_stream(subjects.STREAM_CHANGED)
     async with ingest(dsn, fresh_nats.url):
         await agents.has("web-1", image())
         await operator.sees(NGINX, verdict="unknown")

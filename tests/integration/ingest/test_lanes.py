@@ -14,6 +14,7 @@ from imagedrift_runtime.process import Process
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, image, ingest
+from support.nats_client import jetstream
 from support.polling import until
 
 
@@ -28,7 +29,9 @@ async def test_a_lane_whose_consumer_goes_gets_no_questions_until_it_has_one_aga
 ) -> None:
     """Found while running: /readyz names the lane, and what is due stays due."""
     async with ingest(dsn, fresh_nats.url) as run:
-        await agents.bus.js.delete_consumer(subjects.STREAM_LOOKUP, subjects.lane_consumer("hub"))
+        await jetstream(agents.bus).delete_consumer(
+            subjects.STREAM_LOOKUP, subjects.lane_consumer("hub")
+        )
         reason = await until(lambda: _reason(run), what="it is told")
         await agents.has("web-1", image())
         await agents.has("web-2", image("ghcr.io/a/b:1"))
@@ -65,7 +68,7 @@ async def test_a_look_that_nobody_answers_is_told_and_keeps_what_was_known(
     async with bus.connect([fresh_nats.url], "test", health=health) as nats:
         watch = LaneWatch(nats, lambda: ["hub"])
         await watch.look()
-        await nats.js.delete_stream(subjects.STREAM_LOOKUP)
+        await jetstream(nats).delete_stream(subjects.STREAM_LOOKUP)
         await watch.look()
         gone = health.parts()[LANES]
         await provision.ensure(nats)

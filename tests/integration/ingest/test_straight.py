@@ -4,6 +4,7 @@ import pytest
 
 from imagedrift_schemas.v1 import Child, Described, Missing, Unreachable
 from support.ingest import NGINX, Fleet, Operator, answer, digest, image
+from support.nats_client import jetstream
 from support.polling import until
 
 pytestmark = pytest.mark.usefixtures("running")
@@ -99,7 +100,7 @@ async def test_local_and_pinned_images_are_never_asked(agents: Fleet, operator: 
     await operator.sees(built, verdict="local", reason="no_repo_digest")
     await operator.sees(pinned, verdict="pinned", reason="by_digest", tag=None)
     await operator.sees(own, verdict="unknown", reason="refused")
-    state = await agents.bus.js.stream_info("DRIFT_LOOKUP")
+    state = await jetstream(agents.bus).stream_info("DRIFT_LOOKUP")
     assert state.state.messages == 1
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from imagedrift_resolver.adapters import webhook as notifying
 from imagedrift_resolver.adapters.webhook import MOST_AT_ONCE, MOST_OF_ONE, Webhook
-from imagedrift_runtime.nats.errors import Refused
+from imagedrift_runtime.nats.errors import RequestRefused
 from imagedrift_runtime.process import NoPort
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
@@ -40,8 +40,7 @@ async def test_the_cache_can_be_asked_over_nats(fresh_nats: NatsServer, tmp_path
             known = await client.ask(reference)
             assert await lookup(client, reference.encode()) == known
             assert await lookup(client, json.dumps({"reference": reference}).encode()) == known
-            answer = await client.nats.client.request("$SRV.INFO.imagedrift-resolver", b"")
-            info = json.loads(answer.data)
+            info = json.loads(await client.nats.request("$SRV.INFO.imagedrift-resolver", b""))
         assert [endpoint["name"] for endpoint in info["endpoints"]] == ["lookup"]
         assert registry.totals().total == 1
 
@@ -61,7 +60,7 @@ async def test_a_question_that_has_no_answer_is_told_why(
 ) -> None:
     """A request without a cached answer is an error with a sentence."""
     async with working(fresh_nats.url, tmp_path) as client:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRefused) as caught:
             await lookup(client, payload)
     assert caught.value.code == code
     assert caught.value.text
@@ -77,7 +76,7 @@ async def test_p7_what_a_credential_opened_is_told_to_its_holder_alone(
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             private = replace(await client.ask(reference), credential="me")
             await client.answers.put(subjects.answer_key(private), codec.encode(private))
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(RequestRefused) as caught:
                 await lookup(client, reference.encode())
             mine = json.dumps({"reference": reference, "credential": "me"}).encode()
             assert await lookup(client, mine) == private

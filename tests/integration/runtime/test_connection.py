@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from typing import Any
 
 import pytest
 import structlog
@@ -10,14 +11,13 @@ import structlog
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
-from imagedrift_runtime.nats.connect_options import ConnectOptions
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.outcomes import Done, Outcome
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream
+from support.nats_bus import OwnStream, end_read_loop, end_reconnection, opened, send_away
 from support.polling import until
 
 
@@ -36,7 +36,7 @@ async def test_a_dead_address_fails_within_the_bound() -> None:
 
 
 async def test_a_wrong_password_fails_with_the_servers_words() -> None:
-    """Who is not let in learns why."""
+    """A client that is not let in learns why."""
     async with NatsServer.start(config_extra="authorization { user: a, password: a }") as server:
         with pytest.raises(NoBus, match=r"(?i)authorization violation"):
             async with connect([server.url], "test", within_s=2):
@@ -102,47 +102,10 @@ async def test_closing_while_disconnected_is_quick(fresh_nats: NatsServer) -> No
     """A server that is gone does not hold up the end."""
     async with connect([fresh_nats.url], "test") as bus:
         fresh_nats.kill()
-        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+        await until(lambda: not bus.server, what="the client saw the end")
         began = time.monotonic()
 
     assert time.monotonic() - began < 3
-
-
-async def test_listeners_finish_what_they_hold(bus: Bus, nats_server: NatsServer) -> None:
-    """A message that was taken is handled to its end before the connection closes."""
-    began, ended = asyncio.Event(), asyncio.Event()
-
-    async def slow(subject: str, payload: bytes) -> None:
-        began.set()
-        await asyncio.sleep(0.1)
-        ended.set()
-
-    async with connect([nats_server.url], "other") as other:
-        await other.listen("t.slow", slow)
-        await other.client.flush()
-        await bus.say("t.slow", b"")
-        await asyncio.wait_for(began.wait(), 5)
-
-    assert ended.is_set()
-
-
-async def test_a_listener_that_raises_hears_the_next_message(bus: Bus) -> None:
-    """A defect in a listener is logged and ends nothing."""
-    heard: list[bytes] = []
-
-    async def fragile(subject: str, payload: bytes) -> None:
-        heard.append(payload)
-        if payload == b"bad":
-            raise ValueError("planted")
-
-    await bus.listen("t.fragile", fragile)
-    with structlog.testing.capture_logs() as logs:
-        for payload in (b"bad", b"good"):
-            await bus.say("t.fragile", payload)
-        await until(lambda: len(heard) == 2, what="both were heard")
-
-    assert heard == [b"bad", b"good"]
-    assert [entry["event"] for entry in logs] == ["message.failed"]
 
 
 class RaisingHealth(Health):
@@ -158,15 +121,15 @@ class RaisingHealth(Health):
 
 
 async def test_a_callback_that_raises_does_not_stop_reconnecting(fresh_nats: NatsServer) -> None:
-    """Whatever fails in our callbacks, the client comes back (nats.py #204)."""
+    """The client comes back, even if all our callbacks fail (nats.py #204)."""
     health = Health()
-    async with connect([fresh_nats.url], "test", health=health) as bus:
-        bus.link.health = RaisingHealth()
+    async with opened(fresh_nats.url, health=health) as (bus, connection):
+        connection.health = RaisingHealth()
         fresh_nats.kill()
-        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+        await until(lambda: not bus.server, what="the client saw the end")
         await fresh_nats.restart()
-        await until(lambda: bus.client.is_connected, what="reconnected")
-        bus.link.health = health
+        await until(lambda: bus.server, what="reconnected")
+        connection.health = health
 
         assert await bus.publish((await OwnStream.make(bus)).subject + ".a", b"x") == Stored(1)
 
@@ -193,17 +156,19 @@ async def test_a_zombie_is_found_told_and_replaced(nats_server: NatsServer) -> N
     async def hear(subject: str, payload: bytes) -> None:
         heard.set()
 
-    async with connect([nats_server.url], "test", health=health, probe_every_s=0.1) as bus:
-        bus.link.call_within_s = 0.2
+    async with opened(nats_server.url, health=health, probe_every_s=0.1, call_within_s=0.2) as (
+        bus,
+        connection,
+    ):
         await bus.listen("t.zombie", hear)
-        zombie = bus.client
-        zombie._reading_task.cancel()
+        zombie = connection.client
+        end_read_loop(zombie)
         await until(lambda: not health.is_ready, what="health tells of it")
         assert zombie.is_connected, "nats-py itself does not know"
         reason = health.parts()["nats"].reason
         await until(lambda: health.is_ready, what="health is back")
 
-        assert bus.client is not zombie
+        assert connection.client is not zombie
         assert await bus.publish((await OwnStream.make(bus)).subject + ".a", b"x") == Stored(1)
         await bus.say("t.zombie", b"")
         await asyncio.wait_for(heard.wait(), 5)
@@ -216,34 +181,37 @@ async def test_a_late_answer_to_a_probe_ends_nothing(fresh_nats: NatsServer) -> 
     nats-py's own time-out on a ping leaves a cancelled future, and the late answer to that ends
     its read loop.
     """
-    async with connect([fresh_nats.url], "test", probe_every_s=60) as bus:
-        bus.link.call_within_s = 0.2
+    async with opened(fresh_nats.url, probe_every_s=60, call_within_s=0.2) as (bus, connection):
         fresh_nats.pause()
         try:
             await until(lambda: _probe_fails(bus), what="the server hangs")
         finally:
             fresh_nats.resume()
-        bus.link.call_within_s = 5
+        connection.call_within_s = 5
         await bus.probe()
         await bus.probe()
 
-        assert not bus.client._reading_task.done()
         assert await bus.publish((await OwnStream.make(bus)).subject + ".a", b"x") == Stored(1)
 
 
 async def test_probes_of_a_lost_connection_are_forgotten(fresh_nats: NatsServer) -> None:
     """Their answers cannot come any more: none is kept for ever."""
-    async with connect([fresh_nats.url], "test", probe_every_s=60) as bus:
-        bus.link.call_within_s = 0.2
+    async with opened(fresh_nats.url, probe_every_s=60, call_within_s=0.2) as (bus, _):
         fresh_nats.pause()
         await until(lambda: _probe_fails(bus), what="the server hangs")
-        assert bus.link._rounds
+        assert _probes()
         fresh_nats.kill()
-        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+        await until(lambda: not bus.server, what="the client saw the end")
         await fresh_nats.restart()
-        await until(lambda: bus.client.is_connected, what="reconnected")
+        await until(lambda: bus.server, what="reconnected")
 
-        await until(lambda: not bus.link._rounds, what="they are forgotten")
+        await until(lambda: not _probes(), what="they are forgotten")
+
+
+def _probes() -> list["asyncio.Task[Any]"]:
+    return [
+        task for task in asyncio.all_tasks() if "rtt" in getattr(task.get_coro(), "__name__", "")
+    ]
 
 
 async def _probe_fails(bus: Bus) -> bool:
@@ -257,9 +225,9 @@ async def _probe_fails(bus: Bus) -> bool:
 async def test_a_client_that_was_closed_for_good_is_replaced(nats_server: NatsServer) -> None:
     """nats-py gives up on an error of the server such as an expired user: we do not."""
     health = Health(["nats"])
-    async with connect([nats_server.url], "test", health=health, probe_every_s=0.1) as bus:
-        given_up = bus.client
-        await given_up._process_err("'User Authentication Expired'")
+    async with opened(nats_server.url, health=health, probe_every_s=0.1) as (bus, connection):
+        given_up = connection.client
+        await send_away(given_up, "User Authentication Expired")
         await until(lambda: given_up.is_closed, what="nats-py has given up")
         await until(lambda: not health.is_ready, what="health tells of it")
         assert "Expired" in health.parts()["nats"].reason
@@ -270,39 +238,13 @@ async def test_a_client_that_was_closed_for_good_is_replaced(nats_server: NatsSe
 
 async def test_a_reconnection_that_died_is_replaced(fresh_nats: NatsServer) -> None:
     """A client that says that it reconnects, though nothing in it does, is given up."""
-    async with connect([fresh_nats.url], "test", probe_every_s=0.1) as bus:
-        bus.link.call_within_s = 0.2
+    async with opened(fresh_nats.url, probe_every_s=0.1, call_within_s=0.2) as (bus, connection):
         fresh_nats.kill()
-        await until(lambda: bus.client.is_reconnecting, what="the client saw the end")
-        dead = bus.client
-        dead._reconnection_task.cancel()
+        await until(lambda: connection.client.is_reconnecting, what="the client saw the end")
+        dead = connection.client
+        end_reconnection(dead)
         await fresh_nats.restart()
-        await until(lambda: bus.client is not dead, what="it is replaced")
-        await until(lambda: bus.client.is_connected, what="the new one is connected")
+        await until(lambda: connection.client is not dead, what="it is replaced")
+        await until(lambda: connection.client.is_connected, what="the new one is connected")
 
         assert await bus.publish((await OwnStream.make(bus)).subject + ".a", b"x") == Stored(1)
-
-
-async def test_a_request_after_a_replacement_is_answered(nats_server: NatsServer) -> None:
-    """Services that we offer are offered by the new client too."""
-    async with connect([nats_server.url], "test", probe_every_s=0.1) as bus:
-        bus.link.call_within_s = 0.2
-        await bus.serve("echo", "1.0.0", "says it back", "echo", "t.echo", _echo)
-        old = bus.client
-        old._reading_task.cancel()
-        await until(lambda: bus.client is not old and bus.client.is_connected, what="replaced")
-        await until(lambda: len(bus._subscriptions._started) == 1, what="the service is back")
-
-        assert await bus.request("t.echo", b"hello") == b"hello"
-
-
-async def _echo(payload: bytes) -> bytes:
-    return payload
-
-
-def test_pings_find_a_dead_peer_within_a_minute() -> None:
-    """The client pings every 20 s and gives up after two without an answer."""
-    options = ConnectOptions(urls=("nats://x",), name="t").for_client()
-
-    assert (options["ping_interval"], options["max_outstanding_pings"]) == (20, 2)
-    assert options["max_reconnect_attempts"] == -1

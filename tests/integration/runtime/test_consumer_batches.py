@@ -94,7 +94,7 @@ async def test_each_message_has_the_outcome_of_its_place(bus: Bus) -> None:
 async def test_a_wrong_number_of_outcomes_is_a_defect_that_loses_nothing(
     bus: Bus, monkeypatch: pytest.MonkeyPatch, extra: int
 ) -> None:
-    """Nobody knows which outcome is whose: the whole batch comes again."""
+    """The outcomes cannot be told apart: the whole batch comes again."""
     monkeypatch.setattr(consumer, "DEFECT_AGAIN_S", 0.1)
     own = await OwnStream.make(bus)
     await own.fill(3)
@@ -170,7 +170,7 @@ async def test_a_batch_is_bounded_by_bytes_and_the_largest_message_comes_all_the
     """Messages of 300 KB come three at a time, and one of nearly the server's limit comes alone."""
     monkeypatch.setattr(consumer, "MOST_BYTES", 1_000_000)
     own = await OwnStream.make(bus)
-    large = bus.client.max_payload - 1000
+    large = bus.max_payload - 1000
     for size in (300_000, 300_000, 300_000, 300_000, 300_000, large, 10):
         await bus.publish(f"{own.subject}.x", bytes(size))
     enough = asyncio.Event()
@@ -188,4 +188,4 @@ async def test_a_batch_is_bounded_by_bytes_and_the_largest_message_comes_all_the
     await asyncio.wait_for(loop, 20)
 
     assert [size for batch in batches for size in batch][5] == large
-    assert max(map(sum, batches)) <= bus.client.max_payload + 64 * 1024, batches
+    assert max(map(sum, batches)) <= bus.max_payload + 64 * 1024, batches

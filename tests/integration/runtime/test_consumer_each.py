@@ -18,6 +18,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec
 from imagedrift_schemas.v1 import DeadLetter
 from support.nats_bus import OwnStream
+from support.nats_client import jetstream
 from support.polling import until
 
 
@@ -63,7 +64,7 @@ class Recorder:
 
     @property
     def payloads(self) -> list[bytes]:
-        """What was delivered, in order."""
+        """The deliveries, in order."""
         return [each.payload for each in self.seen]
 
 
@@ -140,10 +141,10 @@ async def test_a_dead_letter_is_bounded_and_always_text(bus: Bus) -> None:
 
 
 async def _letters(own: OwnStream) -> list[DeadLetter]:
-    info = await own.bus.js.stream_info(own.name, subjects_filter="drift.v1.dead.*")
+    info = await jetstream(own.bus).stream_info(own.name, subjects_filter="drift.v1.dead.*")
     if not info.state.subjects:
         return []
-    message = await own.bus.js.get_last_msg(own.name, f"drift.v1.dead.{own.name}")
+    message = await jetstream(own.bus).get_last_msg(own.name, f"drift.v1.dead.{own.name}")
     return [codec.decode(message.data, DeadLetter)] * sum(info.state.subjects.values())
 
 
@@ -286,7 +287,7 @@ async def test_a_lane_that_is_full_goes_on_as_soon_as_there_is_room(
 
 
 async def test_stopping_waits_for_handlers_and_fetches_no_more(bus: Bus) -> None:
-    """What is in hand is finished and acknowledged; what is not begun is left."""
+    """Messages in hand are finished and acknowledged; the others are left."""
     own = await OwnStream.make(bus)
     await own.fill(5)
     release = asyncio.Event()
@@ -347,8 +348,8 @@ async def test_messages_flow_again_after_the_server_was_killed(fresh_nats: NatsS
             await own.fill(1)
             await until(lambda: handler.seen, what="the first one")
             fresh_nats.kill()
-            await until(lambda: not bus.client.is_connected, what="the client saw the end")
+            await until(lambda: not bus.server, what="the client saw the end")
             await fresh_nats.restart()
-            await until(lambda: bus.client.is_connected, what="reconnected")
+            await until(lambda: bus.server, what="reconnected")
             await bus.publish(f"{own.subject}.after", b"after")
             await until(lambda: b"after" in handler.payloads, what="the one after", within_s=15)

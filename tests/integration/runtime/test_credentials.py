@@ -13,7 +13,8 @@ from imagedrift_runtime.nats.bus import connect
 from imagedrift_runtime.nats.errors import NoBus, NotPublished
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream
+from support.nats_bus import OwnStream, opened
+from support.nats_client import nats_client
 from support.nats_operator import NatsOperator
 from support.polling import until
 from support.programs import require_program
@@ -21,7 +22,7 @@ from support.programs import require_program
 
 @pytest.fixture
 def operator() -> NatsOperator:
-    """Who signs credentials."""
+    """An operator who signs credentials."""
     return NatsOperator()
 
 
@@ -38,8 +39,8 @@ async def test_a_credentials_file_lets_in(
     """And without one the server refuses, in its own words."""
     path = operator.write_credentials(tmp_path / "user.creds")
 
-    async with connect([guarded.url], "test", credentials=str(path)) as bus:
-        own = await OwnStream.make(bus)
+    async with opened(guarded.url, credentials=str(path)) as (bus, connection):
+        own = await OwnStream.make(bus, js=connection.js)
         assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
     with pytest.raises(NoBus, match=r"(?i)authorization violation"):
         async with connect([guarded.url], "test", within_s=2):
@@ -53,8 +54,9 @@ async def test_a_password_is_percent_encoded_in_the_address(password: str) -> No
     config = f'authorization {{ user: "me@site", password: {name} }}\n'
     with NatsServer.start_sync(config_extra=config) as server:
         login = f"{quote('me@site', safe='')}:{quote(password, safe='')}"
-        async with connect([server.url.replace("//", f"//{login}@")], "test") as bus:
-            await bus.js.add_stream(name="S", subjects=["mine.>"])
+        url = server.url.replace("//", f"//{login}@")
+        async with opened(url) as (bus, connection):
+            await connection.js.add_stream(name="S", subjects=["mine.>"])
             assert await bus.publish("mine.a", b"x") == Stored(1)
 
 
@@ -69,11 +71,13 @@ async def test_a_user_may_only_what_his_credentials_say(
         sub={"allow": ["_INBOX_me.>"]},
     )
     async with (
-        connect([guarded.url], "admin", credentials=str(admin)) as bus,
-        connect([guarded.url], "me", credentials=str(agent), inbox="_INBOX_me") as me,
+        nats_client(guarded.url, user_credentials=str(admin)) as client,
+        opened(guarded.url, credentials=str(agent), inbox="_INBOX_me", call_within_s=0.5) as (
+            me,
+            _,
+        ),
     ):
-        await bus.js.add_stream(name="S", subjects=["mine.>", "yours.>"])
-        me.js._timeout = 0.5
+        await client.jetstream().add_stream(name="S", subjects=["mine.>", "yours.>"])
 
         assert await me.publish("mine.a", b"x") == Stored(1)
         with pytest.raises(NotPublished, match=r"(?i)permissions violation.*yours\.a"):
@@ -86,10 +90,11 @@ async def test_expired_credentials_that_are_renewed_let_in_again(
     """The file is read at every connection: whoever renews it has to tell nobody."""
     path = operator.write_credentials(tmp_path / "user.creds", expires_in_s=2)
     health = Health(["nats"])
-    async with connect(
-        [guarded.url], "test", credentials=str(path), health=health, probe_every_s=0.2
-    ) as bus:
-        own = await OwnStream.make(bus)
+    async with opened(guarded.url, credentials=str(path), health=health, probe_every_s=0.2) as (
+        bus,
+        connection,
+    ):
+        own = await OwnStream.make(bus, js=connection.js)
         await until(lambda: not health.is_ready, what="the server has sent us away")
         operator.write_credentials(path)
         await until(lambda: health.is_ready, what="we are back", within_s=15)
@@ -102,8 +107,8 @@ async def test_tls_is_spoken_with_a_ca_of_ours(tmp_path: Path) -> None:
     ca, certificate, key = _certificates(tmp_path)
     config = f'tls {{ cert_file: "{certificate}", key_file: "{key}", timeout: 5 }}'
     async with NatsServer.start(config_extra=config) as server:
-        async with connect([server.url], "test", ca=str(ca)) as bus:
-            own = await OwnStream.make(bus)
+        async with opened(server.url, ca=str(ca)) as (bus, connection):
+            own = await OwnStream.make(bus, js=connection.js)
             assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
         with pytest.raises(NoBus, match=r"(?i)certificate"):
             async with connect([server.url], "test", within_s=2):
@@ -115,8 +120,8 @@ async def test_tls_is_spoken_first_where_the_server_expects_that(tmp_path: Path)
     ca, certificate, key = _certificates(tmp_path)
     files = f'cert_file: "{certificate}", key_file: "{key}", timeout: 5'
     async with NatsServer.start(config_extra=f"tls {{ {files}, handshake_first: true }}") as server:
-        async with connect([server.url], "test", ca=str(ca), tls_first=True) as bus:
-            own = await OwnStream.make(bus)
+        async with opened(server.url, ca=str(ca), tls_first=True) as (bus, connection):
+            own = await OwnStream.make(bus, js=connection.js)
             assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
         with pytest.raises(NoBus):
             async with connect([server.url], "test", ca=str(ca), within_s=2):
@@ -132,13 +137,13 @@ async def test_addresses_in_a_file_are_read_at_each_connection(tmp_path: Path) -
         async with connect(
             ["nats://127.0.0.1:1"], "test", urls_file=str(file), health=health, probe_every_s=0.2
         ) as bus:
-            assert bus.client.connected_url.port == first.port
+            assert bus.server.endswith(f":{first.port}")
             file.write_text("nats://me:word@nowhere/\n")
             await first.stop()
             await until(lambda: not health.is_ready, what="it is told")
             file.write_text(f"nats://127.0.0.1:1,{second.url}\n")
             await until(lambda: health.is_ready, what="the other has taken us", within_s=15)
-            assert bus.client.connected_url.port == second.port
+            assert bus.server.endswith(f":{second.port}")
 
 
 @pytest.mark.parametrize("text", ["", "me:word@host", "nats://me:word@host/x"])

@@ -14,7 +14,8 @@ from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream
+from support.nats_bus import OwnStream, end_read_loop, opened
+from support.nats_client import jetstream
 from support.polling import until
 
 V2 = "feature_flags { js_ack_fc_v2: true }"
@@ -49,7 +50,7 @@ async def test_a_missing_consumer_is_told_with_the_remedy_until_it_is_there(
     health = Health()
     async with connect([nats_server.url], "test", health=health) as bus:
         own = await OwnStream.make(bus)
-        await bus.js.delete_consumer(own.name, own.consumer)
+        await jetstream(bus).delete_consumer(own.name, own.consumer)
         part = f"{own.name}/{own.consumer}"
         with structlog.testing.capture_logs() as logs:
             async with pulling(bus, own.name, own.consumer) as seen:
@@ -88,7 +89,7 @@ async def test_a_consumer_deleted_under_a_waiting_fetch_is_told(
         await own.fill(1)
         async with pulling(bus, own.name, own.consumer) as seen:
             await until(lambda: seen, what="it works")
-            await bus.js.delete_consumer(own.name, own.consumer)
+            await jetstream(bus).delete_consumer(own.name, own.consumer)
             await until(lambda: not health.is_ready, what="it is told")
 
 
@@ -112,15 +113,15 @@ async def test_without_jetstream_fetching_backs_off() -> None:
 
 
 async def test_a_refused_permission_to_fetch_is_no_idleness() -> None:
-    """Who may not ask for messages hears so, and does not look as if there were none."""
+    """A client that may not pull hears so, and does not look idle."""
     health = Health()
     user = (
         '{ user: a, password: a, permissions: { publish: { deny: ["$JS.API.CONSUMER.MSG.>"] } } }'
     )
     async with NatsServer.start(config_extra=f"authorization {{ users: [ {user} ] }}") as server:
         url = server.url.replace("//", "//a:a@")
-        async with connect([url], "test", health=health) as bus:
-            own = await OwnStream.make(bus)
+        async with opened(url, health=health) as (bus, connection):
+            own = await OwnStream.make(bus, js=connection.js)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(fetch, "FETCH_WITHIN_S", 0.3)
                 async with pulling(bus, own.name, own.consumer):
@@ -133,11 +134,13 @@ async def test_a_refused_permission_to_fetch_is_no_idleness() -> None:
 async def test_what_was_delivered_and_not_begun_is_given_back(bus: Bus) -> None:
     """A replica that stops leaves nothing in flight: another one gets it at once."""
     own = await OwnStream.make(bus)
-    await own.fill(3)
-    stopping = asyncio.Event()
-    async with fetch.fetching(bus, own.name, own.consumer, stopping) as fetched:
-        fetched._held = await _delivered(fetched, 3)
-        assert len(await fetched(1)) == 1, "no more than was asked for"
+    await own.fill(1)
+    async with fetch.fetching(bus, own.name, own.consumer, asyncio.Event()) as fetched:
+        assert len(await fetched(3)) == 1, "it asked for three, and one was there"
+        for name in ("b", "c"):
+            await bus.publish(f"{own.subject}.{name}", b"")
+        await until(lambda: _has_in_flight(own, 3), what="the others are delivered")
+        await bus.probe()  # the server sends in order: now they are here
 
     async with pulling(bus, own.name, own.consumer) as seen:
         await until(lambda: len(seen) == 2, what="the two that were not begun")
@@ -145,23 +148,22 @@ async def test_what_was_delivered_and_not_begun_is_given_back(bus: Bus) -> None:
     assert [each.deliveries for each in seen] == [2, 2]
 
 
-async def _delivered(fetched: fetch.Fetch, count: int) -> list[object]:
-    messages: list[object] = []
-    while len(messages) < count:
-        messages += await fetched(count)
-    return messages
+async def _has_in_flight(own: OwnStream, count: int) -> bool:
+    return await own.in_flight() == count
 
 
 async def test_leaving_ends_the_subscription(bus: Bus) -> None:
     """No inbox is left behind: nats' own drain would wait for it."""
     own = await OwnStream.make(bus)
-    before = len(bus.client._subs)
-
     async with pulling(bus, own.name, own.consumer) as seen:
         await own.fill(1)
         await until(lambda: seen, what="it works")
+        assert (await bus.lag(own.name, own.consumer)).waiting == 1
 
-    assert len(bus.client._subs) == before
+    async def is_left() -> bool:
+        return (await bus.lag(own.name, own.consumer)).waiting == 0
+
+    await until(is_left, what="no request is standing")
 
 
 async def test_version_2_replies_are_named_once_and_served_all_the_same() -> None:
@@ -182,16 +184,15 @@ async def test_a_loop_goes_on_with_the_client_that_replaces_a_lost_one(
     nats_server: NatsServer,
 ) -> None:
     """The loop that pulled through a zombie pulls through its successor."""
-    async with connect([nats_server.url], "test", probe_every_s=0.1) as bus:
-        bus.link.call_within_s = 0.2
+    async with opened(nats_server.url, probe_every_s=0.1, call_within_s=0.2) as (bus, connection):
         own = await OwnStream.make(bus)
         async with pulling(bus, own.name, own.consumer) as seen:
             await own.fill(1)
             await until(lambda: seen, what="it works")
-            zombie = bus.client
-            zombie._reading_task.cancel()
-            await until(lambda: bus.client is not zombie, what="it is replaced")
-            await until(lambda: bus.client.is_connected, what="the new one is connected")
+            zombie = connection.client
+            end_read_loop(zombie)
+            await until(lambda: connection.client is not zombie, what="it is replaced")
+            await until(lambda: connection.client.is_connected, what="the new one is connected")
             await own.fill(1)
             await until(lambda: len(seen) == 2, what="it goes on")
 
@@ -203,7 +204,7 @@ async def test_a_stream_that_is_made_anew_with_other_settings_is_read_on(bus: Bu
     async with pulling(bus, own.name, own.consumer) as seen:
         await until(lambda: seen, what="it works")
         await own.delete()
-        await bus.js.add_stream(
+        await jetstream(bus).add_stream(
             name=own.name, subjects=[f"{own.subject}.>"], storage="memory", max_msgs_per_subject=2
         )
         await own.make_consumer(ack_wait=5)

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from imagedrift_runtime.nats import provision
-from imagedrift_runtime.nats.bus import Bus, connect
+from imagedrift_runtime.nats.bus import connect
+from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.nats_cluster import NatsCluster
+from support.nats_bus import opened
 
 ROUNDS = 3
 
@@ -40,8 +42,8 @@ async def test_a_call_that_nobody_was_ready_for_is_made_again(
     fresh_nats: NatsServer, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     """Each way in which a forming cluster refuses passes by itself."""
-    async with connect([fresh_nats.url], "test") as bus:
-        calls = _failing_once(bus, monkeypatch, failure)
+    async with opened(fresh_nats.url) as (bus, connection):
+        calls = _failing_once(connection, monkeypatch, failure)
         steps = await provision.ensure(bus)
     assert {step.action for step in steps} == {"created"}
     assert calls["failed"] == 1
@@ -52,8 +54,8 @@ async def test_a_check_whose_end_was_not_heard_leaves_nothing_behind(
     fresh_nats: NatsServer, monkeypatch: pytest.MonkeyPatch, is_done: bool
 ) -> None:
     """The stream of the trial is removed once the servers answer, whichever try did it."""
-    async with connect([fresh_nats.url], "test") as bus:
-        remove, failures = bus.js.delete_stream, [TimeoutError()]
+    async with opened(fresh_nats.url) as (bus, connection):
+        remove, failures = connection.js.delete_stream, [TimeoutError()]
 
         async def delete_stream(name: str) -> Any:
             if failures and not is_done:
@@ -63,9 +65,9 @@ async def test_a_check_whose_end_was_not_heard_leaves_nothing_behind(
                 raise failures.pop()
             return done
 
-        monkeypatch.setattr(bus.js, "delete_stream", delete_stream)
+        monkeypatch.setattr(connection.js, "delete_stream", delete_stream)
         await provision.ensure(bus)
-        names = [info.config.name for info in await bus.js.streams_info()]
+        names = [info.config.name for info in await connection.js.streams_info()]
 
     assert failures == []
     assert [name for name in names if "CHECK" in name] == []
@@ -78,9 +80,11 @@ async def test_a_server_that_cannot_do_it_is_told_in_words(fresh_nats: NatsServe
             await provision.ensure(bus, replicas=3)
 
 
-def _failing_once(bus: Bus, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> dict[str, int]:
+def _failing_once(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> dict[str, int]:
     """Let the first stream that is created fail."""
-    create, calls = bus.js.add_stream, {"failed": 0}
+    create, calls = connection.js.add_stream, {"failed": 0}
 
     async def add_stream(*arguments: Any, **options: Any) -> Any:
         if not calls["failed"]:
@@ -88,5 +92,5 @@ def _failing_once(bus: Bus, monkeypatch: pytest.MonkeyPatch, failure: Exception)
             raise failure
         return await create(*arguments, **options)
 
-    monkeypatch.setattr(bus.js, "add_stream", add_stream)
+    monkeypatch.setattr(connection.js, "add_stream", add_stream)
     return calls

@@ -8,8 +8,9 @@ import pytest
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.errors import NoBus, NotPublished
 from imagedrift_runtime.nats.key_value import Bucket
-from imagedrift_runtime.nats.results import Entry
+from imagedrift_runtime.nats.results import BucketEntry
 from imagedrift_sandbox.nats import NatsServer
+from support.nats_client import jetstream
 from support.polling import until
 
 KEY = "docker=2Eio.library/nginx=3Alatest"
@@ -18,7 +19,7 @@ KEY = "docker=2Eio.library/nginx=3Alatest"
 async def make(bus: Bus, **config: object) -> Bucket:
     """Create a bucket of the test's own."""
     name = f"t_{uuid.uuid4().hex[:12]}"
-    await bus.js.add_stream(
+    await jetstream(bus).add_stream(
         name=f"KV_{name}",
         subjects=[f"$KV.{name}.>"],
         max_msgs_per_subject=1,
@@ -30,16 +31,16 @@ async def make(bus: Bus, **config: object) -> Bucket:
 
 
 async def test_a_value_is_read_as_written(bus: Bus) -> None:
-    """What was put last is what is got, with its revision; an empty value is one too."""
+    """A read gives the last value with its revision; an empty value is one too."""
     bucket = await make(bus)
 
     revisions = [await bucket.put(KEY, value) for value in (b"1", b"2")]
 
-    assert await bucket.get(KEY) == Entry(b"2", revisions[1])
+    assert await bucket.get(KEY) == BucketEntry(b"2", revisions[1])
     assert revisions == [1, 2]
     assert await bucket.get("no.such") is None
     await bucket.put(KEY, b"")
-    assert await bucket.get(KEY) == Entry(b"", 3)
+    assert await bucket.get(KEY) == BucketEntry(b"", 3)
 
 
 async def test_a_read_goes_to_the_leader(bus: Bus) -> None:
@@ -92,7 +93,7 @@ async def test_a_deleted_key_reads_as_none_and_can_be_made_anew(bus: Bus) -> Non
     assert gone is None
     assert anew == 3
     assert await bucket.replace(KEY, b"3", 0) is None
-    assert await bucket.get(KEY) == Entry(b"2", 3)
+    assert await bucket.get(KEY) == BucketEntry(b"2", 3)
 
 
 async def test_a_key_that_expired_under_a_marker_can_be_made_anew(bus: Bus) -> None:
@@ -104,7 +105,7 @@ async def test_a_key_that_expired_under_a_marker_can_be_made_anew(bus: Bus) -> N
     await until(lambda: _is_gone(bucket), what="it has expired")
 
     assert await bucket.replace(KEY, b"2", 0) is not None
-    assert (await bucket.get(KEY) or Entry(b"", 0)).value == b"2"
+    assert (await bucket.get(KEY) or BucketEntry(b"", 0)).value == b"2"
 
 
 async def _is_gone(bucket: Bucket) -> bool:
@@ -124,7 +125,7 @@ async def test_a_bucket_without_a_server_says_so(
     async with connect([fresh_nats.url], "test", spool=False) as bus:
         bucket = await make(bus)
         fresh_nats.kill()
-        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+        await until(lambda: not bus.server, what="the client saw the end")
 
         with pytest.raises(NoBus):
             await bucket.get(KEY)

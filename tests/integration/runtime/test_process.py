@@ -112,7 +112,7 @@ def service(tmp_path: Path) -> Iterator[Starter]:
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
 def test_a_signal_lets_the_service_finish(service: Starter, number: Signals) -> None:
-    """What it holds is finished, and the exit code says that all is well."""
+    """The messages in hand are finished, and the exit code says that all is well."""
     running = service(T_DO="finish")
     running.wait_until_working()
 
@@ -138,7 +138,7 @@ def test_a_hangup_asks_for_files_to_be_read_again(service: Starter) -> None:
 
 
 def test_a_second_signal_ends_it_at_once(service: Starter) -> None:
-    """Who does not want to wait asks twice."""
+    """A second signal ends the wait."""
     running = service(T_DO="ignore")
     running.wait_until_working()
 

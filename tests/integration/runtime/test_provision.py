@@ -11,6 +11,8 @@ from imagedrift_runtime.nats.results import AlreadyThere, Stored
 from imagedrift_runtime.nats.topology import STREAM_MIB, declare
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
+from support.nats_bus import opened
+from support.nats_client import jetstream
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ async def empty(fresh_nats: NatsServer):  # type: ignore[no-untyped-def]
 
 
 async def test_a_second_run_finds_everything_unchanged(empty: Bus) -> None:
-    """What was created is what is wanted, by the server's own account."""
+    """By the server's own account all is as declared."""
     first = await provision.ensure(empty, lanes={"corp": 8})
     second = await provision.ensure(empty, lanes={"corp": 8})
 
@@ -57,7 +59,7 @@ async def test_a_lanes_limit_is_updated_and_its_pause_outlives_that(empty: Bus) 
 
 async def test_an_unsafe_change_is_refused_before_anything_is_applied(empty: Bus) -> None:
     """A server that is wrong in one place is not touched in any other."""
-    await empty.js.add_stream(
+    await jetstream(empty).add_stream(
         name=subjects.STREAM_LOOKUP, subjects=[subjects.LOOKUP_ALL], retention="workqueue"
     )
 
@@ -66,22 +68,22 @@ async def test_an_unsafe_change_is_refused_before_anything_is_applied(empty: Bus
     ):
         await provision.ensure(empty)
 
-    names = [info.config.name for info in await empty.js.streams_info()]
+    names = [info.config.name for info in await jetstream(empty).streams_info()]
     assert names == [subjects.STREAM_LOOKUP]
 
 
 async def test_what_an_operator_set_stays(empty: Bus) -> None:
     """A description or a compression is none of our business."""
     await provision.ensure(empty)
-    info = await empty.js.stream_info(subjects.STREAM_INVENTORY)
-    await empty.js.update_stream(info.config.evolve(description="ours", compression="s2"))
+    info = await jetstream(empty).stream_info(subjects.STREAM_INVENTORY)
+    await jetstream(empty).update_stream(info.config.evolve(description="ours", compression="s2"))
     await provision.ensure(empty)
-    info = await empty.js.stream_info(subjects.STREAM_INVENTORY)
-    await empty.js.update_stream(info.config.evolve(duplicate_window=60))
+    info = await jetstream(empty).stream_info(subjects.STREAM_INVENTORY)
+    await jetstream(empty).update_stream(info.config.evolve(duplicate_window=60))
 
     steps = await provision.ensure(empty)
 
-    config = (await empty.js.stream_info(subjects.STREAM_INVENTORY)).config
+    config = (await jetstream(empty).stream_info(subjects.STREAM_INVENTORY)).config
     assert [step.diff for step in steps if step.diff] == [("duplicate_window: 60.0 -> 120",)]
     assert (config.description, config.compression) == ("ours", "s2")
 
@@ -93,7 +95,7 @@ async def test_the_layout_does_what_it_is_for(empty: Bus) -> None:
     for number in range(3):
         await empty.publish("drift.v1.inventory.site.host", b"%d" % number)
 
-    inventory = await empty.js.stream_info(subjects.STREAM_INVENTORY)
+    inventory = await jetstream(empty).stream_info(subjects.STREAM_INVENTORY)
 
     assert asked == [Stored(1), AlreadyThere()]
     assert (inventory.state.messages, inventory.state.last_seq) == (1, 3)
@@ -108,13 +110,13 @@ async def test_streams_of_before_are_bounded_in_place(empty: Bus) -> None:
             config = thing.config | {"max_bytes": -1, "max_msg_size": -1}
             others = {"old": "new", "new": "old"} if thing.name != subjects.STREAM_LOOKUP else {}
             config["discard"] = others.get(config["discard"], config["discard"])
-            await empty.js.add_stream(name=thing.name, **config)
+            await jetstream(empty).add_stream(name=thing.name, **config)
     await empty.publish("drift.v1.inventory.site.host", b"1")
 
     await provision.ensure(empty)
 
     assert {step.action for step in await provision.ensure(empty)} == {"unchanged"}
-    inventory = await empty.js.stream_info(subjects.STREAM_INVENTORY)
+    inventory = await jetstream(empty).stream_info(subjects.STREAM_INVENTORY)
     assert (inventory.state.messages, inventory.config.discard) == (1, "new")
 
 
@@ -138,7 +140,7 @@ async def test_a_full_stream_refuses_or_lets_the_oldest_go(empty: Bus) -> None:
     for _ in range(5):
         await empty.publish("drift.v1.dead.agent", filling)
 
-    held = {info.config.name: info.state for info in await empty.js.streams_info()}
+    held = {info.config.name: info.state for info in await jetstream(empty).streams_info()}
     assert {name: state.messages for name, state in held.items()} == dict.fromkeys(held, 3)
 
 
@@ -158,7 +160,7 @@ async def test_no_bucket_has_limit_markers(empty: Bus) -> None:
     """nats-py reads one as an entry without a value, and could not make the key anew."""
     await provision.ensure(empty)
 
-    configs = [info.config for info in await empty.js.streams_info()]
+    configs = [info.config for info in await jetstream(empty).streams_info()]
 
     assert len(configs) == 6
     assert {config.subject_delete_marker_ttl for config in configs} == {None}
@@ -174,8 +176,9 @@ async def test_a_server_with_version_2_replies_is_refused_with_the_remedy() -> N
             await provision.ensure(bus)
 
 
-async def test_the_check_leaves_nothing_behind(empty: Bus) -> None:
+async def test_the_check_leaves_nothing_behind(fresh_nats: NatsServer) -> None:
     """The stream that the check makes is gone after it."""
-    await provision.check_replies(empty, "DRIFT_CHECK_0")
+    async with opened(fresh_nats.url) as (_, connection):
+        await provision.check_replies(connection, "DRIFT_CHECK_0")
 
-    assert await empty.js.streams_info() == []
+        assert await connection.js.streams_info() == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.child_process import (
-    Child,
+    ChildProcess,
     ProgramDied,
     ProgramError,
     ProgramMissing,
@@ -45,7 +45,7 @@ def runs(pid: int) -> bool:
 
 def test_a_child_ends_when_asked(tmp_path: Path) -> None:
     """SIGTERM ends it and its exit code says so; to stop it again does nothing."""
-    child = Child.spawn(SLEEP, log=tmp_path / "log")
+    child = ChildProcess.spawn(SLEEP, log=tmp_path / "log")
     assert runs(child.pid)
 
     assert child.stop() == -signal.SIGTERM
@@ -55,7 +55,7 @@ def test_a_child_ends_when_asked(tmp_path: Path) -> None:
 
 def test_a_deaf_child_is_killed_when_the_bound_has_passed(tmp_path: Path) -> None:
     """A child that ignores SIGTERM is killed, not waited for for ever."""
-    child = Child.spawn([sys.executable, "-c", DEAF], log=tmp_path / "log")
+    child = ChildProcess.spawn([sys.executable, "-c", DEAF], log=tmp_path / "log")
     child.wait_until(lambda: "deaf" in child.log_tail(), bound_s=BOUND_S)
 
     assert child.stop(bound_s=0.2) == -signal.SIGKILL
@@ -63,7 +63,7 @@ def test_a_deaf_child_is_killed_when_the_bound_has_passed(tmp_path: Path) -> Non
 
 async def test_a_paused_child_can_be_stopped(tmp_path: Path) -> None:
     """A paused child is woken to hear that it should end."""
-    child = Child.spawn(SLEEP, log=tmp_path / "log")
+    child = ChildProcess.spawn(SLEEP, log=tmp_path / "log")
     child.pause()
     state = Path(f"/proc/{child.pid}/stat")
     await until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "it is paused")
@@ -73,7 +73,9 @@ async def test_a_paused_child_can_be_stopped(tmp_path: Path) -> None:
 
 def test_a_child_that_ends_early_is_an_error_with_its_last_words(tmp_path: Path) -> None:
     """Exit code and log are in the message."""
-    child = Child.spawn(["/bin/sh", "-c", "echo no such luck >&2; exit 3"], log=tmp_path / "log")
+    child = ChildProcess.spawn(
+        ["/bin/sh", "-c", "echo no such luck >&2; exit 3"], log=tmp_path / "log"
+    )
 
     with pytest.raises(ProgramDied, match=r"sh ended with 3:\nno such luck"):
         child.wait_until(lambda: False, bound_s=BOUND_S)
@@ -81,7 +83,7 @@ def test_a_child_that_ends_early_is_an_error_with_its_last_words(tmp_path: Path)
 
 def test_a_child_that_is_not_ready_in_time_is_an_error(tmp_path: Path) -> None:
     """The bound is in the message, and the child can still be stopped."""
-    child = Child.spawn(SLEEP, log=tmp_path / "log")
+    child = ChildProcess.spawn(SLEEP, log=tmp_path / "log")
 
     with pytest.raises(ProgramNotReady, match=r"sleep not ready in 0.05 s"):
         child.wait_until(lambda: False, bound_s=0.05)
@@ -93,12 +95,12 @@ def test_a_child_that_is_not_ready_in_time_is_an_error(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The error says which program cannot be started."""
     with pytest.raises(ProgramMissing, match="no-such-program"):
-        Child.spawn([tmp_path / "no-such-program"], log=tmp_path / "log")
+        ChildProcess.spawn([tmp_path / "no-such-program"], log=tmp_path / "log")
 
 
 def test_the_environment_given_is_all_that_a_child_has(tmp_path: Path) -> None:
     """Nothing of ours leaks in."""
-    child = Child.spawn(["/usr/bin/env"], log=tmp_path / "log", environment={"ONLY": "this"})
+    child = ChildProcess.spawn(["/usr/bin/env"], log=tmp_path / "log", environment={"ONLY": "this"})
     child.wait(bound_s=BOUND_S)
 
     assert child.log.read_text() == "ONLY=this\n"
@@ -127,9 +129,9 @@ def child_of_a_killed_parent(log: Path) -> int:
 
 def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
     """The kernel ties a child to the thread that started it: not to a worker that ends."""
-    started: list[Child] = []
+    started: list[ChildProcess] = []
     thread = threading.Thread(
-        target=lambda: started.append(Child.spawn(SLEEP, log=tmp_path / "log"))
+        target=lambda: started.append(ChildProcess.spawn(SLEEP, log=tmp_path / "log"))
     )
     thread.start()
     thread.join()
@@ -142,7 +144,7 @@ def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
 
 def test_ctrl_c_does_not_reach_a_child(tmp_path: Path) -> None:
     """A child has a session of its own, so a terminal's signals go to us alone."""
-    child = Child.spawn(SLEEP, log=tmp_path / "log")
+    child = ChildProcess.spawn(SLEEP, log=tmp_path / "log")
 
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
     child.kill()

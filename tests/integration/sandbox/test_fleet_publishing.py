@@ -6,6 +6,7 @@ from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.fleet import InventedFleet, publish
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
+from support.nats_client import jetstream
 
 AT = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
 FLEET = InventedFleet(hosts=400, images=10)
@@ -23,9 +24,9 @@ async def test_every_host_is_in_the_stream(fresh_nats: NatsServer) -> None:
         await provision.ensure(connection)
         messages = (FLEET.inventory(number, AT) for number in range(FLEET.hosts))
         await publish(connection, messages, progress)
-        info = await connection.js.stream_info(subjects.STREAM_INVENTORY)
+        info = await jetstream(connection).stream_info(subjects.STREAM_INVENTORY)
         subject, payload = FLEET.inventory(399, AT)
-        last = await connection.js.get_last_msg(subjects.STREAM_INVENTORY, subject)
+        last = await jetstream(connection).get_last_msg(subjects.STREAM_INVENTORY, subject)
 
     assert info.state.messages == heard == FLEET.hosts
     assert last.data == payload

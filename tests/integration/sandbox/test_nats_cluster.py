@@ -9,7 +9,7 @@ from support.polling import until
 
 
 async def test_a_cluster_keeps_messages_when_the_leader_is_killed() -> None:
-    """What was acknowledged with three replicas is there after the stream's leader died."""
+    """A message that three replicas acknowledged is there after the stream's leader died."""
     async with NatsCluster.start(3) as cluster:
         client = await nats.connect(cluster.urls)
         stream = client.jetstream()

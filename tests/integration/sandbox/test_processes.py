@@ -15,7 +15,7 @@ from imagedrift_sandbox.processes import ServiceProcess
 
 @pytest.fixture
 async def environment(fresh_nats: NatsServer) -> dict[str, str]:
-    """What a resolver needs: a NATS server with the streams."""
+    """The needs of a resolver: a NATS server with the streams."""
     async with bus.connect([fresh_nats.url], "test") as connection:
         await provision.ensure(connection)
     return {"NATS_URL": fresh_nats.url, "IMAGEDRIFT_LOG": "json"}

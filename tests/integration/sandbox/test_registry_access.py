@@ -79,7 +79,7 @@ async def test_a_token_is_given_for_a_password_or_an_identity_token(
 async def test_a_login_is_given_an_identity_token(
     registry: SandboxRegistry, client: aiohttp.ClientSession
 ) -> None:
-    """Whoever asks for it with a password gets the token that stands for the password later."""
+    """A client that asks with a password gets the token that stands for the password later."""
     registry.auth = Auth(
         scheme=Scheme.BEARER, users={"ann": "right"}, identity_tokens={"identity": "ann"}
     )

@@ -9,12 +9,12 @@ from imagedrift_sandbox.registry import (
     Auth,
     Budget,
     Fault,
-    Image,
     Kind,
     RegistryProcess,
     SandboxRegistry,
     Scheme,
     Shape,
+    SyntheticImage,
 )
 from support.load import heads
 
@@ -23,7 +23,10 @@ async def test_the_switchboard_does_all_that_the_registry_can() -> None:
     """Images, faults, rules, budgets and counters work from another process."""
     async with RegistryProcess.start() as registry, aiohttp.ClientSession() as client:
         one, two = await registry.push(
-            [Image(repository="a"), Image(repository="b", shape=Shape.INDEX, seed=2)]
+            [
+                SyntheticImage(repository="a"),
+                SyntheticImage(repository="b", shape=Shape.INDEX, seed=2),
+            ]
         )
         where = f"{registry.url}/v2/a/manifests/latest"
         async with client.head(where) as response:
@@ -71,7 +74,7 @@ async def test_it_answers_enough_heads_a_second() -> None:
     one is far above.
     """
     async with RegistryProcess.start() as registry:
-        await registry.push([Image(repository=f"r{number}") for number in range(50)])
+        await registry.push([SyntheticImage(repository=f"r{number}") for number in range(50)])
         await registry.misbehave(Fault(latency_s=0.05))
         began = time.monotonic()
         answered = await heads(registry.host, [f"r{number % 50}" for number in range(1000)], 100)

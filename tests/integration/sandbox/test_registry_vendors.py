@@ -38,7 +38,7 @@ async def head(client: aiohttp.ClientSession, url: str, authorization: str = "")
 
 
 async def exchange(client: aiohttp.ClientSession, challenge: str) -> dict[str, Any]:
-    """What the token endpoint of a challenge answers to an anonymous request."""
+    """The response of a challenge's token endpoint to an anonymous request."""
     fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge.partition(", Basic")[0]))
     query = {"service": fields["service"], "scope": "repository:app:pull"}
     async with client.get(fields["realm"], params=query) as response:

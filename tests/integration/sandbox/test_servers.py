@@ -88,7 +88,7 @@ async def test_nats_keeps_a_given_store(tmp_path: Path) -> None:
 
 
 async def test_a_start_that_is_cancelled_leaves_no_server() -> None:
-    """Whoever gives up while a server starts leaves neither process nor directory."""
+    """A start that is given up leaves neither process nor directory."""
     server = NatsServer()
 
     async def start() -> None:
@@ -107,7 +107,7 @@ async def test_a_start_that_is_cancelled_leaves_no_server() -> None:
 
 
 async def test_nats_takes_additional_configuration() -> None:
-    """What is given as `config_extra` is in force."""
+    """The settings of `config_extra` are in force."""
     async with NatsServer.start(config_extra="max_payload: 1000") as server:
         client = await nats.connect(server.url)
         limit = client.max_payload

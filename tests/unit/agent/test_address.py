@@ -67,7 +67,7 @@ def test_without_any_engine_the_usual_place_is_named() -> None:
     ],
 )
 def test_a_wrong_address_is_refused_by_the_variables_name(text: str) -> None:
-    """What we cannot connect to is a fault of DOCKER_HOST."""
+    """An address that we cannot connect to is a fault of DOCKER_HOST."""
     with pytest.raises(BadAddress, match="DOCKER_HOST"):
         read(text)
 

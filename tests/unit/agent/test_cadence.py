@@ -1,4 +1,4 @@
-"""When a host speaks, and what it says."""
+"""When a host publishes, and which message."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,61 +7,64 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from imagedrift_agent.core.cadence import (
-    RESEND_AFTER,
+    RESEND_AFTER_S,
     Confirmed,
     Heartbeat,
     Publish,
-    Said,
     Schedule,
-    Wait,
-    beaten,
-    begin,
+    Sent,
+    WaitUntil,
+    heartbeat_sent,
     next_step,
     published,
     refused,
+    start,
 )
 
-START = datetime(2026, 11, 23, 16, 20, tzinfo=UTC)
+START = 1000.0
+MORNING = datetime(2026, 11, 23, 6, 20, tzinfo=UTC)
 INTERVAL_S = 300
 WITHIN_S = 60.0
 chances = st.floats(0, 1, exclude_max=True)
 
 
-def said(at: datetime = START, degraded: str = "", chance: float = 0.5) -> Said:
-    """Something was said."""
-    return Said(at=at, degraded=degraded, interval_s=INTERVAL_S, chance=chance)
+def sent(at: float = START, degraded: str = "", chance: float = 0.5) -> Sent:
+    """A message was taken."""
+    return Sent(at=at, degraded=degraded, interval_s=INTERVAL_S, chance=chance)
 
 
 def confirmed(fingerprint: str = "a", chance: float = 0.5) -> Schedule:
     """A host whose inventory `a` was confirmed at the start."""
-    speech = begin(Confirmed(), START, chance)
-    return published(speech, Confirmed(fingerprint, "c", START), said(chance=chance))
+    schedule = start(Confirmed(), 0, START, chance)
+    return published(schedule, Confirmed(fingerprint, "c", MORNING), sent(chance=chance))
 
 
 def test_what_is_new_is_published_at_once() -> None:
     """A host that starts has something to say, and so has one whose images changed."""
-    assert next_step(begin(Confirmed(), START, 0.5), "a", "", START) == Publish()
+    assert next_step(start(Confirmed(), 0, START, 0.5), "a", "", START) == Publish()
     assert next_step(confirmed("a"), "b", "", START) == Publish()
 
 
 def test_a_restart_does_not_repeat_what_was_confirmed() -> None:
     """A host that starts unchanged says that it lives, not what it has."""
-    speech = begin(Confirmed("a", "c", START), START, 0.5)
+    schedule = start(Confirmed("a", "c", MORNING), 0, START, 0.5)
 
-    assert next_step(speech, "a", "", START) == Heartbeat()
+    assert next_step(schedule, "a", "", START) == Heartbeat()
 
 
 def test_a_host_without_any_inventory_only_lives() -> None:
     """An engine that never answered leaves nothing to publish, not an empty inventory."""
-    assert next_step(begin(Confirmed(), START, 0.5), "", "no engine", START) == Heartbeat()
+    assert next_step(start(Confirmed(), 0, START, 0.5), "", "no engine", START) == Heartbeat()
 
 
 def test_a_change_of_health_is_said_at_once() -> None:
     """Both that the engine fails and that it is back."""
-    speech = confirmed()
+    schedule = confirmed()
 
-    assert next_step(speech, "a", "hangs", START) == Heartbeat()
-    assert next_step(beaten(speech, said(degraded="hangs")), "a", "", START) == Heartbeat()
+    assert next_step(schedule, "a", "hangs", START) == Heartbeat()
+    assert (
+        next_step(heartbeat_sent(schedule, sent(degraded="hangs")), "a", "", START) == Heartbeat()
+    )
 
 
 @given(chances)
@@ -69,58 +72,63 @@ def test_an_unchanged_host_is_heard_once_per_interval(chance: float) -> None:
     """Never later than promised, and rarely sooner than four fifths of it."""
     step = next_step(confirmed(chance=chance), "a", "", START)
 
-    assert isinstance(step, Wait)
-    assert timedelta(seconds=240) <= step.until - START <= timedelta(seconds=300)
+    assert isinstance(step, WaitUntil)
+    assert 240 <= step.until - START <= 300
 
 
 @given(chances)
 def test_a_confirmed_inventory_is_said_again_within_six_hours(chance: float) -> None:
     """Should the stream have lost it; not all hosts at the same time."""
-    speech = confirmed(chance=chance)
+    schedule = confirmed(chance=chance)
 
-    assert next_step(speech, "a", "", START + RESEND_AFTER * 0.79) != Publish()
-    assert next_step(speech, "a", "", START + RESEND_AFTER) == Publish()
+    assert next_step(schedule, "a", "", START + RESEND_AFTER_S * 0.79) != Publish()
+    assert next_step(schedule, "a", "", START + RESEND_AFTER_S) == Publish()
 
 
 @given(st.integers(1, 40), chances)
 def test_a_refusal_is_waited_out_within_the_window(failures: int, chance: float) -> None:
     """The wait doubles, is drawn at random, and never leaves the window."""
-    speech = confirmed()
+    schedule = confirmed()
     for _ in range(failures):
-        speech = refused(speech, Publish(), START, WITHIN_S, chance)
+        schedule = refused(schedule, Publish(), START, WITHIN_S, chance)
 
-    step = next_step(speech, "b", "", START)
+    step = next_step(schedule, "b", "", START)
 
     ceiling = min(WITHIN_S, 2.0 ** (failures - 1))
-    expected = START + timedelta(seconds=ceiling * chance)
-    assert step == (Wait(expected) if expected > START else Publish())
+    expected = START + ceiling * chance
+    assert step == (WaitUntil(expected) if expected > START else Publish())
 
 
 def test_a_host_whose_inventory_is_refused_still_lives() -> None:
     """It heartbeats when that is due, and the wait before the next try goes on as it was."""
-    speech = refused(begin(Confirmed(), START, 0.5), Publish(), START, WITHIN_S, 0.5)
+    schedule = refused(start(Confirmed(), 0, START, 0.5), Publish(), START, WITHIN_S, 0.5)
 
-    beat = next_step(speech, "a", "too large", START)
-    after = beaten(speech, said(degraded="too large"))
+    heartbeat = next_step(schedule, "a", "too large", START)
+    after = heartbeat_sent(schedule, sent(degraded="too large"))
 
-    assert beat == Heartbeat()
-    assert next_step(after, "a", "too large", START) == Wait(START + timedelta(seconds=0.5))
+    assert heartbeat == Heartbeat()
+    assert next_step(after, "a", "too large", START) == WaitUntil(START + 0.5)
     assert after.failures == 1
 
 
 def test_a_sign_of_life_that_is_not_taken_is_repeated_after_a_wait() -> None:
     """Not at once, and not only after the interval."""
-    speech = refused(confirmed(), Heartbeat(), START, WITHIN_S, 0.5)
+    schedule = refused(confirmed(), Heartbeat(), START, WITHIN_S, 0.5)
 
-    assert next_step(speech, "a", "", START) == Wait(START + timedelta(seconds=0.5))
-    assert next_step(speech, "a", "", START + timedelta(seconds=0.5)) == Heartbeat()
+    assert next_step(schedule, "a", "", START) == WaitUntil(START + 0.5)
+    assert next_step(schedule, "a", "", START + 0.5) == Heartbeat()
 
 
 def test_a_clock_that_was_set_back_does_not_put_off_the_resend() -> None:
-    """A confirmation from the future counts from now."""
-    speech = begin(Confirmed("a", "c", START + timedelta(days=400)), START, 0.5)
+    """A confirmation from the future counts from now, and one of long ago from then."""
+    future = Confirmed("a", "c", MORNING + timedelta(days=400))
+    assert future.age_s(MORNING) == 0
+    assert Confirmed().age_s(MORNING) == 0
+    assert Confirmed("a", "c", MORNING - timedelta(hours=6)).age_s(MORNING) == RESEND_AFTER_S
 
-    assert next_step(speech, "a", "", START + RESEND_AFTER) == Publish()
+    schedule = start(future, future.age_s(MORNING), START, 0.5)
+    assert next_step(schedule, "a", "", START + RESEND_AFTER_S) == Publish()
+    assert next_step(start(future, RESEND_AFTER_S, START, 0.5), "a", "", START) == Publish()
 
 
 class Conversation(RuleBasedStateMachine):
@@ -134,7 +142,7 @@ class Conversation(RuleBasedStateMachine):
         self.nats: str = ""
         self.last_heard = START
         self.refused_last = False
-        self.speech = begin(Confirmed(), START, 0.5)
+        self.schedule = start(Confirmed(), 0, START, 0.5)
 
     @rule(fingerprint=st.sampled_from("abc"))
     def the_host_changes(self, fingerprint: str) -> None:
@@ -149,49 +157,49 @@ class Conversation(RuleBasedStateMachine):
     @rule(seconds=st.integers(0, 4000))
     def time_passes(self, seconds: int) -> None:
         """With NATS there or not."""
-        self.now += timedelta(seconds=seconds)
+        self.now += seconds
 
     @rule(there=st.booleans(), chance=chances)
     def the_host_does_what_is_due(self, there: bool, chance: float) -> None:
         """Until there is nothing left to do, or NATS refuses."""
         for _ in range(4):
-            match next_step(self.speech, self.newest, self.degraded, self.now):
-                case Wait():
+            match next_step(self.schedule, self.newest, self.degraded, self.now):
+                case WaitUntil():
                     return
                 case (Publish() | Heartbeat()) as step if not there:
-                    self.speech = refused(self.speech, step, self.now, WITHIN_S, chance)
+                    self.schedule = refused(self.schedule, step, self.now, WITHIN_S, chance)
                     self.refused_last = True
                 case Publish():
                     self.nats = self.newest
-                    record = Confirmed(self.newest, "c", self.now)
-                    self.speech = published(self.speech, record, self.told(chance))
+                    record = Confirmed(self.newest, "c", MORNING)
+                    self.schedule = published(self.schedule, record, self.told(chance))
                 case Heartbeat():
-                    self.speech = beaten(self.speech, self.told(chance))
+                    self.schedule = heartbeat_sent(self.schedule, self.told(chance))
 
-    def told(self, chance: float) -> Said:
+    def told(self, chance: float) -> Sent:
         """Something was said now."""
         self.last_heard, self.refused_last = self.now, False
-        return said(self.now, self.degraded, chance)
+        return sent(self.now, self.degraded, chance)
 
     @invariant()
     def what_is_confirmed_is_what_nats_has(self) -> None:
         """The host never believes that NATS has what it has not."""
-        assert self.speech.confirmed.fingerprint == self.nats
+        assert self.schedule.confirmed.fingerprint == self.nats
 
     @invariant()
     def a_quiet_host_is_up_to_date(self) -> None:
         """Silence without a refusal means that NATS has the newest and heard of us lately."""
-        step = next_step(self.speech, self.newest, self.degraded, self.now)
-        if isinstance(step, Wait) and not self.refused_last:
+        step = next_step(self.schedule, self.newest, self.degraded, self.now)
+        if isinstance(step, WaitUntil) and not self.refused_last:
             assert self.nats == self.newest
-            assert self.now - self.last_heard <= timedelta(seconds=INTERVAL_S)
+            assert self.now - self.last_heard <= INTERVAL_S
 
     @invariant()
     def no_wait_is_longer_than_promised(self) -> None:
         """Neither the window of a refusal nor the interval is ever left."""
-        step = next_step(self.speech, self.newest, self.degraded, self.now)
-        if isinstance(step, Wait):
-            assert step.until - self.now <= timedelta(seconds=max(INTERVAL_S, WITHIN_S))
+        step = next_step(self.schedule, self.newest, self.degraded, self.now)
+        if isinstance(step, WaitUntil):
+            assert step.until - self.now <= max(INTERVAL_S, WITHIN_S)
 
 
 TestConversation = Conversation.TestCase

@@ -1,4 +1,4 @@
-"""What doctor says to do about an engine fits what went wrong."""
+"""The doctor's advice about an engine fits the fault."""
 
 import pytest
 

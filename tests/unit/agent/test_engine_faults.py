@@ -9,12 +9,12 @@ from aiodocker.exceptions import DockerError
 from aiohttp.client_reqrep import ConnectionKey
 
 from imagedrift_agent.adapters.engine_faults import (
-    Denied,
+    CallDenied,
+    CallRefused,
     EngineFault,
     Late,
     NotConnected,
-    NotThere,
-    Refused,
+    ObjectGone,
     fault_of,
     refusal,
 )
@@ -90,10 +90,17 @@ def test_a_failure_is_told_in_the_words_of_the_system(
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, Denied), (403, Denied), (404, NotThere), (405, Denied), (500, Refused), (301, Refused)],
+    [
+        (401, CallDenied),
+        (403, CallDenied),
+        (404, ObjectGone),
+        (405, CallDenied),
+        (500, CallRefused),
+        (301, CallRefused),
+    ],
 )
-def test_a_status_tells_what_kind_of_refusal_it_is(status: int, kind: type[Refused]) -> None:
-    """What is denied or gone is treated otherwise than what is broken."""
+def test_a_status_tells_what_kind_of_refusal_it_is(status: int, kind: type[CallRefused]) -> None:
+    """A denied call or a removed object is treated otherwise than a broken one."""
     refused = refusal(CALL, status, b'{"message":"no"}\n')
 
     assert type(refused) is kind

@@ -1,4 +1,4 @@
-"""What an agent loads when it starts: memory on every host of a fleet."""
+"""The modules that an agent loads when it starts: memory on every host of a fleet."""
 
 import subprocess
 import sys
@@ -18,7 +18,8 @@ def loaded() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "library", ["httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click"]
+    "library",
+    ["httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click", "wsgiref", "socketserver"],
 )
 def test_an_agent_does_not_load_what_it_may_never_use(loaded: set[str], library: str) -> None:
     """Each of these costs megabytes; some are installed beside an agent, some come on demand."""

@@ -14,5 +14,5 @@ def test_a_made_up_id_shows_the_hosts_name() -> None:
 
 @given(st.text(max_size=200))
 def test_a_made_up_id_is_always_an_id(hostname: str) -> None:
-    """Whatever the host is called, its id may stand in a subject."""
+    """The id of a host of any name may stand in a subject."""
     assert is_host_id(made_up_id(hostname, "0123abcd"))

@@ -183,7 +183,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("beside", OWN)
 def test_a_digest_of_the_own_repository_is_taken(beside: str) -> None:
-    """Whatever stands before it and beside it in the name."""
+    """Other parts of the name change nothing."""
     [image] = read_list(f"registry.example.org/team/app:1 {beside}").images
 
     assert image.repo_digests == (D1,)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_agent.core.inventory import list_images
-from imagedrift_agent.core.records import Container, Image, ImageConfig
+from imagedrift_agent.core.records import Container, EngineImage, ImageConfig
 from imagedrift_ingest.core.images import Keys
 from imagedrift_ingest.core.images import images_of as stored_images
 from imagedrift_schemas.reference import ImageReference
@@ -19,9 +19,11 @@ ID, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 D1, D2, D3 = (f"sha256:{digit * 64}" for digit in "abc")
 
 
-def image(identity: str = ID, *tags: str, digests: tuple[str, ...] = (), **more: Any) -> Image:
+def image(
+    identity: str = ID, *tags: str, digests: tuple[str, ...] = (), **more: Any
+) -> EngineImage:
     """One image of the engine."""
-    return Image(id=identity, repo_tags=list(tags), repo_digests=list(digests), **more)
+    return EngineImage(id=identity, repo_tags=list(tags), repo_digests=list(digests), **more)
 
 
 def container(reference: str, identity: str = ID, name: str = "web", **more: Any) -> Container:
@@ -30,7 +32,7 @@ def container(reference: str, identity: str = ID, name: str = "web", **more: Any
     return Container(id=name * 9, names=[f"/{name}"], image=reference, image_id=identity, **fields)
 
 
-def images_of(images: list[Image], containers: list[Container]) -> list[LocalImage]:
+def images_of(images: list[EngineImage], containers: list[Container]) -> list[LocalImage]:
     """The images of the image_list."""
     return list(list_images(images, containers).images)
 
@@ -186,7 +188,7 @@ def test_services_are_named_by_their_labels() -> None:
 
 
 def test_podmans_localhost_is_no_registry() -> None:
-    """What Podman built is local, although Podman makes up a digest for it."""
+    """An image that Podman built is local, although Podman makes up a digest for it."""
     [found] = images_of([image(ID, "localhost/app:1", digests=(f"localhost/app@{D1}",))], [])
 
     assert found.repo_digests == ()
@@ -222,7 +224,7 @@ NAMES = st.sampled_from(
 IDS = st.sampled_from([ID, OTHER, "3" * 64, ""])
 DIGESTS = st.sampled_from([f"nginx@{D1}", f"a/b@{D2}", D3, "<none>@<none>", "nginx@sha256:1", ""])
 IMAGES = st.builds(
-    Image,
+    EngineImage,
     id=IDS.filter(bool),
     repo_tags=st.none() | st.lists(NAMES, max_size=3),
     repo_digests=st.none() | st.lists(DIGESTS, max_size=3),
@@ -244,7 +246,7 @@ CONTAINERS = st.builds(
 
 @given(st.lists(IMAGES, max_size=4), st.lists(CONTAINERS, max_size=5), st.randoms())
 def test_whatever_an_engine_says_becomes_an_inventory(
-    images: list[Image], containers: list[Container], shuffle: Any
+    images: list[EngineImage], containers: list[Container], shuffle: Any
 ) -> None:
     """Nothing raises; the result is in canonical order, without twins, and every name is one."""
     images = list({each.id: each for each in images}.values())
@@ -260,7 +262,7 @@ def test_whatever_an_engine_says_becomes_an_inventory(
 
 @given(st.lists(IMAGES, max_size=4), st.lists(CONTAINERS, max_size=5), st.randoms())
 def test_the_order_of_an_engines_answers_does_not_matter(
-    images: list[Image], containers: list[Container], shuffle: Any
+    images: list[EngineImage], containers: list[Container], shuffle: Any
 ) -> None:
     """The same host in another order is the same content, so it is not published again."""
     images = list({each.id: each for each in images}.values())
@@ -294,8 +296,8 @@ ODD_OBJECTS = {
 
 
 @pytest.mark.parametrize(("odd", "made"), ODD_OBJECTS.values(), ids=ODD_OBJECTS)
-def test_no_odd_object_makes_ingest_refuse_the_host(odd: Image, made: Container) -> None:
-    """Whatever an engine says of one object, ingest stores the well image beside it."""
+def test_no_odd_object_makes_ingest_refuse_the_host(odd: EngineImage, made: Container) -> None:
+    """Ingest stores the good image beside any object that makes no sense."""
     image_list = list_images([image(ID, "nginx:1"), odd], [made])
 
     stored = stored_images(

@@ -11,12 +11,12 @@ from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import (
     Container,
     Descriptor,
-    Image,
+    EngineImage,
+    EngineManifest,
+    EnginePlatform,
+    EngineVersion,
     ImageData,
     Info,
-    Manifest,
-    Platform,
-    Version,
 )
 from imagedrift_agent.core.traits import EngineTraits, traits_of
 from imagedrift_schemas.v1 import LocalImage
@@ -28,18 +28,18 @@ APP = "registry.example.org/app:1"
 ENGINE = EngineTraits(store="containerd", os="linux", architecture="amd64")
 
 
-def manifest(digest: str, platform: str, *, here: bool = True, **more: Any) -> Manifest:
+def manifest(digest: str, platform: str, *, here: bool = True, **more: Any) -> EngineManifest:
     """One manifest of an image."""
     os, architecture, *variant = platform.split("/")
-    said = Platform(os, architecture, *variant)
+    said = EnginePlatform(os, architecture, *variant)
     fields = {"kind": "image", "image_data": ImageData(platform=said), **more}
     descriptor = Descriptor(media_type=OCI_MANIFEST, digest=digest, platform=said)
-    return Manifest(descriptor=descriptor, available=here, **fields)
+    return EngineManifest(descriptor=descriptor, available=here, **fields)
 
 
-def image(*manifests: Manifest, **more: Any) -> Image:
+def image(*manifests: EngineManifest, **more: Any) -> EngineImage:
     """An image of the containerd store."""
-    return Image(
+    return EngineImage(
         id=INDEX,
         repo_tags=[APP],
         repo_digests=[f"registry.example.org/app@{INDEX}"],
@@ -62,13 +62,13 @@ def container(name: str, runs: Descriptor | None) -> Container:
 
 
 def runs(digest: str, platform: str = "", media_type: str = OCI_MANIFEST) -> Descriptor:
-    """What a container's record says that it runs."""
-    said = Platform(*platform.split("/")) if platform else None
+    """The manifest that a container's record says it runs."""
+    said = EnginePlatform(*platform.split("/")) if platform else None
     return Descriptor(media_type=media_type, digest=digest, platform=said)
 
 
 def listed(
-    of: Image, *containers: Container, engine: EngineTraits = ENGINE
+    of: EngineImage, *containers: Container, engine: EngineTraits = ENGINE
 ) -> list[tuple[str, str, tuple[str, ...]]]:
     """The manifest, platform and containers of each image of the image_list."""
     images: tuple[LocalImage, ...] = list_images([of], containers, engine).images
@@ -79,7 +79,7 @@ BOTH = (manifest(AMD, "linux/amd64"), manifest(ARM, "linux/arm64/v8"))
 
 
 def test_a_container_runs_the_manifest_that_it_names() -> None:
-    """Whatever the host's own platform is (docker/compose#12854)."""
+    """The host's own platform does not matter (docker/compose#12854)."""
     foreign = container("far", runs(ARM, "linux/arm64"))
 
     assert listed(image(*BOTH), foreign) == [(ARM, "linux/arm64", ("far",))]
@@ -112,7 +112,7 @@ def test_the_only_manifest_that_is_here_is_the_one_that_would_run() -> None:
 
 
 def test_of_several_the_engines_own_would_run() -> None:
-    """Whichever the image's record was read for."""
+    """The name that the record was read for does not matter."""
     assert listed(image(*BOTH, os="linux", architecture="arm64")) == [(AMD, "linux/amd64", ())]
 
 
@@ -146,7 +146,9 @@ def test_a_manifest_may_name_its_containers() -> None:
     """The list of API 1.47 says it where a container's record does not."""
     far = container("far", None)
     named = manifest(
-        ARM, "linux/arm64", image_data=ImageData(Platform("linux", "arm64"), containers=[far.id])
+        ARM,
+        "linux/arm64",
+        image_data=ImageData(EnginePlatform("linux", "arm64"), containers=[far.id]),
     )
 
     assert listed(image(BOTH[0], named), far) == [(ARM, "linux/arm64", ("far",))]
@@ -182,7 +184,7 @@ def test_attestations_and_what_is_not_here_do_not_run() -> None:
 
 def test_the_index_goes_before_a_configuration_that_is_wrong() -> None:
     """arm64 images whose configuration says amd64 are common (docker/for-linux#1170)."""
-    wrong = manifest(ARM, "linux/arm64", image_data=ImageData(Platform("linux", "amd64")))
+    wrong = manifest(ARM, "linux/arm64", image_data=ImageData(EnginePlatform("linux", "amd64")))
 
     assert listed(image(wrong, architecture="amd64")) == [(ARM, "linux/arm64", ())]
 
@@ -201,9 +203,9 @@ def test_what_an_image_leaves_out_is_the_engines(
     kernel: str, said: dict[str, Any], platform: str
 ) -> None:
     """arm/v6 images whose configuration has no variant run on such machines (diun#242)."""
-    version = Version(os="linux", arch="arm", api_version="1.41")
+    version = EngineVersion(os="linux", arch="arm", api_version="1.41")
     engine = traits_of(version, Info(architecture=kernel), [])
-    classic = Image(id=INDEX, repo_tags=[APP], **said)
+    classic = EngineImage(id=INDEX, repo_tags=[APP], **said)
 
     [found] = list_images([classic], [], engine).images
 
@@ -214,7 +216,7 @@ def test_the_platform_of_the_engine_stands_in_for_none() -> None:
     """An image without a platform was made for the engine that has it."""
     engine = EngineTraits(os="windows", architecture="amd64")
 
-    [found] = list_images([Image(id=INDEX, repo_tags=[APP])], [], engine).images
+    [found] = list_images([EngineImage(id=INDEX, repo_tags=[APP])], [], engine).images
 
     assert found.platform == "windows/amd64"
 
@@ -226,16 +228,16 @@ def test_the_platform_of_the_engine_stands_in_for_none() -> None:
         ("1.52", Info(driver_status=[["driver-type", "io.containerd.snapshotter.v1"]]), [], 1, 0),
         ("1.53", Info(driver_status=[["Backing Filesystem", "extfs"]]), [image()], 0, 0),
         ("1.53", None, [image()], 1, 1),
-        ("1.44", None, [Image(id=INDEX, repo_digests=[f"app@{INDEX}"])], 1, 0),
-        ("1.44", None, [Image(id=INDEX, repo_digests=[f"app@{AMD}"])], 0, 0),
+        ("1.44", None, [EngineImage(id=INDEX, repo_digests=[f"app@{INDEX}"])], 1, 0),
+        ("1.44", None, [EngineImage(id=INDEX, repo_digests=[f"app@{AMD}"])], 0, 0),
         ("1.53", None, [], 0, 0),
     ],
 )
 def test_the_store_is_known_with_and_without_the_engines_word(
-    api: str, info: Info | None, images: list[Image], store: bool, tells: bool
+    api: str, info: Info | None, images: list[EngineImage], store: bool, tells: bool
 ) -> None:
     """Where `/info` is denied, an image that is named by its digest shows the store."""
-    found = traits_of(Version(api_version=api, os="linux", arch="amd64"), info, images)
+    found = traits_of(EngineVersion(api_version=api, os="linux", arch="amd64"), info, images)
 
     assert found.store == ("containerd" if store else "classic")
     assert found.tells_origins is bool(tells)
@@ -253,7 +255,7 @@ MANIFESTS = st.lists(
 
 @given(MANIFESTS, st.lists(st.none() | DESCRIPTORS, max_size=5), st.randoms())
 def test_whatever_runs_is_listed_once_and_in_one_order(
-    here: list[Manifest], made: list[Descriptor | None], shuffle: Any
+    here: list[EngineManifest], made: list[Descriptor | None], shuffle: Any
 ) -> None:
     """Each container is in one entry, each manifest has one, and no order of answers matters."""
     containers = [container(f"c{number}", descriptor) for number, descriptor in enumerate(made)]

@@ -9,8 +9,8 @@ from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import (
     Container,
     Descriptor,
+    EngineImage,
     Identity,
-    Image,
     PulledFrom,
 )
 from imagedrift_agent.core.traits import EngineTraits
@@ -27,9 +27,9 @@ TELLING = EngineTraits(store="containerd", tells_origins=True, os="linux", archi
 PODMAN = EngineTraits(store="podman", os="linux", architecture="amd64")
 
 
-def image(own_id: str, *tags: str, digests: tuple[str, ...] = (), **more: Any) -> Image:
+def image(own_id: str, *tags: str, digests: tuple[str, ...] = (), **more: Any) -> EngineImage:
     """One image of the engine."""
-    return Image(id=own_id, repo_tags=list(tags), repo_digests=list(digests), **more)
+    return EngineImage(id=own_id, repo_tags=list(tags), repo_digests=list(digests), **more)
 
 
 def container(reference: str, identity: str = ID) -> Container:
@@ -38,7 +38,7 @@ def container(reference: str, identity: str = ID) -> Container:
 
 
 def found(
-    images: list[Image], containers: list[Container], engine: EngineTraits
+    images: list[EngineImage], containers: list[Container], engine: EngineTraits
 ) -> dict[tuple[str, str], LocalImage]:
     """The images of the image_list, by reference and id."""
     image_list = list_images(images, containers, engine)
@@ -60,7 +60,7 @@ def is_lost(listed: LocalImage) -> bool:
     [image(ID), image(ID, "registry.example.org/test:1"), image(ID, "registry.example.org/app:2")],
     ids=["rmi -f", "tagged anew, then untagged", "another tag of the repository"],
 )
-def test_a_running_image_whose_tag_was_removed_is_lost(lost: Image) -> None:
+def test_a_running_image_whose_tag_was_removed_is_lost(lost: EngineImage) -> None:
     """`rmi -f` takes tag and digest of a running image (liquidguru/docker-updater#23)."""
     assert is_lost(found([lost], [container(APP)], CLASSIC)[APP, ID])
 

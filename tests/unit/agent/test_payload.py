@@ -19,7 +19,7 @@ def images(count: int, running: int = 0) -> list[LocalImage]:
 
 
 def read(payload: bytes) -> Inventory:
-    """What ingest reads."""
+    """The inventory as ingest reads it."""
     return codec.decode(decompressed(payload), Inventory)
 
 
@@ -40,7 +40,7 @@ def test_what_does_not_fit_is_compressed() -> None:
 @given(st.integers(200, 20_000), st.integers(0, 60))
 @settings(max_examples=30, deadline=None)
 def test_of_what_does_not_fit_that_what_runs_is_said_first(most: int, running: int) -> None:
-    """Whatever the limit: the message is within it, and what is missing is counted."""
+    """At any limit: the message is within it, and what is missing is counted."""
     whole = inventory("web-1", images(60, running))
     said, payload = fitting(whole, most)
     left = len(said.images)

@@ -1,4 +1,4 @@
-"""What survives a restart, and what happens when it does not."""
+"""The state survives a restart, and a lost one is taken anew."""
 
 import os
 from datetime import UTC, datetime
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
+from imagedrift_agent.adapters.state_folder import BadStateFolder, StateFolder
 from imagedrift_agent.core.cadence import Confirmed
-from imagedrift_agent.ports import SavedState
+from imagedrift_agent.state import SavedState
 from imagedrift_schemas.subjects import is_host_id
 from imagedrift_schemas.v1 import Inventory
 
@@ -22,7 +22,7 @@ KEPT = SavedState(
 
 def test_what_was_kept_is_read_back(tmp_path: Path) -> None:
     """By another process, later."""
-    StateFolder(str(tmp_path / "new/folder")).keep(KEPT)
+    StateFolder(str(tmp_path / "new/folder")).save(KEPT)
 
     assert StateFolder(str(tmp_path / "new/folder")).load() == KEPT
 
@@ -45,13 +45,13 @@ def test_a_write_that_breaks_off_leaves_the_old_file(
 ) -> None:
     """The file is only replaced once the new one is on the disk."""
     folder = StateFolder(str(tmp_path))
-    folder.keep(KEPT)
+    folder.save(KEPT)
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    folder.keep(SavedState("there"))
+    folder.save(SavedState("there"))
 
     assert folder.load() == KEPT
 
@@ -72,7 +72,7 @@ def test_two_hosts_of_one_name_get_two_ids(tmp_path: Path) -> None:
 
 
 def test_a_spoilt_id_is_made_up_anew(tmp_path: Path) -> None:
-    """What cannot stand in a subject is no id."""
+    """A text that cannot stand in a subject is no id."""
     (tmp_path / "host-id").write_text("Not An Id")
 
     assert is_host_id(StateFolder(str(tmp_path)).host_id("web-1"))
@@ -81,6 +81,6 @@ def test_a_spoilt_id_is_made_up_anew(tmp_path: Path) -> None:
 def test_an_id_that_cannot_be_kept_is_a_fault_of_its_setting() -> None:
     """An id that changes with every start would be a new host each time."""
     with pytest.raises(
-        Unusable, match=r"IMAGEDRIFT_STATE_DIR: /proc/nowhere: .*IMAGEDRIFT_HOST_ID"
+        BadStateFolder, match=r"IMAGEDRIFT_STATE_DIR: /proc/nowhere: .*IMAGEDRIFT_HOST_ID"
     ):
         StateFolder("/proc/nowhere").host_id("web-1")

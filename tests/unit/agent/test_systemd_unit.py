@@ -13,7 +13,7 @@ UNIT = Path(__file__).parents[3] / "deploy/systemd/imagedrift-agent.service"
 
 @pytest.fixture
 def systemd_analyze() -> Path:
-    """What systemd says of a unit without running it."""
+    """The faults that systemd finds in a unit without running it."""
     return require_program("systemd-analyze", "apt-get install systemd")
 
 

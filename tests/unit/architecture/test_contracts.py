@@ -68,7 +68,52 @@ PLANTED = {
     "the service uses an adapter": (
         "imagedrift_agent/service.py",
         "import imagedrift_agent.adapters",
-        "service:",
+        "agent:",
+    ),
+    "a half of the agent imports the other": (
+        "imagedrift_agent/reporter.py",
+        "import imagedrift_agent.watcher",
+        "agent:",
+    ),
+    "an adapter of the agent imports another technology's": (
+        "imagedrift_agent/adapters/jetstream.py",
+        "import imagedrift_agent.adapters.engine",
+        "agent's adapters:",
+    ),
+    "a record of the engine knows the inventory": (
+        "imagedrift_agent/core/records.py",
+        "import imagedrift_agent.core.inventory",
+        "agent's core:",
+    ),
+    "the agent imports aiodocker elsewhere": (
+        "imagedrift_agent/doctor.py",
+        "import aiodocker",
+        "aiodocker:",
+    ),
+    "another member imports aiodocker": (
+        "imagedrift_cli/lazy.py",
+        "from aiodocker.exceptions import DockerError",
+        "aiodocker:",
+    ),
+    "health knows the process": (
+        "imagedrift_runtime/health.py",
+        "import imagedrift_runtime.process",
+        "runtime:",
+    ),
+    "the connection knows the bus": (
+        "imagedrift_runtime/nats/connection.py",
+        "import imagedrift_runtime.nats.bus",
+        "runtime's NATS:",
+    ),
+    "a registry's table knows the file": (
+        "imagedrift_runtime/registries/registry.py",
+        "import imagedrift_runtime.registries.operator_file",
+        "runtime's registries.toml:",
+    ),
+    "a service takes nats-py's client": (
+        "imagedrift_ingest/adapters/jetstream.py",
+        "import imagedrift_runtime.nats.connection",
+        "connection:",
     ),
     "schemas does I/O": (
         "imagedrift_schemas/digest.py",

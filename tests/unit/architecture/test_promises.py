@@ -1,4 +1,4 @@
-"""What is promised is tested, and what is tested as a promise is written down: both ways.
+"""Every promise has a test, and every test of a promise is written down: both ways.
 
 `docs/promises.md` has one row per promise; a test that holds one is named `test_p<N>_…`.
 """

@@ -30,7 +30,7 @@ CLOCK = VirtualClock()
 def pacer(states: SharedStates, rate: float | None) -> Pacer:
     """Make the pacer of a registry."""
     own = RegistryState(registry="r.example", credential="anonymous", observed_at=NOW)
-    return Pacer(SharedState(own, states, CLOCK), Pace(), rate, CLOCK)
+    return Pacer(SharedState(own, states, CLOCK), Pace(()), rate, CLOCK)
 
 
 async def test_requests_without_a_pace_do_not_wait() -> None:
@@ -67,7 +67,7 @@ async def test_a_turn_that_is_too_far_off_is_not_taken() -> None:
     states = SharedStates()
     own = RegistryState(registry="r.example", credential="anonymous", observed_at=NOW)
     shared = SharedState(own, states, CLOCK)
-    slow = Pacer(shared, Pace(), 1 / (2 * LONGEST_WAIT_S), CLOCK)
+    slow = Pacer(shared, Pace(()), 1 / (2 * LONGEST_WAIT_S), CLOCK)
     assert await slow.wait_turn() is None
     refused = await slow.wait_turn()
     until = shared.value.paced_until

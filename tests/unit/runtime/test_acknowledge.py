@@ -25,26 +25,27 @@ class Message:
         )
         self._failing = failing
 
-    async def _say(self, word: str) -> None:
+    async def say(self, word: str) -> None:
+        """Note what was said to the server, or fail as it does."""
         if word == self._failing:
             raise TimeoutError
         self.said.append(word)
 
     async def ack(self) -> None:
         """Acknowledge, and trust."""
-        await self._say("ack")
+        await self.say("ack")
 
     async def ack_sync(self, timeout: float) -> None:  # noqa: ASYNC109 - nats' own
         """Acknowledge, and wait for the server's word."""
-        await self._say("ack_sync")
+        await self.say("ack_sync")
 
     async def nak(self, delay: float) -> None:
         """Ask for it again."""
-        await self._say(f"nak {delay:g}")
+        await self.say(f"nak {delay:g}")
 
     async def term(self) -> None:
         """End it."""
-        await self._say("term")
+        await self.say("term")
 
 
 class Bus:
@@ -57,11 +58,11 @@ class Bus:
     async def publish(self, subject: str, payload: bytes, *, message_id: str) -> None:
         """Note the letter."""
         self.ids.append(message_id)
-        await self._message._say("letter")
+        await self._message.say("letter")
 
 
 async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[list[str], Bus]:
-    """What is said of a message for an outcome."""
+    """The acknowledgements of a message for an outcome."""
     message = Message(failing)
     bus: Any = Bus(message)
     await Acknowledger(bus, "svc", sure=sure)(message, outcome)

@@ -23,7 +23,7 @@ def test_a_flood_from_one_publisher_is_a_handful_of_letters() -> None:
 
 
 def test_another_subject_and_another_reason_have_letters_of_their_own() -> None:
-    """What one host does hides nothing of another."""
+    """The refusals of one host hide none of another."""
     counting = DeadLetterLimiter()
     for _ in range(1000):
         counting.refused("s", "malformed", NOW)
@@ -49,7 +49,7 @@ def test_made_up_subjects_take_neither_memory_nor_payloads_without_end() -> None
 
     assert sum(due is not None for due in written) == dead_letters.MOST
     assert sum(due.with_payload for due in written if due) == dead_letters.WITH_PAYLOAD
-    assert len(counting._counts) == dead_letters.MOST
+    assert len(counting) == dead_letters.MOST
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=200))

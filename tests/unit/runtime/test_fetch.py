@@ -40,6 +40,10 @@ class Script:
             self._pending_queue.put_nowait(message)
         return thing[0]
 
+    def arrive(self, message: Any) -> None:
+        """Let a message come between two waits."""
+        self._pending_queue.put_nowait(message)
+
     async def unsubscribe(self) -> None:
         """Note it."""
         self.ended += 1
@@ -49,11 +53,15 @@ class FakeBus:
     """As much of a bus as a fetch needs."""
 
     def __init__(self, script: Script) -> None:
-        self.client = SimpleNamespace(is_connected=True, publish=self._publish)
         self.asked: list[int] = []
         self.health = Health()
-        self.link = SimpleNamespace(lost=asyncio.Event(), complaint=lambda since: "")
-        self.js = SimpleNamespace(pull_subscribe_bind=self._bind)
+        self.connection = self._connection = SimpleNamespace(
+            is_connected=True,
+            client=SimpleNamespace(publish=self._publish),
+            js=SimpleNamespace(pull_subscribe_bind=self._bind),
+            lost=asyncio.Event(),
+            complaint=lambda since: "",
+        )
         self.bound = 0
         self._script = script
 
@@ -135,7 +143,7 @@ async def test_any_error_backs_off_and_binds_anew(
 
 
 async def test_more_than_was_asked_for_is_held_back() -> None:
-    """What came late for a fetch before comes with this one: slots hold all the same."""
+    """Late messages of the fetch before come with this one: slots hold all the same."""
     late = [Message(str(number)) for number in range(5)]
     messages, _, bus = fetching(late)
 
@@ -148,11 +156,11 @@ async def test_more_than_was_asked_for_is_held_back() -> None:
 async def test_nothing_is_fetched_while_disconnected() -> None:
     """The client would keep the requests and send them all at once on its return."""
     messages, _, bus = fetching([Message("a")])
-    bus.client.is_connected = False
+    bus.connection.is_connected = False
 
     assert await messages(4) == []
     assert bus.asked == []
-    bus.client.is_connected = True
+    bus.connection.is_connected = True
     assert len(await messages(4)) == 1
 
 
@@ -162,10 +170,10 @@ async def test_a_lost_connection_ends_a_fetch_under_way() -> None:
     under_way = asyncio.create_task(messages(4))
     await asyncio.wait_for(script.waiting.wait(), 1)
 
-    bus.link.lost.set()
+    bus.connection.lost.set()
     assert await asyncio.wait_for(under_way, 1) == []
 
-    bus.link.lost = asyncio.Event()
+    bus.connection.lost = asyncio.Event()
     script.things.append([Message("a")])
     assert len(await asyncio.wait_for(messages(4), 1)) == 1
     assert bus.asked == [4, 4], "on the new connection it is asked again"
@@ -176,7 +184,7 @@ async def test_what_is_held_when_leaving_is_given_back() -> None:
     held, queued, taken = Message("held"), Message("queued"), Message("taken")
     messages, script, _ = fetching([taken, held])
     assert await messages(1) == [taken]
-    script._sub._pending_queue.put_nowait(queued)
+    script.arrive(queued)
 
     await messages.leave()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_runtime import health
+from imagedrift_runtime import health, health_server
 from imagedrift_runtime.health import Health, Part
 from imagedrift_sandbox.free_port import free_port
 
@@ -50,7 +50,7 @@ def test_a_part_that_has_not_reported_is_not_ready() -> None:
 async def test_readiness_names_the_part_that_fails_and_why() -> None:
     """503 with the reason while a part fails; the process is alive all the same."""
     state = Health(["nats", "database"])
-    async with health.serve(state, free_port()) as port:
+    async with health_server.serve(state, free_port()) as port:
         state.ready("nats")
         state.failed("database", "no connection to db:5432")
         ready, alive = await asked(port, "/readyz"), await asked(port, "/livez")
@@ -65,8 +65,8 @@ async def test_readiness_names_the_part_that_fails_and_why() -> None:
 
 
 async def test_metrics_are_in_prometheus_text_and_other_paths_are_not_there() -> None:
-    """What a scraper reads, and a hint for who guesses."""
-    async with health.serve(Health(), free_port()) as port:
+    """A scraper's paths are served, and a wrong path gets a hint."""
+    async with health_server.serve(Health(), free_port()) as port:
         status, body = await asyncio.to_thread(ask, port, "/metrics")
         missing, hint = await asyncio.to_thread(ask, port, "/")
 
@@ -81,7 +81,7 @@ async def test_a_loop_that_is_stuck_fails_its_check(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(health, "STUCK_AFTER_S", 0.6)
     monkeypatch.setattr(health, "TURN_EVERY_S", 0.02)
     found: list[tuple[int, str]] = []
-    async with health.serve(Health(), free_port()) as port:
+    async with health_server.serve(Health(), free_port()) as port:
         await asyncio.sleep(0.05)
         thread = threading.Timer(1.0, lambda: found.append(ask(port, "/livez")))
         thread.start()
@@ -96,25 +96,16 @@ async def test_a_loop_that_is_stuck_fails_its_check(monkeypatch: pytest.MonkeyPa
 
 async def test_a_caller_that_says_nothing_holds_up_nobody() -> None:
     """One open connection without a request, and the next one is answered."""
-    async with health.serve(Health(), free_port()) as port:
+    async with health_server.serve(Health(), free_port()) as port:
         with socket.create_connection(("127.0.0.1", port)):
             status, _ = await asyncio.wait_for(asked(port, "/livez"), 3)
 
     assert status == 200
 
 
-async def test_port_zero_serves_nothing() -> None:
-    """Metrics are off unless asked for."""
-    before = threading.active_count()
-
-    async with health.serve(Health(), 0) as port:
-        assert port == 0
-        assert threading.active_count() == before
-
-
 async def test_a_taken_port_is_an_error() -> None:
     """Not a service without its checks."""
-    async with health.serve(Health(), free_port()) as port:
+    async with health_server.serve(Health(), free_port()) as port:
         with pytest.raises(OSError, match="in use"):
-            async with health.serve(Health(), port):
+            async with health_server.serve(Health(), port):
                 pass

@@ -59,7 +59,7 @@ def test_console_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_that_a_terminal_acts_on_is_written_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever said it: in a field, a library's message or an error, an event stays its line."""
+    """For any sender: in a field, a library's message or an error, an event stays its line."""
     stream = written(monkeypatch, "console")
     odd = "\x1b[2J\u202e\nfake=line"
 

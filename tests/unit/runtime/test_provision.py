@@ -1,12 +1,11 @@
 """The plan: what would be done to a server, told from configurations alone."""
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from imagedrift_runtime.nats.provision import ProvisionStep, plan
-from imagedrift_runtime.nats.topology import STREAM_MIB, Declared, declare
-from imagedrift_schemas import subjects
+from imagedrift_runtime.nats.topology import Declared
 
 STREAM = Declared(
     kind="stream",
@@ -117,54 +116,3 @@ def test_a_consumers_limit_may_change_and_its_choice_may_not(
 
     assert step.action == "updated"
     assert bool(step.unsafe) is unsafe
-
-
-def test_the_lanes_of_an_operator_are_added_to_those_that_always_are() -> None:
-    """A registry with a lane of its own takes none away; a limit that is said holds."""
-    things = {thing.name: thing.config for thing in declare({"corp:5000": 8, "hub": 3})}
-
-    lanes = {name: config["max_ack_pending"] for name, config in things.items() if "lane-" in name}
-    assert lanes == {
-        "DRIFT_LOOKUP/lane-hub": 3,
-        "DRIFT_LOOKUP/lane-ghcr": 64,
-        "DRIFT_LOOKUP/lane-quay": 64,
-        "DRIFT_LOOKUP/lane-ecr": 64,
-        "DRIFT_LOOKUP/lane-other": 64,
-        f"DRIFT_LOOKUP/{subjects.lane_consumer('corp:5000')}": 8,
-    }
-
-
-def test_every_stream_has_a_bound_that_an_operator_can_set() -> None:
-    """The names that the setting takes are those of the topology, and no other."""
-    from imagedrift_cli.deploy import StreamName
-
-    streams = {thing.name for thing in declare() if thing.kind == "stream"}
-    assert set(get_args(StreamName)) == streams == STREAM_MIB.keys()
-
-
-def test_two_lanes_of_one_consumer_are_refused() -> None:
-    """Their names differ only where a consumer's may not."""
-    with pytest.raises(ValueError, match="two lanes have one consumer"):
-        declare({"a:b": 1, "a_3Ab": 1})
-
-
-def test_questions_cannot_block_their_subject_for_ever() -> None:
-    """Limits retention with a time to live: a work queue would keep a poisoned message."""
-    lookup = {thing.name: thing.config for thing in declare()}[subjects.STREAM_LOOKUP]
-
-    assert lookup["retention"] == "limits"
-    assert lookup["allow_msg_ttl"] is True
-    assert (lookup["discard"], lookup["discard_new_per_subject"]) == ("new", True)
-    assert lookup["max_msgs_per_subject"] == 1
-
-
-def test_every_stream_is_declared_in_full() -> None:
-    """No value is left to a default, of which nats-py and the server have different ones."""
-    for thing in declare(replicas=3):
-        if thing.kind == "stream":
-            assert {"duplicate_window", "num_replicas", "max_age"} <= thing.config.keys()
-            assert 0 < thing.config["max_bytes"] <= 4 * 1024**3
-            most = 8 if thing.name == subjects.STREAM_INVENTORY else 1
-            assert 0 < thing.config["max_msg_size"] <= most * 1024**2
-            assert thing.config["num_replicas"] == 3
-            assert thing.config["subject_delete_marker_ttl"] == 0

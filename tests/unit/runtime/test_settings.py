@@ -34,7 +34,7 @@ NAMES = [name for name, _, _ in settings.describe(Example)]
 
 
 def faults(**environ: str) -> list[str]:
-    """What is told about an environment that is wrong."""
+    """The faults of a wrong environment."""
     with pytest.raises(SettingsFault) as error:
         settings.load(Example, environ)
     return error.value.faults
@@ -72,7 +72,7 @@ def test_values_of_every_kind_are_read() -> None:
 
 
 def test_every_fault_is_told_at_once_with_its_variable() -> None:
-    """Who starts a service learns all that is wrong, not the first thing."""
+    """One start tells all faults, not the first alone."""
     told = faults(X_COUNT="0", X_KIND="c", X_LABELS="novalue", IMAGEDRIFT_METRICS_PORT="http")
 
     assert [line.split(":")[0] for line in told] == [
@@ -123,14 +123,14 @@ def test_a_secret_can_stand_in_a_file(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_stands_in_both_places_is_a_fault(tmp_path: Path) -> None:
-    """Nobody can tell which one was meant."""
+    """The one that was meant is unknown."""
     assert faults(X_DSN="dsn", X_DSN_FILE="/x") == [
         "X_DSN: set, and X_DSN_FILE too; only one of them can hold"
     ]
 
 
 def test_a_secret_is_read_anew_from_its_file(tmp_path: Path) -> None:
-    """What the environment holds does not change; a file that is away tells nothing."""
+    """The environment does not change; a missing file tells nothing."""
     path = tmp_path / "dsn"
     path.write_text("old")
     environment = {"X_DSN_FILE": str(path)}
@@ -159,7 +159,7 @@ def test_only_a_secret_has_a_file() -> None:
 
 
 def test_description_names_defaults_and_no_secret() -> None:
-    """What `--help` lists: the variable, its default, a sentence."""
+    """The list of `--help`: the variable, its default, a sentence."""
     rows = {name: (default, text) for name, default, text in settings.describe(Example)}
 
     assert rows["X_DSN"] == (
@@ -205,7 +205,7 @@ def test_any_environment_gives_settings_or_faults(environ: dict[str, str]) -> No
 
 @given(st.text(alphabet=string.ascii_letters + string.digits, min_size=8, max_size=30))
 def test_no_secret_is_ever_told(secret: str) -> None:
-    """Whatever it is, and wherever it stands."""
+    """The secret may be any text in any place."""
     told = "\n".join(faults(X_PIN=f"x{secret}", X_COUNT="x"))
 
     assert f"x{secret}" not in told
@@ -257,7 +257,7 @@ def test_a_file_of_another_kind_is_told_at_the_start(tmp_path: Path) -> None:
 
 
 def test_the_faults_of_two_things_are_told_together() -> None:
-    """Whichever of them is right: what is made of both needs both."""
+    """Either may be right: what is made of both needs both."""
 
     def wrong(*told: str) -> Callable[[], int]:
         def make() -> int:
@@ -294,7 +294,7 @@ def test_a_variable_is_read_by_its_other_name_where_the_first_is_not_set(tmp_pat
 
 @pytest.mark.parametrize("password", ["hunter#2", "hunter?2", "hunter/2", "hun@ter#2"])
 def test_a_password_that_would_be_told_as_a_port_is_refused_unsaid(password: str) -> None:
-    """What ends a host's name in an address has no place in it: it is told without the value."""
+    """A character that ends a host's name is refused in an address, without the value."""
     with pytest.raises(SettingsFault) as raised:
         settings.load(Example, {"X_DSN": "dsn", "NATS_URL": f"nats://me:{password}@host:4222"})
 

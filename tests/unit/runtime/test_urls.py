@@ -29,7 +29,7 @@ FORMS = st.sampled_from(
 
 
 def told_of_database(url: str) -> str:
-    """What is told where ingest is given this URL."""
+    """The fault of a URL of ingest's database."""
     try:
         return urls.shown(settings.load(IngestSettings, {"DATABASE_URL": url}).database_url)
     except settings.SettingsFault as fault:
@@ -37,7 +37,7 @@ def told_of_database(url: str) -> str:
 
 
 def told_of_nats(url: str) -> str:
-    """What is told where a service is given this URL."""
+    """The fault of a URL of NATS."""
     try:
         return str(
             ConnectOptions(urls=settings.load(CommonSettings, {"NATS_URL": url}).nats_url, name="t")
@@ -52,7 +52,7 @@ def told_of_nats(url: str) -> str:
 @example("nats://me:{}@bus:4222", f"1,{MARK}{MARK}2")
 @example("postgresql://me:{}@db", f"1?sslmode={MARK}&{MARK}2")
 def test_no_part_of_a_password_is_shown(form: str, password: str) -> None:
-    """Whatever it has in it, and wherever in the URL it stands."""
+    """The password may be any text in any place of the URL."""
     assert MARK not in urls.shown(form.format(password))
     assert MARK not in urls.shown(form.format(quote(password, safe="")))
 
@@ -68,7 +68,7 @@ def test_no_setting_repeats_a_part_of_a_password(form: str, password: str) -> No
 
 @given(PASSWORDS)
 def test_a_password_that_is_percent_encoded_is_taken(password: str) -> None:
-    """What the fault says to do is a way out."""
+    """The fault's advice is a way out."""
     assert urls.database_fault(f"postgresql://me:{quote(password, safe='')}@db:5432/fleet") == ""
     assert urls.nats_fault(f"nats://me:{quote(password, safe='')}@bus:4222") == ""
 

@@ -3,15 +3,21 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from imagedrift_runtime.waiting import first_result_or, wait, wait_for_any
+from imagedrift_runtime.waiting import backoff, first_result_or, wait, wait_for_any
 
 
 async def test_a_wait_ends_with_its_time() -> None:
     """Without an event, and with one that nobody sets."""
-    async with asyncio.timeout(10):
-        await wait(asyncio.Event(), 0.0)
-        await wait_for_any(0.0, asyncio.Event(), asyncio.Event())
+    never = asyncio.Event()
+    async with asyncio.timeout(10) as bound:
+        await wait(never, 0.0)
+        await wait_for_any(0.0, never, asyncio.Event())
+
+    assert not never.is_set()
+    assert not bound.expired()
 
 
 async def test_a_wait_ends_with_any_event() -> None:
@@ -19,9 +25,11 @@ async def test_a_wait_ends_with_any_event() -> None:
     is_set = asyncio.Event()
     is_set.set()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10) as bound:
         await wait(is_set, 3600.0)
         await wait_for_any(3600.0, asyncio.Event(), is_set)
+
+    assert not bound.expired()
 
 
 async def test_a_cancelled_wait_leaves_no_task_behind() -> None:
@@ -54,3 +62,9 @@ async def test_a_result_is_given_up_at_an_event() -> None:
     async with asyncio.timeout(10):
         assert await first_result_or(endless(), is_set) == []
         assert await first_result_or(done(), never) == ["message"]
+
+
+@given(st.integers(0, 10_000))
+def test_a_failed_fetch_always_waits(failures: int) -> None:
+    """At least a tenth of a second, at most ten: a loop that does not wait spins."""
+    assert 0.1 <= backoff(failures) <= 10

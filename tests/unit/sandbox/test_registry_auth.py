@@ -7,8 +7,8 @@ import pytest
 from imagedrift_sandbox.registry.auth import (
     Access,
     Auth,
+    IssuedTokens,
     Scheme,
-    Tokens,
     challenges,
     decide,
     user_of,
@@ -44,7 +44,7 @@ def test_a_token_opens_what_its_scope_and_user_allow(
     user: str, scope: str, method: str, path: str, access: Access
 ) -> None:
     """Pull is open to all but for private repositories; push is for users."""
-    tokens = Tokens()
+    tokens = IssuedTokens()
     token = tokens.give(BEARER, user, [scope], now=0)
 
     assert decide(BEARER, tokens, understand(method, path), f"Bearer {token}", 1).access is access
@@ -52,7 +52,7 @@ def test_a_token_opens_what_its_scope_and_user_allow(
 
 def test_a_token_ends() -> None:
     """A token is expired after its lifetime, and when all are made to expire; never unknown."""
-    tokens = Tokens()
+    tokens = IssuedTokens()
     scopes = ["repository:team/api:pull"]
     token = f"Bearer {tokens.give(BEARER, '', scopes, now=0)}"
 
@@ -65,7 +65,7 @@ def test_a_token_ends() -> None:
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer unknown", "Basic x", "Nonsense"])
 def test_anything_but_a_token_is_challenged(header: str | None) -> None:
     """Requests without a known token get the challenge."""
-    assert decide(BEARER, Tokens(), GET, header, 0).access is Access.CHALLENGE
+    assert decide(BEARER, IssuedTokens(), GET, header, 0).access is Access.CHALLENGE
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ ALIVE = b'{"type":"alive","site":"s","host":"h","content":"c","at":"2026-11-23T1
 def test_a_message_that_breaks_the_contract_is_refused_with_the_path_of_the_field(
     payload: bytes, kind: type, place: str
 ) -> None:
-    """Whoever sent it can find the field."""
+    """The sender can find the field."""
     with pytest.raises(Malformed) as refusal:
         codec.decode(payload, kind)
 
@@ -78,7 +78,7 @@ def test_arbitrary_bytes_are_refused(payload: bytes) -> None:
 
 
 def test_a_union_is_told_apart_by_its_type_field() -> None:
-    """Who reads questions gets the one that was asked."""
+    """A reader of questions gets the one that was asked."""
     asked = Resolve(
         registry="docker.io",
         repository="library/nginx",

@@ -1,4 +1,4 @@
-"""What the JSON Schemas let through, our readers accept: the schemas are made of their grammars."""
+"""Our readers accept all that the JSON Schemas let through: these are made of their grammars."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What counts as a content digest, and what is computed with one."""
+"""Content digests are recognised, and computed."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What is generated from the definitions: complete, up to date, and true to the samples."""
+"""The generated pages are complete, up to date, and true to the samples."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ def test_every_schema_is_a_json_schema(route: Any) -> None:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_every_sample_follows_its_schema(sample: Sample) -> None:
     """Another language may trust the schema as much as ours trusts the definition."""
-    validator(sample).validate(json.loads(sample.payload))
+    assert [*validator(sample).iter_errors(json.loads(sample.payload))] == []
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

@@ -1,4 +1,4 @@
-"""What docs/messages.md tells by hand is true: others write their programs from it."""
+"""The handwritten part of docs/messages.md is true: others write their programs from it."""
 
 import hashlib
 import re
@@ -34,7 +34,7 @@ PLACES = {
 
 
 def test_the_worked_example_of_content_is_our_own_recipe() -> None:
-    """Who hashes the bytes that the page shows gets the hash that it shows, and so do we."""
+    """The bytes on the page have the hash on the page, and so do ours."""
     [written] = re.findall(r"```content\n(.*)\n```", BY_HAND)
     images = msgspec.json.decode(written.encode(), type=tuple[LocalImage, ...])
     hashed = f"sha256:{hashlib.sha256(written.encode()).hexdigest()}"

@@ -29,7 +29,7 @@ def imports_of(source: Path) -> Iterator[str]:
 
 
 def test_msgspec_is_the_only_dependency() -> None:
-    """Whoever wants to speak with us installs nothing else."""
+    """A program that speaks with us installs nothing else."""
     project = tomllib.loads((ROOT / "schemas" / "pyproject.toml").read_text("utf-8"))["project"]
 
     assert [name.split(">")[0] for name in project["dependencies"]] == ["msgspec"]
@@ -46,5 +46,5 @@ def test_a_source_imports_nothing_but_that(source: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_a_source_needs_no_clock_environment_or_log(source: Path) -> None:
-    """What is said depends on nothing but its values."""
+    """A message depends on nothing but its values."""
     assert not IMPURE & set(imports_of(source))

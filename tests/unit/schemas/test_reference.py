@@ -228,5 +228,5 @@ def test_a_name_that_every_host_understands_alike_is_not_machine_bound(text: str
     "text", ["docker.io/localhost/app", "docker.io/foo.bar/app", f"docker.io/library/{'a' * 64}"]
 )
 def test_the_familiar_form_stays_long_where_the_short_one_means_something_else(text: str) -> None:
-    """What is shown can be pasted back."""
+    """The shown text can be pasted back."""
     assert ImageReference.parse(text).familiar == text

@@ -1,4 +1,4 @@
-"""What holds for every image reference, and for every text that is none."""
+"""Laws of every image reference, and of every text that is none."""
 
 import time
 
@@ -42,7 +42,7 @@ def test_the_canonical_form_is_stable(text: str) -> None:
 
 @given(REFERENCE)
 def test_the_familiar_form_means_the_same(text: str) -> None:
-    """What an operator is shown reads back as the reference that was meant."""
+    """The text that an operator sees reads back as the same reference."""
     first = ImageReference.parse(text)
     again = ImageReference.parse(first.familiar)
 

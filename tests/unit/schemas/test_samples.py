@@ -1,4 +1,4 @@
-"""What was ever said in version 1 is understood for ever, and nothing is lost on the way."""
+"""Every message of version 1 is understood for ever, and nothing is lost on the way."""
 
 import json
 from collections.abc import Iterator
@@ -112,7 +112,7 @@ def test_the_content_of_an_inventory_sample_is_the_hash_of_its_images(sample: Sa
 
 
 def test_the_envelope_reads_the_same_host_without_reading_its_images() -> None:
-    """Who knows the content already skips the images and misses nothing else."""
+    """A reader that knows the content skips the images and misses nothing else."""
     payload = next(sample.payload for sample in FULL if sample.message is Inventory)
 
     whole = codec.decode(payload, Inventory)
@@ -134,7 +134,7 @@ def test_samples_are_committed_as_readable_json() -> None:
 def test_a_damaged_message_is_read_or_refused_as_malformed(
     sample: Sample, data: st.DataObject
 ) -> None:
-    """Whatever the wire does to a message, nothing but Malformed comes of it."""
+    """A damaged message is read, or is Malformed."""
     at = data.draw(st.integers(0, len(sample.payload) - 1))
     damage = data.draw(st.binary(max_size=4))
     damaged = sample.payload[:at] + damage + sample.payload[at + data.draw(st.integers(0, 4)) :]

@@ -122,7 +122,7 @@ def test_what_is_no_id_of_a_host_never_reaches_a_subject(host: str) -> None:
     ],
 )
 def test_a_subject_of_no_host_is_refused(subject: str) -> None:
-    """Who speaks is read only from the two subjects on which hosts speak."""
+    """The sender is read only from the two subjects of hosts."""
     with pytest.raises(BadToken):
         subjects.host_of(subject)
 

@@ -1,4 +1,4 @@
-"""What our programs write, the JSON Schemas let through."""
+"""The JSON Schemas let through all that our programs write."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imagedrift_agent.core import image_facts, messages
 from imagedrift_agent.core.inventory import list_images
-from imagedrift_agent.core.records import Container, Image
+from imagedrift_agent.core.records import Container, EngineImage
 from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_resolver.core import answer as answers
 from imagedrift_resolver.core.finding import answer
@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 26, 2, 0, 0, 123456, tzinfo=UTC)
 TAGGED = REFERENCES.filter(lambda text: "@" not in text)
 TEXTS = st.one_of(st.text(max_size=8), st.just("x" * 5000), st.just("a\nb\x00\u202e"))
 IMAGES = st.builds(
-    Image,
+    EngineImage,
     id=DIGESTS,
     repo_tags=st.lists(st.one_of(TAGGED, TEXTS), max_size=3),
     repo_digests=st.lists(st.one_of(REFERENCES, TEXTS), max_size=3),
@@ -42,7 +42,7 @@ LABELS = st.dictionaries(
 
 
 @st.composite
-def engines(draw: st.DrawFn) -> tuple[list[Image], list[Container]]:
+def engines(draw: st.DrawFn) -> tuple[list[EngineImage], list[Container]]:
     """Make an engine's images, and containers made from them under names of theirs and others."""
     images = draw(st.lists(IMAGES, max_size=3, unique_by=lambda image: image.id))
     ids = st.sampled_from([image.id for image in images] or ["sha256:" + "0" * 64])
@@ -61,7 +61,7 @@ def engines(draw: st.DrawFn) -> tuple[list[Image], list[Container]]:
 @settings(max_examples=60)
 @given(engines(), TEXTS)
 def test_whatever_an_engine_says_becomes_an_inventory_by_the_schema(
-    engine: tuple[list[Image], list[Container]], text: str
+    engine: tuple[list[EngineImage], list[Container]], text: str
 ) -> None:
     """Names, platforms, sizes and moments of an engine are valid, or are left out."""
     about = messages.HostProfile(
@@ -80,11 +80,11 @@ def test_whatever_an_engine_says_becomes_an_inventory_by_the_schema(
 
 
 def test_a_label_without_end_names_a_service_that_is_cut() -> None:
-    """What a container's labels say of its purpose is bounded like every text of an engine."""
+    """The purpose in a container's labels is bounded like every text of an engine."""
     identity = "sha256:" + "0" * 64
     labels = {"com.docker.compose.project": "p" * 5000, "com.docker.compose.service": "a\nb" * 5000}
     made = Container(id="a" * 12, image="nginx:1", image_id=identity, labels=labels)
-    image_list = list_images([Image(id=identity, repo_tags=["nginx:1"])], [made])
+    image_list = list_images([EngineImage(id=identity, repo_tags=["nginx:1"])], [made])
     snapshot = Snapshot(image_list=image_list, engine="docker")
 
     said = messages.inventory(messages.HostProfile(site="fra1", host="web-1"), snapshot, NOW)
@@ -134,7 +134,7 @@ def test_whatever_a_registry_says_becomes_an_answer_by_the_schema(
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_every_sample_written_anew_is_by_the_schema(sample: Sample) -> None:
-    """What any version wrote is written by this one in a form that the schema lets through."""
+    """A message of any version is written again in a form that the schema lets through."""
     assert faults(codec.encode(codec.decode(sample.payload, sample.message))) == []
 
 

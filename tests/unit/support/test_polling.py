@@ -1,4 +1,4 @@
-"""A test waits for a condition, and its failure names the condition."""
+"""Tests wait for a condition, and are told which one did not come."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from support.polling import until
 
 
 async def test_what_becomes_true_is_returned() -> None:
-    """`until` repeats a condition until its value is true, and returns that."""
+    """The condition is asked until it gives something true."""
     answers = iter([0, "", None, "here"])
 
     assert await until(lambda: next(answers), what="an answer") == "here"
 
 
 async def test_a_condition_may_be_awaitable() -> None:
-    """`until` awaits the value of a coroutine."""
+    """The value of a coroutine is waited for as well."""
     answers = iter([[], [1]])
 
     async def ask() -> list[int]:
@@ -23,6 +23,6 @@ async def test_a_condition_may_be_awaitable() -> None:
 
 
 async def test_what_does_not_come_is_named() -> None:
-    """A condition that stays false fails with its name and time limit."""
+    """The bound and what was waited for stand in the failure."""
     with pytest.raises(AssertionError, match=r"^not within 0 s: the moon$"):
         await until(lambda: False, what="the moon", within_s=0)

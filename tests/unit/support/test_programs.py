@@ -1,4 +1,4 @@
-"""A test of a missing program is skipped with a reason, and fails in CI."""
+"""A program that the machine lacks: the test is skipped with a reason, and CI cannot lack it."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_missing_program_is_a_skip_that_says_what_to_install() -> None:
-    """A missing program skips the test, with the command that installs it."""
+    """The summary of a run tells which tests were left out, and why."""
     with pytest.raises(pytest.skip.Exception) as skipped:
         require_program("the-program", "apt-get install its-package")
     assert str(skipped.value) == REASON
@@ -30,7 +30,7 @@ def test_a_missing_program_is_a_skip_that_says_what_to_install() -> None:
 def test_a_missing_program_is_a_failure_where_everything_is_demanded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With IMAGEDRIFT_REQUIRE_REAL=1 a missing program is a failure."""
+    """CI never leaves out a test without anybody knowing."""
     monkeypatch.setenv(programs.DEMAND, "1")
     with pytest.raises(pytest.fail.Exception) as failed:
         require_program("the-program", "apt-get install its-package")
@@ -38,7 +38,7 @@ def test_a_missing_program_is_a_failure_where_everything_is_demanded(
 
 
 def test_only_a_one_demands_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the value 1 makes a missing program a failure."""
+    """Set to nothing or to 0 it is as if it were not set."""
     for value in ("", "0"):
         monkeypatch.setenv(programs.DEMAND, value)
         with pytest.raises(pytest.skip.Exception):
@@ -46,7 +46,7 @@ def test_only_a_one_demands_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_program_is_found_where_it_can_be_run(bare_machine: Path) -> None:
-    """A program is found in a folder of PATH once it is executable."""
+    """In a folder of the PATH, once its file is executable."""
     program = bare_machine / "the-program"
     program.touch(mode=0o644)
     with pytest.raises(pytest.skip.Exception):
@@ -56,7 +56,7 @@ def test_a_program_is_found_where_it_can_be_run(bare_machine: Path) -> None:
 
 
 def test_a_missing_postgresql_is_treated_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Debian's PostgreSQL is looked for outside of PATH, and skipped when missing."""
+    """Debian keeps its programs out of the PATH, so they are looked for elsewhere."""
     monkeypatch.setattr(postgres, "debian_binaries", lambda major: None)
     with pytest.raises(pytest.skip.Exception, match="15: apt-get install postgresql-15"):
         postgres.programs(postgres.OLDEST)
@@ -66,7 +66,7 @@ def test_a_missing_postgresql_is_treated_alike(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_ci_installs_every_program_that_a_test_demands() -> None:
-    """CI installs every program that a test requires."""
+    """CI demands them all, so that one it does not install fails on every new machine."""
     call = re.compile(r'require_program\(\s*"([\w-]+)",\s*"apt-get install ([\w.-]+)"')
     engine = re.compile(r'program = "([\w-]+)"\n    package = "([\w.-]+)"')
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]

@@ -122,9 +122,12 @@ def listed(world: World) -> list[LocalImage]:
     """What the agent makes of the engine's replies, under the reference of the tag."""
     answers = replies(world.kind, world.native, [world.held])
     summaries = [read(each, records.ImageSummary) for each in answers["/images/json"]]
-    version, info = read(answers["/version"], records.Version), read(answers["/info"], records.Info)
+    version, info = (
+        read(answers["/version"], records.EngineVersion),
+        read(answers["/info"], records.Info),
+    )
     images = [
-        with_manifests(read(answers[f"/images/{each.id}/json"], records.Image), each)
+        with_manifests(read(answers[f"/images/{each.id}/json"], records.EngineImage), each)
         for each in summaries
     ]
     traits = traits_of(version, info, images)

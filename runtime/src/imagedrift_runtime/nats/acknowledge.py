@@ -1,4 +1,4 @@
-"""What becomes of a message: an outcome is turned into an acknowledgement.
+"""Acknowledgement: an outcome is turned into an acknowledgement.
 
 Rules:
 - `Done` acknowledges; twice where it has to be sure, which waits for the server's word. Where it

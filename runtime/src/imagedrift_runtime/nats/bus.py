@@ -3,19 +3,15 @@
 - `publish_async` is not used: futures in flight at a disconnect never resolve.
 - A refused publish permission shows only as a time-out, with the reason in the error callback;
   `NotPublished` carries what was heard while the message was under way.
-- Reads of a bucket go to the leader: a direct read of a replica may be stale.
-- Two kinds of time-out exist (nats' own and the builtin); the builtin one is caught, as nats' own
-  derives from it.
+- nats-py's client and context are for the modules of this package alone (`_connection`).
 - The end has an order: who pulls has stopped, listeners finish, what waits is sent, the connection
   is closed. nats' own drain waits for what never comes (5 s, and noise).
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any
 
 from imagedrift_runtime import metrics
 from imagedrift_runtime.health import Health
@@ -25,40 +21,40 @@ from imagedrift_runtime.nats.connection import CALL_WITHIN_S, PROBE_EVERY_S, Con
 from imagedrift_runtime.nats.errors import NoAnswer, NoBus, NotPublished
 from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_runtime.nats.nats_py import nats
-from imagedrift_runtime.nats.results import AlreadyThere, Lag, Newest, Stored
+from imagedrift_runtime.nats.results import AlreadyThere, Stored
+from imagedrift_runtime.nats.stream_api import StreamApi
 from imagedrift_runtime.nats.subscriptions import Listener, Subscriptions
 
 NOT_STORED = 10077
 """JetStream's error for a stream that discards new messages, or whose disk fails."""
 SUBJECT_TAKEN = "messages per subject"
 """What it says of a subject that is full; a full stream, or disk, has the same number."""
-NO_MESSAGE = 10037
-"""JetStream's error where a stream has no such message; one without the stream has another."""
 FULL = "maximum bytes exceeded"
 IS_FULL = f"{FULL}: raise the stream's IMAGEDRIFT_STREAM_MIB and run `imagedrift streams`"
 
 
-class Bus:
-    """A connection to NATS."""
+class Bus(StreamApi):
+    """A connection to NATS: messages, and the streams that keep them."""
 
     def __init__(self, connection: Connection) -> None:
-        self.link = connection
+        super().__init__(connection)
         self._subscriptions = Subscriptions(connection)
-
-    @property
-    def client(self) -> Any:
-        """nats-py's client: another one after the connection was replaced."""
-        return self.link.client
-
-    @property
-    def js(self) -> Any:
-        """nats-py's JetStream context."""
-        return self.link.js
 
     @property
     def health(self) -> Health | None:
         """Where the connection, and loops on it, tell how they are."""
-        return self.link.health
+        return self._connection.health
+
+    @property
+    def max_payload(self) -> int:
+        """The largest message that the server takes, in bytes."""
+        return int(self._connection.client.max_payload)
+
+    @property
+    def server(self) -> str:
+        """The host and port of the server that it is connected to; empty while there is none."""
+        url = self._connection.client.connected_url
+        return url.netloc.rpartition("@")[2] if url else ""
 
     async def publish(
         self,
@@ -77,7 +73,9 @@ class Bus:
         ttl = None if ttl_s is None else max(1, int(ttl_s))
         began = time.monotonic()
         try:
-            ack = await self.js.publish(subject, payload, headers=own or None, msg_ttl=ttl)
+            ack = await self._connection.js.publish(
+                subject, payload, headers=own or None, msg_ttl=ttl
+            )
         except nats.js.errors.APIError as error:
             if error.err_code == NOT_STORED and SUBJECT_TAKEN in str(error.description):
                 metrics.published.add(outcome="already_there")
@@ -86,16 +84,28 @@ class Bus:
             full = FULL in str(error.description)
             raise _not_published(subject, IS_FULL if full else str(error), code) from error
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise _not_published(subject, self.link.reason(error, began)) from error
+            raise _not_published(subject, self._connection.reason(error, began)) from error
         metrics.published.add(outcome="stored")
         return Stored(ack.seq)
 
-    async def say(self, subject: str, payload: bytes) -> None:
-        """Send a message that nobody stores, lost when nobody listens. Raises `NotPublished`."""
+    async def say(
+        self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send a message without waiting for a confirmation. Raises `NotPublished`.
+
+        It is lost where nobody listens.
+        """
         try:
-            await self.client.publish(subject, payload)
+            await self._connection.client.publish(subject, payload, headers=headers)
         except (OSError, nats.errors.Error) as error:
             raise _not_published(subject, str(error)) from error
+
+    async def flush(self, within_s: float = CALL_WITHIN_S) -> None:
+        """Wait until the server has read what was sent. Raises `NoBus`."""
+        try:
+            await self._connection.client.flush(max(1, round(within_s)))
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            raise NoBus(f"the server does not read: {str(error) or 'no answer'}") from error
 
     async def listen(self, subject: str, handler: Listener, queue: str = "") -> None:
         """Call `handler` with (subject, payload), one at a time, for messages nobody stores."""
@@ -110,11 +120,11 @@ class Bus:
         """Ask whoever serves `subject`. Raises `NoAnswer`, or `Refused` with the server's words."""
         began = time.monotonic()
         try:
-            answer = await self.client.request(subject, payload, timeout=timeout)
+            answer = await self._connection.client.request(subject, payload, timeout=timeout)
         except nats.errors.NoRespondersError as error:
             raise NoAnswer(f"{subject}: nobody serves it") from error
         except (TimeoutError, OSError, nats.errors.Error) as error:
-            raise NoAnswer(f"{subject}: {self.link.reason(error, began)}") from error
+            raise NoAnswer(f"{subject}: {self._connection.reason(error, began)}") from error
         if refusal := service_api.refusal(answer.headers):
             raise refusal
         return bytes(answer.data)
@@ -140,17 +150,8 @@ class Bus:
 
     async def bucket(self, name: str) -> Bucket:
         """Open a bucket that exists. Raises `NoBus` when it does not, or none can tell."""
-        await self._manage(self.js.stream_info(f"KV_{name}"))
-        return Bucket(self, name)
-
-    async def pause(self, stream: str, consumer: str, until: datetime) -> None:
-        """Stop delivery of a consumer, on the server, for every replica, until a moment."""
-        moment = until.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        await self._manage(self.js.pause_consumer(stream, consumer, moment))
-
-    async def purge_subject(self, stream: str, subject: str) -> None:
-        """Remove the messages of one subject."""
-        await self._manage(self.js.purge_stream(stream, subject=subject))
+        await self.created(f"KV_{name}")
+        return Bucket(name, self._connection, self)
 
     async def replace(
         self, stream: str, subject: str, payload: bytes, *, ttl_s: float
@@ -159,64 +160,14 @@ class Bus:
         await self.purge_subject(stream, subject)
         return await self.publish(subject, payload, ttl_s=ttl_s)
 
-    async def reset_consumer(self, stream: str, consumer: str) -> None:
-        """Deliver everything that the stream holds once more: to rebuild what was made of it."""
-        await self.lag(stream, consumer)  # a reset of a missing one gets no answer
-        await self._manage(self.js.reset_consumer(stream, consumer, seq=1))
-
-    async def created(self, stream: str) -> datetime:
-        """Tell when a stream was made: sequences of another making are not compared with its."""
-        moment: datetime = (await self._manage(self.js.stream_info(stream))).created
-        return moment
-
-    async def newest(self, stream: str, subject: str) -> Newest | None:
-        """Tell which is the newest message of a subject; None without one. Raises `NoBus`.
-
-        The stream's leader is asked: a replica may answer with what was there before.
-        """
-        try:
-            message = await self.js.get_msg(stream, subject=subject, direct=False)
-        except nats.js.errors.NotFoundError as error:
-            if error.err_code != NO_MESSAGE:
-                raise NoBus(f"{error.description}: run `imagedrift streams`") from error
-            return None
-        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise NoBus(f"{stream}, {subject}: {str(error) or 'no answer'}") from error
-        return Newest(message.seq, message.time)
-
-    async def lag(self, stream: str, consumer: str) -> Lag:
-        """Tell how far a consumer is behind. Raises `NoBus`."""
-        return _lag(await self._manage(self.js.consumer_info(stream, consumer)))
-
-    async def lags(self, stream: str) -> dict[str, Lag]:
-        """Tell how far every consumer of a stream is behind, by name. Raises `NoBus`."""
-        found: dict[str, Lag] = {}
-        while True:
-            page = await self._manage(self.js.consumers_info(stream, offset=len(found)))
-            new = {info.name: _lag(info) for info in page if info.name not in found}
-            if not new:
-                return found
-            found |= new
-
     async def probe(self) -> None:
         """Make a round trip to the server. Raises `NoBus` when none comes back."""
-        await self.link.probe()
+        await self._connection.probe()
 
     async def close(self) -> None:
         """Let listeners finish what they hold, within a bound, and close the connection."""
         await self._subscriptions.drain()
-        await self.link.close()
-
-    async def _manage(self, call: Awaitable[Any]) -> Any:
-        began = time.monotonic()
-        try:
-            return await call
-        except nats.js.errors.NotFoundError as error:
-            raise NoBus(f"{error.description}: run `imagedrift streams`") from error
-        except nats.js.errors.ServiceUnavailableError as error:
-            raise NoBus("JetStream does not answer: is it enabled, has it a leader?") from error
-        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise NoBus(self.link.reason(error, began)) from error
+        await self._connection.close()
 
 
 @asynccontextmanager
@@ -250,7 +201,13 @@ async def connect(
         spool=spool,
         within_s=within_s,
     )
-    connection = Connection(options, health, probe_every_s)
+    async with over(Connection(options, health, probe_every_s)) as bus:
+        yield bus
+
+
+@asynccontextmanager
+async def over(connection: Connection) -> AsyncIterator[Bus]:
+    """Open a connection and watch it for the length of the context. Raises `NoBus`."""
     await connection.open()
     bus = Bus(connection)
     watching = asyncio.create_task(connection.watch())
@@ -259,16 +216,6 @@ async def connect(
     finally:
         watching.cancel()
         await bus.close()
-
-
-def _lag(info: Any) -> Lag:
-    return Lag(
-        info.num_pending,
-        info.num_ack_pending,
-        bool(info.paused),
-        acknowledged=info.ack_floor.stream_seq if info.ack_floor else 0,
-        waiting=info.num_waiting or 0,
-    )
 
 
 def _not_published(subject: str, why: str, code: int = 0) -> NotPublished:

@@ -83,7 +83,7 @@ class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no ty
         if initial_connection and self._demands_tls:
             info["tls_required"] = True
         await super()._process_info(info, initial_connection)
-        self._server_pool[:] = _adopted(
+        self._server_pool[:] = adopted(
             self._server_pool, self._current_server.uri, keeps_name=not self._has_own_ca
         )
 
@@ -93,7 +93,7 @@ def _utf8(text: bytes) -> bytes:
     return text if text.isascii() else text.decode(errors="replace").encode()
 
 
-def _adopted(pool: list[Any], teller: ParseResult, *, keeps_name: bool) -> list[Any]:
+def adopted(pool: list[Any], teller: ParseResult, *, keeps_name: bool) -> list[Any]:
     """Give servers that were told of the credentials of who told of them; each is listed once."""
     user, at, _ = teller.netloc.rpartition("@")
     configured = {_address(server.uri) for server in pool if not server.discovered}

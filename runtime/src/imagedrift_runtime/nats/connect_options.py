@@ -20,7 +20,7 @@ ADDRESS = r"^(nats|tls)://[^/?#\s]+$"
 
 
 class NatsOptions(TypedDict, total=False):
-    """What settings say of NATS, beside its addresses."""
+    """The settings of NATS beside its addresses."""
 
     credentials: str
     ca: str

@@ -14,7 +14,6 @@ Rules:
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -24,6 +23,7 @@ import structlog
 from imagedrift_runtime import metrics
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats.client import Client
+from imagedrift_runtime.nats.complaints import Complaints
 from imagedrift_runtime.nats.connect_options import ConnectOptions, jitter
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
@@ -33,8 +33,6 @@ log = structlog.get_logger()
 CALL_WITHIN_S = 5.0
 PROBE_EVERY_S = 15.0
 CLOSE_WITHIN_S = 3.0
-REPEAT_S = 30.0
-"""How long a complaint is not logged again: a client that finds nobody tries twice a second."""
 PART = "nats"
 """The part of a service's health that tells of the connection."""
 
@@ -49,9 +47,10 @@ class Connection:
         options: ConnectOptions,
         health: Health | None = None,
         probe_every_s: float = PROBE_EVERY_S,
+        call_within_s: float = CALL_WITHIN_S,
     ) -> None:
         self.health = health
-        self.call_within_s = CALL_WITHIN_S
+        self.call_within_s = call_within_s
         self.client: Any = None
         self.js: Any = None
         self.when_replaced: list[Callable[[], Awaitable[None]]] = []
@@ -61,9 +60,14 @@ class Connection:
         self._options = options
         self._opened_by = options
         self._probe_every_s = probe_every_s
-        self._heard: deque[tuple[float, str]] = deque(maxlen=5)
+        self._complaints = Complaints()
         self._quiet = False
         self._rounds: set[asyncio.Task[float]] = set()
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the client has a server now."""
+        return bool(self.client.is_connected)
 
     async def open(self) -> None:
         """Connect a new client. Raises `NoBus` when no server lets us in within the bound."""
@@ -93,7 +97,7 @@ class Connection:
 
     async def close(self) -> None:
         """Send what waits to be sent, and close. Never fails, never reports."""
-        if self.client.is_connected:
+        if self.is_connected:
             with suppress(TimeoutError, nats.errors.Error):
                 async with asyncio.timeout(CLOSE_WITHIN_S):
                     await self.client.flush()
@@ -127,8 +131,8 @@ class Connection:
                 log.exception("nats.watch_failed")
 
     def complaint(self, since: float) -> str:
-        """Tell what was complained of after `since` (monotonic), each once."""
-        return "; ".join(dict.fromkeys(text for when, text in self._heard if when >= since))
+        """Join the complaints since a moment (monotonic), each once."""
+        return self._complaints.since(since)
 
     def reason(self, error: BaseException, since: float) -> str:
         """Put an error into words, with what was heard from the server meanwhile."""
@@ -195,11 +199,7 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
-        now = time.monotonic()
-        is_news = text not in self.complaint(now - REPEAT_S)
-        # Once each: what comes a thousand times must not push out what else was complained of.
-        others = [told for told in self._heard if told[1] != text]
-        self._heard = deque([*others, (now, text)], maxlen=self._heard.maxlen)
+        is_news = self._complaints.add(text, time.monotonic())
         if is_news and not self._quiet:
             log.warning("nats.complained", error=text)
 

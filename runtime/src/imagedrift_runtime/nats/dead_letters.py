@@ -39,6 +39,10 @@ class DeadLetterLimiter:
         self._counts: dict[int, _Count] = {}
         self._payloads = 0
 
+    def __len__(self) -> int:
+        """Tell how many subjects and reasons are counted."""
+        return len(self._counts)
+
     def refused(self, subject: str, reason: str, now: datetime) -> DueLetter | None:
         """Count a refusal, and return the letter that is due for it."""
         hour = (now.date(), now.hour)

@@ -26,10 +26,10 @@ class NotPublished(BusError):
 
 
 class NoAnswer(BusError):
-    """Nobody answered the request in time."""
+    """No answer to the request came in time."""
 
 
-class Refused(BusError):
+class RequestRefused(BusError):
     """The request was answered with an error. A handler of `Bus.serve` raises it to do so."""
 
     def __init__(self, code: str, text: str) -> None:

@@ -54,6 +54,7 @@ class Fetch:
         self._gather_s = gather_s
         self._most_bytes = most_bytes
         self._bus = bus
+        self._connection = bus._connection
         self._stream = stream
         self._consumer = consumer
         self._stopping = stopping
@@ -70,7 +71,7 @@ class Fetch:
         """Wait for messages. None after a while, when stopping, or when NATS fails."""
         if self._held:
             return self._let_go(most)
-        if not self._bus.client.is_connected:
+        if not self._connection.is_connected:
             await wait(self._stopping, random.uniform(0.1, 0.5))  # noqa: S311 - no secret
             return []
         began = time.monotonic()
@@ -97,13 +98,13 @@ class Fetch:
 
     async def _fetched(self, most: int) -> list[Any]:
         if self._pull is None:
-            self._subscription = await self._bus.js.pull_subscribe_bind(
+            self._subscription = await self._connection.js.pull_subscribe_bind(
                 durable=self._consumer, stream=self._stream
             )
             self._pull = StandingPull(
-                self._bus.client, self._subscription, self._gather_s, self._most_bytes
+                self._connection.client, self._subscription, self._gather_s, self._most_bytes
             )
-        lost = self._bus.link.lost
+        lost = self._connection.lost
         messages = await first_result_or(
             self._pull.fetch(most, FETCH_WITHIN_S), self._stopping, lost
         )
@@ -137,7 +138,7 @@ class Fetch:
 
     async def _diagnosis(self, error: Exception) -> str:
         """Find out what a failed fetch means: a missing consumer is no different from no answer."""
-        if self._bus.client.is_connected:
+        if self._connection.is_connected:
             try:
                 await self._bus.lag(self._stream, self._consumer)
             except NoBus as missing:
@@ -146,7 +147,7 @@ class Fetch:
 
     def _is_forbidden(self, since: float) -> str:
         """Tell whether nothing came because the server does not let us ask, and its words."""
-        complaint = self._bus.link.complaint(since).lower()
+        complaint = self._connection.complaint(since).lower()
         ours = f"next.{self._part.replace('/', '.')}".lower()
         inbox = self._subscription._deliver.lower() if self._subscription else ours
         is_ours = "permissions" in complaint and (ours in complaint or inbox in complaint)

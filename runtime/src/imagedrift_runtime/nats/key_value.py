@@ -8,14 +8,12 @@ Rules:
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from imagedrift_runtime.nats.errors import NoBus, NotPublished
-from imagedrift_runtime.nats.nats_py import nats
-from imagedrift_runtime.nats.results import Entry, Stored
-
-if TYPE_CHECKING:
-    from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.connection import Connection
+from imagedrift_runtime.nats.errors import NotPublished
+from imagedrift_runtime.nats.results import AlreadyThere, BucketEntry, Stored
+from imagedrift_runtime.nats.stream_api import last_message
 
 WRONG_REVISION = (10071, 10164)
 """JetStream's errors for another last sequence than the one expected."""
@@ -23,21 +21,31 @@ WRONG_REVISION = (10071, 10164)
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 
 
+class BucketWriter(Protocol):
+    """Where a value is written: the bus."""
+
+    async def publish(
+        self, subject: str, payload: bytes, *, headers: Mapping[str, str] | None = None
+    ) -> Stored | AlreadyThere:
+        """Store a message. Raises `NotPublished`."""
+
+
 class Bucket:
     """A key-value bucket."""
 
-    def __init__(self, bus: "Bus", name: str) -> None:
+    def __init__(self, name: str, connection: Connection, writer: BucketWriter) -> None:
         self.name = name
         self.stream = f"KV_{name}"
-        self._bus = bus
+        self._connection = connection
+        self._writer = writer
         self._prefix = f"$KV.{name}."
 
-    async def get(self, key: str) -> Entry | None:
+    async def get(self, key: str) -> BucketEntry | None:
         """Read the newest value; None when there is none. Raises `NoBus`."""
         message = await self._last(key)
         if message is None or _is_marker(message.headers):
             return None
-        return Entry(message.data or b"", message.seq)
+        return BucketEntry(message.data or b"", message.seq)
 
     async def put(self, key: str, value: bytes) -> int:
         """Write a value; the new revision. Raises `NotPublished`."""
@@ -58,15 +66,10 @@ class Bucket:
         return await self.replace(key, value, marker.seq)
 
     async def _last(self, key: str) -> Any:
-        try:
-            return await self._bus.js.get_msg(self.stream, subject=self._prefix + key, direct=False)
-        except nats.js.errors.NotFoundError:
-            return None
-        except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise NoBus(f"{self.name}/{key}: {str(error) or 'no answer'}") from error
+        return await last_message(self._connection, self.stream, self._prefix + key)
 
     async def _store(self, key: str, value: bytes, headers: dict[str, str]) -> int:
-        stored = await self._bus.publish(self._prefix + key, value, headers=headers)
+        stored = await self._writer.publish(self._prefix + key, value, headers=headers)
         if not isinstance(stored, Stored):
             raise NotPublished(f"{self.name}/{key}: the bucket holds more than one value of a key")
         return stored.seq

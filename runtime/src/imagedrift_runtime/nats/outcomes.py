@@ -1,4 +1,4 @@
-"""What became of a message. Handlers return one; `acknowledge` turns it into an acknowledgement.
+"""The outcomes of a message. Handlers return one; `acknowledge` turns it into an acknowledgement.
 
 Done     handled for good: acknowledged; with a reason, something in it was refused: told in a
          dead letter

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import BusError, NoBus
 from imagedrift_runtime.nats.fetch import REPLY_TOKENS, UNPINNED
 from imagedrift_runtime.nats.nats_py import nats
@@ -67,7 +68,7 @@ class ProvisionStep(Struct, frozen=True):
 
 
 class Existing(Struct, frozen=True):
-    """What a server has under a name: its configuration, and how much it holds."""
+    """A stream or consumer that a server has: its configuration, and how much it holds."""
 
     config: Any
     bytes: int = 0
@@ -92,11 +93,12 @@ async def ensure(
     stream_mib: Mapping[str, int] | None = None,
 ) -> list[ProvisionStep]:
     """Create or update everything. Raises `UnsafeChange` before anything is applied."""
+    connection = bus._connection
     wanted = declare(lanes, replicas, stream_mib)
     found: dict[str, Existing] = {
         thing.name: one
         for thing in wanted
-        if (one := await _settled(bus, partial(_find, bus, thing)))
+        if (one := await _settled(connection, partial(_find, connection, thing)))
     }
     configs = {name: vars(one.config) for name, one in found.items()}
     steps = plan(wanted, configs, {name: one.bytes for name, one in found.items()})
@@ -105,26 +107,28 @@ async def ensure(
         raise UnsafeChange("\n".join(unsafe))
     for thing, step in zip(wanted, steps, strict=True):
         if step.action != "unchanged":
-            await _settled(bus, partial(_apply, bus, thing, found.get(thing.name)))
+            await _settled(connection, partial(_apply, connection, thing, found.get(thing.name)))
     # One name for every try, so that none leaves a stream behind.
-    await _settled(bus, partial(check_replies, bus, f"DRIFT_CHECK_{secrets.token_hex(4)}"))
+    await _settled(
+        connection, partial(check_replies, connection, f"DRIFT_CHECK_{secrets.token_hex(4)}")
+    )
     return steps
 
 
-async def check_replies(bus: Bus, name: str) -> None:
+async def check_replies(connection: Connection, name: str) -> None:
     """Let a message go round, and raise `UnpinnedServer` if its reply is not of version 1.
 
     `name` is that of the stream that it goes through, which is removed at the end.
     """
-    await bus.js.add_stream(name=name, subjects=[name], storage="memory", max_age=60)
+    await connection.js.add_stream(name=name, subjects=[name], storage="memory", max_age=60)
     try:
-        await bus.js.publish(name, b"")
-        subscription = await bus.js.pull_subscribe(name, stream=name)
+        await connection.js.publish(name, b"")
+        subscription = await connection.js.pull_subscribe(name, stream=name)
         (message,) = await subscription.fetch(1)
         await subscription.unsubscribe()
     finally:
         with suppress(nats.js.errors.NotFoundError):  # an earlier try has, and did not hear so
-            await bus.js.delete_stream(name)
+            await connection.js.delete_stream(name)
     if len(message.reply.split(".")) != REPLY_TOKENS:
         raise UnpinnedServer(UNPINNED)
 
@@ -155,7 +159,7 @@ def _is_unsafe(thing: Declared, field: str, old: Any, new: Any) -> bool:
     return field in NEVER[thing.kind]
 
 
-async def _settled(bus: Bus, call: Callable[[], Awaitable[Any]]) -> Any:
+async def _settled(connection: Connection, call: Callable[[], Awaitable[Any]]) -> Any:
     """Make a call again while the servers are not ready for it. Raises `NoBus` with their words."""
     began = time.monotonic()
     while True:
@@ -163,7 +167,7 @@ async def _settled(bus: Bus, call: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return await call()
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            reason = bus.link.reason(error, tried)
+            reason = connection.reason(error, tried)
             if not _may_pass(error, reason) or time.monotonic() - began > SETTLED_WITHIN_S:
                 raise NoBus(f"the server did not take the streams: {reason}") from error
         await asyncio.sleep(AGAIN_S)
@@ -178,23 +182,23 @@ def _may_pass(error: Exception, reason: str) -> bool:
     return "permissions violation" not in reason.lower()
 
 
-async def _find(bus: Bus, thing: Declared) -> Existing | None:
+async def _find(connection: Connection, thing: Declared) -> Existing | None:
     """Read what there is of a thing; None when there is nothing."""
     try:
         if thing.kind == "stream":
-            info = await bus.js.stream_info(thing.name)
+            info = await connection.js.stream_info(thing.name)
             return Existing(info.config, info.state.bytes)
-        return Existing((await bus.js.consumer_info(*thing.name.split("/"))).config)
+        return Existing((await connection.js.consumer_info(*thing.name.split("/"))).config)
     except nats.js.errors.NotFoundError:
         return None
 
 
-async def _apply(bus: Bus, thing: Declared, found: Existing | None) -> None:
+async def _apply(connection: Connection, thing: Declared, found: Existing | None) -> None:
     """Create or update. What is not declared stays as it was found."""
     if thing.kind == "consumer":
         config = (found.config if found else nats.js.api.ConsumerConfig()).evolve(**thing.config)
-        await bus.js.add_consumer(thing.name.split("/")[0], config)
+        await connection.js.add_consumer(thing.name.split("/")[0], config)
         return
     old = found.config if found else nats.js.api.StreamConfig(name=thing.name)
     config = old.evolve(**thing.config)
-    await (bus.js.update_stream(config) if found else bus.js.add_stream(config))
+    await (connection.js.update_stream(config) if found else connection.js.add_stream(config))

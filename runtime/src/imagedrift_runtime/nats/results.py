@@ -1,4 +1,4 @@
-"""What NATS answers where all is well: values for each expected result."""
+"""The answers of NATS where all is well: values for each expected result."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ class AlreadyThere(Struct, frozen=True):
     """The stream holds a message under this subject and refuses another one until that expires."""
 
 
-class Entry(Struct, frozen=True):
+class BucketEntry(Struct, frozen=True):
     """A value in a bucket and the revision to name when replacing it."""
 
     value: bytes
@@ -29,7 +29,7 @@ class Newest(Struct, frozen=True):
     stored_at: datetime
 
 
-class Lag(Struct, frozen=True):
+class ConsumerLag(Struct, frozen=True):
     """How far a consumer is behind."""
 
     pending: int

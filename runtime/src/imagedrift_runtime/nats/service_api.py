@@ -1,7 +1,7 @@
 """A NATS micro service: found, pinged and counted by the standard tools (`nats micro`).
 
-nats-py handles one request at a time; here up to `slots` are. What a handler raises is told to who
-asked as an error: `Refused` with its words, anything else without any, as they could be secret.
+nats-py handles one request at a time; here up to `slots` are. An exception of a handler becomes an
+error for the caller: `RequestRefused` with its words, any other without, as they could be secret.
 
 nats-py would count the time until a request has its slot, and no errors: we count ourselves, as
 the specification of services has it (nats-architecture-and-design, ADR-32).
@@ -15,18 +15,18 @@ from typing import Any
 import structlog
 from msgspec import Struct
 
-from imagedrift_runtime.nats.errors import Refused
+from imagedrift_runtime.nats.errors import RequestRefused
 
 log = structlog.get_logger()
 
 Handler = Callable[[bytes], Awaitable[bytes]]
 
-DEFECT = Refused("500", "a defect; the service's log tells more")
+DEFECT = RequestRefused("500", "a defect; the service's log tells more")
 _CODE, _TEXT = "Nats-Service-Error-Code", "Nats-Service-Error"
 
 
 class ServiceDescription(Struct, frozen=True):
-    """What a micro service says of itself, and where it is asked."""
+    """A micro service as its tools show it, and the subject that it answers on."""
 
     name: str
     version: str
@@ -36,7 +36,7 @@ class ServiceDescription(Struct, frozen=True):
 
 
 class EndpointCounts:
-    """What has become of an endpoint's requests."""
+    """The counts of an endpoint's requests."""
 
     def __init__(self) -> None:
         self._answered = 0
@@ -44,7 +44,7 @@ class EndpointCounts:
         self._last_error = ""
         self._took_ns = 0
 
-    def answered(self, took_ns: int, refusal: Refused | None) -> None:
+    def answered(self, took_ns: int, refusal: RequestRefused | None) -> None:
         """Count a request, and the error that it was answered with."""
         self._answered += 1
         self._took_ns += took_ns
@@ -97,10 +97,10 @@ class RunningService:
             self.counts.answered(time.perf_counter_ns() - began, refusal)
             self._slots.release()
 
-    async def _outcome(self, request: Any) -> tuple[bytes, Refused | None]:
+    async def _outcome(self, request: Any) -> tuple[bytes, RequestRefused | None]:
         try:
             return await self._handler(request.data), None
-        except Refused as refused:
+        except RequestRefused as refused:
             return b"", refused
         except Exception:
             log.exception("request.failed", subject=request.subject)
@@ -127,8 +127,8 @@ async def start(
     return running
 
 
-def refusal(headers: Mapping[str, str] | None) -> Refused | None:
+def refusal(headers: Mapping[str, str] | None) -> RequestRefused | None:
     """Read the error out of an answer's headers, if it is one."""
     if not headers or _CODE not in headers:
         return None
-    return Refused(headers[_CODE], headers.get(_TEXT, ""))
+    return RequestRefused(headers[_CODE], headers.get(_TEXT, ""))

@@ -1,4 +1,4 @@
-"""What listens on core NATS: handlers of messages that nobody stores, and micro services.
+"""Subscriptions on core NATS: handlers of messages that nobody stores, and micro services.
 
 Each is in force when the call returns: who asks then is heard. Each is kept, so that a new client
 after a lost one gets it again, and so that the end can let it finish what it holds.

@@ -25,7 +25,7 @@ KEYS: Final = ("username", "password_file", "token_file")
 
 
 class PathCredential(Struct, frozen=True, kw_only=True):
-    """What one path's table says."""
+    """One path's table."""
 
     path: str
     username: str = ""

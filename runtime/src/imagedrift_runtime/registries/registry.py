@@ -27,7 +27,7 @@ _PROXY: Final = re.compile(r"http://(?P<address>[^/@?#\s]+)/?", re.IGNORECASE)
 
 
 class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is configured for one registry; the defaults are what holds for any other."""
+    """The configuration of one registry; the defaults hold for any other."""
 
     scheme: Literal["https", "http"] = "https"
     endpoint: str = ""

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class RegistriesFile(Generic[T]):
-    """What is made of the file. Raises `SettingsFault` where it is wrong at the start."""
+    """The content of the file. Raises `SettingsFault` where it is wrong at the start."""
 
     def __init__(self, path: str, make: Callable[[Registries], T]) -> None:
         self._path = path

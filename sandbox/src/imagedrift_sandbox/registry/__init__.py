@@ -1,8 +1,8 @@
 """An OCI registry over HTTP that real clients can use, that counts, and that can misbehave."""
 
-from imagedrift_sandbox.registry.auth import Auth, Scheme, Tokens
+from imagedrift_sandbox.registry.auth import Auth, IssuedTokens, Scheme
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
-from imagedrift_sandbox.registry.control import Image
+from imagedrift_sandbox.registry.control import SyntheticImage
 from imagedrift_sandbox.registry.counts import Seen, Totals
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.images import Pushed, Shape
@@ -17,7 +17,7 @@ __all__ = [
     "Budget",
     "Dialect",
     "Fault",
-    "Image",
+    "IssuedTokens",
     "Kind",
     "Pushed",
     "RegistryProcess",
@@ -26,7 +26,7 @@ __all__ = [
     "Seen",
     "Shape",
     "Store",
-    "Tokens",
+    "SyntheticImage",
     "Totals",
     "Vendor",
     "Wait",

@@ -1,7 +1,7 @@
-"""Who may do what: Basic, and Bearer tokens from a token endpoint.
+"""Access control: Basic, and Bearer tokens from a token endpoint.
 
 Pure: requests' headers and the time go in, a decision comes out. Tokens are random and kept;
-two registries that share one `Tokens` accept each other's, which is how a token endpoint on
+two registries that share one `IssuedTokens` accept each other's, which is how a token endpoint on
 another host is played.
 """
 
@@ -14,11 +14,11 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from imagedrift_sandbox.registry.routes import Kind, Route
+from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
 
 
 class Scheme(StrEnum):
-    """What the registry asks for."""
+    """The kind of credential that the registry asks for."""
 
     NONE = "none"
     BASIC = "basic"
@@ -54,7 +54,7 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Access(StrEnum):
-    """What became of a request's credentials."""
+    """The outcome of checking a request's credentials."""
 
     GRANTED = "granted"
     CHALLENGE = "challenge"
@@ -71,8 +71,8 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """What a token opens."""
+class TokenGrant:
+    """The rights of a token."""
 
     user: str
     scopes: frozenset[tuple[str, str]]
@@ -80,10 +80,10 @@ class Grant:
 
 
 @dataclass
-class Tokens:
+class IssuedTokens:
     """The tokens given out."""
 
-    grants: dict[str, Grant] = field(default_factory=dict)
+    grants: dict[str, TokenGrant] = field(default_factory=dict)
 
     def give(self, auth: Auth, user: str, scopes: list[str], now: float) -> str:
         """Make a token for as much of the scopes as this user may have."""
@@ -94,19 +94,19 @@ class Tokens:
             if user or (action == "pull" and not _is_private(auth, name))
         )
         token = secrets.token_urlsafe(24)
-        self.grants[token] = Grant(user, allowed, now + auth.lifetime_s)
+        self.grants[token] = TokenGrant(user, allowed, now + auth.lifetime_s)
         return token
 
     def expire_all(self) -> None:
         """Let every token given so far be past its time."""
         self.grants = {
-            token: Grant(grant.user, grant.scopes, float("-inf"))
+            token: TokenGrant(grant.user, grant.scopes, float("-inf"))
             for token, grant in self.grants.items()
         }
 
 
 def decide(
-    auth: Auth, tokens: Tokens, route: Route, authorization: str | None, now: float
+    auth: Auth, tokens: IssuedTokens, route: RegistryRoute, authorization: str | None, now: float
 ) -> Decision:
     """Whether a request with this Authorization header may go on."""
     if auth.scheme is Scheme.NONE:
@@ -135,7 +135,7 @@ def user_of(auth: Auth, basic: str) -> str | None:
     return name if name in auth.users and auth.users[name] == password else None
 
 
-def challenges(auth: Auth, route: Route, realm: str, access: Access) -> list[str]:
+def challenges(auth: Auth, route: RegistryRoute, realm: str, access: Access) -> list[str]:
     """The WWW-Authenticate headers of a 401."""
     actions = "pull,push" if route.action == "push" else "pull"
     scope = f"repository:{route.repository}:{actions}" if route.repository else ""

@@ -57,7 +57,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What the budget says to one request."""
+    """The decision of a budget about one request."""
 
     refused: bool
     headers: dict[str, str]

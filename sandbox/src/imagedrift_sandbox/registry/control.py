@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CONTROL = "/_sandbox/"
 
 
-class Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SyntheticImage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A synthetic image to push."""
 
     repository: str
@@ -64,7 +64,7 @@ class Control:
             case "GET", "requests":
                 return list(self._registry.counts.requests)
             case "POST", "images":
-                return self._push(msgspec.json.decode(body, type=list[Image]))
+                return self._push(msgspec.json.decode(body, type=list[SyntheticImage]))
             case _:
                 return self._rules(method, what, which, body)
 
@@ -95,7 +95,7 @@ class Control:
             case _:
                 raise LookupError(which)
 
-    def _push(self, images: list[Image]) -> object:
+    def _push(self, images: list[SyntheticImage]) -> object:
         return [
             self._registry.push_image(
                 image.repository,

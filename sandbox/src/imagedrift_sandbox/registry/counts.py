@@ -1,10 +1,10 @@
-"""What the registry was asked: by kind, by reference, by status; and the newest requests whole."""
+"""Counts of requests: by kind, by reference, by status; and the newest requests whole."""
 
 from collections import Counter, deque
 
 import msgspec
 
-from imagedrift_sandbox.registry.routes import Kind, Route
+from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
 
 KEPT_REQUESTS = 20_000
 
@@ -71,7 +71,7 @@ class Counts:
         self._statuses: Counter[int] = Counter()
         self._references: dict[str, Counter[str]] = {}
 
-    def arrived(self, route: Route, seen: Seen) -> None:
+    def arrived(self, route: RegistryRoute, seen: Seen) -> None:
         """Count a request, whatever becomes of it."""
         self.requests.append(seen)
         self._kinds[route.kind] += 1

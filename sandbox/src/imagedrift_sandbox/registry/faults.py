@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
-from imagedrift_sandbox.registry.routes import Kind, Route
+from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
 
 ENDLESS_CHUNK = b"\n" * 65_536
 FRAMING = ("Content-Length", "Transfer-Encoding")
@@ -54,7 +54,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     drop: bool = False
     """The connection closes without an answer."""
 
-    def matches(self, route: Route, host: str, *, credentials: bool = False) -> bool:
+    def matches(self, route: RegistryRoute, host: str, *, credentials: bool = False) -> bool:
         """Whether it is about this request."""
         return self.credentials in (None, credentials) and (
             (not self.kinds or route.kind in self.kinds)
@@ -115,8 +115,8 @@ class Faults:
         """The faults set, by number."""
         return dict(self._set)
 
-    def strike(self, route: Route, host: str, *, credentials: bool = False) -> Fault | None:
-        """What happens to this request: all its faults in one, or nothing. Counts the match."""
+    def strike(self, route: RegistryRoute, host: str, *, credentials: bool = False) -> Fault | None:
+        """Decide about this request: all its faults in one, or nothing. Counts the match."""
         struck: Fault | None = None
         for number, fault in self._set.items():
             if not fault.matches(route, host, credentials=credentials):

@@ -121,7 +121,7 @@ def _platform_image(
 
 
 def _attestation(store: Store, repository: str, of: str) -> dict[str, Any]:
-    """What BuildKit puts beside each platform: a manifest that is no image."""
+    """The attestations that BuildKit puts beside each platform: a manifest that is no image."""
     statement = canonical({"_type": "https://in-toto.io/Statement/v0.1", "subject": of})
     config = canonical(
         NO_PLATFORM | {"rootfs": {"type": "layers", "diff_ids": [digest_of(statement)]}}

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import msgspec
 
-from imagedrift_sandbox.child_process import Child
+from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.registry.auth import Auth
 from imagedrift_sandbox.registry.budgets import Budget
-from imagedrift_sandbox.registry.control import CONTROL, Image
+from imagedrift_sandbox.registry.control import CONTROL, SyntheticImage
 from imagedrift_sandbox.registry.counts import Seen, Totals
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.images import Pushed
@@ -49,7 +49,7 @@ class RegistryProcess(LocalServer):
         """The registry's base url."""
         return f"http://{self.host}"
 
-    async def push(self, images: Sequence[Image]) -> list[Pushed]:
+    async def push(self, images: Sequence[SyntheticImage]) -> list[Pushed]:
         """Put synthetic images there."""
         return await self._ask("POST", "images", images, list[Pushed])
 
@@ -86,9 +86,9 @@ class RegistryProcess(LocalServer):
         """Take a port."""
         self.port = free_port()
 
-    def launch(self) -> Child:
+    def launch(self) -> ChildProcess:
         """Start the program."""
-        return Child.spawn(
+        return ChildProcess.spawn(
             [sys.executable, "-m", "imagedrift_sandbox.registry", "--port", str(self.port)],
             log=self.home / "registry.log",
         )

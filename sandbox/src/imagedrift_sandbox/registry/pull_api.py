@@ -6,13 +6,15 @@ import re
 from aiohttp import web
 
 from imagedrift_sandbox.registry.replies import API_VERSION, empty, json_reply, oci_error
-from imagedrift_sandbox.registry.routes import Kind, Route
-from imagedrift_sandbox.registry.store import OCI_INDEX, Manifest, Store
+from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
+from imagedrift_sandbox.registry.store import OCI_INDEX, Store, StoredManifest
 
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
-def read(store: Store, route: Route, request: web.BaseRequest, *, negotiate: bool) -> web.Response:
+def read(
+    store: Store, route: RegistryRoute, request: web.BaseRequest, *, negotiate: bool
+) -> web.Response:
     """Answer a request that changes nothing."""
     match route.kind:
         case Kind.PING:
@@ -30,11 +32,11 @@ def read(store: Store, route: Route, request: web.BaseRequest, *, negotiate: boo
 
 
 def accept_of(request: web.BaseRequest) -> str:
-    """What the client accepts; it may say so in several headers."""
+    """Read the media types that the client accepts, which may stand in several headers."""
     return ",".join(request.headers.getall("Accept", ()))
 
 
-def _manifest(store: Store, route: Route, accept: str) -> web.Response:
+def _manifest(store: Store, route: RegistryRoute, accept: str) -> web.Response:
     manifest = store.find(route.repository, route.reference)
     if manifest is None:
         known = route.repository in store.repositories
@@ -51,7 +53,7 @@ def _manifest(store: Store, route: Route, accept: str) -> web.Response:
     return web.Response(body=manifest.body, headers=headers)
 
 
-def _accepted(manifest: Manifest, accept: str) -> bool:
+def _accepted(manifest: StoredManifest, accept: str) -> bool:
     """Whether the client can read this media type; a client that says nothing reads all."""
     if not accept:
         return True
@@ -59,12 +61,12 @@ def _accepted(manifest: Manifest, accept: str) -> bool:
     return manifest.media_type in offered or "*/*" in offered
 
 
-def _not_accepted(manifest: Manifest) -> str:
+def _not_accepted(manifest: StoredManifest) -> str:
     what = "OCI index" if manifest.media_type == OCI_INDEX else manifest.media_type
     return f"{what} found, but accept header does not support it"
 
 
-def _blob(store: Store, route: Route, request: web.BaseRequest) -> web.Response:
+def _blob(store: Store, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
     data = store.blob(route.repository, route.reference)
     if data is None:
         return oci_error(404, "BLOB_UNKNOWN", f"{route.reference} is unknown")
@@ -84,7 +86,7 @@ def _blob(store: Store, route: Route, request: web.BaseRequest) -> web.Response:
     return web.Response(body=part, status=206, headers=headers)
 
 
-def _tags(store: Store, route: Route, request: web.BaseRequest) -> web.Response:
+def _tags(store: Store, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
     repository = store.repositories.get(route.repository)
     if repository is None:
         return oci_error(404, "NAME_UNKNOWN", f"{route.repository} is unknown")

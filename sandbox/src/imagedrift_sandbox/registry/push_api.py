@@ -11,7 +11,7 @@ from aiohttp import web
 
 from imagedrift_sandbox.registry.pull_api import document_of
 from imagedrift_sandbox.registry.replies import empty, oci_error
-from imagedrift_sandbox.registry.routes import Kind, Route
+from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
 from imagedrift_sandbox.registry.store import Store, digest_of
 
 MANIFEST_CAP = 4 * 1024 * 1024
@@ -30,7 +30,7 @@ class Uploads:
         self._store = store
         self._open: dict[str, bytearray] = {}
 
-    async def write(self, route: Route, request: web.BaseRequest) -> web.Response:
+    async def write(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
         """Answer a request that changes something."""
         if not NAME.fullmatch(route.repository):
             return oci_error(400, "NAME_INVALID", f"{route.repository!r} is no repository name")
@@ -45,7 +45,7 @@ class Uploads:
             return oci_error(404, "BLOB_UPLOAD_UNKNOWN", f"no upload {route.reference!r}")
         return await self._continue(route, request)
 
-    async def _begin(self, route: Route, request: web.BaseRequest) -> web.Response:
+    async def _begin(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
         """Mount, take a whole blob at once, or open an upload."""
         digest = request.query.get("mount")
         if digest is not None and self._store.mount(route.repository, digest):
@@ -57,7 +57,7 @@ class Uploads:
             return self._finish(route, identifier, request.query["digest"])
         return self._progress(route, identifier, 202)
 
-    async def _continue(self, route: Route, request: web.BaseRequest) -> web.Response:
+    async def _continue(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
         match request.method:
             case "GET":
                 return self._progress(route, route.reference, 204)
@@ -83,18 +83,18 @@ class Uploads:
         async for chunk in request.content.iter_any():
             self._open[identifier].extend(chunk)
 
-    def _finish(self, route: Route, identifier: str, digest: str) -> web.Response:
+    def _finish(self, route: RegistryRoute, identifier: str, digest: str) -> web.Response:
         data = bytes(self._open.pop(identifier))
         if digest != digest_of(data):
             return oci_error(400, "DIGEST_INVALID", "the content has another sha256 digest")
         self._store.put_blob(route.repository, data)
         return self._created(route, digest)
 
-    def _created(self, route: Route, digest: str) -> web.Response:
+    def _created(self, route: RegistryRoute, digest: str) -> web.Response:
         where = f"/v2/{route.repository}/blobs/{digest}"
         return empty(201, {"Location": where, "Docker-Content-Digest": digest})
 
-    def _progress(self, route: Route, identifier: str, status: int) -> web.Response:
+    def _progress(self, route: RegistryRoute, identifier: str, status: int) -> web.Response:
         received = len(self._open[identifier])
         return empty(
             status,
@@ -105,7 +105,7 @@ class Uploads:
             },
         )
 
-    async def _put_manifest(self, route: Route, request: web.BaseRequest) -> web.Response:
+    async def _put_manifest(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
         body = await request.content.read(MANIFEST_CAP + 1)
         while chunk := await request.content.read(MANIFEST_CAP + 1 - len(body)):
             body += chunk
@@ -118,7 +118,7 @@ class Uploads:
             return oci_error(400, "TAG_INVALID", f"{route.reference!r} is no tag")
         return self._keep_manifest(route, request.headers.get("Content-Type", ""), body)
 
-    def _keep_manifest(self, route: Route, content_type: str, body: bytes) -> web.Response:
+    def _keep_manifest(self, route: RegistryRoute, content_type: str, body: bytes) -> web.Response:
         document = document_of(body)
         if document is None:
             return oci_error(400, "MANIFEST_INVALID", "the manifest is no JSON object")

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a request asks for; the counters' keys."""
+    """The kind of a request, which is the counters' key."""
 
     PING = "ping"
     TOKEN = "token"  # noqa: S105
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RegistryRoute:
     """One request, understood."""
 
     kind: Kind
@@ -36,7 +36,7 @@ class Route:
 
     @property
     def action(self) -> str:
-        """What the request needs a token for."""
+        """Name the scope that the request needs a token for."""
         return "push" if self.kind in PUSHES else "pull"
 
 
@@ -50,33 +50,33 @@ MANIFEST_KINDS = {
 BLOB_KINDS = {"HEAD": Kind.BLOB_HEAD, "GET": Kind.BLOB_GET}
 
 
-def understand(method: str, path: str, token_path: str = "/token") -> Route:  # noqa: S107
+def understand(method: str, path: str, token_path: str = "/token") -> RegistryRoute:  # noqa: S107
     """Read a request line."""
     if path == token_path:
-        return Route(Kind.TOKEN, method, path)
+        return RegistryRoute(Kind.TOKEN, method, path)
     if path.startswith("/v2/"):
         return _api(method, path)
     if path == "/v2":
-        return Route(Kind.PING, method, path)
-    return Route(Kind.OTHER, method, path)
+        return RegistryRoute(Kind.PING, method, path)
+    return RegistryRoute(Kind.OTHER, method, path)
 
 
-def _api(method: str, path: str) -> Route:
+def _api(method: str, path: str) -> RegistryRoute:
     rest = path[len("/v2/") :]
     if not rest:
-        return Route(Kind.PING, method, path)
+        return RegistryRoute(Kind.PING, method, path)
     if rest == "_catalog":
-        return Route(Kind.CATALOG, method, path)
+        return RegistryRoute(Kind.CATALOG, method, path)
     name, found, reference = rest.rpartition("/manifests/")
     if found:
         kind = MANIFEST_KINDS.get(method, Kind.OTHER)
-        return Route(kind, method, path, name, reference)
+        return RegistryRoute(kind, method, path, name, reference)
     name, found, identifier = rest.partition("/blobs/uploads")
     if found:
-        return Route(Kind.UPLOAD, method, path, name, identifier.strip("/"))
+        return RegistryRoute(Kind.UPLOAD, method, path, name, identifier.strip("/"))
     name, found, digest = rest.rpartition("/blobs/")
     if found:
-        return Route(BLOB_KINDS.get(method, Kind.OTHER), method, path, name, digest)
+        return RegistryRoute(BLOB_KINDS.get(method, Kind.OTHER), method, path, name, digest)
     if rest.endswith("/tags/list"):
-        return Route(Kind.TAGS, method, path, rest.removesuffix("/tags/list"))
-    return Route(Kind.OTHER, method, path)
+        return RegistryRoute(Kind.TAGS, method, path, rest.removesuffix("/tags/list"))
+    return RegistryRoute(Kind.OTHER, method, path)

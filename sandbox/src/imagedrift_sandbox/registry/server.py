@@ -13,7 +13,14 @@ from typing import Self
 from aiohttp import web
 
 from imagedrift_sandbox.free_port import LOOPBACK
-from imagedrift_sandbox.registry.auth import Access, Auth, Decision, Tokens, challenges, decide
+from imagedrift_sandbox.registry.auth import (
+    Access,
+    Auth,
+    Decision,
+    IssuedTokens,
+    challenges,
+    decide,
+)
 from imagedrift_sandbox.registry.budgets import Budget, Meter
 from imagedrift_sandbox.registry.control import CONTROL, Control
 from imagedrift_sandbox.registry.counts import Counts, Seen, Totals
@@ -30,7 +37,7 @@ from imagedrift_sandbox.registry.images import Pushed, Shape, push_image
 from imagedrift_sandbox.registry.pull_api import accept_of, read
 from imagedrift_sandbox.registry.push_api import Uploads
 from imagedrift_sandbox.registry.replies import oci_error
-from imagedrift_sandbox.registry.routes import PUSHES, Kind, Route, understand
+from imagedrift_sandbox.registry.routes import PUSHES, Kind, RegistryRoute, understand
 from imagedrift_sandbox.registry.store import Store
 from imagedrift_sandbox.registry.token_endpoint import give_token
 
@@ -48,12 +55,12 @@ class SandboxRegistry:
         *,
         auth: Auth | None = None,
         store: Store | None = None,
-        tokens: Tokens | None = None,
+        tokens: IssuedTokens | None = None,
         negotiate: bool = True,
     ) -> None:
         self.auth = auth or Auth()
         self.store = store or Store()
-        self.tokens = tokens or Tokens()
+        self.tokens = tokens or IssuedTokens()
         self.negotiate = negotiate
         """Whether Accept is obeyed; some registries ignore it."""
         self.faults = Faults()
@@ -135,7 +142,7 @@ class SandboxRegistry:
         return response
 
     async def _misbehave(
-        self, fault: Fault, route: Route, request: web.BaseRequest, seen: Seen
+        self, fault: Fault, route: RegistryRoute, request: web.BaseRequest, seen: Seen
     ) -> web.StreamResponse:
         if fault.latency_s:
             await asyncio.sleep(fault.latency_s)
@@ -151,7 +158,7 @@ class SandboxRegistry:
         seen.status = answer.status
         return await send_badly(fault, request, answer)
 
-    async def _behave(self, route: Route, request: web.BaseRequest) -> web.Response:
+    async def _behave(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
         if route.kind is Kind.TOKEN:
             return await give_token(self.auth, self.tokens, request, time.monotonic())
         decision = self._decide(route, request)
@@ -168,11 +175,11 @@ class SandboxRegistry:
             return web.Response(status=429, text="Too Many Requests", headers=charge.headers)
         return oci_error(429, "TOOMANYREQUESTS", charge.message, charge.headers)
 
-    def _decide(self, route: Route, request: web.BaseRequest) -> Decision:
+    def _decide(self, route: RegistryRoute, request: web.BaseRequest) -> Decision:
         authorization = request.headers.get("Authorization")
         return decide(self.auth, self.tokens, route, authorization, time.monotonic())
 
-    def _unauthorized(self, route: Route, access: Access) -> web.Response:
+    def _unauthorized(self, route: RegistryRoute, access: Access) -> web.Response:
         expired = access is Access.EXPIRED
         status = self.auth.expired_status if expired else 401
         answer = oci_error(status, "UNAUTHORIZED", "authentication required")
@@ -181,13 +188,13 @@ class SandboxRegistry:
             answer.headers.add("WWW-Authenticate", challenge)
         return answer
 
-    async def _content(self, route: Route, request: web.BaseRequest) -> web.Response:
+    async def _content(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
         if route.kind in PUSHES:
             return await self._uploads.write(route, request)
         return read(self.store, route, request, negotiate=self.negotiate)
 
 
-def _seen(route: Route, request: web.BaseRequest) -> Seen:
+def _seen(route: RegistryRoute, request: web.BaseRequest) -> Seen:
     return Seen(
         kind=route.kind,
         method=route.method,

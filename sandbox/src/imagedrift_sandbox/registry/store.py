@@ -1,4 +1,4 @@
-"""What a registry holds: blobs, manifests and tags per repository, in memory.
+"""The content of a registry: blobs, manifests and tags per repository, in memory.
 
 Everything is addressed by the sha256 of its bytes; the bytes are kept exactly as they came.
 """
@@ -20,7 +20,7 @@ def digest_of(data: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class StoredManifest:
     """A manifest or an index, as it was pushed."""
 
     digest: str
@@ -32,11 +32,11 @@ class Manifest:
 class Repository:
     """One name's manifests, tags and known blobs."""
 
-    manifests: dict[str, Manifest] = field(default_factory=dict)
+    manifests: dict[str, StoredManifest] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     blobs: set[str] = field(default_factory=set)
 
-    def find(self, reference: str) -> Manifest | None:
+    def find(self, reference: str) -> StoredManifest | None:
         """The manifest behind a tag or a digest."""
         return self.manifests.get(self.tags.get(reference, reference))
 
@@ -52,7 +52,7 @@ class Store:
         """The repository of that name, made when it is new."""
         return self.repositories.setdefault(name, Repository())
 
-    def find(self, name: str, reference: str) -> Manifest | None:
+    def find(self, name: str, reference: str) -> StoredManifest | None:
         """The manifest behind a tag or digest of a repository."""
         repository = self.repositories.get(name)
         return repository.find(reference) if repository else None
@@ -75,9 +75,11 @@ class Store:
             self.repository(name).blobs.add(digest)
         return digest in self.blobs
 
-    def put_manifest(self, name: str, reference: str, media_type: str, body: bytes) -> Manifest:
+    def put_manifest(
+        self, name: str, reference: str, media_type: str, body: bytes
+    ) -> StoredManifest:
         """Keep a manifest under its digest, and under the tag when `reference` is one."""
-        manifest = Manifest(digest_of(body), media_type, body)
+        manifest = StoredManifest(digest_of(body), media_type, body)
         repository = self.repository(name)
         repository.manifests[manifest.digest] = manifest
         if reference != manifest.digest:

@@ -4,14 +4,14 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from imagedrift_sandbox.registry.auth import Auth, Tokens, user_of
+from imagedrift_sandbox.registry.auth import Auth, IssuedTokens, user_of
 from imagedrift_sandbox.registry.replies import json_reply, oci_error
 
 FORM_CAP = 65_536
 
 
 async def give_token(
-    auth: Auth, tokens: Tokens, request: web.BaseRequest, now: float
+    auth: Auth, tokens: IssuedTokens, request: web.BaseRequest, now: float
 ) -> web.Response:
     """Answer one request for a token."""
     if request.method == "POST":

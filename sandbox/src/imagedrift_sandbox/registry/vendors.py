@@ -42,7 +42,7 @@ class Vendor(StrEnum):
     RED_HAT = "red_hat"
 
 
-class Manners(msgspec.Struct, frozen=True, kw_only=True):
+class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One vendor's way."""
 
     auth: Auth = Auth(scheme=Scheme.BEARER)
@@ -58,37 +58,39 @@ def _bearer(service: str, token_path: str = "/token", **rules: object) -> Auth: 
 
 
 MANNERS = {
-    Vendor.DOCKER_HUB: Manners(
+    Vendor.DOCKER_HUB: VendorProfile(
         auth=_bearer("registry.docker.io", token_field="both", expires_in=300),  # noqa: S106
         budget=Budget(limit=100, window_s=21_600, dialect=Dialect.DOCKER_HUB),
         tokens_elsewhere=True,
     ),
-    Vendor.GHCR: Manners(
+    Vendor.GHCR: VendorProfile(
         auth=_bearer("ghcr.io", refused_status=403, expires_in=None),
         budget=Budget(limit=44_000, window_s=60, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.BODY),
     ),
-    Vendor.LSCR: Manners(
+    Vendor.LSCR: VendorProfile(
         auth=_bearer("ghcr.io", expires_in=None), tokens_elsewhere=True, manifests_elsewhere=True
     ),
-    Vendor.QUAY: Manners(auth=_bearer("quay.io", "/v2/auth")),
-    Vendor.ECR: Manners(
+    Vendor.QUAY: VendorProfile(auth=_bearer("quay.io", "/v2/auth")),
+    Vendor.ECR: VendorProfile(
         auth=Auth(
             scheme=Scheme.BASIC,
             challenges=('Basic realm="{host}",service="ecr.amazonaws.com"',),
         ),
         faults=(no_digest_header(),),
     ),
-    Vendor.ECR_PUBLIC: Manners(
+    Vendor.ECR_PUBLIC: VendorProfile(
         auth=_bearer("public.ecr.aws", "/token/", expired_status=400),
         budget=Budget(limit=10, window_s=1, kinds=BOTH, dialect=Dialect.NONE),
     ),
-    Vendor.ARTIFACT_REGISTRY: Manners(auth=_bearer("{host}", "/v2/token", expires_in=3600)),
-    Vendor.ACR: Manners(
+    Vendor.ARTIFACT_REGISTRY: VendorProfile(auth=_bearer("{host}", "/v2/token", expires_in=3600)),
+    Vendor.ACR: VendorProfile(
         auth=_bearer("{host}", "/oauth2/token", token_field="access_token", expires_in=None)  # noqa: S106
     ),
-    Vendor.GITLAB: Manners(auth=_bearer("container_registry", "/jwt/auth"), tokens_elsewhere=True),
-    Vendor.HARBOR: Manners(auth=_bearer("harbor-registry", "/service/token")),
-    Vendor.GITEA: Manners(
+    Vendor.GITLAB: VendorProfile(
+        auth=_bearer("container_registry", "/jwt/auth"), tokens_elsewhere=True
+    ),
+    Vendor.HARBOR: VendorProfile(auth=_bearer("harbor-registry", "/service/token")),
+    Vendor.GITEA: VendorProfile(
         auth=_bearer(
             "container_registry",
             "/v2/token",
@@ -98,19 +100,20 @@ MANNERS = {
             ],
         )
     ),
-    Vendor.NEXUS: Manners(
+    Vendor.NEXUS: VendorProfile(
         auth=Auth(
             scheme=Scheme.BASIC,
             challenges=('BASIC realm="Sonatype Nexus Repository Manager"',),
         ),
         faults=(Fault(kinds=(Kind.MANIFEST_HEAD,), credentials=True, status=405, body=""),),
     ),
-    Vendor.ARTIFACTORY: Manners(
+    Vendor.ARTIFACTORY: VendorProfile(
         auth=_bearer("{host}", "/artifactory/api/docker/main/v2/token"),
     ),
-    Vendor.KUBERNETES: Manners(auth=Auth(), manifests_elsewhere=True),
-    Vendor.RED_HAT: Manners(
-        auth=Auth(), faults=(no_digest_header(), Fault(kinds=BOTH, content_type="text/plain"))
+    Vendor.KUBERNETES: VendorProfile(auth=Auth(), manifests_elsewhere=True),
+    Vendor.RED_HAT: VendorProfile(
+        auth=Auth(),
+        faults=(no_digest_header(), Fault(kinds=BOTH, content_type="text/plain")),
     ),
 }
 

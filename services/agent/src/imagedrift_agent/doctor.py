@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Struct
 
 from imagedrift_agent import wiring
-from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
+from imagedrift_agent.adapters.state_folder import BadStateFolder, StateFolder
 from imagedrift_agent.core.image_facts import shown
 from imagedrift_agent.core.snapshot import SourceFault
-from imagedrift_agent.ports import Source
 from imagedrift_agent.settings import AgentSettings
+from imagedrift_agent.watcher import ImageSource
 from imagedrift_runtime import clock, logs, settings
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.errors import BusError, NoBus, NotPublished
@@ -34,7 +34,7 @@ WRONG_STREAM: Final = 10060
 """JetStream's refusal of a message that expects another stream: it let us in so far."""
 
 
-class Finding(Struct, frozen=True):
+class Diagnosis(Struct, frozen=True):
     """One thing that was tried: how it went, and what to do when it went wrong."""
 
     about: str
@@ -48,20 +48,20 @@ def main() -> int:
     try:
         values = settings.load(AgentSettings)
     except settings.SettingsFault as fault:
-        return tell([Finding("settings", False, line, "correct it") for line in fault.faults])
+        return tell([Diagnosis("settings", False, line, "correct it") for line in fault.faults])
     logs.configure(wiring.SERVICE, values.log)
     return tell(asyncio.run(examine(values)))
 
 
 async def examine(
     values: AgentSettings, connect_within_s: float = CONNECT_WITHIN_S
-) -> list[Finding]:
+) -> list[Diagnosis]:
     """Try everything that an agent with these settings needs."""
     state, host = _state(values)
-    return [state, *await _source(values), *await _nats(values, host, connect_within_s)]
+    return [state, *await examine_source(values), *await _nats(values, host, connect_within_s)]
 
 
-def tell(findings: list[Finding]) -> int:
+def tell(findings: list[Diagnosis]) -> int:
     """Print what was found, and the exit code."""
     for each in findings:
         print(f"{'ok  ' if each.good else 'FAIL'}  {each.about:<10} {shown(each.what)}")  # noqa: T201
@@ -70,36 +70,36 @@ def tell(findings: list[Finding]) -> int:
     return 0 if all(each.good for each in findings) else 1
 
 
-def _state(values: AgentSettings) -> tuple[Finding, str]:
+def _state(values: AgentSettings) -> tuple[Diagnosis, str]:
     """Try the state folder, and tell the host's id: a name of our own where there is none."""
     folder = StateFolder(values.state_dir)
     try:
         host = values.host_id or folder.host_id(socket.gethostname())
         folder.try_writing()
-    except Unusable as error:
+    except BadStateFolder as error:
         user = f"chown {os.geteuid()} {values.state_dir}"
         advice = f"as root: mkdir -p {values.state_dir}; {user}"
-        return Finding("state", False, str(error), advice), values.host_id or "doctor"
-    return Finding("state", True, f"{host} is this host's id, kept in {values.state_dir}"), host
+        return Diagnosis("state", False, str(error), advice), values.host_id or "doctor"
+    return Diagnosis("state", True, f"{host} is this host's id, kept in {values.state_dir}"), host
 
 
-async def _source(values: AgentSettings) -> list[Finding]:
+async def examine_source(values: AgentSettings) -> list[Diagnosis]:
     """Look once, and listen for events as far as that they are let through."""
     try:
         source = wiring.source_of(values)
         snapshot = await source.take()
     except (SourceFault, settings.SettingsFault) as error:
-        return [Finding("source", False, str(error), engine_advice(str(error)))]
+        return [Diagnosis("source", False, str(error), engine_advice(str(error)))]
     images, skipped = snapshot.image_list.images, snapshot.image_list.skipped
     running = sum(image.running for image in images)
     found = f"{len(images)} images, {running} running containers"
     found += f", {sum(skipped.values())} not in full"
     found += f" ({', '.join(sorted(skipped))})" if skipped else ""
-    looked = Finding("source", True, f"{snapshot.engine} {snapshot.engine_version}: {found}")
+    looked = Diagnosis("source", True, f"{snapshot.engine} {snapshot.engine_version}: {found}")
     return [looked, await _events(source)]
 
 
-async def _events(source: Source) -> Finding:
+async def _events(source: ImageSource) -> Diagnosis:
     """Listen for a moment: long enough to see a stream that is refused, or ends at once."""
     changes = source.changes()
     has_begun = False
@@ -112,12 +112,12 @@ async def _events(source: Source) -> Finding:
         advice = "let GET /events through: without it a change is seen only once per interval"
         if has_begun:
             advice = "let GET /events stay open: a stream that ends at once tells nothing"
-        return Finding("events", False, str(error), advice)
+        return Diagnosis("events", False, str(error), advice)
     except TimeoutError:
         if not has_begun:
-            return Finding("events", False, "GET /events: nobody listens", "see DOCKER_HOST")
-        return Finding("events", True, "listening; nothing happened yet")
-    return Finding("events", True, "changes are told as they happen")
+            return Diagnosis("events", False, "GET /events: nobody listens", "see DOCKER_HOST")
+        return Diagnosis("events", True, "listening; nothing happened yet")
+    return Diagnosis("events", True, "changes are told as they happen")
 
 
 def engine_advice(fault: str) -> str:
@@ -134,7 +134,7 @@ def engine_advice(fault: str) -> str:
     return next((do for sign, do in known.items() if sign in fault), "see DOCKER_HOST")
 
 
-async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Finding]:
+async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Diagnosis]:
     """Try the connection, and with it what we may do and what time it is there."""
     try:
         async with bus.connect(
@@ -145,7 +145,7 @@ async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Findi
             inbox=subjects.inbox(values.site, host),
             within_s=within_s,
         ) as connection:
-            reached = Finding("nats", True, f"connected to {_server(connection)}")
+            reached = Diagnosis("nats", True, f"connected to {connection.server or 'a server'}")
             return [
                 reached,
                 await _permission(connection, values.site, host),
@@ -153,24 +153,19 @@ async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Findi
             ]
     except (NoBus, OSError, ValueError) as error:
         advice = "check NATS_URL, NATS_CREDS and NATS_CA, and that a firewall lets us through"
-        return [Finding("nats", False, str(error), advice)]
+        return [Diagnosis("nats", False, str(error), advice)]
 
 
-def _server(connection: bus.Bus) -> str:
-    url = connection.client.connected_url
-    return url.netloc.rpartition("@")[2] if url else "a server"
-
-
-async def _permission(connection: bus.Bus, site: str, host: str) -> Finding:
+async def _permission(connection: bus.Bus, site: str, host: str) -> Diagnosis:
     """Publish what the server must refuse, and see what it refuses it for."""
     subject = subjects.inventory(site, host)
     try:
         await connection.publish(subject, b"", headers={"Nats-Expected-Stream": "doctor"})
     except NotPublished as error:
         if error.code == WRONG_STREAM:
-            return Finding("permitted", True, f"may publish {subject}")
-        return Finding("permitted", False, str(error), _permission_advice(str(error), site, host))
-    return Finding("permitted", True, f"may publish {subject}")
+            return Diagnosis("permitted", True, f"may publish {subject}")
+        return Diagnosis("permitted", False, str(error), _permission_advice(str(error), site, host))
+    return Diagnosis("permitted", True, f"may publish {subject}")
 
 
 def _permission_advice(fault: str, site: str, host: str) -> str:
@@ -183,17 +178,17 @@ def _permission_advice(fault: str, site: str, host: str) -> str:
     )
 
 
-async def _clock(connection: bus.Bus) -> Finding:
+async def _clock(connection: bus.Bus) -> Diagnosis:
     """Compare our clock with the server's, which tells its time to every user."""
     began = time.monotonic()
     try:
         answer = await connection.request("$SYS.REQ.USER.INFO", b"", timeout=2)
         there = msgspec.json.decode(answer, type=_UserInfo).server.time
     except (BusError, msgspec.DecodeError):
-        return Finding("clock", True, "not compared: this server does not tell its time")
+        return Diagnosis("clock", True, "not compared: this server does not tell its time")
     trip = time.monotonic() - began
     apart = (clock.now() - there).total_seconds() - trip / 2
-    return Finding(
+    return Diagnosis(
         "clock",
         abs(apart) <= CLOCK_MAY_DIFFER_S,
         f"{apart:+.1f} s from the server's",

@@ -1,37 +1,42 @@
-"""The agent: look at what the host has, and say it when it is new.
+"""The agent: take snapshots of the host's images, and report them when they are new.
 
-Looking and speaking share the ledger and nothing else. A source that fails leaves the newest
-inventory standing; a NATS that is away leaves it waiting, and only it.
+- `watcher` takes the snapshots; a source that fails leaves the newest inventory standing.
+- `reporter` tells NATS; a NATS that is away leaves the newest inventory waiting, and only it.
+- `state` is what the two share, and nothing else.
 """
 
 import asyncio
 
 from imagedrift_agent.core.messages import HostProfile
-from imagedrift_agent.ports import Environment, Source, StateStore
 from imagedrift_agent.reporter import Connect, Reporter
-from imagedrift_agent.state import AgentState
-from imagedrift_agent.watcher import Watcher
+from imagedrift_agent.state import AgentState, StateStore
+from imagedrift_agent.watcher import ImageSource, ReportHealth, Watcher
+from imagedrift_runtime.clock import Clock
 
 
 async def report(
-    about: HostProfile,
-    source: Source,
+    profile: HostProfile,
+    source: ImageSource,
     connect: Connect,
-    memory: StateStore,
-    world: Environment,
+    store: StateStore,
+    clock: Clock,
     stopping: asyncio.Event,
     *,
-    where: str = "",
-    return_within_s: float = 60.0,
+    report_health: ReportHealth,
+    where: str,
+    return_within_s: float,
 ) -> None:
-    """Report what the source has until told to stop."""
-    ledger = AgentState(memory, where)
-    watcher = Watcher(about, source, ledger, world)
-    speaker = Reporter(about, connect, ledger, world, return_within_s)
+    """Report the source's images until told to stop.
+
+    `where` names the NATS and the identity that the saved state is of. Hosts spread their return
+    to NATS over `return_within_s`.
+    """
+    state = AgentState(store, where)
+    watcher = Watcher(profile, source, state, clock, report_health)
+    reporter = Reporter(profile, connect, state, clock, return_within_s)
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(part()) for part in (watcher.follow, watcher.look, speaker.speak)
-        ]
+        parts = (watcher.follow_events, watcher.take_snapshots, reporter.run)
+        tasks = [group.create_task(part()) for part in parts]
         await stopping.wait()
         for task in tasks:
             task.cancel()

@@ -9,7 +9,7 @@ from imagedrift_runtime.settings import Variable
 
 
 class AgentSettings(CommonSettings, frozen=True, kw_only=True):
-    """What one host's agent is told."""
+    """The settings of one host's agent."""
 
     site: Annotated[
         str,

@@ -1,58 +1,79 @@
-"""What the agent knows: the newest inventory, and what NATS has confirmed of it.
+"""The agent's state: the newest inventory, and what NATS has confirmed of it.
 
-The one thing that looking and speaking share. Every change of it is kept at once, so a restart
-neither repeats what was confirmed nor loses what was not.
+The watcher and the reporter share it, and nothing else. Every change of it is saved at once, so a
+restart neither repeats what was confirmed nor loses what was not.
 """
 
 import asyncio
 from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
 
 from imagedrift_agent.core import messages
 from imagedrift_agent.core.cadence import Confirmed
-from imagedrift_agent.ports import SavedState, StateStore
 from imagedrift_schemas.v1 import Inventory
+
+
+class SavedState(Struct, frozen=True):
+    """The state that survives a restart."""
+
+    where: str = ""
+    """The NATS, site and host id that it was confirmed for: others begin afresh."""
+    confirmed: Confirmed = Confirmed()
+    newest: Inventory | None = None
+
+
+class StateStore(Protocol):
+    """Keeps the state over a restart."""
+
+    def load(self) -> SavedState:
+        """Read the saved state."""
+
+    def save(self, saved: SavedState) -> None:
+        """Replace the saved state."""
 
 
 class AgentState:
     """The newest inventory, why it may be out of date, and what was confirmed."""
 
-    def __init__(self, memory: StateStore, where: str) -> None:
-        kept = memory.load()
-        if kept.where != where:
-            kept = SavedState(where)
-        self.newest = kept.newest
-        self.fingerprint = messages.fingerprint(kept.newest) if kept.newest else ""
-        self.confirmed = kept.confirmed
+    def __init__(self, store: StateStore, where: str) -> None:
+        saved = store.load()
+        if saved.where != where:
+            saved = SavedState(where)
+        self.newest = saved.newest
+        self.fingerprint = messages.fingerprint(saved.newest) if saved.newest else ""
+        self.confirmed = saved.confirmed
         self.degraded = ""
-        self.looked = asyncio.Event()
-        """Set after the first look: before it there is nothing to say."""
+        self.is_known = asyncio.Event()
+        """Set after the first snapshot, or its failure: before it there is nothing to report."""
         self.changed = asyncio.Event()
-        self._memory = memory
+        self._store = store
         self._where = where
 
-    def found(self, inventory: Inventory) -> bool:
-        """Take in what a look found; True when it is news."""
+    def update(self, inventory: Inventory) -> bool:
+        """Take in a new inventory; True when it differs from the one before."""
         fingerprint = messages.fingerprint(inventory)
-        is_news = fingerprint != self.fingerprint
+        is_new = fingerprint != self.fingerprint
         self.newest, self.fingerprint = inventory, fingerprint
-        if is_news:
-            self._keep()
-        self._tell("")
-        return is_news
+        if is_new:
+            self._save()
+        self._note("")
+        return is_new
 
-    def may_be_old(self, reason: str) -> None:
-        """Note that a look failed; the last inventory stands."""
-        self._tell(reason)
+    def mark_outdated(self, reason: str) -> None:
+        """Note that a snapshot failed; the last inventory stands."""
+        self._note(reason)
 
     def confirm(self, fingerprint: str, content: str, now: datetime) -> None:
         """Note that NATS has the inventory of this fingerprint."""
         self.confirmed = Confirmed(fingerprint, content, now)
-        self._keep()
+        self._save()
 
-    def _keep(self) -> None:
-        self._memory.keep(SavedState(self._where, self.confirmed, self.newest))
+    def _save(self) -> None:
+        self._store.save(SavedState(self._where, self.confirmed, self.newest))
 
-    def _tell(self, degraded: str) -> None:
+    def _note(self, degraded: str) -> None:
         self.degraded = degraded
-        self.looked.set()
+        self.is_known.set()
         self.changed.set()

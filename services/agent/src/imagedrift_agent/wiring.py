@@ -1,12 +1,8 @@
 """Which parts an agent is made of, by its settings."""
 
 import hashlib
-import random
 import secrets
 import socket
-import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,14 +10,14 @@ from imagedrift_agent.adapters import jetstream
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.adapters.files import KINDS, ImageFile, Remark
-from imagedrift_agent.adapters.state_folder import StateFolder, Unusable
+from imagedrift_agent.adapters.state_folder import BadStateFolder, StateFolder
 from imagedrift_agent.core.address import Address, BadAddress, read_address
 from imagedrift_agent.core.messages import HostProfile, inventory
-from imagedrift_agent.ports import Environment, Source
 from imagedrift_agent.reporter import Connect
 from imagedrift_agent.service import report
 from imagedrift_agent.settings import AgentSettings
-from imagedrift_runtime import clock
+from imagedrift_agent.watcher import ImageSource, ReportHealth
+from imagedrift_runtime.clock import SystemClock, now
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.settings import SettingsFault, both_or_faults
@@ -32,34 +28,30 @@ SERVICE = "imagedrift-agent"
 
 async def start(settings: AgentSettings, running: Process) -> None:
     """Wire an agent together and let it run. Raises `SettingsFault`."""
-    memory = StateFolder(settings.state_dir)
-    source, host = both_or_faults(lambda: source_of(settings), lambda: host_id(settings, memory))
-    about = profile_of(settings, host)
+    store = StateFolder(settings.state_dir)
+    source, host = both_or_faults(lambda: source_of(settings), lambda: host_id(settings, store))
+    profile = profile_of(settings, host)
     await report(
-        about,
+        profile,
         source,
-        connector(settings, about.host, running.health),
-        memory,
-        Environment(
-            now=clock.now,
-            steady=_steady(clock.now()),
-            chance=random.random,
-            engine_is=_engine_health(running.health),
-        ),
+        connector(settings, profile.host, running.health),
+        store,
+        SystemClock(),
         running.stopping,
-        where=_where(settings, about),
+        report_health=_health_reporter(running.health),
+        where=_where(settings, profile),
         return_within_s=settings.return_within,
     )
 
 
 async def take_inventory(settings: AgentSettings, remark: Remark | None = None) -> Inventory:
-    """Look at this host once, without NATS or a state folder. Raises `SourceFault`."""
+    """Take an inventory once, without NATS or a state folder. Raises `SourceFault`."""
     snapshot = await source_of(settings, remark).take()
     host = settings.host_id or "this-host"
-    return inventory(profile_of(settings, host), snapshot, clock.now())
+    return inventory(profile_of(settings, host), snapshot, now())
 
 
-def source_of(settings: AgentSettings, remark: Remark | None = None) -> Source:
+def source_of(settings: AgentSettings, remark: Remark | None = None) -> ImageSource:
     """The source that the settings name. Raises `SettingsFault`."""
     kind, _, path = settings.source.partition(":")
     if kind in KINDS and path:
@@ -98,16 +90,16 @@ def address_of(settings: AgentSettings) -> Address:
     )
 
 
-def host_id(settings: AgentSettings, memory: StateFolder) -> str:
+def host_id(settings: AgentSettings, store: StateFolder) -> str:
     """The id of this host: given, or made up and kept. Raises `SettingsFault`."""
     try:
-        return settings.host_id or memory.host_id(socket.gethostname())
-    except Unusable as error:
+        return settings.host_id or store.host_id(socket.gethostname())
+    except BadStateFolder as error:
         raise SettingsFault([str(error)]) from error
 
 
 def profile_of(settings: AgentSettings, host: str) -> HostProfile:
-    """What the settings say about the host."""
+    """Describe the host by its settings."""
     return HostProfile(
         site=settings.site,
         host=host,
@@ -131,23 +123,17 @@ def connector(settings: AgentSettings, host: str, health: Health | None) -> Conn
     )
 
 
-def _steady(began: datetime) -> Callable[[], datetime]:
-    """Time since the start, on top of when that was; it does not follow when the clock is set."""
-    origin = time.monotonic()
-    return lambda: began + timedelta(seconds=time.monotonic() - origin)
-
-
-def _engine_health(health: Health) -> Callable[[str], None]:
-    def engine_is(reason: str) -> None:
+def _health_reporter(health: Health) -> ReportHealth:
+    def report_health(reason: str) -> None:
         if reason:
             health.failed("engine", reason)
         else:
             health.ready("engine")
 
-    return engine_is
+    return report_health
 
 
-def _where(settings: AgentSettings, about: HostProfile) -> str:
+def _where(settings: AgentSettings, profile: HostProfile) -> str:
     """Tell one NATS, and one host on it, from another: without the password in a URL."""
-    text = "\n".join((*settings.nats_url, about.site, about.host))
+    text = "\n".join((*settings.nats_url, profile.site, profile.host))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

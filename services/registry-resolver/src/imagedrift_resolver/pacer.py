@@ -20,7 +20,7 @@ LONGEST_WAIT_S: Final = 10.0
 class Pace:
     """Until when requests to one registry are promised, whichever credential they show."""
 
-    def __init__(self, credentials: tuple[str, ...] = ()) -> None:
+    def __init__(self, credentials: tuple[str, ...]) -> None:
         self.lock = asyncio.Lock()
         self.credentials = credentials
         """Those that other replicas may use there."""

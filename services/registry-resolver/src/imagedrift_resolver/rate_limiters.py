@@ -75,7 +75,7 @@ class RegistryLimiters:
         entry = self._registries.of(registry)
         own = RegistryState(registry=registry, credential=credential, observed_at=self._clock.now())
         shared = SharedState(own, self._states, self._clock)
-        pace = self._pace(registry) or Pace()
+        pace = self._pace(registry) or Pace(())
         return RegistryLimiter(
             shared,
             Pacer(shared, pace, entry.requests_per_second, self._clock),

@@ -1,1 +1,1 @@
-"""What the agent touches: engines, files, NATS, the state folder."""
+"""The world of the agent: engines, files, NATS, the state folder."""

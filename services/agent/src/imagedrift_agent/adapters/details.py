@@ -4,27 +4,25 @@ Rules:
 - Each object has a small time and few bytes of its own. After a handful that were late, the others
   have less: a store that hangs on many objects does not use up the pass. What is left when all
   details together had their time is told by the lists.
-- A sick object is asked for again at the next look, and after each further failure only after twice
-  as many looks: so a look at an unchanged host stays cheap.
+- An unreadable object is asked for ever more seldom (`core.unreadable`).
 - A connection that was kept may have been closed meanwhile: aiohttp then makes the call once more.
-- An object that is not there any more is not sick.
+- An object that is not there any more is not unreadable.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
-
-from msgspec import Struct
 
 from imagedrift_agent.adapters.engine_client import CONNECTIONS, EngineClient
 from imagedrift_agent.adapters.engine_faults import (
+    CallRefused,
     EngineFault,
     Late,
     NotConnected,
-    NotThere,
-    Refused,
+    ObjectGone,
 )
+from imagedrift_agent.core.unreadable import UnreadableObjects
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -34,53 +32,10 @@ IMPATIENT_AFTER, IMPATIENT_WITHIN_S = 4, 0.4
 """How many may be late in one pass before the others have less time, and how much then."""
 ALL_WITHIN_S = 60.0
 MAX_DETAIL = 8 * 1024 * 1024
-LONGEST_PAUSE = 64
-"""Of looks, between two attempts to read a sick object."""
-
-
-class _Illness(Struct):
-    """How often an object could not be read, and how many looks pass it over from now on."""
-
-    failures: int = 0
-    pause: int = 0
-
-
-class Sick:
-    """The objects that could not be read when they were asked for last, by key."""
-
-    def __init__(self) -> None:
-        self._ill: dict[object, _Illness] = {}
-
-    def __len__(self) -> int:
-        return len(self._ill)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._ill
-
-    def begin_look(self, keys: Iterable[object]) -> None:
-        """Begin a look at these objects: others are forgotten, pauses are a look shorter."""
-        self._ill = {key: self._ill[key] for key in keys if key in self._ill}
-        for illness in self._ill.values():
-            illness.pause = max(0, illness.pause - 1)
-
-    def is_due(self, key: object) -> bool:
-        """Tell whether the object is to be asked for in this look."""
-        illness = self._ill.get(key)
-        return illness is None or illness.pause == 0
-
-    def failed(self, key: object) -> None:
-        """Note that the object could not be read."""
-        illness = self._ill.setdefault(key, _Illness())
-        illness.failures += 1
-        illness.pause = min(2 ** (illness.failures - 1), LONGEST_PAUSE)
-
-    def recovered(self, key: object) -> None:
-        """Note that the object was read."""
-        self._ill.pop(key, None)
 
 
 class Details:
-    """One look's calls for details, a few at once."""
+    """The calls for details of one pass, a few at once."""
 
     def __init__(self, client: EngineClient, answer_within_s: float) -> None:
         self._client = client
@@ -92,18 +47,18 @@ class Details:
 
     async def each(
         self,
-        sick: Sick,
+        unreadable: UnreadableObjects,
         items: Sequence[T],
         keys: Sequence[object],
         call: Callable[[T], Awaitable[None]],
     ) -> None:
         """Make a call for every item that is due. Raises `NotConnected`."""
-        sick.begin_look(keys)
-        left = iter([pair for pair in zip(keys, items, strict=True) if sick.is_due(pair[0])])
+        unreadable.begin_pass(keys)
+        left = iter([pair for pair in zip(keys, items, strict=True) if unreadable.is_due(pair[0])])
 
         async def work() -> None:
             for key, item in left:
-                await self._try(sick, key, call(item))
+                await self._try(unreadable, key, call(item))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -115,24 +70,24 @@ class Details:
     async def read(self, path: str, kind: type[U], params: dict[str, str] | None = None) -> U:
         """Fetch the details of one object, in its small time. Raises `EngineFault`."""
         if time.monotonic() > self._ends_at:
-            raise Refused(f"GET {path}: not asked: all details took {ALL_WITHIN_S} s")
+            raise CallRefused(f"GET {path}: not asked: all details took {ALL_WITHIN_S} s")
         return await self._client.read(
             path, kind, params, within_s=self._within_s(), at_most=MAX_DETAIL
         )
 
-    async def _try(self, sick: Sick, key: object, call: Awaitable[None]) -> None:
+    async def _try(self, unreadable: UnreadableObjects, key: object, call: Awaitable[None]) -> None:
         try:
             await call
-        except NotThere:
-            sick.recovered(key)
+        except ObjectGone:
+            unreadable.recovered(key)
         except NotConnected:
             raise
         except EngineFault as fault:
             self._late += isinstance(fault, Late)
-            self.engine_is_suspect |= not isinstance(fault, Refused)
-            sick.failed(key)
+            self.engine_is_suspect |= not isinstance(fault, CallRefused)
+            unreadable.failed(key)
         else:
-            sick.recovered(key)
+            unreadable.recovered(key)
 
     def _within_s(self) -> float:
         small = IMPATIENT_WITHIN_S if self._late >= IMPATIENT_AFTER else DETAIL_WITHIN_S

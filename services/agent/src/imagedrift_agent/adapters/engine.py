@@ -4,8 +4,8 @@ A pass asks for the lists, and for the details of what it has not seen before: a
 while the list says the same of it, a container's configured reference for the container's life. So
 a pass over an unchanged host is four calls.
 
-One sick object never hides a host: what cannot be read of an image is told by the list, a container
-of which only an id is known is passed over, and each is counted (`details`). Without `/info` the
+One unreadable object never hides a host: an image without details is told by the list, a container
+of which only an id is known is left out, and each is counted (`details`). Without `/info` the
 store is known by the images and the host's name from the operating system. Only the two lists must
 be readable: without them nothing is known of the host.
 """
@@ -18,22 +18,23 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from imagedrift_agent.adapters.details import Details, Sick
+from imagedrift_agent.adapters.details import Details
 from imagedrift_agent.adapters.engine_client import ANSWER_WITHIN_S, EngineClient
 from imagedrift_agent.adapters.engine_faults import (
-    Denied,
+    CallDenied,
+    CallRefused,
     EngineFault,
     NotConnected,
-    NotThere,
-    Refused,
+    ObjectGone,
 )
 from imagedrift_agent.core import api_version, decoding, records
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.image_facts import shown
 from imagedrift_agent.core.inventory import list_images
-from imagedrift_agent.core.lists import Lists, known_by_list, with_manifests, with_own_digest
+from imagedrift_agent.core.lists import EngineLists, known_by_list, with_manifests, with_own_digest
 from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_agent.core.traits import is_podman, traits_of
+from imagedrift_agent.core.unreadable import UnreadableObjects
 
 PASS_WITHIN_S = 120.0
 INFO_WITHIN_S = 10.0
@@ -61,14 +62,16 @@ class Engine:
     ) -> None:
         self._find = find
         self._answer_within_s = answer_within_s
-        self._version = records.Version()
+        self._version = records.EngineVersion()
         self._info: records.Info | None = None
-        self._images: dict[records.SummaryKey, records.Image] = {}
+        self._images: dict[records.SummaryKey, records.EngineImage] = {}
         self._configured: dict[str, str] = {}
-        self._sick_images, self._sick_containers, self._sick_calls = Sick(), Sick(), Sick()
+        self._unreadable_images = UnreadableObjects()
+        self._unreadable_containers = UnreadableObjects()
+        self._unreadable_calls = UnreadableObjects()
 
     async def take(self) -> Snapshot:
-        """Look at everything. Raises `EngineFault`."""
+        """Take a snapshot of all images and containers. Raises `EngineFault`."""
         try:
             async with asyncio.timeout(PASS_WITHIN_S), self._client() as client:
                 return await self._pass(client)
@@ -119,7 +122,7 @@ class Engine:
     def _client(self) -> EngineClient:
         return EngineClient(self._find(), self._answer_within_s)
 
-    def _forget_if_upgraded(self, version: records.Version) -> None:
+    def _forget_if_upgraded(self, version: records.EngineVersion) -> None:
         """Read all details again from an engine that may say more, or otherwise, than before."""
         if version != self._version:
             self._version = version
@@ -127,8 +130,8 @@ class Engine:
 
     async def _read_info(self, client: EngineClient) -> None:
         """Read what the engine says of itself; what it said last stands when it cannot be read."""
-        self._sick_calls.begin_look([_INFO])
-        if not self._sick_calls.is_due(_INFO):
+        self._unreadable_calls.begin_pass([_INFO])
+        if not self._unreadable_calls.is_due(_INFO):
             return
         within_s = min(INFO_WITHIN_S, self._answer_within_s)
         try:
@@ -136,23 +139,23 @@ class Engine:
         except NotConnected:
             raise
         except EngineFault:
-            self._sick_calls.failed(_INFO)
+            self._unreadable_calls.failed(_INFO)
         else:
-            self._sick_calls.recovered(_INFO)
+            self._unreadable_calls.recovered(_INFO)
 
-    async def _read_lists(self, client: EngineClient) -> Lists:
+    async def _read_lists(self, client: EngineClient) -> EngineLists:
         """Read the two lists. Raises `EngineFault`."""
         images, odd_images = await self._list_images(client)
         containers, odd_containers = await client.read_list(
             "/containers/json", records.Container, {"all": "1"}
         )
-        return Lists.of(images, odd_images, containers, odd_containers)
+        return EngineLists.of(images, odd_images, containers, odd_containers)
 
     async def _list_images(
         self, client: EngineClient
     ) -> tuple[list[records.ImageSummary], list[str]]:
         if api_version.needs_listed_manifests(self._version):
-            with suppress(Refused):  # it may be the query alone that is refused
+            with suppress(CallRefused):  # it may be the query alone that is refused
                 return await client.read_list("/images/json", records.ImageSummary, _MANIFESTS)
         return await client.read_list("/images/json", records.ImageSummary)
 
@@ -170,13 +173,13 @@ class Engine:
             _same(path, container, found.id)
             self._configured[container] = found.config.image
 
-        await details.each(self._sick_containers, unread, unread, read)
-        known = [c for c in listed if c.id not in self._sick_containers]
+        await details.each(self._unreadable_containers, unread, unread, read)
+        known = [c for c in listed if c.id not in self._unreadable_containers]
         return [replace(c, image=self._configured.get(c.id, c.image)) for c in known]
 
     async def _with_details(
         self, client: EngineClient, details: Details, listed: Sequence[records.ImageSummary]
-    ) -> list[records.Image]:
+    ) -> list[records.EngineImage]:
         """Read the details of images; those that did not change are known already."""
         wanted = {summary.key: summary for summary in listed}
         self._images = {key: self._images[key] for key in wanted if key in self._images}
@@ -185,66 +188,69 @@ class Engine:
 
         async def read(summary: records.ImageSummary) -> None:
             path = _path_of("images", summary.id)
-            found = await details.read(path, records.Image, params)
+            found = await details.read(path, records.EngineImage, params)
             _same(path, records.image_id(summary.id), records.image_id(found.id))
             self._images[summary.key] = replace(found, digest=summary.digest)
 
-        await details.each(self._sick_images, unread, [s.key for s in unread], read)
-        sick = [summary for key, summary in wanted.items() if key in self._sick_images]
+        await details.each(self._unreadable_images, unread, [s.key for s in unread], read)
+        unreadable = [summary for key, summary in wanted.items() if key in self._unreadable_images]
         read_ones = [with_manifests(image, wanted[key]) for key, image in self._images.items()]
-        return [*read_ones, *(known_by_list(each) for each in await self._relisted(client, sick))]
+        return [
+            *read_ones,
+            *(known_by_list(each) for each in await self._relisted(client, unreadable)),
+        ]
 
     async def _relisted(
-        self, client: EngineClient, sick: list[records.ImageSummary]
+        self, client: EngineClient, unreadable: list[records.ImageSummary]
     ) -> list[records.ImageSummary]:
-        """Read the manifests of sick images from the list, where it can tell them."""
-        is_worth_it = bool(sick) and api_version.can_list_manifests(self._version)
-        if not is_worth_it or any(summary.manifests for summary in sick):
-            return sick
+        """Read the manifests of unreadable images from the list, where it can tell them."""
+        is_worth_it = bool(unreadable) and api_version.can_list_manifests(self._version)
+        if not is_worth_it or any(summary.manifests for summary in unreadable):
+            return unreadable
         try:
             again, _ = await client.read_list("/images/json", records.ImageSummary, _MANIFESTS)
-        except Refused:
-            return sick
+        except CallRefused:
+            return unreadable
         manifests = {summary.id: summary.manifests for summary in again}
-        return [replace(each, manifests=manifests.get(each.id)) for each in sick]
+        return [replace(each, manifests=manifests.get(each.id)) for each in unreadable]
 
-    def _unread(self, lists: Lists) -> dict[str, int]:
+    def _unread(self, lists: EngineLists) -> dict[str, int]:
         """Count what is not reported in full, by reason."""
         counted = {
-            "info_denied": len(self._sick_calls),
-            "image_unreadable": lists.odd_images + len(self._sick_images),
-            "container_unreadable": lists.odd_containers + len(self._sick_containers),
+            "info_denied": len(self._unreadable_calls),
+            "image_unreadable": lists.odd_images + len(self._unreadable_images),
+            "container_unreadable": lists.odd_containers + len(self._unreadable_containers),
         }
         return {reason: count for reason, count in counted.items() if count}
 
 
 def _path_of(kind: str, name: str) -> str:
-    """Build the path of one object's details. Raises `Refused` for a name that is no segment."""
+    """Build the path of one object's details. Raises `CallRefused` for no segment."""
     if name in ("", ".", ".."):  # a client takes these out of a path
-        raise Refused(f"GET /{kind}/{name}/json: not asked: no id")
+        raise CallRefused(f"GET /{kind}/{name}/json: not asked: no id")
     return f"/{kind}/{quote(name, safe=':')}/json"
 
 
 def _same(target: str, wanted: str, answered: str) -> None:
-    """Refuse details that are of another object than was asked for. Raises `Refused`."""
+    """Refuse details that are of another object than was asked for. Raises `CallRefused`."""
     if wanted != answered:
-        raise Refused(f"GET {target}: it answers {answered[:80]!a}")
+        raise CallRefused(f"GET {target}: it answers {answered[:80]!a}")
 
 
-async def _version(client: EngineClient) -> records.Version:
+async def _version(client: EngineClient) -> records.EngineVersion:
     """Ask who answers; an engine that may not say is spoken to in its own newest version."""
     client.speak("")
     try:
-        return await client.read("/version", records.Version)
-    except (Denied, NotThere):
-        return records.Version()
+        return await client.read("/version", records.EngineVersion)
+    except (CallDenied, ObjectGone):
+        return records.EngineVersion()
 
 
 def _event(line: bytes) -> records.Event:
     try:
         return decoding.read(line, records.Event)
     except decoding.NONSENSE as error:
-        raise Refused(f"GET /events: not what an engine says: {error}") from error
+        raise CallRefused(f"GET /events: not what an engine says: {error}") from error
 
 
 def _pairs(labels: Iterable[str]) -> Iterable[tuple[str, str]]:

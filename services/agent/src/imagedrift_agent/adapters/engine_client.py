@@ -27,15 +27,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-import aiohttp
-from aiodocker import Docker
-from aiodocker.exceptions import DockerError
-
+from imagedrift_agent.adapters.aiodocker_api import aiodocker, aiohttp
 from imagedrift_agent.adapters.engine_faults import (
     CONNECT_WITHIN_S,
+    CallRefused,
     EngineFault,
     NotConnected,
-    Refused,
     fault_of,
     refusal,
 )
@@ -62,7 +59,7 @@ class EngineClient:
         self._address = address
         self._answer_within_s = answer_within_s
         self._prefix = ""
-        self._docker: Docker
+        self._docker: aiodocker.Docker
 
     async def __aenter__(self) -> Self:
         try:
@@ -159,7 +156,8 @@ class EngineClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request. `_query` leaves it to its caller to release the response."""
         target = f"{self._prefix}{path}".removeprefix("/")
-        query = self._docker._query(target, params=params, versioned_api=False)
+        # The one private name of aiodocker: ARCHITECTURE.md, "Libraries", says why.
+        query = self._docker._query(target, params=params, versioned_api=False)  # noqa: SLF001
         async with query as response, response:
             yield response
 
@@ -168,11 +166,11 @@ class EngineClient:
         """Give the failures of a call one type that names the call."""
         try:
             yield
-        except (aiohttp.ClientError, DockerError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, aiodocker.DockerError, OSError, ValueError) as error:
             raise fault_of(self._call(path), str(self._address), error, seconds) from error
 
-    def _nonsense(self, path: str, error: object) -> Refused:
-        return Refused(f"{self._call(path)}: not what an engine says: {error}")
+    def _nonsense(self, path: str, error: object) -> CallRefused:
+        return CallRefused(f"{self._call(path)}: not what an engine says: {error}")
 
     def _call(self, path: str) -> str:
         return f"GET {self._prefix}{path}"
@@ -183,7 +181,7 @@ async def _cancelled(task: "asyncio.Task[Any]") -> None:
     await asyncio.wait({task})
 
 
-def _docker_at(address: Address) -> Docker:
+def _docker_at(address: Address) -> aiodocker.Docker:
     """Make a client of aiodocker with a session of ours. Raises `OSError` for certificates."""
     scheme, host = ("https" if address.tls else "http"), address.host or "localhost"
     port = f":{address.port}" if address.port else ""
@@ -195,7 +193,7 @@ def _docker_at(address: Address) -> Docker:
         auto_decompress=False,
         middlewares=(_refuse_errors,),
     )
-    return Docker(
+    return aiodocker.Docker(
         url=f"{scheme}://{f'[{host}]' if ':' in host else host}{port}",
         connector=connector,
         session=session,

@@ -4,9 +4,9 @@
 |-----------------------------------------|--------------------------------|
 | connection refused, no socket, DNS, TLS | `NotConnected`                 |
 | our bound on time ran out               | `Late`                         |
-| status 401, 403, 405                    | `Denied`                       |
-| status 404                              | `NotThere`                     |
-| any other status but 200                | `Refused`                      |
+| status 401, 403, 405                    | `CallDenied`                       |
+| status 404                              | `ObjectGone`                     |
+| any other status but 200                | `CallRefused`                      |
 | a connection that broke, no HTTP        | `EngineFault`                  |
 
 aiodocker wraps a failed connection in a `DockerError` whose text hides the system's own words. The
@@ -16,9 +16,7 @@ original is its context, so the message is taken from there.
 import ssl
 from typing import Final
 
-import aiohttp
-from aiodocker.exceptions import DockerError
-
+from imagedrift_agent.adapters.aiodocker_api import aiodocker, aiohttp
 from imagedrift_agent.core.snapshot import SourceFault
 
 CONNECT_WITHIN_S: Final = 5.0
@@ -36,24 +34,24 @@ class Late(EngineFault):
     """The engine did not answer this call within its time."""
 
 
-class Refused(EngineFault):
+class CallRefused(EngineFault):
     """The engine answered this call with an error, or with a document of another kind."""
 
 
-class Denied(Refused):
+class CallDenied(CallRefused):
     """The engine, or a proxy before it, does not permit this call."""
 
 
-class NotThere(Refused):
+class ObjectGone(CallRefused):
     """The engine has no such image or container: it was removed meanwhile."""
 
 
-_BY_STATUS: Final = {401: Denied, 403: Denied, 404: NotThere, 405: Denied}
+_BY_STATUS: Final = {401: CallDenied, 403: CallDenied, 404: ObjectGone, 405: CallDenied}
 
 
-def refusal(call: str, status: int, body: bytes) -> Refused:
+def refusal(call: str, status: int, body: bytes) -> CallRefused:
     """Describe a response that is an error."""
-    kind = _BY_STATUS.get(status, Refused)
+    kind = _BY_STATUS.get(status, CallRefused)
     return kind(f"{call}: {status} {body[:200].decode(errors='replace').strip()}")
 
 
@@ -81,7 +79,7 @@ def fault_of(
 def _original(error: Exception) -> BaseException:
     """Find the exception that says most: the one that a library wrapped, if it is the system's."""
     wrapped = error.__cause__ or error.__context__
-    if isinstance(error, DockerError) and wrapped is not None:
+    if isinstance(error, aiodocker.DockerError) and wrapped is not None:
         return _original(wrapped) if isinstance(wrapped, Exception) else wrapped
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(wrapped, OSError):
         return wrapped

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from imagedrift_agent.core.payload import fitting
-from imagedrift_agent.ports import PublishFailed
+from imagedrift_agent.reporter import PublishFailed
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.errors import NoBus, NotPublished
@@ -26,7 +26,7 @@ class JetStreamPublisher:
     async def publish(self, inventory: Inventory) -> Inventory:
         """Store an inventory in place of the last one, cut to fit. Raises `PublishFailed`."""
         subject = subjects.inventory(inventory.site, inventory.host)
-        said, payload = fitting(inventory, self._bus.client.max_payload)
+        stored_part, payload = fitting(inventory, self._bus.max_payload)
         try:
             stored = await self._bus.publish(subject, payload)
         except NotPublished as error:
@@ -35,10 +35,10 @@ class JetStreamPublisher:
             raise PublishFailed(
                 f"{subject}: its stream keeps the one before: run `imagedrift streams`"
             )
-        return said
+        return stored_part
 
-    async def beat(self, alive: Alive) -> None:
-        """Say that the host lives. Raises `PublishFailed`."""
+    async def send_heartbeat(self, alive: Alive) -> None:
+        """Send a heartbeat. Raises `PublishFailed`."""
         try:
             await self._bus.say(subjects.alive(alive.site, alive.host), encode(alive))
         except NotPublished as error:

@@ -1,4 +1,4 @@
-"""What survives a restart, in the state folder.
+"""The state folder, whose content survives a restart.
 
     host-id      the id that was made up for this host, written once
     state.json   the newest inventory, and what NATS has confirmed
@@ -15,13 +15,13 @@ import msgspec
 import structlog
 
 from imagedrift_agent.core.identity import made_up_id
-from imagedrift_agent.ports import SavedState
+from imagedrift_agent.state import SavedState
 from imagedrift_schemas.subjects import is_host_id
 
 log = structlog.get_logger()
 
 
-class Unusable(Exception):
+class BadStateFolder(Exception):
     """The state folder cannot be written, and no host id was given in its place."""
 
 
@@ -32,7 +32,7 @@ class StateFolder:
         self.folder = Path(folder)
 
     def host_id(self, hostname: str) -> str:
-        """Read this host's id, or make one up and keep it. Raises `Unusable`."""
+        """Read this host's id, or make one up and keep it. Raises `BadStateFolder`."""
         path = self.folder / "host-id"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class StateFolder:
         return made
 
     def try_writing(self) -> None:
-        """Write and remove a file. Raises `Unusable`."""
+        """Write and remove a file. Raises `BadStateFolder`."""
         path = self.folder / "doctor"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class StateFolder:
             raise _unusable(self.folder, error) from error
 
     def load(self) -> SavedState:
-        """Read what was kept."""
+        """Read the saved state."""
         path = self.folder / "state.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=SavedState)
@@ -65,18 +65,18 @@ class StateFolder:
             log.warning("state.lost", path=str(path), error=str(error))
             return SavedState()
 
-    def keep(self, kept: SavedState) -> None:
-        """Replace what was kept. A failure is logged: it costs saying a thing twice."""
+    def save(self, saved: SavedState) -> None:
+        """Replace the saved state. A failure is logged: it costs publishing an inventory twice."""
         path = self.folder / "state.json"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(path, msgspec.json.encode(kept))
+            _replace(path, msgspec.json.encode(saved))
         except OSError as error:
             log.warning("state.refused", path=str(path), error=error.strerror)
 
 
-def _unusable(folder: Path, error: OSError) -> Unusable:
-    return Unusable(
+def _unusable(folder: Path, error: OSError) -> BadStateFolder:
+    return BadStateFolder(
         f"IMAGEDRIFT_STATE_DIR: {folder}: {error.strerror}: let this user write there,"
         " or set IMAGEDRIFT_HOST_ID"
     )

@@ -1,1 +1,1 @@
-"""What the agent decides. Pure: no I/O, no clock, no chance but as values."""
+"""The decisions of the agent. Pure: no I/O, no clock, no chance but as values."""

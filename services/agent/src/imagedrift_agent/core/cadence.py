@@ -1,4 +1,4 @@
-"""When a host speaks, and which of two things it says.
+"""When a host publishes, and which of two messages.
 
     new content, or confirmed too long ago  ->  Publish, until NATS confirms it
     nothing new                             ->  Heartbeat, once per interval
@@ -9,7 +9,8 @@ A host whose inventory is refused again and again (it is too large, or not permi
 heartbeats: it lives, and can say what is wrong.
 
 Every wait is drawn at random, so that a fleet which lost its NATS together does not return
-together. Time and chance (0 <= chance < 1) are values; what is kept over a restart is `Confirmed`.
+together. Chance (0 <= chance < 1) and moments are values. A moment is in seconds of a clock that is
+never set; `Confirmed` is kept over a restart, so its moment is one of the calendar.
 """
 
 from datetime import datetime, timedelta
@@ -18,103 +19,108 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-RESEND_AFTER: Final = timedelta(hours=6)
-"""A confirmed inventory is said again by then, should the stream have lost it."""
+RESEND_AFTER_S: Final = 6 * 3600.0
+"""A confirmed inventory is published again by then, should the stream have lost it."""
 FIRST_WAIT_S: Final = 1.0
 
 
 class Confirmed(Struct, frozen=True):
-    """What NATS has confirmed last: the fingerprint and content of an inventory, and when."""
+    """The fingerprint and content of the inventory that NATS confirmed last, and when."""
 
     fingerprint: str = ""
     content: str = ""
     at: datetime | None = None
 
+    def age_s(self, now: datetime) -> float:
+        """Tell how long ago that was; a moment in the future, or none, counts as now."""
+        return max(timedelta(0), now - (self.at or now)).total_seconds()
+
 
 class Schedule(Struct, frozen=True, kw_only=True):
-    """What was said, and when to speak next."""
+    """The last message, and when the next is due."""
 
     confirmed: Confirmed = Confirmed()
     degraded: str = ""
-    """The reason that was said last."""
-    beat_at: datetime
-    resend_at: datetime
+    """The reason that was sent last."""
+    heartbeat_at: float
+    resend_at: float
     failures: int = 0
-    quiet_until: datetime | None = None
+    quiet_until: float | None = None
     is_refused: bool = False
     """The last inventory that was published was refused."""
 
 
-class Said(Struct, frozen=True, kw_only=True):
-    """Something was said: when, and with which excuse."""
+class Sent(Struct, frozen=True, kw_only=True):
+    """A message was taken: when, and with which reason for being out of date."""
 
-    at: datetime
+    at: float
     degraded: str
     interval_s: int
     chance: float
 
 
 class Publish(Struct, frozen=True):
-    """Say the whole inventory."""
+    """Publish the whole inventory."""
 
 
 class Heartbeat(Struct, frozen=True):
-    """Say that the host lives."""
+    """Send a heartbeat."""
 
 
-class Wait(Struct, frozen=True):
-    """Say nothing before this moment, unless something changes."""
+class WaitUntil(Struct, frozen=True):
+    """Send nothing before this moment, unless something changes."""
 
-    until: datetime
-
-
-Step: TypeAlias = Publish | Heartbeat | Wait
+    until: float
 
 
-def begin(confirmed: Confirmed, now: datetime, chance: float) -> Schedule:
-    """Start to speak: at once, whether or not there is something new."""
-    since = min(confirmed.at or now, now)
-    resend_at = since + RESEND_AFTER * _around_one(chance)
-    return Schedule(confirmed=confirmed, beat_at=now, resend_at=resend_at)
+Step: TypeAlias = Publish | Heartbeat | WaitUntil
 
 
-def next_step(speech: Schedule, fingerprint: str, degraded: str, now: datetime) -> Step:
+def start(confirmed: Confirmed, age_s: float, now: float, chance: float) -> Schedule:
+    """Schedule the first message: at once, whether or not there is something new."""
+    resend_at = now - age_s + RESEND_AFTER_S * _spread(chance)
+    return Schedule(confirmed=confirmed, heartbeat_at=now, resend_at=resend_at)
+
+
+def next_step(schedule: Schedule, fingerprint: str, degraded: str, now: float) -> Step:
     """Decide what to do now; an empty fingerprint means that no inventory is known yet."""
-    quiet_until = speech.quiet_until or now
-    is_news = fingerprint != speech.confirmed.fingerprint or now >= speech.resend_at
-    if fingerprint and is_news and now >= quiet_until:
+    quiet_until = now if schedule.quiet_until is None else schedule.quiet_until
+    is_new = fingerprint != schedule.confirmed.fingerprint or now >= schedule.resend_at
+    if fingerprint and is_new and now >= quiet_until:
         return Publish()
-    if now >= speech.beat_at or (degraded != speech.degraded and now >= quiet_until):
+    if now >= schedule.heartbeat_at or (degraded != schedule.degraded and now >= quiet_until):
         return Heartbeat()
-    return Wait(min(speech.beat_at, quiet_until if now < quiet_until else speech.resend_at))
+    return WaitUntil(
+        min(schedule.heartbeat_at, quiet_until if now < quiet_until else schedule.resend_at)
+    )
 
 
-def published(speech: Schedule, confirmed: Confirmed, said: Said) -> Schedule:
-    """NATS has confirmed an inventory."""
-    resend_at = said.at + RESEND_AFTER * _around_one(said.chance)
-    taken = replace(speech, confirmed=confirmed, resend_at=resend_at, is_refused=False)
-    return beaten(taken, said)
+def published(schedule: Schedule, confirmed: Confirmed, sent: Sent) -> Schedule:
+    """Take in that NATS confirmed an inventory."""
+    resend_at = sent.at + RESEND_AFTER_S * _spread(sent.chance)
+    confirmed_now = replace(schedule, confirmed=confirmed, resend_at=resend_at, is_refused=False)
+    return heartbeat_sent(confirmed_now, sent)
 
 
-def beaten(speech: Schedule, said: Said) -> Schedule:
-    """A sign of life was given: the next comes within the interval, never later."""
-    beat_at = said.at + timedelta(seconds=said.interval_s) * _around_one(said.chance)
-    speech = replace(speech, degraded=said.degraded, beat_at=beat_at)
-    return speech if speech.is_refused else replace(speech, failures=0, quiet_until=None)
+def heartbeat_sent(schedule: Schedule, sent: Sent) -> Schedule:
+    """Take in a heartbeat: the next comes within the interval, never later."""
+    heartbeat_at = sent.at + sent.interval_s * _spread(sent.chance)
+    schedule = replace(schedule, degraded=sent.degraded, heartbeat_at=heartbeat_at)
+    return schedule if schedule.is_refused else replace(schedule, failures=0, quiet_until=None)
 
 
 def refused(
-    speech: Schedule, step: Publish | Heartbeat, now: datetime, within_s: float, chance: float
+    schedule: Schedule, step: Publish | Heartbeat, now: float, within_s: float, chance: float
 ) -> Schedule:
-    """It was not taken: wait at random, up to a bound that doubles with every failure."""
-    ceiling = min(within_s, FIRST_WAIT_S * 2 ** min(speech.failures, 16))
-    quiet_until = now + timedelta(seconds=ceiling * chance)
-    speech = replace(speech, failures=speech.failures + 1, quiet_until=quiet_until)
+    """Take in a refusal: wait at random, up to a bound that doubles with every failure."""
+    ceiling_s = min(within_s, FIRST_WAIT_S * 2 ** min(schedule.failures, 16))
+    quiet_until = now + ceiling_s * chance
+    schedule = replace(schedule, failures=schedule.failures + 1, quiet_until=quiet_until)
     if isinstance(step, Heartbeat):
-        return replace(speech, beat_at=quiet_until)
-    return replace(speech, is_refused=True)
+        return replace(schedule, heartbeat_at=quiet_until)
+    return replace(schedule, is_refused=True)
 
 
-def _around_one(chance: float) -> float:
-    """A factor from 0.8 to 1: spread, and never later than promised."""
+def _spread(chance: float) -> float:
+    """Draw a factor from 0.8 to 1: never later than promised."""
     return 0.8 + 0.2 * chance

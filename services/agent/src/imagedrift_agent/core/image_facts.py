@@ -1,4 +1,4 @@
-"""What one image's record says, whichever engine and image store wrote it.
+"""Facts of one image's record, whichever engine and image store wrote it.
 
 | | classic store | containerd store | Podman |
 |---|---|---|---|
@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from imagedrift_agent.core.records import Container, Image
+from imagedrift_agent.core.records import Container, EngineImage
 from imagedrift_agent.core.traits import EngineTraits
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference
@@ -30,7 +30,7 @@ _SERVICE: Final = "com.docker.compose.service"
 _SWARM_SERVICE: Final = "com.docker.swarm.service.name"
 
 
-def digests_of(image: Image, reference: ImageReference, engine: EngineTraits) -> set[str]:
+def digests_of(image: EngineImage, reference: ImageReference, engine: EngineTraits) -> set[str]:
     """Collect the digests that the reference's repository knows the image by."""
     if is_built_here(reference) or not came_from(image, reference, engine):
         return set()
@@ -44,13 +44,13 @@ def is_built_here(reference: ImageReference) -> bool:
     return reference.registry == _BUILT_HERE
 
 
-def tells_origin(image: Image, engine: EngineTraits) -> bool:
+def tells_origin(image: EngineImage, engine: EngineTraits) -> bool:
     """Tell whether the engine says where this image came from; then silence is an answer."""
     said = image.identity
     return bool(said and (said.pull or said.build)) or (engine.tells_origins and image.is_detailed)
 
 
-def came_from(image: Image, reference: ImageReference, engine: EngineTraits) -> bool:
+def came_from(image: EngineImage, reference: ImageReference, engine: EngineTraits) -> bool:
     """Tell whether the image may have come from the reference's repository."""
     if not tells_origin(image, engine):
         return True
@@ -62,7 +62,7 @@ def repository_of(reference: ImageReference) -> tuple[str, str]:
     return reference.registry, reference.repository
 
 
-def created_at(image: Image) -> datetime | None:
+def created_at(image: EngineImage) -> datetime | None:
     """Read when the image was made; None for nonsense and for the year 1 of reproducible builds."""
     try:
         created = msgspec.convert(image.created, datetime)
@@ -92,7 +92,7 @@ def _service(labels: Mapping[str, str]) -> str:
     return "/".join(filter(None, (project, service))) or labels.get(_SWARM_SERVICE, "")
 
 
-def _origins(image: Image) -> set[tuple[str, str]]:
+def _origins(image: EngineImage) -> set[tuple[str, str]]:
     """Collect the repositories that the engine pulled the image from, or pushed it to."""
     pulled = (image.identity.pull if image.identity else None) or ()
     parsed = (_parsed(each.repository) for each in pulled)

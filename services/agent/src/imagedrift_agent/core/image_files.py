@@ -39,7 +39,7 @@ class FileImages(Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
-class Unreadable(ValueError):
+class BadEntry(ValueError):
     """One entry of a file says nothing that we can compare; the message says why."""
 
 
@@ -82,7 +82,7 @@ def _collect(entries: Iterable[tuple[str, Callable[[Any], LocalImage], Any]]) ->
     for place, read, entry in entries:
         try:
             image = read(entry)
-        except (Unreadable, BadReference, BadPlatform) as error:
+        except (BadEntry, BadReference, BadPlatform) as error:
             remarks.append(f"{place}: {error}")
             continue
         key = (image.reference, image.image_id, image.platform)
@@ -111,14 +111,14 @@ def _own_digest(word: str, reference: ImageReference) -> str:
     scheme, _, name = word.rpartition("://")
     if is_digest(name):
         if scheme:
-            raise Unreadable(f"{scheme}://: an image's id, and no digest of {reference.canonical}")
+            raise BadEntry(f"{scheme}://: an image's id, and no digest of {reference.canonical}")
         return name
     named = ImageReference.parse(name)
     if (named.registry, named.repository) != (reference.registry, reference.repository):
         other = f"{named.registry}/{named.repository}"
-        raise Unreadable(f"{reference.canonical}: the digest beside it is of {other}")
+        raise BadEntry(f"{reference.canonical}: the digest beside it is of {other}")
     if not is_digest(named.digest):
-        raise Unreadable(f"{reference.canonical}: no digest in what stands beside it")
+        raise BadEntry(f"{reference.canonical}: no digest in what stands beside it")
     return named.digest
 
 
@@ -127,11 +127,11 @@ def _from_service(
 ) -> LocalImage:
     image = service.get("image") if isinstance(service, dict) else None
     if not isinstance(image, str):
-        raise Unreadable("no image: it is built here")
+        raise BadEntry("no image: it is built here")
     reference = ImageReference.parse(_interpolated(image, variables))
     platform = service.get("platform") or ""
     if not isinstance(platform, str):
-        raise Unreadable("platform: not a text")
+        raise BadEntry("platform: not a text")
     found = _image(reference, reference.digest, str(Platform.parse(platform)) if platform else "")
     container = str(service.get("container_name") or name)
     return replace(found, containers=(shown(container),), services=(shown(f"{project}/{name}"),))
@@ -139,7 +139,7 @@ def _from_service(
 
 def _image(reference: ImageReference, digest: str, platform: str) -> LocalImage:
     if not digest:
-        raise Unreadable(f"{reference.canonical}: no digest, so there is nothing to compare")
+        raise BadEntry(f"{reference.canonical}: no digest, so there is nothing to compare")
     return LocalImage(
         reference=reference.canonical,
         image_id=digest,
@@ -171,6 +171,6 @@ def _interpolated(text: str, variables: Mapping[str, str]) -> str:
             return found or ""
         if how.endswith("-"):
             return word
-        raise Unreadable(f"variable {name} is not set in .env")
+        raise BadEntry(f"variable {name} is not set in .env")
 
     return _VARIABLE.sub(value, text)

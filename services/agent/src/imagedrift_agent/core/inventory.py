@@ -22,7 +22,13 @@ from msgspec import UNSET, Struct
 
 from imagedrift_agent.core import image_facts, manifests
 from imagedrift_agent.core.origins import Origins, forgotten_manifest
-from imagedrift_agent.core.records import Container, Image, has_image, image_id, is_prefix_of_id
+from imagedrift_agent.core.records import (
+    Container,
+    EngineImage,
+    has_image,
+    image_id,
+    is_prefix_of_id,
+)
 from imagedrift_agent.core.traits import EngineTraits
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference
@@ -47,7 +53,7 @@ class ImageList(Struct, frozen=True):
 class _Entry:
     """One image under one reference, while it is being put together."""
 
-    def __init__(self, reference: ImageReference, image: Image, *, tagged: bool) -> None:
+    def __init__(self, reference: ImageReference, image: EngineImage, *, tagged: bool) -> None:
         self.reference = reference
         self.image = image
         self.tagged = tagged
@@ -61,9 +67,9 @@ class _Entry:
 
 
 class _Lists(Struct, frozen=True):
-    """What an engine has, and what is known from all of it together."""
+    """The images and containers of an engine, and the facts that only all together tell."""
 
-    images: Mapping[str, Image]
+    images: Mapping[str, EngineImage]
     ignored: Set[str]
     """The ids of images that opted out, with all their containers."""
     containers: Sequence[Container]
@@ -75,7 +81,7 @@ _Entries = dict[tuple[str, str], _Entry]
 
 
 def list_images(
-    images: Sequence[Image],
+    images: Sequence[EngineImage],
     containers: Sequence[Container],
     engine: EngineTraits = EngineTraits(),  # noqa: B008 - frozen
 ) -> ImageList:
@@ -95,7 +101,7 @@ def list_images(
     return ImageList(tuple(sorted(listed, key=_order)), dict(skipped))
 
 
-def _identified(images: Sequence[Image], skipped: Counter[str]) -> Sequence[Image]:
+def _identified(images: Sequence[EngineImage], skipped: Counter[str]) -> Sequence[EngineImage]:
     """Pass over images whose id is no digest: ingest would refuse the whole host for one."""
     identified = [image for image in images if is_digest(image_id(image.id))]
     if odd := len(images) - len(identified):
@@ -108,7 +114,7 @@ def _order(image: LocalImage) -> tuple[str, ...]:
     return image.reference, image.image_id, image.manifest_digest, image.platform, by_digest
 
 
-def _by_tag(images: Iterable[Image], skipped: Counter[str]) -> _Entries:
+def _by_tag(images: Iterable[EngineImage], skipped: Counter[str]) -> _Entries:
     """List every image under every tag that it has."""
     entries: _Entries = {}
     for image in images:
@@ -135,7 +141,11 @@ def _is_ignored(container: Container, lists: _Lists) -> bool:
 
 
 def _add_container(
-    entries: _Entries, container: Container, image: Image, lists: _Lists, skipped: Counter[str]
+    entries: _Entries,
+    container: Container,
+    image: EngineImage,
+    lists: _Lists,
+    skipped: Counter[str],
 ) -> None:
     if _is_known_by_id(container, image, lists.origins):
         skipped["container_by_id"] += 1
@@ -149,7 +159,7 @@ def _add_container(
             entry.containers.append(container)
 
 
-def _add_untagged(entries: _Entries, images: Iterable[Image], skipped: Counter[str]) -> None:
+def _add_untagged(entries: _Entries, images: Iterable[EngineImage], skipped: Counter[str]) -> None:
     """List images under a digest where nothing else says what they are called there."""
     named = {(image_id(entry.image.id), entry.repository) for entry in entries.values()}
     for image in images:
@@ -162,7 +172,9 @@ def _add_untagged(entries: _Entries, images: Iterable[Image], skipped: Counter[s
                 _entry(entries, reference, image, tagged=True)
 
 
-def _entry(entries: _Entries, reference: ImageReference, image: Image, *, tagged: bool) -> _Entry:
+def _entry(
+    entries: _Entries, reference: ImageReference, image: EngineImage, *, tagged: bool
+) -> _Entry:
     """Find or make the entry of an image under a reference."""
     key = (reference.canonical, image_id(image.id))
     entry = entries.setdefault(key, _Entry(reference, image, tagged=tagged))
@@ -237,7 +249,7 @@ def _parse(name: str, skipped: Counter[str]) -> ImageReference | None:
         return None
 
 
-def _is_known_by_id(container: Container, image: Image, origins: Origins) -> bool:
+def _is_known_by_id(container: Container, image: EngineImage, origins: Origins) -> bool:
     """Tell whether the container was made from an id: such text may read as a name as well.
 
     An engine looks for a name before it looks for the start of an id.
@@ -251,7 +263,7 @@ def _name(container: Container) -> str:
     return image_facts.shown(own[0].removeprefix("/") if own else container.id[:12])
 
 
-def _labels(image: Image) -> Mapping[str, str]:
+def _labels(image: EngineImage) -> Mapping[str, str]:
     return (image.config.labels if image.config else None) or {}
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from imagedrift_agent.core.records import (
     Container,
-    Image,
+    EngineImage,
     ImageConfig,
     ImageSummary,
     has_image,
@@ -18,8 +18,8 @@ from imagedrift_agent.core.records import (
 from imagedrift_agent.core.traits import EngineTraits
 
 
-class Lists(Struct, frozen=True, kw_only=True):
-    """What an engine lists, and how many elements made no sense."""
+class EngineLists(Struct, frozen=True, kw_only=True):
+    """The two lists of an engine, and how many elements made no sense."""
 
     images: list[ImageSummary]
     """Those of the list, and those that only a container still has."""
@@ -47,9 +47,9 @@ class Lists(Struct, frozen=True, kw_only=True):
         )
 
 
-def known_by_list(summary: ImageSummary) -> Image:
+def known_by_list(summary: ImageSummary) -> EngineImage:
     """Make up the details of an image that the engine does not tell."""
-    return Image(
+    return EngineImage(
         id=summary.id,
         repo_tags=list(summary.repo_tags or ()),
         repo_digests=list(summary.repo_digests or ()),
@@ -63,12 +63,12 @@ def known_by_list(summary: ImageSummary) -> Image:
     )
 
 
-def with_manifests(image: Image, summary: ImageSummary) -> Image:
+def with_manifests(image: EngineImage, summary: ImageSummary) -> EngineImage:
     """Add what the list says of an image's manifests: newer than the details, where it says it."""
     return replace(image, manifests=summary.manifests) if summary.manifests else image
 
 
-def with_own_digest(image: Image, engine: EngineTraits) -> Image:
+def with_own_digest(image: EngineImage, engine: EngineTraits) -> EngineImage:
     """Note the digest that a store names the image by; Podman's list says its own."""
     return replace(image, digest=image_id(image.id)) if engine.store == "containerd" else image
 

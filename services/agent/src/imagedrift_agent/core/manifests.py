@@ -14,8 +14,13 @@ Rules:
 from collections.abc import Sequence
 from typing import Final
 
-from imagedrift_agent.core.records import Container, Descriptor, Image, Manifest
-from imagedrift_agent.core.records import Platform as Said
+from imagedrift_agent.core.records import (
+    Container,
+    Descriptor,
+    EngineImage,
+    EngineManifest,
+    EnginePlatform,
+)
 from imagedrift_agent.core.traits import EngineTraits
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadPlatform
@@ -27,10 +32,10 @@ _INDEXES: Final = frozenset(
         "application/vnd.docker.distribution.manifest.list.v2+json",
     }
 )
-_NOTHING: Final = Said()
+_NOTHING: Final = EnginePlatform()
 
 
-def manifest_of(container: Container, image: Image) -> str:
+def manifest_of(container: Container, image: EngineImage) -> str:
     """Name the manifest that a container was made from; empty where it is not known."""
     own = container.image_manifest_descriptor
     if own and _is_manifest(own, image):
@@ -42,13 +47,16 @@ def manifest_of(container: Container, image: Image) -> str:
     return _only_manifest(image)
 
 
-def manifest_to_run(image: Image, engine: EngineTraits) -> str:
+def manifest_to_run(image: EngineImage, engine: EngineTraits) -> str:
     """Name the manifest that a new container would be made from; empty where it is not known."""
     return _only_manifest(image) or _native_manifest(image, engine)
 
 
 def platform_of(
-    image: Image, engine: EngineTraits, manifest: str = "", containers: Sequence[Container] = ()
+    image: EngineImage,
+    engine: EngineTraits,
+    manifest: str = "",
+    containers: Sequence[Container] = (),
 ) -> str:
     """Name the platform of what runs, in normal form."""
     for said in (*_said_of(manifest, image, containers), _configured(image, engine)):
@@ -63,7 +71,7 @@ def is_index(descriptor: Descriptor | None) -> bool:
     return descriptor is not None and descriptor.media_type in _INDEXES
 
 
-def _only_manifest(image: Image) -> str:
+def _only_manifest(image: EngineImage) -> str:
     """Name the one manifest that there is to run."""
     here = _available(image)
     if here:
@@ -72,8 +80,8 @@ def _only_manifest(image: Image) -> str:
     return target.digest if target and target.media_type and _is_manifest(target, image) else ""
 
 
-def _native_manifest(image: Image, engine: EngineTraits) -> str:
-    said = Said(engine.os, engine.architecture, engine.variant)
+def _native_manifest(image: EngineImage, engine: EngineTraits) -> str:
+    said = EnginePlatform(engine.os, engine.architecture, engine.variant)
     wanted = _platform(said, image, engine) or _platform(_configured(image, engine), image, engine)
     offered = [
         (platform, manifest.descriptor.digest)
@@ -87,7 +95,7 @@ def _native_manifest(image: Image, engine: EngineTraits) -> str:
     return offered[chosen][1]
 
 
-def _available(image: Image) -> list[Manifest]:
+def _available(image: EngineImage) -> list[EngineManifest]:
     return [
         each
         for each in image.manifests or ()
@@ -95,14 +103,14 @@ def _available(image: Image) -> list[Manifest]:
     ]
 
 
-def _is_manifest(descriptor: Descriptor, image: Image) -> bool:
+def _is_manifest(descriptor: Descriptor, image: EngineImage) -> bool:
     """Tell whether a digest is a manifest's that can run: no index's, and no attestation's."""
     if not is_digest(descriptor.digest) or is_index(descriptor):
         return False
     return descriptor.digest not in _not_run(image)
 
 
-def _not_run(image: Image) -> set[str]:
+def _not_run(image: EngineImage) -> set[str]:
     """Collect the digests of an image that cannot run: its index's, and of what is no image."""
     target, inside = image.descriptor, image.manifests or ()
     listed = {each.descriptor.digest for each in inside}
@@ -112,13 +120,15 @@ def _not_run(image: Image) -> set[str]:
     return indexes | {m.descriptor.digest for m in inside if _is_no_image(m)}
 
 
-def _is_no_image(manifest: Manifest) -> bool:
+def _is_no_image(manifest: EngineManifest) -> bool:
     said = manifest.descriptor.platform
     is_unknown = said is not None and "unknown" == said.os == said.architecture
     return manifest.kind == "attestation" or is_unknown
 
 
-def _said_of(manifest: str, image: Image, containers: Sequence[Container]) -> list[Said]:
+def _said_of(
+    manifest: str, image: EngineImage, containers: Sequence[Container]
+) -> list[EnginePlatform]:
     """Collect what is said of the platform of a manifest."""
     if not manifest:
         return []
@@ -128,7 +138,7 @@ def _said_of(manifest: str, image: Image, containers: Sequence[Container]) -> li
     return [*described, *listed]
 
 
-def _said_by(manifest: Manifest) -> Said:
+def _said_by(manifest: EngineManifest) -> EnginePlatform:
     """Read the platform of a manifest: what its index says, then what its configuration says."""
     described = manifest.descriptor.platform or _NOTHING
     configured = (manifest.image_data.platform if manifest.image_data else None) or _NOTHING
@@ -136,16 +146,16 @@ def _said_by(manifest: Manifest) -> Said:
         return configured
     if described.variant or configured.architecture != described.architecture:
         return described
-    return Said(described.os, described.architecture, configured.variant)
+    return EnginePlatform(described.os, described.architecture, configured.variant)
 
 
-def _configured(image: Image, engine: EngineTraits) -> Said:
+def _configured(image: EngineImage, engine: EngineTraits) -> EnginePlatform:
     """Read the platform of an image's configuration; what it leaves out is the engine's."""
     os = image.os or engine.os or "linux"
-    return Said(os, image.architecture or engine.architecture or "amd64", image.variant)
+    return EnginePlatform(os, image.architecture or engine.architecture or "amd64", image.variant)
 
 
-def _platform(said: Said, image: Image, engine: EngineTraits) -> Platform | None:
+def _platform(said: EnginePlatform, image: EngineImage, engine: EngineTraits) -> Platform | None:
     """Bring a platform into normal form; a variant that is left out is the image's or engine's."""
     if not (said.os and said.architecture):
         return None

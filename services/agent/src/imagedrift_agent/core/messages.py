@@ -1,4 +1,4 @@
-"""A look at the source becomes what the host says: an Inventory, or a sign of life."""
+"""The messages of a host: an Inventory made of a snapshot, and a heartbeat."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class HostProfile(Struct, frozen=True, kw_only=True):
-    """What the operator says about the host, and what the agent says about itself."""
+    """A host as its operator describes it, and the agent that runs there."""
 
     site: str
     host: str
@@ -27,44 +27,44 @@ class HostProfile(Struct, frozen=True, kw_only=True):
     boot: str = ""
 
 
-def inventory(about: HostProfile, snapshot: Snapshot, now: datetime) -> Inventory:
-    """Put together everything the host has. The operator's labels win over the engine's."""
+def inventory(profile: HostProfile, snapshot: Snapshot, now: datetime) -> Inventory:
+    """Make an inventory of a snapshot. The operator's labels win over the engine's."""
     images = snapshot.image_list.images
     return Inventory(
-        site=about.site,
-        host=about.host,
-        hostname=snapshot.hostname or about.hostname,
-        labels={**snapshot.labels, **about.labels},
-        place=about.place,
+        site=profile.site,
+        host=profile.host,
+        hostname=snapshot.hostname or profile.hostname,
+        labels={**snapshot.labels, **profile.labels},
+        place=profile.place,
         os=snapshot.os,
         arch=snapshot.arch,
         engine=snapshot.engine,
         engine_version=snapshot.engine_version,
-        agent_version=about.agent_version,
-        boot=about.boot,
+        agent_version=profile.agent_version,
+        boot=profile.boot,
         taken_at=now,
-        interval_s=about.interval_s,
+        interval_s=profile.interval_s,
         content=content_hash(images),
         skipped=dict(snapshot.image_list.skipped),
         images=images,
     )
 
 
-def alive(about: HostProfile, content: str, seq: int, degraded: str, now: datetime) -> Alive:
-    """Say that the host lives; no content means that its images are not known yet."""
+def alive(profile: HostProfile, content: str, seq: int, degraded: str, now: datetime) -> Alive:
+    """Make a heartbeat; no content means that the host's images are not known yet."""
     return Alive(
-        site=about.site,
-        host=about.host,
+        site=profile.site,
+        host=profile.host,
         content=content,
-        boot=about.boot,
+        boot=profile.boot,
         seq=seq,
         at=now,
-        interval_s=about.interval_s,
+        interval_s=profile.interval_s,
         degraded=degraded,
     )
 
 
-def fingerprint(said: Inventory) -> str:
-    """Tell apart what is worth saying again: everything but who said it when."""
-    plain = replace(said, boot="", seq=0, taken_at=_NO_TIME, degraded="")
+def fingerprint(inventory: Inventory) -> str:
+    """Hash all of an inventory but who took it when: equal ones need not be published again."""
+    plain = replace(inventory, boot="", seq=0, taken_at=_NO_TIME, degraded="")
     return hashlib.sha256(encode(plain)).hexdigest()

@@ -22,32 +22,32 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from imagedrift_agent.core import image_facts, manifests
-from imagedrift_agent.core.records import Container, Image, image_id
+from imagedrift_agent.core.records import Container, EngineImage, image_id
 from imagedrift_agent.core.traits import EngineTraits
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 
 
-class Known(Struct, frozen=True):
+class KnownDigests(Struct, frozen=True):
     """The digests by which the registry knows an image, and whether the engine forgot them."""
 
     digests: frozenset[str] = frozenset()
     are_lost: bool = False
 
 
-_LOCAL, _LOST = Known(), Known(are_lost=True)
+_LOCAL, _LOST = KnownDigests(), KnownDigests(are_lost=True)
 
 
 class Origins:
     """Where the images of one host came from, as far as each of them and the others tell."""
 
     def __init__(
-        self, images: Iterable[Image], containers: Iterable[Container], engine: EngineTraits
+        self, images: Iterable[EngineImage], containers: Iterable[Container], engine: EngineTraits
     ) -> None:
         self._engine = engine
-        self._tagged: dict[str, list[Image]] = {}
-        self._in_repository: dict[tuple[str, str], list[Image]] = {}
+        self._tagged: dict[str, list[EngineImage]] = {}
+        self._in_repository: dict[tuple[str, str], list[EngineImage]] = {}
         self._used_as: dict[str, set[str]] = {}
         for image in images:
             self._note(image)
@@ -61,10 +61,10 @@ class Origins:
         reference = parsed(text)
         return reference is not None and reference.canonical in self._tagged
 
-    def known(self, image: Image, reference: ImageReference, *, tagged: bool) -> Known:
+    def known(self, image: EngineImage, reference: ImageReference, *, tagged: bool) -> KnownDigests:
         """Find what the reference's registry knows the image by."""
         if digests := image_facts.digests_of(image, reference, self._engine):
-            return Known(frozenset(digests))
+            return KnownDigests(frozenset(digests))
         if image_facts.is_built_here(reference):
             return _LOCAL
         if image_facts.tells_origin(image, self._engine):
@@ -74,12 +74,12 @@ class Origins:
             return self._of_tagged(image, reference)
         return self._of_untagged(image, reference)
 
-    def _of_tagged(self, image: Image, reference: ImageReference) -> Known:
+    def _of_tagged(self, image: EngineImage, reference: ImageReference) -> KnownDigests:
         if self._engine.forgets or self._is_second_platform(image, reference):
             return _LOST
         return _LOCAL
 
-    def _of_untagged(self, image: Image, reference: ImageReference) -> Known:
+    def _of_untagged(self, image: EngineImage, reference: ImageReference) -> KnownDigests:
         owners = [
             self.known(owner, reference, tagged=True)
             for owner in self._tagged.get(reference.canonical, ())
@@ -91,7 +91,7 @@ class Origins:
             return _own_digest(image)
         return _LOST
 
-    def _is_second_platform(self, image: Image, reference: ImageReference) -> bool:
+    def _is_second_platform(self, image: EngineImage, reference: ImageReference) -> bool:
         """Tell whether an image of another platform, which lost this tag, has the digest."""
         own = self._platform(image)
         return any(
@@ -100,7 +100,7 @@ class Origins:
             if image_id(other.id) != image_id(image.id)
         )
 
-    def _lost_the_tag(self, image: Image, reference: ImageReference) -> bool:
+    def _lost_the_tag(self, image: EngineImage, reference: ImageReference) -> bool:
         """Tell whether the image had the tag: it has no other one, or a container says so."""
         tags = [tag for tag in map(parsed, image.repo_tags or ()) if tag]
         if reference.canonical in {tag.canonical for tag in tags}:
@@ -109,10 +109,10 @@ class Origins:
         is_dangling = all(image_facts.repository_of(tag) != here for tag in tags)
         return is_dangling or reference.canonical in self._used_as.get(image_id(image.id), ())
 
-    def _platform(self, image: Image) -> str:
+    def _platform(self, image: EngineImage) -> str:
         return manifests.platform_of(image, self._engine)
 
-    def _note(self, image: Image) -> None:
+    def _note(self, image: EngineImage) -> None:
         for tag in filter(None, map(parsed, image.repo_tags or ())):
             self._tagged.setdefault(tag.canonical, []).append(image)
         named = [name for name in map(parsed, image.repo_digests or ()) if name and name.digest]
@@ -128,7 +128,7 @@ def parsed(text: str) -> ImageReference | None:
         return None
 
 
-def forgotten_manifest(image: Image, engine: EngineTraits) -> str:
+def forgotten_manifest(image: EngineImage, engine: EngineTraits) -> str:
     """Name the store's own digest of an image where it is a manifest's and no index's."""
     if not is_digest(image.digest):
         return ""
@@ -137,5 +137,5 @@ def forgotten_manifest(image: Image, engine: EngineTraits) -> str:
     return image.digest if is_manifest or engine.store == "podman" else ""
 
 
-def _own_digest(image: Image) -> Known:
-    return Known(frozenset({image.digest})) if is_digest(image.digest) else _LOST
+def _own_digest(image: EngineImage) -> KnownDigests:
+    return KnownDigests(frozenset({image.digest})) if is_digest(image.digest) else _LOST

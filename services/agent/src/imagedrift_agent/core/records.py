@@ -1,4 +1,4 @@
-"""What an engine says: the few fields of its API that we read, by the API's own names.
+"""The records of an engine: the few fields of its API that we read, by the API's own names.
 
 Decoded strictly by type and leniently otherwise (`decoding`): unknown fields are passed over, and a
 field that some engine or version does not have, or has as null, is empty here. Every type is of the
@@ -12,7 +12,7 @@ from msgspec import Struct, field
 _CONTAINERD_STORE = "io.containerd.snapshotter.v1"
 
 
-class Version(Struct, frozen=True, rename="pascal"):
+class EngineVersion(Struct, frozen=True, rename="pascal"):
     """`GET /version`: who answers, and which API versions it speaks."""
 
     version: str = ""
@@ -45,7 +45,7 @@ class Info(Struct, frozen=True, rename="pascal"):
         return any(_CONTAINERD_STORE in row for row in self.driver_status or ())
 
 
-class Platform(Struct, frozen=True):
+class EnginePlatform(Struct, frozen=True):
     """A platform as OCI descriptors write it."""
 
     os: str = ""
@@ -58,18 +58,18 @@ class Descriptor(Struct, frozen=True, rename="camel"):
 
     media_type: str = ""
     digest: str = ""
-    platform: Platform | None = None
+    platform: EnginePlatform | None = None
 
 
 class ImageData(Struct, frozen=True, rename="pascal"):
-    """What is known of a manifest that is an image."""
+    """The facts of a manifest that is an image."""
 
-    platform: Platform | None = None
+    platform: EnginePlatform | None = None
     containers: list[str] | None = None
     """The ids of the containers that were made from it."""
 
 
-class Manifest(Struct, frozen=True, rename="pascal"):
+class EngineManifest(Struct, frozen=True, rename="pascal"):
     """One manifest inside an image (API 1.48, containerd image store)."""
 
     descriptor: Descriptor = Descriptor()
@@ -93,12 +93,12 @@ class ImageSummary(Struct, frozen=True, rename="pascal"):
     digest: str = ""
     """Podman's: the digest that the image has without any name."""
     descriptor: Descriptor | None = None
-    manifests: list[Manifest] | None = None
+    manifests: list[EngineManifest] | None = None
     """Told only when asked for (API 1.47, containerd image store)."""
 
     @property
     def key(self) -> SummaryKey:
-        """What changes whenever the details do: a further platform changes the size."""
+        """A key that changes whenever the details do: a further platform changes the size."""
         names = (self.repo_tags or (), self.repo_digests or ())
         return (self.id, *names, self.digest, self.size, self.created)
 
@@ -122,7 +122,7 @@ class ImageConfig(Struct, frozen=True, rename="pascal"):
     labels: dict[str, str] | None = None
 
 
-class Image(Struct, frozen=True, rename="pascal"):
+class EngineImage(Struct, frozen=True, rename="pascal"):
     """`GET /images/{id}/json`."""
 
     id: str
@@ -137,7 +137,7 @@ class Image(Struct, frozen=True, rename="pascal"):
     identity: Identity | None = None
     descriptor: Descriptor | None = None
     """What the name points to (API 1.48, containerd image store)."""
-    manifests: list[Manifest] | None = None
+    manifests: list[EngineManifest] | None = None
     digest: str = ""
     """What the image is known by without any name; the classic store has none. Put in by us."""
     is_detailed: bool = True
@@ -174,7 +174,7 @@ class ContainerDetail(Struct, frozen=True, rename="pascal"):
 
 
 class Actor(Struct, frozen=True, rename="pascal"):
-    """What an event is about."""
+    """The object of an event."""
 
     id: str = field(default="", name="ID")
 

@@ -1,4 +1,4 @@
-"""What one look at a source brought home, or why it brought nothing."""
+"""A snapshot of a source, or why there is none."""
 
 from msgspec import Struct
 

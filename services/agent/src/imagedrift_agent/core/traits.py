@@ -1,4 +1,4 @@
-"""What an engine is: its own platform, its image store, and whether it tells origins.
+"""The traits of an engine: its own platform, its image store, and whether it tells origins.
 
 | known from | says |
 |---|---|
@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from imagedrift_agent.core import api_version
-from imagedrift_agent.core.records import Image, Info, Version, image_id
+from imagedrift_agent.core.records import EngineImage, EngineVersion, Info, image_id
 
 Store: TypeAlias = Literal["classic", "containerd", "podman"]
 
@@ -22,7 +22,7 @@ _VARIANTS: Final = {"armv5": "v5", "armv6": "v6", "armv7": "v7", "armv8": "v8"}
 
 
 class EngineTraits(Struct, frozen=True, kw_only=True):
-    """What counts of an engine when its images are listed."""
+    """The traits of an engine that count when its images are listed."""
 
     store: Store = "classic"
     tells_origins: bool = False
@@ -37,7 +37,9 @@ class EngineTraits(Struct, frozen=True, kw_only=True):
         return self.store != "classic"
 
 
-def traits_of(version: Version, info: Info | None, images: Sequence[Image]) -> EngineTraits:
+def traits_of(
+    version: EngineVersion, info: Info | None, images: Sequence[EngineImage]
+) -> EngineTraits:
     """Put together what is known of an engine; `info` is None where it is not told."""
     store = _store(version, info, images)
     kernel = info.architecture if info else ""
@@ -51,12 +53,12 @@ def traits_of(version: Version, info: Info | None, images: Sequence[Image]) -> E
     )
 
 
-def is_podman(version: Version) -> bool:
+def is_podman(version: EngineVersion) -> bool:
     """Tell Podman from Docker, whose API it speaks."""
     return any("podman" in part.name.lower() for part in version.components or ())
 
 
-def _store(version: Version, info: Info | None, images: Sequence[Image]) -> Store:
+def _store(version: EngineVersion, info: Info | None, images: Sequence[EngineImage]) -> Store:
     if is_podman(version):
         return "podman"
     if info is not None and info.driver_status:
@@ -64,7 +66,7 @@ def _store(version: Version, info: Info | None, images: Sequence[Image]) -> Stor
     return "containerd" if any(map(_is_named_by_digest, images)) else "classic"
 
 
-def _is_named_by_digest(image: Image) -> bool:
+def _is_named_by_digest(image: EngineImage) -> bool:
     own = image_id(image.id)
     return bool(image.descriptor) or any(d.endswith(f"@{own}") for d in image.repo_digests or ())
 

@@ -11,7 +11,7 @@ from imagedrift_resolver.adapters.jetstream import JetStreamCache
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.freshness import may_serve
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_runtime.nats.errors import BusError, Refused
+from imagedrift_runtime.nats.errors import BusError, RequestRefused
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import codec, subjects
@@ -48,14 +48,16 @@ class CacheApi:
         try:
             reference = ImageReference.parse(wanted.reference)
         except SchemaError as error:
-            raise Refused("400", str(error)) from error
+            raise RequestRefused("400", str(error)) from error
         if reference.is_pinned:
-            raise Refused("400", f"{reference.familiar}: a digest points to itself, ask for a tag")
+            raise RequestRefused(
+                "400", f"{reference.familiar}: a digest points to itself, ask for a tag"
+            )
         answer, _ = await self._cache.read(self._question(reference))
         if answer is None:
-            raise Refused("404", f"{reference.familiar}: nobody has asked for it yet")
+            raise RequestRefused("404", f"{reference.familiar}: nobody has asked for it yet")
         if not may_serve(answer, wanted.credential):
-            raise Refused("403", f"{reference.familiar}: got with another credential")
+            raise RequestRefused("403", f"{reference.familiar}: got with another credential")
         return codec.encode(answer)
 
     async def moved(self, references: tuple[ImageReference, ...]) -> int:
@@ -99,5 +101,5 @@ def _wanted(payload: bytes) -> Wanted:
         try:
             return codec.decode(text, Wanted)
         except SchemaError as error:
-            raise Refused("400", str(error)) from error
+            raise RequestRefused("400", str(error)) from error
     return Wanted(text.decode("utf-8", "replace"))

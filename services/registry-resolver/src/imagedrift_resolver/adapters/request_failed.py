@@ -36,7 +36,8 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {(error.reason or 'unknown reason').replace('_', ' ').lower()}"
+        reason = getattr(error, "reason", None) or "unknown reason"
+        return f"TLS failed: {reason.replace('_', ' ').lower()}"
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     if isinstance(error, socket.gaierror):

@@ -1,19 +1,17 @@
-"""What a service may do to a consumer or a stream: pause, reset, purge, and see its lag."""
+"""The calls for consumers and streams: pause, reset, purge, and see its lag."""
 
 import asyncio
 from datetime import timedelta
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
-from imagedrift_runtime.nats import consumer, consumer_lag
+from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.outcomes import Done, Outcome
-from imagedrift_runtime.nats.results import Lag
+from imagedrift_runtime.nats.results import ConsumerLag
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -47,7 +45,7 @@ async def test_a_reset_consumer_delivers_everything_again(bus: Bus) -> None:
     again = await take_all(own, 5)
 
     assert sorted(again) == sorted(first)
-    assert await bus.lag(own.name, own.consumer) == Lag(0, 0, acknowledged=5)
+    assert await bus.lag(own.name, own.consumer) == ConsumerLag(0, 0, acknowledged=5)
 
 
 async def test_a_pause_holds_for_every_replica_until_it_is_over(
@@ -65,7 +63,7 @@ async def test_a_pause_holds_for_every_replica_until_it_is_over(
         seen = await take_all(own, 1)
         took = asyncio.get_running_loop().time() - began
 
-    assert behind == Lag(pending=1, in_flight=0, paused=True)
+    assert behind == ConsumerLag(pending=1, in_flight=0, paused=True)
     assert seen == [b"0"]
     assert took > 0.5
 
@@ -81,7 +79,7 @@ async def test_a_purged_subject_is_empty_and_others_are_not(bus: Bus) -> None:
 
 
 async def test_a_missing_consumer_names_the_remedy(bus: Bus) -> None:
-    """Whatever is asked of it."""
+    """Every call says so."""
     own = await OwnStream.make(bus)
 
     for call in (
@@ -107,44 +105,11 @@ async def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
         bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping
     )
     task = asyncio.create_task(loop)
-    await until(lambda: _lag_is(own, Lag(pending=3, in_flight=2)), what="two are in hand")
+    await until(lambda: _lag_is(own, ConsumerLag(pending=3, in_flight=2)), what="two are in hand")
     stopping.set()
     release.set()
     await asyncio.wait_for(task, 5)
 
 
-async def _lag_is(own: OwnStream, wanted: Lag) -> bool:
+async def _lag_is(own: OwnStream, wanted: ConsumerLag) -> bool:
     return await own.bus.lag(own.name, own.consumer) == wanted
-
-
-async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody has to wire it: who pulls from a consumer says how far that is behind."""
-    monkeypatch.setattr(consumer_lag, "EVERY_S", 0.02)
-    registry = CollectorRegistry()
-    own = await OwnStream.make(bus)
-    await own.fill(5)
-    release, stopping = asyncio.Event(), asyncio.Event()
-
-    async def blocked(delivery: Delivery) -> Outcome:
-        await release.wait()
-        return Done()
-
-    def shown(name: str) -> float | None:
-        labels = {"stream": own.name, "consumer": own.consumer}
-        return registry.get_sample_value(f"imagedrift_consumer_{name}_messages", labels)
-
-    metrics.enable(registry)
-    try:
-        loop = consumer.handle_each(
-            bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping
-        )
-        task = asyncio.create_task(loop)
-        await until(lambda: shown("pending") == 3, what="three wait")
-        assert shown("unacknowledged") == 2
-        stopping.set()
-        release.set()
-        await asyncio.wait_for(task, 5)
-    finally:
-        metrics.disable()

@@ -1,12 +1,13 @@
 """Publishing: every way in which a message is stored, refused, or lost, has a name."""
 
+import asyncio
 import time
 from typing import Any
 
 import pytest
 
 from imagedrift_runtime.nats.bus import Bus, connect
-from imagedrift_runtime.nats.errors import NotPublished
+from imagedrift_runtime.nats.errors import NoAnswer, NotPublished
 from imagedrift_runtime.nats.results import AlreadyThere, Stored
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
@@ -91,7 +92,7 @@ async def test_a_message_beyond_the_servers_limit_is_not_published(bus: Bus) -> 
     own = await OwnStream.make(bus)
 
     with pytest.raises(NotPublished, match="payload"):
-        await bus.publish(f"{own.subject}.a", b"x" * (bus.client.max_payload + 1))
+        await bus.publish(f"{own.subject}.a", b"x" * (bus.max_payload + 1))
 
     assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
 
@@ -117,7 +118,7 @@ async def test_without_a_spool_a_publish_fails_at_once(fresh_nats: NatsServer) -
     async with connect([fresh_nats.url], "test", spool=False) as bus:
         own = await OwnStream.make(bus)
         fresh_nats.kill()
-        await until(lambda: not bus.client.is_connected, what="the client saw the end")
+        await until(lambda: not bus.server, what="the client saw the end")
 
         began = time.monotonic()
         with pytest.raises(NotPublished, match="buffer limit"):
@@ -127,8 +128,49 @@ async def test_without_a_spool_a_publish_fails_at_once(fresh_nats: NatsServer) -
         took = time.monotonic() - began
 
         await fresh_nats.restart()
-        await until(lambda: bus.client.is_connected, what="reconnected")
+        await until(lambda: bus.server, what="reconnected")
         stored = await bus.publish(f"{own.subject}.b", b"2")
 
     assert took < 2, "with a spool it takes the five seconds of a call"
     assert stored == Stored(1), "what failed has not arrived later"
+
+
+async def test_a_request_that_nobody_serves_fails_at_once(bus: Bus) -> None:
+    """There is no waiting for nobody."""
+    with pytest.raises(NoAnswer, match=r"t\.req\.nobody: nobody serves it"):
+        await asyncio.wait_for(bus.request("t.req.nobody", b""), 2)
+
+
+async def test_a_request_that_is_not_answered_in_time_fails(bus: Bus) -> None:
+    """Somebody listens and says nothing."""
+
+    async def silent(subject: str, payload: bytes) -> None:
+        """Say nothing."""
+
+    await bus.listen("t.req.silent", silent)
+
+    with pytest.raises(NoAnswer, match="timeout"):
+        await bus.request("t.req.silent", b"", timeout=0.2)
+
+
+async def test_a_bus_tells_its_server_while_it_has_one(fresh_nats: NatsServer) -> None:
+    """The address is told without the password that it was given with."""
+    url = fresh_nats.url.replace("//", "//me:word@")
+    async with connect([url], "test") as bus:
+        assert bus.server == f"127.0.0.1:{fresh_nats.port}"
+        assert bus.max_payload == 1024 * 1024
+        fresh_nats.kill()
+        await until(lambda: not bus.server, what="the client saw the end")
+
+
+async def test_what_was_said_with_headers_is_heard_after_a_flush(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    """A message that no stream has to keep is sent, with its headers, in its order."""
+    own = await OwnStream.make(bus)
+
+    await bus.say(f"{own.subject}.a", b"x", {"Nats-Msg-Id": "once"})
+    await bus.say(f"{own.subject}.a", b"x", {"Nats-Msg-Id": "once"})
+    await bus.flush()
+
+    assert await own.waiting() == 1, "the headers have arrived"

@@ -1,15 +1,18 @@
-"""A task that is cancelled while it waits for NATS ends, even if the reply comes at that moment."""
+"""Habits of nats-py that are mended: a lost cancellation, and other servers' credentials."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlparse
 
 import pytest
 
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_runtime.nats.client import heeding_cancellation
-from support.nats_bus import OwnStream
+from imagedrift_runtime.nats.client import adopted, heeding_cancellation
+from imagedrift_sandbox.nats import NatsServer
+from support.nats_bus import OwnStream, opened
 
 Call = Callable[[Bus, OwnStream], Awaitable[object]]
 
@@ -34,19 +37,21 @@ class CancelledWithTheReply(dict[str, "asyncio.Future[Any]"]):
     ],
 )
 async def test_a_cancellation_that_comes_with_the_reply_is_heeded(
-    bus: Bus, call: Call, monkeypatch: pytest.MonkeyPatch
+    nats_server: NatsServer, call: Call
 ) -> None:
     """`asyncio.wait_for` of Python 3.11 keeps it to itself (cpython #86296)."""
-    own = await OwnStream.make(bus)
     went_on = False
+    async with opened(nats_server.url) as (bus, connection):
+        own = await OwnStream.make(bus)
+        await bus.lag(own.name, own.consumer)  # from now on replies have their place
 
-    async def caller() -> None:
-        nonlocal went_on
-        await call(bus, own)
-        went_on = True
+        async def caller() -> None:
+            nonlocal went_on
+            await call(bus, own)
+            went_on = True
 
-    with monkeypatch.context() as patched:
-        patched.setattr(bus.client, "_resp_map", CancelledWithTheReply())
+        # nats-py has no other place where a reply shows in the moment that it comes.
+        connection.client._resp_map = CancelledWithTheReply()  # noqa: SLF001
         task = asyncio.create_task(caller())
         await asyncio.wait({task})
 
@@ -84,3 +89,21 @@ async def test_a_time_limit_that_a_library_keeps_to_itself_is_a_time_out() -> No
 
     with pytest.raises(TimeoutError):
         await kept()
+
+
+def server_of(url: str, *, discovered: bool) -> SimpleNamespace:
+    """A server of nats-py's pool."""
+    return SimpleNamespace(uri=urlparse(url), discovered=discovered, tls_name=None)
+
+
+def test_a_server_that_another_one_tells_of_is_asked_with_its_credentials() -> None:
+    """It is listed once, under a name that its certificate must have."""
+    configured = server_of("tls://me:secret@one.example:4222", discovered=False)
+    told = [
+        server_of("tls://one.example:4222", discovered=True),
+        server_of("tls://10.0.0.2:4222", discovered=True),
+    ]
+    first, second = adopted([configured, *told], configured.uri, keeps_name=True)
+    assert first is configured
+    assert second.uri.geturl() == "tls://me:secret@10.0.0.2:4222"
+    assert second.tls_name == "one.example"

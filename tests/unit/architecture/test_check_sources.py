@@ -1,0 +1,118 @@
+"""The rules of `tools/check_sources.py` hold, and each finds what is planted."""
+
+import ast
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+TOOL = Path(__file__).parents[3] / "tools" / "check_sources.py"
+
+
+def loaded() -> ModuleType:
+    """The tool, which is in no package."""
+    spec = importlib.util.spec_from_file_location("check_sources", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+check_sources: Any = loaded()
+Rule = Callable[[dict[PurePosixPath, ast.Module]], Iterator[str]]
+
+LONG = " ".join(["word"] * 26)
+PLANTED = {
+    "two classes of one name": (
+        check_sources.class_names,
+        {"cli/src/a.py": "class Gate: pass", "runtime/src/b.py": "class Gate: pass"},
+        "runtime/src/b.py:1: class Gate is at cli/src/a.py:1, too",
+    ),
+    "a core that asks the calendar": (
+        check_sources.clocks,
+        {"services/ingest/src/x/core/a.py": "from datetime import datetime\ndatetime.now(None)"},
+        "services/ingest/src/x/core/a.py:2: datetime.now",
+    ),
+    "schemas that ask the clock": (
+        check_sources.clocks,
+        {"schemas/src/x/a.py": "import datetime\nx = datetime.datetime.today()"},
+        "schemas/src/x/a.py:2: datetime.today",
+    ),
+    "a sentence without an end": (
+        check_sources.docstrings,
+        {"runtime/src/a.py": f'def f():\n    """{LONG}."""'},
+        "runtime/src/a.py:1: more than 25 words",
+    ),
+    "a clause as the subject": (
+        check_sources.docstrings,
+        {"runtime/src/a.py": 'class A:\n    """What was said of it."""'},
+        "runtime/src/a.py:1: name the subject",
+    ),
+    "a test without an assertion": (
+        check_sources.assertions,
+        {"tests/unit/test_a.py": "def helper(): pass\ndef test_a(): helper()"},
+        "tests/unit/test_a.py:2: test_a asserts nothing",
+    ),
+}
+GOOD = {
+    "a private class of the same name": (
+        check_sources.class_names,
+        {"cli/src/a.py": "class Gate: pass", "runtime/src/b.py": "class _Gate: pass"},
+    ),
+    "a shell that asks the clock": (
+        check_sources.clocks,
+        {"services/ingest/src/x/adapters/a.py": "time.time()"},
+    ),
+    "a long text of short sentences": (
+        check_sources.docstrings,
+        {"runtime/src/a.py": f'"""Do it. {LONG}."""'},
+    ),
+    "a test whose helper asserts": (
+        check_sources.assertions,
+        {"tests/a.py": "def deep(): assert 1\ndef helper(): deep()\ndef test_a(): helper()"},
+    ),
+}
+
+
+def parsed(files: dict[str, str]) -> dict[PurePosixPath, ast.Module]:
+    """Files as the tool reads them."""
+    return {PurePosixPath(path): ast.parse(text) for path, text in files.items()}
+
+
+def test_the_sources_keep_every_rule() -> None:
+    """All members, the tests and the tools."""
+    files = check_sources.read()
+    assert len(files) > 500
+
+    assert [fault for rule in check_sources.RULES for fault in rule(files)] == []
+
+
+@pytest.mark.parametrize(("rule", "files", "fault"), PLANTED.values(), ids=PLANTED)
+def test_a_planted_violation_is_told(rule: Rule, files: dict[str, str], fault: str) -> None:
+    """With its file and line."""
+    [told] = rule(parsed(files))
+    assert told.startswith(fault)
+
+
+@pytest.mark.parametrize(("rule", "files"), GOOD.values(), ids=GOOD)
+def test_what_is_right_is_not_told(rule: Rule, files: dict[str, str]) -> None:
+    """A rule that finds too much is soon worked around."""
+    assert list(rule(parsed(files))) == []
+
+
+def test_no_exception_is_kept_for_nothing() -> None:
+    """A name that is unique again goes from the list."""
+    files = check_sources.read()
+    names = [
+        node.name
+        for path, tree in files.items()
+        if "src" in path.parts
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+
+    assert [name for name in check_sources.EXCEPTIONS if names.count(name) < 2] == []

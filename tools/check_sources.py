@@ -1,0 +1,195 @@
+"""Rules of the sources that no other tool checks: `python tools/check_sources.py`.
+
+- No two public classes have one name.
+- No core, and nothing in schemas, asks the calendar or the clock: time is a value there.
+- The first sentence of a docstring has 25 words at most, and no clause in place of its subject.
+- A test asserts something, by itself or by a helper.
+
+Each rule is a function of parsed files that yields what is wrong. `EXCEPTIONS` and `NOT_YET` say
+where a rule does not hold, and why.
+"""
+
+import ast
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+Files = Mapping[PurePosixPath, ast.Module]
+"""Parsed files, by their path from the root of the repository."""
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+MEMBERS: Final = (
+    "schemas",
+    "runtime",
+    "services/agent",
+    "services/registry-resolver",
+    "services/ingest",
+    "sandbox",
+    "cli",
+    "bench",
+)
+
+EXCEPTIONS: Final = {
+    # On the wire the tag of a type is its name: these stay what they are.
+    "Missing": "of the wire, and of ingest's roles",
+    # Each of these is renamed in the redesign of its service (issue 11), and then goes from here.
+    "Answers": "ingest",
+    "Consumers": "ingest",
+    "Fault": "resolver; the sandbox's is of its registry",
+    "Hosts": "ingest",
+    "Index": "resolver",
+    "Lanes": "resolver, ingest",
+    "RightsMissing": "cli, ingest",
+    "Route": "resolver; the catalogue's is of the wire",
+}
+"""Names that two public classes may have, and whose the second is."""
+
+NOT_YET: Final = (
+    "bench",
+    "cli",
+    "schemas/src/imagedrift_schemas/tags",
+    "services/ingest",
+    "services/registry-resolver",
+    "tests/chaos",
+    "tests/e2e",
+    "tests/integration/cli",
+    "tests/integration/deploy",
+    "tests/integration/ingest",
+    "tests/integration/resolver",
+    "tests/unit/cli",
+    "tests/unit/deploy",
+    "tests/unit/ingest",
+    "tests/unit/promises",
+    "tests/unit/resolver",
+    "tests/unit/schemas/test_tags",
+    "tests/unit/worlds",
+)
+"""Folders whose docstrings are not brought to the rules of English yet (issue 11)."""
+
+MOST_WORDS: Final = 25
+_NO_SUBJECT: Final = re.compile(r"(What|Whatever|That which|Who|Whoever|Whichever|Nobody)\b")
+_SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?:])\s")
+_CLOCKS: Final = {
+    *("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"),
+    *("time.monotonic", "time.perf_counter", "time.localtime", "time.gmtime"),
+}
+_ASSERTING: Final = {"raises", "warns", "fail", "until"}
+"""Calls that fail a test by themselves, beside `assert` and `raise`."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def class_names(files: Files) -> Iterator[str]:
+    """Find public classes of one name, and exceptions that are needed no more."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path, tree in files.items():
+        if "src" in path.parts:
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places[node.name].append(f"{path}:{node.lineno}")
+    for name, found in places.items():
+        if len(found) > 1 and name not in EXCEPTIONS:
+            yield f"{found[-1]}: class {name} is at {', '.join(found[:-1])}, too"
+
+
+def clocks(files: Files) -> Iterator[str]:
+    """Find calls of a clock where time is a value."""
+    for path, tree in files.items():
+        if "core" in path.parts or path.parts[0] == "schemas":
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call) and _dotted(node.func) in _CLOCKS:
+                    yield f"{path}:{node.lineno}: {_dotted(node.func)}: take the time as a value"
+
+
+def docstrings(files: Files) -> Iterator[str]:
+    """Find docstrings whose first sentence is long, or begins with a clause."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for path, tree in files.items():
+        if str(path).startswith(NOT_YET):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, documented) and (text := ast.get_docstring(node)):
+                sentence = _first_sentence(text)
+                line = f"{path}:{getattr(node, 'lineno', 1)}"
+                if len(sentence.split()) > MOST_WORDS:
+                    yield f"{line}: more than {MOST_WORDS} words: {sentence}"
+                if _NO_SUBJECT.match(sentence):
+                    yield f"{line}: name the subject: {sentence}"
+
+
+def assertions(files: Files) -> Iterator[str]:
+    """Find tests that assert nothing."""
+    tests = {path: tree for path, tree in files.items() if path.parts[0] == "tests"}
+    functions = [
+        (path, node)
+        for path, tree in tests.items()
+        for node in ast.walk(tree)
+        if isinstance(node, Function)
+    ]
+    asserting = {node.name for _, node in functions if _asserts(node)} | _ASSERTING
+    while found := {
+        node.name
+        for _, node in functions
+        if node.name not in asserting and not asserting.isdisjoint(_calls(node))
+    }:
+        asserting |= found
+    for path, node in functions:
+        if node.name.startswith("test_") and node.name not in asserting:
+            yield f"{path}:{node.lineno}: {node.name} asserts nothing"
+
+
+RULES: Final = (class_names, clocks, docstrings, assertions)
+
+
+def read(root: Path = ROOT) -> dict[PurePosixPath, ast.Module]:
+    """Parse every member's sources, the tests and the tools."""
+    folders = [*(root / member / "src" for member in MEMBERS), root / "tests", root / "tools"]
+    paths = sorted(
+        path
+        for folder in folders
+        for path in folder.rglob("*.py")
+        if "node_modules" not in path.parts
+    )
+    return {
+        PurePosixPath(path.relative_to(root).as_posix()): ast.parse(path.read_text("utf-8"))
+        for path in paths
+    }
+
+
+def main() -> int:
+    """Tell everything that is wrong; the exit code."""
+    files = read()
+    faults = [fault for rule in RULES for fault in rule(files)]
+    for fault in faults:
+        print(fault)
+    return bool(faults)
+
+
+def _first_sentence(text: str) -> str:
+    paragraph = text.split("\n\n", maxsplit=1)[0]
+    return _SENTENCE_ENDS.split(" ".join(paragraph.split()), maxsplit=1)[0]
+
+
+def _dotted(node: ast.expr) -> str:
+    """Write `a.b` for an attribute of a name, or of a module's name."""
+    if not isinstance(node, ast.Attribute):
+        return ""
+    value = node.value
+    owner = value.attr if isinstance(value, ast.Attribute) else getattr(value, "id", "")
+    return f"{owner}.{node.attr}"
+
+
+def _asserts(function: Function) -> bool:
+    return any(isinstance(node, (ast.Assert, ast.Raise)) for node in ast.walk(function))
+
+
+def _calls(function: Function) -> set[str]:
+    called = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
+    return {str(getattr(each, "attr", getattr(each, "id", ""))) for each in called}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
