@@ -1,4 +1,4 @@
-"""What an operator can cause is one line that says what to do, and no traceback."""
+"""A fault of an operator is one line that says what to do, and no traceback."""
 
 import asyncio
 import os

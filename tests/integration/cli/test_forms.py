@@ -1,4 +1,4 @@
-"""What the lists print: every row, whoever has one name apart, on a terminal and in a pipe."""
+"""The lists print every row, and tell hosts of one name apart, in each form."""
 
 import asyncio
 import csv

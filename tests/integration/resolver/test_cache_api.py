@@ -104,7 +104,7 @@ async def post(
 
 
 def notification(host: str, *tags: str) -> bytes:
-    """What the Docker registry sends."""
+    """Return a notification of the Docker registry."""
     events = [
         {
             "action": "push",
@@ -210,7 +210,7 @@ async def slow(port: int, source: str) -> Connection:
 
 
 async def ended(connection: Connection) -> bytes:
-    """What comes until a connection ends, however it does."""
+    """Return the bytes until a connection ends."""
     try:
         return await connection[0].read()
     except ConnectionResetError:

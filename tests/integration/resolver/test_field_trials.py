@@ -1,4 +1,4 @@
-"""What people met with registries, over sockets with a resolver at work: each ends in the truth."""
+"""Cases of real registries, over sockets with a resolver: each has the right answer."""
 
 from pathlib import Path
 

@@ -59,7 +59,7 @@ async def test_a_deadline_ends_every_wait(
     fault: Fault,
     words: str,
 ) -> None:
-    """Whatever does not come in time is told as that."""
+    """Every wait ends at its deadline, with that as its reason."""
     monkeypatch.setattr(http_client, "WITHIN_S", 1.0)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")

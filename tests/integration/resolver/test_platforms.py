@@ -1,4 +1,4 @@
-"""What is inside a digest, on real servers."""
+"""The content of a digest is described on real servers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What must never happen on the wire, whoever names the image and whatever the registry says."""
+"""No image's name and no registry's response leads to a forbidden request."""
 
 import asyncio
 import ssl

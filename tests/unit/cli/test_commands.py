@@ -143,7 +143,7 @@ def test_every_value_of_a_wrong_kind_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_argument_too_few_or_too_many_is_told(name: str) -> None:
-    """What is missing is named; what is too much is, too."""
+    """A missing and a superfluous argument are named."""
     arguments = [each for each in command_of(name).params if isinstance(each, click.Argument)]
     if any(each.required for each in arguments):
         assert "missing argument" in refused(*name.split())

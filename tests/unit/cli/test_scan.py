@@ -1,4 +1,4 @@
-"""What `imagedrift scan` makes of a host's images, and what it asks."""
+"""The verdicts and the questions of `imagedrift scan`."""
 
 from msgspec import UNSET
 

@@ -1,4 +1,4 @@
-"""What a 404 means: a missing tag only where the registry itself says so."""
+"""A 404 is a missing tag only where the registry itself says so."""
 
 from datetime import UTC, datetime
 

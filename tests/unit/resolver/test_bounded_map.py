@@ -1,4 +1,4 @@
-"""What is kept of strangers is bounded, and strangers never drive out who has answered."""
+"""Entries of unproven registries are bounded, and displace none that answered."""
 
 from hypothesis import given
 from hypothesis import strategies as st

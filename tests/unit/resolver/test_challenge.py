@@ -1,4 +1,4 @@
-"""What registries write into `WWW-Authenticate`, and what is understood of it."""
+"""Challenges in `WWW-Authenticate` are read as registries write them."""
 
 import time
 

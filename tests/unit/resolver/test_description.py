@@ -1,4 +1,4 @@
-"""What is inside a digest: children by platform, and the configurations asked for."""
+"""A digest is described by its children, their platforms and configurations."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What is learnt of a registry, for whom it holds, and how it is forgotten."""
+"""A registry's profile is learnt, used for its scope, and forgotten."""
 
 from imagedrift_resolver.core.registry_profile import (
     DOOR_USES,

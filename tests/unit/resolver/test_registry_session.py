@@ -1,4 +1,4 @@
-"""What strangers teach the resolver takes a bounded number of bytes, whatever they say."""
+"""Profiles of unproven registries take a bounded number of bytes."""
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ LONG = "x" * 4000
 
 
 def taught() -> RegistryProfile:
-    """What a registry has taught that redirects everywhere and has a long realm for each place."""
+    """Return the profile of a registry with many redirects and long realms."""
     profile = RegistryProfile()
     for number in range(MOST_KEPT):
         origin = ("https", f"r{number}.example", 443)

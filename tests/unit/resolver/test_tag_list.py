@@ -1,4 +1,4 @@
-"""What is kept of a tag list, and what may be said by it."""
+"""A tag list is kept in part, and never says more than it knows."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -119,7 +119,7 @@ def look_inside(world: World, images: list[LocalImage], *, spends: bool) -> Desc
 
 
 def listed(world: World) -> list[LocalImage]:
-    """What the agent makes of the engine's replies, under the reference of the tag."""
+    """Return the agent's image of the engine's replies, under the tag's reference."""
     answers = replies(world.kind, world.native, [world.held])
     summaries = [read(each, records.ImageSummary) for each in answers["/images/json"]]
     version, info = (

@@ -1,4 +1,4 @@
-"""What the resolver is told by its environment."""
+"""The resolver's settings."""
 
 import os
 from pathlib import Path

@@ -82,7 +82,7 @@ class _Reach(Struct, frozen=True):
 
 
 class _Table:
-    """What `registries.toml` says of urls: read once, with every file that it names."""
+    """The routes of `registries.toml`, read once, with every file that it names."""
 
     def __init__(self, known: Registries) -> None:
         self.settings: dict[Origin | str, _Reach] = {}

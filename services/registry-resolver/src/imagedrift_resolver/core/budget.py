@@ -1,4 +1,4 @@
-"""What is left of a registry's patience, and whether to ask now.
+"""The budget of a registry, and whether to ask it now.
 
 One `RegistryState` per (registry, credential) is shared by all replicas and survives restarts.
 

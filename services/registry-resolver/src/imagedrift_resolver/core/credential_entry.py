@@ -30,7 +30,7 @@ _FIELDS: Final = ("identitytoken", "registrytoken", "auth", "username", "passwor
 
 
 class Fault(Struct, frozen=True):
-    """What is configured cannot be used; the reason never holds a secret."""
+    """An unusable entry, with a reason that never contains a secret."""
 
     reason: str
     own: bool = True

@@ -39,7 +39,7 @@ class Key(Struct, frozen=True):
 
 
 class Index(Struct, Generic[V], frozen=True):
-    """What stands under each key, by registry and path."""
+    """The entries of a file, by registry and path."""
 
     held: dict[str, dict[str, list[tuple[Key, V]]]] = {}
 

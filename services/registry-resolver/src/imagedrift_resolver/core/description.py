@@ -1,4 +1,4 @@
-"""What is inside a digest: the conversation behind a `Describe`.
+"""The content of a digest: the conversation behind a `Describe`.
 
 Rules:
 - An index is listed whole: every manifest in it, those of indexes inside it included. An index

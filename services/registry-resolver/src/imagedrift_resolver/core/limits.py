@@ -1,4 +1,4 @@
-"""What a registry says about its limits, in all the spellings that are met.
+"""Reads a registry's published limits, in every known form.
 
     ratelimit-limit: 100;w=21600               Docker Hub; spaces and an empty value are met
     ratelimit-remaining: 99;w=21600
@@ -49,7 +49,7 @@ _SECONDS: Final = {
 
 
 class Limits(Struct, frozen=True):
-    """What a response says about a limit; None where it does not say."""
+    """The limit in a response; None for each missing part."""
 
     limit: int | None = None
     remaining: int | None = None

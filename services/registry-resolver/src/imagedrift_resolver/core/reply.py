@@ -1,4 +1,4 @@
-"""What came back from a server: a response, bounded by whoever read it, or nothing usable."""
+"""The result of a request: a response of bounded size, or none."""
 
 from typing import Final, Literal, TypeAlias
 
