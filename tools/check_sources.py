@@ -5,8 +5,8 @@
 - The first sentence of a docstring has 25 words at most, and no clause in place of its subject.
 - A test asserts something, by itself or by a helper.
 
-Each rule is a function of parsed files that yields what is wrong. `EXCEPTIONS` and `NOT_YET` say
-where a rule does not hold, and why.
+Each rule is a function of parsed files that yields what is wrong. `EXCEPTIONS` says where
+a rule does not hold, and why.
 """
 
 import ast
@@ -42,14 +42,6 @@ EXCEPTIONS: Final = {
     "Route": "resolver; the catalogue's is of the wire",
 }
 """Names that two public classes may have, and whose the second is."""
-
-NOT_YET: Final = (
-    "services/ingest",
-    "tests/chaos/ingest",
-    "tests/integration/ingest",
-    "tests/unit/ingest",
-)
-"""Folders whose docstrings are not brought to the rules of English yet (issue 11)."""
 
 MOST_WORDS: Final = 25
 _NO_SUBJECT: Final = re.compile(r"(What|Whatever|That which|Who|Whoever|Whichever|Nobody)\b")
@@ -90,8 +82,6 @@ def docstrings(files: Files) -> Iterator[str]:
     """Find docstrings whose first sentence is long, or begins with a clause."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for path, tree in files.items():
-        if str(path).startswith(NOT_YET):
-            continue
         for node in ast.walk(tree):
             if isinstance(node, documented) and (text := ast.get_docstring(node)):
                 sentence = _first_sentence(text)

@@ -50,7 +50,7 @@ class Stored:
         await self.hosts.store(1, [said], images, surely_newest=False)
 
     async def degraded(self) -> str | None:
-        """What operators are told."""
+        """Return the reason in `degraded`, as operators read it."""
         told: str | None = await self.pool.fetchval("SELECT degraded FROM ops.hosts")
         return told
 
@@ -67,7 +67,7 @@ async def stored(dsn: str) -> AsyncIterator[Stored]:
 async def test_a_host_that_has_other_images_than_are_stored_is_shown_as_behind(
     stored: Stored,
 ) -> None:
-    """Until its inventory is stored; not for a heartbeat that was on its way when it changed."""
+    """A host whose heartbeat has another content is shown as behind."""
     other = Heartbeat(bytes(32), 300, "")
     await stored.heartbeats.store(NOW + timedelta(seconds=5), {WEB: other})
     assert await stored.degraded() is None
@@ -85,7 +85,7 @@ async def test_a_host_that_has_other_images_than_are_stored_is_shown_as_behind(
 async def test_a_host_that_has_what_is_stored_or_cannot_tell_is_not_behind(
     stored: Stored, content: bytes | None
 ) -> None:
-    """The same hash, or none because its engine never answered."""
+    """A host with the stored content, or without one, is not behind."""
     await stored.heartbeats.store(LATER, {WEB: Heartbeat(content, 300, "")})
     assert await stored.degraded() is None
     assert await stored.pool.fetchval("SELECT last_seen_at FROM ops.hosts") == LATER
@@ -102,7 +102,7 @@ async def test_a_host_that_has_what_is_stored_or_cannot_tell_is_not_behind(
 async def test_a_host_without_an_inventory_counts_and_says_why(
     stored: Stored, heartbeat: Heartbeat, told: str
 ) -> None:
-    """Its engine never answered, or its first inventory is on its way or was refused."""
+    """A host without an inventory counts, with the reason in `degraded`."""
     await stored.heartbeats.store(LATER, {NEW: heartbeat})
     row = await stored.pool.fetchrow("SELECT * FROM ops.hosts WHERE host = 'new'")
     assert row is not None
@@ -112,7 +112,7 @@ async def test_a_host_without_an_inventory_counts_and_says_why(
 
 
 async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored) -> None:
-    """Its images come with its next inventory."""
+    """A retired host counts again with its next heartbeat."""
     await stored.heartbeats.store(LATER, {WEB: Heartbeat(HASH, 300, "")})
     await stored.pool.execute("UPDATE fleet.host_state SET last_seen_at = now() - interval '40 d'")
     assert (await stored.maintain.tidy())["hosts_retired"] == 1
@@ -126,7 +126,7 @@ async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored
 
 
 async def test_keys_of_an_emptied_database_are_void(stored: Stored) -> None:
-    """What is remembered of the database before is forgotten, for signs and inventories."""
+    """Keys that were cached from an emptied database are dropped."""
     await stored.heartbeats.store(LATER, {WEB: Heartbeat(HASH, 300, "")})
     await stored.tables.empty()
     await stored.heartbeats.store(LATER, {WEB: Heartbeat(HASH, 300, "")})
@@ -141,7 +141,7 @@ def twins(told: str | None) -> bool:
 
 
 async def test_two_machines_under_one_host_id_are_noticed_and_both_named(stored: Stored) -> None:
-    """A start that was replaced speaks again and again (rcourtman/Pulse#1584, PatchMon#202)."""
+    """Two machines under one host id are both named (rcourtman/Pulse#1584)."""
     at = now()
     for turn, boot in enumerate(("aaaa", "bbbb", "aaaa", "bbbb")):
         heartbeat = Heartbeat(HASH if boot == "aaaa" else bytes(32), 300, "", (boot,))
@@ -154,13 +154,13 @@ async def test_two_machines_under_one_host_id_are_noticed_and_both_named(stored:
 
 
 async def test_turns_within_one_window_are_noticed(stored: Stored) -> None:
-    """Heartbeats are stored together: whose they were is kept in order."""
+    """Two machines are noticed within one window of heartbeats."""
     await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "", ("a", "b", "a", "b"))})
     assert twins(await stored.degraded())
 
 
 async def test_three_machines_in_turn_are_noticed(stored: Stored) -> None:
-    """More than one start that was replaced is remembered."""
+    """Three machines under one host id are noticed."""
     await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "", ("a", "b", "c", "a", "b"))})
     assert twins(await stored.degraded())
 
@@ -171,13 +171,13 @@ async def test_three_machines_in_turn_are_noticed(stored: Stored) -> None:
 async def test_a_machine_that_starts_again_is_no_second_one(
     stored: Stored, boots: tuple[str, ...]
 ) -> None:
-    """New starts never return, and a single late message proves nothing."""
+    """A machine that restarts is not taken for a second one."""
     await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "", boots)})
     assert await stored.degraded() is None
 
 
 async def test_two_machines_are_forgotten_when_one_alone_speaks(stored: Stored) -> None:
-    """It clears by itself some intervals after the last turn."""
+    """The warning ends some intervals after only one machine reports."""
     long_ago = now() - timedelta(hours=2)
     await stored.heartbeats.store(long_ago, {WEB: Heartbeat(HASH, 300, "", ("a", "b", "a", "b"))})
     await stored.heartbeats.store(now(), {WEB: Heartbeat(HASH, 300, "", ("b",))})
@@ -185,7 +185,7 @@ async def test_two_machines_are_forgotten_when_one_alone_speaks(stored: Stored) 
 
 
 async def test_an_operator_is_sent_to_dead_letters_only_where_one_is(stored: Stored) -> None:
-    """Otherwise the newest inventory is on its way."""
+    """`degraded` names dead letters only where there is one."""
     await stored.heartbeats.store(LATER, {WEB: Heartbeat(bytes(32), 300, "")})
     assert "on its way" in str(await stored.degraded())
     await stored.pool.execute(
@@ -197,7 +197,7 @@ async def test_an_operator_is_sent_to_dead_letters_only_where_one_is(stored: Sto
 
 
 async def test_an_inventory_that_is_stored_late_is_no_second_machine(stored: Stored) -> None:
-    """An agent's last inventory may come after the first heartbeat of its next start."""
+    """A late inventory of an earlier start is not a second machine."""
     at = now()
     for turn, boot in enumerate(("a", "b")):
         heartbeat = Heartbeat(HASH, 300, "", (boot,))
