@@ -37,7 +37,7 @@ def child(digest: str, platform: str = "linux/amd64", **fields: Any) -> dict[str
 
 @pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
 def test_an_index_lists_its_platforms(media_type: str) -> None:
-    """Each manifest with its platform in normal form; an index inside is told apart."""
+    """An index lists its children with their platforms."""
     document = body(
         mediaType=media_type,
         manifests=[
@@ -74,7 +74,7 @@ def test_attestations_are_no_images() -> None:
 
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST, "application/json", ""])
 def test_a_manifest_names_its_configuration(media_type: str) -> None:
-    """The configuration's digest is what a classic engine shows as the image id."""
+    """A manifest names the digest of its configuration."""
     document = body(config={"digest": D[1], "size": 7}, layers=[])
     assert read_manifest(document, media_type) == Manifest(D[1], 7)
 
@@ -101,7 +101,7 @@ def test_a_manifest_names_its_configuration(media_type: str) -> None:
 def test_documents_that_are_none_are_told_apart(
     document: bytes, media_type: str, kind: str
 ) -> None:
-    """Ambiguous ones (CVE-2021-41190), disagreeing media types, schema 1, and no JSON at all."""
+    """Ambiguous and malformed documents have outcomes of their own (CVE-2021-41190)."""
     content = read_manifest(document, media_type)
     assert isinstance(content, Strange)
     assert content.kind == kind
@@ -109,7 +109,7 @@ def test_documents_that_are_none_are_told_apart(
 
 
 def test_a_flood_of_children_is_bounded() -> None:
-    """An index of four megabytes yields so many children and no more."""
+    """An index of four megabytes has a bounded number of children."""
     document = body(mediaType=OCI_INDEX, manifests=[child(D[1])] * 20_000)
     index = read_manifest(document, OCI_INDEX)
     assert isinstance(index, ImageIndex)

@@ -81,7 +81,7 @@ QUAY = {
 def test_each_registrys_notification_is_understood(
     document: dict[str, Any], expected: list[str]
 ) -> None:
-    """Docker distribution, Docker Hub, GHCR, Harbor and Quay name the tags that moved."""
+    """Notifications of five kinds of registries name the pushed tags."""
     found = moved_tags(json.dumps(document).encode())
     assert [reference.canonical for reference in found] == expected
 
@@ -121,7 +121,7 @@ def test_no_document_raises_anything_else(document: dict[str, Any]) -> None:
 
 
 def test_the_secret_is_shown_in_any_of_four_ways() -> None:
-    """Registries differ in what they can send."""
+    """The webhook's secret is accepted in four ways."""
     signature = hmac.new(SECRET.encode(), b"body", hashlib.sha256).hexdigest()
     assert has_secret(SECRET, "/", {"authorization": f"Bearer {SECRET}"}, b"body")
     assert has_secret(SECRET, "/", {"authorization": SECRET}, b"body")
@@ -130,7 +130,7 @@ def test_the_secret_is_shown_in_any_of_four_ways() -> None:
 
 
 def test_who_does_not_show_it_is_not_believed() -> None:
-    """Nothing, something else, a signature of another body, or no secret at all."""
+    """A notification without the right secret or signature is refused."""
     signature = hmac.new(SECRET.encode(), b"body", hashlib.sha256).hexdigest()
     assert not has_secret(SECRET, "/", {}, b"body")
     assert not has_secret(SECRET, "/", {"authorization": "Bearer x"}, b"body")

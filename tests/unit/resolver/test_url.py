@@ -22,7 +22,7 @@ BASE = Url("https", "registry.example.org", 443, "/v2/a/b/manifests/1")
     ],
 )
 def test_urls_are_read(text: str, expected: Url) -> None:
-    """Absolute ones, and those relative to where they were found."""
+    """Absolute and relative urls are read."""
     assert parse_url(text, BASE) == expected
 
 
@@ -45,7 +45,7 @@ def test_urls_are_read(text: str, expected: Url) -> None:
     ],
 )
 def test_odd_urls_are_refused(text: str) -> None:
-    """Other schemes, user names, no host, and what a header could be split with."""
+    """Urls with other schemes, user names, no host or control characters are refused."""
     with pytest.raises(BadUrl):
         parse_url(text, BASE)
 

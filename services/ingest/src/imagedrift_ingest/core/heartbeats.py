@@ -1,4 +1,4 @@
-"""What a heartbeat must be, and what counts of several of one host.
+"""Reads a heartbeat, and joins several of one host.
 
 Rules:
 - What decides (the interval, the hash of the images) refuses the message, with the field's name
