@@ -126,7 +126,7 @@ async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored
 
 
 async def test_keys_of_an_emptied_database_are_void(stored: Stored) -> None:
-    """What is remembered of the database before is forgotten, for signs and inventories."""
+    """Keys that were cached from an emptied database are dropped."""
     await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
     await stored.tables.empty()
     await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})

@@ -48,7 +48,7 @@ def ask(credential: Credential | None, server: Any, profile: RegistryProfile | N
 def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
     credential: Credential,
 ) -> None:
-    """Any refusal is asked about (containerd/containerd#3291); the method found is used later, too."""
+    """Any refusal is asked about (containerd/containerd#3291); the method found is kept."""
 
     def server(step: Send) -> Reply:
         if shown(step):

@@ -195,7 +195,7 @@ states = st.builds(
 
 @given(states, states)
 def test_joining_forgets_no_stop(one: RegistryState, other: RegistryState) -> None:
-    """Two replicas may know anything: the stricter stop holds, the newer view wins, in either order."""
+    """Of two states the stricter stop holds and the newer view wins, in either order."""
     both = budget.merged(one, other)
     for field in ("blocked_until", "get_blocked_until", "paced_until"):
         known = [v for v in (getattr(one, field), getattr(other, field)) if v]

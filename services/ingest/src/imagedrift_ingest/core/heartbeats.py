@@ -21,7 +21,7 @@ HASH_LENGTH: Final = len("sha256:") + 2 * HASH_BYTES
 
 
 class ReceivedHeartbeat(NamedTuple):
-    """What an unchanged host reports."""
+    """The report of an unchanged host."""
 
     content: bytes | None
     """The hash of its images; None when its engine never told any."""
