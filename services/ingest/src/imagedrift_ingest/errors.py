@@ -1,4 +1,4 @@
-"""What can go wrong where ingest stores, reads or publishes. Ports raise these.
+"""Errors that ports raise where ingest stores, reads or publishes.
 
 | error               | what it means                               | what is done           |
 |---------------------|---------------------------------------------|------------------------|

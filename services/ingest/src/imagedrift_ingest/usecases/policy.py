@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class ConfiguredRegistries(Protocol):
-    """What is configured for registries now."""
+    """The registries that are configured now."""
 
     @property
     def version(self) -> str:
