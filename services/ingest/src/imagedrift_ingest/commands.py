@@ -1,4 +1,4 @@
-"""Commands of an operator: maintenance now, and rebuilding the database from NATS."""
+"""The commands of an operator: maintenance now, and rebuilding the database from NATS."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from imagedrift_runtime.nats.bus import Bus
 
 
 class Maintained(Struct, frozen=True):
-    """How many rows each step of maintenance changed."""
+    """The result of maintenance: how many of each."""
 
     done: dict[str, int]
 

@@ -1,4 +1,4 @@
-"""Errors that ports raise where ingest stores, reads or publishes.
+"""The errors of storing, reading and publishing. Ports raise these.
 
 | error               | what it means                               | what is done           |
 |---------------------|---------------------------------------------|------------------------|

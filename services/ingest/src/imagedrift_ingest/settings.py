@@ -1,4 +1,4 @@
-"""The settings of ingest, from environment variables."""
+"""The settings of ingest."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The state of a reference, and how an answer changes it.
+"""The changes that an answer makes to the state of a reference.
 
 Rules:
 - Only a newer answer counts (`core.order`), as two replicas may hold two at once.
@@ -38,7 +38,7 @@ class AnswerState(Struct, frozen=True, kw_only=True):
 
     @property
     def remote(self) -> RemoteSide:
-        """Return the remote side of a comparison."""
+        """Return the part that a verdict needs."""
         return RemoteSide(
             digest=self.remote_digest or "",
             gone=self.gone,

@@ -1,4 +1,4 @@
-"""The content of a digest, described in parts: each part is true for ever."""
+"""The content of a digest, described in parts: a part that was read is true for ever."""
 
 from collections.abc import Sequence
 

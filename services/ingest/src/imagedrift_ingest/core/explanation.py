@@ -1,4 +1,4 @@
-"""The text beside a verdict in `error`: the obstacle, and how it is cleared.
+"""The text beside a verdict in `error`: the obstacle, and its remedy.
 
 The views of `ops` say the first in the same words.
 """

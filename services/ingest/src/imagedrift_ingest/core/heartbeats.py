@@ -1,4 +1,4 @@
-"""Heartbeats: how a message is read, and which of several of one host counts.
+"""Reads a heartbeat, and joins several of one host.
 
 Rules:
 - What decides (the interval, the hash of the images) refuses the message, with the field's name

@@ -58,7 +58,7 @@ class HostImage(Struct, frozen=True):
 
 
 class HostImages(Struct, frozen=True):
-    """The images of one inventory that are stored, and how many are not, by reason."""
+    """The images of an inventory that are stored, and the number of others by reason."""
 
     images: Sequence[HostImage]
     left_out: dict[str, int] = {}
@@ -87,7 +87,7 @@ class ImageKey(Struct, frozen=True, cache_hash=True):
 
 
 class Facts(NamedTuple):
-    """Facts of an image that are in no verdict."""
+    """The facts of an image that no verdict depends on."""
 
     size: int
     created_at: datetime | None

@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class ConfiguredRegistries(Protocol):
-    """The registries that are configured now."""
+    """The present configuration of registries."""
 
     @property
     def version(self) -> str:

@@ -1,4 +1,4 @@
-"""Publishers of ingest: questions, changed verdicts, and dead letters of refused heartbeats."""
+"""Publishes for ingest: questions, changed verdicts, and dead letters of refused heartbeats."""
 
 import asyncio
 from collections.abc import Callable, Sequence
