@@ -224,7 +224,7 @@ def test_a_date_that_cannot_be_is_none(at: str, kept: str | None) -> None:
 
 def test_a_size_that_does_not_fit_is_refused_also_where_its_image_is_known() -> None:
     """A size that does not fit is refused, also of a known image."""
-    keys = Keys()
+    keys = IdentityCache()
     reading = keys.reading()
     images_of(raw(image()), reading, NOW)
     reading.keep()
