@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import Container, EngineImage, ImageConfig
-from imagedrift_ingest.core.images import Keys
+from imagedrift_ingest.core.images import IdentityCache
 from imagedrift_ingest.core.images import images_of as stored_images
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import LocalImage
@@ -301,7 +301,7 @@ def test_no_odd_object_makes_ingest_refuse_the_host(odd: EngineImage, made: Cont
     image_list = list_images([image(ID, "nginx:1"), odd], [made])
 
     stored = stored_images(
-        msgspec.Raw(msgspec.json.encode(image_list.images)), Keys().reading(), NOW
+        msgspec.Raw(msgspec.json.encode(image_list.images)), IdentityCache().reading(), NOW
     )
 
     assert "docker.io/library/nginx:1" in {each.key.reference for each in stored.images}

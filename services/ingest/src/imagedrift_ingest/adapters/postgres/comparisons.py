@@ -27,7 +27,7 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.answers import AnswerState
 from imagedrift_ingest.core.bounded_cache import BoundedCache
-from imagedrift_ingest.core.images import Facts, Image, ImageKey, weight
+from imagedrift_ingest.core.images import Facts, HostImage, ImageKey, weight
 from imagedrift_ingest.core.policy import Policy
 from imagedrift_ingest.core.verdict import LocalSide, Verdict, judge
 from imagedrift_schemas.v1 import Child
@@ -81,7 +81,7 @@ class ComparisonIds:
         return taken
 
     async def keys_of(
-        self, brought: Mapping[int, Sequence[Image]]
+        self, brought: Mapping[int, Sequence[HostImage]]
     ) -> Mapping[ImageKey, Comparison]:
         """Return hosts' comparisons, making rows for new ones, as far as they may."""
         known = self._known
@@ -95,7 +95,7 @@ class ComparisonIds:
         self,
         known: BoundedCache[ImageKey, Comparison],
         wanted: Collection[ImageKey],
-        brought: Mapping[int, Sequence[Image]],
+        brought: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
         async with self._one_at_a_time:
             # Another batch may have brought the same images meanwhile.
@@ -107,7 +107,7 @@ class ComparisonIds:
         return found | new
 
     async def _find_or_make(
-        self, new: Mapping[ImageKey, bytes], brought: Mapping[int, Sequence[Image]]
+        self, new: Mapping[ImageKey, bytes], brought: Mapping[int, Sequence[HostImage]]
     ) -> dict[ImageKey, Comparison]:
         found = await _find(self._database, new)
         missing = {key: identity for key, identity in new.items() if key not in found}
@@ -127,7 +127,7 @@ class ComparisonIds:
         self,
         connection: asyncpg.Connection,
         missing: Mapping[ImageKey, bytes],
-        lacking: Mapping[int, Sequence[Image]],
+        lacking: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
         images = await self._within_quota(connection, lacking)
         if not images:
@@ -152,7 +152,7 @@ class ComparisonIds:
         self,
         connection: asyncpg.Connection,
         references: Collection[str],
-        lacking: Mapping[int, Sequence[Image]],
+        lacking: Mapping[int, Sequence[HostImage]],
     ) -> dict[str, Locked]:
         """Make rows for new references and lock the others, which are to be asked soon."""
         made = await add_references(connection, references, self._is_named, lacking)
@@ -170,8 +170,8 @@ class ComparisonIds:
         return made | locked
 
     async def _within_quota(
-        self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[Image]]
-    ) -> list[Image]:
+        self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[HostImage]]
+    ) -> list[HostImage]:
         """Count new images for the hosts that bring them; those that may be made, in order."""
         rows = await connection.fetch(SQL["open_quotas"], sorted(lacking))
         made = {row["host_id"]: row["made"] for row in rows}
@@ -183,7 +183,7 @@ class ComparisonIds:
 
 
 def _portions(
-    new: Collection[ImageKey], brought: Mapping[int, Sequence[Image]]
+    new: Collection[ImageKey], brought: Mapping[int, Sequence[HostImage]]
 ) -> Iterator[Collection[ImageKey]]:
     """Yield new images, so many at a time: what runs first."""
     if len(new) <= MADE_AT_ONCE:
@@ -242,7 +242,7 @@ async def _find(
 
 
 def _comparison(
-    image: Image, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
+    image: HostImage, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
     key, said = image.key, image.local
     local = local_side_by_policy(
