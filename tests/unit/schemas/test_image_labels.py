@@ -79,6 +79,6 @@ def test_whatever_the_labels_are_the_facts_are_bounded_and_can_be_shown(
     """Reading what was read already changes nothing."""
     facts = facts_in(labels)
 
-    assert all(text and text.isprintable() or "\ufffd" in text for text in facts.values())
+    assert all((text and text.isprintable()) or "\ufffd" in text for text in facts.values())
     assert all(len(text.encode()) <= MOST_FACT for text in facts.values())
     assert valid_facts(facts) == facts
