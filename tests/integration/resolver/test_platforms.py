@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry, Shape
@@ -59,3 +60,21 @@ async def test_a_digest_is_described_once_for_ever(fresh_nats: NatsServer, tmp_p
         }
         assert spent == 4
         assert isinstance(gone.failure, Missing)
+
+
+async def test_the_version_of_a_platform_is_read_once_for_ever(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """The label is in the configuration, a blob that takes one request; the next answer has it."""
+    async with SandboxRegistry().serving() as registry:
+        pushed = registry.push_image("app", "1", platforms=PLATFORMS, seed=7, shape=Shape.INDEX)
+        reference = registry.reference("app", "1")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            asked = ("linux/arm64",)
+            first = await client.describe(reference, pushed.digest, facts_of=asked)
+            spent = registry.totals().get_requests
+            second = await client.describe(reference, pushed.digest, "linux/amd64", facts_of=asked)
+    for described in (first, second):
+        [told] = [child for child in described.children if child.facts is not UNSET]
+        assert (told.platform, told.facts.version) == ("linux/arm64", "7")
+    assert spent == 2

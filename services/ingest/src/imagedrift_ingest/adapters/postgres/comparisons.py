@@ -24,7 +24,8 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.core import quota
+from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
+from imagedrift_ingest.core import quota, versions
 from imagedrift_ingest.core.answers import AnswerState
 from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_ingest.core.images import Facts, HostImage, ImageKey, weight
@@ -48,6 +49,8 @@ class Comparison(NamedTuple):
 
     comparison_id: int
     facts: Facts
+    has_versions: bool = False
+    """Whether what its labels tell is stored: most images have no such label."""
 
 
 class ComparisonIds:
@@ -89,7 +92,21 @@ class ComparisonIds:
         found = _remembered(known, wanted)
         for some in _portions(wanted - found.keys(), brought):
             found |= await self._found_or_made(known, some, brought)
-        return found
+        return found | await self._add_versions(known, found, brought)
+
+    async def _add_versions(
+        self,
+        known: BoundedCache[ImageKey, Comparison],
+        found: Mapping[ImageKey, Comparison],
+        brought: Mapping[int, Sequence[Image]],
+    ) -> dict[ImageKey, Comparison]:
+        """Store what labels tell of images that were stored without, and return these images."""
+        lacking = {key: one.comparison_id for key, one in found.items() if not one.has_versions}
+        told = await add_versions(self._database, lacking, brought.values())
+        stored = {key: found[key]._replace(has_versions=True) for key in told}
+        for key, comparison in stored.items():
+            known.put(key, comparison, weight(key) + FACTS_BYTES)
+        return stored
 
     async def _found_or_made(
         self,
@@ -135,7 +152,7 @@ class ComparisonIds:
         refs = await self._hold(connection, {image.key.reference for image in images}, lacking)
         inside = await read_inside(connection, [ref.state for ref in refs.values()])
         rows = [_comparison(image, refs[image.key.reference], inside) for image in images]
-        made = await connection.fetch(SQL["add_comparisons"], *arguments(rows, 11))
+        made = await connection.fetch(SQL["add_comparisons"], *arguments(rows, 12))
         ids = {(ref_id, identity): key for key, ref_id, identity in map(tuple, made)}
         found: dict[ImageKey, Comparison] = {}
         others: dict[ImageKey, bytes] = {}  # another replica made them first
@@ -145,7 +162,8 @@ class ComparisonIds:
             if made_id is None:
                 others[key] = identity
             else:
-                found[key] = Comparison(made_id, Facts(image.local.size, image.local.created_at))
+                facts = Facts(image.local.size, image.local.created_at)
+                found[key] = Comparison(made_id, facts, bool(versions.of_local(image.local)))
         return found | await _find(connection, others) if others else found
 
     async def _hold(
@@ -237,7 +255,8 @@ async def _find(
     rows = [(nth, key.reference, identities[key]) for nth, key in enumerate(keys)]
     found = await database.fetch(SQL["find"], *arguments(rows, 3))
     return {
-        keys[nth]: Comparison(key, Facts(size, created_at)) for nth, key, size, created_at in found
+        keys[nth]: Comparison(key, Facts(size, created_at), has_versions)
+        for nth, key, size, created_at, has_versions in found
     }
 
 
@@ -256,5 +275,6 @@ def _comparison(
     verdict = judge_locked(local, ref, inside)
     digests = ",".join(key.repo_digests)
     told = (key.platform, key.manifest_digest or None, key.digest_lost, key.by_digest)
-    facts = (said.size, said.created_at, verdict.verdict, verdict.reason)
+    labels = versions.of_local(said)
+    facts = (said.size, said.created_at, verdict.verdict, verdict.reason, as_json(labels))
     return (ref.ref_id, key.image_id, digests, *told, *facts)
