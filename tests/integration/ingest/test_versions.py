@@ -83,7 +83,7 @@ async def test_the_version_that_a_host_would_get_is_told_beside_the_verdict(
 async def test_a_version_is_kept_when_a_later_description_lacks_it(
     running: None, agents: Fleet, operator: Operator
 ) -> None:
-    """What was read once is true for ever; a moment that cannot be is none."""
+    """Facts that were read once stay; an impossible moment is stored as none."""
     never = datetime(9999, 1, 1, tzinfo=UTC)
     await agents.has("web-1", image())
     await agents.answers(answer(version=2))

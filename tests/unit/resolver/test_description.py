@@ -415,7 +415,7 @@ def test_a_configuration_that_cannot_be_read_leaves_out_the_facts_alone() -> Non
 
 
 def test_a_configuration_has_a_bound() -> None:
-    """What is larger tells nothing."""
+    """A larger configuration gives no facts."""
     shelf = Shelf()
     digest, _ = labelled(shelf)
 

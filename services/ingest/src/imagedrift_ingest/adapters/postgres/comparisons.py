@@ -98,7 +98,7 @@ class ComparisonIds:
         self,
         known: BoundedCache[ImageKey, Comparison],
         found: Mapping[ImageKey, Comparison],
-        brought: Mapping[int, Sequence[Image]],
+        brought: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
         """Store what labels tell of images that were stored without, and return these images."""
         lacking = {key: one.comparison_id for key, one in found.items() if not one.has_versions}

@@ -1,6 +1,7 @@
-"""What the labels of images tell, in PostgreSQL: stored once, with what was known of them before."""
+"""The facts of an image that its labels tell, in PostgreSQL: stored once, beside its comparison."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import versions
-from imagedrift_ingest.core.images import Image, ImageKey
+from imagedrift_ingest.core.images import HostImage, ImageKey
 
 SQL = load("comparisons")
 
@@ -19,7 +20,7 @@ def as_json(facts: Mapping[str, str]) -> str | None:
 
 
 async def add_versions(
-    database: Database, lacking: Mapping[ImageKey, int], brought: Iterable[Sequence[Image]]
+    database: Database, lacking: Mapping[ImageKey, int], brought: Iterable[Sequence[HostImage]]
 ) -> set[ImageKey]:
     """Store what hosts tell of images that lack it, by the key of each; which images those are."""
     told = {
@@ -34,7 +35,5 @@ async def add_versions(
     return set(told)
 
 
-async def _write(
-    connection: asyncpg.Connection, rows: Sequence[tuple[int, str | None]]
-) -> None:
+async def _write(connection: asyncpg.Connection, rows: list[tuple[Any, ...]]) -> None:
     await connection.execute(SQL["add_facts"], *arguments(rows, 2))
