@@ -1,4 +1,4 @@
-"""How what a digest names is got from one repository: manifests, indexes, and configurations."""
+"""Reads manifests, indexes and configurations of one repository, by their digests."""
 
 from datetime import datetime
 
