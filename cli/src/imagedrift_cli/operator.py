@@ -37,13 +37,16 @@ def status(filters: Filters, output: Output) -> None:
     clauses = {
         "where": where(filters, OF_COMPARISONS),
         "where_hosts": where(hosts, OF_HOSTS, "silent"),
+        "where_overdue": where(filters, OF_COMPARISONS, "overdue_for IS NOT NULL"),
+        "where_waiting": where(filters, OF_COMPARISONS, "kind = 'wait'"),
+        "where_excused": where(filters, OF_COMPARISONS, "kind <> 'wait'"),
     }
     asked = Asked(
         statement="status_within" if within else "status",
         values=filters.values,
         clauses=clauses if within else {},
         brief=("hosts", "silent_hosts=silent", "images", "current", "outdated", "pinned", "local",
-               "missing", "unknown", "stale"),
+               "missing", "unknown", "stale", "due"),
         noun="",
         filters=filters,
         remarking=remarks.on_fleet,
