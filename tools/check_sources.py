@@ -36,12 +36,8 @@ EXCEPTIONS: Final = {
     # On the wire the tag of a type is its name: these stay what they are.
     "Missing": "of the wire, and of ingest's roles",
     # Each of these is renamed in the redesign of its service (issue 11), and then goes from here.
-    "Answers": "ingest",
-    "Consumers": "ingest",
     "Fault": "resolver; the sandbox's is of its registry",
-    "Hosts": "ingest",
     "Index": "resolver",
-    "Lanes": "resolver, ingest",
     "RightsMissing": "cli, ingest",
     "Route": "resolver; the catalogue's is of the wire",
 }

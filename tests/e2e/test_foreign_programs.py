@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_ingest.migrations import migrate
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.nats.errors import NoAnswer
 from imagedrift_schemas import codec, subjects

@@ -10,8 +10,9 @@ from typing import Any
 import asyncpg
 from msgspec.structs import replace
 
-from imagedrift_ingest.__main__ import start
+from imagedrift_ingest.__main__ import EVERY, start
 from imagedrift_ingest.settings import IngestSettings
+from imagedrift_ingest.wiring import Periods
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.process import Process
@@ -163,11 +164,17 @@ class Fleet:
 
 
 @asynccontextmanager
-async def ingest(dsn: str, nats_url: str, **settings: Any) -> AsyncIterator[Process]:
+async def ingest(
+    dsn: str,
+    nats_url: str,
+    *,
+    every: Periods = EVERY,
+    **settings: Any,
+) -> AsyncIterator[Process]:
     """Run the service in this process until the block ends."""
     values = IngestSettings(database_url=dsn, nats_url=(nats_url,), **settings)
     run = Process(("nats", "postgres"))
-    task = asyncio.create_task(start(values, run))
+    task = asyncio.create_task(start(values, run, every))
     try:
         await until(lambda: run.health.is_ready or task.done(), what="ingest is ready")
         yield run

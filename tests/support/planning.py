@@ -1,28 +1,43 @@
 """Ingest's planner on a real database, without NATS."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.answers import Answers
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.hosts import Hosts
-from imagedrift_ingest.adapters.postgres.questions import Questions
-from imagedrift_ingest.core.freshness import Policy
-from imagedrift_ingest.service import Ingest
-from imagedrift_runtime.clock import now
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
+from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.hosts import HostTables
+from imagedrift_ingest.adapters.postgres.questions import QuestionTable
+from imagedrift_ingest.adapters.postgres.registries import RegistryTable
+from imagedrift_ingest.core.freshness import FreshnessRules
+from imagedrift_ingest.core.questions import PublishOutcome
+from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
+from imagedrift_runtime.clock import SystemClock, now
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import LocalImage, Question, RegistryState, Resolve
+from imagedrift_schemas.v1 import Described, LocalImage, Question, RegistryState, Resolve
 from support.ingest import answer, inventory
+from support.storing import (
+    answers_on,
+    comparison_ids_on,
+    database_of,
+    hosts_on,
+    store_inventories,
+    turns_on,
+)
 
 FRESHNESS = 60
 LATER = timedelta(seconds=FRESHNESS + 10)
-POLICY = Policy(freshness_s=FRESHNESS, stretch=4)
+POLICY = FreshnessRules(freshness_s=FRESHNESS, stretch=4)
+
+
+Ask = Callable[[Sequence[Question]], Awaitable[list[PublishOutcome]]]
+"""Publishes questions."""
 
 
 class Planned:
@@ -30,20 +45,43 @@ class Planned:
 
     def __init__(self, database: Database, outstanding: int) -> None:
         self.database = database
-        self.answers = Answers(database, POLICY)
-        self.questions = Questions(database, POLICY, outstanding)
+        self.answers = answers_on(database, POLICY)
+        self.registries = RegistryTable(database)
+        self.comparisons = comparison_ids_on(database, freshness_s=FRESHNESS)
         self.refuse: set[str] = set()
         self._seq = 0
         self._states = 0
-        self.use(Hosts(database, Dictionary(database, freshness_s=FRESHNESS)))
+        self._asked: list[Question] = []
+        self.ask: Ask = self._keep
+        self.restart(outstanding)
+        self.use(hosts_on(database, self.comparisons))
 
-    def use(self, hosts: Hosts) -> None:
+    def use(self, hosts: HostTables) -> None:
         """Store inventories here from now on."""
         self.hosts = hosts
-        self._ingest = Ingest(hosts, self.answers, self._epoch)
+        self._store = store_inventories(hosts)
 
-    async def _epoch(self, stream: str) -> int:
-        return 1
+    def restart(
+        self,
+        outstanding: int,
+        *,
+        noted_at_once: int = NOTED_AT_ONCE,
+        moved_at_once: int = MOVED_AT_ONCE,
+    ) -> None:
+        """Plan with nothing remembered, as another replica does."""
+        event = asyncio.Event()
+        self.plan = Plan(
+            QuestionTable(self.database, POLICY, outstanding),
+            BlockedReferences(self.database, POLICY, moved_at_once),
+            self,
+            self.comparisons,
+            turns_on(self.database),
+            POLICY,
+            SystemClock(),
+            event,
+            event,
+            noted_at_once,
+        )
 
     async def has(self, host: str, *images: LocalImage) -> None:
         """A host reports."""
@@ -51,30 +89,40 @@ class Planned:
         payload = codec.encode(inventory(host, images))
         subject = subjects.inventory("fra1", host)
         message = Delivery(subject, payload, "S", self._seq, 1, now())
-        assert await self._ingest.inventories([message]) == [Done()]
+        assert await self._store.handle([message]) == [Done()]
 
     async def answered(self, reference: str, version: object = 1, **facts: Any) -> None:
         """The registry answers."""
         self._seq += 1
         said = answer(reference, version, **facts)
-        await self.answers.learn(1, {reference: (self._seq, said)}, [])
+        stated = {reference: (self._seq, said)}
+        await self.answers.store(1, stated, [], surely_newest=False, read_to=self._seq)
+
+    async def described(self, said: Described) -> None:
+        """The registry describes a digest."""
+        self._seq += 1
+        await self.answers.store(1, {}, [said], surely_newest=False, read_to=self._seq)
 
     async def told(self, registry: str, credential: str = "anonymous", **facts: Any) -> None:
         """The registry says what it allows one credential."""
         self._states += 1
         state = RegistryState(registry=registry, credential=credential, observed_at=now(), **facts)
-        await self.answers.registries(1, [(self._states, state)])
+        await self.registries.store(1, [(self._states, state)], surely_newest=False)
 
     async def asks(self, at: datetime | None = None) -> list[Question]:
         """The questions that the planner asks at a moment."""
-        asked: list[Question] = []
+        self._asked = []
+        await self.plan.ask_due(at or now())
+        return self._asked
 
-        async def ask(questions: Sequence[Question]) -> list[bool | None]:
-            asked.extend(questions)
-            return [name(q) not in self.refuse for q in questions]
+    async def publish(self, questions: Sequence[Question]) -> list[PublishOutcome]:
+        """Publish as `ask` does, which a test may set."""
+        return await self.ask(questions)
 
-        await self.questions.ask_due(at or now(), ask)
-        return asked
+    async def _keep(self, questions: Sequence[Question]) -> list[PublishOutcome]:
+        """Keep questions; those that are refused are in the stream already."""
+        self._asked.extend(questions)
+        return ["already_there" if name(q) in self.refuse else "asked" for q in questions]
 
     async def names(self, at: datetime | None = None) -> list[str]:
         """The tags that it asks about."""
@@ -91,5 +139,5 @@ def name(question: Question) -> str:
 @asynccontextmanager
 async def planning(dsn: str, outstanding: int) -> AsyncIterator[Planned]:
     """A planner that lets so many questions of a registry be out at a time."""
-    async with connect.pool(dsn, connections=3) as pool:
-        yield Planned(Database(pool), outstanding)
+    async with connection.pool(dsn, connections=3) as pool:
+        yield Planned(database_of(pool), outstanding)

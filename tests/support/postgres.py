@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from imagedrift_ingest.migrations import migrate
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import debian_binaries
 from support.programs import missing

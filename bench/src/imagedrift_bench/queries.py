@@ -19,7 +19,7 @@ import click
 
 from imagedrift_bench import report
 from imagedrift_bench.seed import Truth, seed
-from imagedrift_ingest.migrations import migrate
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.fleet.invented import SITE, InventedFleet
 from imagedrift_sandbox.postgres import PostgresServer
 

@@ -61,7 +61,7 @@ async def seed(connection: asyncpg.Connection, fleet: InventedFleet) -> Truth:
     await _copy(connection, "comparisons", columns, _comparisons(fleet, at))
     columns = "host_id comparison_id since running containers"
     await _copy(connection, "host_images", columns, _images(fleet, at, truth))
-    await connection.execute(load("upkeep")["add_up_usage"], timeout=600)
+    await connection.execute(load("maintenance")["add_up_usage"], timeout=600)
     await connection.execute("VACUUM ANALYZE", timeout=600)
     return truth
 

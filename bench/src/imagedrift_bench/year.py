@@ -17,11 +17,14 @@ import click
 from msgspec import Struct
 
 from imagedrift_bench import report
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.adapters.postgres import connection as postgres
+from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
+from imagedrift_ingest.adapters.postgres.migrations import migrate
+from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.core.retention import Retention
-from imagedrift_ingest.migrations import migrate
+from imagedrift_ingest.usecases.maintain import Maintain
+from imagedrift_runtime.clock import SystemClock
+from imagedrift_runtime.health import Health
 from imagedrift_sandbox.postgres import PostgresServer
 
 COUNTED_EVERY: Final = 15
@@ -191,9 +194,13 @@ class Lived(Struct, kw_only=True):
 
 async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
     """Run through this many days that end today, with maintenance each day."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with postgres.database(
+        dsn, connections=1, health=Health(), clock=SystemClock()
+    ) as database:
         connection = await asyncpg.connect(dsn)
-        upkeep = Upkeep(Database(pool), keep)
+        clock, health = SystemClock(), Health()
+        turns = TurnTable(database, health, clock)
+        maintain = Maintain(MaintainedTables(database), turns, keep, clock)
         today = (await connection.fetchval("SELECT now()")).replace(microsecond=0)
         begin = today - timedelta(days=days)
         await churn.begin(connection, begin, days)
@@ -212,8 +219,8 @@ async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
                     lived.settled = rows
                 report.progress.print(f"day {number}: {sum(rows.values())} rows")
             began = time.monotonic()
-            await upkeep.add_up_usage()
-            await upkeep.tidy(at)
+            await maintain.add_up_usage()
+            await maintain.tidy(at)
             took = time.monotonic() - began
             lived.upkeep_s += took
             lived.longest_upkeep_s = max(took, lived.longest_upkeep_s)

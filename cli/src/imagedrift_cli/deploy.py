@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from imagedrift_cli.database import database_url
 from imagedrift_cli.failures import BadUsage, RightsMissing, Unusable
-from imagedrift_ingest import migrations, roles
+from imagedrift_ingest.adapters.postgres import migrations, roles
 from imagedrift_runtime import settings
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.nats import bus, provision

@@ -8,7 +8,7 @@ from imagedrift_cli import names
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.errors import DatabaseUnavailable
 
 
 @click.command()
@@ -26,7 +26,7 @@ def forget(name: str, site: str | None, yes: bool) -> None:
         click.confirm(f"Forget {site}/{host}?", abort=True, err=True)
     try:
         asyncio.run(commands.forget(database_url(), site, host))
-    except Away as error:
+    except DatabaseUnavailable as error:
         raise Unusable(f"the database does not work: {error}") from error
     click.echo(f"forgotten: {site}/{host}")
 

@@ -20,7 +20,7 @@ from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import cells, database, signals, up_home
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_cli.up_home import Ports
-from imagedrift_ingest.migrations import WrongSchema
+from imagedrift_ingest.adapters.postgres.migrations import WrongSchema
 from imagedrift_runtime import settings
 from imagedrift_runtime.nats.provision import UnsafeChange
 from imagedrift_runtime.registries import operator_file

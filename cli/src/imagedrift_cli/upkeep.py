@@ -8,9 +8,10 @@ from msgspec import Meta, Struct
 
 from imagedrift_cli.database import database_url
 from imagedrift_cli.failures import BadUsage, Unusable
-from imagedrift_ingest import commands, migrations
+from imagedrift_ingest import commands
+from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.core.retention import Retention
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime import settings
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.nats import bus
@@ -41,7 +42,7 @@ def maintain() -> None:
         result = asyncio.run(commands.maintain(database_url(), keep))
     except settings.SettingsFault as fault:
         raise BadUsage(str(fault)) from fault
-    except Away as error:
+    except DatabaseUnavailable as error:
         raise Unusable(f"the database does not work: {error}") from error
     for name, count in result.done.items():
         click.echo(f"{count:>8} {name.replace('_', ' ')}")
@@ -66,7 +67,7 @@ def rebuild(empty: bool, yes: bool) -> None:
         raise BadUsage(str(fault)) from fault
     except (NoBus, *migrations.FAULTS) as error:
         raise Unusable(str(error)) from error
-    except (Away, OSError) as error:
+    except (DatabaseUnavailable, OSError) as error:
         raise Unusable(f"the database does not work: {error}") from error
     for name in streams:
         click.echo(f"read again: {name}")

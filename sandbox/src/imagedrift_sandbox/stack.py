@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
-from imagedrift_ingest import migrations
+from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer

@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import give, run_program, unprivileged_account
 from support.ingest import Fleet, Operator, image, ingest
 from support.polling import until
+from support.storing import database_of
 
 
 @pytest.fixture
@@ -92,10 +92,10 @@ async def test_ingest_goes_on_with_the_promoted_standby(
 
 async def keys_of_new_hosts(server: PostgresServer) -> set[int]:
     """Make rows for hosts, and return their keys."""
-    async with connect.pool(server.dsn(), connections=1) as pool:
+    async with connection.pool(server.dsn(), connections=1) as pool:
         names = ["fra1"] * 50, [f"h{number}" for number in range(50)]
-        await pool.execute(load("hosts")["enrol"], *names)
-        return {row["host_id"] for row in await pool.fetch(load("hosts")["identify"], *names)}
+        await pool.execute(load("hosts")["insert_hosts"], *names)
+        return {row["host_id"] for row in await pool.fetch(load("hosts")["select_ids"], *names)}
 
 
 async def test_no_key_of_the_old_primary_is_given_by_the_new_one(
@@ -113,8 +113,8 @@ async def test_a_pool_leaves_a_server_that_became_a_replica(
     postgres: PostgresServer, standby: PostgresServer
 ) -> None:
     """Connections to a demoted primary are dropped at its first refusal, not kept for ever."""
-    async with connect.pool(either(postgres, standby), connections=1) as pool:
-        database = Database(pool)
+    async with connection.pool(either(postgres, standby), connections=1) as pool:
+        database = database_of(pool)
 
         async def where(connection: asyncpg.Connection) -> int:
             await connection.execute("UPDATE fleet.generation SET made_at = now()")
@@ -133,7 +133,7 @@ async def test_a_pool_leaves_a_server_that_became_a_replica(
         async def moved() -> bool:
             try:
                 return await database.transaction(where) == standby.port
-            except Away:
+            except DatabaseUnavailable:
                 return False
 
         await until(moved, what="the promoted server is used")

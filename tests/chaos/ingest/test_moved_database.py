@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from imagedrift_ingest.migrations import migrate
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import run_program

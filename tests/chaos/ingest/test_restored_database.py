@@ -40,7 +40,7 @@ async def enrol(postgres: PostgresServer, *hosts: str) -> None:
     """Make the rows of hosts, as another ingest does that heard them first."""
     connection = await asyncpg.connect(postgres.dsn())
     try:
-        await connection.execute(load("hosts")["enrol"], ["fra1"] * len(hosts), list(hosts))
+        await connection.execute(load("hosts")["insert_hosts"], ["fra1"] * len(hosts), list(hosts))
     finally:
         await connection.close()
 

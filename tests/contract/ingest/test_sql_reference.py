@@ -6,13 +6,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from imagedrift_ingest.migrations import migrate
-from imagedrift_ingest.sql_reference import Recipe, cookbook, render
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.postgres import PostgresServer
 from support.ingest import NGINX, digest
+from tools.sql_reference import DOCUMENT, Recipe, cookbook, render
 
 EXAMPLE = Path(__file__).with_name("example.sql")
-DOCUMENT = Path(__file__).parents[3] / "docs" / "sql.md"
 REDIS = "docker.io/library/redis:7"
 
 
@@ -34,7 +33,7 @@ async def connection(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.C
 async def test_the_reference_is_up_to_date(connection: asyncpg.Connection) -> None:
     """The committed page has the comments of the database."""
     written = DOCUMENT.read_text(encoding="utf-8")
-    hint = "write it anew: DATABASE_URL=… python -m imagedrift_ingest.sql_reference > docs/sql.md"
+    hint = "write it anew: python -m tools.sql_reference"
     assert written == await render(connection), hint
 
 

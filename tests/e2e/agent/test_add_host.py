@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_ingest.migrations import migrate
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.child_process import ChildProcess
 from support.deploy import DEPLOY, ROOT, ShippedNats, nats_environment

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagedrift_ingest.migrations import migrate
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.postgres import PostgresServer
 from support import command_fleet
 

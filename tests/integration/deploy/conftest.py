@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_ingest.commands import maintain
-from imagedrift_ingest.migrations import migrate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_schemas import codec, subjects

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 import pytest
 
-from imagedrift_ingest import migrations
+from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.commands import maintain
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer

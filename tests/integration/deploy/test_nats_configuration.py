@@ -13,7 +13,7 @@ from imagedrift_agent.adapters.jetstream import JetStreamPublisher, connected
 from imagedrift_agent.doctor import examine
 from imagedrift_agent.reporter import PublishFailed
 from imagedrift_agent.settings import AgentSettings
-from imagedrift_ingest.migrations import migrate
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.connection import Connection

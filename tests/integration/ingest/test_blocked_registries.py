@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres import blocks
 from imagedrift_ingest.adapters.postgres.blocks import LOOK_EVERY
-from imagedrift_ingest.adapters.postgres.questions import TURN, Questions
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.core.freshness import spread_after_block
+from imagedrift_ingest.usecases.plan import TURN
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import Describe, Limited
 from support.ingest import NGINX, digest, image
 from support.planning import FRESHNESS, LATER, POLICY, Planned, planning
+from support.storing import turns_on
 
 HUB = [f"docker.io/library/app{number}:1" for number in range(5)]
 NEW = "docker.io/library/new:1"
@@ -163,11 +162,9 @@ async def test_only_a_block_of_all_requests_puts_off(
     assert {*await planned.names(now() + LATER)} == {*HUB, QUAY}
 
 
-async def test_a_look_at_blocks_moves_a_bounded_number(
-    planned: Planned, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_look_at_blocks_moves_a_bounded_number(planned: Planned) -> None:
     """The rest follows whenever the planner works, those that are due soonest first."""
-    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 2)
+    planned.restart(len(HUB), moved_at_once=2)
     before = await dues(planned)
     start = now() + LOOK_EVERY
     await planned.told("docker.io", blocked_until=start + HOUR)
@@ -178,11 +175,9 @@ async def test_a_look_at_blocks_moves_a_bounded_number(
         assert [after[one] != before[one] for one in soonest] == [n < moved for n in range(5)]
 
 
-async def test_a_block_that_ends_while_references_are_moved_moves_no_more(
-    planned: Planned, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_block_that_ends_while_references_are_moved_moves_no_more(planned: Planned) -> None:
     """What was moved is brought forward, the rest stays where it was."""
-    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 2)
+    planned.restart(len(HUB), moved_at_once=2)
     before = await dues(planned)
     start = now() + LOOK_EVERY
     await planned.told("docker.io", blocked_until=start + HOUR)
@@ -195,11 +190,9 @@ async def test_a_block_that_ends_while_references_are_moved_moves_no_more(
     assert max(after.values()) < start + HOUR
 
 
-async def test_an_answer_that_comes_meanwhile_is_not_undone(
-    planned: Planned, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_that_comes_meanwhile_is_not_undone(planned: Planned) -> None:
     """What was read before an answer moves nothing after it, until the next look."""
-    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 1)
+    planned.restart(len(HUB), moved_at_once=1)
     start = now() + LOOK_EVERY
     opens = start + HOUR
     await planned.told("docker.io", blocked_until=opens)
@@ -222,7 +215,7 @@ async def test_a_replica_that_comes_later_moves_nothing_again(planned: Planned) 
     await planned.told("docker.io", blocked_until=start + HOUR)
     await planned.asks(start)
     seen = await writes(planned)
-    planned.questions = Questions(planned.database, POLICY, len(HUB))
+    planned.restart(len(HUB))
     assert await planned.asks(start) == []
     assert await writes(planned) == seen
 
@@ -237,7 +230,7 @@ async def test_only_the_replica_that_plans_moves_references(planned: Planned) ->
         await planned.asks(start)
         return await dues(planned) == before
 
-    assert await Turns(planned.database).run(TURN, another)
+    assert await turns_on(planned.database).run(TURN, another)
     await planned.asks(start)
     after = await dues(planned)
     assert all(after[one] >= start + HOUR for one in HUB)

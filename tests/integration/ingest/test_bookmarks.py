@@ -1,18 +1,19 @@
 """Bookmarks: a database that lacks what was acknowledged is found out, whoever is at work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
+from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable, StreamUnavailable
+from imagedrift_ingest.usecases.store.batches import note_refusals
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Outcome, Reject, Retry
 from support.ingest import NOW
+from support.storing import database_of
 
 STREAM = "S"
 
@@ -34,36 +35,37 @@ class Reader:
         self.read_again = 0
         self.nats_away = False
         self._place = epoch, acknowledged
-        self.bookmarks = Bookmarks(Database(pool), STREAM, self)
+        self.database = database_of(pool)
+        self.bookmarks = Bookmarks(self.database, STREAM, self)
 
-    async def acknowledged(self, stream: str) -> tuple[int, int]:
+    async def acknowledged(self) -> tuple[int, int]:
         """How far the stream was acknowledged when the process started."""
-        assert stream == STREAM
         return self._place
 
-    async def again(self) -> None:
+    async def reread_all(self) -> None:
         """Count how often all is read again."""
         if self.nats_away:
-            raise Away("no NATS")
+            raise StreamUnavailable("no NATS")
         self.read_again += 1
 
     async def stores(self, seq: int) -> bool:
         """Store a batch; whether it was stored."""
-
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute("SELECT 1")
-
         try:
-            await self.bookmarks.transaction(1, seq, work)
-        except Away:
+            await self.stores_in(1, seq)
+        except ServerUnavailable:
             return False
         return True
+
+    async def stores_in(self, epoch: int, seq: int) -> None:
+        """Store a batch of an epoch."""
+        async with self.bookmarks.batch(epoch, seq) as bookmark:
+            await self.database.transaction(bookmark.move, epoch, seq)
 
 
 @pytest.fixture
 async def reader(dsn: str) -> AsyncIterator[Reader]:
     """A process at work."""
-    async with connect.pool(dsn, connections=4) as pool:
+    async with connection.pool(dsn, connections=4) as pool:
         yield Reader(pool)
 
 
@@ -96,7 +98,7 @@ async def test_a_database_taken_back_is_found_without_a_batch(reader: Reader, ha
     await reader.bookmarks.look()
     assert reader.read_again == 0
     await reader.pool.execute(harm)
-    with pytest.raises(Away):
+    with pytest.raises(DatabaseUnavailable):
         await reader.bookmarks.look()
     assert reader.read_again == 1
 
@@ -127,12 +129,17 @@ async def test_batches_at_the_same_time_do_not_wait_for_each_other(reader: Reade
     """Each has a bookmark of its own while it is stored, and leaves it to the next one."""
     meeting = asyncio.Barrier(3)
 
-    async def work(connection: asyncpg.Connection) -> None:
+    async def store(seq: int) -> None:
+        async with reader.bookmarks.batch(1, seq) as bookmark:
+            await reader.database.transaction(meet, bookmark, seq)
+
+    async def meet(connection: asyncpg.Connection, bookmark: Bookmark, seq: int) -> None:
+        await bookmark.move(connection, 1, seq)
         async with asyncio.timeout(10):
             await meeting.wait()
 
     for first in (1, 4):
-        await asyncio.gather(*(reader.bookmarks.transaction(1, first + n, work) for n in range(3)))
+        await asyncio.gather(*(store(first + n) for n in range(3)))
     rows = await reader.pool.fetch("SELECT turn, seq FROM fleet.bookmarks ORDER BY seq")
     assert [tuple(row) for row in rows] == [(2, 4), (2, 5), (2, 6)]
 
@@ -161,15 +168,11 @@ async def test_messages_that_were_all_refused_are_no_sign_at_the_next_start(
     reader: Reader, *, stored_first: bool
 ) -> None:
     """They are acknowledged and stored nowhere; only what was refused counts, not what waits."""
-
-    async def handle(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-        return [Reject("malformed"), Reject("malformed"), Retry("later")]
-
+    outcomes: list[Outcome] = [Reject("malformed"), Reject("malformed"), Retry("later")]
     if stored_first:
         assert await reader.stores(7)
-    handler = reader.bookmarks.noting_refusals(handle)
     await reader.bookmarks.look()
-    await handler([delivered(seq) for seq in (8, 9, 10)])
+    note_refusals(reader.bookmarks, [delivered(seq) for seq in (8, 9, 10)], outcomes)
     await reader.bookmarks.look()
 
     for acknowledged, again in ((9, 0), (10, 1)):
@@ -182,16 +185,9 @@ async def test_what_was_refused_of_a_stream_that_is_no_more_is_not_noted_of_the_
     reader: Reader,
 ) -> None:
     """Its sequences begin anew, and would hide what is lost."""
-
-    async def handle(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-        return [Reject("malformed")]
-
-    async def work(connection: asyncpg.Connection) -> None:
-        """Store nothing."""
-
     assert await reader.stores(7)
-    await reader.bookmarks.noting_refusals(handle)([delivered(900)])
-    await reader.bookmarks.transaction(2, 1, work)
+    reader.bookmarks.note_refused(900)
+    await reader.stores_in(2, 1)
     await reader.bookmarks.look()
 
     starting = Reader(reader.pool, epoch=2, acknowledged=2)

@@ -1,21 +1,27 @@
 """The change feed: what was committed is published, once, and nothing else."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.jetstream import Announcer
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.outbox import Leaving, Outbox
+from imagedrift_ingest.adapters.jetstream.publishers import ChangePublisher
+from imagedrift_ingest.adapters.postgres import connection as postgres
+from imagedrift_ingest.adapters.postgres.outbox import OutboxTable
+from imagedrift_ingest.core.outbox import OutboxEntry
+from imagedrift_ingest.usecases.announce import Announce
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Changed, Denied, Unreachable
 from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
 from support.nats_client import jetstream
 from support.polling import until
+from support.storing import database_of, turns_on
+
+Publish = Callable[[Sequence[OutboxEntry]], Awaitable[list[int]]]
+"""Publishes changes; the ids of those that are stored."""
 
 
 async def changes(agents: Fleet) -> list[Changed]:
@@ -94,6 +100,24 @@ async def test_the_first_verdict_of_an_image_is_not_told(
     assert {change.image_id for change in told} == {image(version=2).image_id}
 
 
+class Publishes:
+    """Publishes as a test says."""
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+
+    async def publish(self, entries: Sequence[OutboxEntry]) -> list[int]:
+        """Publish."""
+        return await self._publish(entries)
+
+
+async def announce_by(pool: "asyncpg.Pool[asyncpg.Record]", publish: Publish) -> None:
+    """Announce what waits, as a process of its own does."""
+    database = database_of(pool)
+    outbox, publisher = OutboxTable(database), Publishes(publish)
+    await Announce(outbox, publisher, turns_on(database), asyncio.Event()).run()
+
+
 async def waiting(dsn: str) -> int:
     """How many changes are in the outbox."""
     connection = await asyncpg.connect(dsn)
@@ -123,18 +147,17 @@ async def test_a_crash_between_publishing_and_committing_publishes_no_second_cop
     dsn: str, agents: Fleet
 ) -> None:
     """The message is in the stream, the row still in the outbox: published again, kept once."""
-    announcer = Announcer(agents.bus)
+    publisher = ChangePublisher(agents.bus)
 
-    async def crash(leaving: list[Leaving]) -> list[int]:
-        await announcer(leaving)
+    async def crash(entries: Sequence[OutboxEntry]) -> list[int]:
+        await publisher.publish(entries)
         raise ConnectionAbortedError
 
-    async with connect.pool(dsn, connections=1) as pool:
-        outbox = Outbox(Database(pool))
+    async with postgres.pool(dsn, connections=1) as pool:
         with pytest.raises(ConnectionAbortedError):
-            await outbox.publish(crash)
+            await announce_by(pool, crash)
         assert await waiting(dsn) == 1
-        assert await outbox.publish(announcer) == 1
+        await announce_by(pool, publisher.publish)
 
     assert await waiting(dsn) == 0
     assert len(await changes(agents)) == 1
@@ -144,11 +167,11 @@ async def test_a_crash_between_publishing_and_committing_publishes_no_second_cop
 async def test_what_nats_did_not_store_stays(dsn: str) -> None:
     """Only what is stored is removed."""
 
-    async def refuse(leaving: list[Leaving]) -> list[int]:
+    async def refuse(entries: Sequence[OutboxEntry]) -> list[int]:
         return []
 
-    async with connect.pool(dsn, connections=1) as pool:
-        assert await Outbox(Database(pool)).publish(refuse) == 0
+    async with postgres.pool(dsn, connections=1) as pool:
+        await announce_by(pool, refuse)
     assert await waiting(dsn) == 1
 
 
@@ -157,32 +180,33 @@ async def test_one_replica_publishes_at_a_time(dsn: str) -> None:
     """A second one finds the work taken and does not wait for it; meanwhile nothing is locked."""
     entered, leave = asyncio.Event(), asyncio.Event()
 
-    async def slow(leaving: list[Leaving]) -> list[int]:
+    async def slow(entries: Sequence[OutboxEntry]) -> list[int]:
         entered.set()
         await leave.wait()
-        return [one.change_id for one in leaving]
+        return [entry.change_id for entry in entries]
 
-    async def never(leaving: list[Leaving]) -> Any:
+    async def never(entries: Sequence[OutboxEntry]) -> Any:
         raise AssertionError("published twice")
 
-    async with connect.pool(dsn, connections=2) as pool:
-        first = asyncio.create_task(Outbox(Database(pool)).publish(slow))
+    async with postgres.pool(dsn, connections=2) as pool:
+        first = asyncio.create_task(announce_by(pool, slow))
         await entered.wait()
-        assert await Outbox(Database(pool)).publish(never) == 0
+        await announce_by(pool, never)
         held = """
             SELECT count(*) FROM pg_stat_activity
             WHERE state LIKE 'idle in transaction%' AND datname = current_database()
         """
         assert await pool.fetchval(held) == 0
         leave.set()
-        assert await first == 1
+        await first
+    assert await waiting(dsn) == 0
 
 
 async def test_a_change_that_is_rolled_back_is_not_published(dsn: str, agents: Fleet) -> None:
     """Verdict and outbox are one transaction."""
     from imagedrift_ingest.adapters.postgres.answers import SQL
 
-    async with connect.pool(dsn, connections=2) as pool:
+    async with postgres.pool(dsn, connections=2) as pool:
         await pool.execute(
             f"""
             INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)
@@ -198,7 +222,7 @@ async def test_a_change_that_is_rolled_back_is_not_published(dsn: str, agents: F
             row = ([1], ["missing"], ["not_found"], ["unknown"], ["not_checked"], [None], [None])
             await connection.execute(SQL["judge"], *row)
             assert await connection.fetchval("SELECT count(*) FROM fleet.outbox") == 1
-            assert await Outbox(Database(pool)).publish(Announcer(agents.bus)) == 0
+            await announce_by(pool, ChangePublisher(agents.bus).publish)
             await transaction.rollback()
-        assert await Outbox(Database(pool)).publish(Announcer(agents.bus)) == 0
+        await announce_by(pool, ChangePublisher(agents.bus).publish)
     assert await changes(agents) == []

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from imagedrift_ingest.adapters.postgres import questions
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.core.questions import PublishOutcome
+from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import Describe, Described, LocalImage, Question, Unreachable
 from support.ingest import NGINX, Operator, digest, image
 from support.planning import FRESHNESS, LATER, Planned, name, planning
 from support.polling import until
+from support.storing import maintain_on
 
 PERIOD = timedelta(seconds=FRESHNESS)
 
@@ -55,7 +56,7 @@ async def test_what_no_host_has_any_more_is_never_due_again(planned: Planned) ->
     assert await planned.names() == [NGINX]
     await planned.answered(NGINX)
     await planned.has("web-1")
-    await Upkeep(planned.database).count_hosts()
+    await maintain_on(planned.database).count_hosts()
     assert await due(planned) == set()
     await planned.answered(NGINX)
     assert await planned.names(now() + timedelta(days=30)) == []
@@ -70,7 +71,7 @@ async def test_a_reference_with_local_images_only_is_never_due(
     """No registry knows an image without a digest; operators see that it is not asked about."""
     await planned.has("web-1", image("docker.io/own/built:1", repo_digests=()))
     assert await planned.names(now() + LATER) == []
-    await Upkeep(planned.database).count_hosts()
+    await maintain_on(planned.database).count_hosts()
     assert await due(planned) == set()
     sql = "SELECT next_check_at FROM ops.images WHERE reference = 'docker.io/own/built:1'"
     assert await planned.database.pool.fetchval(sql) is None
@@ -90,7 +91,7 @@ async def test_a_host_that_comes_while_a_reference_is_laid_to_rest_is_not_forgot
         await planned.has("web-2", image())
         await other.execute(sql)
     assert await planned.names(now() + timedelta(minutes=1)) == []
-    await Upkeep(planned.database).count_hosts()
+    await maintain_on(planned.database).count_hosts()
     assert await planned.names(now() + timedelta(minutes=1)) == [NGINX]
 
 
@@ -134,7 +135,7 @@ async def test_new_references_do_not_delay_the_next_look_at_old_ones(planned: Pl
     await planned.names()
     await planned.answered(NGINX)
     await planned.has("big", *many("big", 300, 1))
-    await Upkeep(planned.database).count_hosts()
+    await maintain_on(planned.database).count_hosts()
     assert NGINX in await planned.names(now() + LATER)
 
 
@@ -149,7 +150,7 @@ async def test_a_reference_that_many_bring_at_once_has_their_weight_at_once(
     )
     await planned.has("h9", image())
     await planned.has("h9")
-    await Upkeep(planned.database).count_hosts()
+    await maintain_on(planned.database).count_hosts()
     await planned.database.pool.execute(
         "INSERT INTO fleet.host_images (host_id, comparison_id, since, running)"
         " SELECT h.host_id, c.comparison_id, now(), 1 FROM fleet.hosts AS h, fleet.comparisons AS c"
@@ -174,12 +175,13 @@ async def test_a_planner_that_was_killed_while_publishing_is_followed(dsn: str) 
         await killed.has("web-1", image())
         reached = asyncio.Event()
 
-        async def hang(_: Sequence[Question]) -> list[bool | None]:
+        async def hang(_: Sequence[Question]) -> list[PublishOutcome]:
             reached.set()
             await asyncio.Event().wait()
             return []
 
-        planning_task = asyncio.create_task(killed.questions.ask_due(now(), hang))
+        killed.ask = hang
+        planning_task = asyncio.create_task(killed.plan.ask_due(now()))
         await reached.wait()
         planning_task.cancel()
         await asyncio.wait([planning_task])
@@ -194,12 +196,13 @@ async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(d
         await planned.has("web-1", image(), *many("web", 3))
         reached, free = asyncio.Event(), asyncio.Event()
 
-        async def hang(asked: Sequence[Question]) -> list[bool | None]:
+        async def hang(asked: Sequence[Question]) -> list[PublishOutcome]:
             reached.set()
             await free.wait()
-            return [True] * len(asked)
+            return ["asked"] * len(asked)
 
-        at_work = asyncio.create_task(planned.questions.ask_due(now(), hang))
+        planned.ask = hang
+        at_work = asyncio.create_task(planned.plan.ask_due(now()))
         await reached.wait()
         async with asyncio.timeout(5):
             await planned.answered(NGINX, 2)
@@ -213,23 +216,24 @@ async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(d
         assert await at_work == 5  # what is inside the digest that came meanwhile, too
 
 
-async def test_what_was_published_before_a_turn_ended_is_noted(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_published_before_a_turn_ended_is_noted(dsn: str) -> None:
     """Work that is cut short is not begun from the start: a slow stream is got through."""
-    monkeypatch.setattr(questions, "NOTED_AT_ONCE", 2)
     async with planning(dsn, outstanding=100) as planned:
+        planned.restart(100, noted_at_once=2)
+        keep = planned.ask
         await planned.has("web-1", *many("web", 5))
         asked: list[str] = []
 
-        async def fails_at_the_third(some: Sequence[Question]) -> list[bool | None]:
+        async def fails_at_the_third(some: Sequence[Question]) -> list[PublishOutcome]:
             if len(asked) == 4:
-                raise Away("NATS")
+                raise DatabaseUnavailable("NATS")
             asked.extend(map(name, some))
-            return [True] * len(some)
+            return ["asked"] * len(some)
 
-        with pytest.raises(Away):
-            await planned.questions.ask_due(now(), fails_at_the_third)
+        planned.ask = fails_at_the_third
+        with pytest.raises(DatabaseUnavailable):
+            await planned.plan.ask_due(now())
+        planned.ask = keep
         assert len(await planned.names()) == 1
 
 
@@ -239,20 +243,21 @@ async def test_planner_and_learner_never_wait_for_each_other_in_a_circle(dsn: st
         await planned.has("web-1", image(version=0))
         await planned.answered(NGINX, 2)
         before = await deadlocks(planned)
-        told: list[asyncio.Task[set[int]]] = []
+        told: list[asyncio.Task[None]] = []
 
-        async def ask(asked: Sequence[Question]) -> list[bool | None]:
+        async def ask(asked: Sequence[Question]) -> list[PublishOutcome]:
             if isinstance(asked[0], Describe):
-                told.append(asyncio.create_task(other.answers.learn(1, {}, [described(NGINX, 2)])))
+                told.append(asyncio.create_task(other.described(described(NGINX, 2))))
                 await until(lambda: stored_or_waiting(planned, told[0]), what="it is stored")
-            return [True] * len(asked)
+            return ["asked"] * len(asked)
 
-        assert await planned.questions.ask_due(now() + LATER, ask) == 2
+        planned.ask = ask
+        assert await planned.plan.ask_due(now() + LATER) == 2
         await told[0]
         assert await deadlocks(planned) == before
 
 
-async def stored_or_waiting(planned: Planned, told: "asyncio.Task[set[int]]") -> bool:
+async def stored_or_waiting(planned: Planned, told: "asyncio.Task[None]") -> bool:
     """Whether the description is in the database, or waits for a lock."""
     sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
     return told.done() or bool(await planned.database.pool.fetchval(sql))

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 import structlog
 
-from imagedrift_ingest import __main__ as service
-from imagedrift_ingest.adapters.jetstream import LANES, LaneWatch
+from imagedrift_ingest.adapters.jetstream.lanes import LANES, LaneMonitor
+from imagedrift_ingest.wiring import Periods
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.process import Process
@@ -17,18 +16,15 @@ from support.ingest import NGINX, Fleet, image, ingest
 from support.nats_client import jetstream
 from support.polling import until
 
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ingest looks at the lanes many times a second."""
-    monkeypatch.setattr(service, "LANES_EVERY_S", 0.1)
+OFTEN = Periods(lanes=0.1, registries=0.1)
+"""Ingest looks at the lanes and at registries.toml many times a second."""
 
 
 async def test_a_lane_whose_consumer_goes_gets_no_questions_until_it_has_one_again(
     dsn: str, fresh_nats: NatsServer, agents: Fleet
 ) -> None:
     """Found while running: /readyz names the lane, and what is due stays due."""
-    async with ingest(dsn, fresh_nats.url) as run:
+    async with ingest(dsn, fresh_nats.url, every=OFTEN) as run:
         await jetstream(agents.bus).delete_consumer(
             subjects.STREAM_LOOKUP, subjects.lane_consumer("hub")
         )
@@ -53,7 +49,7 @@ async def test_lanes_are_looked_at_before_anything_is_asked(
     """Found at start: an operator's lane for which `imagedrift streams` has not been run."""
     health = Health()
     async with bus.connect([fresh_nats.url], "test", health=health) as nats:
-        watch = LaneWatch(nats, lambda: ["hub", "corp:5000"])
+        watch = LaneMonitor(nats, lambda: ["hub", "corp:5000"])
         await watch.look()
 
     assert (watch.is_missing("hub"), watch.is_missing("corp:5000")) == (False, True)
@@ -66,7 +62,7 @@ async def test_a_look_that_nobody_answers_is_told_and_keeps_what_was_known(
     """Also where the whole stream is gone; when it is back, so is readiness."""
     health = Health()
     async with bus.connect([fresh_nats.url], "test", health=health) as nats:
-        watch = LaneWatch(nats, lambda: ["hub"])
+        watch = LaneMonitor(nats, lambda: ["hub"])
         await watch.look()
         await jetstream(nats).delete_stream(subjects.STREAM_LOOKUP)
         await watch.look()
@@ -99,14 +95,12 @@ async def test_a_registry_that_is_named_while_ingest_runs_is_asked_about(
     fresh_nats: NatsServer,
     agents: Fleet,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What was bound to a machine is not any more, and its questions go to the lane that it got."""
-    monkeypatch.setattr(service, "LOOK_EVERY_S", 0.1)
     file = tmp_path / "registries.toml"
     file.write_text("")
     await provision.ensure(agents.bus, lanes={"localhost:5000": 2})
-    async with ingest(dsn, fresh_nats.url, registries=str(file)):
+    async with ingest(dsn, fresh_nats.url, every=OFTEN, registries=str(file)):
         await agents.has("web-1", image("localhost:5000/app:1"), image())
         await until(lambda: agents.asked(NGINX), what="the other one is asked")
         file.write_text('[registry."localhost:5000"]\nmax_connections = 2\n')
@@ -122,7 +116,7 @@ async def test_a_lane_that_no_resolver_reads_is_told_once(
     health = Health()
     await agents.bus.publish("drift.v1.lookup.hub.docker=2Eio.a=3A1", b"?", ttl_s=60)
     async with bus.connect([fresh_nats.url], "test", health=health) as nats:
-        watch = LaneWatch(nats, lambda: ["hub", "quay"])
+        watch = LaneMonitor(nats, lambda: ["hub", "quay"])
         with structlog.testing.capture_logs() as logs:
             for _ in range(4):
                 await watch.look()

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.hosts import Hosts
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
-from imagedrift_ingest.service import Ingest
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.hosts import HostTables
+from imagedrift_runtime.clock import SystemClock
+from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
 from support.ingest import MISCOUNTED, NOW, image, inventory
+from support.storing import StillStream, database_of, hosts_on, maintain_on, store_inventories
 
 WORKERS = 6
 HOSTS = 40
@@ -56,14 +56,14 @@ class FlakyDatabase(Database):
     """Rolls back one transaction in ten after its work, and pauses now and then."""
 
     def __init__(self, pool: Any, draw: random.Random) -> None:
-        super().__init__(pool)
+        super().__init__(pool, Health(), SystemClock())
         self._draw = draw
 
-    async def transaction(self, work: Any) -> Any:
+    async def transaction(self, work: Any, /, *arguments: Any, **named: Any) -> Any:
         """Run, and sometimes throw the work away before running it again."""
 
         async def wasted(connection: asyncpg.Connection) -> None:
-            await work(connection)
+            await work(connection, *arguments, **named)
             await asyncio.sleep(self._draw.random() * 0.01)
             raise RolledBack
 
@@ -72,12 +72,18 @@ class FlakyDatabase(Database):
                 await super().transaction(wasted)
         if self._draw.random() < 0.1:
             await asyncio.sleep(self._draw.random() * 0.05)
-        return await super().transaction(work)
+        return await super().transaction(work, *arguments, **named)
 
 
-async def epoch_of(stream: str) -> int:
-    """The epoch is in the stream's name."""
-    return int(stream[1:])
+class Stream(StillStream):
+    """A stream of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    async def epoch(self) -> int:
+        """Tell it."""
+        return self._epoch
 
 
 def made(draw: random.Random) -> list[Report]:
@@ -97,20 +103,21 @@ def made(draw: random.Random) -> list[Report]:
     return reports
 
 
-async def work(ingest: Ingest, batches: list[list[Report]], draw: random.Random) -> None:
+async def work(hosts: HostTables, batches: list[list[Report]], draw: random.Random) -> None:
     """Handle batches until none is left."""
+    handlers = {n: store_inventories(hosts, Stream(n)) for n in range(1, EPOCHS + 1)}
     while batches:
         batch = batches.pop(draw.randrange(len(batches)))
-        for epoch in range(1, EPOCHS + 1):
+        for epoch, handler in handlers.items():
             of_epoch = [report.delivery for report in batch if report.epoch == epoch]
             if of_epoch:
-                fates = await ingest.inventories(of_epoch)
+                fates = await handler.handle(of_epoch)
                 assert set(map(type, fates)) == {Done}
 
 
 async def add_up(pool: "asyncpg.Pool[asyncpg.Record]", batches: list[list[Report]]) -> int:
     """Add up usage while others write; how often it was looked at, and right."""
-    upkeep = Upkeep(Database(pool))
+    upkeep = maintain_on(database_of(pool))
     looks = 0
     while batches:
         await upkeep.add_up_usage()
@@ -128,13 +135,12 @@ async def test_the_tables_equal_the_newest_inventories(dsn: str, seed: int) -> N
     draw.shuffle(shuffled)
     batches = [shuffled[place : place + 25] for place in range(0, len(shuffled), 20)]
 
-    async with connect.pool(dsn, connections=WORKERS + 1) as pool:
+    async with connection.pool(dsn, connections=WORKERS + 1) as pool:
         async with asyncio.TaskGroup() as tasks:
             adding = tasks.create_task(add_up(pool, batches))
             for _ in range(WORKERS):
-                database = FlakyDatabase(pool, draw)
-                hosts = Hosts(database, Dictionary(database))
-                tasks.create_task(work(Ingest(hosts, None, epoch_of), batches, draw))  # type: ignore[arg-type]
+                hosts = hosts_on(FlakyDatabase(pool, draw))
+                tasks.create_task(work(hosts, batches, draw))
 
         newest = {r.host: r for r in sorted(reports, key=lambda r: (r.epoch, r.seq))}
         rows = await pool.fetch("SELECT host, reference, image_id FROM ops.comparisons")

@@ -7,18 +7,16 @@ from itertools import product
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.answers import Answers
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.hosts import Hosts
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
+from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.freshness import Policy
 from imagedrift_ingest.core.images import Keys, images_of
 from imagedrift_ingest.core.order import Position, compare
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import DeadLetter, RegistryState
 from support.ingest import NGINX, NOW, answer, image, inventory
+from support.storing import answers_on, database_of, hosts_on
 
 STORED = Position(5, 10, NOW)
 PLACES = [
@@ -32,38 +30,38 @@ Say = Callable[[Position, bool], Awaitable[set[int]]]
 
 def hosts(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     """An inventory."""
-    database = Database(pool)
-    store = Hosts(database, Dictionary(database))
+    database = database_of(pool)
+    store = hosts_on(database)
     payload = codec.encode(inventory("web-1", [image()]))
 
     async def say(place: Position, surely: bool) -> set[int]:
         assert place.at
         said = inventories.read(subjects.inventory("fra1", "web-1"), payload, place.seq, place.at)
         images = {("fra1", "web-1"): images_of(said.envelope.images, Keys().reading(), place.at)}
-        return await store.remember(place.epoch, [said], images, surely_newest=surely)
+        return await store.store(place.epoch, [said], images, surely_newest=surely)
 
     return say
 
 
 def answers(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     """An answer."""
-    store = Answers(Database(pool), Policy())
+    store = answers_on(database_of(pool))
 
     async def say(place: Position, surely: bool) -> set[int]:
         said = {NGINX: (place.seq, answer(checked_at=place.at))}
-        return await store.learn(place.epoch, said, [], surely_newest=surely)
+        return await store.store(place.epoch, said, [], surely_newest=surely, read_to=place.seq)
 
     return say
 
 
 def registries(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     """What a registry allows."""
-    store = Answers(Database(pool), Policy())
+    store = RegistryTable(database_of(pool))
 
     async def say(place: Position, surely: bool) -> set[int]:
         assert place.at
         state = RegistryState(registry="r.io", credential="anonymous", observed_at=place.at)
-        return await store.registries(place.epoch, [(place.seq, state)], surely_newest=surely)
+        return await store.store(place.epoch, [(place.seq, state)], surely_newest=surely)
 
     return say
 
@@ -79,7 +77,7 @@ KINDS: dict[Callable[..., Say], tuple[str, str]] = {
 async def test_what_is_stored_follows_the_rule(dsn: str, kind: Callable[..., Say]) -> None:
     """Newer is stored, older is not, and what is in doubt is stored when it is surely newest."""
     table, moment = KINDS[kind]
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         say = kind(pool)
 
         async def stored() -> Position:
@@ -102,10 +100,10 @@ async def test_letters_of_a_stream_that_was_restored_are_kept_beside_those_of_be
     dsn: str,
 ) -> None:
     """It gives the sequences again that its backup lacks, and is as old as ever."""
-    async with connect.pool(dsn, connections=1) as pool:
-        store = Answers(Database(pool), Policy())
+    async with connection.pool(dsn, connections=1) as pool:
+        store = DeadLetterTable(database_of(pool))
         for subject in ("before", "since", "since"):
             letter = DeadLetter(service="s", subject=subject, reason="r", received_at=NOW)
-            await store.bury(5, [(10, letter)])
+            await store.store(5, [(10, letter)])
         rows = await pool.fetch("SELECT subject, times FROM ops.dead_letters ORDER BY subject")
     assert [tuple(row) for row in rows] == [("before", 1), ("since", 1)]

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import Child, Describe, Resolve, Unreachable
 from support.ingest import NGINX, digest, image
 from support.planning import FRESHNESS, LATER, Planned, planning
+from support.storing import maintain_on
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_references_run_by_most_hosts_come_first_and_few_at_a_time(planned
             await planned.has(f"web-{host}", *images)
         assert reference
     await planned.has("web-9", image("quay.io/a/b:1"))
-    await Upkeep(planned.database).count_hosts()
+    await maintain_on(planned.database).count_hosts()
 
     first = await planned.names()
     assert [one for one in first if "docker.io" in one] == [
@@ -131,7 +131,7 @@ async def test_a_digest_is_described_once_for_every_platform_that_needs_it(
         checked_at=now(),
         children=children,
     )
-    await planned.answers.learn(1, {}, [told])
+    await planned.described(told)
     assert not [q for q in await planned.asks(now() + timedelta(days=2)) if isinstance(q, Describe)]
 
 
@@ -149,7 +149,7 @@ async def test_the_order_of_an_answer_and_its_description_does_not_matter(
         checked_at=now(),
         children=(child,),
     )
-    await planned.answers.learn(1, {}, [told])
+    await planned.described(told)
     await planned.answered(NGINX, 2)
     await planned.has("web-1", image())
     reasons = await planned.database.pool.fetch("SELECT reason FROM ops.comparisons")

@@ -170,7 +170,7 @@ SHORT = (
 )
 HOT = [
     (file, name)
-    for file in ("hosts", "dictionary", "answers", "planner", "outbox")
+    for file in ("hosts", "comparisons", "answers", "planner", "outbox")
     for name in load(file)
 ]
 

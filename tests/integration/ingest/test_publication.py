@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_sandbox.nats import NatsServer
 from support.ingest import NGINX, Fleet, Operator, answer, image, ingest
+from support.storing import database_of, maintain_on
 
 WITHOUT_IDENTITY = """
     SELECT c.oid::regclass::text AS name FROM pg_class AS c
@@ -22,7 +22,7 @@ WITHOUT_IDENTITY = """
 
 async def test_every_table_tells_its_rows_apart_for_a_publication(dsn: str) -> None:
     """A primary key or REPLICA IDENTITY FULL; but for months, of which no row is ever deleted."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         assert [row["name"] for row in await pool.fetch(WITHOUT_IDENTITY)] == []
         await pool.execute("CREATE TABLE fleet.another (n integer)")
         assert [row["name"] for row in await pool.fetch(WITHOUT_IDENTITY)] == ["fleet.another"]
@@ -46,8 +46,8 @@ async def test_a_publication_of_all_tables_stops_no_work(
         " VALUES ($1, 1, 1, 1)",
         far,
     )
-    async with connect.pool(dsn, connections=1) as pool:
-        upkeep = Upkeep(Database(pool))
+    async with connection.pool(dsn, connections=1) as pool:
+        upkeep = maintain_on(database_of(pool))
         await upkeep.add_up_usage()
         await upkeep.count_hosts()
         await upkeep.take_trend()
@@ -56,7 +56,7 @@ async def test_a_publication_of_all_tables_stops_no_work(
         await upkeep.add_up_usage()
         await upkeep.tidy(far + timedelta(days=1600))
         await upkeep.tidy(far + timedelta(days=2400))
-        await upkeep.empty()
+        await MaintainedTables(database_of(pool)).empty()
     left = "SELECT count(*) FROM fleet.image_refs"
     assert await owner.fetchval(left) == 0
     await owner.close()

@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.hosts import Hosts
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
 from imagedrift_schemas.v1 import LocalImage
 from support.ingest import image
 from support.planning import Planned, planning
+from support.storing import comparison_ids_on, hosts_on, maintain_on
 
 MOST = 5
 
@@ -25,7 +23,7 @@ async def planned(dsn: str) -> AsyncIterator[Planned]:
 
 def restart(planned: Planned) -> None:
     """Begin with nothing remembered, as a second replica does."""
-    planned.use(Hosts(planned.database, Dictionary(planned.database, most_new=MOST)))
+    planned.use(hosts_on(planned.database, comparison_ids_on(planned.database, most_new=MOST)))
 
 
 async def told(planned: Planned, host: str) -> tuple[int, Any]:
@@ -88,6 +86,6 @@ async def test_a_host_is_read_again_on_the_next_day_although_it_says_nothing_new
 async def test_counts_of_days_that_are_over_are_dropped(planned: Planned) -> None:
     """The table has a row for hosts with new images today, and no others."""
     await planned.has("big", *many(2))
-    assert (await Upkeep(planned.database).tidy())["quotas_dropped"] == 0
+    assert (await maintain_on(planned.database).tidy())["quotas_dropped"] == 0
     await planned.database.pool.execute("UPDATE fleet.host_quotas SET day = day - 1")
-    assert (await Upkeep(planned.database).tidy())["quotas_dropped"] == 1
+    assert (await maintain_on(planned.database).tidy())["quotas_dropped"] == 1

@@ -6,13 +6,13 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.upkeep import StepsFailed, Upkeep
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.core.retention import ROWS_AT_ONCE, Retention
+from imagedrift_ingest.usecases.maintain import StepsFailed
 from imagedrift_sandbox.nats import NatsServer
 from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest
 from support.polling import until
+from support.storing import database_of, maintain_on
 
 YEARS = timedelta(days=800)
 BOUNDED = {
@@ -65,7 +65,7 @@ OLD_ROWS = {
 @pytest.fixture
 async def pool(dsn: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     """The database as its owner sees it."""
-    async with connect.pool(dsn, connections=2) as made:
+    async with connection.pool(dsn, connections=2) as made:
         yield made
 
 
@@ -81,7 +81,7 @@ async def tables(pool: "asyncpg.Pool[asyncpg.Record]") -> set[str]:
 async def test_every_table_has_a_retention(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     """A table is named with the step that bounds it, which there is, or with another reason."""
     assert await tables(pool) == BOUNDED.keys()
-    steps = await Upkeep(Database(pool)).tidy()
+    steps = await maintain_on(database_of(pool)).tidy()
     assert {reason for reason in BOUNDED.values() if " " not in reason} <= steps.keys()
 
 
@@ -92,7 +92,7 @@ async def test_upkeep_goes_on_until_nothing_is_left(
     """One run removes all that is past its retention, however many rows one transaction takes."""
     many = 2 * ROWS_AT_ONCE + 7
     await pool.execute(OLD_ROWS[table], NOW, many)
-    upkeep = Upkeep(Database(pool))
+    upkeep = maintain_on(database_of(pool))
     await upkeep.tidy(NOW + timedelta(days=20))
     most = f"SELECT count(*) FROM fleet.{table}"
     assert await pool.fetchval(most) == (0 if table == "host_changes_default" else many)
@@ -111,7 +111,7 @@ async def test_a_step_that_fails_stops_no_other(pool: "asyncpg.Pool[asyncpg.Reco
              FOR EACH ROW EXECUTE FUNCTION fleet.fail()"""
     )
     with pytest.raises(StepsFailed, match=r"references_dropped \(RaiseError\)$"):
-        await Upkeep(Database(pool)).tidy(NOW + YEARS)
+        await maintain_on(database_of(pool)).tidy(NOW + YEARS)
     assert await pool.fetchval("SELECT count(*) FROM fleet.dead_letters") == 0
     assert await pool.fetchval("SELECT count(*) FROM fleet.image_refs") == 3
 
@@ -129,7 +129,7 @@ async def test_what_a_tag_points_to_now_is_kept_however_old_it_is(
              FROM fleet.image_refs, generate_series(1, 3) AS n""",
         NOW,
     )
-    await Upkeep(Database(pool)).tidy(NOW + YEARS)
+    await maintain_on(database_of(pool)).tidy(NOW + YEARS)
     [left] = await pool.fetch("SELECT valid_to FROM fleet.remote_history")
     assert left["valid_to"] is None
 
@@ -149,7 +149,7 @@ async def test_a_host_that_is_gone_for_long_is_deleted_and_comes_back_when_it_sp
         await operator.sees(NGINX, host="web-1", verdict="current")
         await operator.sees(NGINX, host="web-2", verdict="current")
 
-        upkeep = Upkeep(Database(pool), Retention(retire_after=30, history=90))
+        upkeep = maintain_on(database_of(pool), Retention(retire_after=30, history=90))
         now = await pool.fetchval("SELECT now()")
         await pool.execute(
             "UPDATE fleet.host_state SET last_seen_at = now() - '200 days'::interval"

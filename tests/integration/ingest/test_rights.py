@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from imagedrift_cli.__main__ import main
-from imagedrift_ingest import migrations, roles
-from imagedrift_ingest.migrations import MigrationFailed, RightsMissing
+from imagedrift_ingest.adapters.postgres import migrations, roles
+from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed, RightsMissing
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import run_program
 from support.ingest import GOOD_ROWS

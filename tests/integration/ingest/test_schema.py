@@ -7,8 +7,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from imagedrift_ingest import migrations
 from imagedrift_ingest.__main__ import start
+from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.settings import SettingsFault

@@ -7,33 +7,34 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.answers import Answers
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.hosts import Hosts
-from imagedrift_ingest.adapters.postgres.keys import HostKeys
-from imagedrift_ingest.adapters.postgres.signs import Signs
-from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.freshness import Policy
-from imagedrift_ingest.service import Ingest
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
+from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
+from imagedrift_ingest.adapters.postgres.host_ids import HostIds
+from imagedrift_ingest.adapters.postgres.registries import RegistryTable
+from imagedrift_ingest.core.heartbeats import heartbeat_of
+from imagedrift_ingest.usecases.store.answers import StoreDeadLetters, StoreRegistryStates
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, Answer, DeadLetter, Described, Inventory, RegistryState
 from support.ingest import NOW
 from support.schemas import messages
+from support.storing import (
+    StillStream,
+    answers_on,
+    comparison_ids_on,
+    database_of,
+    hosts_on,
+    store_answers,
+    store_inventories,
+)
 
 few = settings(
     max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-async def epoch(stream: str) -> int:
-    """Say that every stream was made at the same time."""
-    return 1
 
 
 def several(*kinds: type[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:
@@ -66,17 +67,18 @@ async def test_the_database_takes_what_the_schemas_let_through(
     letters: list[dict[str, Any]],
 ) -> None:
     """Inventories, answers, limits and letters are stored, whatever text and counts they have."""
-    async with connect.pool(dsn, connections=2) as pool:
-        database = Database(pool)
-        hosts, answers = Hosts(database, Dictionary(database)), Answers(database, Policy())
-        ingest = Ingest(hosts, answers, epoch)
+    async with connection.pool(dsn, connections=2) as pool:
+        database = database_of(pool)
+        stream = StillStream()
+        store_states = StoreRegistryStates(RegistryTable(database), stream)
+        store_letters = StoreDeadLetters(DeadLetterTable(database), stream)
         said = [{"images": [], **each} for each in said]
 
         outcomes = [
-            *await ingest.inventories(delivered(said)),
-            *await ingest.digests(delivered(answered)),
-            *await ingest.registries(delivered(states)),
-            *await ingest.dead_letters(delivered(letters)),
+            *await store_inventories(hosts_on(database)).handle(delivered(said)),
+            *await store_answers(answers_on(database)).handle(delivered(answered)),
+            *await store_states.handle(delivered(states)),
+            *await store_letters.handle(delivered(letters)),
         ]
 
     assert outcomes == [Done()] * len(outcomes)
@@ -89,10 +91,11 @@ async def test_the_database_takes_the_heartbeats_that_the_schema_lets_through(
 ) -> None:
     """A host that lives is known afterwards."""
     read = [codec.decode(json.dumps(each).encode(), Alive) for each in beats]
-    signs = {(each.site, each.host): inventories.sign_of(each) for each in read}
-    async with connect.pool(dsn, connections=2) as pool:
-        database = Database(pool)
-        await Signs(database, HostKeys(database, Dictionary(database))).note(NOW, signs)
+    heartbeats = {(each.site, each.host): heartbeat_of(each) for each in read}
+    async with connection.pool(dsn, connections=2) as pool:
+        database = database_of(pool)
+        keys = HostIds(database, comparison_ids_on(database))
+        await StoredHeartbeats(database, keys).store(NOW, heartbeats)
         known = await pool.fetch("SELECT site, host FROM fleet.hosts")
 
-    assert {(row["site"], row["host"]) for row in known} >= signs.keys()
+    assert {(row["site"], row["host"]) for row in known} >= heartbeats.keys()

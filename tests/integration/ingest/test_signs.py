@@ -7,19 +7,17 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.hosts import Hosts
-from imagedrift_ingest.adapters.postgres.keys import HostKeys
-from imagedrift_ingest.adapters.postgres.signs import Signs
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
+from imagedrift_ingest.adapters.postgres.host_ids import HostIds
+from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.core import inventories
+from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat
 from imagedrift_ingest.core.images import Keys, images_of
-from imagedrift_ingest.core.inventories import Sign
 from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
 from support.ingest import NOW, image, inventory
+from support.storing import comparison_ids_on, database_of, hosts_on, maintain_on
 
 WEB = ("fra1", "web-1")
 NEW = ("fra1", "new")
@@ -33,12 +31,13 @@ class Stored:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.pool = pool
-        database = Database(pool)
-        dictionary = Dictionary(database)
-        keys = HostKeys(database, dictionary)
-        self.hosts = Hosts(database, dictionary, keys)
-        self.signs = Signs(database, keys)
-        self.upkeep = Upkeep(database)
+        database = database_of(pool)
+        dictionary = comparison_ids_on(database)
+        keys = HostIds(database, dictionary)
+        self.hosts = hosts_on(database, dictionary, keys)
+        self.heartbeats = StoredHeartbeats(database, keys)
+        self.tables = MaintainedTables(database)
+        self.maintain = maintain_on(database)
 
     async def reports(self, seq: int = 1, boot: str = "") -> None:
         """Store the host's inventory."""
@@ -48,7 +47,7 @@ class Stored:
         )
         images = {WEB: images_of(said.envelope.images, Keys().reading(), said.seen_at)}
         assert await self.hosts.changed([said]) <= {WEB}
-        await self.hosts.remember(1, [said], images)
+        await self.hosts.store(1, [said], images, surely_newest=False)
 
     async def degraded(self) -> str | None:
         """What operators are told."""
@@ -59,7 +58,7 @@ class Stored:
 @pytest.fixture
 async def stored(dsn: str) -> AsyncIterator[Stored]:
     """The host, with its inventory."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         made = Stored(pool)
         await made.reports()
         yield made
@@ -68,13 +67,15 @@ async def stored(dsn: str) -> AsyncIterator[Stored]:
 async def test_a_host_that_has_other_images_than_are_stored_is_shown_as_behind(
     stored: Stored,
 ) -> None:
-    """Until its inventory is stored; for a sign that was on its way when it changed it is not."""
-    other = Sign(bytes(32), 300, "")
-    await stored.signs.note(NOW + timedelta(seconds=5), {WEB: other})
+    """Until its inventory is stored; not for a heartbeat that was on its way when it changed."""
+    other = ReceivedHeartbeat(bytes(32), 300, "")
+    await stored.heartbeats.store(NOW + timedelta(seconds=5), {WEB: other})
     assert await stored.degraded() is None
-    await stored.signs.note(LATER, {WEB: other})
+    await stored.heartbeats.store(LATER, {WEB: other})
     assert "newest inventory is not stored" in str(await stored.degraded())
-    await stored.signs.note(LATER + timedelta(seconds=1), {WEB: Sign(bytes(32), 300, "no engine")})
+    await stored.heartbeats.store(
+        LATER + timedelta(seconds=1), {WEB: ReceivedHeartbeat(bytes(32), 300, "no engine")}
+    )
     assert await stored.degraded() == "no engine"
     await stored.reports(seq=2)
     assert await stored.degraded() is None
@@ -85,24 +86,24 @@ async def test_a_host_that_has_what_is_stored_or_cannot_tell_is_not_behind(
     stored: Stored, content: bytes | None
 ) -> None:
     """The same hash, or none because its engine never answered."""
-    await stored.signs.note(LATER, {WEB: Sign(content, 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(content, 300, "")})
     assert await stored.degraded() is None
     assert await stored.pool.fetchval("SELECT last_seen_at FROM ops.hosts") == LATER
 
 
 @pytest.mark.parametrize(
-    ("sign", "told"),
+    ("heartbeat", "told"),
     [
-        (Sign(HASH, 300, ""), "its newest inventory is not stored"),
-        (Sign(None, 300, "the engine does not answer"), "the engine does not answer"),
-        (Sign(None, 300, ""), "it has told no images yet"),
+        (ReceivedHeartbeat(HASH, 300, ""), "its newest inventory is not stored"),
+        (ReceivedHeartbeat(None, 300, "the engine does not answer"), "the engine does not answer"),
+        (ReceivedHeartbeat(None, 300, ""), "it has told no images yet"),
     ],
 )
 async def test_a_host_without_an_inventory_counts_and_says_why(
-    stored: Stored, sign: Sign, told: str
+    stored: Stored, heartbeat: ReceivedHeartbeat, told: str
 ) -> None:
     """Its engine never answered, or its first inventory is on its way or was refused."""
-    await stored.signs.note(LATER, {NEW: sign})
+    await stored.heartbeats.store(LATER, {NEW: heartbeat})
     row = await stored.pool.fetchrow("SELECT * FROM ops.hosts WHERE host = 'new'")
     assert row is not None
     assert (row["images"], row["last_seen_at"]) == (0, LATER)
@@ -112,13 +113,13 @@ async def test_a_host_without_an_inventory_counts_and_says_why(
 
 async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored) -> None:
     """Its images come with its next inventory."""
-    await stored.signs.note(LATER, {WEB: Sign(HASH, 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
     await stored.pool.execute("UPDATE fleet.host_state SET last_seen_at = now() - interval '40 d'")
-    assert (await stored.upkeep.tidy())["hosts_retired"] == 1
+    assert (await stored.maintain.tidy())["hosts_retired"] == 1
     assert await stored.pool.fetchval("SELECT hosts FROM ops.fleet_summary") == 0
-    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "")})
+    await stored.heartbeats.store(now(), {WEB: ReceivedHeartbeat(HASH, 300, "")})
     assert "newest inventory is not stored" in str(await stored.degraded())
-    assert (await stored.upkeep.tidy())["hosts_retired"] == 0
+    assert (await stored.maintain.tidy())["hosts_retired"] == 0
     await stored.reports(seq=2)
     assert await stored.degraded() is None
     assert await stored.pool.fetchval("SELECT images FROM ops.hosts") == 1
@@ -126,11 +127,11 @@ async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored
 
 async def test_keys_of_an_emptied_database_are_void(stored: Stored) -> None:
     """What is remembered of the database before is forgotten, for signs and inventories."""
-    await stored.signs.note(LATER, {WEB: Sign(HASH, 300, "")})
-    await stored.upkeep.empty()
-    await stored.signs.note(LATER, {WEB: Sign(HASH, 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
+    await stored.tables.empty()
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
     await stored.reports()
-    await stored.signs.note(LATER, {WEB: Sign(HASH, 60, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 60, "")})
     assert await stored.pool.fetchval("SELECT last_seen_at FROM ops.hosts") == LATER
 
 
@@ -143,8 +144,8 @@ async def test_two_machines_under_one_host_id_are_noticed_and_both_named(stored:
     """A start that was replaced speaks again and again (rcourtman/Pulse#1584, PatchMon#202)."""
     at = now()
     for turn, boot in enumerate(("aaaa", "bbbb", "aaaa", "bbbb")):
-        sign = Sign(HASH if boot == "aaaa" else bytes(32), 300, "", (boot,))
-        await stored.signs.note(at + timedelta(seconds=turn), {WEB: sign})
+        heartbeat = ReceivedHeartbeat(HASH if boot == "aaaa" else bytes(32), 300, "", (boot,))
+        await stored.heartbeats.store(at + timedelta(seconds=turn), {WEB: heartbeat})
     told = await stored.degraded()
     assert twins(told)
     assert "aaaa" in str(told)
@@ -154,13 +155,17 @@ async def test_two_machines_under_one_host_id_are_noticed_and_both_named(stored:
 
 async def test_turns_within_one_window_are_noticed(stored: Stored) -> None:
     """Heartbeats are stored together: whose they were is kept in order."""
-    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "", ("a", "b", "a", "b"))})
+    await stored.heartbeats.store(
+        now(), {WEB: ReceivedHeartbeat(HASH, 300, "", ("a", "b", "a", "b"))}
+    )
     assert twins(await stored.degraded())
 
 
 async def test_three_machines_in_turn_are_noticed(stored: Stored) -> None:
     """More than one start that was replaced is remembered."""
-    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "", ("a", "b", "c", "a", "b"))})
+    await stored.heartbeats.store(
+        now(), {WEB: ReceivedHeartbeat(HASH, 300, "", ("a", "b", "c", "a", "b"))}
+    )
     assert twins(await stored.degraded())
 
 
@@ -171,21 +176,23 @@ async def test_a_machine_that_starts_again_is_no_second_one(
     stored: Stored, boots: tuple[str, ...]
 ) -> None:
     """New starts never return, and a single late message proves nothing."""
-    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "", boots)})
+    await stored.heartbeats.store(now(), {WEB: ReceivedHeartbeat(HASH, 300, "", boots)})
     assert await stored.degraded() is None
 
 
 async def test_two_machines_are_forgotten_when_one_alone_speaks(stored: Stored) -> None:
     """It clears by itself some intervals after the last turn."""
     long_ago = now() - timedelta(hours=2)
-    await stored.signs.note(long_ago, {WEB: Sign(HASH, 300, "", ("a", "b", "a", "b"))})
-    await stored.signs.note(now(), {WEB: Sign(HASH, 300, "", ("b",))})
+    await stored.heartbeats.store(
+        long_ago, {WEB: ReceivedHeartbeat(HASH, 300, "", ("a", "b", "a", "b"))}
+    )
+    await stored.heartbeats.store(now(), {WEB: ReceivedHeartbeat(HASH, 300, "", ("b",))})
     assert await stored.degraded() is None
 
 
 async def test_an_operator_is_sent_to_dead_letters_only_where_one_is(stored: Stored) -> None:
     """Otherwise the newest inventory is on its way."""
-    await stored.signs.note(LATER, {WEB: Sign(bytes(32), 300, "")})
+    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(bytes(32), 300, "")})
     assert "on its way" in str(await stored.degraded())
     await stored.pool.execute(
         "INSERT INTO fleet.dead_letters (epoch, seq, received_at, service, subject, stream,"
@@ -199,10 +206,10 @@ async def test_an_inventory_that_is_stored_late_is_no_second_machine(stored: Sto
     """An agent's last inventory may come after the first heartbeat of its next start."""
     at = now()
     for turn, boot in enumerate(("a", "b")):
-        sign = Sign(HASH, 300, "", (boot,))
-        await stored.signs.note(at + timedelta(seconds=turn), {WEB: sign})
+        heartbeat = ReceivedHeartbeat(HASH, 300, "", (boot,))
+        await stored.heartbeats.store(at + timedelta(seconds=turn), {WEB: heartbeat})
     for seq in (2, 3):
         await stored.reports(seq, boot="a")
-        sign = Sign(HASH, 300, "", ("b",))
-        await stored.signs.note(at + timedelta(seconds=seq), {WEB: sign})
+        heartbeat = ReceivedHeartbeat(HASH, 300, "", ("b",))
+        await stored.heartbeats.store(at + timedelta(seconds=seq), {WEB: heartbeat})
     assert await stored.degraded() is None

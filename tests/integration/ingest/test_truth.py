@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.core import explanation, verdict
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import Child, Denied, Describe, Described, Failure, LocalImage
@@ -43,7 +44,7 @@ async def describe(
         children=children,
         failure=failure,
     )
-    await planned.answers.learn(1, {}, [said])
+    await planned.described(said)
 
 
 async def described(planned: Planned, at: Any = None) -> list[Describe]:
@@ -201,7 +202,7 @@ async def test_a_digest_is_asked_of_one_reference_and_then_of_the_next(planned: 
             checked_at=at,
             failure=Denied(reason="no"),
         )
-        await planned.answers.learn(1, {}, [failed])
+        await planned.described(failed)
         at += DAY
     assert {*seen} == {("a.example", "z/app"), ("b.example", "a/app")}
     assert seen[0] != seen[1] != seen[2]
@@ -226,11 +227,9 @@ async def test_recreating_is_enough_only_where_it_gives_the_new_image(planned: P
 
 async def test_an_upgraded_database_judges_all_anew_once(planned: Planned) -> None:
     """A verdict of older rules is looked into again by the new ones."""
-    from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
-
     await planned.has("a", image(version=0))
     await planned.answered(NGINX, 2)
     await planned.database.pool.execute("UPDATE fleet.comparisons SET reason = 'platform_differs'")
-    upkeep = Upkeep(planned.database)
-    assert [await upkeep.judge_anew(), await upkeep.judge_anew()] == [1, 0]
+    verdicts = StoredVerdicts(planned.database)
+    assert [await verdicts.judge_again(), await verdicts.judge_again()] == [1, 0]
     assert len(await described(planned)) == 1

@@ -7,23 +7,23 @@ import asyncpg
 import prometheus_client
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.turns import Turns
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.health import Health
 from imagedrift_schemas.v1 import Child, Described
 from support.ingest import NGINX, digest, image
 from support.planning import planning
+from support.storing import StillClock, database_of, turns_on
 
 
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
     """A pool with a few connections."""
-    async with connect.pool(dsn, connections=4) as pool:
-        yield Database(pool)
+    async with connection.pool(dsn, connections=4) as pool:
+        yield database_of(pool)
 
 
 async def done() -> str:
@@ -33,7 +33,7 @@ async def done() -> str:
 
 async def test_one_works_at_a_time_and_the_next_one_afterwards(database: Database) -> None:
     """While somebody works the turn is taken; other work, and the same afterwards, is not."""
-    turns, others = Turns(database), Turns(database)
+    turns, others = turns_on(database), turns_on(database)
     free, began = asyncio.Event(), asyncio.Event()
 
     async def long() -> str:
@@ -62,7 +62,7 @@ async def test_many_that_want_a_turn_at_once_never_work_at_once(database: Databa
         at_work -= 1
         return True
 
-    results = await asyncio.gather(*(Turns(database).run("plan", alone) for _ in range(20)))
+    results = await asyncio.gather(*(turns_on(database).run("plan", alone) for _ in range(20)))
     assert any(results)
 
 
@@ -71,9 +71,9 @@ async def test_the_turn_of_one_that_was_killed_runs_out(database: Database) -> N
     await database.pool.execute(
         "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 minute')"
     )
-    assert await Turns(database).run("plan", done) is None
+    assert await turns_on(database).run("plan", done) is None
     await database.pool.execute("UPDATE fleet.turns SET until = now()")
-    assert await Turns(database).run("plan", done) == "done"
+    assert await turns_on(database).run("plan", done) == "done"
 
 
 async def test_a_turn_that_was_taken_while_the_clock_was_wrong_is_nobodys(
@@ -83,7 +83,7 @@ async def test_a_turn_that_was_taken_while_the_clock_was_wrong_is_nobodys(
     await database.pool.execute(
         "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 year')"
     )
-    assert await Turns(database).run("plan", done) == "done"
+    assert await turns_on(database).run("plan", done) == "done"
 
 
 async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Database) -> None:
@@ -96,12 +96,12 @@ async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Data
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            await Turns(database).run("plan", broken)
+            await turns_on(database).run("plan", broken)
         turn = {"turn": "plan"}
         assert registry.get_sample_value("imagedrift_turn_failures_total", turn) == 1
         done_at = "imagedrift_turn_last_done_timestamp_seconds"
         assert registry.get_sample_value(done_at, turn) == 0
-        assert await Turns(database).run("plan", done) == "done"
+        assert await turns_on(database).run("plan", done) == "done"
         told = registry.get_sample_value(done_at, turn)
     finally:
         metrics.disable()
@@ -121,15 +121,15 @@ async def test_work_ends_before_its_turn_does(database: Database) -> None:
         finally:
             ended = True
 
-    with pytest.raises(Away, match="plan: not done in"):
-        await Turns(database, lease_s=0.5).run("plan", hanging)
+    with pytest.raises(DatabaseUnavailable, match="plan: not done in"):
+        await turns_on(database, lease_s=0.5).run("plan", hanging)
     assert ended
-    assert await Turns(database).run("plan", done) == "done"
+    assert await turns_on(database).run("plan", done) == "done"
 
 
 async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None:
     """A turn that ran out meanwhile is another's, and is not given back for that one."""
-    turns = Turns(database)
+    turns = turns_on(database)
 
     async def overtaken() -> None:
         await database.pool.execute(
@@ -142,7 +142,7 @@ async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None
 
 async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: str) -> None:
     """Whoever may read the views can lock no turn: there is nothing else to lock."""
-    await Turns(database).run("plan", done)
+    await turns_on(database).run("plan", done)
     reader = await asyncpg.connect(dsn)
     try:
         await reader.execute("SET ROLE imagedrift_operator")
@@ -156,7 +156,7 @@ async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: 
                     await reader.execute(taking)
         for number in range(1768780135, 1768780138):
             await reader.execute("SELECT pg_advisory_lock($1)", number)
-        assert await Turns(database).run("plan", done) == "done"
+        assert await turns_on(database).run("plan", done) == "done"
     finally:
         await reader.close()
 
@@ -190,7 +190,7 @@ async def test_an_answer_and_a_description_of_its_digest_find_each_other(dsn: st
                 checked_at=now(),
                 children=(child,),
             )
-            await asyncio.gather(one.answered(reference, 2), other.answers.learn(1, {}, [told]))
+            await asyncio.gather(one.answered(reference, 2), other.described(told))
         reasons = await one.database.pool.fetch("SELECT DISTINCT reason FROM ops.comparisons")
         assert [row["reason"] for row in reasons] == ["platform_match"]
 
@@ -199,16 +199,16 @@ async def test_a_process_whose_own_work_fails_for_a_minute_is_not_ready(
     database: Database,
 ) -> None:
     """A failure now and then is none; many without one that worked say so, and what is wrong."""
-    health, clock = Health(), iter([0.0, 0.0, 60.0, 61.0])
-    turns = Turns(database, health=health, clock=lambda: next(clock))
+    health, clock = Health(), StillClock()
+    turns = turns_on(database, health, clock)
 
     async def broken() -> None:
-        raise Away("NATS hangs")
+        raise DatabaseUnavailable("NATS hangs")
 
-    for ready in (True, False):
-        with pytest.raises(Away):
+    for clock.at, ready in ((0.0, True), (60.0, False)):
+        with pytest.raises(DatabaseUnavailable):
             await turns.run("plan", broken)
         assert health.is_ready is ready
-    assert health.parts()["plan"].reason == "it fails: Away: NATS hangs"
+    assert health.parts()["plan"].reason == "it fails: DatabaseUnavailable: NATS hangs"
     await turns.run("plan", done)
     assert health.is_ready

@@ -6,9 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.adapters.postgres import connection as postgres
+from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.commands import maintain, rebuild
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_sandbox.nats import NatsServer
@@ -16,6 +15,7 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import DeadLetter, RegistryState
 from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest
 from support.polling import until
+from support.storing import database_of, maintain_on
 
 REDIS = "docker.io/library/redis:7"
 
@@ -146,8 +146,8 @@ async def test_upkeep_is_done_by_one_replica_at_a_time(
     dsn: str, connection: asyncpg.Connection
 ) -> None:
     """A second one does not wait: it leaves the work to the first."""
-    async with connect.pool(dsn, connections=1) as pool:
-        upkeep = Upkeep(Database(pool))
+    async with postgres.pool(dsn, connections=1) as pool:
+        upkeep = maintain_on(database_of(pool))
         await connection.execute(
             "INSERT INTO fleet.turns (name, holder, until)"
             " VALUES ('take_trend', gen_random_uuid(), now() + '1 hour'::interval)"
@@ -167,8 +167,13 @@ async def test_a_registry_that_gets_configured_is_asked_from_then_on(
         await agents.has("web-3", image(own))
         await operator.sees(own, verdict="unknown", reason="refused", next_check_at=None)
 
-    async with connect.pool(dsn, connections=1) as pool:
-        assert await Upkeep(Database(pool)).apply_policy(lambda name: name == "localhost:5000") == 1
+    async with postgres.pool(dsn, connections=1) as pool:
+        assert (
+            await StoredVerdicts(database_of(pool)).apply_policy(
+                lambda name: name == "localhost:5000"
+            )
+            == 1
+        )
     row = await operator.sees(own, verdict="unknown", reason="not_checked")
     assert row["next_check_at"] is not None
 
@@ -244,8 +249,8 @@ async def _equal(operator: Operator, before: dict[str, list[Any]]) -> bool:
 
 async def test_a_table_that_has_doubled_gets_statistics_anew(dsn: str) -> None:
     """What was planned for an empty table is planned anew when there is something in it."""
-    async with connect.pool(dsn, connections=1) as pool:
-        upkeep = Upkeep(Database(pool))
+    async with postgres.pool(dsn, connections=1) as pool:
+        upkeep = maintain_on(database_of(pool))
         while await upkeep.analyze_grown():
             pass
         await pool.execute(

@@ -4,10 +4,9 @@ import random
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.adapters.postgres import connection
 from support.ingest import MISCOUNTED
+from support.storing import database_of, maintain_on
 
 IMAGES = """
     INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)
@@ -40,14 +39,14 @@ async def test_the_counts_follow_whoever_writes(dsn: str, seed: int) -> None:
     """Rows come, change, go, go with their host, or are all thrown away, in any order."""
     draw = random.Random(seed)
     seen = set()
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         await pool.execute(IMAGES)
         await pool.execute("SELECT setseed($1)", draw.random())
         for _ in range(60):
             await pool.execute(draw.choices([*WRITES], [*WRITES.values()])[0])
             assert await pool.fetch(MISCOUNTED) == []
             if draw.random() < 0.3:
-                await Upkeep(Database(pool)).add_up_usage()
+                await maintain_on(database_of(pool)).add_up_usage()
                 assert await pool.fetchval("SELECT count(*) FROM fleet.usage_changes") == 0
                 assert await pool.fetch(MISCOUNTED) == []
             seen.add(await pool.fetchval("SELECT sum(hosts) FROM fleet.usage"))
@@ -56,14 +55,14 @@ async def test_the_counts_follow_whoever_writes(dsn: str, seed: int) -> None:
 
 async def test_a_change_that_changes_no_count_writes_none(dsn: str) -> None:
     """Names of containers, or a second running one, are nothing to add up."""
-    async with connect.pool(dsn, connections=1) as pool:
+    async with connection.pool(dsn, connections=1) as pool:
         await pool.execute(IMAGES)
         await pool.execute("INSERT INTO fleet.hosts (host_id, site, host) VALUES (1, 'fra1', 'h')")
         await pool.execute(
             "INSERT INTO fleet.host_images (host_id, comparison_id, since, running)"
             " VALUES (1, 1, now(), 1)"
         )
-        await Upkeep(Database(pool)).add_up_usage()
+        await maintain_on(database_of(pool)).add_up_usage()
         await pool.execute("UPDATE fleet.host_images SET running = 2, containers = '{a,b}'")
         assert await pool.fetchval("SELECT count(*) FROM fleet.usage_changes") == 0
         await pool.execute("UPDATE fleet.host_images SET running = 0")

@@ -8,29 +8,20 @@ import asyncpg
 import msgspec
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.answers import Answers
-from imagedrift_ingest.adapters.postgres.connect import Database
-from imagedrift_ingest.adapters.postgres.dictionary import Dictionary
-from imagedrift_ingest.adapters.postgres.hosts import Hosts
-from imagedrift_ingest.core.freshness import Policy
-from imagedrift_ingest.core.verdict import Known, Local, judge
-from imagedrift_ingest.service import Ingest
+from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.core.verdict import LocalSide, RemoteSide, judge
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Child, Described, Missing, Outcome, Unreachable
 from support.ingest import NOW, answer, digest, image, inventory
+from support.storing import answers_on, database_of, hosts_on, store_answers, store_inventories
 
 WORKERS = 6
 REFERENCES = [f"docker.io/library/app{n}:1" for n in range(4)]
 VERSIONS = range(4)
-Job = Callable[[Ingest], Awaitable[None]]
-
-
-async def epoch(stream: str) -> int:
-    """Every stream was made at the same time."""
-    return 1
+Job = Callable[[Database], Awaitable[None]]
 
 
 def delivered(subject: str, payload: bytes, seq: int) -> Delivery:
@@ -61,8 +52,8 @@ def report(host: str, seq: int, draw: random.Random) -> Job:
     payload = codec.encode(inventory(host, images))
     message = delivered(subjects.inventory("fra1", host), payload, seq)
 
-    async def job(ingest: Ingest) -> None:
-        assert await ingest.inventories([message]) == [Done()]
+    async def job(database: Database) -> None:
+        assert await store_inventories(hosts_on(database)).handle([message]) == [Done()]
 
     return job
 
@@ -74,8 +65,8 @@ def tell(said: list[Answer | Described], seq: int) -> Job:
         for place, one in enumerate(said)
     ]
 
-    async def job(ingest: Ingest) -> None:
-        assert set(await ingest.digests(batch)) == {Done()}
+    async def job(database: Database) -> None:
+        assert set(await store_answers(answers_on(database)).handle(batch)) == {Done()}
 
     return job
 
@@ -103,13 +94,11 @@ async def test_every_verdict_is_what_the_tables_say_in_the_end(dsn: str, seed: i
     waiting = jobs(draw)
 
     async def work(database: Database) -> None:
-        hosts = Hosts(database, Dictionary(database))
-        ingest = Ingest(hosts, Answers(database, Policy()), epoch)
         while waiting:
-            await waiting.pop()(ingest)
+            await waiting.pop()(database)
 
-    async with connect.pool(dsn, connections=WORKERS) as pool:
-        await asyncio.gather(*(work(Database(pool)) for _ in range(WORKERS)))
+    async with connection.pool(dsn, connections=WORKERS) as pool:
+        await asyncio.gather(*(work(database_of(pool)) for _ in range(WORKERS)))
         rows = await pool.fetch(
             """SELECT c.*, a.remote_digest, a.gone, a.failure, a.error, d.children
                FROM fleet.comparisons AS c
@@ -124,13 +113,13 @@ async def test_every_verdict_is_what_the_tables_say_in_the_end(dsn: str, seed: i
 
 def expected(row: asyncpg.Record) -> tuple[str, str]:
     """The verdict that the facts in the tables have."""
-    local = Local(
+    local = LocalSide(
         image_id=row["image_id"],
         repo_digests=tuple(row["repo_digests"]),
         platform=row["platform"],
     )
-    known = Known(
-        digest=row["remote_digest"] or "", gone=bool(row["gone"]), failure=row["failure"] or ""
+    known = RemoteSide(
+        digest=row["remote_digest"] or "", gone=bool(row["gone"]), failure=row["failure"]
     )
     children = row["children"]
     inside = msgspec.json.decode(children, type=tuple[Child, ...]) if children else ()

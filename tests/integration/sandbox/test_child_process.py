@@ -28,8 +28,8 @@ time.sleep(1000)
 """
 PARENT = """
 import pathlib, sys, time
-from imagedrift_sandbox.child_process import Child
-child = Child.spawn(["/bin/sleep", "1000"], log=pathlib.Path(sys.argv[1]))
+from imagedrift_sandbox.child_process import ChildProcess
+child = ChildProcess.spawn(["/bin/sleep", "1000"], log=pathlib.Path(sys.argv[1]))
 print(child.pid, flush=True)
 time.sleep(1000)
 """

@@ -9,9 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from imagedrift_agent.core.cadence import (
     RESEND_AFTER_S,
     Confirmed,
-    Heartbeat,
     Publish,
     Schedule,
+    SendHeartbeat,
     Sent,
     WaitUntil,
     heartbeat_sent,
@@ -49,21 +49,22 @@ def test_a_restart_does_not_repeat_what_was_confirmed() -> None:
     """A host that starts unchanged says that it lives, not what it has."""
     schedule = start(Confirmed("a", "c", MORNING), 0, START, 0.5)
 
-    assert next_step(schedule, "a", "", START) == Heartbeat()
+    assert next_step(schedule, "a", "", START) == SendHeartbeat()
 
 
 def test_a_host_without_any_inventory_only_lives() -> None:
     """An engine that never answered leaves nothing to publish, not an empty inventory."""
-    assert next_step(start(Confirmed(), 0, START, 0.5), "", "no engine", START) == Heartbeat()
+    assert next_step(start(Confirmed(), 0, START, 0.5), "", "no engine", START) == SendHeartbeat()
 
 
 def test_a_change_of_health_is_said_at_once() -> None:
     """Both that the engine fails and that it is back."""
     schedule = confirmed()
 
-    assert next_step(schedule, "a", "hangs", START) == Heartbeat()
+    assert next_step(schedule, "a", "hangs", START) == SendHeartbeat()
     assert (
-        next_step(heartbeat_sent(schedule, sent(degraded="hangs")), "a", "", START) == Heartbeat()
+        next_step(heartbeat_sent(schedule, sent(degraded="hangs")), "a", "", START)
+        == SendHeartbeat()
     )
 
 
@@ -106,17 +107,17 @@ def test_a_host_whose_inventory_is_refused_still_lives() -> None:
     heartbeat = next_step(schedule, "a", "too large", START)
     after = heartbeat_sent(schedule, sent(degraded="too large"))
 
-    assert heartbeat == Heartbeat()
+    assert heartbeat == SendHeartbeat()
     assert next_step(after, "a", "too large", START) == WaitUntil(START + 0.5)
     assert after.failures == 1
 
 
 def test_a_sign_of_life_that_is_not_taken_is_repeated_after_a_wait() -> None:
     """Not at once, and not only after the interval."""
-    schedule = refused(confirmed(), Heartbeat(), START, WITHIN_S, 0.5)
+    schedule = refused(confirmed(), SendHeartbeat(), START, WITHIN_S, 0.5)
 
     assert next_step(schedule, "a", "", START) == WaitUntil(START + 0.5)
-    assert next_step(schedule, "a", "", START + 0.5) == Heartbeat()
+    assert next_step(schedule, "a", "", START + 0.5) == SendHeartbeat()
 
 
 def test_a_clock_that_was_set_back_does_not_put_off_the_resend() -> None:
@@ -166,14 +167,14 @@ class Conversation(RuleBasedStateMachine):
             match next_step(self.schedule, self.newest, self.degraded, self.now):
                 case WaitUntil():
                     return
-                case (Publish() | Heartbeat()) as step if not there:
+                case (Publish() | SendHeartbeat()) as step if not there:
                     self.schedule = refused(self.schedule, step, self.now, WITHIN_S, chance)
                     self.refused_last = True
                 case Publish():
                     self.nats = self.newest
                     record = Confirmed(self.newest, "c", MORNING)
                     self.schedule = published(self.schedule, record, self.told(chance))
-                case Heartbeat():
+                case SendHeartbeat():
                     self.schedule = heartbeat_sent(self.schedule, self.told(chance))
 
     def told(self, chance: float) -> Sent:

@@ -41,7 +41,7 @@ PLANTED = {
         "servers:",
     ),
     "a service imports nats-py": (
-        "imagedrift_ingest/adapters/jetstream.py",
+        "imagedrift_ingest/adapters/jetstream/streams.py",
         "import nats.js.errors",
         "nats:",
     ),
@@ -61,14 +61,44 @@ PLANTED = {
         "pure:",
     ),
     "a service's core uses its adapters": (
-        "imagedrift_resolver/core/freshness.py",
-        "import imagedrift_resolver.adapters",
-        "service:",
+        "imagedrift_agent/core/inventory.py",
+        "import imagedrift_agent.adapters",
+        "agent:",
     ),
     "the service uses an adapter": (
         "imagedrift_agent/service.py",
         "import imagedrift_agent.adapters",
         "agent:",
+    ),
+    "a use case of ingest uses an adapter": (
+        "imagedrift_ingest/usecases/plan.py",
+        "import imagedrift_ingest.adapters.postgres.questions",
+        "ingest:",
+    ),
+    "an adapter of ingest uses a use case": (
+        "imagedrift_ingest/adapters/postgres/outbox.py",
+        "import imagedrift_ingest.usecases.announce",
+        "ingest:",
+    ),
+    "a use case of ingest uses another one": (
+        "imagedrift_ingest/usecases/plan.py",
+        "import imagedrift_ingest.usecases.announce",
+        "ingest-usecases:",
+    ),
+    "a handler of ingest uses another one": (
+        "imagedrift_ingest/usecases/store/answers.py",
+        "import imagedrift_ingest.usecases.store.inventories",
+        "ingest-store:",
+    ),
+    "ingest's side of NATS uses that of PostgreSQL": (
+        "imagedrift_ingest/adapters/jetstream/streams.py",
+        "import imagedrift_ingest.adapters.postgres.outbox",
+        "ingest-adapters:",
+    ),
+    "a part of ingest's side of NATS uses another one": (
+        "imagedrift_ingest/adapters/jetstream/streams.py",
+        "import imagedrift_ingest.adapters.jetstream.lanes",
+        "ingest-jetstream:",
     ),
     "a half of the agent imports the other": (
         "imagedrift_agent/reporter.py",
@@ -111,7 +141,7 @@ PLANTED = {
         "runtime's registries.toml:",
     ),
     "a service takes nats-py's client": (
-        "imagedrift_ingest/adapters/jetstream.py",
+        "imagedrift_ingest/adapters/jetstream/streams.py",
         "import imagedrift_runtime.nats.connection",
         "connection:",
     ),

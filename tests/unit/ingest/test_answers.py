@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core.answers import Period, State, fold, history
-from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.answers import AnswerState, Period, fold, history
+from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_schemas.v1 import (
     Answer,
     Denied,
@@ -22,11 +22,11 @@ from support.ingest import NGINX, NOW, answer, digest
 ONE, TWO = digest((NGINX, 1)), digest((NGINX, 2))
 
 
-def after(*answers: Answer) -> State:
+def after(*answers: Answer) -> AnswerState:
     """The state after answers that came one after the other."""
-    state = State()
+    state = AnswerState()
     for seq, said in enumerate(answers, 1):
-        folded = fold(state, said, epoch=1, seq=seq, reference=NGINX, policy=Policy())
+        folded = fold(state, said, epoch=1, seq=seq, reference=NGINX, rules=FreshnessRules())
         assert folded is not None
         state = folded
     return state
@@ -42,14 +42,16 @@ def test_an_answer_that_is_not_later_changes_nothing() -> None:
     """Two replicas may hold two answers at once; the later one in the stream stands."""
     state = after(at(0), at(1, 2))
     for epoch, seq in ((1, 2), (1, 1), (0, 9)):
-        late = fold(state, at(5), epoch=epoch, seq=seq, reference=NGINX, policy=Policy())
+        late = fold(state, at(5), epoch=epoch, seq=seq, reference=NGINX, rules=FreshnessRules())
         assert late is None
 
 
 def test_a_recreated_bucket_counts_from_one_and_still_counts() -> None:
     """A later epoch is later whatever the sequence."""
     state = after(at(0), at(1))
-    assert fold(state, at(2, 2), epoch=2, seq=1, reference=NGINX, policy=Policy()) is not None
+    assert (
+        fold(state, at(2, 2), epoch=2, seq=1, reference=NGINX, rules=FreshnessRules()) is not None
+    )
 
 
 def test_the_moment_of_a_digest_is_when_it_was_first_found() -> None:
@@ -111,7 +113,7 @@ def test_history_has_a_period_for_each_digest_and_ends_it_when_the_tag_is_gone()
     found, moved = after(at(0)), after(at(0), at(1, 2))
     failed, gone = after(at(0), at(1, outcome=Denied())), after(at(0), at(1, outcome=Missing()))
     later = NOW + timedelta(minutes=1)
-    assert history(State(), found) == Period(at=NOW, digest=ONE)
+    assert history(AnswerState(), found) == Period(at=NOW, digest=ONE)
     assert history(found, moved) == Period(at=later, digest=TWO)
     assert history(found, gone) == Period(at=later, digest=None)
     assert history(gone, after(at(0), at(1, outcome=Missing()), at(2))) == Period(

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core.blocks import LONG_AGO, Window, changed, due_when_open, windows
+from imagedrift_ingest.core.blocks import LONG_AGO, DueWindow, changed, due_when_open, windows
 from support.ingest import NOW
 
 HUB, QUAY = "docker.io", "quay.io"
@@ -17,14 +17,14 @@ HOUR = timedelta(hours=1)
 
 def found(
     before: dict[str, datetime], now: dict[str, datetime], at: datetime = NOW
-) -> list[Window]:
+) -> list[DueWindow]:
     """What is moved."""
     return list(windows(before, now, at, ahead=AHEAD, spread=SPREAD))
 
 
-def put_off(until: datetime, opens: datetime) -> Window:
+def put_off(until: datetime, opens: datetime) -> DueWindow:
     """Whatever is due before `until`."""
-    return Window(registry=HUB, since=LONG_AGO, until=until, opens=opens)
+    return DueWindow(registry=HUB, since=LONG_AGO, until=until, opens=opens)
 
 
 def test_a_block_that_begins_or_grows_moves_what_is_due_before_its_end() -> None:
@@ -44,10 +44,10 @@ def test_a_block_that_is_known_moves_what_falls_due_inside_it_from_now_on() -> N
 def test_a_block_that_ends_early_brings_forward_what_waits_for_its_end() -> None:
     """To now, or to the earlier end; one that ends as it said moves nothing."""
     end, sooner = NOW + HOUR, NOW + HOUR / 2
-    waiting = Window(registry=HUB, since=end, until=end + SPREAD, opens=NOW)
+    waiting = DueWindow(registry=HUB, since=end, until=end + SPREAD, opens=NOW)
     assert found({HUB: end}, {}) == [waiting]
     assert found({HUB: end}, {HUB: sooner})[1:] == [
-        Window(registry=HUB, since=end, until=end + SPREAD, opens=sooner)
+        DueWindow(registry=HUB, since=end, until=end + SPREAD, opens=sooner)
     ]
     assert found({HUB: end}, {}, at=end) == []
 
@@ -98,7 +98,7 @@ def test_whatever_blocks_come_and_go_references_wait_for_the_last_or_for_their_o
         assert waiting == settled
 
 
-def move(waiting: list[datetime], window: Window) -> None:
+def move(waiting: list[datetime], window: DueWindow) -> None:
     """Do with moments what the database does with references."""
     hit = [n for n, due in enumerate(waiting) if window.since <= due < window.until]
     for place, n in enumerate(hit, 1):

@@ -9,7 +9,7 @@ from imagedrift_ingest.core.freshness import (
     BLOCKED_AT_MOST,
     FAILED_AT_MOST,
     SPREAD,
-    Policy,
+    FreshnessRules,
     due_after_answer,
     due_after_failure,
     due_refused,
@@ -20,9 +20,9 @@ from imagedrift_ingest.core.freshness import (
 )
 from support.ingest import NOW
 
-POLICY = Policy(freshness_s=300)
+POLICY = FreshnessRules(freshness_s=300)
 policies = st.builds(
-    Policy, freshness_s=st.floats(1, 86_400), stretch=st.floats(1, 100, allow_nan=False)
+    FreshnessRules, freshness_s=st.floats(1, 86_400), stretch=st.floats(1, 100, allow_nan=False)
 )
 spans = st.timedeltas(timedelta(0), timedelta(days=4000))
 
@@ -41,12 +41,12 @@ def test_a_tag_that_never_moves_is_asked_less_often_within_the_bound() -> None:
 @given(unmoved=spans)
 def test_a_stretch_of_one_switches_it_off(unmoved: timedelta) -> None:
     """Then every tag is asked every period."""
-    assert period_s(Policy(freshness_s=300, stretch=1), unmoved) == 300
+    assert period_s(FreshnessRules(freshness_s=300, stretch=1), unmoved) == 300
 
 
 @given(policy=policies, unmoved=spans, name=st.text())
 def test_due_lies_between_one_period_and_the_stretched_one_with_its_spread(
-    policy: Policy, unmoved: timedelta, name: str
+    policy: FreshnessRules, unmoved: timedelta, name: str
 ) -> None:
     """P3 and the freshness both hold: never sooner than a period, never later than the bound."""
     due = (due_after_answer(policy, name, NOW, unmoved) - NOW).total_seconds()
@@ -76,7 +76,7 @@ def test_a_registry_that_names_a_moment_is_asked_then() -> None:
 
 
 @given(policy=policies)
-def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: Policy) -> None:
+def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: FreshnessRules) -> None:
     """Otherwise its own remains would refuse it."""
     assert due_unanswered(policy, NOW) - NOW > timedelta(seconds=question_ttl(policy))
     assert question_ttl(policy) >= 1
@@ -84,7 +84,7 @@ def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: Policy) 
 
 
 @given(policy=policies)
-def test_a_question_is_out_until_it_may_be_repeated(policy: Policy) -> None:
+def test_a_question_is_out_until_it_may_be_repeated(policy: FreshnessRules) -> None:
     """Both are one moment, so that no question is forgotten, or counted twice."""
     asked = lapsed_before(policy, NOW)
     assert due_unanswered(policy, asked) == NOW

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagedrift_ingest.core.verdict import Known, Local, judge
+from imagedrift_ingest.core.verdict import LocalSide, RemoteSide, judge
 from imagedrift_schemas.v1 import Child
 from support.ingest import digest
 
@@ -11,20 +11,20 @@ M1, C1 = digest("manifest 1"), digest("config 1")
 M2, C2 = digest("manifest 2"), digest("config 2")
 
 
-def said(local: Local, *inside: Child, found: str = NEW) -> str:
+def said(local: LocalSide, *inside: Child, found: str = NEW) -> str:
     """The verdict and reason as one word."""
-    judged = judge(local, Known(digest=found), inside)
+    judged = judge(local, RemoteSide(digest=found), inside)
     return f"{judged.verdict}/{judged.reason}"
 
 
-def classic(image_id: str, platform: str = "linux/amd64") -> Local:
+def classic(image_id: str, platform: str = "linux/amd64") -> LocalSide:
     """An image of a store that names images by their configuration."""
-    return Local(image_id=image_id, repo_digests=(OLD,), platform=platform)
+    return LocalSide(image_id=image_id, repo_digests=(OLD,), platform=platform)
 
 
-def containerd(manifest: str, platform: str = "linux/amd64") -> Local:
+def containerd(manifest: str, platform: str = "linux/amd64") -> LocalSide:
     """An image of a store that names images by what their tag points to."""
-    return Local(image_id=OLD, repo_digests=(OLD,), platform=platform, manifest_digest=manifest)
+    return LocalSide(image_id=OLD, repo_digests=(OLD,), platform=platform, manifest_digest=manifest)
 
 
 def child(platform: str, manifest: str, config: str = "") -> Child:
@@ -35,7 +35,7 @@ def child(platform: str, manifest: str, config: str = "") -> Child:
 @pytest.mark.parametrize("platform", ["", "linux/amd64", "linux/arm64", "unknown/unknown", "?"])
 @pytest.mark.parametrize("local", [classic(C1), containerd(M1), classic(C1, "windows/amd64")])
 def test_an_image_that_is_a_child_is_current_whatever_its_platform(
-    platform: str, local: Local
+    platform: str, local: LocalSide
 ) -> None:
     """An index may leave the platform out (containers/skopeo#901) or name it wrong."""
     assert said(local, child(platform, M1, C1)) == "current/platform_match"
@@ -81,7 +81,7 @@ def test_nothing_is_confirmed_by_an_index_that_was_not_looked_into() -> None:
 
 def test_an_engine_that_names_an_image_by_its_index_cannot_be_told_apart() -> None:
     """An index's digest is no child's: comparing it tells nothing (Finsys/dockhand#1367)."""
-    bare = Local(image_id=OLD, repo_digests=(OLD,))
+    bare = LocalSide(image_id=OLD, repo_digests=(OLD,))
     assert said(bare, child("linux/amd64", M2, C2)) == "outdated/digest_differs"
 
 
@@ -93,14 +93,19 @@ def test_a_tag_without_an_image_for_the_platform_confirms_nothing() -> None:
     )
 
 
-LOST = Local(image_id=C1, digest_lost=True)
+LOST = LocalSide(image_id=C1, digest_lost=True)
 
 
 def test_an_image_whose_digest_is_lost_is_never_outdated() -> None:
     """It may have been built on its host, so no difference proves anything (moby/moby#18873)."""
     assert said(LOST, child("linux/amd64", M2, C2)) == "unknown/digest_lost"
     assert said(LOST) == "unknown/digest_lost"
-    for known in (None, Known(), Known(gone=True), Known(failure="denied", error="why")):
+    for known in (
+        None,
+        RemoteSide(),
+        RemoteSide(gone=True),
+        RemoteSide(failure="denied", error="why"),
+    ):
         judged = judge(LOST, known)
         assert (judged.verdict, judged.reason, judged.stale) == ("unknown", "digest_lost", False)
         assert "recreate" in judged.error
@@ -108,22 +113,22 @@ def test_an_image_whose_digest_is_lost_is_never_outdated() -> None:
 
 def test_an_image_whose_digest_is_lost_can_be_found_to_be_the_tags_image() -> None:
     """Its image id is a child's configuration, or the store has kept its manifest's digest."""
-    by_manifest = Local(image_id=digest("x"), manifest_digest=M1, digest_lost=True)
+    by_manifest = LocalSide(image_id=digest("x"), manifest_digest=M1, digest_lost=True)
     assert said(LOST, child("linux/amd64", M1, C1)) == "current/platform_match"
     assert said(by_manifest, child("linux/amd64", M1)) == "current/platform_match"
     assert said(by_manifest, found=M1) == "current/digest_match"
-    assert said(Local(image_id=NEW, digest_lost=True)) == "current/digest_match"
+    assert said(LocalSide(image_id=NEW, digest_lost=True)) == "current/digest_match"
 
 
 def test_a_build_that_was_pushed_is_found_by_its_configuration() -> None:
     """Podman's own digest of a build is unknown to the registry (containers/podman#15780)."""
-    built = Local(image_id=C1, repo_digests=(digest("of the local store"),))
+    built = LocalSide(image_id=C1, repo_digests=(digest("of the local store"),))
     assert said(built, child("", NEW, C1)) == "current/platform_match"
 
 
 def test_either_of_two_digests_of_an_image_finds_it() -> None:
     """Podman tells an index's digest and its child's (containers/podman#3761)."""
-    both = Local(image_id=C1, repo_digests=(OLD, M1))
+    both = LocalSide(image_id=C1, repo_digests=(OLD, M1))
     assert said(both, child("linux/amd64", M1), child("linux/s390x", M2)) == (
         "current/platform_match"
     )

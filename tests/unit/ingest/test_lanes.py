@@ -1,6 +1,6 @@
 """Which lanes work, told from the consumers that there are."""
 
-from imagedrift_ingest.core.lanes import Lanes, looked
+from imagedrift_ingest.core.lanes import LaneStates, next_states
 from imagedrift_runtime.nats.results import ConsumerLag
 from imagedrift_schemas import subjects
 
@@ -9,8 +9,10 @@ HUB, CORP = subjects.lane_consumer("hub"), subjects.lane_consumer("corp:5000")
 
 def test_a_lane_without_its_consumer_is_missing_until_there_is_one() -> None:
     """By the name that its consumer has to have."""
-    without = looked(Lanes(), ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0, waiting=1)})
-    then = looked(without, ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0), CORP: ConsumerLag(0, 0)})
+    without = next_states(LaneStates(), ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0, waiting=1)})
+    then = next_states(
+        without, ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0), CORP: ConsumerLag(0, 0)}
+    )
 
     assert without.missing == {"corp:5000"}
     assert then.missing == frozenset()
@@ -18,9 +20,9 @@ def test_a_lane_without_its_consumer_is_missing_until_there_is_one() -> None:
 
 def test_a_lane_is_deserted_when_nobody_reads_it_twice_in_a_row() -> None:
     """A resolver that is between two requests, or works on all that it has, is there."""
-    unread = looked(Lanes(), ["hub"], {HUB: ConsumerLag(3, 0)})
-    twice = looked(unread, ["hub"], {HUB: ConsumerLag(3, 0)})
-    read = looked(twice, ["hub"], {HUB: ConsumerLag(3, 0, waiting=1)})
+    unread = next_states(LaneStates(), ["hub"], {HUB: ConsumerLag(3, 0)})
+    twice = next_states(unread, ["hub"], {HUB: ConsumerLag(3, 0)})
+    read = next_states(twice, ["hub"], {HUB: ConsumerLag(3, 0, waiting=1)})
 
     assert twice.deserted == {"hub"}
     assert not unread.deserted
@@ -30,5 +32,5 @@ def test_a_lane_is_deserted_when_nobody_reads_it_twice_in_a_row() -> None:
 def test_a_lane_with_nothing_in_it_or_at_rest_is_not_deserted() -> None:
     """Nothing waits, or the registry blocks us, or all slots are taken."""
     for lag in (ConsumerLag(0, 0), ConsumerLag(3, 0, paused=True), ConsumerLag(3, 5)):
-        once = looked(Lanes(), ["hub"], {HUB: lag})
-        assert looked(once, ["hub"], {HUB: lag}).deserted == frozenset()
+        once = next_states(LaneStates(), ["hub"], {HUB: lag})
+        assert next_states(once, ["hub"], {HUB: lag}).deserted == frozenset()

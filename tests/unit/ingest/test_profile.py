@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_ingest.core import inventories, profile
-from imagedrift_ingest.core.inventories import Said
+from imagedrift_ingest.core.inventories import ReceivedInventory
 from imagedrift_schemas import codec, subjects
 from support.ingest import NOW, image, inventory
 
@@ -16,7 +16,7 @@ ANY = st.text(st.characters(exclude_categories=()), max_size=40)
 TEXTS = ("hostname", "place", "os", "arch", "engine", "engine_version", "agent_version", "degraded")
 
 
-def told(**facts: Any) -> Said:
+def told(**facts: Any) -> ReceivedInventory:
     """What is believed of a host that says this of itself, in another program's JSON."""
     message = json.loads(codec.encode(inventory("web-1", [image()])))
     payload = json.dumps(message | facts).encode()

@@ -3,12 +3,20 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core.verdict import FAILURES, Judgement, Known, Local, judge, known_of
+from imagedrift_ingest.core.verdict import (
+    FAILURES,
+    FailureKind,
+    LocalSide,
+    RemoteSide,
+    Verdict,
+    judge,
+    remote_side_of,
+)
 from imagedrift_schemas.v1 import Child, Denied, Missing
 from support.ingest import answer, digest
 
 OLD, NEW, ID = digest("old"), digest("new"), digest("id")
-PULLED = Local(image_id=ID, repo_digests=(OLD,))
+PULLED = LocalSide(image_id=ID, repo_digests=(OLD,))
 INDEX = (
     Child(platform="linux/arm64", digest=digest("arm"), config_digest=digest("arm id")),
     Child(platform="unknown/unknown", digest=digest("attestation")),
@@ -16,7 +24,9 @@ INDEX = (
 )
 
 
-def said(local: Local, known: Known | None, inside: tuple[Child, ...] | None = None) -> str:
+def said(
+    local: LocalSide, known: RemoteSide | None, inside: tuple[Child, ...] | None = None
+) -> str:
     """The verdict and reason as one word."""
     judged = judge(local, known, inside)
     return f"{judged.verdict}/{judged.reason}"
@@ -24,98 +34,100 @@ def said(local: Local, known: Known | None, inside: tuple[Child, ...] | None = N
 
 def test_a_reference_by_digest_is_pinned_whatever_the_registry_says() -> None:
     """A digest cannot move, so nothing that is known of a tag matters."""
-    pinned = Local(image_id=ID, repo_digests=(OLD,), pinned=True)
-    assert said(pinned, Known(digest=NEW)) == "pinned/by_digest"
+    pinned = LocalSide(image_id=ID, repo_digests=(OLD,), pinned=True)
+    assert said(pinned, RemoteSide(digest=NEW)) == "pinned/by_digest"
 
 
 def test_an_image_without_a_repo_digest_is_local() -> None:
     """What was never pulled or pushed is compared with nothing."""
-    assert said(Local(image_id=ID), Known(digest=NEW)) == "local/no_repo_digest"
+    assert said(LocalSide(image_id=ID), RemoteSide(digest=NEW)) == "local/no_repo_digest"
 
 
 def test_an_image_of_its_own_machine_is_refused() -> None:
     """`localhost` is another machine on every host: nothing central can be known of it."""
-    bound = Local(image_id=ID, repo_digests=(OLD,), machine_bound=True)
-    judged = judge(bound, Known(digest=OLD))
+    bound = LocalSide(image_id=ID, repo_digests=(OLD,), machine_bound=True)
+    judged = judge(bound, RemoteSide(digest=OLD))
     assert (judged.verdict, judged.reason) == ("unknown", "refused")
     assert "never asked" in judged.error
 
 
 def test_a_tag_nobody_asked_about_is_unknown() -> None:
     """Without an answer there is no verdict."""
-    assert said(PULLED, None) == said(PULLED, Known()) == "unknown/not_checked"
+    assert said(PULLED, None) == said(PULLED, RemoteSide()) == "unknown/not_checked"
 
 
 def test_a_tag_that_was_never_found_is_unknown_for_the_reason_of_the_failure() -> None:
     """Each kind of failure is a reason of its own."""
     for failure in FAILURES:
-        judged = judge(PULLED, Known(failure=failure, error="why"))
-        assert judged == Judgement(verdict="unknown", reason=failure, error="why")
+        judged = judge(PULLED, RemoteSide(failure=failure, error="why"))
+        assert judged == Verdict(verdict="unknown", reason=failure, error="why")
 
 
 def test_a_tag_that_is_gone_is_missing() -> None:
     """A conclusive "no such tag" is a verdict of its own, also with the last digest at hand."""
-    assert said(PULLED, Known(gone=True)) == "missing/not_found"
-    assert said(PULLED, Known(gone=True, digest=OLD)) == "missing/not_found"
+    assert said(PULLED, RemoteSide(gone=True)) == "missing/not_found"
+    assert said(PULLED, RemoteSide(gone=True, digest=OLD)) == "missing/not_found"
 
 
 def test_an_image_that_knows_the_tags_digest_is_current() -> None:
     """One of several repo digests is enough, and so is the engine's own manifest digest."""
-    several = Local(image_id=ID, repo_digests=(OLD, NEW))
-    by_manifest = Local(image_id=ID, repo_digests=(OLD,), manifest_digest=NEW)
-    assert said(several, Known(digest=NEW)) == "current/digest_match"
-    assert said(by_manifest, Known(digest=NEW)) == "current/digest_match"
+    several = LocalSide(image_id=ID, repo_digests=(OLD, NEW))
+    by_manifest = LocalSide(image_id=ID, repo_digests=(OLD,), manifest_digest=NEW)
+    assert said(several, RemoteSide(digest=NEW)) == "current/digest_match"
+    assert said(by_manifest, RemoteSide(digest=NEW)) == "current/digest_match"
 
 
 def test_the_image_id_is_never_taken_for_a_repo_digest() -> None:
     """A tag whose manifest digest equals a local image id proves nothing."""
-    assert said(PULLED, Known(digest=ID)) == "outdated/digest_differs"
+    assert said(PULLED, RemoteSide(digest=ID)) == "outdated/digest_differs"
 
 
 def test_another_digest_is_outdated_until_it_is_described() -> None:
     """Not knowing what is inside, the digest decides; knowing another platform only, too."""
     arm = (INDEX[0],)
-    assert said(PULLED, Known(digest=NEW)) == "outdated/digest_differs"
-    assert said(PULLED, Known(digest=NEW), arm) == "outdated/digest_differs"
+    assert said(PULLED, RemoteSide(digest=NEW)) == "outdated/digest_differs"
+    assert said(PULLED, RemoteSide(digest=NEW), arm) == "outdated/digest_differs"
 
 
 def test_an_index_that_moved_for_another_platform_outdates_nobody() -> None:
     """The child for the image's platform is that image: by its config, manifest or repo digest."""
-    by_digest = Local(image_id=digest("x"), repo_digests=(OLD, digest("amd")))
-    by_manifest = Local(image_id=digest("x"), repo_digests=(OLD,), manifest_digest=digest("amd"))
+    by_digest = LocalSide(image_id=digest("x"), repo_digests=(OLD, digest("amd")))
+    by_manifest = LocalSide(
+        image_id=digest("x"), repo_digests=(OLD,), manifest_digest=digest("amd")
+    )
     for local in (PULLED, by_digest, by_manifest):
-        assert said(local, Known(digest=NEW), INDEX) == "current/platform_match"
+        assert said(local, RemoteSide(digest=NEW), INDEX) == "current/platform_match"
 
 
 def test_a_child_that_is_another_image_confirms_outdated() -> None:
     """The platform's image was replaced: by config digest, or by manifest where that is known."""
-    other = Local(image_id=digest("other"), repo_digests=(OLD,))
+    other = LocalSide(image_id=digest("other"), repo_digests=(OLD,))
     without_config = (Child(platform="linux/amd64", digest=digest("amd")),)
-    by_manifest = Local(image_id=ID, repo_digests=(OLD,), manifest_digest=digest("mine"))
-    assert said(other, Known(digest=NEW), INDEX) == "outdated/platform_differs"
-    assert said(by_manifest, Known(digest=NEW), without_config) == "outdated/platform_differs"
-    assert said(PULLED, Known(digest=NEW), without_config) == "outdated/digest_differs"
+    by_manifest = LocalSide(image_id=ID, repo_digests=(OLD,), manifest_digest=digest("mine"))
+    assert said(other, RemoteSide(digest=NEW), INDEX) == "outdated/platform_differs"
+    assert said(by_manifest, RemoteSide(digest=NEW), without_config) == "outdated/platform_differs"
+    assert said(PULLED, RemoteSide(digest=NEW), without_config) == "outdated/digest_differs"
 
 
 def test_an_older_variant_of_the_platform_is_what_the_machine_runs() -> None:
     """An arm/v7 image is compared with the arm/v6 child when there is no closer one."""
     v6 = (Child(platform="linux/arm/v6", digest=digest("v6"), config_digest=ID),)
-    local = Local(image_id=ID, repo_digests=(OLD,), platform="linux/arm/v7")
-    assert said(local, Known(digest=NEW), v6) == "current/platform_match"
+    local = LocalSide(image_id=ID, repo_digests=(OLD,), platform="linux/arm/v7")
+    assert said(local, RemoteSide(digest=NEW), v6) == "current/platform_match"
 
 
 def test_what_is_known_is_taken_from_a_single_answer() -> None:
     """Found, missing and failed answers each say what a verdict needs."""
-    assert known_of(answer(version=1)).digest == answer(version=1).last_digest
-    assert known_of(answer(outcome=Missing(reason="no tag"), last_digest=OLD)) == Known(
+    assert remote_side_of(answer(version=1)).digest == answer(version=1).last_digest
+    assert remote_side_of(answer(outcome=Missing(reason="no tag"), last_digest=OLD)) == RemoteSide(
         digest=OLD, gone=True, error="no tag"
     )
-    assert known_of(answer(outcome=Denied())) == Known(failure="denied", error="denied")
+    assert remote_side_of(answer(outcome=Denied())) == RemoteSide(failure="denied", error="denied")
 
 
 digests = st.sampled_from([OLD, NEW, ID, digest("amd"), digest("else")])
 locals_ = st.builds(
-    Local,
+    LocalSide,
     image_id=digests,
     repo_digests=st.lists(digests, max_size=3, unique=True).map(tuple),
     platform=st.sampled_from(["linux/amd64", "linux/arm64", "nonsense"]),
@@ -129,26 +141,30 @@ insides = st.none() | st.lists(st.sampled_from(INDEX), max_size=3).map(tuple)
 
 @given(local=locals_, found=digests, failure=st.sampled_from(FAILURES), inside=insides)
 def test_a_failure_never_changes_a_verdict(
-    local: Local, found: str, failure: str, inside: tuple[Child, ...] | None
+    local: LocalSide, found: str, failure: FailureKind, inside: tuple[Child, ...] | None
 ) -> None:
     """P1: after an answer a failure leaves verdict and reason, and only marks them."""
-    before = judge(local, Known(digest=found), inside)
-    after = judge(local, Known(digest=found, failure=failure, error="why"), inside)
+    before = judge(local, RemoteSide(digest=found), inside)
+    after = judge(local, RemoteSide(digest=found, failure=failure, error="why"), inside)
     assert (after.verdict, after.reason) == (before.verdict, before.reason)
     assert after.stale == (after.verdict in ("current", "outdated"))
 
 
 @given(local=locals_, failure=st.sampled_from(FAILURES), inside=insides)
 def test_a_failure_alone_is_never_current_nor_outdated(
-    local: Local, failure: str, inside: tuple[Child, ...] | None
+    local: LocalSide, failure: FailureKind, inside: tuple[Child, ...] | None
 ) -> None:
     """P1: without any answer no failure becomes one."""
-    assert judge(local, Known(failure=failure), inside).verdict in ("pinned", "local", "unknown")
+    assert judge(local, RemoteSide(failure=failure), inside).verdict in (
+        "pinned",
+        "local",
+        "unknown",
+    )
 
 
 @given(local=locals_, found=digests, inside=insides, gone=st.booleans())
 def test_every_verdict_has_one_of_the_contracts_reasons(
-    local: Local, found: str, inside: tuple[Child, ...] | None, gone: bool
+    local: LocalSide, found: str, inside: tuple[Child, ...] | None, gone: bool
 ) -> None:
     """No pair outside the contract's table can be made."""
     allowed = {
@@ -159,5 +175,5 @@ def test_every_verdict_has_one_of_the_contracts_reasons(
         "missing": {"not_found"},
         "unknown": {"not_checked", "refused", "digest_lost"},
     }
-    judged = judge(local, Known(digest=found, gone=gone), inside)
+    judged = judge(local, RemoteSide(digest=found, gone=gone), inside)
     assert judged.reason in allowed[judged.verdict]

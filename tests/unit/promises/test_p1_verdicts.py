@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_ingest.core import answers
-from imagedrift_ingest.core.answers import State
-from imagedrift_ingest.core.freshness import Policy
-from imagedrift_ingest.core.verdict import Judgement, Local, judge
+from imagedrift_ingest.core.answers import AnswerState
+from imagedrift_ingest.core.freshness import FreshnessRules
+from imagedrift_ingest.core.verdict import LocalSide, Verdict, judge
 from imagedrift_schemas import v1
 from imagedrift_schemas.v1 import Answer, Child, Found, Missing, Outcome
 
@@ -20,7 +20,7 @@ FAILED = [kind for kind in get_args(v1.Failure) if kind is not Missing]
 digests = st.sampled_from([f"sha256:{mark * 64}" for mark in "abc"])
 platforms = st.sampled_from(["linux/amd64", "linux/arm64"])
 locals_ = st.builds(
-    Local,
+    LocalSide,
     image_id=digests,
     repo_digests=st.lists(digests, max_size=2, unique=True).map(tuple),
     platform=platforms,
@@ -40,48 +40,53 @@ outcomes: st.SearchStrategy[Outcome] = st.one_of(
 )
 
 
-def after(state: State, outcome: Outcome) -> State:
+def after(state: AnswerState, outcome: Outcome) -> AnswerState:
     """What is known once one more answer has come."""
     answer = Answer(
         registry="r.example.org", repository="app", tag="1", checked_at=NOW, outcome=outcome
     )
     folded = answers.fold(
-        state, answer, epoch=1, seq=state.seq + 1, reference="r.example.org/app:1", policy=Policy()
+        state,
+        answer,
+        epoch=1,
+        seq=state.seq + 1,
+        reference="r.example.org/app:1",
+        rules=FreshnessRules(),
     )
     assert folded is not None
     return folded
 
 
-def said(judgement: Judgement) -> tuple[str, str]:
+def said(judgement: Verdict) -> tuple[str, str]:
     """What an operator reads first."""
     return judgement.verdict, judgement.reason
 
 
 @given(locals_, inside, st.lists(failures, min_size=1, max_size=4))
 def test_p1_failures_alone_never_say_current_or_outdated(
-    local: Local, within: list[Child] | None, failed: list[Outcome]
+    local: LocalSide, within: list[Child] | None, failed: list[Outcome]
 ) -> None:
     """However often and however a tag's checks failed: nobody found anything, so nobody knows."""
-    state = State()
+    state = AnswerState()
     for outcome in failed:
         state = after(state, outcome)
 
-    judgement = judge(local, state.known, within)
+    judgement = judge(local, state.remote, within)
 
     assert judgement.verdict in ("unknown", "pinned", "local")
 
 
 @given(locals_, inside, st.lists(outcomes, max_size=4), failures)
 def test_p1_a_failure_never_changes_a_verdict_that_was_found(
-    local: Local, within: list[Child] | None, earlier: list[Outcome], failure: Outcome
+    local: LocalSide, within: list[Child] | None, earlier: list[Outcome], failure: Outcome
 ) -> None:
     """After any history a failure leaves the verdict as it was, or replaces one `unknown`."""
-    state = State()
+    state = AnswerState()
     for outcome in earlier:
         state = after(state, outcome)
 
-    before = judge(local, state.known, within)
-    now = judge(local, after(state, failure).known, within)
+    before = judge(local, state.remote, within)
+    now = judge(local, after(state, failure).remote, within)
 
     assert now.verdict == before.verdict
     assert said(now) == said(before) or now.verdict == "unknown"

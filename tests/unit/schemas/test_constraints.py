@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from imagedrift_ingest.core import inventories
+from imagedrift_ingest.core.heartbeats import heartbeat_of
 from imagedrift_ingest.core.inventories import HostName
-from imagedrift_ingest.service import Ingest
+from imagedrift_ingest.usecases.store.answers import StoreRegistryStates
 from imagedrift_resolver.core.policy import question_fault
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done
@@ -36,6 +36,7 @@ from imagedrift_schemas.v1 import (
 )
 from support.ingest import NOW
 from support.schemas import DIGESTS, REFERENCES, REGISTRIES, committed, messages
+from support.storing import StillStream, store_answers, store_inventories
 
 STRUCTS = sorted({part for route in ROUTES for part in structs_of(route.message)}, key=str)
 
@@ -50,13 +51,8 @@ class Hosts:
         """Say that everything changed."""
         return {(one.site, one.host) for one in said}
 
-    async def remember(
-        self,
-        epoch: int,
-        said: Sequence[Any],
-        images: Mapping[Any, Any],
-        *,
-        surely_newest: bool = False,
+    async def store(
+        self, epoch: int, said: Sequence[Any], images: Mapping[Any, Any], *, surely_newest: bool
     ) -> set[int]:
         """Take it."""
         self.stored |= images
@@ -66,24 +62,12 @@ class Hosts:
 class Answers:
     """Takes what registries said."""
 
-    async def learn(self, *told: Any, surely_newest: bool = False, upto: int = 0) -> set[int]:
+    async def store(self, *told: Any, **more: Any) -> set[int]:
         """Take it."""
         return set()
 
-    async def forget(self, *told: Any) -> None:
+    async def make_due(self, *told: Any) -> None:
         """Take it."""
-
-    async def registries(self, *told: Any, surely_newest: bool = False) -> set[int]:
-        """Take it."""
-        return set()
-
-    async def bury(self, *told: Any) -> None:
-        """Take it."""
-
-
-async def epoch(stream: str) -> int:
-    """Say that every stream was made at the same time."""
-    return 1
 
 
 def delivered(subject: str, message: Any) -> Delivery:
@@ -99,7 +83,7 @@ async def test_an_inventory_that_the_schema_lets_through_is_stored_with_every_im
     hosts = Hosts()
     name = (message["site"], message["host"])
 
-    outcomes = await Ingest(hosts, Answers(), epoch).inventories(
+    outcomes = await store_inventories(hosts).handle(
         [delivered(subjects.inventory(*name), message)]
     )
 
@@ -110,10 +94,10 @@ async def test_an_inventory_that_the_schema_lets_through_is_stored_with_every_im
 @given(messages(Alive))
 def test_a_heartbeat_that_the_schema_lets_through_counts(message: dict[str, Any]) -> None:
     """Ingest takes it as a sign that its host lives."""
-    sign = inventories.sign_of(codec.decode(json.dumps(message).encode(), Alive))
+    heartbeat = heartbeat_of(codec.decode(json.dumps(message).encode(), Alive))
 
-    assert sign.interval_s == message.get("interval_s", 300)
-    assert sign.content is None or len(sign.content) == 32
+    assert heartbeat.interval_s == message.get("interval_s", 300)
+    assert heartbeat.content is None or len(heartbeat.content) == 32
 
 
 @given(st.one_of(messages(Resolve), messages(Describe)))
@@ -128,7 +112,7 @@ def test_a_question_that_the_schema_lets_through_is_asked(message: dict[str, Any
 @given(st.one_of(messages(Answer), messages(Described)))
 async def test_an_answer_that_the_schema_lets_through_is_stored(message: dict[str, Any]) -> None:
     """Ingest takes answers and descriptions from the shared cache."""
-    outcomes = await Ingest(Hosts(), Answers(), epoch).digests([delivered("a.b", message)])
+    outcomes = await store_answers(Answers()).handle([delivered("a.b", message)])
 
     assert outcomes == [Done()]
 
@@ -138,7 +122,9 @@ async def test_a_registry_s_state_that_the_schema_lets_through_is_stored(
     message: dict[str, Any],
 ) -> None:
     """Ingest takes what registries allow."""
-    outcomes = await Ingest(Hosts(), Answers(), epoch).registries([delivered("a.b", message)])
+    outcomes = await StoreRegistryStates(Answers(), StillStream()).handle(
+        [delivered("a.b", message)]
+    )
 
     assert outcomes == [Done()]
 

@@ -15,7 +15,7 @@ from imagedrift_agent.core import decoding, records
 from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.lists import with_manifests, with_own_digest
 from imagedrift_agent.core.traits import traits_of
-from imagedrift_ingest.core.verdict import Judgement, Known, judge, local_of
+from imagedrift_ingest.core.verdict import RemoteSide, Verdict, judge, local_side_of
 from imagedrift_resolver.core.conversation import RegistryProfile, Send
 from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.reply import Reply
@@ -57,7 +57,7 @@ def test_no_world_has_a_false_verdict(block: int) -> None:
     assert seen.keys() >= SEEN
 
 
-def check(world: World, image: LocalImage, judged: Judgement, where: str) -> None:
+def check(world: World, image: LocalImage, judged: Verdict, where: str) -> None:
     """Hold a verdict against the bytes that run."""
     meant = variants_of(world, image)
     current = {world.is_current(each) for each in meant} | {world.tag == world.held.target} - {
@@ -87,12 +87,10 @@ def is_knowable(world: World, image: LocalImage) -> bool:
     return all(map(world.is_named, variants_of(world, image))) and world.offers(image.platform)
 
 
-def verdict(
-    world: World, image: LocalImage, images: list[LocalImage], *, spends: bool
-) -> Judgement:
+def verdict(world: World, image: LocalImage, images: list[LocalImage], *, spends: bool) -> Verdict:
     """Judge an image as ingest does: by the tag, then by what the resolver finds inside."""
-    local = local_of(ImageReference.parse(NAME), image, machine_bound=False)
-    known = Known(digest=world.tag)
+    local = local_side_of(ImageReference.parse(NAME), image, machine_bound=False)
+    known = RemoteSide(digest=world.tag)
     judged = judge(local, known)
     if judged.reason not in ("digest_differs", "digest_lost"):
         return judged

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from imagedrift_ingest.core.explanation import explained
-from imagedrift_ingest.core.verdict import Judgement, judge, known_of, local_of
+from imagedrift_ingest.core.verdict import Verdict, judge, local_side_of, remote_side_of
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import (
     Answer,
@@ -37,7 +37,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     """One local image and what is said of it."""
 
     image: LocalImage
-    judgement: Judgement
+    judgement: Verdict
     answer: Answer | None = None
 
 
@@ -74,11 +74,11 @@ async def _reference(
 ) -> list[Finding]:
     """Judge the images of one reference, asking only what a verdict depends on."""
     bound = reference.is_machine_bound and not is_named(reference.registry)
-    local = [local_of(reference, image, machine_bound=bound) for image in images]
+    local = [local_side_of(reference, image, machine_bound=bound) for image in images]
     answer: Answer | None = None
     if not bound and not reference.is_pinned and any(image.repo_digests for image in images):
         answer = await _tag(reference, asks, now)
-    known = known_of(answer) if answer else None
+    known = remote_side_of(answer) if answer else None
     verdicts = [judge(each, known) for each in local]
     differing = [i for i, v in zip(images, verdicts, strict=True) if v.reason in LOOKED_INTO]
     undescribed = ""

@@ -73,7 +73,7 @@ class Reporter:
                 async with self._connect() as publisher:
                     await self._report(publisher)
             except PublishFailed as error:
-                self._refused(cadence.Heartbeat(), error)
+                self._refused(cadence.SendHeartbeat(), error)
                 await self._clock.sleep(self._quiet_s())
 
     async def _report(self, publisher: Publisher) -> None:
@@ -89,7 +89,7 @@ class Reporter:
                         await wait(state.changed, until - now)
                     case cadence.Publish():
                         await self._publish(publisher)
-                    case cadence.Heartbeat():
+                    case cadence.SendHeartbeat():
                         await self._send_heartbeat(publisher)
                     case _:
                         assert_never(step)
@@ -136,7 +136,7 @@ class Reporter:
             chance=self._clock.random(),
         )
 
-    def _refused(self, step: cadence.Publish | cadence.Heartbeat, error: PublishFailed) -> None:
+    def _refused(self, step: cadence.Publish | cadence.SendHeartbeat, error: PublishFailed) -> None:
         now, chance = self._clock.monotonic(), self._clock.random()
         self._schedule = cadence.refused(self._schedule, step, now, self._return_within_s, chance)
         event = "heartbeat.refused"

@@ -1,51 +1,62 @@
-"""What an operator runs by hand: upkeep now, and rebuilding the database from NATS."""
+"""What an operator runs by hand: maintenance now, and rebuilding the database from NATS."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
-from imagedrift_ingest import migrations
-from imagedrift_ingest.adapters.jetstream import READ_BY_INGEST
-from imagedrift_ingest.adapters.postgres import connect
-from imagedrift_ingest.adapters.postgres.upkeep import Upkeep
+from imagedrift_ingest.adapters.jetstream.streams import reset_consumers
+from imagedrift_ingest.adapters.postgres import connection, migrations
+from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
+from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.core.retention import Retention
+from imagedrift_ingest.usecases.maintain import Maintain
+from imagedrift_runtime.clock import SystemClock
+from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_schemas import subjects
 
 
 class Maintained(Struct, frozen=True):
-    """What upkeep did: how many of each."""
+    """What maintenance did: how many of each."""
 
     done: dict[str, int]
 
 
 async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
-    """Do all upkeep once. Safe at any time, also while ingest runs."""
-    async with connect.pool(dsn, connections=1) as pool:
-        upkeep = Upkeep(connect.Database(pool), retention)
-        done = await upkeep.tidy()
-        done["images_counted"] = await upkeep.add_up_usage()
-        done["references_counted"] = await upkeep.count_hosts()
-        done["trend_taken"] = await upkeep.take_trend()
+    """Do all maintenance once. Safe at any time, also while ingest runs."""
+    clock, health = SystemClock(), Health()
+    async with connection.database(dsn, connections=1, health=health, clock=clock) as database:
+        turns = TurnTable(database, health, clock)
+        work = Maintain(MaintainedTables(database), turns, retention or Retention(), clock)
+        done = await work.tidy()
+        done["images_counted"] = await work.add_up_usage()
+        done["references_counted"] = await work.count_hosts()
+        done["trend_taken"] = await work.take_trend()
         return Maintained(done)
 
 
 async def forget(dsn: str, site: str, host: str) -> None:
-    """Give up a host now, as upkeep does after a long silence. One that speaks counts again."""
-    async with connect.pool(dsn, connections=1) as pool:
-        await Upkeep(connect.Database(pool)).forget(site, host)
+    """Give up a host now, as maintenance does after a long silence. A heartbeat revives it."""
+    async with _tables(dsn) as tables:
+        await tables.retire(site, host)
 
 
 async def rebuild(dsn: str, bus: Bus, *, empty: bool = False) -> Sequence[str]:
-    """Fill the database from what NATS has: the streams that are read again.
+    """Fill the database from what NATS has, and name the streams that are read again.
 
-    Brings the schema up to date first. With `empty` every fact is forgotten before; without it
-    what is there stays where it is as new. Ingest does the rest, and need not be stopped.
+    Brings the schema up to date first. With `empty` every fact is deleted before; without it
+    what is as new as in NATS stays. Ingest does the rest, and need not be stopped.
     """
     await migrations.migrate(dsn)
     if empty:
-        async with connect.pool(dsn, connections=1) as pool:
-            await Upkeep(connect.Database(pool)).empty()
-    for stream in READ_BY_INGEST:
-        await bus.reset_consumer(stream, subjects.CONSUMER_INGEST)
-    return READ_BY_INGEST
+        async with _tables(dsn) as tables:
+            await tables.empty()
+    return await reset_consumers(bus)
+
+
+@asynccontextmanager
+async def _tables(dsn: str) -> AsyncIterator[MaintainedTables]:
+    async with connection.database(
+        dsn, connections=1, health=Health(), clock=SystemClock()
+    ) as database:
+        yield MaintainedTables(database)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from imagedrift_ingest.core.freshness import Policy
+from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.quota import MOST_NEW
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_runtime import urls
@@ -88,6 +88,6 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
         return Retention(retire_after=self.retire_days, history=self.history_days)
 
     @property
-    def policy(self) -> Policy:
+    def freshness_rules(self) -> FreshnessRules:
         """How fresh answers shall be."""
-        return Policy(freshness_s=self.freshness, stretch=self.stretch)
+        return FreshnessRules(freshness_s=self.freshness, stretch=self.stretch)

@@ -1,8 +1,8 @@
 """When a host publishes, and which of two messages.
 
     new content, or confirmed too long ago  ->  Publish, until NATS confirms it
-    nothing new                             ->  Heartbeat, once per interval
-    health of the source changed            ->  Heartbeat at once
+    nothing new                             ->  SendHeartbeat, once per interval
+    health of the source changed            ->  SendHeartbeat at once
     a refusal                               ->  wait, longer each time, at random up to a bound
 
 A host whose inventory is refused again and again (it is too large, or not permitted) still sends
@@ -63,7 +63,7 @@ class Publish(Struct, frozen=True):
     """Publish the whole inventory."""
 
 
-class Heartbeat(Struct, frozen=True):
+class SendHeartbeat(Struct, frozen=True):
     """Send a heartbeat."""
 
 
@@ -73,7 +73,7 @@ class WaitUntil(Struct, frozen=True):
     until: float
 
 
-Step: TypeAlias = Publish | Heartbeat | WaitUntil
+Step: TypeAlias = Publish | SendHeartbeat | WaitUntil
 
 
 def start(confirmed: Confirmed, age_s: float, now: float, chance: float) -> Schedule:
@@ -89,7 +89,7 @@ def next_step(schedule: Schedule, fingerprint: str, degraded: str, now: float) -
     if fingerprint and is_new and now >= quiet_until:
         return Publish()
     if now >= schedule.heartbeat_at or (degraded != schedule.degraded and now >= quiet_until):
-        return Heartbeat()
+        return SendHeartbeat()
     return WaitUntil(
         min(schedule.heartbeat_at, quiet_until if now < quiet_until else schedule.resend_at)
     )
@@ -110,13 +110,13 @@ def heartbeat_sent(schedule: Schedule, sent: Sent) -> Schedule:
 
 
 def refused(
-    schedule: Schedule, step: Publish | Heartbeat, now: float, within_s: float, chance: float
+    schedule: Schedule, step: Publish | SendHeartbeat, now: float, within_s: float, chance: float
 ) -> Schedule:
     """Take in a refusal: wait at random, up to a bound that doubles with every failure."""
     ceiling_s = min(within_s, FIRST_WAIT_S * 2 ** min(schedule.failures, 16))
     quiet_until = now + ceiling_s * chance
     schedule = replace(schedule, failures=schedule.failures + 1, quiet_until=quiet_until)
-    if isinstance(step, Heartbeat):
+    if isinstance(step, SendHeartbeat):
         return replace(schedule, heartbeat_at=quiet_until)
     return replace(schedule, is_refused=True)
 

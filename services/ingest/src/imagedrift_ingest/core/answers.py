@@ -14,13 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagedrift_ingest.core import freshness, order
-from imagedrift_ingest.core.verdict import Known
+from imagedrift_ingest.core.verdict import FailureKind, RemoteSide, kind_of
 from imagedrift_schemas.v1 import Answer, Failure, Found, Limited, Missing
 
 LONG_AGO: Final = timedelta(0)
 
 
-class State(Struct, frozen=True, kw_only=True):
+class AnswerState(Struct, frozen=True, kw_only=True):
     """Everything kept about a reference's remote side; the columns of `fleet.answers`."""
 
     epoch: int = 0
@@ -30,19 +30,19 @@ class State(Struct, frozen=True, kw_only=True):
     gone: bool = False
     checked_at: datetime | None = None
     attempted_at: datetime | None = None
-    failure: str | None = None
+    failure: FailureKind | None = None
     error: str | None = None
     failures: int = 0
     failing_since: datetime | None = None
     next_check_at: datetime | None = None
 
     @property
-    def known(self) -> Known:
+    def remote(self) -> RemoteSide:
         """What a verdict needs of it."""
-        return Known(
+        return RemoteSide(
             digest=self.remote_digest or "",
             gone=self.gone,
-            failure=self.failure or "",
+            failure=self.failure,
             error=self.error or "",
         )
 
@@ -54,7 +54,7 @@ class Period(Struct, frozen=True, kw_only=True):
     digest: str | None
 
 
-def stands(state: State, answer: Answer, *, epoch: int, seq: int) -> order.Order:
+def stands(state: AnswerState, answer: Answer, *, epoch: int, seq: int) -> order.Order:
     """Tell whether an answer is newer than what is known."""
     return order.compare(
         order.Position(epoch, seq, answer.checked_at),
@@ -63,15 +63,15 @@ def stands(state: State, answer: Answer, *, epoch: int, seq: int) -> order.Order
 
 
 def fold(
-    state: State,
+    state: AnswerState,
     answer: Answer,
     *,
     epoch: int,
     seq: int,
     reference: str,
-    policy: freshness.Policy,
+    rules: freshness.FreshnessRules,
     surely_newest: bool = False,
-) -> State | None:
+) -> AnswerState | None:
     """Return the state after `answer`; None when the answer is older than the state, or in doubt.
 
     `surely_newest`: the bucket has none that is newer, so that no doubt is left.
@@ -86,15 +86,15 @@ def fold(
         case Missing(reason=reason):
             state = _missing(state, reason, answer)
         case failure:
-            return _failed(state, failure, answer, policy)
+            return _failed(state, failure, answer, rules)
     still_since = state.remote_since or answer.checked_at
     due = freshness.due_after_answer(
-        policy, reference, answer.checked_at, max(answer.checked_at - still_since, LONG_AGO)
+        rules, reference, answer.checked_at, max(answer.checked_at - still_since, LONG_AGO)
     )
     return replace(state, next_check_at=due)
 
 
-def history(before: State, after: State) -> Period | None:
+def history(before: AnswerState, after: AnswerState) -> Period | None:
     """Tell what the step from one state to the next adds to the tag's history."""
     was = None if before.gone else before.remote_digest
     now = None if after.gone else after.remote_digest
@@ -103,7 +103,7 @@ def history(before: State, after: State) -> Period | None:
     return Period(at=after.checked_at, digest=now)
 
 
-def _found(state: State, digest: str, at: datetime) -> State:
+def _found(state: AnswerState, digest: str, at: datetime) -> AnswerState:
     moved = state.remote_digest != digest
     return replace(
         state,
@@ -118,7 +118,7 @@ def _found(state: State, digest: str, at: datetime) -> State:
     )
 
 
-def _missing(state: State, reason: str, answer: Answer) -> State:
+def _missing(state: AnswerState, reason: str, answer: Answer) -> AnswerState:
     if state.remote_digest is None and answer.last_digest:
         since = answer.last_found_at or answer.checked_at
         state = replace(state, remote_digest=answer.last_digest, remote_since=since)
@@ -133,8 +133,10 @@ def _missing(state: State, reason: str, answer: Answer) -> State:
     )
 
 
-def _failed(state: State, failure: Failure, answer: Answer, policy: freshness.Policy) -> State:
-    kind = str(failure.__struct_config__.tag)
+def _failed(
+    state: AnswerState, failure: Failure, answer: Answer, rules: freshness.FreshnessRules
+) -> AnswerState:
+    kind = kind_of(failure)
     failures = max(answer.failures, state.failures + 1)
     until = failure.until if isinstance(failure, Limited) else None
     if state.remote_digest is None and not state.gone and answer.last_digest:
@@ -149,5 +151,5 @@ def _failed(state: State, failure: Failure, answer: Answer, policy: freshness.Po
         error=failure.reason or kind,
         failures=failures,
         failing_since=state.failing_since or answer.checked_at,
-        next_check_at=freshness.due_after_failure(policy, answer.checked_at, failures, until),
+        next_check_at=freshness.due_after_failure(rules, answer.checked_at, failures, until),
     )

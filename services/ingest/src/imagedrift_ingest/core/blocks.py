@@ -20,7 +20,7 @@ Blocks: TypeAlias = Mapping[str, datetime]
 """Until when registries block us; those that do not are absent."""
 
 
-class Window(Struct, frozen=True, kw_only=True):
+class DueWindow(Struct, frozen=True, kw_only=True):
     """References of a registry that are due from `since` on and before `until` wait for `opens`."""
 
     registry: str
@@ -31,15 +31,15 @@ class Window(Struct, frozen=True, kw_only=True):
 
 def windows(
     before: Blocks, now: Blocks, at: datetime, *, ahead: timedelta, spread: timedelta
-) -> Iterator[Window]:
+) -> Iterator[DueWindow]:
     """Tell which references are moved, given the blocks that they have been moved for already."""
     for registry, opens in now.items():
         until = min(opens, at + ahead) if before.get(registry) == opens else opens
-        yield Window(registry=registry, since=LONG_AGO, until=until, opens=opens)
+        yield DueWindow(registry=registry, since=LONG_AGO, until=until, opens=opens)
     for registry, ended in before.items():
         opens = now.get(registry, at)
         if opens < ended:
-            yield Window(registry=registry, since=ended, until=ended + spread, opens=opens)
+            yield DueWindow(registry=registry, since=ended, until=ended + spread, opens=opens)
 
 
 def changed(before: Blocks, now: Blocks) -> set[str]:

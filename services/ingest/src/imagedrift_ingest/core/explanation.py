@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from imagedrift_ingest.core.verdict import Judgement
+from imagedrift_ingest.core.verdict import Verdict
 
 NOT_DESCRIBED: Final = "whether this very image was replaced is not known: "
 NAMES_DIGEST: Final = (
@@ -16,10 +16,10 @@ NAMES_DIGEST: Final = (
 )
 
 
-def explained(judgement: Judgement, *, undescribed: str = "", by_digest: bool = False) -> Judgement:
+def explained(verdict: Verdict, *, undescribed: str = "", by_digest: bool = False) -> Verdict:
     """Add why the digest could not be described, and what clears an image held by digest."""
-    parts = [NAMES_DIGEST] if by_digest and judgement.verdict == "outdated" else []
-    parts += [judgement.error] if judgement.error else []
-    if undescribed and judgement.reason == "digest_differs":
+    parts = [NAMES_DIGEST] if by_digest and verdict.verdict == "outdated" else []
+    parts += [verdict.error] if verdict.error else []
+    if undescribed and verdict.reason == "digest_differs":
         parts.append(NOT_DESCRIBED + undescribed)
-    return replace(judgement, error="; ".join(parts))
+    return replace(verdict, error="; ".join(parts))

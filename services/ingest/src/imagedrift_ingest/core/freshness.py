@@ -27,7 +27,7 @@ TOKEN_GRACE_S: Final = 1.0
 """The server removes a question up to a second after its time."""
 
 
-class Policy(Struct, frozen=True, kw_only=True):
+class FreshnessRules(Struct, frozen=True, kw_only=True):
     """How fresh answers shall be."""
 
     freshness_s: float = 300.0
@@ -35,55 +35,60 @@ class Policy(Struct, frozen=True, kw_only=True):
     """A tag that never moves is asked up to this many times less often; 1 switches that off."""
 
 
-def period_s(policy: Policy, unmoved_for: timedelta) -> float:
+def period_s(rules: FreshnessRules, unmoved_for: timedelta) -> float:
     """Return how old an answer may become, given how long the tag has not moved.
 
     It grows evenly from one freshness for a tag that stood still for a week to `stretch` of them
     for one that stood still for `stretch` weeks.
     """
     weeks = unmoved_for / STRETCH_STARTS_AFTER
-    return policy.freshness_s * min(max(weeks, 1.0), max(policy.stretch, 1.0))
+    return rules.freshness_s * min(max(weeks, 1.0), max(rules.stretch, 1.0))
 
 
 def due_after_answer(
-    policy: Policy, reference: str, checked_at: datetime, unmoved_for: timedelta
+    rules: FreshnessRules, reference: str, checked_at: datetime, unmoved_for: timedelta
 ) -> datetime:
     """Tell when a reference with a conclusive answer is asked next."""
     spread = 1 + SPREAD * (zlib.crc32(reference.encode()) % 1000) / 1000
-    return checked_at + timedelta(seconds=period_s(policy, unmoved_for) * spread)
+    return checked_at + timedelta(seconds=period_s(rules, unmoved_for) * spread)
 
 
 def due_after_failure(
-    policy: Policy, failed_at: datetime, failures: int, until: datetime | None
+    rules: FreshnessRules, failed_at: datetime, failures: int, until: datetime | None
 ) -> datetime:
     """Tell when a reference whose check failed is asked next."""
     periods = min(2 ** min(max(failures - 1, 0), 10), FAILED_AT_MOST)
-    due = failed_at + timedelta(seconds=policy.freshness_s * periods)
+    due = failed_at + timedelta(seconds=rules.freshness_s * periods)
     if until is None:
         return due
     return min(max(until, failed_at), failed_at + BLOCKED_AT_MOST)
 
 
-def spread_after_block(policy: Policy) -> timedelta:
+def describe_again_s(rules: FreshnessRules) -> float:
+    """Tell after how many seconds a digest whose description failed is asked about again."""
+    return rules.freshness_s * DESCRIBE_AGAIN_PERIODS
+
+
+def spread_after_block(rules: FreshnessRules) -> timedelta:
     """Tell over how long the references of a registry are spread when it can be asked again."""
-    return timedelta(seconds=policy.freshness_s * SPREAD)
+    return timedelta(seconds=rules.freshness_s * SPREAD)
 
 
-def question_ttl(policy: Policy) -> int:
+def question_ttl(rules: FreshnessRules) -> int:
     """Tell how long a question keeps others out, in whole seconds."""
-    return max(1, int(policy.freshness_s))
+    return max(1, int(rules.freshness_s))
 
 
-def due_unanswered(policy: Policy, asked_at: datetime) -> datetime:
+def due_unanswered(rules: FreshnessRules, asked_at: datetime) -> datetime:
     """Tell when a question that stays without an answer is asked again."""
-    return asked_at + timedelta(seconds=question_ttl(policy) + TOKEN_GRACE_S)
+    return asked_at + timedelta(seconds=question_ttl(rules) + TOKEN_GRACE_S)
 
 
-def lapsed_before(policy: Policy, now: datetime) -> datetime:
+def lapsed_before(rules: FreshnessRules, now: datetime) -> datetime:
     """Tell since when a question must have been asked that may still be in its stream."""
-    return now - timedelta(seconds=question_ttl(policy) + TOKEN_GRACE_S)
+    return now - timedelta(seconds=question_ttl(rules) + TOKEN_GRACE_S)
 
 
-def due_refused(policy: Policy, refused_at: datetime) -> datetime:
+def due_refused(rules: FreshnessRules, refused_at: datetime) -> datetime:
     """Tell when to try again after the stream still held a question for the same reference."""
-    return refused_at + timedelta(seconds=max(TOKEN_GRACE_S, policy.freshness_s / 10))
+    return refused_at + timedelta(seconds=max(TOKEN_GRACE_S, rules.freshness_s / 10))

@@ -5,7 +5,7 @@ the hosts known so far, and takes the time in which the rest is stored. So:
 
 - The planner waits for `FIRST_S`, then until no further host brought anything new for `QUIET_S`;
   `MOST_S` at most.
-- A host that goes on bringing new references counts once: it makes nobody wait for longer.
+- A host that goes on bringing new references counts once: it makes the planner wait no longer.
 - Of `MANY_HOSTS` hosts that bring some at once there will be more: a fleet starts. All are awaited
   before the first question, for `FLEET_QUIET_S` after each, as its inventories are stored first.
 """

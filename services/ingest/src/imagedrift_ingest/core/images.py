@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from imagedrift_ingest.core import times
-from imagedrift_ingest.core.remembered import Remembered
+from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_schemas.constraints import MOST_DIGESTS, MOST_IMAGES
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference, Malformed
@@ -109,7 +109,7 @@ class Keys:
     """Identities that were read before and stored: a fleet has few, and tells them often."""
 
     def __init__(self, most_bytes: int = MOST_REMEMBERED) -> None:
-        self._stored: Remembered[Told, ImageKey] = Remembered(most_bytes)
+        self._stored: BoundedCache[Told, ImageKey] = BoundedCache(most_bytes)
 
     def reading(self) -> "Reading":
         """Begin to read a batch."""
@@ -122,7 +122,7 @@ class Reading:
     May be used in a thread: it changes nothing that others have until `keep`.
     """
 
-    def __init__(self, stored: Remembered[Told, ImageKey]) -> None:
+    def __init__(self, stored: BoundedCache[Told, ImageKey]) -> None:
         self._stored = stored
         self._new: dict[Told, ImageKey] = {}
 

@@ -8,9 +8,8 @@ Rules:
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -19,7 +18,7 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import Malformed
-from imagedrift_schemas.text import cleaned, mended
+from imagedrift_schemas.text import mended
 from imagedrift_schemas.v1 import Alive, InventoryEnvelope
 
 HostName: TypeAlias = tuple[str, str]
@@ -28,15 +27,12 @@ HostName: TypeAlias = tuple[str, str]
 MOST_INTERVAL_S: Final = 2**31 - 1
 MOST_VALUES: Final = 1_000_000
 """Each takes some hundred bytes of memory, however few it takes in a message."""
-MOST_TURNS: Final = 8
-HASH_BYTES: Final = 32
-HASH_LENGTH: Final = len("sha256:") + 2 * HASH_BYTES
 
 Message = TypeVar("Message", Alive, InventoryEnvelope)
 
 
-class Said(Struct, frozen=True):
-    """What one host said last: checked, its images still bytes."""
+class ReceivedInventory(Struct, frozen=True):
+    """An inventory as it was received: checked, its images still bytes."""
 
     site: str
     host: str
@@ -46,34 +42,22 @@ class Said(Struct, frozen=True):
     about: bytes
     envelope: InventoryEnvelope
 
-
-class Sign(NamedTuple):
-    """What a host says that has nothing new to say."""
-
-    content: bytes | None
-    """The hash of its images; None when its engine never told any."""
-    interval_s: int
-    degraded: str
-    boots: tuple[str, ...] = ()
-    """The starts of agents that said so since one was stored, in turn; bounded."""
-
-    def after(self, before: "Sign | None") -> "Sign":
-        """Return this sign in place of an earlier one: two machines may speak for one host."""
-        turns = before.boots if before else ()
-        new = self.boots if turns[-1:] != self.boots else ()
-        return self._replace(boots=(turns + new)[-MOST_TURNS:])
+    @property
+    def name(self) -> HostName:
+        """Name the host that it is of."""
+        return self.site, self.host
 
 
-def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> Said:
+def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> ReceivedInventory:
     """Read a message, its images aside. Raises `Malformed` naming the field."""
-    told = _decoded(decompressed(payload), InventoryEnvelope)
+    told = decode(decompressed(payload), InventoryEnvelope)
     if (told.site, told.host) != subjects.host_of(subject):
         raise Malformed(f"site and host: {told.site}/{told.host} is not whose subject it is")
     if not is_digest(told.content) or not told.content.startswith("sha256:"):
         raise Malformed("content: not of the form sha256:<64 hex digits>")
-    _check_interval(told.interval_s)
+    check_interval(told.interval_s)
     envelope = profile.cleaned_profile(told)
-    return Said(
+    return ReceivedInventory(
         envelope.site,
         envelope.host,
         seq,
@@ -84,23 +68,9 @@ def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> Said:
     )
 
 
-def alive(payload: bytes) -> Alive:
-    """Read a heartbeat. Raises `Malformed` naming the field."""
-    return _decoded(payload, Alive)
-
-
-def sign_of(alive: Alive) -> Sign:
-    """Take what counts of a heartbeat. Raises `Malformed` naming the field."""
-    _check_interval(alive.interval_s)
-    content = _hash(alive.content) if alive.content else None
-    boot = profile.boot_of(alive.boot)
-    degraded = cleaned(alive.degraded, profile.MOST_DEGRADED)
-    return Sign(content, alive.interval_s, degraded, (boot,) if boot else ())
-
-
-def newest(said: Iterable[Said]) -> list[Said]:
+def newest(said: Iterable[ReceivedInventory]) -> list[ReceivedInventory]:
     """Keep what each host said last, in the order of their names."""
-    last: dict[tuple[str, str], Said] = {}
+    last: dict[tuple[str, str], ReceivedInventory] = {}
     for one in said:
         before = last.get((one.site, one.host))
         if before is None or one.seq > before.seq:
@@ -108,7 +78,7 @@ def newest(said: Iterable[Said]) -> list[Said]:
     return [last[name] for name in sorted(last)]
 
 
-def _decoded(payload: bytes, kind: type[Message]) -> Message:
+def decode(payload: bytes, kind: type[Message]) -> Message:
     """Decode a message; one with a text that is no Unicode after that is mended."""
     if len(payload) > MOST_VALUES and payload.count(b",") > MOST_VALUES:
         raise Malformed(f"more than {MOST_VALUES} values: no host has so many images")
@@ -118,16 +88,7 @@ def _decoded(payload: bytes, kind: type[Message]) -> Message:
         return codec.decode(mended(payload), kind)
 
 
-def _hash(content: str) -> bytes:
-    """Read the hash of a host's images. Without a pattern: a fleet sends thousands a second."""
-    if len(content) == HASH_LENGTH and content.startswith("sha256:"):
-        with suppress(ValueError):
-            told = bytes.fromhex(content[7:])
-            if len(told) == HASH_BYTES:  # `fromhex` reads past white space
-                return told
-    raise Malformed("content: not of the form sha256:<64 hex digits>")
-
-
-def _check_interval(interval_s: int) -> None:
+def check_interval(interval_s: int) -> None:
+    """Refuse an interval that cannot be. Raises `Malformed`."""
     if not 0 < interval_s <= MOST_INTERVAL_S:
         raise Malformed("interval_s: must be a positive number of seconds")

@@ -1,8 +1,8 @@
-"""Which lanes work: a question in a lane that nobody reads is lost, and nobody is told.
+"""Which lanes work: a question is lost, without a word, in a lane that no resolver reads.
 
 Rules:
 - A lane without its consumer takes no questions: they stay due.
-- One whose consumer nobody asks for messages, twice in a row, while questions wait in it, is told:
+- A lane is reported when no resolver asked for its messages in two looks, while questions wait:
   they wait there until they end, as long as no resolver has this lane.
 """
 
@@ -34,25 +34,25 @@ class Lag(Protocol):
         """Tell whether delivery rests."""
 
 
-class Lanes(Struct, frozen=True):
+class LaneStates(Struct, frozen=True):
     """What is known of the lanes, at one moment."""
 
     missing: frozenset[str] = frozenset()
     """Those without a consumer."""
     unread: frozenset[str] = frozenset()
-    """Those that nobody reads now; a resolver between two requests looks like that, too."""
+    """Those that no resolver reads now; one between two requests looks like that, too."""
     unread_before: frozenset[str] = frozenset()
 
     @property
     def deserted(self) -> frozenset[str]:
-        """Return the lanes that nobody has read for two looks."""
+        """Return the lanes that no resolver has read for two looks."""
         return self.unread & self.unread_before
 
 
-def looked(before: Lanes, lanes: Collection[str], found: Mapping[str, Lag]) -> Lanes:
+def next_states(before: LaneStates, lanes: Collection[str], found: Mapping[str, Lag]) -> LaneStates:
     """Return what is known after a look at the stream's consumers, by their names."""
     lags = {lane: found.get(subjects.lane_consumer(lane)) for lane in lanes}
-    return Lanes(
+    return LaneStates(
         missing=frozenset(lane for lane, lag in lags.items() if lag is None),
         unread=frozenset(lane for lane, lag in lags.items() if lag and _is_unread(lag)),
         unread_before=before.unread,

@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 ROWS_AT_ONCE = 2000
-"""Rows that one transaction of upkeep removes: it ends soon, however much there is."""
+"""Rows that one transaction of maintenance removes: it ends soon, however many there are."""
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """What upkeep goes by, in days. What refers to others is kept no longer than these are."""
+    """How many days rows are kept. Rows that refer to others are kept no longer than these."""
 
     retire_after: int = 30
     """A host that was silent this long is given up, and so is a registry that was not asked."""
     history: int = 365
-    """What changed, the trend, and hosts, images and references that nobody has any more."""
+    """Changes, the trend, retired hosts, and images and references that no host has."""
     dead_letters: int = 30
     """Refused messages, and changes that could not be published."""
 
@@ -30,6 +30,41 @@ class Retention(Struct, frozen=True, kw_only=True):
     def letters_before(self, at: datetime) -> datetime:
         """Tell before which moment refused messages are dropped."""
         return at - timedelta(days=self.dead_letters)
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One step of maintenance, which is repeated until nothing is left."""
+
+    name: str
+    before: datetime
+    """What is from before this moment goes."""
+    at: datetime
+    """The moment of the run."""
+
+
+def steps(keep: Retention, at: datetime) -> list[Step]:
+    """List the steps of a run in their order: what refers to something goes before it."""
+    history, silent = keep.history_before(at), keep.retire_before(at)
+    letters = keep.letters_before(at)
+    limits = {
+        "months_made": at,
+        "months_dropped": history,
+        "host_changes_dropped": history,
+        "hosts_retired": silent,
+        "hosts_dropped": history,
+        "nameless_hosts_dropped": history,
+        "images_marked": at,
+        "images_dropped": history,
+        "references_dropped": history,
+        "tags_dropped": history,
+        "descriptions_dropped": history,
+        "registries_dropped": silent,
+        "trend_dropped": history,
+        "changes_dropped": letters,
+        "letters_dropped": letters,
+        "quotas_dropped": at,
+    }
+    return [Step(name=name, before=before, at=at) for name, before in limits.items()]
 
 
 def that_fit(sizes: Sequence[int], most: int = ROWS_AT_ONCE) -> int:

@@ -32,17 +32,34 @@ Rules:
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 from msgspec import Struct
 
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.reference import ImageReference
-from imagedrift_schemas.v1 import Answer, Child, Found, LocalImage, Missing
+from imagedrift_schemas.v1 import Answer, Child, Failure, Found, LocalImage, Missing
 
-Verdict: TypeAlias = Literal["current", "outdated", "pinned", "local", "missing", "unknown"]
-FAILURES: Final = ("denied", "limited", "unreachable", "refused", "unsupported", "invalid")
+VerdictName: TypeAlias = Literal["current", "outdated", "pinned", "local", "missing", "unknown"]
+FailureKind: TypeAlias = Literal[
+    "denied", "limited", "unreachable", "refused", "unsupported", "invalid"
+]
+Reason: TypeAlias = (
+    FailureKind
+    | Literal[
+        "by_digest",
+        "no_repo_digest",
+        "digest_match",
+        "platform_match",
+        "digest_lost",
+        "not_found",
+        "not_checked",
+        "platform_differs",
+        "digest_differs",
+    ]
+)
+FAILURES: Final[tuple[FailureKind, ...]] = get_args(FailureKind)
 
 MACHINE_BOUND: Final = (
     "the registry's name means another machine on every host: never asked centrally"
@@ -53,8 +70,8 @@ DIGEST_LOST: Final = (
 )
 
 
-class Local(Struct, frozen=True, kw_only=True):
-    """What counts of a local image."""
+class LocalSide(Struct, frozen=True, kw_only=True):
+    """The local side of a comparison: what counts of an image on a host."""
 
     image_id: str
     repo_digests: tuple[str, ...] = ()
@@ -67,30 +84,42 @@ class Local(Struct, frozen=True, kw_only=True):
     """It has no repo digest because the engine has forgotten it."""
 
 
-class Known(Struct, frozen=True, kw_only=True):
-    """What is known of a tag: the last conclusive answer, and the failure since, if any."""
+class RemoteSide(Struct, frozen=True, kw_only=True):
+    """The remote side of a comparison: a tag's last conclusive answer, and a failure since."""
 
     digest: str = ""
     """Found last; kept when the tag is gone."""
     gone: bool = False
     """The last conclusive answer was that there is no such tag."""
-    failure: str = ""
-    """Kind of failure of the newest check; empty when that was conclusive."""
+    failure: FailureKind | None = None
+    """Kind of failure of the newest check; None when that was conclusive."""
     error: str = ""
 
+    @property
+    def is_answered(self) -> bool:
+        """Tell whether there was ever a conclusive answer."""
+        return bool(self.digest) or self.gone
 
-class Judgement(Struct, frozen=True, kw_only=True):
+    @property
+    def is_stale(self) -> bool:
+        """Tell whether what is known is from before a failure."""
+        return self.is_answered and self.failure is not None
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
     """A verdict, its reason, and whether it is from before a failure."""
 
-    verdict: Verdict
-    reason: str
+    verdict: VerdictName
+    reason: Reason
     stale: bool = False
     error: str = ""
 
 
-def local_of(reference: ImageReference, image: LocalImage, *, machine_bound: bool) -> Local:
+def local_side_of(
+    reference: ImageReference, image: LocalImage, *, machine_bound: bool
+) -> LocalSide:
     """Take from a reported image what counts."""
-    return Local(
+    return LocalSide(
         image_id=image.image_id,
         repo_digests=image.repo_digests,
         platform=image.platform,
@@ -101,56 +130,64 @@ def local_of(reference: ImageReference, image: LocalImage, *, machine_bound: boo
     )
 
 
-def known_of(answer: Answer) -> Known:
+def remote_side_of(answer: Answer) -> RemoteSide:
     """Take from a single answer what is known of its tag."""
     match answer.outcome:
         case Found(digest=digest):
-            return Known(digest=digest)
+            return RemoteSide(digest=digest)
         case Missing(reason=reason):
-            return Known(digest=answer.last_digest, gone=True, error=reason)
+            return RemoteSide(digest=answer.last_digest, gone=True, error=reason)
         case failure:
-            kind = str(failure.__struct_config__.tag)
-            return Known(digest=answer.last_digest, failure=kind, error=failure.reason or kind)
+            kind = kind_of(failure)
+            error = failure.reason or kind
+            return RemoteSide(digest=answer.last_digest, failure=kind, error=error)
 
 
-def judge(local: Local, known: Known | None, inside: Sequence[Child] | None = None) -> Judgement:
-    """Hold `local` against what is `known` of its tag; `inside` is what the tag's digest holds."""
+def kind_of(failure: Failure) -> FailureKind:
+    """Return the kind of a failure."""
+    return cast(FailureKind, failure.__struct_config__.tag)
+
+
+def judge(
+    local: LocalSide, remote: RemoteSide | None, inside: Sequence[Child] | None = None
+) -> Verdict:
+    """Compare both sides; `inside` is the content of the digest that the tag points to."""
     if local.pinned:
-        return Judgement(verdict="pinned", reason="by_digest")
+        return Verdict(verdict="pinned", reason="by_digest")
     if not local.repo_digests and not local.digest_lost:
-        return Judgement(verdict="local", reason="no_repo_digest")
+        return Verdict(verdict="local", reason="no_repo_digest")
     if local.machine_bound:
-        return Judgement(verdict="unknown", reason="refused", error=MACHINE_BOUND)
-    known = known or Known()
+        return Verdict(verdict="unknown", reason="refused", error=MACHINE_BOUND)
+    remote = remote or RemoteSide()
     if not local.repo_digests:
-        return _lost(local, known, inside or ())
-    answered = bool(known.digest or known.gone)
-    verdict, reason = _compare(local, known, inside or ()) if answered else _unanswered(known)
-    stale = answered and bool(known.failure)
-    return Judgement(verdict=verdict, reason=reason, stale=stale, error=known.error)
+        return _judge_lost(local, remote, inside or ())
+    if not remote.is_answered:
+        reason = remote.failure or "not_checked"
+        return Verdict(verdict="unknown", reason=reason, error=remote.error)
+    return _verdict(*_compare(local, remote, inside or ()), remote)
 
 
-def _unanswered(known: Known) -> tuple[Verdict, str]:
-    return "unknown", known.failure or "not_checked"
+def _verdict(verdict: VerdictName, reason: Reason, remote: RemoteSide) -> Verdict:
+    return Verdict(verdict=verdict, reason=reason, stale=remote.is_stale, error=remote.error)
 
 
-def _lost(local: Local, known: Known, inside: Sequence[Child]) -> Judgement:
+def _judge_lost(local: LocalSide, remote: RemoteSide, inside: Sequence[Child]) -> Verdict:
     """Judge an image whose digest is lost: it is the tag's image, or nothing is known of it."""
     ours = {local.image_id, local.manifest_digest} - {""}
-    stale = bool(known.failure)
-    if known.gone or not known.digest:
-        return Judgement(verdict="unknown", reason="digest_lost", error=DIGEST_LOST)
-    if known.digest in ours:
-        return Judgement(verdict="current", reason="digest_match", stale=stale, error=known.error)
-    if _is_child(ours, inside):
-        return Judgement(verdict="current", reason="platform_match", stale=stale, error=known.error)
-    return Judgement(verdict="unknown", reason="digest_lost", error=DIGEST_LOST)
+    if not remote.gone and remote.digest:
+        if remote.digest in ours:
+            return _verdict("current", "digest_match", remote)
+        if _is_child(ours, inside):
+            return _verdict("current", "platform_match", remote)
+    return Verdict(verdict="unknown", reason="digest_lost", error=DIGEST_LOST)
 
 
-def _compare(local: Local, known: Known, inside: Sequence[Child]) -> tuple[Verdict, str]:
-    if known.gone:
+def _compare(
+    local: LocalSide, remote: RemoteSide, inside: Sequence[Child]
+) -> tuple[VerdictName, Reason]:
+    if remote.gone:
         return "missing", "not_found"
-    if known.digest in local.repo_digests or known.digest == local.manifest_digest:
+    if remote.digest in local.repo_digests or remote.digest == local.manifest_digest:
         return "current", "digest_match"
     ours = {local.image_id, local.manifest_digest, *local.repo_digests} - {""}
     if _is_child(ours, inside):
@@ -163,7 +200,7 @@ def _is_child(ours: set[str], inside: Sequence[Child]) -> bool:
     return any(child.digest in ours or child.config_digest in ours for child in inside)
 
 
-def _is_told_apart(local: Local, inside: Sequence[Child]) -> bool:
+def _is_told_apart(local: LocalSide, inside: Sequence[Child]) -> bool:
     """Tell whether the image would have been found, were it one of the children."""
     if not _has_child_for(local.platform, inside) or any(child.nested is True for child in inside):
         return False

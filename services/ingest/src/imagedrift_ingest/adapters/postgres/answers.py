@@ -1,4 +1,4 @@
-"""Answers, descriptions, registries and dead letters in PostgreSQL.
+"""Answers and descriptions in PostgreSQL.
 
 Rules:
 - One transaction a batch. Locks in one order (ARCHITECTURE.md): digests, descriptions, answers by
@@ -15,175 +15,157 @@ from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres import dictionary
-from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres import comparisons
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import descriptions, freshness
-from imagedrift_ingest.core import letters as core_letters
 from imagedrift_runtime import metrics
-from imagedrift_schemas import subjects
-from imagedrift_schemas.v1 import Answer, DeadLetter, Described, RegistryState
+from imagedrift_schemas.v1 import Answer, Child, Described
 
 SQL = load("answers")
 DIGEST_SLOTS: Final = 256
 
 
-class Answers:
-    """What registries said."""
+class AnswerTable:
+    """What registries said about references and digests."""
 
     def __init__(
         self,
         database: Database,
-        policy: freshness.Policy,
-        is_named: Callable[[str], bool] = lambda _: False,
-        on_changed_verdicts: Callable[[], None] = lambda: None,
-        bookmarks: Bookmarks | None = None,
+        bookmarks: Bookmarks,
+        rules: freshness.FreshnessRules,
+        is_named: Callable[[str], bool],
+        on_changed_verdicts: Callable[[], None],
     ) -> None:
         self._database = database
-        self._on_changed_verdicts = on_changed_verdicts
-        self._bookmarks = bookmarks or Bookmarks(database, f"KV_{subjects.BUCKET_DIGESTS}")
-        self._policy = policy
+        self._bookmarks = bookmarks
+        self._rules = rules
         self._is_named = is_named
+        self._on_changed_verdicts = on_changed_verdicts
 
-    async def learn(
+    async def store(
         self,
         epoch: int,
         answers: Mapping[str, tuple[int, Answer]],
         described: Sequence[Described],
         *,
-        surely_newest: bool = False,
-        upto: int = 0,
+        surely_newest: bool,
+        read_to: int,
     ) -> set[int]:
-        """Store answers, by canonical reference, and descriptions, `upto` a sequence.
+        """Store answers, by canonical reference, and descriptions.
 
         Returns the sequences of answers in doubt, which are not stored.
         """
-        digests = {d.digest for d in described} | _found(answers.values())
-
-        async def work(connection: asyncpg.Connection) -> tuple[int, set[int]]:
-            await _lock_digests(connection, digests, "lock" if described else "share")
-            await self._describe(connection, described)
-            references = sorted(answers)
-            await add_references(connection, references, self._is_named)
-            locked = await lock(connection, references, [d.digest for d in described])
-            folded = {
-                ref.ref_id: self._fold(ref, epoch, answers, surely_newest=surely_newest)
-                for ref in locked
-            }
-            doubted = set() if surely_newest else _doubted(locked, epoch, answers)
-            await _save(connection, locked, folded)
-            told = {d.digest for d in described}
-            suspects = [
-                Locked(ref.ref_id, ref.reference, ref.policy, folded[ref.ref_id] or ref.state)
-                for ref in locked
-                if _says_something_else(ref, folded[ref.ref_id], told)
-            ]
-            return await rejudge(connection, suspects), doubted
-
-        changed, doubted = await self._bookmarks.transaction(epoch, upto, work)
+        batch = _Batch(epoch, answers, described, surely_newest)
+        async with self._bookmarks.batch(epoch, read_to) as bookmark:
+            changed, in_doubt = await self._database.transaction(
+                self._write, bookmark, read_to, batch
+            )
         if changed:
             metrics.verdicts.add(changed)
             self._on_changed_verdicts()
-        return doubted
+        return in_doubt
 
-    async def forget(self, references: Sequence[str]) -> None:
-        """Make references due whose cached answer somebody dropped."""
+    async def make_due(self, references: Sequence[str]) -> None:
+        """Make references due whose cached answer was deleted."""
+        await self._database.execute(SQL["forget"], list(references))
 
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["forget"], list(references))
-
-        await self._database.transaction(work)
-
-    async def registries(
-        self,
-        epoch: int,
-        states: Iterable[tuple[int, RegistryState]],
-        *,
-        surely_newest: bool = False,
-    ) -> set[int]:
-        """Store what registries allow, the newest of each (registry, credential).
-
-        Returns the sequences of those in doubt, which are not stored.
-        """
-        rows: dict[tuple[str, str], tuple[Any, ...]] = {}
-        for seq, s in states:
-            limits = (s.rate_limit, s.rate_remaining, s.rate_window_s, s.rate_reset_at)
-            blocked = (s.blocked_until, s.get_blocked_until, s.last_status, s.last_error)
-            name = (s.registry, s.credential)
-            if name not in rows or rows[name][2] < seq:
-                rows[name] = (*name, seq, *limits, *blocked, s.observed_at)
-
-        async def work(connection: asyncpg.Connection) -> set[int]:
-            columns = arguments(list(rows.values()), 12)
-            found = await connection.fetch(SQL["registries"], epoch, *columns, surely_newest)
-            return {row["seq"] for row in found}
-
-        return await self._database.transaction(work)
-
-    async def bury(self, epoch: int, letters: Iterable[tuple[int, DeadLetter]]) -> None:
-        """Store refused messages, added up by the hour."""
-        rows = [msgspec.structs.astuple(row) for row in core_letters.rows(letters)]
-
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["bury"], epoch, *arguments(rows, 12))
-
-        await self._database.transaction(work)
+    async def _write(
+        self, connection: asyncpg.Connection, bookmark: Bookmark, read_to: int, batch: "_Batch"
+    ) -> tuple[int, set[int]]:
+        """Store a batch; how many verdicts changed, and the sequences in doubt."""
+        await bookmark.move(connection, batch.epoch, read_to)
+        described = batch.described_digests
+        digests = described | _found(batch.answers.values())
+        await _lock_digests(connection, digests, "lock" if described else "share")
+        await self._describe(connection, batch.described)
+        references = sorted(batch.answers)
+        await add_references(connection, references, self._is_named)
+        locked = await lock(connection, references, sorted(described))
+        folded = {ref.ref_id: self._fold(ref, batch) for ref in locked}
+        await _save(connection, locked, folded)
+        suspects = [
+            Locked(ref.ref_id, ref.reference, ref.policy, folded[ref.ref_id] or ref.state)
+            for ref in locked
+            if _says_something_else(ref, folded[ref.ref_id], described)
+        ]
+        return await rejudge(connection, suspects), _in_doubt(locked, batch)
 
     async def _describe(
         self, connection: asyncpg.Connection, described: Sequence[Described]
     ) -> None:
+        """Store descriptions, each with the children that were described before."""
+        inside = await comparisons.read_descriptions(connection, {d.digest for d in described})
         rows: dict[str, tuple[Any, ...]] = {}
-        inside = await dictionary.read_descriptions(connection, {d.digest for d in described})
         for one in described:
-            failure = one.failure
             merged = descriptions.merged(inside.get(one.digest, ()), one.children)
             inside[one.digest] = merged
-            kind = None if failure is None else str(failure.__struct_config__.tag)
-            children = msgspec.json.encode(merged).decode() if merged or not failure else None
-            why = None if failure is None else failure.reason or kind
-            rows[one.digest] = (one.digest, one.checked_at, children, kind, why)
-        again_s = self._policy.freshness_s * freshness.DESCRIBE_AGAIN_PERIODS
+            rows[one.digest] = _description(one, merged)
+        again_s = freshness.describe_again_s(self._rules)
         columns = arguments([rows[digest] for digest in sorted(rows)], 5)
         await connection.execute(SQL["describe"], *columns, again_s)
 
-    def _fold(
-        self,
-        ref: Locked,
-        epoch: int,
-        answers: Mapping[str, tuple[int, Answer]],
-        *,
-        surely_newest: bool,
-    ) -> core.State | None:
-        if ref.reference not in answers:
+    def _fold(self, ref: Locked, batch: "_Batch") -> core.AnswerState | None:
+        """Return what is known of a reference after a batch; None: the same as before."""
+        if ref.reference not in batch.answers:
             return None
-        seq, answer = answers[ref.reference]
+        seq, answer = batch.answers[ref.reference]
         return core.fold(
             ref.state,
             answer,
-            epoch=epoch,
+            epoch=batch.epoch,
             seq=seq,
             reference=ref.reference,
-            policy=self._policy,
-            surely_newest=surely_newest,
+            rules=self._rules,
+            surely_newest=batch.surely_newest,
         )
+
+
+class _Batch(Struct, frozen=True):
+    """Answers by canonical reference, and descriptions, of one epoch of their stream."""
+
+    epoch: int
+    answers: Mapping[str, tuple[int, Answer]]
+    described: Sequence[Described]
+    surely_newest: bool
+
+    @property
+    def described_digests(self) -> set[str]:
+        """Return the digests that descriptions are of."""
+        return {one.digest for one in self.described}
+
+
+def _description(one: Described, merged: Sequence[Child]) -> tuple[Any, ...]:
+    """Lay out a description as its row."""
+    failure = one.failure
+    kind = None if failure is None else str(failure.__struct_config__.tag)
+    children = msgspec.json.encode(merged).decode() if merged or not failure else None
+    why = None if failure is None else failure.reason or kind
+    return one.digest, one.checked_at, children, kind, why
 
 
 def _found(answers: Iterable[tuple[int, Answer]]) -> set[str]:
     return {getattr(a.outcome, "digest", "") or a.last_digest for _, a in answers} - {""}
 
 
-def _doubted(
-    locked: Iterable[Locked], epoch: int, answers: Mapping[str, tuple[int, Answer]]
-) -> set[int]:
-    offered = [(ref.state, *answers[ref.reference]) for ref in locked if ref.reference in answers]
+def _in_doubt(locked: Iterable[Locked], batch: _Batch) -> set[int]:
+    """Return the sequences of answers that may be older or newer than what is stored."""
+    if batch.surely_newest:
+        return set()
+    offered = [
+        (ref.state, *batch.answers[ref.reference])
+        for ref in locked
+        if ref.reference in batch.answers
+    ]
     return {
         seq
         for state, seq, answer in offered
-        if core.stands(state, answer, epoch=epoch, seq=seq) == "doubtful"
+        if core.stands(state, answer, epoch=batch.epoch, seq=seq) == "doubtful"
     }
 
 
@@ -198,22 +180,22 @@ async def _lock_digests(
         await connection.fetch(SQL[f"{how}_digests"], slots)
 
 
-def _says_something_else(ref: Locked, after: core.State | None, told: set[str]) -> bool:
+def _says_something_else(ref: Locked, after: core.AnswerState | None, told: set[str]) -> bool:
     now = after or ref.state
-    return now.remote_digest in told or (after is not None and after.known != ref.state.known)
+    return now.remote_digest in told or (after is not None and after.remote != ref.state.remote)
 
 
 async def _save(
     connection: asyncpg.Connection,
     locked: Sequence[Locked],
-    folded: Mapping[int, core.State | None],
+    folded: Mapping[int, core.AnswerState | None],
 ) -> None:
     """Write new states, and the periods that they end and begin."""
     steps = [(ref, after) for ref in locked if (after := folded[ref.ref_id]) is not None]
     if not steps:
         return
     rows = [
-        (ref.ref_id, *(getattr(after, name) for name in core.State.__struct_fields__))
+        (ref.ref_id, *(getattr(after, name) for name in core.AnswerState.__struct_fields__))
         for ref, after in steps
     ]
     await connection.execute(SQL["save"], *arguments(rows, 13))
@@ -230,12 +212,12 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
     if not refs:
         return 0
     by_id = {ref.ref_id: ref for ref in refs}
-    inside = await dictionary.read_inside(connection, [ref.state for ref in refs])
+    inside = await comparisons.read_inside(connection, [ref.state for ref in refs])
     held = await connection.fetch(SQL["comparisons_of"], sorted(by_id))
     rows: list[tuple[Any, ...]] = []
     for row in held:
         ref = by_id[row["ref_id"]]
-        local = dictionary.local_by_policy(
+        local = comparisons.local_side_by_policy(
             ref.policy,
             image_id=row["image_id"],
             repo_digests=tuple(row["repo_digests"]),
@@ -243,7 +225,7 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
             manifest_digest=row["manifest_digest"] or "",
             digest_lost=row["digest_lost"],
         )
-        verdict = dictionary.judge_locked(local, ref, inside)
+        verdict = comparisons.judge_locked(local, ref, inside)
         if (verdict.verdict, verdict.reason) != (row["verdict"], row["reason"]):
             to = (row["comparison_id"], verdict.verdict, verdict.reason)
             since = (row["verdict"], row["reason"], ref.state.remote_digest, ref.state.attempted_at)

@@ -15,17 +15,17 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
-from imagedrift_ingest.adapters.postgres.dictionary import Comparison, Dictionary
-from imagedrift_ingest.adapters.postgres.keys import SQL, HostKeys, RowsGone
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
+from imagedrift_ingest.adapters.postgres.comparisons import Comparison, ComparisonIds
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
+from imagedrift_ingest.adapters.postgres.host_ids import SQL, HostIds, RowsGone
 from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
-from imagedrift_ingest.core.inventories import HostName, Said
-from imagedrift_ingest.service import Away, ImagesNeeded
+from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
+from imagedrift_ingest.errors import DatabaseUnavailable, MissingImages
 from imagedrift_runtime import metrics
-from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import LocalImage
 
 COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "own", "containers")
@@ -33,106 +33,134 @@ SEPARATOR = "\x1f"
 """A control character, so part of no container's name."""
 
 
-class Hosts:
-    """The hosts and what they have."""
+class _Batch(Struct, frozen=True):
+    """Inventories of one epoch, with all that is needed to store them."""
+
+    epoch: int
+    received: Sequence[ReceivedInventory]
+    images: Mapping[HostName, HostImages]
+    """The images of those hosts that changed, as far as that was known."""
+    ids: Mapping[HostName, int]
+    keys: Mapping[ImageKey, Comparison]
+    surely_newest: bool
+
+    @property
+    def read_to(self) -> int:
+        """Return the last sequence of the batch."""
+        return max((one.seq for one in self.received), default=0)
+
+
+class _Stored(Struct, frozen=True):
+    """How many inventories of a batch were newer, how many of them changed; which are in doubt."""
+
+    newer: int
+    changed: int
+    in_doubt: set[int]
+
+
+class HostTables:
+    """The hosts and their images."""
 
     def __init__(
         self,
         database: Database,
-        dictionary: Dictionary,
-        keys: HostKeys | None = None,
-        on_new_images: Callable[[], None] = lambda: None,
-        bookmarks: Bookmarks | None = None,
+        comparisons: ComparisonIds,
+        keys: HostIds,
+        bookmarks: Bookmarks,
+        on_new_images: Callable[[], None],
     ) -> None:
         self._database = database
+        self._comparisons = comparisons
+        self._keys = keys
+        self._bookmarks = bookmarks
         self._on_new_images = on_new_images
-        self._dictionary = dictionary
-        self._keys = keys or HostKeys(database, dictionary)
-        self._bookmarks = bookmarks or Bookmarks(database, subjects.STREAM_INVENTORY)
 
-    async def changed(self, said: Sequence[Said]) -> set[HostName]:
-        """Tell whose images have to be read, because their hash is not what is stored."""
-        ids = await self._keys.of([*map(_name, said)])
-        columns = [ids[_name(one)] for one in said], [one.content for one in said]
-        changed = {row["host_id"] for row in await self._database.fetch(SQL["changed"], *columns)}
-        return {_name(one) for one in said if ids[_name(one)] in changed}
+    async def changed(self, received: Sequence[ReceivedInventory]) -> set[HostName]:
+        """Tell of which hosts the images have to be read, as their hash is not what is stored."""
+        ids = await self._keys.of([one.name for one in received])
+        of = [ids[one.name] for one in received]
+        rows = await self._database.fetch(SQL["changed"], of, [one.content for one in received])
+        changed = {row["host_id"] for row in rows}
+        return {one.name for one in received if ids[one.name] in changed}
 
-    async def remember(
+    async def store(
         self,
         epoch: int,
-        said: Sequence[Said],
+        received: Sequence[ReceivedInventory],
         images: Mapping[HostName, HostImages],
         *,
-        surely_newest: bool = False,
+        surely_newest: bool,
     ) -> set[int]:
-        """Store what hosts said, and return the sequences of those in doubt, which are not stored.
+        """Store inventories, and return the sequences of those in doubt, which are not stored.
 
-        Raises `ImagesNeeded` when a host changed meanwhile whose images were not given.
+        Raises `MissingImages` when a host changed meanwhile whose images were not given.
         """
-        ids = await self._keys.of([*map(_name, said)])
-        made = self._dictionary.made
-        keys = await self._dictionary.keys_of({ids[n]: read.images for n, read in images.items()})
+        ids = await self._keys.of([one.name for one in received])
+        made = self._comparisons.made
+        keys = await self._comparisons.keys_of({ids[n]: read.images for n, read in images.items()})
         images = {name: quota.stored(read, keys) for name, read in images.items()}
-
-        async def work(connection: asyncpg.Connection) -> tuple[int, int, set[int]]:
-            columns = _gate(said, ids, images)
-            found = await connection.fetch(SQL["gate"], *columns, epoch, surely_newest)
-            if len(found) < len(said):
-                raise RowsGone
-            taken = ("newer", "doubtful") if surely_newest else ("newer",)
-            accepted = [row for row in found if row["message_order"] in taken]
-            by_id = {ids[one.site, one.host]: one for one in said}
-            await _rename(connection, [by_id[r["host_id"]] for r in accepted if r["renamed"]], ids)
-            news = [row for row in accepted if row["changed"]]
-            needed = {_name(by_id[row["host_id"]]) for row in news} - images.keys()
-            if needed:
-                raise ImagesNeeded(needed)
-            first = [by_id[row["host_id"]] for row in news if row["first"]]
-            await _copy(connection, _rows(first, ids, images, keys))
-            moved = [by_id[row["host_id"]] for row in news if not row["first"]]
-            since = {ids[_name(one)]: one.seen_at for one in moved}
-            await _reconcile(connection, since, _rows(moved, ids, images, keys))
-            doubted = {row["seq"] for row in found if row["message_order"] == "doubtful"}
-            return len(accepted), len(news), set() if surely_newest else doubted
-
+        batch = _Batch(epoch, received, images, ids, keys, surely_newest)
         try:
-            last = max((one.seq for one in said), default=0)
-            accepted, changed, doubted = await self._bookmarks.transaction(epoch, last, work)
+            async with self._bookmarks.batch(epoch, batch.read_to) as bookmark:
+                stored = await self._database.transaction(self._write, bookmark, batch)
         except (RowsGone, asyncpg.ForeignKeyViolationError) as error:
             self._keys.forget()
-            raise Away("a remembered row was gone") from error
-        for read in images.values():
-            for reason, count in read.left_out.items():
-                metrics.images_left_out.add(count, reason=reason)
-        metrics.inventories.add(changed, outcome="changed")
-        metrics.inventories.add(accepted - changed, outcome="unchanged")
-        metrics.inventories.add(len(said) - accepted - len(doubted), outcome="older")
-        if self._dictionary.made > made:
+            raise DatabaseUnavailable("a remembered row was gone") from error
+        _count(batch, stored)
+        if self._comparisons.made > made:
             self._on_new_images()
-        return doubted
+        return stored.in_doubt
+
+    async def _write(
+        self, connection: asyncpg.Connection, bookmark: Bookmark, batch: _Batch
+    ) -> _Stored:
+        """Let the gate tell which inventories are newer, and bring their hosts' rows to them."""
+        await bookmark.move(connection, batch.epoch, batch.read_to)
+        found = await connection.fetch(SQL["gate"], *_gate(batch), batch.epoch, batch.surely_newest)
+        if len(found) < len(batch.received):
+            raise RowsGone
+        taken = ("newer", "doubtful") if batch.surely_newest else ("newer",)
+        newer = [row for row in found if row["message_order"] in taken]
+        by_id = {batch.ids[one.name]: one for one in batch.received}
+        await _rename(connection, [by_id[r["host_id"]] for r in newer if r["renamed"]], batch.ids)
+        changed = [row for row in newer if row["changed"]]
+        missing = {by_id[row["host_id"]].name for row in changed} - batch.images.keys()
+        if missing:
+            raise MissingImages(missing)
+        first = [by_id[row["host_id"]] for row in changed if row["first"]]
+        await _copy(connection, _rows(first, batch))
+        later = [by_id[row["host_id"]] for row in changed if not row["first"]]
+        since = {batch.ids[one.name]: one.seen_at for one in later}
+        await _reconcile(connection, since, _rows(later, batch))
+        doubtful = {row["seq"] for row in found if row["message_order"] == "doubtful"}
+        return _Stored(len(newer), len(changed), set() if batch.surely_newest else doubtful)
 
 
-def _name(said: Said) -> HostName:
-    return said.site, said.host
+def _count(batch: _Batch, stored: _Stored) -> None:
+    """Count what became of a batch."""
+    for read in batch.images.values():
+        for reason, count in read.left_out.items():
+            metrics.images_left_out.add(count, reason=reason)
+    metrics.inventories.add(stored.changed, outcome="changed")
+    metrics.inventories.add(stored.newer - stored.changed, outcome="unchanged")
+    older = len(batch.received) - stored.newer - len(stored.in_doubt)
+    metrics.inventories.add(older, outcome="older")
 
 
-def _gate(
-    said: Sequence[Said],
-    ids: Mapping[HostName, int],
-    images: Mapping[HostName, HostImages],
-) -> tuple[list[Any], ...]:
+def _gate(batch: _Batch) -> tuple[list[Any], ...]:
+    """Lay out what the gate compares."""
     rows: list[tuple[Any, ...]] = [
         (
-            ids[_name(one)],
+            batch.ids[one.name],
             one.seq,
             one.content,
             one.about,
             one.seen_at,
             one.envelope.interval_s,
             one.envelope.degraded,
-            *_counts(images.get(_name(one))),
+            *_counts(batch.images.get(one.name)),
         )
-        for one in said
+        for one in batch.received
     ]
     return arguments(rows, 9)
 
@@ -143,20 +171,15 @@ def _counts(read: HostImages | None) -> tuple[int | None, str | None]:
     return len(read.images), msgspec.json.encode(read.left_out).decode()
 
 
-def _rows(
-    said: Sequence[Said],
-    ids: Mapping[HostName, int],
-    images: Mapping[HostName, HostImages],
-    keys: Mapping[ImageKey, Comparison],
-) -> list[tuple[Any, ...]]:
+def _rows(received: Sequence[ReceivedInventory], batch: _Batch) -> list[tuple[Any, ...]]:
     """Lay out the rows of hosts as `COLUMNS`, in key order: the index fills from left to right."""
     rows: list[tuple[Any, ...]] = []
-    for host_id, one in sorted((ids[_name(one)], one) for one in said):
+    for host_id, one in sorted((batch.ids[one.name], one) for one in received):
         since = one.seen_at
         rows += [
             (
                 host_id,
-                (comparison := keys[image.key]).comparison_id,
+                (comparison := batch.keys[image.key]).comparison_id,
                 image.local.running,
                 image.local.tagged,
                 image.shared,
@@ -164,7 +187,7 @@ def _rows(
                 _own(image.local, comparison.facts),
                 image.local.containers or None,
             )
-            for image in images[_name(one)].images
+            for image in batch.images[one.name].images
         ]
     return rows
 
@@ -197,13 +220,15 @@ async def _reconcile(
 
 
 async def _rename(
-    connection: asyncpg.Connection, said: Sequence[Said], ids: Mapping[HostName, int]
+    connection: asyncpg.Connection,
+    received: Sequence[ReceivedInventory],
+    ids: Mapping[HostName, int],
 ) -> None:
     rows: list[tuple[Any, ...]] = []
-    for one in said:
+    for one in received:
         about = one.envelope
         labels = msgspec.json.encode(about.labels).decode()
-        where = (ids[_name(one)], about.hostname, labels, about.place, about.os, about.arch)
+        where = (ids[one.name], about.hostname, labels, about.place, about.os, about.arch)
         programs = (about.engine, about.engine_version, about.agent_version)
         skipped = msgspec.json.encode(about.skipped).decode()
         rows.append((*where, *programs, skipped, one.seen_at))

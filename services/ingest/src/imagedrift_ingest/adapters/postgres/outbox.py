@@ -1,61 +1,36 @@
-"""The outbox in PostgreSQL: a change is published if and only if it was committed.
+"""The outbox in PostgreSQL: changed verdicts that are not published yet."""
 
-A change is written in the transaction that makes it and removed after NATS has stored it. A crash
-in between publishes it twice, under the same identity, and the stream keeps one. One replica
-publishes at a time, in a turn, so that changes stay in order; nothing is locked meanwhile.
-"""
-
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
+from typing import Final
 
 import asyncpg
-from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.adapters.postgres.turns import Turns
+from imagedrift_ingest.core.outbox import OutboxEntry
 from imagedrift_schemas.v1 import Changed
 
 SQL = load("outbox")
-TURN = "announce"
-MOST_AT_ONCE = 200
+MOST_AT_ONCE: Final = 200
 
 
-class Leaving(Struct, frozen=True):
-    """A change that is to be published, and the identity under which."""
+class OutboxTable:
+    """Changed verdicts, written in the transactions that made them."""
 
-    change_id: int
-    message_id: str
-    message: Changed
-
-
-Send = Callable[[list[Leaving]], Awaitable[list[int]]]
-"""Publishes changes of different references in any order, of one in theirs; which are stored."""
-
-
-class Outbox:
-    """Changed verdicts that are not published yet."""
-
-    def __init__(self, database: Database, turns: Turns | None = None) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._turns = turns or Turns(database)
 
-    async def publish(self, send: Send) -> int:
-        """Publish what waits, unless another replica does; how many were stored."""
-        return await self._turns.run(TURN, lambda: self._publish(send)) or 0
+    async def waiting(self) -> Sequence[OutboxEntry]:
+        """Read the oldest changes, a bounded number of them."""
+        rows = await self._database.fetch(SQL["waiting"], MOST_AT_ONCE)
+        return [_entry(row) for row in rows]
 
-    async def _publish(self, send: Send) -> int:
-        async def waiting(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-            return list(await connection.fetch(SQL["waiting"], MOST_AT_ONCE))
-
-        rows = await self._database.transaction(waiting)
-        stored = await send([_leaving(row) for row in rows]) if rows else []
-        if stored:
-            await self._database.transaction(lambda c: c.execute(SQL["sent"], stored))
-        return len(stored)
+    async def remove(self, change_ids: Sequence[int]) -> None:
+        """Remove changes that are published."""
+        await self._database.execute(SQL["sent"], list(change_ids))
 
 
-def _leaving(row: asyncpg.Record) -> Leaving:
-    at = row["changed_at"]
+def _entry(row: asyncpg.Record) -> OutboxEntry:
     message = Changed(
         registry=row["registry"],
         repository=row["repository"],
@@ -67,9 +42,8 @@ def _leaving(row: asyncpg.Record) -> Leaving:
         to_verdict=row["to_verdict"],
         to_reason=row["to_reason"],
         remote_digest=row["remote_digest"] or "",
-        changed_at=at,
+        changed_at=row["changed_at"],
         hosts=row["hosts"],
         running_hosts=row["running_hosts"],
     )
-    # The number starts anew in an emptied database; with the moment it is never used twice.
-    return Leaving(row["change_id"], f"{row['change_id']}-{at.timestamp():.6f}", message)
+    return OutboxEntry(row["change_id"], message)

@@ -1,149 +1,121 @@
 """Which questions are due, from PostgreSQL.
 
-Rules:
-- One replica plans at a time, in a turn; there is no leader to lose.
-- Nothing is locked while questions are published. What is due is read, published, and noted, each
-  for itself: a crash or a failure in between asks again, and the stream drops what it holds.
-- What no host has is not due. What is found out to be nobody's rests until a host gets it.
+What no host has is not due. References that turn out to be on no host rest until a host gets them.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.blocks import Blocks
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.adapters.postgres.turns import Turns
 from imagedrift_ingest.core import freshness
+from imagedrift_ingest.core.questions import DueDigest, DueTag
 from imagedrift_runtime.nats.topology import LANE_SLOTS
-from imagedrift_schemas.v1 import Describe, Question, Resolve
+from imagedrift_schemas.v1 import Describe, Resolve
 
 SQL = load("planner")
-TURN = "plan"
-MOST_AT_ONCE = 1000
-OF_ONE_HOST = LANE_SLOTS // 2
+MOST_AT_ONCE: Final = 1000
+OF_ONE_HOST: Final = LANE_SLOTS // 2
 """So many questions about what one host brought are out at a time.
 
 Whatever becomes of them, the other half of a lane's slots is free for all others.
 """
-NOTED_AT_ONCE = 200
-"""Noted after so many, so that a slow stream holds up a turn and loses no work."""
-RESTED_AT_MOST = 10
-RESTED_AT_ONCE = 5000
-
-Ask = Callable[[Sequence[Question]], Awaitable[Sequence[bool | None]]]
-"""Publishes questions; for each True: asked, False: one is there already, None: not published."""
+RESTED_AT_MOST: Final = 10
+RESTED_AT_ONCE: Final = 5000
 
 
-class Questions:
-    """The planner's side of the database."""
+class QuestionTable:
+    """The questions that are due; `outstanding`: so many of a registry are out at a time."""
 
     def __init__(
         self,
         database: Database,
-        policy: freshness.Policy,
+        rules: freshness.FreshnessRules,
         outstanding: int,
-        turns: Turns | None = None,
+        of_one_host: int = OF_ONE_HOST,
     ) -> None:
         self._database = database
-        self._policy = policy
+        self._rules = rules
         self._outstanding = outstanding
-        self._blocks = Blocks(database, policy)
-        self._turns = turns or Turns(database)
+        self._of_one_host = of_one_host
 
-    async def ask_due(self, at: datetime, ask: Ask) -> int:
-        """Ask what is due, unless another replica does; how many were published."""
-        return await self._turns.run(TURN, lambda: self._plan(at, ask)) or 0
-
-    async def _plan(self, at: datetime, ask: Ask) -> int:
-        await self._blocks.heed(at)
-        asked = 0
-        due = await self._due(at)
-        for some in _parts(due):
-            asked += await self._resolve(some, at, ask)
-        wanting = await self._database.fetch(SQL["undescribed"], at, MOST_AT_ONCE)
-        for some in _parts(wanting):
-            asked += await self._describe(some, at, ask)
-        return asked
-
-    async def _due(self, at: datetime) -> list[asyncpg.Record]:
-        """Read what is due; what turns out to be nobody's rests, and makes room for others."""
-        lapsed = freshness.lapsed_before(self._policy, at)
+    async def due_tags(self, at: datetime) -> Sequence[DueTag]:
+        """Read what is due; what is on no host rests, and makes room for others."""
+        fresh_since = at - timedelta(seconds=self._rules.freshness_s)
         for _ in range(RESTED_AT_MOST):
-            if not (await self._database.fetch(SQL["any_due"], at))[0][0]:
+            if not await self._database.fetch_value(SQL["any_due"], at):
                 break
-            due = await self._database.fetch(
-                SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed, OF_ONE_HOST
-            )
+            due = await self._due(at)
             wanted = [row for row in due if row["wanted"]]
             if len(wanted) < len(due):
                 await self._rest(at, {row["brought_by"] for row in due if not row["wanted"]})
             if wanted or not due:
-                return wanted
+                return [DueTag(row["ref_id"], _resolve(row, at, fresh_since)) for row in wanted]
         return []
 
+    async def note_asked(self, at: datetime, due: Sequence[tuple[DueTag, datetime]]) -> None:
+        """Note that references were asked about, and when each is due again."""
+        ids, times = arguments([(tag.ref_id, again) for tag, again in due], 2)
+        await self._database.transaction(_note_asked, ids, at, times)
+
+    async def due_digests(self, at: datetime) -> Sequence[DueDigest]:
+        """Read the digests whose content would tell whether images are outdated."""
+        rows = await self._database.fetch(SQL["undescribed"], at, MOST_AT_ONCE)
+        return [
+            DueDigest(row["ref_id"], _describe(row, at), tuple(row["comparisons"])) for row in rows
+        ]
+
+    async def note_described(self, at: datetime, due: Sequence[tuple[DueDigest, datetime]]) -> None:
+        """Note that digests were asked about, for which images, and when each is due again."""
+        marks: list[tuple[Any, ...]] = [
+            (each.question.digest, ",".join(each.question.platforms), each.ref_id, again)
+            for each, again in due
+        ]
+        images = [(one, each.question.digest) for each, _ in due for one in each.comparison_ids]
+        await self._database.transaction(_note_described, at, marks, images)
+
+    async def _due(self, at: datetime) -> list[asyncpg.Record]:
+        lapsed = freshness.lapsed_before(self._rules, at)
+        return await self._database.fetch(
+            SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed, self._of_one_host
+        )
+
     async def _rest(self, at: datetime, brought_by: Collection[int]) -> None:
-        """Let references rest that hosts brought and that nobody has any more, many at a time."""
-
-        async def read(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-            await connection.execute(SQL["read_by_index"])
-            values = at, list(brought_by), RESTED_AT_ONCE
-            return list(await connection.fetch(SQL["unwanted"], *values))
-
-        found = await self._database.transaction(read)
-        ids = [row["ref_id"] for row in found]
-
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["lock_answers"], ids)
-            await connection.execute(SQL["rest"], ids)
-
-        await self._database.transaction(work)
-
-    async def _resolve(self, due: Sequence[asyncpg.Record], at: datetime, ask: Ask) -> int:
-        fresh_since = at - timedelta(seconds=self._policy.freshness_s)
-        results = await ask([_resolve(row, at, fresh_since) for row in due])
-        marks: list[tuple[Any, ...]] = []
-        for row, result in zip(due, results, strict=True):
-            if result is not None:
-                again = freshness.due_unanswered if result else freshness.due_refused
-                marks.append((row["ref_id"], again(self._policy, at)))
-        ids, times = arguments(marks, 2)
-
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["lock_answers"], ids)
-            await connection.execute(SQL["asked"], ids, at, times)
-
-        await self._database.transaction(work)
-        return sum(result is True for result in results)
-
-    async def _describe(self, rows: Sequence[asyncpg.Record], at: datetime, ask: Ask) -> int:
-        results = await ask([_describe(row, at) for row in rows])
-        again = at + timedelta(seconds=self._policy.freshness_s * freshness.DESCRIBE_AGAIN_PERIODS)
-        soon = freshness.due_refused(self._policy, at)
-        published = [
-            (row, again if result else soon)
-            for row, result in zip(rows, results, strict=True)
-            if result is not None
-        ]
-        marks = [
-            (row["digest"], ",".join(row["platforms"]), row["ref_id"], due)
-            for row, due in published
-        ]
-        images = [(one, row["digest"]) for row, _ in published for one in row["comparisons"]]
-
-        async def work(connection: asyncpg.Connection) -> None:
-            await connection.execute(SQL["asked_inside"], at, *arguments(marks, 4))
-            await connection.execute(SQL["asked_for"], *arguments(images, 2))
-
-        await self._database.transaction(work)
-        return sum(result is True for result in results)
+        """Let references rest that hosts brought and that no host has now, many at a time."""
+        found = await self._database.transaction(_read_unwanted, at, list(brought_by))
+        await self._database.transaction(_let_rest, [row["ref_id"] for row in found])
 
 
-def _parts(rows: list[asyncpg.Record]) -> list[list[asyncpg.Record]]:
-    return [rows[n : n + NOTED_AT_ONCE] for n in range(0, len(rows), NOTED_AT_ONCE)]
+async def _read_unwanted(
+    connection: asyncpg.Connection, at: datetime, brought_by: list[int]
+) -> list[asyncpg.Record]:
+    await connection.execute(SQL["read_by_index"])
+    return list(await connection.fetch(SQL["unwanted"], at, brought_by, RESTED_AT_ONCE))
+
+
+async def _let_rest(connection: asyncpg.Connection, ids: list[int]) -> None:
+    await connection.execute(SQL["lock_answers"], ids)
+    await connection.execute(SQL["rest"], ids)
+
+
+async def _note_asked(
+    connection: asyncpg.Connection, ids: list[int], at: datetime, times: list[datetime]
+) -> None:
+    await connection.execute(SQL["lock_answers"], ids)
+    await connection.execute(SQL["asked"], ids, at, times)
+
+
+async def _note_described(
+    connection: asyncpg.Connection,
+    at: datetime,
+    marks: list[tuple[Any, ...]],
+    images: list[tuple[int, str]],
+) -> None:
+    await connection.execute(SQL["asked_inside"], at, *arguments(marks, 4))
+    await connection.execute(SQL["asked_for"], *arguments(images, 2))
 
 
 def _describe(row: asyncpg.Record, at: datetime) -> Describe:

@@ -2,7 +2,7 @@
 
 Rules:
 - New rows are made sorted, so that replicas cannot deadlock.
-- A new reference has no answer, and nobody else sees it before the commit: it needs no lock.
+- A new reference has no answer, and no other session sees it before the commit: it needs no lock.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,15 +11,16 @@ from typing import Any
 import asyncpg
 from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres.connect import arguments
+from imagedrift_ingest.adapters.postgres.connection import arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import demand
-from imagedrift_ingest.core.answers import State
+from imagedrift_ingest.core.answers import AnswerState
 from imagedrift_ingest.core.demand import Demand
 from imagedrift_ingest.core.images import Image
+from imagedrift_ingest.core.policy import Policy, policy_of
 from imagedrift_schemas.reference import ImageReference
 
-SQL = load("dictionary")
+SQL = load("comparisons")
 
 
 class Locked(Struct, frozen=True):
@@ -27,11 +28,11 @@ class Locked(Struct, frozen=True):
 
     ref_id: int
     reference: str
-    policy: str
-    state: State
+    policy: Policy
+    state: AnswerState
 
 
-NO_ANSWER = State()
+NO_ANSWER = AnswerState()
 
 
 async def add_references(
@@ -72,7 +73,7 @@ async def lock(
             row["ref_id"],
             row["reference"],
             row["policy"],
-            State(**{name: row[name] for name in State.__struct_fields__}),
+            AnswerState(**{name: row[name] for name in AnswerState.__struct_fields__}),
         )
         for row in rows
     ]
@@ -82,11 +83,3 @@ def _reference(text: str, is_named: Callable[[str], bool]) -> tuple[Any, ...]:
     parsed = ImageReference.parse(text)
     tag = None if parsed.is_pinned else parsed.key.rpartition(":")[2]
     return text, parsed.registry, parsed.repository, tag, policy_of(parsed, is_named)
-
-
-def policy_of(reference: ImageReference, is_named: Callable[[str], bool]) -> str:
-    """Tell whether a registry is asked about the reference."""
-    if reference.is_pinned:
-        return "pinned"
-    bound = reference.is_machine_bound and not is_named(reference.registry)
-    return "machine_bound" if bound else "ask"

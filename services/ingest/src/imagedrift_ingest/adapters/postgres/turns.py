@@ -5,13 +5,12 @@ Rules:
   locked while the work is done, and only who may write `fleet.turns` can keep others from it.
 - A process that dies keeps its turn until the end of it. One that lives gives up its work before
   that: two never work in one turn.
-- Every process tells from the row when the work was last done, so that one alert on the youngest
-  moment says "nobody did this for so long", whoever should have; 0: never.
-- A process whose work fails for a minute, while nobody else does it, is not ready and says why.
+- Every process shows from the row when the work was last done, by whichever process; 0: never. One
+  alert on the youngest moment then tells that no process did it for too long.
+- A process whose work fails for a minute, while no other does it, is not ready and says why.
 """
 
 import asyncio
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,10 +18,11 @@ from typing import Final, TypeVar
 
 import asyncpg
 
-from imagedrift_ingest.adapters.postgres.connect import Database
+from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.service import Away
+from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.health import Health
 
 T = TypeVar("T")
@@ -34,31 +34,26 @@ WORKS_FOR: Final = 0.8
 UNREADY_AFTER_S: Final = 60.0
 
 
-class Turns:
+class TurnTable:
     """Work by name, done by one process at a time.
 
-    turns = Turns(database)
-    result = await turns.run("plan", work)  # None: it is another's turn
+    turns = TurnTable(database, health, clock)
+    result = await turns.run("plan", work)  # None: another process does it
     """
 
     def __init__(
-        self,
-        database: Database,
-        lease_s: float = LEASE_S,
-        *,
-        health: Health | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, database: Database, health: Health, clock: Clock, lease_s: float = LEASE_S
     ) -> None:
         self._database = database
-        self._lease_s = lease_s
         self._health = health
         self._clock = clock
+        self._lease_s = lease_s
         self._failing_since: dict[str, float] = {}
 
     async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Do `work` in its turn, and return what it returns; None when it is another's turn.
+        """Do `work` in its turn, and return what it returns; None when another process does it.
 
-        Raises what `work` raises, and `Away` when that takes longer than the turn.
+        Raises what `work` raises, and `DatabaseUnavailable` when that takes longer than the turn.
         """
         holder = uuid.uuid4()
         metrics.turn_failures.begin(turn=name)
@@ -71,42 +66,39 @@ class Turns:
                 result = await work()
         except Exception as error:
             self._failed(name, error)
-            with suppress(Away):
+            with suppress(DatabaseUnavailable):
                 await self._give_back(name, holder, is_done=False)
             if isinstance(error, TimeoutError) and limit.expired():
-                raise Away(f"{name}: not done in {self._lease_s * WORKS_FOR:.0f} s") from error
+                raise DatabaseUnavailable(
+                    f"{name}: not done in {self._lease_s * WORKS_FOR:.0f} s"
+                ) from error
             raise
         await self._give_back(name, holder, is_done=True)
         self._works(name)
         return result
 
     def _failed(self, name: str, error: Exception) -> None:
-        """Count a failure, and be ready no more when it is one of many, without one that worked."""
+        """Count a failure, and be ready no more when work fails for long, without a success."""
         metrics.turn_failures.add(turn=name)
-        since = self._failing_since.setdefault(name, self._clock())
-        if self._health and self._clock() - since >= UNREADY_AFTER_S:
+        now = self._clock.monotonic()
+        since = self._failing_since.setdefault(name, now)
+        if now - since >= UNREADY_AFTER_S:
             self._health.failed(name, f"it fails: {type(error).__name__}: {error}")
 
     def _works(self, name: str) -> None:
-        """Note that the work is done, by whomever."""
-        if self._failing_since.pop(name, None) is not None and self._health:
+        """Note that the work is done, by whichever process."""
+        if self._failing_since.pop(name, None) is not None:
             self._health.ready(name)
 
     async def _take(self, name: str, holder: uuid.UUID) -> bool:
-        async def work(connection: asyncpg.Connection) -> asyncpg.Record | None:
-            return await connection.fetchrow(SQL["take"], name, holder, self._lease_s)
-
-        row = await self._database.transaction(work)
-        _tell(name, row)
-        return bool(row and row["taken"])
+        [row] = await self._database.fetch(SQL["take"], name, holder, self._lease_s)
+        _show_done_at(name, row)
+        return bool(row["taken"])
 
     async def _give_back(self, name: str, holder: uuid.UUID, *, is_done: bool) -> None:
-        async def work(connection: asyncpg.Connection) -> asyncpg.Record | None:
-            return await connection.fetchrow(SQL["give_back"], name, holder, is_done)
-
-        _tell(name, await self._database.transaction(work))
+        for row in await self._database.fetch(SQL["give_back"], name, holder, is_done):
+            _show_done_at(name, row)
 
 
-def _tell(name: str, row: asyncpg.Record | None) -> None:
-    if row:
-        metrics.turn_done.set(row["done_at"].timestamp() if row["done_at"] else 0, turn=name)
+def _show_done_at(name: str, row: asyncpg.Record) -> None:
+    metrics.turn_done.set(row["done_at"].timestamp() if row["done_at"] else 0, turn=name)

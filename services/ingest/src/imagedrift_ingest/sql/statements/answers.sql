@@ -132,7 +132,7 @@ JOIN fleet.registry_states AS g ON g.registry = s.registry AND g.credential = s.
 WHERE NOT $14::boolean
   AND fleet.order_of($1::bigint, s.seq, s.observed_at, g.epoch, g.seq, g.observed_at) = 'doubtful'
 
--- name: bury
+-- name: store_dead_letters
 -- Keep refused messages, a row an hour for each service, subject and reason. What was counted
 -- already, by an earlier delivery, is not counted again.
 INSERT INTO fleet.dead_letters AS d (epoch, seq, service, subject, reason, hour, times, first_received_at, received_at, stream, stream_seq, error, payload)

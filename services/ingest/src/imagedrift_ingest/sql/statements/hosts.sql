@@ -1,6 +1,6 @@
 -- Hosts, their inventories and their signs of life.
 
--- name: enrol
+-- name: insert_hosts
 -- Make rows for hosts that are new. Sorted by the caller, so that two replicas cannot deadlock.
 WITH made AS (
   INSERT INTO fleet.hosts (site, host)
@@ -12,7 +12,7 @@ WITH made AS (
 INSERT INTO fleet.host_state (host_id, last_seen_at, counts)
 SELECT m.host_id, 'epoch', false FROM made AS m
 
--- name: identify
+-- name: select_ids
 -- The keys of hosts that are known.
 SELECT h.site, h.host, h.host_id
 FROM unnest($1::text[], $2::text[]) AS s (site, host)
@@ -176,6 +176,6 @@ WHERE st.host_id = l.host_id AND st.last_seen_at < $3::timestamptz
 -- Whether the row of any of these hosts is not there.
 SELECT count(*) < cardinality($1::bigint[]) FROM fleet.host_state WHERE host_id = any($1::bigint[])
 
--- name: welcome_back
+-- name: unretire
 -- Count hosts again that were retired and speak.
 UPDATE fleet.hosts SET retired_at = NULL WHERE retired_at IS NOT NULL AND host_id = any($1::bigint[])

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core import letters
+from imagedrift_ingest.core import dead_letters
 from imagedrift_schemas.v1 import DeadLetter
 
 NOW = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
@@ -18,7 +18,7 @@ def test_letters_of_one_hour_are_one_row_with_the_first_message() -> None:
     later = msgspec.structs.replace(LETTER, received_at=NOW + timedelta(minutes=5), times=8)
     first = msgspec.structs.replace(LETTER, payload=b"first", error="first")
 
-    (row,) = letters.rows([(9, later), (7, first)])
+    (row,) = dead_letters.rows([(9, later), (7, first)])
 
     assert (row.seq, row.times, row.payload, row.error) == (9, 9, b"first", "first")
     assert (row.first_received_at, row.received_at) == (NOW, later.received_at)
@@ -34,7 +34,7 @@ def test_another_hour_subject_or_reason_is_another_row() -> None:
         LETTER,
     ]
 
-    found = letters.rows(enumerate(others))
+    found = dead_letters.rows(enumerate(others))
 
     assert len(found) == 4
     keys = [(row.service, row.subject, row.reason, row.hour) for row in found]
@@ -53,10 +53,10 @@ def test_every_letter_fits_its_columns(text: str, number: int, payload: bytes) -
         stream_seq=number, times=number, received_at=NOW, payload=payload,
     )  # fmt: skip
 
-    (row,) = letters.rows([(1, odd)])
+    (row,) = dead_letters.rows([(1, odd)])
 
-    assert 0 < row.times <= letters.MOST_TIMES
+    assert 0 < row.times <= dead_letters.MOST_TIMES
     assert 0 <= row.stream_seq < 2**63
-    assert len(row.payload) <= letters.PAYLOAD_KEPT
-    assert len(row.subject.encode()) <= letters.SUBJECT_KEPT
+    assert len(row.payload) <= dead_letters.PAYLOAD_KEPT
+    assert len(row.subject.encode()) <= dead_letters.SUBJECT_KEPT
     assert (row.service + row.subject + row.stream + row.reason + row.error).isprintable()

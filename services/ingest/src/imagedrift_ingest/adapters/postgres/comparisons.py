@@ -21,17 +21,18 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
-from imagedrift_ingest.adapters.postgres.connect import Database, arguments
+from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import quota
-from imagedrift_ingest.core.answers import State
+from imagedrift_ingest.core.answers import AnswerState
+from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_ingest.core.images import Facts, Image, ImageKey, weight
-from imagedrift_ingest.core.remembered import Remembered
-from imagedrift_ingest.core.verdict import Judgement, Known, Local, judge
+from imagedrift_ingest.core.policy import Policy
+from imagedrift_ingest.core.verdict import LocalSide, Verdict, judge
 from imagedrift_schemas.v1 import Child
 
-SQL = load("dictionary")
+SQL = load("comparisons")
 MOST_REMEMBERED = 64 * 1024 * 1024
 """Bytes."""
 MADE_AT_ONCE = 1000
@@ -49,15 +50,15 @@ class Comparison(NamedTuple):
     facts: Facts
 
 
-class Dictionary:
+class ComparisonIds:
     """Comparisons, by the images that they are of."""
 
     def __init__(
         self,
         database: Database,
-        is_named: Callable[[str], bool] = lambda _: False,
-        freshness_s: float = 300.0,
-        most_new: int = quota.MOST_NEW,
+        is_named: Callable[[str], bool],
+        freshness_s: float,
+        most_new: int,
     ) -> None:
         self._database = database
         self._most_new = most_new
@@ -67,12 +68,12 @@ class Dictionary:
         """How many comparisons were new: a reason to look for new questions."""
         self.bringers: set[int] = set()
         """The hosts that brought them, since these were last taken."""
-        self._known: Remembered[ImageKey, Comparison] = Remembered(MOST_REMEMBERED)
+        self._known: BoundedCache[ImageKey, Comparison] = BoundedCache(MOST_REMEMBERED)
         self._one_at_a_time = asyncio.Lock()
 
     def forget(self) -> None:
         """Forget every key; batches at work keep those that they have."""
-        self._known = Remembered(MOST_REMEMBERED)
+        self._known = BoundedCache(MOST_REMEMBERED)
 
     def take_bringers(self) -> set[int]:
         """Return the hosts that brought new comparisons, and begin anew."""
@@ -92,7 +93,7 @@ class Dictionary:
 
     async def _found_or_made(
         self,
-        known: Remembered[ImageKey, Comparison],
+        known: BoundedCache[ImageKey, Comparison],
         wanted: Collection[ImageKey],
         brought: Mapping[int, Sequence[Image]],
     ) -> dict[ImageKey, Comparison]:
@@ -117,7 +118,7 @@ class Dictionary:
             for host_id, images in brought.items()
             if (lacks := [image for image in images if image.key in missing])
         }
-        made = await self._database.transaction(lambda c: self._make(c, missing, lacking))
+        made = await self._database.transaction(self._make, missing, lacking)
         self.made += len(made)
         self.bringers |= lacking.keys()
         return found | made
@@ -165,7 +166,7 @@ class Dictionary:
             for image in images
             if image.key.repo_digests and image.key.reference in locked
         }
-        await connection.execute(SQL["hurry"], sorted(to_ask), self._freshness_s)
+        await connection.execute(SQL["make_due"], sorted(to_ask), self._freshness_s)
         return made | locked
 
     async def _within_quota(
@@ -196,7 +197,7 @@ def _portions(
 
 
 async def read_inside(
-    connection: asyncpg.Connection, states: Iterable[State]
+    connection: asyncpg.Connection, states: Iterable[AnswerState]
 ) -> dict[str, tuple[Child, ...]]:
     """Read what is inside the digests that references point to."""
     return await read_descriptions(
@@ -212,19 +213,19 @@ async def read_descriptions(
     return {row["digest"]: _children.decode(row["children"]) for row in rows}
 
 
-def judge_locked(local: Local, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Judgement:
+def judge_locked(local: LocalSide, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Verdict:
     """Judge a local image by what is known of its locked reference."""
-    known: Known = ref.state.known
-    return judge(local, known, inside.get(known.digest))
+    remote = ref.state.remote
+    return judge(local, remote, inside.get(remote.digest))
 
 
-def local_by_policy(policy: str, **facts: Any) -> Local:
+def local_side_by_policy(policy: Policy, **facts: Any) -> LocalSide:
     """Make the local side of a comparison, its reference's policy included."""
-    return Local(pinned=policy == "pinned", machine_bound=policy == "machine_bound", **facts)
+    return LocalSide(pinned=policy == "pinned", machine_bound=policy == "machine_bound", **facts)
 
 
 def _remembered(
-    known: Remembered[ImageKey, Comparison], wanted: Iterable[ImageKey]
+    known: BoundedCache[ImageKey, Comparison], wanted: Iterable[ImageKey]
 ) -> dict[ImageKey, Comparison]:
     return {key: found for key in wanted if (found := known.get(key)) is not None}
 
@@ -244,7 +245,7 @@ def _comparison(
     image: Image, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
     key, said = image.key, image.local
-    local = local_by_policy(
+    local = local_side_by_policy(
         ref.policy,
         image_id=key.image_id,
         repo_digests=key.repo_digests,

@@ -10,30 +10,40 @@ What is handled here, once:
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import asyncpg
 import structlog
 
-from imagedrift_ingest.service import Away, Poisonous, TooSlow
+from imagedrift_ingest.errors import DatabaseTooSlow, DatabaseUnavailable, DataRejected
 from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.health import Health
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 PART: Final = "postgres"
 STATEMENT_TIMEOUT_MS: Final = 30_000
 LOCK_TIMEOUT_MS: Final = 5_000
 ATTEMPTS: Final = 4
 
+
+class ConnectionLost(Exception):
+    """The connection was closed while it was used."""
+
+
+class DriverMisused(Exception):
+    """A statement was called wrongly, such as with too few arguments: a defect, never retried."""
+
+
 RETRYABLE: Final = (
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,  # "connection is closed", "pool is closing"
+    asyncpg.InterfaceError,  # while connecting: "pool is closing"; see also `ConnectionLost`
     asyncpg.InternalClientError,  # a backend that was terminated in the middle of its answer
     asyncpg.CannotConnectNowError,
     asyncpg.OperatorInterventionError,  # admin shutdown, crash shutdown, cancelled
@@ -50,6 +60,7 @@ RETRYABLE: Final = (
     asyncpg.UndefinedFunctionError,
     asyncpg.InsufficientPrivilegeError,
     asyncpg.InvalidCachedStatementError,
+    ConnectionLost,
     OSError,
     TimeoutError,
 )
@@ -63,6 +74,15 @@ REFUSALS: Final = (
     UnicodeEncodeError,
 )
 """What the database will refuse again: the message is to blame, unless a remembered key is."""
+
+
+@asynccontextmanager
+async def database(
+    dsn: str, *, connections: int, health: Health, clock: Clock
+) -> AsyncIterator["Database"]:
+    """Open a database for a command that an operator runs, and close it at the end."""
+    async with pool(dsn, connections=connections) as made:
+        yield Database(made, health, clock)
 
 
 @asynccontextmanager
@@ -120,68 +140,124 @@ async def _keep(_: object) -> None:
 class Database:
     """The pool with its retries: what every adapter of ours works through."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", health: Health | None = None) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", health: Health, clock: Clock) -> None:
         self.pool = pool
         self._health = health
+        self._clock = clock
 
-    async def transaction(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """Run `work` in a transaction, again when the failure is one that goes away.
+    async def transaction(
+        self,
+        work: Callable[Concatenate[asyncpg.Connection, P], Awaitable[T]],
+        /,
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """Run `work` with a connection in a transaction, again when the failure goes away.
 
-        Raises `Away` after a few attempts, `TooSlow` at once, `Poisonous` when the data is
-        refused, and `asyncpg.ForeignKeyViolationError` when a row that was referred to is gone.
+        Raises `DatabaseUnavailable` after a few attempts, `DatabaseTooSlow` at once,
+        `DataRejected` when the data is refused, `DriverMisused` for a defect, and
+        `asyncpg.ForeignKeyViolationError` when a row that was referred to is gone.
         """
+        return await self._with_retries(_in_transaction, work, *arguments, **named)
 
-        async def in_transaction(connection: asyncpg.Connection) -> T:
-            async with connection.transaction():
-                return await work(connection)
+    async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Run one statement, which needs no transaction, and return its rows.
 
-        return await self._with_retries(in_transaction)
+        Raises as `transaction` does.
+        """
+        return await self._with_retries(_fetch, sql, *arguments)
 
-    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
-        """Read with one statement, which needs no transaction. Raises as `transaction` does."""
-
-        async def read(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-            return list(await connection.fetch(sql, *values))
-
-        return await self._with_retries(read)
-
-    async def _with_retries(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def _with_retries(
+        self,
+        work: Callable[Concatenate[asyncpg.Connection, P], Awaitable[T]],
+        /,
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self.pool.acquire() as connection:
-                    result = await work(cast(asyncpg.Connection, connection))
+                result = await self._attempt(work, *arguments, **named)
             except asyncpg.ForeignKeyViolationError:
                 raise
             except REFUSALS as error:
-                raise Poisonous(f"{type(error).__name__}: {error}") from error
+                raise DataRejected(f"{type(error).__name__}: {error}") from error
             except RETRYABLE as error:
                 await self.note(error)
                 if isinstance(error, asyncpg.QueryCanceledError):  # the time-out of a statement
-                    raise TooSlow(f"{type(error).__name__}: {error}") from error
+                    raise DatabaseTooSlow(f"{type(error).__name__}: {error}") from error
                 if attempt == ATTEMPTS:
-                    raise Away(f"{type(error).__name__}: {error}") from error
-                await asyncio.sleep(random.uniform(0, 0.05 * 4**attempt))  # noqa: S311
+                    raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+                await self._clock.sleep(self._clock.random() * 0.05 * 4**attempt)
             else:
                 self.works()
                 return result
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _attempt(
+        self,
+        work: Callable[Concatenate[asyncpg.Connection, P], Awaitable[T]],
+        /,
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """Run `work` once. Tells a lost connection from a wrong use of one."""
+        async with self.pool.acquire() as taken:
+            connection = cast(asyncpg.Connection, taken)
+            try:
+                return await work(connection, *arguments, **named)
+            except asyncpg.InterfaceError as error:
+                if connection.is_closed():
+                    raise ConnectionLost(str(error)) from error
+                raise DriverMisused(str(error)) from error
+
+    async def fetch_value(self, sql: str, *arguments: object) -> Any:
+        """Run one statement, and return the first value of its first row."""
+        return await self._with_retries(_fetch_value, sql, *arguments)
+
+    async def execute(self, sql: str, *arguments: object) -> int:
+        """Run one statement, and return how many rows it wrote."""
+        return await self._with_retries(_execute, sql, *arguments)
 
     async def note(self, error: BaseException) -> None:
         """Show a failure in health, and drop connections to a server that became a replica."""
         reason = f"{type(error).__name__}: {error}"
         log.warning("database.failed", error=reason)
         metrics.database_failures.add(kind=type(error).__name__)
-        if self._health:
-            self._health.failed(PART, reason)
+        self._health.failed(PART, reason)
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
             await self.pool.expire_connections()
 
     def works(self) -> None:
         """Show that the database works."""
-        if self._health:
-            self._health.ready(PART)
+        self._health.ready(PART)
 
 
 def arguments(rows: list[tuple[Any, ...]], width: int) -> tuple[list[Any], ...]:
     """Turn rows into one array per column, as `unnest` takes them."""
     return tuple(map(list, zip(*rows, strict=True))) if rows else tuple([] for _ in range(width))
+
+
+async def _in_transaction(
+    connection: asyncpg.Connection,
+    work: Callable[Concatenate[asyncpg.Connection, P], Awaitable[T]],
+    /,
+    *arguments: P.args,
+    **named: P.kwargs,
+) -> T:
+    async with connection.transaction():
+        return await work(connection, *arguments, **named)
+
+
+async def _fetch(
+    connection: asyncpg.Connection, sql: str, *arguments: object
+) -> list[asyncpg.Record]:
+    return list(await connection.fetch(sql, *arguments))
+
+
+async def _fetch_value(connection: asyncpg.Connection, sql: str, *arguments: object) -> Any:
+    return await connection.fetchval(sql, *arguments)
+
+
+async def _execute(connection: asyncpg.Connection, sql: str, *arguments: object) -> int:
+    status = await connection.execute(sql, *arguments)
+    return int(status.rpartition(" ")[2])

@@ -1,24 +1,28 @@
 """Writes `docs/sql.md` from the comments in the database and the cookbook.
 
-DATABASE_URL=… python -m imagedrift_ingest.sql_reference > docs/sql.md
+python -m tools.sql_reference
+
+Starts the embedded PostgreSQL, migrates a database of its own, and reads the comments there.
 """
 
 import asyncio
 import importlib.resources
-import sys
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Final
 
 import asyncpg
 from msgspec import Struct
 
-from imagedrift_runtime import named_sql, settings, urls
-from imagedrift_runtime.settings import Variable
+from imagedrift_ingest.adapters.postgres.migrations import migrate
+from imagedrift_runtime import named_sql
+from imagedrift_sandbox.postgres import PostgresServer
 
+DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "sql.md"
 HEAD: Final = """# SQL reference
 
 Generated from the comments in the database and from the cookbook: do not edit.
-`python -m imagedrift_ingest.sql_reference` writes it; a test tells when it is out of date.
+`python -m tools.sql_reference` writes it; a test tells when it is out of date.
 
 The schema `ops` holds views only. Names and meanings here are fixed: columns are added, never
 changed silently. Everything else in the database is private and may change with every release.
@@ -53,13 +57,6 @@ class Recipe(Struct, frozen=True):
     name: str
     question: str
     sql: str
-
-
-class _Settings(Struct, frozen=True):
-    database_url: Annotated[
-        str,
-        Variable("DATABASE_URL", "a migrated database", secret=True, check=urls.database_fault),
-    ]
 
 
 def cookbook() -> list[Recipe]:
@@ -115,13 +112,17 @@ def _short(name: str) -> str:
     return name.replace("timestamp with time zone", "timestamptz")
 
 
-async def _main(dsn: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        sys.stdout.write(await render(connection))
-    finally:
-        await connection.close()
+async def main() -> None:
+    """Write the page from a database that is made for it."""
+    async with PostgresServer.start() as server:
+        await migrate(server.dsn())
+        connection = await asyncpg.connect(server.dsn())
+        try:
+            text = await render(connection)
+        finally:
+            await connection.close()
+    DOCUMENT.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(settings.load(_Settings).database_url))
+    asyncio.run(main())

@@ -3,7 +3,7 @@
 Rules:
 - What is one row in the database is one row of a batch: refusals are added up, the first message
   stays.
-- Every text and number fits its column, whoever wrote the letter, and every text can be shown.
+- Every text and number fits its column, whichever service wrote the letter, and can be shown.
 """
 
 from collections.abc import Iterable
@@ -24,8 +24,8 @@ MOST_TIMES: Final = 2**31
 MOST_SEQ: Final = 2**63 - 1
 
 
-class Row(Struct, frozen=True):
-    """Refusals of one hour, in the order of the statement's columns."""
+class DeadLetterRow(Struct, frozen=True):
+    """RefusalLog of one hour, in the order of the statement's columns."""
 
     service: str
     subject: str
@@ -42,9 +42,9 @@ class Row(Struct, frozen=True):
     payload: bytes
 
 
-def rows(letters: Iterable[tuple[int, DeadLetter]]) -> list[Row]:
+def rows(letters: Iterable[tuple[int, DeadLetter]]) -> list[DeadLetterRow]:
     """Add letters up by service, subject, reason and hour, in the order of their keys."""
-    found: dict[tuple[str, str, str, datetime], Row] = {}
+    found: dict[tuple[str, str, str, datetime], DeadLetterRow] = {}
     for seq, letter in sorted(letters, key=lambda pair: pair[0]):
         row = _row(seq, letter)
         key = (row.service, row.subject, row.reason, row.hour)
@@ -52,9 +52,9 @@ def rows(letters: Iterable[tuple[int, DeadLetter]]) -> list[Row]:
     return [found[key] for key in sorted(found)]
 
 
-def _row(seq: int, letter: DeadLetter) -> Row:
+def _row(seq: int, letter: DeadLetter) -> DeadLetterRow:
     at = letter.received_at.astimezone(UTC)
-    return Row(
+    return DeadLetterRow(
         service=_text(letter.service, WORD_KEPT),
         subject=_text(letter.subject, SUBJECT_KEPT),
         reason=_text(letter.reason, WORD_KEPT),
@@ -70,8 +70,8 @@ def _row(seq: int, letter: DeadLetter) -> Row:
     )
 
 
-def _added(before: Row, after: Row) -> Row:
-    return Row(
+def _added(before: DeadLetterRow, after: DeadLetterRow) -> DeadLetterRow:
+    return DeadLetterRow(
         before.service,
         before.subject,
         before.reason,

@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_ingest.core.images import ENTRY, ImageKey, Keys, Reading, images_of, weight
-from imagedrift_ingest.core.remembered import Remembered
 from support.ingest import NOW, digest, image
 
 BOUND = 100
@@ -18,7 +18,7 @@ class Remembering(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.remembered: Remembered[str, int] = Remembered(BOUND)
+        self.remembered: BoundedCache[str, int] = BoundedCache(BOUND)
         self.put_before: dict[str, int] = {}
 
     @rule(key=st.sampled_from(string.ascii_letters), weight=st.integers(1, 120))
@@ -37,8 +37,8 @@ class Remembering(RuleBasedStateMachine):
     @invariant()
     def is_bounded(self) -> None:
         """Whatever came, the weights of what is kept are within the bound."""
-        kept = [*self.remembered._young.values(), *self.remembered._old.values()]
-        assert sum(weight for _, weight in kept) <= BOUND
+        kept = [key for key in self.put_before if self.remembered.peek(key) is not None]
+        assert sum(self.put_before[key] for key in kept) <= BOUND
 
 
 TestRemembering = Remembering.TestCase
@@ -46,7 +46,7 @@ TestRemembering = Remembering.TestCase
 
 def test_what_is_used_outlives_what_is_said_once() -> None:
     """A host with a thousand images of its own does not push out those of the fleet."""
-    remembered: Remembered[str, int] = Remembered(BOUND)
+    remembered: BoundedCache[str, int] = BoundedCache(BOUND)
     remembered.put("fleet", 1, 10)
     for n in range(1000):
         remembered.put(f"once-{n}", n, 10)

@@ -20,7 +20,7 @@ from pogo_core import error as pogo_error
 from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
 
-from imagedrift_ingest import roles
+from imagedrift_ingest.adapters.postgres import roles
 from imagedrift_runtime import urls
 
 SCHEMA: Final = "fleet"

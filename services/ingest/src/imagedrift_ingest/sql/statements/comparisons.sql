@@ -102,7 +102,7 @@ ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, s.
 ON CONFLICT (ref_id, identity) DO NOTHING
 RETURNING comparison_id, ref_id, identity
 
--- name: hurry
+-- name: make_due
 -- Ask at once about references that got a new image to compare, unless their answer is fresh or
 -- their question is out.
 UPDATE fleet.answers AS a

@@ -1,0 +1,107 @@
+"""What ingest publishes: questions, changed verdicts, and dead letters of refused heartbeats."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from imagedrift_ingest.core.outbox import OutboxEntry
+from imagedrift_ingest.core.questions import PublishOutcome
+from imagedrift_runtime import metrics
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.nats.errors import NotPublished
+from imagedrift_runtime.nats.results import Stored
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import DeadLetter, Question
+
+log = structlog.get_logger()
+
+PUBLISHED_AT_ONCE: Final = 64
+
+
+class QuestionPublisher:
+    """Publishes questions, each to the lane of its registry, unless that has no consumer."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        lane_of: Callable[[str], str],
+        is_missing: Callable[[str], bool],
+        ttl_s: int,
+    ) -> None:
+        self._bus = bus
+        self._lane_of = lane_of
+        self._is_missing = is_missing
+        self._ttl_s = ttl_s
+        self._free = asyncio.Semaphore(PUBLISHED_AT_ONCE)
+
+    async def publish(self, questions: Sequence[Question]) -> Sequence[PublishOutcome]:
+        """Publish questions, and return the outcome of each."""
+        return await asyncio.gather(*map(self._publish_one, questions))
+
+    async def _publish_one(self, question: Question) -> PublishOutcome:
+        outcome = await self._outcome(question)
+        metrics.questions.add(outcome=outcome)
+        return outcome
+
+    async def _outcome(self, question: Question) -> PublishOutcome:
+        lane = self._lane_of(question.registry)
+        if self._is_missing(lane):
+            return "failed"
+        subject = subjects.lookup(lane, question)
+        async with self._free:
+            try:
+                result = await self._bus.publish(subject, codec.encode(question), ttl_s=self._ttl_s)
+            except NotPublished as error:
+                log.warning("question.failed", subject=subject, error=str(error))
+                return "failed"
+        return "asked" if isinstance(result, Stored) else "already_there"
+
+
+class ChangePublisher:
+    """Publishes changed verdicts: those of one reference in order, of several side by side."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._free = asyncio.Semaphore(PUBLISHED_AT_ONCE)
+
+    async def publish(self, entries: Sequence[OutboxEntry]) -> list[int]:
+        """Publish changes, and return the ids of those that are stored."""
+        by_subject: dict[str, list[OutboxEntry]] = {}
+        for entry in entries:
+            change = entry.message
+            tag = change.tag or change.image_id
+            subject = subjects.changed(change.registry, change.repository, tag)
+            by_subject.setdefault(subject, []).append(entry)
+        stored = await asyncio.gather(*(self._in_order(*item) for item in by_subject.items()))
+        return [change_id for ids in stored for change_id in ids]
+
+    async def _in_order(self, subject: str, entries: Sequence[OutboxEntry]) -> list[int]:
+        stored = []
+        async with self._free:
+            for entry in entries:
+                try:
+                    await self._bus.publish(
+                        subject, codec.encode(entry.message), message_id=entry.message_id
+                    )
+                except NotPublished as error:
+                    log.warning("change.kept", subject=subject, error=str(error))
+                    break
+                stored.append(entry.change_id)
+        return stored
+
+
+class DeadLetterPublisher:
+    """Publishes dead letters. One that cannot be published now is given up."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def publish(self, letters: Sequence[DeadLetter]) -> None:
+        """Publish letters, one after the other."""
+        for letter in letters:
+            try:
+                await self._bus.publish(subjects.dead(letter.service), codec.encode(letter))
+            except NotPublished as error:
+                log.warning("dead_letter.failed", subject=letter.subject, error=str(error))

@@ -1,0 +1,194 @@
+"""Storing inventories: the newest of each host, and its images only where they changed.
+
+Rules:
+- An image that cannot be stored costs neither its inventory nor its host.
+- A large inventory that is new is stored alone, after the others of its batch. A host that sends
+  one after the other waits in between (`core.pacing`).
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Protocol
+
+from imagedrift_ingest.core import inventories, order
+from imagedrift_ingest.core.images import HostImages, Keys, Reading, images_of
+from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
+from imagedrift_ingest.core.pacing import Pacing
+from imagedrift_ingest.errors import MissingImages, ServerUnavailable
+from imagedrift_ingest.usecases.store.batches import (
+    WENT_BACK,
+    OrderedStream,
+    RefusalLog,
+    bisect,
+    newest_of,
+    note_refusals,
+)
+from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_schemas import subjects
+from imagedrift_schemas.errors import SchemaError
+
+FEW_BYTES: Final = 512 * 1024
+"""Of images: some ten milliseconds of reading."""
+LARGE_BYTES: Final = 64 * 1024
+"""Of images: some two hundred."""
+
+
+class HostStore(Protocol):
+    """Where inventories are kept. Raises `DataRejected` and `DatabaseUnavailable`."""
+
+    async def changed(self, received: Sequence[ReceivedInventory]) -> set[HostName]:
+        """Tell of which hosts the images have to be read."""
+
+    async def store(
+        self,
+        epoch: int,
+        received: Sequence[ReceivedInventory],
+        images: Mapping[HostName, HostImages],
+        *,
+        surely_newest: bool,
+    ) -> set[int]:
+        """Store inventories, and return the sequences of those in doubt, which are not stored.
+
+        Raises `MissingImages`, too.
+        """
+
+
+class StoreInventories:
+    """The handler of the stream of inventories."""
+
+    def __init__(
+        self, hosts: HostStore, stream: OrderedStream, refusals: RefusalLog, clock: Clock
+    ) -> None:
+        self._hosts = hosts
+        self._stream = stream
+        self._refusals = refusals
+        self._clock = clock
+        self._identities = Keys()
+        self._pacing = Pacing()
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Store inventories, the newest of each host."""
+        late = order.put_off(deliveries)
+        read = [WENT_BACK if n in late else _read(d) for n, d in enumerate(deliveries)]
+        newest = inventories.newest(r for r in read if isinstance(r, ReceivedInventory))
+        stored = await self._store_newest(newest)
+        outcomes = [
+            stored.get((r.name, r.seq), Done()) if isinstance(r, ReceivedInventory) else r
+            for r in read
+        ]
+        note_refusals(self._refusals, deliveries, outcomes)
+        return outcomes
+
+    async def _store_newest(
+        self, received: Sequence[ReceivedInventory]
+    ) -> dict[tuple[HostName, int], Outcome]:
+        """Store one inventory of each host, the large ones last and alone."""
+        large = await self._large_and_new(received)
+        ordered = [one for one in received if one.name not in large]
+        outcomes = await bisect(ordered, self._store)
+        for one in received:
+            if one.name in large:
+                ordered.append(one)
+                outcomes.append(await self._store_large(one))
+        return {
+            (one.name, one.seq): outcome for one, outcome in zip(ordered, outcomes, strict=True)
+        }
+
+    async def _large_and_new(self, received: Sequence[ReceivedInventory]) -> set[HostName]:
+        """Name the hosts of large inventories, but for those that are stored already."""
+        large = [one for one in received if _size(one) > LARGE_BYTES]
+        if not large:
+            return set()
+        try:
+            return await self._hosts.changed(large)
+        except ServerUnavailable:
+            return {one.name for one in large}
+
+    async def _store_large(self, one: ReceivedInventory) -> Outcome:
+        """Store a large inventory, unless its host has to wait."""
+        began = self._clock.monotonic()
+        wait_s = self._pacing.wait_s(one.name, began)
+        if wait_s:
+            return Retry("large inventories of one host wait for each other", wait_s)
+        self._pacing.begin(one.name)
+        try:
+            [outcome] = await bisect([one], self._store)
+        finally:
+            self._pacing.end(one.name, began, self._clock.monotonic())
+        return outcome
+
+    async def _store(self, batch: Sequence[ReceivedInventory]) -> Sequence[Outcome]:
+        """Store a batch, and what of it only seemed older."""
+        images, in_doubt = await self._store_once(batch, surely_newest=False)
+        positions = [
+            (subjects.inventory(one.site, one.host), one.seq, one.seen_at)
+            for one in batch
+            if one.seq in in_doubt
+        ]
+        newest = await newest_of(self._stream, positions)
+        if newest:
+            again = [one for one in batch if one.seq in newest]
+            more, _ = await self._store_once(again, surely_newest=True)
+            images |= more
+        return [_stored(images.get(one.name)) for one in batch]
+
+    async def _store_once(
+        self, batch: Sequence[ReceivedInventory], *, surely_newest: bool
+    ) -> tuple[dict[HostName, HostImages], set[int]]:
+        """Store a batch with the images of hosts that changed.
+
+        Returns the images that were read, and the sequences of what is in doubt.
+        """
+        epoch = await self._stream.epoch()
+        changed = await self._hosts.changed(batch)
+        while True:
+            reading = self._identities.reading()
+            images = await _read_images(batch, changed, reading)
+            try:
+                in_doubt = await self._hosts.store(
+                    epoch, batch, images, surely_newest=surely_newest
+                )
+            except MissingImages as missing:
+                changed |= missing.hosts
+            else:
+                reading.keep()
+                return images, in_doubt
+
+
+def _read(delivery: Delivery) -> ReceivedInventory | Reject:
+    try:
+        return inventories.read(
+            delivery.subject, delivery.payload, delivery.stream_seq, delivery.stored_at
+        )
+    except SchemaError as error:
+        return Reject("malformed", str(error))
+
+
+async def _read_images(
+    batch: Sequence[ReceivedInventory], changed: Collection[HostName], reading: Reading
+) -> dict[HostName, HostImages]:
+    """Read the images of hosts; many of them beside the loop, which has heartbeats to receive."""
+    some = [one for one in batch if one.name in changed]
+    if sum(map(_size, some)) <= FEW_BYTES:
+        return _images_of(some, reading)
+    return await asyncio.to_thread(_images_of, some, reading)
+
+
+def _images_of(
+    received: Sequence[ReceivedInventory], reading: Reading
+) -> dict[HostName, HostImages]:
+    return {one.name: images_of(one.envelope.images, reading, one.seen_at) for one in received}
+
+
+def _size(one: ReceivedInventory) -> int:
+    return len(memoryview(one.envelope.images))
+
+
+def _stored(images: HostImages | None) -> Outcome:
+    """Tell that an inventory is stored, and which of its images were refused."""
+    if images is None or not images.faults:
+        return Done()
+    refused = images.left_out["refused"]
+    return Done("images refused", f"{refused} not stored: " + "; ".join(images.faults))

@@ -1,0 +1,120 @@
+"""Ingest's parts on a database, without NATS: what a test does not name is as simple as can be."""
+
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from imagedrift_ingest.adapters.postgres.answers import AnswerTable
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
+from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.host_ids import HostIds
+from imagedrift_ingest.adapters.postgres.hosts import HostTables
+from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
+from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
+from imagedrift_ingest.core.freshness import FreshnessRules
+from imagedrift_ingest.core.quota import MOST_NEW
+from imagedrift_ingest.core.retention import Retention
+from imagedrift_ingest.usecases.maintain import Maintain
+from imagedrift_ingest.usecases.store.answers import StoreAnswers
+from imagedrift_ingest.usecases.store.inventories import HostStore, StoreInventories
+from imagedrift_runtime.clock import Clock, SystemClock
+from imagedrift_runtime.health import Health
+
+
+class StillStream:
+    """A stream that was made once, keeps what it has, and of which nothing was acknowledged."""
+
+    async def epoch(self) -> int:
+        """Return the same epoch each time."""
+        return 1
+
+    async def is_newest(self, subject: str, seq: int, stored_at: datetime) -> bool:
+        """Say that every message is older than what the stream has."""
+        return False
+
+    async def acknowledged(self) -> tuple[int, int]:
+        """Say that nothing was acknowledged."""
+        return 1, 0
+
+    async def reread_all(self) -> None:
+        """Deliver nothing again."""
+
+
+class NoRefusals:
+    """Forgets what is refused."""
+
+    def note_refused(self, seq: int) -> None:
+        """Forget it."""
+
+
+class StillClock(SystemClock):
+    """The machine's clock, whose monotonic time a test sets."""
+
+    def __init__(self, at: float = 0.0) -> None:
+        self.at = at
+
+    def monotonic(self) -> float:
+        """Tell the time that was set."""
+        return self.at
+
+
+def database_of(pool: "asyncpg.Pool[asyncpg.Record]", health: Health | None = None) -> Database:
+    """Make a database of a pool."""
+    return Database(pool, health or Health(), SystemClock())
+
+
+def turns_on(
+    database: Database,
+    health: Health | None = None,
+    clock: Clock | None = None,
+    lease_s: float = LEASE_S,
+) -> TurnTable:
+    """Make turns, as each process has its own."""
+    return TurnTable(database, health or Health(), clock or SystemClock(), lease_s)
+
+
+def maintain_on(database: Database, retention: Retention | None = None) -> Maintain:
+    """Make the work of maintenance."""
+    clock, tables = SystemClock(), MaintainedTables(database)
+    return Maintain(tables, turns_on(database), retention or Retention(), clock)
+
+
+def comparison_ids_on(
+    database: Database, freshness_s: float = 300.0, most_new: int = MOST_NEW
+) -> ComparisonIds:
+    """Make a dictionary of images, for an operator who named no registry."""
+    return ComparisonIds(database, lambda _: False, freshness_s, most_new)
+
+
+def hosts_on(
+    database: Database,
+    dictionary: ComparisonIds | None = None,
+    keys: HostIds | None = None,
+) -> HostTables:
+    """Make the tables of hosts."""
+    dictionary = dictionary or comparison_ids_on(database)
+    keys = keys or HostIds(database, dictionary)
+    bookmarks = Bookmarks(database, "S", StillStream())
+    return HostTables(database, dictionary, keys, bookmarks, lambda: None)
+
+
+def answers_on(database: Database, rules: FreshnessRules | None = None) -> AnswerTable:
+    """Make the table of answers, for an operator who named no registry."""
+    bookmarks = Bookmarks(database, "D", StillStream())
+    return AnswerTable(
+        database, bookmarks, rules or FreshnessRules(), lambda _: False, lambda: None
+    )
+
+
+def store_inventories(
+    hosts: HostStore, stream: Any = None, clock: Clock | None = None
+) -> StoreInventories:
+    """Make the handler of inventories."""
+    return StoreInventories(hosts, stream or StillStream(), NoRefusals(), clock or SystemClock())
+
+
+def store_answers(answers: Any) -> StoreAnswers:
+    """Make the handler of answers."""
+    return StoreAnswers(answers, StillStream(), NoRefusals())

@@ -1,0 +1,156 @@
+"""Heartbeats are gathered, the newest of each host; those that are wrong are refused and told."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat, decode, heartbeat_of
+from imagedrift_ingest.core.inventories import HostName
+from imagedrift_ingest.errors import DatabaseUnavailable
+from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
+from imagedrift_runtime.clock import SystemClock
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Alive, DeadLetter
+from support.ingest import NOW, digest
+
+HASH = bytes.fromhex(digest(1)[7:])
+SUBJECT = subjects.alive("fra1", "web-1")
+
+
+class At(SystemClock):
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        """Tell the moment at which it stands."""
+        return NOW
+
+
+class Kept:
+    """A database and a stream in memory; the database may be away."""
+
+    def __init__(self) -> None:
+        self.stored: dict[HostName, ReceivedHeartbeat] = {}
+        self.letters: list[DeadLetter] = []
+        self.is_away = False
+
+    async def store(self, at: datetime, heartbeats: Mapping[HostName, ReceivedHeartbeat]) -> None:
+        """Keep what is stored last."""
+        if self.is_away:
+            raise DatabaseUnavailable("away")
+        self.stored = dict(heartbeats)
+
+    async def publish(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep every letter."""
+        self.letters += letters
+
+
+def heartbeats_into(kept: Kept, most_held: int = MOST_HELD) -> Heartbeats:
+    """Collect heartbeats for a database and a stream."""
+    return Heartbeats(kept, kept, At(), most_held)
+
+
+def beat(
+    host: str = "web-1", *, interval_s: int = 60, content: str = digest(1), **facts: Any
+) -> bytes:
+    """A heartbeat's bytes."""
+    given: dict[str, Any] = {"site": "fra1", "at": NOW} | facts
+    return codec.encode(Alive(host=host, interval_s=interval_s, content=content, **given))
+
+
+async def test_the_newest_heartbeat_of_each_host_is_stored_once() -> None:
+    """One that came twice counts as the newer one; what is stored is held no longer."""
+    kept = Kept()
+    heartbeats = heartbeats_into(kept)
+    await heartbeats.receive(SUBJECT, beat(interval_s=1))
+    await heartbeats.receive(SUBJECT, beat(interval_s=2))
+    await heartbeats.receive(subjects.alive("fra1", "web-2"), beat("web-2"))
+    await heartbeats.store()
+    assert kept.stored == {
+        ("fra1", "web-1"): ReceivedHeartbeat(HASH, 2, ""),
+        ("fra1", "web-2"): ReceivedHeartbeat(HASH, 60, ""),
+    }
+    await heartbeats.store()
+    assert kept.stored == {}
+
+
+async def test_heartbeats_wait_for_the_database_and_newer_ones_replace_them() -> None:
+    """P4: what could not be stored is stored later; refusals are published meanwhile."""
+    kept = Kept()
+    heartbeats = heartbeats_into(kept)
+    for interval_s in (1, 2):
+        await heartbeats.receive(SUBJECT, beat(interval_s=interval_s))
+        await heartbeats.receive(subjects.alive("fra1", f"web-{interval_s}0"), b"{")
+        kept.is_away = interval_s == 1
+        with pytest.raises(DatabaseUnavailable) if kept.is_away else nullcontext():
+            await heartbeats.store()
+        assert len(kept.letters) == interval_s
+    assert kept.stored["fra1", "web-1"].interval_s == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"{", "malformed"),
+        (beat("web-2"), "another host"),
+        (beat(site="fra2"), "another host"),
+        (beat("web-1.x"), "another host"),
+        (beat(interval_s=0), "malformed"),
+        (beat(interval_s=2**40), "malformed"),
+        (beat(content="sha256:short"), "malformed"),
+        (beat(content="sha512:" + "0" * 128), "malformed"),
+        (beat(content="sha256:" + "0" * 60 + "    "), "malformed"),
+    ],
+)
+async def test_a_wrong_heartbeat_is_refused_and_told(payload: bytes, reason: str) -> None:
+    """P8, P9: unreadable, about another host, or with what cannot be stored."""
+    kept = Kept()
+    heartbeats = heartbeats_into(kept)
+    await heartbeats.receive(SUBJECT, payload)
+    await heartbeats.store()
+    assert kept.stored == {}
+    [letter] = kept.letters
+    assert (letter.subject, letter.reason, letter.payload) == (SUBJECT, reason, payload)
+
+
+async def test_a_subject_that_names_no_host_is_only_counted() -> None:
+    """There is nobody to tell; and the database has no such host, so that it costs no other."""
+    kept = Kept()
+    heartbeats = heartbeats_into(kept)
+    for name in ("WEB", "web_1", "w" * 64, "web=2E1"):
+        await heartbeats.receive(f"drift.v1.alive.fra1.{name}", beat(name))
+    await heartbeats.store()
+    assert (kept.stored, kept.letters) == ({}, [])
+
+
+def test_odd_words_of_a_heartbeat_are_cleaned() -> None:
+    """An engine's error with line breaks, a NUL, half of a character."""
+    told = beat(degraded="x").replace(b'"x"', rb'"no\u0000\nanswer\ud800"')
+    assert heartbeat_of(decode(told)).degraded == "no\ufffd answer?"
+
+
+async def test_refusals_of_a_host_are_few_small_letters_that_count_them_all() -> None:
+    """However often a heartbeat is refused: twice as many each time, and one message among them."""
+    kept = Kept()
+    heartbeats = heartbeats_into(kept)
+    for _ in range(1000):
+        await heartbeats.receive(SUBJECT, b"p" * 9000)
+    await heartbeats.store()
+    assert len(kept.letters) == 10
+    assert sum(letter.times for letter in kept.letters) == 512
+    assert sum(letter.payload != b"" for letter in kept.letters) == 1
+    assert all(len(codec.encode(letter)) < 3000 for letter in kept.letters)
+
+
+async def test_heartbeats_of_made_up_hosts_fill_no_memory() -> None:
+    """While the database is away they are held, beyond a bound those of no further host."""
+    kept = Kept()
+    heartbeats = heartbeats_into(kept, most_held=3)
+    for n in range(10):
+        await heartbeats.receive(subjects.alive("fra1", f"web-{n}"), beat(f"web-{n}"))
+    await heartbeats.receive(subjects.alive("fra1", "web-1"), beat("web-1", interval_s=5))
+    await heartbeats.store()
+    assert {host for _, host in kept.stored} == {"web-0", "web-1", "web-2"}
+    assert kept.stored["fra1", "web-1"].interval_s == 5
