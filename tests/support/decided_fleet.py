@@ -1,5 +1,6 @@
 """A small fleet with outdated images, and the rules of what is due, read slowly in plain Python."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -102,7 +103,7 @@ async def decide(connection: asyncpg.Connection, decided: Decided) -> int:
     row = await connection.fetchrow(
         "SELECT * FROM ops.decide($1, $2::jsonb, $3, now() + $4::interval, 'because', $5)",
         decided.pattern,
-        _json(decided.selector),
+        json.dumps(decided.selector),
         decided.kind,
         None if decided.until_days is None else timedelta(days=decided.until_days),
         decided.value,
@@ -111,12 +112,6 @@ async def decide(connection: asyncpg.Connection, decided: Decided) -> int:
     assert row["matches"] == len([r for r in REFERENCES if matches(decided, r)])
     found: int = row["decision_id"]
     return found
-
-
-def _json(selector: dict[str, str]) -> str:
-    import json
-
-    return json.dumps(selector)
 
 
 def matches(decided: Decided, reference: str) -> bool:

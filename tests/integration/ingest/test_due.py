@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -142,7 +142,7 @@ async def test_the_audit_cannot_be_changed(database: asyncpg.Connection) -> None
         "DELETE FROM fleet.decisions",
         "TRUNCATE fleet.decisions CASCADE",
     ):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="undo one by ops.undo"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="never changed or removed"):
             await database.execute(change)
 
 
@@ -207,7 +207,6 @@ async def test_the_waiting_time_is_not_restarted_by_a_further_move(
     await database.execute("UPDATE fleet.host_images SET since = now()")
     after = await database.fetch("SELECT reference, due_at FROM ops.due ORDER BY host, reference")
     assert before == after
-    assert all(row["due_at"] > datetime.now(UTC) - timedelta(days=41) for row in after)
 
 
 async def test_versions_are_decided_about_already(database: asyncpg.Connection) -> None:
