@@ -1,4 +1,4 @@
-"""`imagedrift due` and `decisions`: what has to be updated now, and what people decided about it."""
+"""`imagedrift due` and `decisions`: what has to be updated now, and what was decided about it."""
 
 import click
 

@@ -49,19 +49,30 @@ selectors = {
     "env": st.sampled_from([None, None, "prod", "test"]),
 }
 spans = st.sampled_from(["0 days", "2 days", "4 days", "10 days", "100 days"])
+skipped = st.sampled_from([None, NEW, OTHER])
+
+
+def decisions(
+    kinds: list[str],
+    about: st.SearchStrategy[str] = patterns,
+    value: st.SearchStrategy[str | None] = st.none(),  # noqa: B008 - a strategy never changes
+    until_days: float | None = None,
+) -> st.SearchStrategy[Decided]:
+    """Make decisions of these kinds."""
+    kind, until = st.sampled_from(kinds), st.just(until_days)
+    return st.builds(Decided, about, kind, value, **selectors, until_days=until)
+
+
 decided = st.one_of(
-    st.builds(Decided, patterns, st.sampled_from(["wait", "due_after"]), spans, **selectors),
-    st.builds(Decided, patterns, st.sampled_from(["ignore", "accept"]), **selectors),
-    st.builds(Decided, patterns, st.just("snooze"), until_days=st.just(1.0), **selectors),
-    st.builds(
-        Decided, st.sampled_from(REFERENCES), st.just("skip"),
-        st.sampled_from([None, NEW, OTHER]), **selectors,
-    ),
-)  # fmt: skip
+    decisions(["wait", "due_after"], value=spans),
+    decisions(["ignore", "accept"]),
+    decisions(["snooze"], until_days=1.0),
+    decisions(["skip"], st.sampled_from(REFERENCES), skipped),
+)
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
