@@ -128,7 +128,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 async def test_a_full_disk_is_told_in_a_line(
     small_disk: Path, folder: Path, engine: ScriptedEngine
 ) -> None:
-    """What has no room is named, no traceback is shown, and nothing that was started is left."""
+    """A full disk is one line without a traceback, and no process is left."""
     home = small_disk / "home"
     environment = BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)}
 

@@ -31,38 +31,40 @@ COMMANDS: Final = {
     "decisions": Command("imagedrift_cli.due:decisions", "Who put off which images, and why."),
     "decide": Command("imagedrift_cli.decide:decide", "Put an image off, or say when it is due."),
     "undo": Command("imagedrift_cli.decide:undo", "Take a decision back."),
-    "unknown": Command("imagedrift_cli.operator:unknown", "Images that could not be judged."),
+    "unknown": Command("imagedrift_cli.operator:unknown", "Images without a known verdict."),
     "images": Command(
         "imagedrift_cli.operator:images", "Every image, those to roll out first at the top."
     ),
-    "image": Command(
-        "imagedrift_cli.operator:image", "One image: what it points to now, and who has it."
-    ),
+    "image": Command("imagedrift_cli.operator:image", "One image: its digest now, and its hosts."),
     "hosts": Command("imagedrift_cli.hosts:hosts", "Every host, those that need help first."),
-    "host": Command("imagedrift_cli.hosts:host", "Everything that one host has."),
+    "host": Command("imagedrift_cli.hosts:host", "The images of one host."),
     "registries": Command(
-        "imagedrift_cli.operator:registries", "What each registry allows, and what is left of it."
+        "imagedrift_cli.operator:registries", "The limits of each registry, and what is left."
     ),
     "errors": Command(
         "imagedrift_cli.operator:errors", "References whose last check failed, and why."
     ),
-    "why": Command("imagedrift_cli.hosts:why", "All that one verdict rests on."),
-    "history": Command("imagedrift_cli.hosts:history", "What changed on a host, or under a tag."),
+    "why": Command("imagedrift_cli.hosts:why", "The facts behind one verdict."),
+    "history": Command("imagedrift_cli.hosts:history", "The changes of a host or of a tag."),
     "dead-letters": Command(
         "imagedrift_cli.letters:dead_letters", "Messages that were refused, and why."
     ),
-    "top": Command("imagedrift_cli.top:top", "What the system does now, until Ctrl-C."),
+    "top": Command("imagedrift_cli.top:top", "The rates and queues of the system, until Ctrl-C."),
     "check": Command("imagedrift_cli.check:check", "Ask registries again now."),
-    "forget": Command("imagedrift_cli.forget:forget", "Give up a host that is gone for good."),
+    "forget": Command("imagedrift_cli.forget:forget", "Retire a host that is gone for good."),
     "completion": Command(
         "imagedrift_cli.completion:completion", "Let a shell complete the command."
     ),
     "migrate": Command("imagedrift_cli.deploy:migrate", "Bring the database to the newest schema."),
     "streams": Command(
-        "imagedrift_cli.deploy:make_streams", "Create or update what NATS has to hold."
+        "imagedrift_cli.deploy:make_streams", "Create or update the streams and consumers of NATS."
     ),
-    "maintain": Command("imagedrift_cli.upkeep:maintain", "Do all upkeep of the database now."),
-    "rebuild": Command("imagedrift_cli.upkeep:rebuild", "Fill the database from what NATS holds."),
+    "maintain": Command(
+        "imagedrift_cli.maintenance:maintain", "Do all maintenance of the database now."
+    ),
+    "rebuild": Command(
+        "imagedrift_cli.maintenance:rebuild", "Fill the database from what NATS holds."
+    ),
     "bench": Command("imagedrift_bench:bench", "Measure this machine.", extra=("sandbox", "bench")),
 }
 

@@ -19,7 +19,7 @@ class DisplaySettings(Struct, frozen=True, kw_only=True):
 
 
 class Display(Struct, frozen=True, kw_only=True):
-    """What a form has to know of where it is shown."""
+    """The place where a form is shown, and its limits."""
 
     now: datetime
     width: int | None = None

@@ -5,7 +5,7 @@ from typing import Final
 
 
 class Exit(IntEnum):
-    """What the end of a command says."""
+    """The exit codes of a command."""
 
     ANSWERED = 0
     OUTDATED = 1

@@ -29,7 +29,7 @@ class BadUsage(Failure):
 
 
 class NotFound(Failure):
-    """What was named is not there."""
+    """The named host, image or site does not exist."""
 
     exit_code = int(Exit.NOT_FOUND)
 

@@ -32,7 +32,7 @@ EVERY: Final = OF_A_HOST | OF_AN_IMAGE
 
 
 class Filters(Struct, frozen=True, kw_only=True):
-    """What was asked for; empty lets everything pass."""
+    """The filters of a list; an empty one lets everything pass."""
 
     sites: tuple[str, ...] = ()
     place: str = ""

@@ -16,7 +16,7 @@ from imagedrift_ingest.errors import DatabaseUnavailable
 @click.option("--site", help="The host of this site.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget(name: str, site: str | None, yes: bool) -> None:
-    """Give up a host that is gone for good: it counts no longer, and has no images.
+    """Retire a host that is gone for good: it is not counted, and has no images.
 
     Its history is kept as that of every host. One that speaks again is there again: stop its agent
     first. Needs the role imagedrift_writer.

@@ -102,7 +102,7 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
 @shown()
 @filtered()
 def history(name: str, filters: Filters, output: Output, is_image: bool) -> None:
-    """What changed: the images of a host, or what a tag pointed to."""
+    """Show the changed images of a host, or the earlier digests of a tag."""
     if is_image or ":" in name or "@" in name or name.count("/") > 1:
         listing.answer(_of_tag(name, filters), output)
         return

@@ -29,7 +29,7 @@ Before = Callable[[Reader], Awaitable[Sequence[str]]]
 
 
 class Remarks(Protocol):
-    """What rows give rise to say."""
+    """Remarks about the rows of a list."""
 
     def see(self, rows: Sequence[Row]) -> None:
         """Take note of the next rows."""

@@ -1,4 +1,4 @@
-"""What was named, found: hosts and images, or the names that may have been meant.
+"""Finds the named hosts and images, or the nearest names.
 
 A host is named by its host name, by its id, or by `site/id`. Two hosts can share a name, also an
 id on two sites: all are meant then, and it is said how to choose one.

@@ -162,7 +162,7 @@ def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None
 @shown()
 @filtered()
 def registries(filters: Filters, output: Output) -> None:
-    """What each registry allows, what is left of it, and whether it is blocked."""
+    """Show the limits of each registry, what is left of them, and its block."""
     asked = Asked(
         statement="registries",
         values=filters.values,

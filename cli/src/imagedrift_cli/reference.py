@@ -20,9 +20,9 @@ from imagedrift_cli.database import DatabaseSettings
 from imagedrift_cli.deploy import StreamSettings
 from imagedrift_cli.display import DisplaySettings
 from imagedrift_cli.exits import MEANINGS
+from imagedrift_cli.maintenance import RetentionSettings
 from imagedrift_cli.scan.via_fleet import SharedSettings
 from imagedrift_cli.up import UpSettings
-from imagedrift_cli.upkeep import RetentionSettings
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.common_settings import CommonSettings

@@ -28,9 +28,9 @@ BUDGETS: Final = ("registry", "credential", "rate_limit=limit", "rate_remaining=
 )
 @click.option("--once", is_flag=True, help="Look once, as in a pipe.")
 def top(interval: float, once: bool) -> None:
-    """What the system does: rates of the last minute, what waits, and the registries' budgets.
+    """Show the rates of the last minute, what waits, and the budgets of the registries.
 
-    With NATS_URL also what its streams hold that nobody has read yet.
+    With NATS_URL also the messages of its streams that are not read yet.
     """
     try:
         nats = settings.load(SharedSettings)

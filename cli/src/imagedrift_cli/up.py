@@ -33,7 +33,7 @@ REFRESH_S = 2.0
 
 
 class UpSettings(Struct, frozen=True, kw_only=True):
-    """What `up` hands on to the services that it starts."""
+    """The settings that `up` passes to the services that it starts."""
 
     docker_config: Annotated[str, Variable("DOCKER_CONFIG", "folder of Docker's config.json")] = ""
     docker_auth_config: Annotated[

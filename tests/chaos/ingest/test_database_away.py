@@ -65,7 +65,7 @@ async def crash(postgres: PostgresServer) -> None:
 async def test_a_database_that_crashes_in_the_middle_loses_nothing(
     postgres: PostgresServer, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """P4: crashed twice while a fleet reports to two replicas, it has everything in the end."""
+    """P4: a database that crashes twice while a fleet reports has everything in the end."""
     async with (
         ingest(postgres.dsn(), fresh_nats.url, batch=5),
         ingest(postgres.dsn(), fresh_nats.url, batch=5),
@@ -101,7 +101,7 @@ async def test_a_database_that_refuses_to_write_is_waited_for(
     harm: str,
     heal: str,
 ) -> None:
-    """P4: shown in health, nothing acknowledged, and all stored once it works again."""
+    """P4: without a writable database nothing is acknowledged, and all is stored later."""
     async with ingest(postgres.dsn(), fresh_nats.url) as run, owner(postgres) as connection:
         await agents.has("before", image())
         await operator.sees(NGINX, host="before")
@@ -126,7 +126,7 @@ async def test_a_database_that_refuses_to_write_is_waited_for(
 async def test_a_lock_that_lasts_is_waited_for(
     postgres: PostgresServer, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """A lock held longer than the timeout is a failure that goes away."""
+    """A lock that is held beyond the time-out only delays the batch."""
     async with ingest(postgres.dsn(), fresh_nats.url) as run, owner(postgres) as connection:
         transaction = connection.transaction()
         await transaction.start()
@@ -141,7 +141,7 @@ async def test_a_lock_that_lasts_is_waited_for(
 async def test_a_service_started_before_its_database_waits_for_it(
     postgres: PostgresServer, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """Starting order does not matter."""
+    """A service that starts before its database waits for it."""
     await postgres.stop()
     starting = asyncio.create_task(_run_until_stored(postgres, fresh_nats, operator))
     await agents.has("h1", image())

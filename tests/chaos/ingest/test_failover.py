@@ -70,7 +70,7 @@ async def caught_up(primary: PostgresServer) -> None:
 async def test_ingest_goes_on_with_the_promoted_standby(
     postgres: PostgresServer, standby: PostgresServer, fresh_nats: NatsServer, agents: Fleet
 ) -> None:
-    """P4: the primary is killed while a fleet reports; nothing that was acknowledged is missing."""
+    """P4: after the primary's death ingest goes on with the promoted standby, without loss."""
     async with ingest(either(postgres, standby), fresh_nats.url, batch=5):
         for number in range(20):
             await agents.has(f"h{number}", image())
@@ -101,7 +101,7 @@ async def keys_of_new_hosts(server: PostgresServer) -> set[int]:
 async def test_no_key_of_the_old_primary_is_given_by_the_new_one(
     postgres: PostgresServer, standby: PostgresServer
 ) -> None:
-    """What the old one wrote last did not come over: its keys are nobody's, not another host's."""
+    """No key of the old primary is used again by the new one."""
     await caught_up(postgres)
     await promote(standby)
     old, new = await keys_of_new_hosts(postgres), await keys_of_new_hosts(standby)
@@ -112,7 +112,7 @@ async def test_no_key_of_the_old_primary_is_given_by_the_new_one(
 async def test_a_pool_leaves_a_server_that_became_a_replica(
     postgres: PostgresServer, standby: PostgresServer
 ) -> None:
-    """Connections to a demoted primary are dropped at its first refusal, not kept for ever."""
+    """A pool drops its connections to a demoted primary at its first refusal."""
     async with connection.pool(either(postgres, standby), connections=1) as pool:
         database = database_of(pool)
 

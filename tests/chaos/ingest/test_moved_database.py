@@ -89,7 +89,7 @@ async def test_a_database_moves_to_another_server(
     tmp_path: Path,
     way: object,
 ) -> None:
-    """Facts, history, counts and roles come along, and a service's own login works at once."""
+    """A database moves to another server with facts, history, counts and roles."""
     assert callable(way)
     async with ingest(postgres.dsn(), fresh_nats.url):
         await agents.has("h1", image(version=1))

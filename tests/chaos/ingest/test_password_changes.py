@@ -21,7 +21,7 @@ async def test_a_new_password_is_read_from_its_file(
     operator: Operator,
     tmp_path: Path,
 ) -> None:
-    """The file changes before the database does; connections are cut, and made anew."""
+    """A new password is read from its file when connections are made again."""
     secret = tmp_path / "database-url"
 
     def url(password: str) -> str:

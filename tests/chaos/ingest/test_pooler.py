@@ -52,7 +52,7 @@ async def pooled_dsn(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[
 async def test_ingest_works_through_a_pooler_without_prepared_statements(
     pooled_dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """With the statement cache off, every part works: hosts, answers, questions, the feed."""
+    """Ingest works through a transaction pooler without prepared statements."""
     async with ingest(pooled_dsn, fresh_nats.url, statement_cache=0) as run:
         for number in range(20):
             await agents.has(f"h{number}", image(version=number % 3))

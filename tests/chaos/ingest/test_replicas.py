@@ -19,7 +19,7 @@ HOSTS = 300
 
 @pytest.fixture
 def environment(postgres: PostgresServer, fresh_nats: NatsServer) -> dict[str, str]:
-    """What a process is told."""
+    """Return the environment of a process."""
     return {
         "DATABASE_URL": postgres.dsn(),
         "NATS_URL": fresh_nats.url,
@@ -39,7 +39,7 @@ async def give_up_soon(agents: Fleet) -> None:
 async def test_a_replica_that_is_killed_costs_nothing_but_time(
     environment: dict[str, str], agents: Fleet, operator: Operator, tmp_path: Path
 ) -> None:
-    """P4: three processes share a fleet, one is killed in the middle; the tables are the truth."""
+    """P4: a killed replica's work is done by the others, and the tables are the truth."""
     await give_up_soon(agents)
     script = "imagedrift-ingest"
     logs = [tmp_path / f"{number}.log" for number in range(3)]
@@ -77,7 +77,7 @@ async def test_a_replica_that_is_killed_costs_nothing_but_time(
 async def test_a_process_stops_when_it_is_told_to(
     environment: dict[str, str], agents: Fleet, tmp_path: Path
 ) -> None:
-    """SIGTERM ends it cleanly, with exit code 0."""
+    """SIGTERM ends ingest with exit code 0."""
     log = tmp_path / "ingest.log"
     async with ServiceProcess.start("imagedrift-ingest", environment, log=log) as service:
         assert service.child.stop(signal.SIGTERM, bound_s=20) == 0

@@ -142,7 +142,7 @@ async def test_a_database_taken_back_is_brought_to_what_nats_has(
     way: str,
     on: bool,
 ) -> None:
-    """Nobody has to speak again, and no command is run: ingest reads all again by itself."""
+    """Ingest brings a restored database to the state of NATS by itself."""
     truth = Truth(agents)
     async with AsyncExitStack() as first:
         await first.enter_async_context(ingest(postgres.dsn(), fresh_nats.url))
@@ -180,7 +180,7 @@ async def test_nats_taken_back_is_told_again_by_the_fleet(
     nats: int,
     on: bool,
 ) -> None:
-    """NATS alone, or with a database that is older, newer or of the same moment: all speak."""
+    """After a restore of NATS the fleet's next reports make the tables the truth."""
     truth = Truth(agents)
     back: list[Step] = []
 

@@ -54,7 +54,7 @@ async def test_a_host_keeps_its_images_when_others_came_in_between(
     tmp_path: Path,
     way: str,
 ) -> None:
-    """No key that ingest remembers is another host's or image's in the database restored."""
+    """A restored database gives no host the cached key of another."""
     a, b, c = (image(f"docker.io/library/{name}:1") for name in "abc")
     async with ingest(postgres.dsn(), fresh_nats.url):
         await agents.has("kept", a)
@@ -86,7 +86,7 @@ async def test_what_is_said_while_a_dump_is_read_back_is_stored_afterwards(
     operator: Operator,
     tmp_path: Path,
 ) -> None:
-    """A database without its tables is one that does not work now: no message is at fault."""
+    """Messages during a restore of the database are stored afterwards."""
     a = image("docker.io/library/a:1")
     tmp_path.chmod(0o777)
     dump = await asyncio.to_thread(Dump, postgres, tmp_path)

@@ -55,7 +55,7 @@ async def test_what_is_said_after_a_stream_went_back_counts(
     operator: Operator,
     way: Callable[[Fleet], Awaitable[Callable[[], Awaitable[None]]]],
 ) -> None:
-    """P5: a lower sequence that was stored later is newer, also within the same moments."""
+    """P5: a message with a lower sequence that was stored later is newer."""
     async with ingest(postgres.dsn(), fresh_nats.url):
         await agents.has("h", image(version=1))
         await agents.answers(answer(version=1))

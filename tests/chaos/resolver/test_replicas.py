@@ -45,7 +45,7 @@ async def some(registry: SandboxRegistry) -> bool:
 async def test_killed_paused_and_new_replicas_lose_no_question(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Each tag is found, with at most one request more for each that was in flight."""
+    """Killed, paused and new replicas lose no question."""
     async with SandboxRegistry().serving() as registry:
         references = push(registry)
         registry.misbehave(latency(0.05))
@@ -77,7 +77,7 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
 async def test_two_resolvers_make_one_request_per_reference(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """P3: asked by many, in one freshness period, each reference costs its registry one HEAD."""
+    """P3: two resolvers make one HEAD per reference and freshness period."""
     async with SandboxRegistry().serving() as registry:
         references = push(registry)
         toml = trusting(registry.host)
@@ -98,7 +98,7 @@ async def test_two_resolvers_make_one_request_per_reference(
 
 
 async def test_nats_may_go_away_and_come_back(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """Questions that wait in the stream are answered once the server is there again."""
+    """Questions in the stream are answered once NATS is back."""
     async with SandboxRegistry().serving() as registry:
         references = push(registry)
         registry.misbehave(latency(0.02))

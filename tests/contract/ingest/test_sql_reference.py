@@ -31,7 +31,7 @@ async def connection(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.C
 
 
 async def test_the_reference_is_up_to_date(connection: asyncpg.Connection) -> None:
-    """The committed page has the comments of the database."""
+    """The committed SQL reference equals the comments in the database."""
     written = DOCUMENT.read_text(encoding="utf-8")
     hint = "write it anew: python -m tools.sql_reference"
     assert written == await render(connection), hint
@@ -40,7 +40,7 @@ async def test_the_reference_is_up_to_date(connection: asyncpg.Connection) -> No
 async def test_every_query_of_the_cookbook_runs_for_an_operator_and_finds_something(
     connection: asyncpg.Connection,
 ) -> None:
-    """As `imagedrift_operator`, on a small fleet that has something of everything."""
+    """Every query of the cookbook returns rows for an operator."""
     recipes = cookbook()
     await connection.execute("SET ROLE imagedrift_operator")
     answers = {recipe.name: await _ask(connection, recipe) for recipe in recipes}

@@ -23,7 +23,7 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 
 def test_help_lists_every_variable() -> None:
-    """With its default."""
+    """`--help` lists every variable with its default."""
     told = run("--help")
     assert told.returncode == 0
     for variable in (

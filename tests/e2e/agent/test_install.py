@@ -86,7 +86,7 @@ def test_a_bundle_is_installed_and_runs(host: Host, bundle: tuple[Path, str]) ->
 def test_a_bundle_that_was_tampered_with_is_refused(
     host: Host, bundle: tuple[Path, str], tmp_path: Path, tamper: str
 ) -> None:
-    """Whatever was changed, nothing is installed and the one that ran before still does."""
+    """A changed bundle is refused, and the agent of before still runs."""
     copy = tmp_path / "copy"
     shutil.copytree(bundle[0], copy)
     sums = bundle[1]

@@ -46,7 +46,7 @@ def test_an_address_that_no_agent_takes_is_refused(
 def test_the_address_is_asked_for_on_a_terminal(
     host: InstallerHost, options: tuple[str, ...]
 ) -> None:
-    """What is typed becomes the setting; an example says what it looks like."""
+    """The address that is typed becomes the setting; the prompt has an example."""
     done = host.run(*options, typed="tls://web:x%24@nats.example.org:4222")
 
     assert done.returncode == 0, done.stderr

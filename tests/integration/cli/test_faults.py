@@ -1,4 +1,4 @@
-"""What an operator can cause is one line that says what to do, and no traceback."""
+"""A fault of an operator is one line that says what to do, and no traceback."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ def told(ended: Ended, code: int) -> str:
 
 
 def test_a_stopped_database_is_named_without_its_password() -> None:
-    """The line has the address of DATABASE_URL, and what to look at."""
+    """A stopped database is one line with its address and without its password."""
     line = told(piped(f"postgresql://me:hunter2@{LOOPBACK}:{free_port()}/x", "outdated"), 69)
 
     assert "cannot be reached" in line
@@ -54,17 +54,17 @@ def test_a_stopped_database_is_named_without_its_password() -> None:
 
 
 def test_a_login_that_is_refused_is_told(own_dsn: str) -> None:
-    """A wrong password is the login's, not the server's absence."""
+    """A wrong password is reported as the login's fault."""
     assert "refuses this login" in told(piped(as_reader(own_dsn), "hosts"), 69)
 
 
 def test_a_missing_right_is_told_with_its_grant(reader_dsn: str) -> None:
-    """Who may not read is told which role would."""
+    """A missing right is reported with the role that has it."""
     assert "GRANT imagedrift_operator" in told(piped(reader_dsn, "hosts"), 69)
 
 
 def test_a_reader_cannot_drop_a_letter(reader_dsn: str, own_dsn: str) -> None:
-    """Changing needs the other role, and the line says so."""
+    """A reader cannot drop a dead letter, and learns which role can."""
     asyncio.run(Operator(own_dsn).ask("GRANT imagedrift_operator TO reader"))
     [letter] = asyncio.run(Operator(own_dsn).ask("SELECT letter FROM ops.dead_letters"))
 
@@ -74,7 +74,7 @@ def test_a_reader_cannot_drop_a_letter(reader_dsn: str, own_dsn: str) -> None:
 
 
 def test_a_letter_is_shown_and_dropped(own_dsn: str) -> None:
-    """Its message is shown whole; dropped, it is in no list."""
+    """A dead letter is shown with its message, and gone after a drop."""
     [letter] = asyncio.run(Operator(own_dsn).ask("SELECT letter FROM ops.dead_letters"))
     name = letter["letter"]
 
@@ -86,20 +86,20 @@ def test_a_letter_is_shown_and_dropped(own_dsn: str) -> None:
 
 @pytest.mark.parametrize("dropped", ["schema ops cascade", "view ops.activity"])
 def test_another_schema_is_told_with_its_remedy(own_dsn: str, dropped: str) -> None:
-    """A database that was not migrated is said to be that."""
+    """A database with another schema is reported with the fix."""
     asyncio.run(Operator(own_dsn).ask(f"DROP {dropped}"))
     assert "run `imagedrift migrate`" in told(piped(own_dsn, "top"), 69)
 
 
 def test_a_host_of_two_is_not_forgotten(own_dsn: str) -> None:
-    """A name that is not unique names no host to give up."""
+    """`forget` refuses a name that two hosts have."""
     assert "2 hosts are called web-1" in told(piped(own_dsn, "forget", "web-1", "--yes"), 64)
     assert piped(own_dsn, "forget", "fra1/web-1", "--yes").out == "forgotten: fra1/web-1\n"
     assert "are called" not in piped(own_dsn, "host", "web-1").err
 
 
 def test_one_server_has_no_three_replicas(nats_server: NatsServer) -> None:
-    """The line says what --replicas 3 needs."""
+    """`--replicas 3` on one server is an error that says what it needs."""
     line = told(piped("", "streams", "--replicas", "3", NATS_URL=nats_server.url), 69)
     assert "--replicas 3 needs a cluster of 3 servers" in line
 
@@ -149,7 +149,7 @@ def test_top_looks_again_until_ctrl_c(fleet_dsn: str) -> None:
 
 
 def test_no_engine_is_told_with_the_setting_that_names_one(tmp_path: Path) -> None:
-    """`scan` and `up` say which variable to look at."""
+    """Without an engine `scan` and `up` name the variable."""
     engine = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock", "HOME": str(tmp_path)}
     with tempfile.TemporaryDirectory() as home:
         Path(home).chmod(0o755)
@@ -158,7 +158,7 @@ def test_no_engine_is_told_with_the_setting_that_names_one(tmp_path: Path) -> No
 
 
 def test_a_scan_of_a_list_tells_what_it_passes_over(tmp_path: Path) -> None:
-    """Each entry that says nothing comparable is told with its place, and counted."""
+    """A scan reports each skipped entry of a list with its place, and counts them."""
     listed = tmp_path / "images.txt"
     listed.write_text(f"docker://sha256:{'0' * 64}\n")
 
@@ -171,7 +171,7 @@ def test_a_scan_of_a_list_tells_what_it_passes_over(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told(fleet_dsn: str) -> None:
-    """An answer that cannot be written is not half an answer in silence."""
+    """A result that cannot be written is an error."""
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [console_script("imagedrift"), "outdated"],
@@ -188,7 +188,7 @@ def test_a_full_disk_is_told(fleet_dsn: str) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
 def test_a_home_that_cannot_hold_all_is_refused(tmp_path: Path) -> None:
-    """Nothing is kept elsewhere instead."""
+    """`up` refuses a home that it cannot write to."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     line = told(piped("", "up", "--home", str(closed / "home"), HOME=str(tmp_path)), 69)
@@ -196,7 +196,7 @@ def test_a_home_that_cannot_hold_all_is_refused(tmp_path: Path) -> None:
 
 
 def test_completion_is_a_script_that_names_commands(postgres_server: PostgresServer) -> None:
-    """What the shell calls gives the commands and options that begin so."""
+    """The completion script offers commands and options."""
     assert "_IMAGEDRIFT_COMPLETE" in piped("", "completion", "bash").out
     asking = {"_IMAGEDRIFT_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
     assert piped("", COMP_WORDS="imagedrift outd", **asking).out.split(",")[-1] == "outdated\n"

@@ -1,4 +1,4 @@
-"""What the lists print: every row, whoever has one name apart, on a terminal and in a pipe."""
+"""The lists print every row, and tell hosts of one name apart, in each form."""
 
 import asyncio
 import csv
@@ -26,7 +26,7 @@ NGINX = "docker.io/library/nginx:1.27"
 
 
 async def test_no_form_loses_a_row(own_dsn: str) -> None:
-    """914 outdated images are 914 lines, rows and objects; a cut table says of how many."""
+    """914 outdated images are 914 rows in each form, and a cut table shows the total."""
     await command_fleet.add_outdated(own_dsn, 910)
     [row] = await Operator(own_dsn).ask("SELECT count(*) AS n FROM ops.outdated")
     assert row["n"] == 914
@@ -61,7 +61,7 @@ FORMS: dict[str, Callable[[str], list[Any]]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_memory_does_not_grow_with_the_answer(own_dsn: str, form: str) -> None:
-    """Rows come by a cursor: twenty times as many take no more memory, and none is lost."""
+    """Rows come by a cursor, in bounded memory."""
     few, little = weighed(own_dsn, form)
     asyncio.run(command_fleet.add_outdated(own_dsn, 40_000))
     many, much = weighed(own_dsn, form)
@@ -93,7 +93,7 @@ def weighed(dsn: str, form: str) -> tuple[int, float]:
 def test_two_hosts_of_one_name_are_told_apart_in_each_form(
     fleet_dsn: str, arguments: list[str]
 ) -> None:
-    """Rows carry site and id, whatever the form; on a terminal the site is there as they differ."""
+    """Two hosts of one name have site and id in each form."""
     both = {("ber1", "web-1"), ("fra1", "web-1")}
     objects = json.loads(piped(fleet_dsn, *arguments, "--json").out)
     table = csv.DictReader(io.StringIO(piped(fleet_dsn, *arguments, "--csv").out))
@@ -106,7 +106,7 @@ def test_two_hosts_of_one_name_are_told_apart_in_each_form(
 
 
 def test_a_name_that_is_not_unique_is_said(fleet_dsn: str) -> None:
-    """The command shows both hosts, and how to choose one; a choice leaves one."""
+    """A name of two hosts shows both, and how to choose one."""
     both = piped(fleet_dsn, "host", "web-1")
     assert (
         "2 hosts are called web-1: ber1/web-1, fra1/web-1; choose by --site or site/id" in both.err
@@ -119,7 +119,7 @@ def test_a_name_that_is_not_unique_is_said(fleet_dsn: str) -> None:
 
 @pytest.mark.parametrize(("name", "number"), LISTS.items())
 def test_every_list_takes_every_filter(fleet_dsn: str, name: str, number: int) -> None:
-    """Filters that let everything pass leave all rows; one that lets nothing pass leaves none."""
+    """Every list accepts every filter."""
     every = [
         ["--site", "ber1", "--site", "fra1"], ["--label", "env=prod"], ["--place", "ber1"],
         ["--place", "fra1/rack-8"], ["--registry", "docker.io"], ["--running"],
@@ -135,7 +135,7 @@ def test_every_list_takes_every_filter(fleet_dsn: str, name: str, number: int) -
 
 
 def test_labels_add_up(own_dsn: str) -> None:
-    """Every label has to hold."""
+    """A host has to match every `--label`."""
     sql = "UPDATE fleet.hosts SET labels = labels || '{\"tier\": \"web\"}' WHERE site = 'fra1'"
     asyncio.run(Operator(own_dsn).ask(sql))
 
@@ -168,7 +168,7 @@ def test_labels_add_up(own_dsn: str) -> None:
 def test_what_is_not_there_is_said_with_the_nearest_name(
     fleet_dsn: str, arguments: list[str], told: str
 ) -> None:
-    """Nothing found and a slip of the keyboard are two things: exit code 4, and one line."""
+    """An unknown name exits with 4 and the nearest name."""
     ended = piped(fleet_dsn, *arguments)
 
     assert (ended.code, ended.out) == (4, "")
@@ -177,7 +177,7 @@ def test_what_is_not_there_is_said_with_the_nearest_name(
 
 
 def test_nothing_found_is_a_header_and_exit_0(fleet_dsn: str) -> None:
-    """What is there and has nothing outdated is answered."""
+    """A host without outdated images is a header and exit code 0."""
     ended = piped(fleet_dsn, "outdated", "--registry", "registry.example.org")
 
     assert (ended.code, len(ended.lines)) == (0, 1)
@@ -185,7 +185,7 @@ def test_nothing_found_is_a_header_and_exit_0(fleet_dsn: str) -> None:
 
 
 def test_outdated_can_end_with_1(fleet_dsn: str) -> None:
-    """Scripts ask by exit code."""
+    """`outdated --exit-code` exits with 1 when something is outdated."""
     assert piped(fleet_dsn, "outdated", "--exit-code").code == 1
     assert piped(fleet_dsn, "outdated").code == 0
     none = piped(fleet_dsn, "outdated", "--exit-code", "--registry", "registry.example.org")
@@ -193,7 +193,7 @@ def test_outdated_can_end_with_1(fleet_dsn: str) -> None:
 
 
 def test_each_form_has_the_same_rows(fleet_dsn: str) -> None:
-    """JSON, lines of JSON, YAML, CSV and TSV agree."""
+    """JSON, NDJSON, YAML, CSV and TSV have the same rows."""
     read: dict[str, Callable[[str], list[dict[str, str]]]] = {
         "json": json.loads,
         "ndjson": lambda text: [json.loads(line) for line in text.splitlines()],
@@ -212,7 +212,7 @@ def test_each_form_has_the_same_rows(fleet_dsn: str) -> None:
 @pytest.mark.parametrize("name", [name for name in LISTS if name != "dead-letters"])
 @pytest.mark.parametrize("columns", [80, 160])
 def test_a_terminal_has_one_line_a_row(fleet_dsn: str, name: str, columns: int) -> None:
-    """No line is wider than the terminal, and there are no others than the header and the rows."""
+    """A terminal shows a header and one line a row, none too wide."""
     shown = on_terminal(fleet_dsn, name, columns=columns)
 
     assert len(shown.lines) == 1 + LISTS[name]
@@ -220,7 +220,7 @@ def test_a_terminal_has_one_line_a_row(fleet_dsn: str, name: str, columns: int) 
 
 
 def test_a_reader_that_closes_the_pipe_hears_nothing(own_dsn: str) -> None:
-    """`| head` is no fault."""
+    """A closed pipe ends a command without a message."""
     asyncio.run(command_fleet.add_outdated(own_dsn, 2000))
     process = subprocess.Popen(
         [console_script("imagedrift"), "outdated", "--json"],
@@ -237,7 +237,7 @@ def test_a_reader_that_closes_the_pipe_hears_nothing(own_dsn: str) -> None:
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1"])
 def test_any_locale_will_do(own_dsn: str, locale: str) -> None:
-    """What a terminal cannot show is replaced there; a pipe has it as UTF-8."""
+    """A terminal's locale replaces what it cannot show, and a pipe is UTF-8."""
     sql = "UPDATE fleet.hosts SET hostname = 'büro-日本' WHERE host = 'db-1'"
     asyncio.run(Operator(own_dsn).ask(sql))
     environment = {"LC_ALL": locale, "PYTHONIOENCODING": "latin-1", "PYTHONCOERCECLOCALE": "0"}
@@ -249,14 +249,14 @@ def test_any_locale_will_do(own_dsn: str, locale: str) -> None:
 
 
 def test_colours_are_for_terminals_that_want_them(fleet_dsn: str) -> None:
-    """A verdict is red on a terminal, and plain in a pipe and with NO_COLOR."""
+    """Verdicts have colours on a terminal without NO_COLOR only."""
     assert "\x1b[31moutdated" in on_terminal(fleet_dsn, "host", "fra1/web-1", NO_COLOR="").out
     assert "\x1b" not in on_terminal(fleet_dsn, "host", "fra1/web-1").out
     assert "\x1b" not in piped(fleet_dsn, "host", "fra1/web-1").out
 
 
 def test_what_is_never_asked_has_no_next_check(fleet_dsn: str) -> None:
-    """A local build has no moment, whatever the planner noted for it."""
+    """A local build has no next check."""
     rows = json.loads(piped(fleet_dsn, "images", "--json").out)
 
     moments = {row["reference"]: row["next_check_at"] for row in rows}

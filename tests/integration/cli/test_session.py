@@ -53,7 +53,7 @@ SAME = (
 async def test_the_session_is_what_the_command_prints(
     new_dsn: str, nats_server: NatsServer, tmp_path: Path
 ) -> None:
-    """Whoever changes what a command prints reads it again, in the page that shows it."""
+    """The recorded session equals the command's present output."""
     async with SandboxRegistry().serving() as registry:
         old = registry.push_image("team/web", "1").digest
         registry.push_image("team/web", "1", seed=9)
@@ -73,7 +73,7 @@ async def test_the_session_is_what_the_command_prints(
 
 
 def test_a_terminal_of_160_columns_shortens_nothing(fleet_dsn: str) -> None:
-    """Where there is room, every text is whole."""
+    """A terminal of 160 columns shows every text whole."""
     for command in COMMANDS[:2]:
         shown = on_terminal(fleet_dsn, *shlex.split(command), columns=160)
         assert "…" not in shown.out
@@ -130,7 +130,7 @@ def _replaced(line: str, same: tuple[re.Pattern[str], str]) -> str:
 
 @pytest.mark.parametrize("columns", [80, 160])
 async def test_a_scan_fits_its_terminal(tmp_path: Path, columns: int) -> None:
-    """Outdated first, one line an image, a total below; the exit code says the worst."""
+    """A scan shows outdated images first, one line each, and a total."""
     async with (
         SandboxRegistry().serving() as registry,
         ScriptedEngine.serving(tmp_path / "engine.sock") as engine,

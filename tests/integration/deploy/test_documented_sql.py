@@ -1,4 +1,4 @@
-"""Every SQL statement of the dashboards and of the pages for operators, on a database with data."""
+"""Every SQL statement of dashboards and pages runs on a database with data."""
 
 import json
 import re
@@ -70,7 +70,7 @@ async def reader(told_dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.mark.parametrize(("sql", "drawn"), list(panels()))
 async def test_a_panel_s_query_answers(reader: asyncpg.Connection, sql: str, drawn: str) -> None:
-    """Each panel gets rows, as an operator, in a form that Grafana draws."""
+    """Each panel's query returns rows that Grafana can draw, with an operator's rights."""
     ready = expanded(sql)
     assert "$" not in ready
     rows = await reader.fetch(ready)
@@ -84,12 +84,12 @@ async def test_a_panel_s_query_answers(reader: asyncpg.Connection, sql: str, dra
 
 @pytest.mark.parametrize("sql", list(variables()))
 async def test_a_variable_of_a_dashboard_has_values(reader: asyncpg.Connection, sql: str) -> None:
-    """Each variable offers at least one value."""
+    """Each variable of a dashboard has at least one value."""
     assert await reader.fetch(sql)
 
 
 def test_a_column_with_a_unit_is_one_of_its_panel() -> None:
-    """What a panel sets for a column by its name stands in that panel's query."""
+    """A column with settings of its own is in its panel's query."""
     for file in DASHBOARDS:
         for panel in json.loads(file.read_text())["panels"]:
             for override in panel["fieldConfig"]["overrides"]:
@@ -101,14 +101,14 @@ def test_a_column_with_a_unit_is_one_of_its_panel() -> None:
 async def test_a_question_in_the_operators_page_answers(
     reader: asyncpg.Connection, sql: str
 ) -> None:
-    """Each statement that operators are told to run gives rows, with an operator's rights."""
+    """Each query of the operators' page returns rows, with an operator's rights."""
     assert await reader.fetch(sql)
 
 
 async def test_the_documented_logins_can_do_their_work_and_no_more(
     postgres_server: PostgresServer, database_dsn: str
 ) -> None:
-    """The writer's login is enough for ingest and its upkeep; the reader's reads views alone."""
+    """The writer's login is enough for ingest, and the reader's reads views alone."""
     await migrations.migrate(database_dsn)
     owner = await asyncpg.connect(database_dsn)
     try:
@@ -138,7 +138,7 @@ async def test_the_documented_logins_can_do_their_work_and_no_more(
 async def test_the_compose_file_s_logins_write_and_read(
     postgres_server: PostgresServer, database_dsn: str
 ) -> None:
-    """logins.sql makes one that ingest works with and one that reads, and can be run again."""
+    """logins.sql makes the logins of ingest and operators, and can be run again."""
     service = read_yaml(ROOT / "docker-compose.yml")["services"]["logins"]
     file = DEPLOY / "postgres" / "logins.sql"
     try:
@@ -164,7 +164,7 @@ async def test_the_compose_file_s_logins_write_and_read(
 async def test_grafana_s_login_reads_the_views(
     postgres_server: PostgresServer, database_dsn: str
 ) -> None:
-    """reader.sql makes a login that reads views alone, and can be run again for a new password."""
+    """reader.sql makes a login that reads views alone, and can be run again."""
     service = read_yaml(DEPLOY / "docker-compose.dashboards.yml")["services"]["reader"]
     file = DEPLOY / "grafana" / "reader.sql"
     try:

@@ -1,4 +1,4 @@
-"""The NATS configurations that we ship, on the real server."""
+"""The shipped NATS configurations work on the real server."""
 
 import asyncio
 import json
@@ -89,7 +89,7 @@ async def agent(server: ShippedNats) -> AsyncIterator[JetStreamPublisher]:
 async def test_p8_an_agent_can_speak_only_for_its_own_host(
     shipped: ShippedNats, service: Bus
 ) -> None:
-    """An agent stores its own inventory; for all else the server refuses it, and says so."""
+    """An agent can publish its own inventory, and the server refuses all else."""
     async with agent(shipped) as publisher:
         await publisher.publish(inventory("web-1", [image()]))
     stored = await as_service(shipped).get_last_msg(subjects.STREAM_INVENTORY, OWN)
@@ -125,7 +125,7 @@ async def test_a_sign_of_life_reaches_ingest_from_its_own_host_only(
 async def test_an_agent_cannot_have_the_server_speak_elsewhere(
     shipped: ShippedNats, service: Bus, target: str
 ) -> None:
-    """JetStream's confirmation, sent to the reply subject, cannot leave the agents' account."""
+    """JetStream's confirmation to a reply subject stays in the agents' account."""
     await service.publish(OTHER, b"the truth")
     heard: list[str] = []
 
@@ -152,7 +152,7 @@ NOT_ITS_OWN = ("_INBOX.>", "_INBOX_fra1.>", "_INBOX_fra1.web-2.>", "_INBOX_ams1.
 async def test_an_agent_hears_nothing_but_its_own_answers(
     shipped: ShippedNats, subject: str
 ) -> None:
-    """A subscription to anything but its own inbox is refused."""
+    """An agent can subscribe to its own inbox only."""
     async with as_agent(shipped) as (_, connection):
         began = asyncio.get_running_loop().time()
         await connection.client.subscribe(subject)
@@ -184,7 +184,7 @@ async def test_the_agent_s_doctor_finds_nothing_wrong(
 async def test_an_agent_names_its_settings_when_its_permissions_are_of_another_host(
     shipped: ShippedNats, service: Bus
 ) -> None:
-    """One line tells the operator which two settings to compare with the permissions."""
+    """An agent with another host's permissions names the two settings to compare."""
     url = shipped.url_of("agent", "20261124")
     async with connected([url], "fra1", "web-9", credentials="", ca="") as publisher:
         with pytest.raises(PublishFailed) as refused:
@@ -199,7 +199,7 @@ async def test_an_agent_names_its_settings_when_its_permissions_are_of_another_h
 async def test_p7_only_our_services_may_ask_what_a_credential_opened(
     shipped: ShippedNats, service: Bus
 ) -> None:
-    """`credential` in a request is a claim: who may ask at all is decided by the accounts."""
+    """The accounts let only our services ask for cached answers of a credential."""
 
     async def told(payload: bytes) -> bytes:
         return b"everything"
@@ -213,7 +213,7 @@ async def test_p7_only_our_services_may_ask_what_a_credential_opened(
 
 
 async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service: Bus) -> None:
-    """The services' user makes streams, keeps values, asks, pulls, pauses and resets."""
+    """The services' user can make streams, publish, pull, pause and reset."""
     assert {step.action for step in await provision.ensure(service)} == {"unchanged"}
 
     digests = await service.bucket(subjects.BUCKET_DIGESTS)
@@ -239,7 +239,7 @@ async def test_nobody_speaks_without_a_password(shipped: ShippedNats) -> None:
 
 
 async def test_three_servers_keep_everything_when_one_is_lost() -> None:
-    """On cluster.conf streams have three replicas, and a write is confirmed with a server dead."""
+    """With cluster.conf a write is confirmed while one of three servers is dead."""
     ports = free_ports(3)
     routes = json.dumps([f"nats://{LOOPBACK}:{port}" for port in ports])
     cluster = [
@@ -285,7 +285,7 @@ async def test_three_servers_keep_everything_when_one_is_lost() -> None:
 async def test_what_an_agent_says_reaches_the_database(
     shipped: ShippedNats, service: Bus, database_dsn: str
 ) -> None:
-    """From the agents' account, through ingest in the services' account, to a row."""
+    """An inventory of the agents' account becomes a row by the services' account."""
     await migrate(database_dsn)
     operator = Operator(database_dsn)
     async with ingest(database_dsn, shipped.url_of("service", "20261123")):

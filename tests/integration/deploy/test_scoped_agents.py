@@ -1,4 +1,4 @@
-"""Thousands of hosts: a scoped signing key with the template that docs/deployment.md gives."""
+"""A scoped signing key with the template of docs/deployment.md serves many hosts."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -56,7 +56,7 @@ async def service(
 async def test_each_host_speaks_for_itself_by_its_name_alone(
     server: NatsServer, service: Connection, scoped: ScopedFleet, tmp_path: Path
 ) -> None:
-    """Two hosts with credentials of one key store their own inventories, and not each other's."""
+    """Two hosts of one signing key publish their own inventories, and not each other's."""
     for host, other in (("web-1", "web-2"), ("web-2", "web-1")):
         credentials = str(scoped.agent(tmp_path / f"{host}.creds", "fra1", host))
         async with connected(
@@ -94,7 +94,7 @@ async def test_each_host_speaks_for_itself_by_its_name_alone(
 async def test_an_agent_of_another_operator_is_not_let_in(
     server: NatsServer, scoped: ScopedFleet, tmp_path: Path
 ) -> None:
-    """Credentials of a key that the server does not know open nothing."""
+    """Credentials of an unknown key are refused."""
     stranger = ScopedFleet([], template("publish"), template("subscribe"))
     credentials = str(stranger.agent(tmp_path / "stranger.creds", "fra1", "web-1"))
     with pytest.raises(NoBus, match=r"(?i)authorization"):

@@ -30,7 +30,7 @@ from support.polling import until
 async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """P9: no JSON, a hash that is none, another's subject; the good one is stored."""
+    """P9: a bad inventory becomes a dead letter, and the next one is stored."""
     wrong = inventory("web-2", [image()], content="md5:1")
     foreign = inventory("web-9", [image()])
     for host, payload in (
@@ -62,7 +62,7 @@ async def test_a_bad_inventory_becomes_a_dead_letter_that_an_operator_can_read(
 async def test_an_image_that_cannot_be_stored_costs_not_even_its_host(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """P9: the others are stored; those refused are counted, and told with their fields."""
+    """P9: an image that cannot be stored is counted and named, and the others are stored."""
     await agents.has("web-1", image("<none>:<none>"), image(), image("r.io/a:1", image_id="x"))
 
     async with ingest(dsn, fresh_nats.url):
@@ -81,7 +81,7 @@ async def test_an_image_that_cannot_be_stored_costs_not_even_its_host(
 async def test_an_image_with_a_thousand_digests_is_judged_and_one_with_more_is_left_out(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """Whichever of them the tag points to; to keep only some would make false verdicts."""
+    """An image with a thousand digests is compared, and one with more is left out."""
     many = tuple(digest(("many", n)) for n in range(MOST_DIGESTS + 1))
     last = Found(digest=sorted(many[:-1])[-1])
     await agents.has("web-1", image(repo_digests=many[:-1]), image("r.io/a:1", repo_digests=many))
@@ -96,7 +96,7 @@ async def test_an_image_with_a_thousand_digests_is_judged_and_one_with_more_is_l
 async def test_an_answer_that_contradicts_itself_is_refused_alone(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """P9: a digest that is none, a reference that is none; the answer after them is stored."""
+    """P9: a malformed answer is refused, and the next one is stored."""
     good = answer()
     bad_digest = msgspec.structs.replace(
         answer("docker.io/library/bad:1"), outcome=msgspec.structs.replace(good.outcome, digest="x")
@@ -116,7 +116,7 @@ async def test_an_answer_that_contradicts_itself_is_refused_alone(
 async def test_fields_of_a_later_version_are_ignored(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """An older reader understands a newer writer."""
+    """Unknown fields of a later version are ignored."""
     message = msgspec.json.decode(codec.encode(inventory("web-1", [image()])))
     message["new_field"] = {"a": 1}
     message["images"][0]["new_field"] = 2
@@ -128,7 +128,7 @@ async def test_fields_of_a_later_version_are_ignored(
 async def test_a_refused_heartbeat_leaves_a_letter_and_costs_no_other(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """Of a thousand wrong ones of one host a single letter; the others' are stored."""
+    """A thousand wrong heartbeats of one host make one dead letter, and delay no other's."""
     await agents.has("web-0", image())
     async with ingest(dsn, fresh_nats.url):
         await operator.sees(NGINX, host="web-0")
@@ -149,7 +149,7 @@ async def test_a_refused_heartbeat_leaves_a_letter_and_costs_no_other(
 async def test_moments_that_cannot_be_are_not_believed(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator, zone: timezone
 ) -> None:
-    """The years 1 and 9999, of an image, an answer and a limit: clients can read what is stored."""
+    """Impossible times of images, answers and limits are not stored."""
     last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=zone)
     first = datetime(1, 1, 1, tzinfo=timezone(-zone.utcoffset(None)))
     await agents.has("web-1", image(created_at=first), image("r.io/a:1", created_at=last))
@@ -184,7 +184,7 @@ async def test_moments_that_cannot_be_are_not_believed(
 async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
     dsn: str, operator: Operator
 ) -> None:
-    """As its agent says it: compressed, in one message of a server that takes 4 MB."""
+    """A compressed inventory of 20,000 images is stored, and a compression bomb is refused."""
     images = [image(f"r.io/app{n}:1", containers=(f"app-{n}",), running=1) for n in range(20_000)]
     bomb = compressed(codec.encode(inventory("web-2", [])) + b" " * 9_000_000)
     with NatsServer.start_sync(config_extra="max_payload: 4MB") as nats:
@@ -204,7 +204,7 @@ async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
 async def test_a_flood_of_bad_messages_from_one_host_is_one_row(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """P9: however long a host sends what is refused, it costs a letter each time it has doubled."""
+    """P9: a flood of bad messages of one host is one row, with a dead letter per doubling."""
     sql = "SELECT * FROM ops.dead_letters WHERE times >= 16"
 
     async def flooded() -> list[dict[str, object]]:
@@ -228,7 +228,7 @@ async def test_a_flood_of_bad_messages_from_one_host_is_one_row(
 async def test_a_letter_that_is_delivered_again_is_not_counted_again(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """P5: the stream of letters read twice from its start gives the same rows."""
+    """P5: a dead letter that is delivered twice counts once."""
     subject = "drift.v1.dead.agent"
     for times in (1, 1, 2):
         letter = DeadLetter(service="agent", subject="s" * 5000, reason="r", received_at=NOW)

@@ -37,7 +37,7 @@ async def planned(dsn: str) -> AsyncIterator[Planned]:
 
 
 async def dues(planned: Planned) -> dict[str, datetime]:
-    """What operators read of each reference; both views say the same."""
+    """Return each reference's next check; both views have the same."""
     seen: list[dict[str, datetime]] = []
     for view in ("comparisons", "images"):
         sql = f"SELECT reference, next_check_at FROM ops.{view}"
@@ -55,7 +55,7 @@ async def writes(planned: Planned) -> set[tuple[str, str]]:
 async def test_references_of_a_blocked_registry_are_due_when_the_block_ends(
     planned: Planned,
 ) -> None:
-    """Put off once, whether due already or during the block, and then asked; others go on."""
+    """References of a blocked registry are moved once to the block's end."""
     seen = await writes(planned)
     start = sorted((await dues(planned)).values())[3]  # some are due already, some are not
     opens = start + HOUR
@@ -77,7 +77,7 @@ async def test_references_of_a_blocked_registry_are_due_when_the_block_ends(
 
 
 async def test_what_was_never_tried_is_asked_once_and_learns_the_reason(planned: Planned) -> None:
-    """A new image at a blocked registry: one question, then it waits like the others."""
+    """A new image of a blocked registry is asked once, and then waits."""
     opens = now() + HOUR
     await planned.told("docker.io", blocked_until=opens)
     await planned.has("web-2", image(NEW))
@@ -88,7 +88,7 @@ async def test_what_was_never_tried_is_asked_once_and_learns_the_reason(planned:
 
 
 async def test_questions_that_lapsed_in_a_block_leave_room(planned: Planned) -> None:
-    """What was out when the block began is not counted as out for as long as that lasts."""
+    """Questions that expired during a block do not count as open."""
     asked = now() + timedelta(seconds=FRESHNESS * 1.2)
     assert {*HUB} <= {*await planned.names(asked)}  # as many as may be out
     await planned.told("docker.io", blocked_until=asked + HOUR)
@@ -98,7 +98,7 @@ async def test_questions_that_lapsed_in_a_block_leave_room(planned: Planned) -> 
 
 
 async def test_references_that_most_hosts_run_are_due_first(planned: Planned) -> None:
-    """The more hosts, the sooner after the block; they are not due all at once."""
+    """After a block the references of most hosts are due first."""
     for weight, reference in enumerate(HUB):
         await planned.database.pool.execute(
             "UPDATE fleet.answers SET weight = $1 WHERE ref_id ="
@@ -114,7 +114,7 @@ async def test_references_that_most_hosts_run_are_due_first(planned: Planned) ->
 
 
 async def test_a_block_that_grows_puts_off_once_more(planned: Planned) -> None:
-    """The new end counts, for what waited for the old one too."""
+    """A longer block moves its references to the new end."""
     start = now()
     for hours in (1, 2):
         opens = start + hours * HOUR
@@ -128,7 +128,7 @@ async def test_a_block_that_grows_puts_off_once_more(planned: Planned) -> None:
 async def test_a_block_that_ends_early_brings_references_forward(
     planned: Planned, second: timedelta
 ) -> None:
-    """With another credential that is free at once, or sooner, they are asked then."""
+    """A block that ends early makes its references due then."""
     start = now() + LOOK_EVERY
     await planned.told("docker.io", blocked_until=start + HOUR)
     await planned.answered(HUB[0], outcome=Limited(until=start + HOUR))
@@ -154,7 +154,7 @@ async def test_a_block_that_ends_early_brings_references_forward(
 async def test_only_a_block_of_all_requests_puts_off(
     planned: Planned, state: dict[str, Any]
 ) -> None:
-    """Tags are asked about with HEAD, which a used up pull limit does not stop."""
+    """A used up pull limit does not move references of tags, which need HEAD only."""
     before = await dues(planned)
     await planned.told("docker.io", **state)
     assert await planned.names() == []
@@ -163,7 +163,7 @@ async def test_only_a_block_of_all_requests_puts_off(
 
 
 async def test_a_look_at_blocks_moves_a_bounded_number(planned: Planned) -> None:
-    """The rest follows whenever the planner works, those that are due soonest first."""
+    """One check of the blocks moves a bounded number, the soonest first."""
     planned.restart(len(HUB), moved_at_once=2)
     before = await dues(planned)
     start = now() + LOOK_EVERY
@@ -176,7 +176,7 @@ async def test_a_look_at_blocks_moves_a_bounded_number(planned: Planned) -> None
 
 
 async def test_a_block_that_ends_while_references_are_moved_moves_no_more(planned: Planned) -> None:
-    """What was moved is brought forward, the rest stays where it was."""
+    """A block that ends while references are moved brings them forward again."""
     planned.restart(len(HUB), moved_at_once=2)
     before = await dues(planned)
     start = now() + LOOK_EVERY
@@ -191,7 +191,7 @@ async def test_a_block_that_ends_while_references_are_moved_moves_no_more(planne
 
 
 async def test_an_answer_that_comes_meanwhile_is_not_undone(planned: Planned) -> None:
-    """What was read before an answer moves nothing after it, until the next look."""
+    """An answer that arrives while references are moved is not undone."""
     planned.restart(len(HUB), moved_at_once=1)
     start = now() + LOOK_EVERY
     opens = start + HOUR
@@ -210,7 +210,7 @@ async def test_an_answer_that_comes_meanwhile_is_not_undone(planned: Planned) ->
 
 
 async def test_a_replica_that_comes_later_moves_nothing_again(planned: Planned) -> None:
-    """What a reference is due at tells that it has been moved; nothing else is kept of it."""
+    """A second replica moves no reference again."""
     start = now() + LOOK_EVERY
     await planned.told("docker.io", blocked_until=start + HOUR)
     await planned.asks(start)
@@ -221,7 +221,7 @@ async def test_a_replica_that_comes_later_moves_nothing_again(planned: Planned) 
 
 
 async def test_only_the_replica_that_plans_moves_references(planned: Planned) -> None:
-    """While another one plans, they stay; what was found is moved afterwards."""
+    """Only the replica with the planner's turn moves references."""
     before = await dues(planned)
     start = now() + LOOK_EVERY
     await planned.told("docker.io", blocked_until=start + HOUR)
@@ -244,7 +244,7 @@ async def test_only_the_replica_that_plans_moves_references(planned: Planned) ->
 async def test_the_inside_of_a_digest_is_asked_for_when_its_registry_can_be_asked(
     dsn: str, state: dict[str, Any]
 ) -> None:
-    """It takes a GET, which a used up pull limit stops as well."""
+    """A `Describe` waits for the end of a used up pull limit."""
     async with planning(dsn, outstanding=100) as planned:
         await planned.has("web-1", image())
         await planned.asks()

@@ -77,7 +77,7 @@ BACK = """
 
 
 async def test_a_database_taken_back_is_found_by_the_next_batch(reader: Reader) -> None:
-    """One batch is offered again; from then on all is as ever."""
+    """The next batch finds a database that was restored."""
     assert await reader.stores(1)
     await reader.pool.execute(KEEP)
     assert await reader.stores(2)
@@ -90,7 +90,7 @@ async def test_a_database_taken_back_is_found_by_the_next_batch(reader: Reader) 
 
 @pytest.mark.parametrize("harm", [BACK, "DELETE FROM fleet.bookmarks"])
 async def test_a_database_taken_back_is_found_without_a_batch(reader: Reader, harm: str) -> None:
-    """A quiet fleet does not hide it, nor does a database that has nothing at all."""
+    """A restored database is found in a quiet fleet, too."""
     await reader.bookmarks.look()
     assert await reader.stores(1)
     await reader.pool.execute(KEEP)
@@ -104,7 +104,7 @@ async def test_a_database_taken_back_is_found_without_a_batch(reader: Reader, ha
 
 
 async def test_nothing_is_stored_before_all_is_read_again(reader: Reader) -> None:
-    """NATS may be away just then."""
+    """Nothing is stored in a restored database before all streams are read again."""
     assert await reader.stores(2)
     await reader.pool.execute("DELETE FROM fleet.bookmarks")
     reader.nats_away = True
@@ -118,7 +118,7 @@ async def test_nothing_is_stored_before_all_is_read_again(reader: Reader) -> Non
 async def test_a_batch_of_which_it_is_not_known_whether_it_is_stored_is_no_sign(
     reader: Reader,
 ) -> None:
-    """The connection may break after the commit; the bookmark is then a turn further."""
+    """A connection that breaks after the commit does not look like a restore."""
     assert await reader.stores(1)
     await reader.pool.execute("UPDATE fleet.bookmarks SET turn = turn + 1")
     assert await reader.stores(2)
@@ -126,7 +126,7 @@ async def test_a_batch_of_which_it_is_not_known_whether_it_is_stored_is_no_sign(
 
 
 async def test_batches_at_the_same_time_do_not_wait_for_each_other(reader: Reader) -> None:
-    """Each has a bookmark of its own while it is stored, and leaves it to the next one."""
+    """Batches at the same time have a bookmark each."""
     meeting = asyncio.Barrier(3)
 
     async def store(seq: int) -> None:
@@ -150,7 +150,7 @@ async def test_batches_at_the_same_time_do_not_wait_for_each_other(reader: Reade
 async def test_a_process_that_starts_compares_what_is_acknowledged(
     reader: Reader, acknowledged: int, epoch: int, again: int
 ) -> None:
-    """What was acknowledged and never noted is not in this database."""
+    """At its start ingest finds acknowledged messages without a bookmark."""
     assert await reader.stores(7)
     assert await reader.stores(3)
     starting = Reader(reader.pool, epoch, acknowledged)
@@ -167,7 +167,7 @@ async def test_a_process_that_starts_compares_what_is_acknowledged(
 async def test_messages_that_were_all_refused_are_no_sign_at_the_next_start(
     reader: Reader, *, stored_first: bool
 ) -> None:
-    """They are acknowledged and stored nowhere; only what was refused counts, not what waits."""
+    """Messages that were all refused do not look like a restore at the next start."""
     outcomes: list[Outcome] = [Reject("malformed"), Reject("malformed"), Retry("later")]
     if stored_first:
         assert await reader.stores(7)
@@ -184,7 +184,7 @@ async def test_messages_that_were_all_refused_are_no_sign_at_the_next_start(
 async def test_what_was_refused_of_a_stream_that_is_no_more_is_not_noted_of_the_next(
     reader: Reader,
 ) -> None:
-    """Its sequences begin anew, and would hide what is lost."""
+    """A refusal in a deleted stream is not noted for the next one."""
     assert await reader.stores(7)
     reader.bookmarks.note_refused(900)
     await reader.stores_in(2, 1)
@@ -196,7 +196,7 @@ async def test_what_was_refused_of_a_stream_that_is_no_more_is_not_noted_of_the_
 
 
 async def test_bookmarks_of_processes_long_gone_are_dropped(reader: Reader) -> None:
-    """But for the last one, which tells how far the stream was read."""
+    """Old bookmarks are removed, except for the last one."""
     for seq in (5, 9, 7):
         assert await Reader(reader.pool).stores(seq)
     await reader.pool.execute("UPDATE fleet.bookmarks SET noted_at = now() - interval '8 days'")

@@ -36,7 +36,7 @@ async def changes(agents: Fleet) -> list[Changed]:
 async def test_a_moved_tag_is_told_once_for_all_its_hosts(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """Three hosts with one image make one message: from what, to what, how many hosts."""
+    """A moved tag publishes one change for all its hosts."""
     async with ingest(dsn, fresh_nats.url):
         for number in range(3):
             await agents.has(f"web-{number}", image(running=int(number > 0)))
@@ -63,7 +63,7 @@ async def test_a_moved_tag_is_told_once_for_all_its_hosts(
 async def test_a_change_of_the_reason_alone_is_not_told(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """A registry that is away and then refuses us is two reasons of one verdict (messages.md)."""
+    """A change of the reason alone is not published (messages.md)."""
     async with ingest(dsn, fresh_nats.url):
         await agents.has("web-1", image())
         await operator.sees(NGINX, verdict="unknown", reason="not_checked")
@@ -80,7 +80,7 @@ async def test_a_change_of_the_reason_alone_is_not_told(
 async def test_the_first_verdict_of_an_image_is_not_told(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """A host that has an outdated image from the start changes no verdict (messages.md)."""
+    """The first verdict of an image is not published (messages.md)."""
     async with ingest(dsn, fresh_nats.url):
         await agents.has("web-1", image(version=2))
         await operator.sees(NGINX, verdict="unknown")
@@ -146,7 +146,7 @@ async def unpublished(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator:
 async def test_a_crash_between_publishing_and_committing_publishes_no_second_copy(
     dsn: str, agents: Fleet
 ) -> None:
-    """The message is in the stream, the row still in the outbox: published again, kept once."""
+    """A change that is published twice after a crash is stored once."""
     publisher = ChangePublisher(agents.bus)
 
     async def crash(entries: Sequence[OutboxEntry]) -> list[int]:
@@ -165,7 +165,7 @@ async def test_a_crash_between_publishing_and_committing_publishes_no_second_cop
 
 @pytest.mark.usefixtures("unpublished")
 async def test_what_nats_did_not_store_stays(dsn: str) -> None:
-    """Only what is stored is removed."""
+    """A change that NATS did not store stays in the outbox."""
 
     async def refuse(entries: Sequence[OutboxEntry]) -> list[int]:
         return []
@@ -177,7 +177,7 @@ async def test_what_nats_did_not_store_stays(dsn: str) -> None:
 
 @pytest.mark.usefixtures("unpublished")
 async def test_one_replica_publishes_at_a_time(dsn: str) -> None:
-    """A second one finds the work taken and does not wait for it; meanwhile nothing is locked."""
+    """One replica publishes at a time, and nothing is locked meanwhile."""
     entered, leave = asyncio.Event(), asyncio.Event()
 
     async def slow(entries: Sequence[OutboxEntry]) -> list[int]:
@@ -203,7 +203,7 @@ async def test_one_replica_publishes_at_a_time(dsn: str) -> None:
 
 
 async def test_a_change_that_is_rolled_back_is_not_published(dsn: str, agents: Fleet) -> None:
-    """Verdict and outbox are one transaction."""
+    """A change that is rolled back is not published."""
     from imagedrift_ingest.adapters.postgres.answers import SQL
 
     async with postgres.pool(dsn, connections=2) as pool:

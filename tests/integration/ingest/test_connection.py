@@ -52,7 +52,7 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 async def test_a_statement_that_times_out_is_told_at_once_and_not_tried_again(
     database: Database,
 ) -> None:
-    """Who waited for thirty seconds gets less to do, and not the same three times more."""
+    """A statement that times out is reported at once, and not repeated."""
     tries = Tries()
     with pytest.raises(DatabaseTooSlow, match="statement timeout"):
         await database.transaction(tries.sleep)
@@ -62,7 +62,7 @@ async def test_a_statement_that_times_out_is_told_at_once_and_not_tried_again(
 async def test_a_statement_that_lacks_an_argument_is_a_defect_and_told_at_once(
     database: Database,
 ) -> None:
-    """It is no lost connection, although the driver raises the same class of error."""
+    """A statement with a missing argument is a defect, reported at once."""
     tries = Tries()
     with pytest.raises(DriverMisused, match="expects 1 argument"):
         await database.transaction(tries.call_wrongly)
@@ -71,7 +71,7 @@ async def test_a_statement_that_lacks_an_argument_is_a_defect_and_told_at_once(
 
 
 async def test_data_that_a_constraint_forbids_is_rejected_at_once(database: Database) -> None:
-    """The database would reject it each time."""
+    """Data that a constraint forbids is rejected without another try."""
     tries = Tries()
     with pytest.raises(DataRejected, match="CheckViolationError"):
         await database.transaction(tries.write_nothing)
@@ -79,7 +79,7 @@ async def test_data_that_a_constraint_forbids_is_rejected_at_once(database: Data
 
 
 async def test_a_connection_that_is_lost_in_the_middle_is_replaced(dsn: str) -> None:
-    """The transaction runs again on another one, and health tells that the database works."""
+    """A transaction runs again on a new connection after a lost one."""
     tries, health = Tries(), Health([connection.PART])
     async with connection.pool(dsn, connections=1) as pool:
         assert await database_of(pool, health).transaction(tries.lose_the_connection) == 1

@@ -1,4 +1,4 @@
-"""What nobody has is not asked about, and no host waits for all that another one brought."""
+"""References without hosts are not asked, and no host waits for all of another's."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -42,7 +42,7 @@ async def due(planned: Planned) -> set[str]:
 
 
 async def test_references_that_a_host_had_for_a_moment_stop_nobody(planned: Planned) -> None:
-    """A host that brings many and then has none costs one look, and the next ones are asked."""
+    """References that a host had for a moment delay no others."""
     await planned.has("bad", *many("bad", 200))
     await planned.has("bad")
     await planned.has("web-1", image())
@@ -51,7 +51,7 @@ async def test_references_that_a_host_had_for_a_moment_stop_nobody(planned: Plan
 
 
 async def test_what_no_host_has_any_more_is_never_due_again(planned: Planned) -> None:
-    """After it was asked and answered it rests, however much time passes, until a host gets it."""
+    """A reference that no host has any more is never due, until a host gets it."""
     await planned.has("web-1", image())
     assert await planned.names() == [NGINX]
     await planned.answered(NGINX)
@@ -68,7 +68,7 @@ async def test_what_no_host_has_any_more_is_never_due_again(planned: Planned) ->
 async def test_a_reference_with_local_images_only_is_never_due(
     planned: Planned, operator: Operator
 ) -> None:
-    """No registry knows an image without a digest; operators see that it is not asked about."""
+    """A reference with local images only is never due."""
     await planned.has("web-1", image("docker.io/own/built:1", repo_digests=()))
     assert await planned.names(now() + LATER) == []
     await maintain_on(planned.database).count_hosts()
@@ -83,7 +83,7 @@ async def test_a_reference_with_local_images_only_is_never_due(
 async def test_a_host_that_comes_while_a_reference_is_laid_to_rest_is_not_forgotten(
     planned: Planned,
 ) -> None:
-    """Neither sees the other's transaction: counting hosts finds the reference, and it is asked."""
+    """A host that gets a reference while it is made undue has it asked."""
     await planned.has("web-1", image())
     await planned.has("web-1")
     sql = "UPDATE fleet.answers SET next_check_at = NULL"  # as a look from before does it
@@ -97,7 +97,7 @@ async def test_a_host_that_comes_while_a_reference_is_laid_to_rest_is_not_forgot
 
 @pytest.mark.parametrize("running", [0, 1])
 async def test_a_host_with_many_of_its_own_delays_nobody(planned: Planned, running: int) -> None:
-    """Hosts take turns: the few of another one are among the next questions, run or not."""
+    """A host with many new references does not delay another host's few."""
     await planned.has("big", *many("big", 300, running))
     await planned.has("small", *many("small", 3))
     first = await planned.names()
@@ -108,7 +108,7 @@ async def test_a_host_with_many_of_its_own_delays_nobody(planned: Planned, runni
 
 
 async def test_a_host_has_few_questions_out_however_many_it_brought(dsn: str) -> None:
-    """A lane is read in order: another's question is not behind thousands of one host's."""
+    """A host's own references have few questions out at a time."""
     async with planning(dsn, outstanding=10_000) as planned:
         await planned.has("big", *many("big", questions.OF_ONE_HOST + 5))
         assert len(await planned.names()) == questions.OF_ONE_HOST
@@ -120,7 +120,7 @@ async def test_a_host_has_few_questions_out_however_many_it_brought(dsn: str) ->
 
 
 async def test_a_registry_without_room_takes_none_of_its_hosts_room(dsn: str) -> None:
-    """A host's few images of another registry are asked, however many wait for a full one."""
+    """A full registry does not delay a host's images of another one."""
     async with planning(dsn, outstanding=1) as planned:
         other = "quay.io/team/app:1"
         await planned.has("big", *many("big", questions.OF_ONE_HOST + 50), image(other))
@@ -130,7 +130,7 @@ async def test_a_registry_without_room_takes_none_of_its_hosts_room(dsn: str) ->
 
 
 async def test_new_references_do_not_delay_the_next_look_at_old_ones(planned: Planned) -> None:
-    """A flood of references that were never tried shares its turns with what is asked again."""
+    """New references share their turns with those that are asked again."""
     await planned.has("web-1", image(running=1))
     await planned.names()
     await planned.answered(NGINX)
@@ -142,7 +142,7 @@ async def test_new_references_do_not_delay_the_next_look_at_old_ones(planned: Pl
 async def test_a_reference_that_many_bring_at_once_has_their_weight_at_once(
     planned: Planned,
 ) -> None:
-    """It is ahead of those that one host runs, before hosts are counted."""
+    """A reference that many hosts bring at once is asked before those of one host."""
     await planned.has("one", *many("one", 20, 1))
     await planned.database.pool.execute(
         "INSERT INTO fleet.hosts (site, host)"
@@ -161,7 +161,7 @@ async def test_a_reference_that_many_bring_at_once_has_their_weight_at_once(
 
 
 async def test_two_planners_at_once_ask_each_question_once(dsn: str) -> None:
-    """One of them has the turn, the other one does nothing, and nobody waits."""
+    """Of two planners one has the turn, and the other does nothing."""
     async with planning(dsn, outstanding=100) as one, planning(dsn, outstanding=100) as other:
         await one.has("web-1", *many("web", 30))
         first, second = await asyncio.gather(one.names(), other.names())
@@ -170,7 +170,7 @@ async def test_two_planners_at_once_ask_each_question_once(dsn: str) -> None:
 
 
 async def test_a_planner_that_was_killed_while_publishing_is_followed(dsn: str) -> None:
-    """Its turn runs out; what it did not note is asked again, and nothing was locked meanwhile."""
+    """After a killed planner's turn has expired, its questions are asked again."""
     async with planning(dsn, outstanding=100) as killed, planning(dsn, outstanding=100) as next_one:
         await killed.has("web-1", image())
         reached = asyncio.Event()
@@ -191,7 +191,7 @@ async def test_a_planner_that_was_killed_while_publishing_is_followed(dsn: str) 
 
 
 async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(dsn: str) -> None:
-    """No answer waits for a question: nothing is locked while questions are published."""
+    """Answers are stored while publishing hangs, as nothing is locked."""
     async with planning(dsn, outstanding=100) as planned:
         await planned.has("web-1", image(), *many("web", 3))
         reached, free = asyncio.Event(), asyncio.Event()
@@ -217,7 +217,7 @@ async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(d
 
 
 async def test_what_was_published_before_a_turn_ended_is_noted(dsn: str) -> None:
-    """Work that is cut short is not begun from the start: a slow stream is got through."""
+    """Questions that were published before a turn ended are noted."""
     async with planning(dsn, outstanding=100) as planned:
         planned.restart(100, noted_at_once=2)
         keep = planned.ask
@@ -238,7 +238,7 @@ async def test_what_was_published_before_a_turn_ended_is_noted(dsn: str) -> None
 
 
 async def test_planner_and_learner_never_wait_for_each_other_in_a_circle(dsn: str) -> None:
-    """A digest is described while it is asked for: one stores, the other notes, nobody dies."""
+    """Planning and storing answers never deadlock."""
     async with planning(dsn, outstanding=100) as planned, planning(dsn, outstanding=100) as other:
         await planned.has("web-1", image(version=0))
         await planned.answered(NGINX, 2)
@@ -264,7 +264,7 @@ async def stored_or_waiting(planned: Planned, told: "asyncio.Task[None]") -> boo
 
 
 def described(reference: str, version: object) -> Described:
-    """What a registry says that cannot tell what is inside a tag's digest."""
+    """Return a failed description of a tag's digest."""
     registry, repository = reference.rpartition(":")[0].split("/", 1)
     return Described(
         registry=registry,
@@ -284,7 +284,7 @@ async def deadlocks(planned: Planned) -> int:
 async def test_an_image_that_is_committed_while_the_planner_runs_is_described_at_once(
     planned: Planned,
 ) -> None:
-    """Its moment is from before the look and its commit from after it: it waits for no hour."""
+    """An image that is committed while the planner runs is described at once."""
     await planned.has("web-1", image(version=0))
     await planned.answered(NGINX, 2)
     assert len(await planned.asks()) == 1

@@ -22,7 +22,7 @@ async def facts(operator: Operator, host: str) -> list[tuple[object, object]]:
 async def test_a_host_that_lies_about_size_changes_no_other_hosts_row(
     running: None, agents: Fleet, operator: Operator
 ) -> None:
-    """Whoever came first, and whatever it says later; nor is an image stored more than once."""
+    """A host's wrong size or date changes no other host's row."""
     await agents.has("liar", image(size=1, created_at=LIE))
     await operator.sees(NGINX, host="liar")
     await agents.has("web-1", image(size=1000, created_at=BUILT))
@@ -49,7 +49,7 @@ async def test_a_host_that_lies_about_size_changes_no_other_hosts_row(
 async def test_hosts_that_tell_the_same_keep_nothing_of_their_own(
     running: None, agents: Fleet, operator: Operator, dsn: str
 ) -> None:
-    """A row is as large as before: the column is null."""
+    """Hosts that report the same size and date store nothing of their own."""
     import asyncpg
 
     for host in ("web-1", "web-2"):

@@ -1,4 +1,4 @@
-"""What ingest and the database work out, each for itself, is the same."""
+"""Ingest and the database compute the same values."""
 
 import re
 

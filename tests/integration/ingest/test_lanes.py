@@ -23,7 +23,7 @@ OFTEN = Periods(lanes=0.1, registries=0.1)
 async def test_a_lane_whose_consumer_goes_gets_no_questions_until_it_has_one_again(
     dsn: str, fresh_nats: NatsServer, agents: Fleet
 ) -> None:
-    """Found while running: /readyz names the lane, and what is due stays due."""
+    """A lane that loses its consumer gets no questions until it has one again."""
     async with ingest(dsn, fresh_nats.url, every=OFTEN) as run:
         await jetstream(agents.bus).delete_consumer(
             subjects.STREAM_LOOKUP, subjects.lane_consumer("hub")
@@ -46,7 +46,7 @@ async def test_a_lane_whose_consumer_goes_gets_no_questions_until_it_has_one_aga
 async def test_lanes_are_looked_at_before_anything_is_asked(
     fresh_nats: NatsServer, agents: Fleet
 ) -> None:
-    """Found at start: an operator's lane for which `imagedrift streams` has not been run."""
+    """A lane without a consumer at the start gets no question."""
     health = Health()
     async with bus.connect([fresh_nats.url], "test", health=health) as nats:
         watch = LaneMonitor(nats, lambda: ["hub", "corp:5000"])
@@ -59,7 +59,7 @@ async def test_lanes_are_looked_at_before_anything_is_asked(
 async def test_a_look_that_nobody_answers_is_told_and_keeps_what_was_known(
     fresh_nats: NatsServer, agents: Fleet
 ) -> None:
-    """Also where the whole stream is gone; when it is back, so is readiness."""
+    """A check of the lanes that fails is reported, and keeps the last result."""
     health = Health()
     async with bus.connect([fresh_nats.url], "test", health=health) as nats:
         watch = LaneMonitor(nats, lambda: ["hub"])
@@ -76,7 +76,7 @@ async def test_a_look_that_nobody_answers_is_told_and_keeps_what_was_known(
 
 
 async def test_more_consumers_than_fit_one_reply_are_all_seen(fresh_nats: NatsServer) -> None:
-    """The server tells of 256 at a time."""
+    """More than 256 consumers, the most of one reply, are all seen."""
     async with bus.connect([fresh_nats.url], "test") as nats:
         lanes = {f"lane{number}": 1 for number in range(300)}
         await provision.ensure(nats, lanes=lanes)
@@ -96,7 +96,7 @@ async def test_a_registry_that_is_named_while_ingest_runs_is_asked_about(
     agents: Fleet,
     tmp_path: Path,
 ) -> None:
-    """What was bound to a machine is not any more, and its questions go to the lane that it got."""
+    """A registry that is named while ingest runs is asked from then on."""
     file = tmp_path / "registries.toml"
     file.write_text("")
     await provision.ensure(agents.bus, lanes={"localhost:5000": 2})
@@ -112,7 +112,7 @@ async def test_a_registry_that_is_named_while_ingest_runs_is_asked_about(
 async def test_a_lane_that_no_resolver_reads_is_told_once(
     fresh_nats: NatsServer, agents: Fleet
 ) -> None:
-    """Its consumer is there, and questions wait in it: that is no reason not to be ready."""
+    """A lane that no resolver reads is reported once, and leaves ingest ready."""
     health = Health()
     await agents.bus.publish("drift.v1.lookup.hub.docker=2Eio.a=3A1", b"?", ttl_s=60)
     async with bus.connect([fresh_nats.url], "test", health=health) as nats:

@@ -128,7 +128,7 @@ async def add_up(pool: "asyncpg.Pool[asyncpg.Record]", batches: list[list[Report
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_tables_equal_the_newest_inventories(dsn: str, seed: int) -> None:
-    """P4, P5: shuffled overlapping batches, duplicates, rollbacks and pauses lose nothing."""
+    """P4, P5: shuffled, repeated and interrupted batches end in the newest inventories."""
     draw = random.Random(seed)
     reports = made(draw)
     shuffled = reports + draw.sample(reports, len(reports) // 3)

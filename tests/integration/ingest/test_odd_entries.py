@@ -28,7 +28,7 @@ ODD = {
 async def test_odd_entries_keep_no_answer_from_being_stored(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator, bucket: str
 ) -> None:
-    """All of them and the good one in one batch: the good one is judged within seconds."""
+    """Odd entries of a batch delay no good answer."""
     await agents.has("web-1", image())
     for key, payload, headers in ODD.values():
         await agents.bus.publish(f"$KV.{bucket}.{key}", payload, headers=headers)

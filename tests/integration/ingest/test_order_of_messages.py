@@ -55,7 +55,7 @@ def answers(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
 
 
 def registries(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
-    """What a registry allows."""
+    """Return a registry's state."""
     store = RegistryTable(database_of(pool))
 
     async def say(place: Position, surely: bool) -> set[int]:
@@ -75,7 +75,7 @@ KINDS: dict[Callable[..., Say], tuple[str, str]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_is_stored_follows_the_rule(dsn: str, kind: Callable[..., Say]) -> None:
-    """Newer is stored, older is not, and what is in doubt is stored when it is surely newest."""
+    """A newer message is stored, an older one is not, and one in doubt when it is the newest."""
     table, moment = KINDS[kind]
     async with connection.pool(dsn, connections=1) as pool:
         say = kind(pool)
@@ -99,7 +99,7 @@ async def test_what_is_stored_follows_the_rule(dsn: str, kind: Callable[..., Say
 async def test_letters_of_a_stream_that_was_restored_are_kept_beside_those_of_before(
     dsn: str,
 ) -> None:
-    """It gives the sequences again that its backup lacks, and is as old as ever."""
+    """Dead letters of a restored stream are kept beside the earlier ones."""
     async with connection.pool(dsn, connections=1) as pool:
         store = DeadLetterTable(database_of(pool))
         for subject in ("before", "since", "since"):

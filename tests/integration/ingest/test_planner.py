@@ -20,7 +20,7 @@ async def planned(dsn: str) -> AsyncIterator[Planned]:
 
 
 async def test_a_question_is_asked_once_and_again_when_its_answer_is_old(planned: Planned) -> None:
-    """Asked, not asked while it is out, nor while its answer is fresh, then asked again."""
+    """A question is asked again only when its answer is no longer fresh."""
     await planned.has("web-1", image())
     [asked] = await planned.asks()
     assert isinstance(asked, Resolve)
@@ -35,7 +35,7 @@ async def test_a_question_is_asked_once_and_again_when_its_answer_is_old(planned
 
 
 async def test_a_question_without_an_answer_is_asked_again_after_its_time(planned: Planned) -> None:
-    """A lost question is not lost for ever."""
+    """A question without an answer is asked again after its time."""
     await planned.has("web-1", image())
     assert await planned.names() == [NGINX]
     assert await planned.names(now() + timedelta(seconds=FRESHNESS)) == []
@@ -43,7 +43,7 @@ async def test_a_question_without_an_answer_is_asked_again_after_its_time(planne
 
 
 async def test_a_question_that_is_there_already_counts_and_is_tried_soon(planned: Planned) -> None:
-    """What the stream refuses is out already; perhaps it is our own old one, so try again soon."""
+    """A question that the stream has already counts as out, and is tried again soon."""
     await planned.has("web-1", image())
     planned.refuse = {NGINX}
     assert await planned.names() == [NGINX]
@@ -52,7 +52,7 @@ async def test_a_question_that_is_there_already_counts_and_is_tried_soon(planned
 
 
 async def test_references_run_by_most_hosts_come_first_and_few_at_a_time(planned: Planned) -> None:
-    """Scarce lookups go where they matter; a registry never has more than its bound out."""
+    """References of most hosts come first, a bounded number per registry at a time."""
     for number in range(5):
         reference = f"docker.io/library/app{number}:1"
         for host in range(number + 1):
@@ -74,7 +74,7 @@ async def test_references_run_by_most_hosts_come_first_and_few_at_a_time(planned
 
 
 async def test_nobodys_reference_is_not_asked_until_somebody_has_it(planned: Planned) -> None:
-    """Answers that come for references nobody has make no questions, nor do removed images."""
+    """A reference without hosts is not asked until a host has it."""
     await planned.answered(NGINX)
     await planned.has("web-1", image("docker.io/library/gone:1"))
     await planned.has("web-1")
@@ -86,7 +86,7 @@ async def test_nobodys_reference_is_not_asked_until_somebody_has_it(planned: Pla
 
 
 async def test_a_failing_reference_is_asked_less_often(planned: Planned) -> None:
-    """The second failure waits two periods."""
+    """A reference that fails twice waits two periods."""
     await planned.has("web-1", image())
     for _ in range(2):
         await planned.answered(NGINX, outcome=Unreachable())
@@ -95,7 +95,7 @@ async def test_a_failing_reference_is_asked_less_often(planned: Planned) -> None
 
 
 async def test_a_tag_that_never_moves_is_asked_less_often(planned: Planned) -> None:
-    """Found the same for four weeks, it waits four periods."""
+    """A tag that stayed the same for four weeks waits four periods."""
     await planned.has("web-1", image())
     await planned.answered(NGINX, checked_at=now() - timedelta(days=28))
     await planned.answered(NGINX)
@@ -106,7 +106,7 @@ async def test_a_tag_that_never_moves_is_asked_less_often(planned: Planned) -> N
 async def test_a_digest_is_described_once_for_every_platform_that_needs_it(
     planned: Planned,
 ) -> None:
-    """A mismatch asks what is inside, a second platform asks again, an answered one never."""
+    """A digest is described once per platform that needs it."""
     arm = image(version=0, platform="linux/arm64", image_id=digest("arm"))
     await planned.has("web-1", image(version=0))
     await planned.answered(NGINX, 2)
@@ -138,7 +138,7 @@ async def test_a_digest_is_described_once_for_every_platform_that_needs_it(
 async def test_the_order_of_an_answer_and_its_description_does_not_matter(
     planned: Planned,
 ) -> None:
-    """Described first, or answered first, or the image last: the verdict is the same."""
+    """The verdict is the same in any order of answer, description and image."""
     from imagedrift_schemas.v1 import Described
 
     child = Child(platform="linux/amd64", digest=digest("child"), config_digest=image().image_id)

@@ -68,14 +68,14 @@ def scanned(text: str) -> set[str]:
 async def test_a_question_about_one_thing_reads_no_whole_table(
     fleet_dsn: str, sql: str, index: str
 ) -> None:
-    """One host, one image: found through indexes, whatever the size of the fleet."""
+    """A query about one host or image reads no whole table."""
     found = await plan(fleet_dsn, sql)
     assert index in found
     assert not scanned(found) & {"host_images", "hosts", "host_state"}
 
 
 async def test_who_has_a_digest_is_found_by_the_digest(fleet_dsn: str) -> None:
-    """From the digest to the images to the hosts, without reading all images of all hosts."""
+    """The hosts with a digest are found by indexes."""
     sql = "SELECT host FROM ops.comparisons WHERE local_digests @> ARRAY[$1]"
     found = await plan(fleet_dsn, sql, FLEET.digest(3, 1))
     assert "comparisons_digests_idx" in found
@@ -87,14 +87,14 @@ async def test_who_has_a_digest_is_found_by_the_digest(fleet_dsn: str) -> None:
 async def test_the_whole_fleet_is_counted_without_its_hosts_images(
     fleet_dsn: str, view: str
 ) -> None:
-    """How many hosts have an image is kept; of their rows only the few shared ones are read."""
+    """The summary of the fleet reads kept counts, and not all images of all hosts."""
     found = await plan(fleet_dsn, f"SELECT * FROM ops.{view}")
     assert "usage_totals" in found
     assert "host_images" not in found.replace("host_images_shared_idx on host_images", "")
 
 
 async def test_columns_that_are_not_asked_for_are_not_joined(fleet_dsn: str) -> None:
-    """A row view joins by keys to the left, so that the planner drops what is not used."""
+    """Columns that a query does not select cause no join."""
     sql = "SELECT reference, count(*) FROM ops.outdated GROUP BY reference"
     found = await plan(fleet_dsn, sql)
     assert " hosts " not in found
@@ -102,7 +102,7 @@ async def test_columns_that_are_not_asked_for_are_not_joined(fleet_dsn: str) -> 
 
 
 async def test_the_planner_of_questions_never_reads_all_images(fleet_dsn: str) -> None:
-    """Whether anybody wants an answer is looked up for each due reference."""
+    """The query of due questions never reads all images."""
     found = await plan(fleet_dsn, load("planner")["due"], now(), 1000, 1000, now(), 200)
     assert "host_images" not in scanned(found)
 
@@ -129,7 +129,7 @@ async def test_looking_for_what_no_host_has_reads_no_whole_table(
 
 
 async def test_a_sign_of_life_touches_no_index(fleet_dsn: str) -> None:
-    """Heartbeats are updates within their page: no index of their own, nothing to clean up."""
+    """A heartbeat's update changes no index."""
     connection = await asyncpg.connect(fleet_dsn)
     try:
         hosts = [row[0] for row in await connection.fetch("SELECT host_id FROM fleet.hosts")]
@@ -148,7 +148,7 @@ async def test_a_sign_of_life_touches_no_index(fleet_dsn: str) -> None:
 
 
 def inner_sides(text: str) -> list[str]:
-    """What nested loops read again for each row, where that is not an index."""
+    """Return the nodes that a nested loop reads for each row without an index."""
     lines = text.splitlines()
     found = []
     for place, line in enumerate(lines):

@@ -21,7 +21,7 @@ WITHOUT_IDENTITY = """
 
 
 async def test_every_table_tells_its_rows_apart_for_a_publication(dsn: str) -> None:
-    """A primary key or REPLICA IDENTITY FULL; but for months, of which no row is ever deleted."""
+    """Every table has a primary key or REPLICA IDENTITY FULL."""
     async with connection.pool(dsn, connections=1) as pool:
         assert [row["name"] for row in await pool.fetch(WITHOUT_IDENTITY)] == []
         await pool.execute("CREATE TABLE fleet.another (n integer)")
@@ -31,7 +31,7 @@ async def test_every_table_tells_its_rows_apart_for_a_publication(dsn: str) -> N
 async def test_a_publication_of_all_tables_stops_no_work(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """Inventories, answers and all of upkeep, with something to remove in each step."""
+    """A publication of all tables stops neither storing nor maintenance."""
     owner = await asyncpg.connect(dsn)
     await owner.execute("CREATE PUBLICATION everything FOR ALL TABLES")
     async with ingest(dsn, fresh_nats.url):

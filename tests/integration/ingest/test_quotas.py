@@ -41,7 +41,7 @@ def many(count: int, start: int = 0) -> list[LocalImage]:
 
 
 async def test_what_is_over_the_quota_is_left_out_and_told(planned: Planned) -> None:
-    """The rest of the host is stored, and another host is not concerned."""
+    """Images over the quota are left out and counted, and other hosts are not affected."""
     await planned.has("big", *many(8))
     await planned.has("small", *many(3, start=100))
     assert await told(planned, "big") == (5, '{"over_quota": 3}')
@@ -50,7 +50,7 @@ async def test_what_is_over_the_quota_is_left_out_and_told(planned: Planned) -> 
 
 
 async def test_neither_a_restart_nor_another_replica_gives_more(planned: Planned) -> None:
-    """The count is the database's, however often the host says something else."""
+    """The quota holds over restarts and for all replicas."""
     for start in range(0, 40, 4):
         restart(planned)
         await planned.has("big", *many(4, start))
@@ -58,7 +58,7 @@ async def test_neither_a_restart_nor_another_replica_gives_more(planned: Planned
 
 
 async def test_images_that_others_have_are_in_no_quota(planned: Planned) -> None:
-    """They cost nothing: their rows are there. And nothing is written for a host without others."""
+    """Images that other hosts have count for no quota."""
     await planned.has("one", *many(5))
     await planned.has("two", *many(5))
     await planned.has("two", *many(8))
@@ -70,7 +70,7 @@ async def test_images_that_others_have_are_in_no_quota(planned: Planned) -> None
 async def test_a_host_is_read_again_on_the_next_day_although_it_says_nothing_new(
     planned: Planned,
 ) -> None:
-    """What was left out is stored then, and not forgotten for good."""
+    """Images over the quota are stored on the next day, without a change of the host."""
     await planned.has("big", *many(8))
     await planned.has("big", *many(8))
     assert (await told(planned, "big"))[0] == 5
@@ -84,7 +84,7 @@ async def test_a_host_is_read_again_on_the_next_day_although_it_says_nothing_new
 
 
 async def test_counts_of_days_that_are_over_are_dropped(planned: Planned) -> None:
-    """The table has a row for hosts with new images today, and no others."""
+    """The counts of past days are removed."""
     await planned.has("big", *many(2))
     assert (await maintain_on(planned.database).tidy())["quotas_dropped"] == 0
     await planned.database.pool.execute("UPDATE fleet.host_quotas SET day = day - 1")

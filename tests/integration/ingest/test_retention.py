@@ -1,4 +1,4 @@
-"""What is kept how long: every table has an end, and upkeep goes on until it has reached it."""
+"""The retention of each table: every table has an end, which maintenance reaches."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -79,7 +79,7 @@ async def tables(pool: "asyncpg.Pool[asyncpg.Record]") -> set[str]:
 
 
 async def test_every_table_has_a_retention(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """A table is named with the step that bounds it, which there is, or with another reason."""
+    """Every table has a step of maintenance that bounds it, or another reason."""
     assert await tables(pool) == BOUNDED.keys()
     steps = await maintain_on(database_of(pool)).tidy()
     assert {reason for reason in BOUNDED.values() if " " not in reason} <= steps.keys()
@@ -89,7 +89,7 @@ async def test_every_table_has_a_retention(pool: "asyncpg.Pool[asyncpg.Record]")
 async def test_upkeep_goes_on_until_nothing_is_left(
     pool: "asyncpg.Pool[asyncpg.Record]", table: str
 ) -> None:
-    """One run removes all that is past its retention, however many rows one transaction takes."""
+    """One run of maintenance removes all rows past their retention."""
     many = 2 * ROWS_AT_ONCE + 7
     await pool.execute(OLD_ROWS[table], NOW, many)
     upkeep = maintain_on(database_of(pool))
@@ -101,7 +101,7 @@ async def test_upkeep_goes_on_until_nothing_is_left(
 
 
 async def test_a_step_that_fails_stops_no_other(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """The first steps and the last ones are done all the same, and the failure is told."""
+    """A failing step is reported, and the other steps are done."""
     await pool.execute(OLD_ROWS["image_refs"], NOW, 3)
     await pool.execute(OLD_ROWS["dead_letters"], NOW, 3)
     await pool.execute(
@@ -119,7 +119,7 @@ async def test_a_step_that_fails_stops_no_other(pool: "asyncpg.Pool[asyncpg.Reco
 async def test_what_a_tag_points_to_now_is_kept_however_old_it_is(
     pool: "asyncpg.Pool[asyncpg.Record]",
 ) -> None:
-    """Only what it pointed to before the history began is dropped."""
+    """The present digest of a tag is kept, however old it is."""
     await pool.execute(OLD_ROWS["image_refs"], NOW + YEARS, 1)
     await pool.execute(
         """INSERT INTO fleet.remote_history (ref_id, valid_from, valid_to, digest)
@@ -141,7 +141,7 @@ async def test_a_host_that_is_gone_for_long_is_deleted_and_comes_back_when_it_sp
     operator: Operator,
     pool: "asyncpg.Pool[asyncpg.Record]",
 ) -> None:
-    """Its rows go with it; an ingest that remembers its key stores its next inventory anew."""
+    """A host that is deleted is stored anew with its next inventory."""
     async with ingest(dsn, fresh_nats.url):
         await agents.has("web-1", image(running=1))
         await agents.has("web-2", image(running=1))

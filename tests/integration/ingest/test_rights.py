@@ -132,7 +132,7 @@ async def assert_all_work(dsn: str) -> None:
 
 
 async def test_a_database_without_its_roles_gets_them_back(empty: str) -> None:
-    """As after a restore into another cluster: no migration is missing, and all is granted."""
+    """A database that was restored without its roles gets them by `migrate`."""
     await migrations.migrate(empty)
     for role in ("imagedrift_operator", "imagedrift_writer"):
         await run(empty, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
@@ -145,7 +145,7 @@ async def test_a_database_without_its_roles_gets_them_back(empty: str) -> None:
 
 @pytest.mark.parametrize("options", ["", "CREATEROLE"])
 async def test_an_owner_migrates_where_a_dba_made_the_roles(empty: str, options: str) -> None:
-    """He has no power over them, and needs none."""
+    """An owner without power over the roles can migrate where a DBA made them."""
     await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
     owner = await make_owner(empty, options)
 
@@ -157,7 +157,7 @@ async def test_an_owner_migrates_where_a_dba_made_the_roles(empty: str, options:
 
 
 async def test_an_owner_who_may_make_roles_needs_nobody(empty: str) -> None:
-    """The roles are his own then."""
+    """An owner with CREATEROLE makes the roles himself."""
     owner = await make_owner(empty, "CREATEROLE")
 
     assert await migrations.migrate(owner) == migrations.known()
@@ -167,7 +167,7 @@ async def test_an_owner_who_may_make_roles_needs_nobody(empty: str) -> None:
 
 
 async def test_what_an_owner_may_not_do_is_told_as_sql(empty: str) -> None:
-    """The schema is there; the statements are right, and the next run finds nothing to do."""
+    """Statements that the owner may not run are printed as SQL, and are right."""
     owner = await make_owner(empty)
 
     with pytest.raises(RightsMissing, match="CREATE ROLE imagedrift_operator NOLOGIN;") as refused:
@@ -182,7 +182,7 @@ async def test_what_an_owner_may_not_do_is_told_as_sql(empty: str) -> None:
 async def test_the_command_tells_what_a_superuser_has_to_run(
     empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 2 where ingest and readers cannot work; advice, and exit 0, where they can."""
+    """`migrate` exits with 2 where ingest or readers cannot work, and else with 0."""
     owner = await make_owner(empty)
     monkeypatch.setenv("DATABASE_URL", owner)
 
@@ -204,7 +204,7 @@ async def test_the_command_tells_what_a_superuser_has_to_run(
 
 
 async def test_who_may_not_make_a_schema_is_told_so(empty: str) -> None:
-    """In words, before anything was changed."""
+    """A login that may not make a schema is told before anything is changed."""
     await run(empty, "CREATE ROLE app LOGIN PASSWORD 'x'")
 
     with pytest.raises(MigrationFailed, match="migrate as the owner of the database"):
@@ -212,7 +212,7 @@ async def test_who_may_not_make_a_schema_is_told_so(empty: str) -> None:
 
 
 async def test_whatever_is_granted_otherwise_is_made_right(empty: str) -> None:
-    """Too little and too much, on each kind of thing."""
+    """Missing and superfluous grants on every kind of object are mended."""
     await migrations.migrate(empty)
     await make_logins(empty)
     await migrations.migrate(empty)
@@ -228,7 +228,7 @@ async def test_whatever_is_granted_otherwise_is_made_right(empty: str) -> None:
 
 
 async def test_where_everybody_is_kept_out_those_who_belong_there_are_not(empty: str) -> None:
-    """A DBA who takes all from PUBLIC takes nothing from readers and ingest."""
+    """Readers and ingest keep their rights where PUBLIC has none."""
     await migrations.migrate(empty)
     await make_logins(empty)
     await run(
@@ -241,7 +241,7 @@ async def test_where_everybody_is_kept_out_those_who_belong_there_are_not(empty:
 
 
 async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(empty: str) -> None:
-    """No table of his own anywhere, and a session that ends what it forgot."""
+    """A reader can make no table, and its forgotten session ends."""
     await migrations.migrate(empty)
     await make_logins(empty)
     await run(empty, "ALTER ROLE alice SET statement_timeout = '7s'")
@@ -273,7 +273,7 @@ async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(empty: str
 
 
 async def test_functions_with_the_owners_rights_are_bounded(empty: str) -> None:
-    """Each has a fixed search path and is closed to readers, and does what has an end."""
+    """Functions with the owner's rights have a fixed search path, and no reader may call them."""
     await migrations.migrate(empty)
 
     async with connected(empty) as connection:
@@ -289,7 +289,7 @@ async def test_functions_with_the_owners_rights_are_bounded(empty: str) -> None:
 
 
 async def test_a_lock_that_a_reader_holds_ends_the_wait_with_his_name(empty: str) -> None:
-    """Any login can take the lock of migrations; nobody waits for it without an end."""
+    """A lock of migrations that a login holds ends the wait with its name."""
     await migrations.migrate(empty)
     await make_logins(empty)
     async with connected(login(empty, "alice")) as reader:
@@ -300,7 +300,7 @@ async def test_a_lock_that_a_reader_holds_ends_the_wait_with_his_name(empty: str
 
 
 async def test_a_reader_of_one_database_reads_no_other(cluster: PostgresServer, empty: str) -> None:
-    """Two in one cluster have roles of other names, once they were told to."""
+    """With roles of its own, a database's readers read no other database."""
     name = f"other_{uuid.uuid4().hex}"
     other = cluster.create_database(name)
     try:
@@ -326,7 +326,7 @@ async def test_a_reader_of_one_database_reads_no_other(cluster: PostgresServer, 
 async def test_a_dump_is_read_into_another_cluster_after_or_before_the_schema_is_made(
     cluster: PostgresServer, empty: str, tmp_path: Path
 ) -> None:
-    """By an owner who has neither its roles nor its superuser, as a DBA restores it."""
+    """A dump can be restored into another cluster before or after `migrate`."""
     await migrations.migrate(empty, role_names="second")
     await run(empty, GOOD_ROWS)
     dump = tmp_path / "dump"
@@ -363,7 +363,7 @@ def program(server: PostgresServer, name: str, dsn: str, *options: str) -> None:
 async def test_two_databases_of_one_cluster_are_migrated_at_once(
     cluster: PostgresServer, empty: str
 ) -> None:
-    """Both make the same roles; neither fails by that."""
+    """Two databases of one cluster can be migrated at once."""
     name = f"other_{uuid.uuid4().hex}"
     other = cluster.create_database(name)
     try:
@@ -376,7 +376,7 @@ async def test_two_databases_of_one_cluster_are_migrated_at_once(
 
 
 async def test_ingest_without_the_writers_role_is_told_what_it_lacks(empty: str) -> None:
-    """It refuses to start, in words."""
+    """Ingest without the writer's role does not start, and says why."""
     await migrations.migrate(empty)
     await run(empty, "CREATE ROLE ingest LOGIN PASSWORD 'x'")
 

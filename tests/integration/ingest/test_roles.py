@@ -1,4 +1,4 @@
-"""Who may read and write what: the operator's role, the writer's, and the owner."""
+"""The rights of each role: the operator's role, the writer's, and the owner."""
 
 import uuid
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from support.ingest import GOOD_ROWS, NGINX, Fleet, Operator, answer, image, ing
 
 
 async def test_the_operators_role_reads_ops_and_nothing_else(dsn: str) -> None:
-    """Views yes; tables, writing and functions of ours no."""
+    """The operators' role reads views, and no tables or functions."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("SET ROLE imagedrift_operator")
@@ -33,7 +33,7 @@ async def test_the_operators_role_reads_ops_and_nothing_else(dsn: str) -> None:
 
 
 async def test_the_writers_role_does_everything_ingest_does_but_no_ddl(dsn: str) -> None:
-    """It writes facts and makes months through the function, but alters no table."""
+    """The writer's role writes facts, and alters no table."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("SET ROLE imagedrift_writer")
@@ -49,7 +49,7 @@ async def test_the_writers_role_does_everything_ingest_does_but_no_ddl(dsn: str)
 async def test_the_service_runs_as_a_member_of_the_writers_role(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """Only migrations need the owner."""
+    """The service runs as a member of the writer's role."""
     name = f"writer_{uuid.uuid4().hex}"
     owner = await asyncpg.connect(dsn)
     await owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x' IN ROLE imagedrift_writer")

@@ -119,7 +119,7 @@ async def columns(connection: asyncpg.Connection) -> dict[str, list[str]]:
 async def test_the_server_is_of_the_version_in_the_name_of_the_test(
     database_dsn: str, request: pytest.FixtureRequest
 ) -> None:
-    """A test that says postgresql-15 has run on PostgreSQL 15."""
+    """A test runs on the PostgreSQL version in its name."""
     connection = await asyncpg.connect(database_dsn)
     try:
         major = connection.get_server_version().major
@@ -129,7 +129,7 @@ async def test_the_server_is_of_the_version_in_the_name_of_the_test(
 
 
 def test_migrating_twice_at_once_migrates_once(database_dsn: str) -> None:
-    """One does all of it, the other waits and finds nothing to do."""
+    """Of two migrations at once one waits, and finds nothing to do."""
 
     async def twice() -> list[list[str]]:
         return list(await asyncio.gather(*(migrations.migrate(database_dsn) for _ in range(2))))
@@ -138,7 +138,7 @@ def test_migrating_twice_at_once_migrates_once(database_dsn: str) -> None:
 
 
 def test_the_views_are_the_contracts_and_every_column_is_commented(database_dsn: str) -> None:
-    """No column of the contract is missing, and none of ours is without a sentence."""
+    """The views have the contract's columns, and every column a comment."""
 
     async def look() -> tuple[dict[str, list[str]], list[str]]:
         await migrations.migrate(database_dsn)
@@ -156,7 +156,7 @@ def test_the_views_are_the_contracts_and_every_column_is_commented(database_dsn:
 
 
 async def test_bad_rows_cannot_be_stored(dsn: str) -> None:
-    """The constraints hold whoever writes."""
+    """The constraints refuse bad rows of any writer."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(GOOD_ROWS)
@@ -171,7 +171,7 @@ async def test_bad_rows_cannot_be_stored(dsn: str) -> None:
 async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
     database_dsn: str, tmp_path: Path, version: int
 ) -> None:
-    """Rows that were written under an older schema are there, and readable, after the upgrade."""
+    """Rows of every earlier schema are readable after the upgrade."""
     for name in migrations.known()[:version]:
         shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
     await migrations.migrate(database_dsn, tmp_path)
@@ -192,7 +192,7 @@ async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
 async def test_moments_that_clients_cannot_read_are_mended_by_the_upgrade(
     database_dsn: str, tmp_path: Path
 ) -> None:
-    """No view has one afterwards, and every row that it stood in is kept, but a period's."""
+    """The upgrade removes times that clients cannot read."""
     for name in migrations.known():
         if name < "0010":
             shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
@@ -214,7 +214,7 @@ async def test_moments_that_clients_cannot_read_are_mended_by_the_upgrade(
 async def test_moments_that_cannot_be_are_mended_by_the_upgrade(
     database_dsn: str, tmp_path: Path
 ) -> None:
-    """Older versions stored the years 4 and 4000; the future would hold up every later check."""
+    """The upgrade mends impossible times that older versions stored."""
     for name in migrations.known():
         if name < "0010":
             shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
@@ -239,7 +239,7 @@ async def test_moments_that_cannot_be_are_mended_by_the_upgrade(
 async def test_references_that_nobody_has_are_laid_to_rest_by_the_upgrade(
     database_dsn: str, tmp_path: Path
 ) -> None:
-    """They were due each period; one that a host has stays due when it was."""
+    """After the upgrade references without hosts are not due."""
     for name in migrations.known():
         if name < "0011":
             shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
@@ -265,7 +265,7 @@ async def test_references_that_nobody_has_are_laid_to_rest_by_the_upgrade(
 async def test_a_service_refuses_another_schema_and_says_what_to_do(
     database_dsn: str, fresh_nats: NatsServer, agents: Fleet, tmp_path: Path
 ) -> None:
-    """None, an older one, and a newer one: each is told in words."""
+    """Ingest refuses a missing, older or newer schema, and says what to do."""
     settings = IngestSettings(database_url=database_dsn, nats_url=(fresh_nats.url,))
     with pytest.raises(SettingsFault, match="run `imagedrift migrate`"):
         await start(settings, Process(()))
@@ -291,7 +291,7 @@ async def test_a_service_refuses_another_schema_and_says_what_to_do(
 async def test_a_migration_that_fails_names_itself_and_leaves_the_others(
     database_dsn: str, tmp_path: Path
 ) -> None:
-    """Each is a transaction of its own."""
+    """A failing migration is named, and the earlier ones stay."""
     good, bad = tmp_path / "0001_good.sql", tmp_path / "0002_bad.sql"
     text = "-- {0}\n-- depends: {1}\n-- migrate: apply\n{2};\n-- migrate: rollback\nSELECT 1;\n"
     good.write_text(text.format("good", "", "CREATE TABLE public.kept (x integer)"))
@@ -311,7 +311,7 @@ async def test_a_migration_that_fails_names_itself_and_leaves_the_others(
 
 
 async def test_keys_are_given_once_and_rise(dsn: str) -> None:
-    """Many of one millisecond differ, and those of a later one are greater."""
+    """Keys are unique and rise, also within a millisecond."""
     connection = await asyncpg.connect(dsn)
     try:
         keys = "SELECT fleet.new_key() FROM generate_series(1, 20000)"

@@ -1,4 +1,4 @@
-"""What the JSON Schemas let through, PostgreSQL takes, too: nothing becomes a dead letter."""
+"""PostgreSQL stores every value that the JSON Schemas let through, without a dead letter."""
 
 import json
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ async def test_the_database_takes_what_the_schemas_let_through(
     states: list[dict[str, Any]],
     letters: list[dict[str, Any]],
 ) -> None:
-    """Inventories, answers, limits and letters are stored, whatever text and counts they have."""
+    """The database stores every schema-valid message."""
     async with connection.pool(dsn, connections=2) as pool:
         database = database_of(pool)
         stream = StillStream()
@@ -89,7 +89,7 @@ async def test_the_database_takes_what_the_schemas_let_through(
 async def test_the_database_takes_the_heartbeats_that_the_schema_lets_through(
     dsn: str, beats: list[dict[str, Any]]
 ) -> None:
-    """A host that lives is known afterwards."""
+    """The database stores every schema-valid heartbeat."""
     read = [codec.decode(json.dumps(each).encode(), Alive) for each in beats]
     heartbeats = {(each.site, each.host): heartbeat_of(each) for each in read}
     async with connection.pool(dsn, connections=2) as pool:

@@ -50,7 +50,7 @@ class Stored:
         await self.hosts.store(1, [said], images, surely_newest=False)
 
     async def degraded(self) -> str | None:
-        """What operators are told."""
+        """Return the reason in `degraded`, as operators read it."""
         told: str | None = await self.pool.fetchval("SELECT degraded FROM ops.hosts")
         return told
 
@@ -102,7 +102,7 @@ async def test_a_host_that_has_what_is_stored_or_cannot_tell_is_not_behind(
 async def test_a_host_without_an_inventory_counts_and_says_why(
     stored: Stored, heartbeat: ReceivedHeartbeat, told: str
 ) -> None:
-    """Its engine never answered, or its first inventory is on its way or was refused."""
+    """A host without an inventory counts, with the reason in `degraded`."""
     await stored.heartbeats.store(LATER, {NEW: heartbeat})
     row = await stored.pool.fetchrow("SELECT * FROM ops.hosts WHERE host = 'new'")
     assert row is not None
@@ -126,7 +126,7 @@ async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored
 
 
 async def test_keys_of_an_emptied_database_are_void(stored: Stored) -> None:
-    """What is remembered of the database before is forgotten, for signs and inventories."""
+    """Keys that were cached from an emptied database are dropped."""
     await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
     await stored.tables.empty()
     await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
@@ -141,7 +141,7 @@ def twins(told: str | None) -> bool:
 
 
 async def test_two_machines_under_one_host_id_are_noticed_and_both_named(stored: Stored) -> None:
-    """A start that was replaced speaks again and again (rcourtman/Pulse#1584, PatchMon#202)."""
+    """Two machines under one host id are both named (rcourtman/Pulse#1584)."""
     at = now()
     for turn, boot in enumerate(("aaaa", "bbbb", "aaaa", "bbbb")):
         heartbeat = ReceivedHeartbeat(HASH if boot == "aaaa" else bytes(32), 300, "", (boot,))
@@ -181,7 +181,7 @@ async def test_a_machine_that_starts_again_is_no_second_one(
 
 
 async def test_two_machines_are_forgotten_when_one_alone_speaks(stored: Stored) -> None:
-    """It clears by itself some intervals after the last turn."""
+    """The warning ends some intervals after only one machine reports."""
     long_ago = now() - timedelta(hours=2)
     await stored.heartbeats.store(
         long_ago, {WEB: ReceivedHeartbeat(HASH, 300, "", ("a", "b", "a", "b"))}
@@ -203,7 +203,7 @@ async def test_an_operator_is_sent_to_dead_letters_only_where_one_is(stored: Sto
 
 
 async def test_an_inventory_that_is_stored_late_is_no_second_machine(stored: Stored) -> None:
-    """An agent's last inventory may come after the first heartbeat of its next start."""
+    """A late inventory of an earlier start is not a second machine."""
     at = now()
     for turn, boot in enumerate(("a", "b")):
         heartbeat = ReceivedHeartbeat(HASH, 300, "", (boot,))

@@ -27,7 +27,7 @@ async def test_an_image_is_judged_when_its_answer_comes(agents: Fleet, operator:
 async def test_a_reference_is_asked_within_a_second_of_being_seen(
     agents: Fleet, operator: Operator
 ) -> None:
-    """A new reference's question is in its lane at once."""
+    """A new reference's question is published at once."""
     await agents.has("web-1", image())
 
     asked = await until(lambda: agents.asked(NGINX), what="the question", within_s=2)
@@ -52,7 +52,7 @@ async def test_a_failure_keeps_the_verdict_and_marks_it(agents: Fleet, operator:
 
 
 async def test_a_described_digest_settles_the_platform(agents: Fleet, operator: Operator) -> None:
-    """An index that moved for another platform outdates nobody."""
+    """A description shows that an index moved for another platform only."""
     await agents.has("web-1", image(version=1))
     await agents.answers(answer(version=2))
     await operator.sees(NGINX, verdict="outdated", reason="digest_differs")
@@ -75,7 +75,7 @@ async def test_a_described_digest_settles_the_platform(agents: Fleet, operator: 
 
 
 async def test_a_pulled_but_not_recreated_image_says_so(agents: Fleet, operator: Operator) -> None:
-    """The old image a container still runs is outdated, and recreating is all that is left."""
+    """A container of a pulled image's predecessor is outdated and `recreate_only`."""
     old = image(version=1, tagged=False, running=1, containers=("web",))
     await agents.has("web-1", old, image(version=2))
     await agents.answers(answer(version=2))
@@ -88,7 +88,7 @@ async def test_a_pulled_but_not_recreated_image_says_so(agents: Fleet, operator:
 
 
 async def test_local_and_pinned_images_are_never_asked(agents: Fleet, operator: Operator) -> None:
-    """P2: an image without a repo digest, by digest, or of this machine stays unasked."""
+    """P2: local, pinned and machine-bound images are never asked."""
     built = "docker.io/library/mine:1"
     pinned = f"docker.io/library/redis@{digest('redis')}"
     own = "localhost:5000/app:1"
@@ -107,7 +107,7 @@ async def test_local_and_pinned_images_are_never_asked(agents: Fleet, operator: 
 async def test_a_heartbeat_keeps_a_host_from_being_silent(
     agents: Fleet, operator: Operator
 ) -> None:
-    """An unchanged host that only says that it lives is seen."""
+    """A host that only sends heartbeats is not silent."""
     await agents.has("web-1", image())
     await operator.sees(NGINX)
     [before] = await operator.ask("SELECT last_seen_at FROM ops.hosts")

@@ -1,4 +1,4 @@
-"""What is stored of odd hosts and odd registries: whose word counts, and what is told beside it."""
+"""The verdicts of odd hosts and odd registries: whose word counts, and what is told beside it."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -76,7 +76,7 @@ async def test_what_one_host_says_decides_for_no_other_host(planned: Planned) ->
 
 
 async def test_one_host_may_have_several_manifests_of_one_image(planned: Planned) -> None:
-    """Each has its own verdict, and the host counts once (docker/compose#14007)."""
+    """Several manifests of one image have a verdict each (docker/compose#14007)."""
     await planned.has("a", of_manifest("arm64"), of_manifest("amd64"))
     await planned.answered(NGINX, 2)
     await describe(planned, 2, child("linux/arm64", "new"), child("linux/amd64", "amd64"))
@@ -87,7 +87,7 @@ async def test_one_host_may_have_several_manifests_of_one_image(planned: Planned
 
 
 async def test_an_image_with_a_hundred_digests_is_stored(planned: Planned) -> None:
-    """What identifies an image takes the same room however often it was pushed."""
+    """An image with a hundred repo digests is stored."""
     digests = tuple(sorted(digest(("pushed", n)) for n in range(100)))
     await planned.has("a", image(repo_digests=digests))
     await planned.has("b", image(repo_digests=digests[::-1]))
@@ -99,7 +99,7 @@ async def test_an_image_with_a_hundred_digests_is_stored(planned: Planned) -> No
 async def test_changes_of_several_images_of_one_reference_are_told_once_each(
     planned: Planned,
 ) -> None:
-    """Two that went and two that came are two changes, each of one platform."""
+    """Two images that replace two others are two changes in the history."""
     for version in (1, 2):
         await planned.has(
             "a",
@@ -115,7 +115,7 @@ async def test_changes_of_several_images_of_one_reference_are_told_once_each(
 
 
 async def test_a_lost_digest_is_unknown_until_its_image_is_found(planned: Planned) -> None:
-    """It is never asked for itself, and judged once the tag is known (moby/moby#46904)."""
+    """An image with a lost digest is unknown until it is found (moby/moby#46904)."""
     lost = image(version="lost", repo_digests=(), digest_lost=True, tagged=False)
     await planned.has("a", lost)
     assert await planned.asks() == []
@@ -133,7 +133,7 @@ async def test_a_lost_digest_is_unknown_until_its_image_is_found(planned: Planne
 
 
 async def test_a_lost_digest_and_a_build_of_one_image_id_are_two(planned: Planned) -> None:
-    """The engine that knows that it was built here is not doubted for another one's sake."""
+    """A lost digest and a local build of one image id are two comparisons."""
     built = image(repo_digests=())
     await planned.has("a", built)
     await planned.has("b", image(repo_digests=(), digest_lost=True))
@@ -141,7 +141,7 @@ async def test_a_lost_digest_and_a_build_of_one_image_id_are_two(planned: Planne
 
 
 async def test_children_are_kept_beside_a_failure_which_is_told(planned: Planned) -> None:
-    """What was read stays, what could not be is asked again, and the row says why (P10)."""
+    """A description that fails in part keeps its children and shows the error (P10)."""
     await planned.has("a", image(version=0))
     await planned.answered(NGINX, 2)
     assert len(await described(planned)) == 1
@@ -163,7 +163,7 @@ async def test_children_are_kept_beside_a_failure_which_is_told(planned: Planned
 
 
 async def test_an_image_that_is_new_is_looked_for_unless_all_is_known(planned: Planned) -> None:
-    """A description that is not complete is asked again for it, one that is complete never."""
+    """An incomplete description is asked again for a new image, a complete one never."""
     await planned.has("a", image(version=0))
     await planned.answered(NGINX, 2)
     await described(planned)
@@ -181,7 +181,7 @@ async def test_an_image_that_is_new_is_looked_for_unless_all_is_known(planned: P
 
 
 async def test_a_digest_is_asked_of_one_reference_and_then_of_the_next(planned: Planned) -> None:
-    """Registry and repository are one reference's own; after a failure it is another one's turn."""
+    """A digest that fails by one reference is asked by the next one."""
     here, there = "a.example/z/app:1", "b.example/a/app:1"
     shared = digest("shared")
     for reference in (here, there):
@@ -209,7 +209,7 @@ async def test_a_digest_is_asked_of_one_reference_and_then_of_the_next(planned: 
 
 
 async def test_recreating_is_enough_only_where_it_gives_the_new_image(planned: Planned) -> None:
-    """Not for a container that names a digest, nor one of another platform (mag37/dockcheck#96)."""
+    """`recreate_only` is false for `tag@digest` and other platforms (mag37/dockcheck#96)."""
     new = image(version=2)
     old: dict[str, Any] = {"version": 1, "tagged": False, "containers": ("web",)}
     await planned.has("plain", new, image(**old))
@@ -226,7 +226,7 @@ async def test_recreating_is_enough_only_where_it_gives_the_new_image(planned: P
 
 
 async def test_an_upgraded_database_judges_all_anew_once(planned: Planned) -> None:
-    """A verdict of older rules is looked into again by the new ones."""
+    """Verdicts of older rules are computed anew once."""
     await planned.has("a", image(version=0))
     await planned.answered(NGINX, 2)
     await planned.database.pool.execute("UPDATE fleet.comparisons SET reason = 'platform_differs'")

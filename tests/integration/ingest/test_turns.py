@@ -32,7 +32,7 @@ async def done() -> str:
 
 
 async def test_one_works_at_a_time_and_the_next_one_afterwards(database: Database) -> None:
-    """While somebody works the turn is taken; other work, and the same afterwards, is not."""
+    """One process has a turn at a time, and the next one afterwards."""
     turns, others = turns_on(database), turns_on(database)
     free, began = asyncio.Event(), asyncio.Event()
 
@@ -51,7 +51,7 @@ async def test_one_works_at_a_time_and_the_next_one_afterwards(database: Databas
 
 
 async def test_many_that_want_a_turn_at_once_never_work_at_once(database: Database) -> None:
-    """Of those that come together one works, and the row counts no two."""
+    """Of many processes that want a turn one gets it."""
     at_work = 0
 
     async def alone() -> bool:
@@ -67,7 +67,7 @@ async def test_many_that_want_a_turn_at_once_never_work_at_once(database: Databa
 
 
 async def test_the_turn_of_one_that_was_killed_runs_out(database: Database) -> None:
-    """Nobody gives it back: the next one works when its time is over, and not before."""
+    """The turn of a killed process expires."""
     await database.pool.execute(
         "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 minute')"
     )
@@ -79,7 +79,7 @@ async def test_the_turn_of_one_that_was_killed_runs_out(database: Database) -> N
 async def test_a_turn_that_was_taken_while_the_clock_was_wrong_is_nobodys(
     database: Database,
 ) -> None:
-    """It would keep everybody from working until then."""
+    """A turn that was taken with a clock ahead does not stop all work."""
     await database.pool.execute(
         "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 year')"
     )
@@ -87,7 +87,7 @@ async def test_a_turn_that_was_taken_while_the_clock_was_wrong_is_nobodys(
 
 
 async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Database) -> None:
-    """A failure stops nobody, is not taken for work done, and shows."""
+    """Failing work returns its turn and is counted."""
     registry = prometheus_client.CollectorRegistry()
     metrics.enable(registry)
     try:
@@ -111,7 +111,7 @@ async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Data
 
 
 async def test_work_ends_before_its_turn_does(database: Database) -> None:
-    """What takes longer is given up, so that the next one never works beside it."""
+    """Work is abandoned before its turn expires."""
     ended = False
 
     async def hanging() -> None:
@@ -128,7 +128,7 @@ async def test_work_ends_before_its_turn_does(database: Database) -> None:
 
 
 async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None:
-    """A turn that ran out meanwhile is another's, and is not given back for that one."""
+    """A late end does not release the turn of another process."""
     turns = turns_on(database)
 
     async def overtaken() -> None:
@@ -141,7 +141,7 @@ async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None
 
 
 async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: str) -> None:
-    """Whoever may read the views can lock no turn: there is nothing else to lock."""
+    """A reader of the views can take no turn."""
     await turns_on(database).run("plan", done)
     reader = await asyncpg.connect(dsn)
     try:
@@ -162,7 +162,7 @@ async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: 
 
 
 async def test_no_reader_can_keep_answers_from_being_stored(dsn: str) -> None:
-    """There is no lock on a digest that a reader could take: it knows them from the views."""
+    """A reader of the views cannot lock a digest."""
     async with planning(dsn, outstanding=10) as planned:
         reader = await asyncpg.connect(dsn)
         try:
@@ -176,7 +176,7 @@ async def test_no_reader_can_keep_answers_from_being_stored(dsn: str) -> None:
 
 
 async def test_an_answer_and_a_description_of_its_digest_find_each_other(dsn: str) -> None:
-    """Whichever is first, the other one waits for it: stored at once, both are in the verdict."""
+    """An answer and a description that are stored at once are both in the verdict."""
     async with planning(dsn, outstanding=10) as one, planning(dsn, outstanding=10) as other:
         for number in range(20):
             reference = f"docker.io/library/app{number}:1"
@@ -198,7 +198,7 @@ async def test_an_answer_and_a_description_of_its_digest_find_each_other(dsn: st
 async def test_a_process_whose_own_work_fails_for_a_minute_is_not_ready(
     database: Database,
 ) -> None:
-    """A failure now and then is none; many without one that worked say so, and what is wrong."""
+    """A process whose work fails for a minute is not ready."""
     health, clock = Health(), StillClock()
     turns = turns_on(database, health, clock)
 

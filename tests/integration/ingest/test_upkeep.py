@@ -1,4 +1,4 @@
-"""What is done now and then, and rebuilding the database from NATS."""
+"""Maintenance, and rebuilding the database from NATS."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -43,7 +43,7 @@ async def filled(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Oper
 
 @pytest.mark.usefixtures("filled")
 async def test_the_trend_is_kept_once_per_five_minutes(dsn: str, operator: Operator) -> None:
-    """Whoever takes it second changes nothing; the row is the summary."""
+    """The trend has one row per five minutes, equal to the summary."""
     assert (await maintain(dsn)).done["trend_taken"] == 1
     assert (await maintain(dsn)).done["trend_taken"] == 0
     [row] = await operator.ask("SELECT * FROM ops.trend")
@@ -62,7 +62,7 @@ async def test_a_host_that_is_silent_for_long_is_retired_and_counts_again_when_i
     operator: Operator,
     connection: asyncpg.Connection,
 ) -> None:
-    """Silent first, then gone with its images; its next inventory is a first one."""
+    """A host that is silent for long is retired, until it reports again."""
     await connection.execute(
         "UPDATE fleet.host_state SET last_seen_at = NOW() - '40 days'::interval,"
         " silent_at = now() - '40 days'::interval"
@@ -90,7 +90,7 @@ async def test_what_nobody_has_is_removed_after_the_history_that_names_it(
     operator: Operator,
     connection: asyncpg.Connection,
 ) -> None:
-    """An image is first marked, kept as long as history, then dropped with its reference."""
+    """An image without hosts is removed with its reference after the history's time."""
     async with ingest(dsn, fresh_nats.url):
         await agents.has("web-1", image(running=1))
 
@@ -122,7 +122,7 @@ async def test_what_nobody_has_is_removed_after_the_history_that_names_it(
 async def test_months_are_made_ahead_and_dropped_after_their_retention(
     dsn: str, connection: asyncpg.Connection
 ) -> None:
-    """Late rows move out of the default partition; old months go as a whole."""
+    """Partitions of months are made ahead, and dropped after their retention."""
     await connection.execute(
         """CREATE TABLE fleet.host_changes_202001 PARTITION OF fleet.host_changes
              FOR VALUES FROM ('2020-01-01Z') TO ('2020-02-01Z')"""
@@ -145,7 +145,7 @@ async def test_months_are_made_ahead_and_dropped_after_their_retention(
 async def test_upkeep_is_done_by_one_replica_at_a_time(
     dsn: str, connection: asyncpg.Connection
 ) -> None:
-    """A second one does not wait: it leaves the work to the first."""
+    """Maintenance is done by one replica at a time."""
     async with postgres.pool(dsn, connections=1) as pool:
         upkeep = maintain_on(database_of(pool))
         await connection.execute(
@@ -161,7 +161,7 @@ async def test_upkeep_is_done_by_one_replica_at_a_time(
 async def test_a_registry_that_gets_configured_is_asked_from_then_on(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
-    """`localhost` means nothing centrally, until an operator says what it means."""
+    """A machine-bound registry that gets configured is asked from then on."""
     own = "localhost:5000/app:1"
     async with ingest(dsn, fresh_nats.url):
         await agents.has("web-3", image(own))
@@ -179,7 +179,7 @@ async def test_a_registry_that_gets_configured_is_asked_from_then_on(
 
 
 async def test_places_are_rolled_up_at_each_level(filled: None, operator: Operator) -> None:
-    """One row per place and level, with its hosts, the outdated and the silent of them."""
+    """Places have one row per level, with hosts, outdated and silent ones."""
     rows = await operator.ask("SELECT * FROM ops.places ORDER BY place")
     assert [(row["place"], row["level"], row["hosts"], row["outdated"]) for row in rows] == [
         ("dc1", 1, 2, 2),
@@ -216,7 +216,7 @@ async def test_an_emptied_database_is_rebuilt_from_nats_and_equals_the_old_one(
     operator: Operator,
     while_running: bool,
 ) -> None:
-    """P4: by one command, whether ingest runs meanwhile or is started after it."""
+    """P4: an emptied database is rebuilt from NATS and equals the old one."""
     bucket = await agents.bus.bucket(subjects.BUCKET_REGISTRIES)
     state = RegistryState(registry="docker.io", rate_limit=100, observed_at=NOW)
     await bucket.put(subjects.registry_key("docker.io", "anonymous"), codec.encode(state))
@@ -248,7 +248,7 @@ async def _equal(operator: Operator, before: dict[str, list[Any]]) -> bool:
 
 
 async def test_a_table_that_has_doubled_gets_statistics_anew(dsn: str) -> None:
-    """What was planned for an empty table is planned anew when there is something in it."""
+    """A table that has doubled is analyzed again."""
     async with postgres.pool(dsn, connections=1) as pool:
         upkeep = maintain_on(database_of(pool))
         while await upkeep.analyze_grown():

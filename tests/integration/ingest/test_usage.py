@@ -36,7 +36,7 @@ WRITES = {
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_counts_follow_whoever_writes(dsn: str, seed: int) -> None:
-    """Rows come, change, go, go with their host, or are all thrown away, in any order."""
+    """The counts are right after any inserts, updates and deletes."""
     draw = random.Random(seed)
     seen = set()
     async with connection.pool(dsn, connections=1) as pool:
@@ -54,7 +54,7 @@ async def test_the_counts_follow_whoever_writes(dsn: str, seed: int) -> None:
 
 
 async def test_a_change_that_changes_no_count_writes_none(dsn: str) -> None:
-    """Names of containers, or a second running one, are nothing to add up."""
+    """A change that changes no count writes no change of a count."""
     async with connection.pool(dsn, connections=1) as pool:
         await pool.execute(IMAGES)
         await pool.execute("INSERT INTO fleet.hosts (host_id, site, host) VALUES (1, 'fra1', 'h')")

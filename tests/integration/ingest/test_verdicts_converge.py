@@ -30,7 +30,7 @@ def delivered(subject: str, payload: bytes, seq: int) -> Delivery:
 
 
 def described(reference: str, version: int, platform_of: int) -> Described:
-    """What is inside a version: the same platform image as another version's."""
+    """The content of a version: the same platform image as another version's."""
     repository = reference.partition("/")[2].rpartition(":")[0]
     child = Child(
         platform="linux/amd64",
@@ -89,7 +89,7 @@ def jobs(draw: random.Random) -> list[Job]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_every_verdict_is_what_the_tables_say_in_the_end(dsn: str, seed: int) -> None:
-    """No image, answer or description misses another that came at the same time."""
+    """Concurrent images, answers and descriptions end in the right verdicts."""
     draw = random.Random(seed)
     waiting = jobs(draw)
 

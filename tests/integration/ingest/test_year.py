@@ -1,4 +1,4 @@
-"""Some weeks of a fleet that builds and throws away: the tables settle, with upkeep alone."""
+"""Some weeks of a fleet that builds and throws away: the tables settle, with maintenance alone."""
 
 from imagedrift_bench.year import MONTH, Churn, live
 from imagedrift_ingest.core.retention import Retention
@@ -9,7 +9,7 @@ CHURN = Churn(standing=10, tags=20, hosts=10)
 
 
 async def test_tables_settle_and_keep_what_is_in_use(dsn: str) -> None:
-    """As many rows as the retention allows, however many days went by, and no fewer."""
+    """The tables keep as many rows as the retention allows, and those in use."""
     lived = await live(dsn, CHURN, KEEP, DAYS)
     assert lived.grown() == []
     days = KEEP.retire_after + KEEP.history + 3

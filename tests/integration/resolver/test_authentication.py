@@ -57,7 +57,7 @@ def with_password(home: Path, host: str, password: str = "hunter2") -> str:
 async def test_an_anonymous_token_opens_public_images(
     fresh_nats: NatsServer, tmp_path: Path, auth: Auth
 ) -> None:
-    """The token's field, lifetime, challenge and scope differ by vendor; the answer does not."""
+    """Anonymous tokens of every vendor open public images."""
     async with SandboxRegistry(auth=auth).serving() as registry:
         pushed = registry.push_image("team/app", "1.0")
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
@@ -71,7 +71,7 @@ async def test_an_anonymous_token_opens_public_images(
 async def test_a_password_opens_private_images(
     fresh_nats: NatsServer, tmp_path: Path, scheme: Scheme
 ) -> None:
-    """From a file that `registries.toml` names, by Basic or for a token; the answer tells whose."""
+    """A password opens private images, by Basic or a token, and the answer names it."""
     auth = Auth(scheme=scheme, users=USERS, private=("*",))
     async with SandboxRegistry(auth=auth).serving() as registry:
         pushed = registry.push_image("team/app", "1.0")
@@ -85,7 +85,7 @@ async def test_a_password_opens_private_images(
 async def test_a_wrong_password_is_told_and_tried_once(
     fresh_nats: NatsServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The registry sees it once; nobody else ever does."""
+    """A wrong password is reported and sent once."""
     auth = Auth(scheme=Scheme.BASIC, users=USERS)
     async with SandboxRegistry(auth=auth).serving() as registry:
         registry.push_image("team/app", "1.0")
@@ -104,7 +104,7 @@ async def test_a_wrong_password_is_told_and_tried_once(
 async def test_a_password_that_is_refused_is_not_shown_for_ever(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Three refusals of a token endpoint, then it rests: accounts are locked for more."""
+    """A password is paused after three refusals of a token endpoint."""
     auth = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
     async with SandboxRegistry(auth=auth).serving() as registry:
         toml = with_password(tmp_path, registry.host, "wrong-secret")
@@ -120,7 +120,7 @@ async def test_a_password_that_is_refused_is_not_shown_for_ever(
 async def test_a_token_endpoint_that_is_overloaded_is_given_time(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Its 429 stops the questions to its registry, as a registry's own would."""
+    """A token endpoint's 429 blocks its registry's questions."""
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
         registry.misbehave(
             Fault(kinds=(Kind.TOKEN,), status=429, body="", headers={"Retry-After": "60"})
@@ -134,7 +134,7 @@ async def test_a_token_endpoint_that_is_overloaded_is_given_time(
 
 
 async def test_an_identity_token_is_exchanged(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """By POST, as Docker's own logins to ACR and others do."""
+    """An identity token is exchanged by POST."""
     auth = Auth(scheme=Scheme.BEARER, identity_tokens={"long-lived": "me"}, private=("*",))
     (tmp_path / "token").write_text("long-lived")
     async with SandboxRegistry(auth=auth).serving() as registry:
@@ -147,7 +147,7 @@ async def test_an_identity_token_is_exchanged(fresh_nats: NatsServer, tmp_path: 
 
 
 async def test_a_realm_on_another_host_gives_tokens(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """As Docker Hub's and GitLab's do; the credential goes there once the operator allows it."""
+    """A realm on another host gives tokens once it is configured."""
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER, users=USERS)).serving() as realm:
         auth = Auth(
             scheme=Scheme.BEARER,
@@ -173,7 +173,7 @@ async def test_a_realm_on_another_host_gives_tokens(fresh_nats: NatsServer, tmp_
 async def test_one_token_serves_all_who_need_it_at_once(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Tags of one repository share a token, however many are asked at the same moment."""
+    """One token serves all questions of a repository at once."""
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
         references = []
         for number in range(30):
@@ -191,7 +191,7 @@ async def test_one_token_serves_all_who_need_it_at_once(
 async def test_a_token_that_ended_early_is_renewed(
     fresh_nats: NatsServer, tmp_path: Path, status: int
 ) -> None:
-    """Whatever the registry calls that: ECR Public says 400."""
+    """The registry may call it anything: ECR Public says 400."""
     auth = Auth(scheme=Scheme.BEARER, expired_status=status)
     async with SandboxRegistry(auth=auth).serving() as registry:
         for tag in ("1", "2"):
@@ -218,7 +218,7 @@ esac
 async def test_a_helper_program_is_asked_for_the_credential(
     fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    """A real program speaking Docker's helper protocol; asked once, not for each question."""
+    """A real credential helper is asked once."""
     auth = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
     async with SandboxRegistry(auth=auth).serving() as registry:
         pushed = registry.push_image("team/app", "1")
@@ -256,7 +256,7 @@ async def test_a_helper_that_fails_is_told(
     script: str,
     words: str,
 ) -> None:
-    """One named for this registry must work; what it printed is not repeated."""
+    """A failing helper is reported without its output."""
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
         registry.push_image("team/app", "1")
         program = tmp_path / "docker-credential-vault"
@@ -278,7 +278,7 @@ async def test_a_helper_that_fails_is_told(
 async def test_what_a_credential_opened_is_not_served_without_it(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """P7: after the credential is gone the cached answer is no answer, and its digest not told."""
+    """P7: a cached answer of a removed credential is not served."""
     auth = Auth(scheme=Scheme.BEARER, users=USERS, private=("*",))
     async with SandboxRegistry(auth=auth).serving() as registry:
         registry.push_image("team/app", "1")

@@ -51,7 +51,7 @@ async def state_of(client: ResolverClient, registry: str) -> RegistryState:
 async def test_a_published_limit_is_used_up_without_a_429(
     fresh_nats: NatsServer, tmp_path: Path, dialect: Dialect
 ) -> None:
-    """Ten are allowed: ten are asked, whatever the spelling, and the others are told why not."""
+    """A published limit is used up without a 429."""
     async with SandboxRegistry().serving() as registry:
         references = push(registry, 16)
         registry.limit(Budget(limit=10, window_s=600, kinds=BOTH, dialect=dialect))
@@ -68,7 +68,7 @@ async def test_a_published_limit_is_used_up_without_a_429(
 
 @pytest.mark.parametrize("wait", list(Wait))
 async def test_one_429_stops_everybody(fresh_nats: NatsServer, tmp_path: Path, wait: Wait) -> None:
-    """A limit that nobody published costs one request in vain; its end is read in any spelling."""
+    """An unpublished limit costs one rejected request."""
     async with SandboxRegistry().serving() as registry:
         references = push(registry, 8)
         registry.limit(Budget(limit=3, window_s=300, kinds=BOTH, dialect=Dialect.NONE, wait=wait))
@@ -87,7 +87,7 @@ async def test_one_429_stops_everybody(fresh_nats: NatsServer, tmp_path: Path, w
 async def test_a_429_of_where_a_registry_sends_us_stops_everybody_too(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """registry.k8s.io redirects every question: the limit is that of the registry behind it."""
+    """A 429 of a redirected host blocks its registry."""
     async with SandboxRegistry().serving() as front, SandboxRegistry().serving() as behind:
         push(behind, 8)
         references = push(front, 8)
@@ -104,7 +104,7 @@ async def test_a_429_of_where_a_registry_sends_us_stops_everybody_too(
 
 
 async def test_a_stop_outlives_the_resolver(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """A new replica asks nothing of a registry that told another one to wait."""
+    """A block survives a restart of the resolver."""
     async with SandboxRegistry().serving() as registry:
         references = push(registry, 3)
         registry.limit(
@@ -122,7 +122,7 @@ async def test_a_stop_outlives_the_resolver(fresh_nats: NatsServer, tmp_path: Pa
 async def test_a_lane_of_its_own_is_paused_on_the_server(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """After a 429 no replica is even given a question, until the time is over."""
+    """After a 429 a registry's own lane is paused on the server."""
     async with SandboxRegistry().serving() as registry:
         references = push(registry, 3)
         registry.limit(
@@ -147,7 +147,7 @@ async def test_a_lane_of_its_own_is_paused_on_the_server(
 async def test_a_configured_pace_is_kept_by_all_replicas_together(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Two resolvers at ten requests a second make ten, not twenty."""
+    """Two resolvers keep a configured pace together."""
     async with SandboxRegistry().serving() as registry:
         references = push(registry, 20)
         toml = trusting(registry.host, requests_per_second=10)
@@ -168,7 +168,7 @@ async def test_a_configured_pace_is_kept_by_all_replicas_together(
 async def test_docker_hub_spends_gets_on_descriptions_alone(
     fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_hub: bool
 ) -> None:
-    """HEADs go on when its pull limit is used up, a description says so; a mirror keeps nothing."""
+    """A used up pull limit of Docker Hub stops descriptions, and not HEADs."""
     if is_hub:
         monkeypatch.setattr(site, "HUB_API", "127.0.0.1")
     async with SandboxRegistry().serving() as registry:
@@ -195,7 +195,7 @@ async def test_docker_hub_spends_gets_on_descriptions_alone(
 
 
 async def test_an_answer_in_the_cache_costs_nothing(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """A question that is delivered again, or asked by somebody else, is answered from the cache."""
+    """A fresh cached answer costs no request."""
     async with SandboxRegistry().serving() as registry:
         [reference] = push(registry, 1)
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:

@@ -32,7 +32,7 @@ async def lookup(client: ResolverClient, payload: bytes) -> Answer:
 
 
 async def test_the_cache_can_be_asked_over_nats(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """By reference, in the service that `nats micro ls` shows; nothing is asked of a registry."""
+    """The cache answers over NATS, as a micro service."""
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")
@@ -58,7 +58,7 @@ async def test_the_cache_can_be_asked_over_nats(fresh_nats: NatsServer, tmp_path
 async def test_a_question_that_has_no_answer_is_told_why(
     fresh_nats: NatsServer, tmp_path: Path, payload: bytes, code: str
 ) -> None:
-    """As an error of the service, with a sentence."""
+    """A request without a cached answer is an error with a sentence."""
     async with working(fresh_nats.url, tmp_path) as client:
         with pytest.raises(RequestRefused) as caught:
             await lookup(client, payload)
@@ -69,7 +69,7 @@ async def test_a_question_that_has_no_answer_is_told_why(
 async def test_p7_what_a_credential_opened_is_told_to_its_holder_alone(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """P7: who does not go by that credential learns that there is something, and no more."""
+    """P7: a credential's answer is served only to requests that claim it."""
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")
@@ -104,7 +104,7 @@ async def post(
 
 
 def notification(host: str, *tags: str) -> bytes:
-    """What the Docker registry sends."""
+    """The notification that the Docker registry sends."""
     events = [
         {
             "action": "push",
@@ -119,7 +119,7 @@ def notification(host: str, *tags: str) -> bytes:
 async def test_a_notification_makes_a_known_tag_be_asked_at_once(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Although its question would be refused for another hour; an unknown tag is not asked."""
+    """A notification makes a known tag be asked at once, and no unknown one."""
     port = free_port()
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1", seed=1)
@@ -162,7 +162,7 @@ async def test_what_is_no_notification_is_refused_with_its_reason(
     head: bytes | None,
     status: int,
 ) -> None:
-    """Another method, no HTTP, too large, without the secret, or nothing that makes sense."""
+    """A malformed notification is refused with its reason."""
     port = free_port()
     settings: dict[str, Any] = {"webhook_port": port, "webhook_secret": SECRET}
     async with working(fresh_nats.url, tmp_path, "", **settings):
@@ -173,7 +173,7 @@ async def test_what_is_no_notification_is_refused_with_its_reason(
 
 
 async def test_a_port_for_notifications_that_is_taken_is_named() -> None:
-    """With its variable: the log of a service that cannot start is all that there is."""
+    """A taken webhook port is reported with its variable."""
 
     async def nothing_moved(_: tuple[ImageReference, ...]) -> int:
         return 0
@@ -210,7 +210,7 @@ async def slow(port: int, source: str) -> Connection:
 
 
 async def ended(connection: Connection) -> bytes:
-    """What comes until a connection ends, however it does."""
+    """Read until the connection ends, however it does."""
     try:
         return await connection[0].read()
     except ConnectionResetError:
@@ -218,7 +218,7 @@ async def ended(connection: Connection) -> bytes:
 
 
 async def test_one_address_does_not_take_every_connection() -> None:
-    """What it opens beyond its share is ended at once; another address is answered meanwhile."""
+    """Connections beyond its share are ended at once; another address is answered meanwhile."""
     async with webhook() as port:
         held = [await slow(port, "127.0.0.2") for _ in range(MOST_OF_ONE)]
         beyond = [await slow(port, "127.0.0.2") for _ in range(MOST_AT_ONCE)]
@@ -229,7 +229,7 @@ async def test_one_address_does_not_take_every_connection() -> None:
 
 
 async def test_a_request_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And its connection is free for another one."""
+    """A slow webhook request is ended, and frees its connection."""
     monkeypatch.setattr(notifying, "WITHIN_S", 0.3)
     async with webhook() as port:
         held = [await slow(port, "127.0.0.1") for _ in range(MOST_OF_ONE)]
@@ -239,7 +239,7 @@ async def test_a_request_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPat
 
 
 async def test_all_connections_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By many addresses as well: who is one too many waits for nothing."""
+    """The number of webhook connections is bounded."""
     monkeypatch.setattr(notifying, "MOST_AT_ONCE", 4)
     async with webhook() as port:
         held = [await slow(port, f"127.0.0.{number}") for number in range(2, 6)]

@@ -61,7 +61,7 @@ def install(home: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 async def test_a_file_that_says_nothing_locks_out_no_registry(
     fresh_nats: NatsServer, tmp_path: Path, text: str
 ) -> None:
-    """docker/cli#2599, moby/moby#18634: an open registry is asked anonymously."""
+    """An empty credential file denies no registry (docker/cli#2599, moby/moby#18634)."""
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("team/app", "1")
         (tmp_path / "docker").mkdir()
@@ -76,7 +76,7 @@ async def test_a_file_that_says_nothing_locks_out_no_registry(
 async def test_a_broken_entry_denies_its_registry_and_is_told_with_file_and_key(
     fresh_nats: NatsServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """oras-project/oras-go#962: the registry beside it in the same file is served."""
+    """A broken entry denies its registry, with file and key (oras-project/oras-go#962)."""
     auth = Auth(scheme=Scheme.BASIC, users=USERS)
     async with (
         SandboxRegistry(auth=auth).serving() as broken,
@@ -102,7 +102,7 @@ async def test_a_broken_entry_denies_its_registry_and_is_told_with_file_and_key(
 async def test_a_store_beats_what_is_left_in_the_file(
     fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: dict[str, str]
 ) -> None:
-    """GoogleContainerTools/jib#1819, containers/image#656: Docker asks a named store alone."""
+    """A store overrides `auths` (GoogleContainerTools/jib#1819, containers/image#656)."""
     install(tmp_path, monkeypatch, 'echo \'{"Username": "me", "Secret": "secret-me"}\'')
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BASIC, users=USERS)).serving() as registry:
         pushed = registry.push_image("team/app", "1")
@@ -117,7 +117,7 @@ async def test_a_store_beats_what_is_left_in_the_file(
 async def test_a_registry_without_a_helper_of_its_own_is_read_from_the_file(
     fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A helper named as empty text takes the registry out of the store, as with Docker."""
+    """A helper with an empty name makes `auths` count."""
     install(tmp_path, monkeypatch, 'echo \'{"Username": "me", "Secret": "wrong"}\'')
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BASIC, users=USERS)).serving() as registry:
         pushed = registry.push_image("team/app", "1")
@@ -137,7 +137,7 @@ async def test_a_registry_without_a_helper_of_its_own_is_read_from_the_file(
 async def test_each_organisation_has_its_own_credential(
     fresh_nats: NatsServer, tmp_path: Path, place: str
 ) -> None:
-    """containers/image#1288, osscontainertools/kaniko#1002: none is shown for another path."""
+    """Each organisation has its own credential (containers/image#1288)."""
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BASIC, users=USERS)).serving() as registry:
         for organisation in ("org-a", "org-b", "org-ab"):
             registry.push_image(f"{organisation}/app", "1")
@@ -164,7 +164,7 @@ async def test_each_organisation_has_its_own_credential(
 
 
 async def test_each_organisation_has_its_own_token(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """containers/image#1288: credentials of one user name share no token and no budget."""
+    """Credentials of one user name share no token and no budget (containers/image#1288)."""
     auth = Auth(
         scheme=Scheme.BEARER, users=USERS, identity_tokens={"t-a": "a", "t-b": "b"}, private=("*",)
     )
@@ -190,7 +190,7 @@ async def test_each_organisation_has_its_own_token(fresh_nats: NatsServer, tmp_p
 async def test_every_place_of_docker_and_podman_is_read(
     fresh_nats: NatsServer, tmp_path: Path, place: str
 ) -> None:
-    """docker/cli#6008, genuinetools/reg#227: wherever a login has put it."""
+    """Every file of Docker and Podman is read (docker/cli#6008, genuinetools/reg#227)."""
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BASIC, users=USERS)).serving() as registry:
         pushed = registry.push_image("team/app", "1")
         settings = written(tmp_path, place, {"auths": {registry.host: entry("me")}})
@@ -203,7 +203,7 @@ async def test_every_place_of_docker_and_podman_is_read(
 async def test_the_environment_of_a_process_names_the_places(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """docker/cli#6008: DOCKER_AUTH_CONFIG and Podman's file, as the operator sets them."""
+    """The environment names the credential files (docker/cli#6008)."""
     auth = Auth(scheme=Scheme.BASIC, users=USERS)
     async with (
         SandboxRegistry(auth=auth).serving() as first,
@@ -230,7 +230,7 @@ async def test_the_environment_of_a_process_names_the_places(
 async def test_a_broken_place_leaves_the_registry_to_the_next(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """A truncated environment and a broken entry of Docker's do not hide Podman's login."""
+    """A broken source leaves the registry to the next one."""
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BASIC, users=USERS)).serving() as registry:
         pushed = registry.push_image("team/app", "1")
         settings = written(tmp_path, "auth.json", {"auths": {registry.host: entry("me")}})

@@ -13,7 +13,7 @@ from imagedrift_resolver.adapters import dialer
 from imagedrift_resolver.adapters.dialer import Dialer, in_turn
 from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.request_failed import RequestFailed
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.url import Url
 
@@ -65,7 +65,7 @@ def dials(*addresses: str) -> Dialer:
 async def dial(by: Dialer, port: int, scheme: str = "http") -> tuple[SocketStream, float]:
     """Connect; the connection, and how long it took."""
     began = time.monotonic()
-    route = Route(ssl.create_default_context())
+    route = ConnectionRoute(ssl.create_default_context())
     end = await by.connect(Url(scheme, "registry.example", port), route, trusted=True, within_s=5)
     return end, time.monotonic() - began
 
@@ -78,7 +78,7 @@ def peer(end: SocketStream) -> str:
 
 @pytest.mark.parametrize("count", [1, 3, 8])
 async def test_dead_addresses_before_one_that_works_cost_a_few_seconds(count: int) -> None:
-    """Each costs a quarter of a second, once (docker/hub-feedback#2165, renovate#21009)."""
+    """Dead addresses cost a quarter of a second each, once (docker/hub-feedback#2165)."""
     gone = [f"127.0.0.{number}" for number in range(11, 11 + count)]
     async with listening("127.0.0.2") as port:
         by = dials(*gone, "127.0.0.2")
@@ -93,7 +93,7 @@ async def test_dead_addresses_before_one_that_works_cost_a_few_seconds(count: in
 
 
 async def test_addresses_without_a_route_cost_nothing() -> None:
-    """An attempt that fails at once gives way at once (louislam/uptime-kuma#5006)."""
+    """An address that fails at once gives way at once (louislam/uptime-kuma#5006)."""
     async with listening("127.0.0.2") as port:
         end, took = await dial(dials(*(f"2001:db8::{n}" for n in range(8)), "127.0.0.2"), port)
         end.close()
@@ -101,7 +101,7 @@ async def test_addresses_without_a_route_cost_nothing() -> None:
 
 
 async def test_the_address_that_worked_is_given_up_when_it_dies() -> None:
-    """Another one takes its place, and is remembered in turn."""
+    """When the remembered address dies, another one takes its place."""
     async with listening("127.0.0.2") as port:
         by = dials("127.0.0.2", "127.0.0.3")
         end, _ = await dial(by, port)
@@ -119,7 +119,7 @@ async def test_the_address_that_worked_is_given_up_when_it_dies() -> None:
 async def test_an_address_that_accepts_and_says_nothing_gives_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where TLS is spoken, the others are tried within the bound of the connection."""
+    """An address that accepts and does not finish TLS gives way to the next."""
     monkeypatch.setattr(dialer, "SECURE_WITHIN_S", 0.05)
     tried = []
 
@@ -140,9 +140,9 @@ async def test_an_address_that_accepts_and_says_nothing_gives_way(
 
 
 async def test_the_last_address_that_says_nothing_is_bounded() -> None:
-    """The time of the whole connection holds, and its end is told in words."""
+    """A silent last address ends with the connection's time-out."""
     async with listening("127.0.0.2") as port:
-        route = Route(ssl.create_default_context())
+        route = ConnectionRoute(ssl.create_default_context())
         with pytest.raises(RequestFailed, match=r"no connection within 0\.1 s"):
             await dials("127.0.0.2").connect(
                 Url("https", "registry.example", port), route, trusted=True, within_s=0.1
@@ -150,7 +150,7 @@ async def test_the_last_address_that_says_nothing_is_bounded() -> None:
 
 
 async def test_of_many_refusals_the_reason_stays_readable() -> None:
-    """Addresses that fail alike are told once, others by their number."""
+    """The reason of many failed addresses names each kind once."""
     async with listening("127.0.0.2") as port:
         pass
     with pytest.raises(RequestFailed, match=r"^the connection was refused$"):
@@ -160,7 +160,7 @@ async def test_of_many_refusals_the_reason_stays_readable() -> None:
 
 
 def test_families_take_turns() -> None:
-    """IPv6 is first, unless an address of IPv4 worked last."""
+    """IPv6 and IPv4 take turns, beginning with the family that worked last."""
     known = ["1.1.1.1", "2.2.2.2", "3.3.3.3", "a::1", "b::2"]
     assert in_turn(known) == ["a::1", "1.1.1.1", "b::2", "2.2.2.2", "3.3.3.3"]
     assert in_turn(known, "2.2.2.2") == ["2.2.2.2", "a::1", "1.1.1.1", "b::2", "3.3.3.3"]

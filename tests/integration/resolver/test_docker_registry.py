@@ -39,7 +39,7 @@ def secret_file(home: Path) -> str:
 
 
 async def test_an_open_registry_is_asked(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """A pushed tag has the digest of its manifest; a tag that was never pushed is missing."""
+    """A pushed tag of an open registry is found, and another one is missing."""
     with running(tmp_path / "registry") as host:
         digest = await asyncio.to_thread(push, host, "team/app", "1", "one")
         async with working(fresh_nats.url, tmp_path, trusting(host)) as client:
@@ -52,7 +52,7 @@ async def test_an_open_registry_is_asked(fresh_nats: NatsServer, tmp_path: Path)
 
 
 async def test_a_registry_with_passwords_is_asked(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """htpasswd: with the password it answers, without it is denied."""
+    """A registry with htpasswd answers with the password only."""
     with running(tmp_path / "registry", htpasswd(tmp_path / "registry")) as host:
         digest = await asyncio.to_thread(push, host, "team/app", "1", "one", basic())
         async with working(fresh_nats.url, tmp_path, trusting(host)) as client:
@@ -66,7 +66,7 @@ async def test_a_registry_with_passwords_is_asked(fresh_nats: NatsServer, tmp_pa
 
 
 async def test_a_registry_with_tokens_is_asked(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """Its tokens come from an endpoint of its own, signed by a key that it trusts."""
+    """A registry with a token endpoint accepts its signed tokens."""
     home = tmp_path / "registry"
     key, certificate = await asyncio.to_thread(signing_key, home)
 
@@ -102,7 +102,7 @@ async def test_a_registry_with_tokens_is_asked(fresh_nats: NatsServer, tmp_path:
 async def test_a_pull_through_mirror_is_asked_in_place_of_the_registry(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """With `endpoint` the mirror answers under the registry's own name."""
+    """A pull-through mirror answers under the registry's name."""
     with (
         running(tmp_path / "upstream") as upstream,
         running(tmp_path / "mirror", f"proxy: {{remoteurl: 'http://{upstream}'}}") as mirror,
@@ -118,7 +118,7 @@ async def test_a_pull_through_mirror_is_asked_in_place_of_the_registry(
 async def test_a_push_is_known_as_soon_as_the_registry_tells(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Its notification makes the tag be asked again at once, long before it would be due."""
+    """A pushed tag is asked at the registry's notification."""
     port = free_port()
     notifications = (
         "notifications: {endpoints: [{name: imagedrift, timeout: 2s, threshold: 3, backoff: 1s, "

@@ -26,7 +26,7 @@ from support.scripted_registry import (
 async def test_a_token_that_is_good_for_one_request_is_renewed(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """nvcr.io names another realm to a used token (NVIDIA/nvidia-container-toolkit#1945)."""
+    """A token for one request is renewed (NVIDIA/nvidia-container-toolkit#1945)."""
     numbers, good = count(1), set[str]()
 
     def answer(asked: Asked) -> Said:
@@ -139,7 +139,7 @@ async def test_a_404_to_a_password_that_is_not_accepted_is_no_missing_tag(
 async def test_a_redirected_path_gets_a_token_of_its_own(
     fresh_nats: NatsServer, tmp_path: Path, is_private: bool
 ) -> None:
-    """Artifactory behind a front that redirects (containerd/containerd#6339)."""
+    """A redirected path gets its own token (containerd/containerd#6339)."""
     inner = "/artifactory/api/docker/docker-hub/v2"
 
     def answer(asked: Asked) -> Said:
@@ -165,7 +165,7 @@ async def test_a_redirected_path_gets_a_token_of_its_own(
 async def test_a_wrong_password_is_shown_a_few_times(
     fresh_nats: NatsServer, tmp_path: Path, together: bool
 ) -> None:
-    """Accounts are locked for three to ten failures (docker/hub-feedback#1392)."""
+    """A wrong password is sent a few times only (docker/hub-feedback#1392)."""
 
     def answer(asked: Asked) -> Said:
         is_right = asked.authorization and asked.authorization != BASIC
@@ -194,7 +194,7 @@ async def test_a_wrong_password_is_shown_a_few_times(
 async def test_repositories_that_refuse_a_good_password_do_not_hold_up_the_others(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """A 401 may mean that this repository is not for it (goharbor/harbor#15805)."""
+    """A 401 of one repository does not pause a good password (goharbor/harbor#15805)."""
 
     def answer(asked: Asked) -> Said:
         if asked.authorization != BASIC or "private" in asked.path:

@@ -54,7 +54,7 @@ async def test_broken_images_do_not_stand_in_the_way_of_good_ones(
 async def test_a_registry_that_fails_at_everything_is_left_alone(
     fresh_nats: NatsServer, tmp_path: Path, said: Said
 ) -> None:
-    """A few tries, whatever it says each time: the kind of distribution/distribution#2152."""
+    """A registry that always fails gets few requests (distribution/distribution#2152)."""
     async with (
         scripted(lambda _: said) as registry,
         working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
@@ -68,7 +68,7 @@ async def test_a_registry_that_fails_at_everything_is_left_alone(
 async def test_a_token_endpoint_that_is_down_is_left_alone(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """503 for 60 repositories: a dozen requests at most (Finsys/dockhand#676)."""
+    """A token endpoint that is down gets few requests (Finsys/dockhand#676)."""
 
     def answer(asked: Asked) -> Said:
         if asked.path.startswith("/token"):

@@ -1,4 +1,4 @@
-"""What people met with registries, over sockets with a resolver at work: each ends in the truth."""
+"""Registries as people met them, over sockets with a resolver at work: each ends in the truth."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from support.scripted_registry import (
 async def test_a_404_of_something_before_the_registry_is_no_missing_tag(
     fresh_nats: NatsServer, tmp_path: Path, other: Said
 ) -> None:
-    """Traefik's 404 while the container behind it is down (traefik/traefik#1077)."""
+    """A proxy's 404 is no missing tag (traefik/traefik#1077)."""
     async with (
         scripted(lambda _: manifest(DIGEST)) as registry,
         working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
@@ -55,7 +55,7 @@ async def test_a_404_of_something_before_the_registry_is_no_missing_tag(
 async def test_a_mirror_of_docker_hub_is_asked_by_get_where_head_tells_nothing(
     fresh_nats: NatsServer, tmp_path: Path, head: Said
 ) -> None:
-    """Artifactory and Nexus tell no digest on HEAD (concourse/docker-image-resource#307)."""
+    """A mirror without digests on HEAD gets a GET (concourse/docker-image-resource#307)."""
 
     def answer(asked: Asked) -> Said:
         return head if asked.method == "HEAD" else manifest()
@@ -72,7 +72,7 @@ async def test_a_mirror_of_docker_hub_is_asked_by_get_where_head_tells_nothing(
 async def test_a_project_that_does_head_badly_does_not_speak_for_another(
     fresh_nats: NatsServer, tmp_path: Path, order: int
 ) -> None:
-    """Harbor's proxied projects answer HEAD of what is not cached 404 (goharbor/harbor#13153)."""
+    """HEAD is learnt per project (goharbor/harbor#13153)."""
 
     def answer(asked: Asked) -> Said:
         if asked.method == "HEAD" and "hub-cache" in asked.path:
@@ -93,7 +93,7 @@ async def test_a_project_that_does_head_badly_does_not_speak_for_another(
 async def test_a_head_that_is_refused_leads_to_a_get(
     fresh_nats: NatsServer, tmp_path: Path, status: int
 ) -> None:
-    """As registry.centos.org's 403 does for Docker (containerd/containerd#6684)."""
+    """A refused HEAD is followed by a GET (containerd/containerd#6684)."""
 
     def answer(asked: Asked) -> Said:
         return page(status, "") if asked.method == "HEAD" else manifest()

@@ -10,7 +10,7 @@ import pytest
 
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.names import Names, look_up
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import Site, redirect
 from imagedrift_resolver.core.url import Url, parse_url
@@ -61,7 +61,7 @@ class Server:
 
 async def ask(server: Server, count: int = 2, method: str = "GET") -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
-    http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [
@@ -90,7 +90,7 @@ HEAD_WITH = f"HTTP/1.1 200 OK\r\n{DIGEST}TAG\r\nContent-Length: 40\r\n\r\n".enco
 async def test_a_body_after_head_is_no_answer_to_the_next_question(
     fresh_nats: NatsServer, tmp_path: Path, body: bytes, together: bool
 ) -> None:
-    """Six tags, each with its own digest (curl/curl#987, JuliaWeb/HTTP.jl#1112)."""
+    """A body after HEAD is no answer to the next question (curl/curl#987)."""
     server = Server(HEAD_WITH + body if together else HEAD_WITH, b"" if together else body)
     async with server.serving():
         host = f"127.0.0.1:{server.port}"
@@ -148,7 +148,7 @@ async def test_a_body_after_head_is_no_answer_to_the_next_question(
 async def test_a_response_that_leaves_doubt_ends_its_connection(
     answer: bytes, status: int, method: str
 ) -> None:
-    """It is read, and the next request is made on a new one (RFC 9112, 6.3, 9.3, 9.6)."""
+    """An ambiguous response ends its connection (RFC 9112, 6.3, 9.3, 9.6)."""
     async with Server(answer).serving() as server:
         replies = await ask(server, 3, method)
     assert [r.status if isinstance(r, Reply) else r for r in replies] == [status] * 3
@@ -185,7 +185,7 @@ async def test_a_response_that_leaves_doubt_ends_its_connection(
     ],
 )
 async def test_a_response_without_doubt_keeps_its_connection(answer: bytes, method: str) -> None:
-    """However its length is told, and whatever comes first (docker/hub-feedback#1907)."""
+    """An unambiguous response keeps its connection (docker/hub-feedback#1907)."""
     async with Server(answer).serving() as server:
         replies = await ask(server, 3, method)
     assert all(isinstance(reply, Reply) for reply in replies)
@@ -212,7 +212,7 @@ async def test_a_response_without_doubt_keeps_its_connection(answer: bytes, meth
     ],
 )
 async def test_what_is_no_response_is_told_as_such(answer: bytes) -> None:
-    """Nothing of it counts, and its connection is not used again."""
+    """Bytes that are no response are an error, and end the connection."""
     async with Server(answer).serving() as server:
         replies = await ask(server)
     assert all(isinstance(reply, NoResponse) for reply in replies)
@@ -229,7 +229,7 @@ async def test_what_is_no_response_is_told_as_such(answer: bytes) -> None:
     ],
 )
 async def test_absurd_chunks_prove_nothing(chunks: bytes) -> None:
-    """The reply is marked as cut, and its connection ends."""
+    """Absurd chunk sizes mark the reply as cut and end the connection."""
     async with Server(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
     ).serving() as (server):
@@ -239,7 +239,7 @@ async def test_absurd_chunks_prove_nothing(chunks: bytes) -> None:
 
 
 async def test_a_trailer_is_no_header() -> None:
-    """A digest that comes after the body is not taken for the response's own."""
+    """A digest in a trailer does not count."""
     chunked = (
         f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{DIGEST}{'e' * 64}\r\n\r\n"
     )
@@ -249,10 +249,10 @@ async def test_a_trailer_is_no_header() -> None:
 
 
 async def test_a_server_that_speaks_first_is_not_believed() -> None:
-    """Bytes that come while a connection is idle end it."""
+    """Bytes on an idle connection end it."""
     server = Server(OK, FORGED)
     async with server.serving():
-        http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+        http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
         url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
         headers = [("Host", url.authority)]
         for _ in range(3):
@@ -284,7 +284,7 @@ AT = parse_url("https://r.example/v2/a/manifests/1")
     ],
 )
 def test_redirects_lead_where_the_rfc_says(location: str, target: str) -> None:
-    """Absolute, relative in every form, with a fragment (RFC 9110, 10.2.2)."""
+    """Redirects are resolved as RFC 9110, 10.2.2 says."""
     got = redirect(SITE, AT, location)
     assert isinstance(got, Url)
     assert str(got) == target
@@ -309,12 +309,12 @@ def test_redirects_lead_where_the_rfc_says(location: str, target: str) -> None:
     ],
 )
 def test_redirects_that_lead_astray_are_not_followed(location: str, kind: type) -> None:
-    """With a user name, out of TLS, to inner addresses, or to no place at all."""
+    """A redirect with a user, out of TLS or to an inner address is not followed."""
     assert isinstance(redirect(SITE, AT, location), kind)
 
 
 def test_a_refused_redirect_says_where_to_allow_it() -> None:
-    """Storage on an inner host is named in `storage_hosts` (goharbor/harbor#23050)."""
+    """A refused redirect names `storage_hosts` (goharbor/harbor#23050)."""
     got = redirect(SITE, AT, "https://10.0.0.1:9000/x")
     assert isinstance(got, Refused)
     assert "name it in storage_hosts of this registry" in got.reason

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imagedrift_resolver.adapters.header_guard import LONGEST, HeaderGuard
 from imagedrift_resolver.adapters.http_client import MOST_PIECES, HttpClient
 from imagedrift_resolver.adapters.names import Names, look_up
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
 
@@ -58,7 +58,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 async def send_all(server: Server, *methods: str, cap: int = 9) -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
-    http = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [
@@ -70,7 +70,7 @@ async def send_all(server: Server, *methods: str, cap: int = 9) -> list[Reply | 
 
 
 async def test_a_connection_is_used_again() -> None:
-    """It spares a handshake for each question."""
+    """A connection is used again for the next question."""
     server = Server(GOOD, GOOD)
     async with server.serving():
         replies = await send_all(server, "GET", "GET")
@@ -79,7 +79,7 @@ async def test_a_connection_is_used_again() -> None:
 
 
 async def test_a_kept_connection_that_its_server_ends_at_that_moment_costs_no_answer() -> None:
-    """Its end and our request met on the way (RFC 9112, 9.3.1): it is made on a new one."""
+    """A request on a connection that closes at that time is repeated (RFC 9112, 9.3.1)."""
     server = Server(GOOD, b"", GOOD)
     async with server.serving():
         replies = await send_all(server, "GET", "GET")
@@ -89,7 +89,7 @@ async def test_a_kept_connection_that_its_server_ends_at_that_moment_costs_no_an
 
 @pytest.mark.parametrize("saying", [b"", b"HTTP/1.1 200 O"])
 async def test_a_new_connection_that_ends_is_told(saying: bytes) -> None:
-    """It was never idle, so the server means it; and what has begun is not begun again."""
+    """A new connection that closes is an error, without another try."""
     server = Server(saying, GOOD)
     async with server.serving():
         [trouble] = await send_all(server, "GET")
@@ -98,7 +98,7 @@ async def test_a_new_connection_that_ends_is_told(saying: bytes) -> None:
 
 
 async def test_what_may_have_been_heard_is_not_said_again() -> None:
-    """Half a response, and a POST, which could do a thing twice."""
+    """A POST, or a request with half a response, is not repeated."""
     for second, saying in (("GET", b"HTTP/1.1 200 O"), ("POST", b"")):
         server = Server(GOOD, saying, GOOD)
         async with server.serving():
@@ -108,7 +108,7 @@ async def test_what_may_have_been_heard_is_not_said_again() -> None:
 
 
 async def test_a_body_in_crumbs_holds_up_nobody() -> None:
-    """Chunks of a byte each are a minute's work: others go on meanwhile, and it is given up."""
+    """A body of tiny chunks delays no other request and is abandoned."""
     server = Server(CHUNKED + b"1\r\nx\r\n" * (3 * MOST_PIECES))
     turns = 0
 
@@ -129,7 +129,7 @@ async def test_a_body_in_crumbs_holds_up_nobody() -> None:
 
 
 async def test_a_body_in_pieces_is_read_whole() -> None:
-    """As servers send what they make while they send it."""
+    """A body in chunks is read as a whole."""
     chunk = b"100\r\n" + b"x" * 256 + b"\r\n"
     server = Server(CHUNKED + 4 * chunk + b"0\r\n\r\n")
     async with server.serving():
@@ -149,7 +149,7 @@ BLANKS = b"\t" * 60_000 + b"\0\r\n\r\n"
     ],
 )
 async def test_blanks_without_end_hold_up_nobody(saying: bytes) -> None:
-    """h11 would go through them once for each: half a minute without a turn for anybody (P6)."""
+    """A header of endless blanks delays no other request (P6)."""
     server = Server(saying)
     began = time.process_time()
     async with server.serving():
@@ -160,7 +160,7 @@ async def test_blanks_without_end_hold_up_nobody(saying: bytes) -> None:
 
 @given(st.binary(max_size=300), st.integers(1, LONGEST), st.integers(1, 3000))
 def test_blanks_are_counted_over_every_piece(before: bytes, size: int, count: int) -> None:
-    """However it is cut, a run that is too long is seen, and no other is."""
+    """A run of blanks is counted over all pieces of a header."""
     run = bytes((b" \t" * count)[:count])
     data = before.rstrip(b" \t") + b"x" + run + b"x"
     guard = HeaderGuard()

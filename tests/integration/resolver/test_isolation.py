@@ -59,7 +59,7 @@ async def test_a_deadline_ends_every_wait(
     fault: Fault,
     words: str,
 ) -> None:
-    """Whatever does not come in time is told as that."""
+    """The reason says that the time was over, or that the response ended early."""
     monkeypatch.setattr(http_client, "WITHIN_S", 1.0)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")

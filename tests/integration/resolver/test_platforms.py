@@ -1,4 +1,4 @@
-"""What is inside a digest, on real servers."""
+"""Descriptions of digests, on real servers."""
 
 from pathlib import Path
 

@@ -151,7 +151,7 @@ async def test_a_registry_has_a_proxy_of_its_own_or_none(tmp_path: Path) -> None
 
 
 async def test_storage_and_realms_go_through_the_registrys_proxy() -> None:
-    """Whoever cannot reach the registry directly cannot reach what belongs to it either."""
+    """A resolver that reaches the registry by a proxy reaches its tokens and storage by it, too."""
     async with HttpProxy(refusal=503).serving() as own:
         toml = (
             f'[registry."r.example"]\nproxy = "{own.url}"\n'
@@ -213,7 +213,7 @@ async def test_a_failing_proxy_is_unreachable_and_not_refused(
 
 
 def test_contexts_of_every_route_check_certificates() -> None:
-    """Whatever is configured, none is without a check."""
+    """No configuration makes a client that leaves the check out."""
     context = routes(operator_file.parse(""))(parse_url("https://a.example"), False).context
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

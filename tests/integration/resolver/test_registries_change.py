@@ -43,7 +43,7 @@ async def test_a_registry_that_is_named_later_is_asked_in_a_lane_of_its_own(
 async def test_a_registry_that_is_named_no_more_is_not_asked(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """What was learnt of it by the old file is gone, kept connections included."""
+    """Lessons from the time of the old file are gone, kept connections included."""
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")

@@ -47,7 +47,7 @@ async def get(host: str, toml: str, *, trusted: bool = True) -> Reply | NoRespon
 async def test_an_authority_of_the_manuals_is_accepted(
     fresh_nats: NatsServer, tmp_path: Path, extensions: tuple[str, ...]
 ) -> None:
-    """As Docker, curl and Go do (python/cpython#107361, canonical/microk8s#5537)."""
+    """A CA made by the manuals is accepted (python/cpython#107361, canonical/microk8s#5537)."""
     authority = Authority.made(tmp_path, *extensions)
     async with tls_server(authority.leaf("127.0.0.1")) as port:
         host = f"127.0.0.1:{port}"
@@ -58,7 +58,7 @@ async def test_an_authority_of_the_manuals_is_accepted(
 
 
 async def test_an_authority_below_another_one_can_be_named_alone(tmp_path: Path) -> None:
-    """Go trusts what is named, whether it is self-signed or not; so does every Python."""
+    """An intermediate CA can be trusted alone, as in Go."""
     root = Authority.made(tmp_path)
     signed = root.leaf("inner", "basicConstraints = CA:TRUE")
     inner = Authority(signed.certificate, signed.key, tmp_path)
@@ -73,7 +73,7 @@ async def test_an_authority_below_another_one_can_be_named_alone(tmp_path: Path)
 async def test_a_certificate_for_another_host_stays_refused(
     tmp_path: Path, extensions: tuple[str, ...]
 ) -> None:
-    """However lenient the authority is taken, the name counts."""
+    """A certificate for another host is refused."""
     authority = Authority.made(tmp_path)
     async with tls_server(authority.leaf("127.0.0.1", *extensions)) as port:
         toml = f'[registry."127.0.0.1:{port}"]\nca = "{authority.certificate}"\n'
@@ -83,7 +83,7 @@ async def test_a_certificate_for_another_host_stays_refused(
 
 
 async def test_a_common_name_holds_only_for_its_own_host(tmp_path: Path) -> None:
-    """Without `subjectAltName` the name is in the subject, as curl still reads it."""
+    """A common name without `subjectAltName` counts for its own host only."""
     authority = Authority.made(tmp_path)
     own, other = (authority.leaf(n, "keyUsage = digitalSignature") for n in ("localhost", "other"))
     for pair, expected in ((own, Reply), (other, NoResponse)):
@@ -96,7 +96,7 @@ async def test_a_common_name_holds_only_for_its_own_host(tmp_path: Path) -> None
 async def test_an_engine_behind_an_authority_of_the_manuals_is_asked(
     tmp_path: Path, extensions: tuple[str, ...]
 ) -> None:
-    """The same authority in `DOCKER_CERT_PATH` (nats-io/nats.py#699 for NATS)."""
+    """An engine with such a CA is read (nats-io/nats.py#699 for NATS)."""
     authority = Authority.made(tmp_path, *extensions)
     (tmp_path / "ca.pem").write_bytes(authority.certificate.read_bytes())
     async with tls_server(authority.leaf("127.0.0.1")) as port:
@@ -110,7 +110,7 @@ async def test_an_engine_behind_an_authority_of_the_manuals_is_asked(
 
 
 def test_a_context_is_lenient_about_authorities_and_about_nothing_else(tmp_path: Path) -> None:
-    """NATS is reached with the same one."""
+    """A TLS context is lenient about CAs only."""
     authority = Authority.made(tmp_path)
     context = tls.context_for(str(authority.certificate))
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
@@ -130,7 +130,7 @@ def client_table(host: str, authority: Authority, client: Pair) -> str:
 async def test_a_client_certificate_opens_a_registry(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Without it nothing conclusive comes (regclient/regclient#454, sigstore/cosign#3922)."""
+    """A client certificate opens a registry (regclient/regclient#454, sigstore/cosign#3922)."""
     authority = Authority.made(tmp_path)
     client = authority.leaf("me")
     async with tls_server(authority.leaf("127.0.0.1"), wants=authority) as port:
@@ -144,7 +144,7 @@ async def test_a_client_certificate_opens_a_registry(
 
 
 async def test_a_client_certificate_is_shown_where_a_password_may_be(tmp_path: Path) -> None:
-    """To the registry and its realms; not to storage, nor to whom another registry leads."""
+    """A client certificate is sent to the registry and its realms only."""
     authority = Authority.made(tmp_path)
     client = authority.leaf("me")
     async with tls_server(authority.leaf("localhost"), wants=authority) as port:
@@ -158,7 +158,7 @@ async def test_a_client_certificate_is_shown_where_a_password_may_be(tmp_path: P
 
 
 async def test_storage_may_be_certified_by_the_registrys_authority(tmp_path: Path) -> None:
-    """`ca` is trusted for `storage_hosts`, too, and for no other host."""
+    """The registry's `ca` is trusted for `storage_hosts`, and for no other host."""
     authority = Authority.made(tmp_path)
     async with tls_server(authority.leaf("localhost")) as port:
         toml = f'[registry."r.example"]\nca = "{authority.certificate}"\n'
@@ -179,7 +179,7 @@ async def test_storage_may_be_certified_by_the_registrys_authority(tmp_path: Pat
 def test_a_client_certificate_that_cannot_be_used_is_told_at_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: str, key: str, words: str
 ) -> None:
-    """With its key in `registries.toml` and what is wrong with the file."""
+    """An unusable client certificate is a fault at the start, with its key."""
     Authority.made(tmp_path).leaf("me")
     monkeypatch.chdir(tmp_path)
     toml = f'[registry."a.b"]\nclient_cert = "{certificate}"\nclient_key = "{key}"\n'
@@ -189,7 +189,7 @@ def test_a_client_certificate_that_cannot_be_used_is_told_at_start(
 
 
 def test_a_key_with_a_password_does_not_wait_for_one(tmp_path: Path) -> None:
-    """OpenSSL would ask the terminal, and a service would hang at start."""
+    """A key with a password is a fault, and does not wait for a terminal."""
     authority = Authority.made(tmp_path)
     locked = tmp_path / "locked.key"
     import subprocess

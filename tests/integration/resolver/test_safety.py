@@ -1,4 +1,4 @@
-"""What must never happen on the wire, whoever names the image and whatever the registry says."""
+"""Requests that are never made, whoever names the image and whatever the registry says."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ import pytest
 
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.names import Names
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url
 from imagedrift_sandbox.nats import NatsServer
@@ -25,7 +25,7 @@ async def send(
     url: Url, look_up: Callable[[str], list[str]], *, trusted: bool = False, cap: int = 1000
 ) -> Reply | NoResponse:
     """Make one request with a client of its own, which resolves names in this way."""
-    own = HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    own = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
     try:
         headers = [("Host", url.authority)]
         return await own.send("GET", url, headers, cap=cap, trusted=trusted)

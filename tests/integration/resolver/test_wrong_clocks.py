@@ -1,4 +1,4 @@
-"""What a replica whose clock was ahead has left behind, once that clock is right again."""
+"""Answers and blocks of a replica whose clock was ahead hold no longer once it is right."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -59,7 +59,7 @@ async def test_a_stop_from_the_future_is_not_obeyed(fresh_nats: NatsServer, tmp_
 
 
 async def bucket_entry(server: NatsServer, key: str) -> RegistryState:
-    """What is shared about a registry after the resolver has ended."""
+    """Read the shared state of a registry after the resolver has ended."""
     from imagedrift_runtime.nats import bus
 
     async with bus.connect([server.url], "test") as nats:

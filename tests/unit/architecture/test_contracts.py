@@ -1,4 +1,4 @@
-"""The arrows between the parts hold, and the check that says so can fail."""
+"""The import contracts hold, and the check can fail."""
 
 import shutil
 import subprocess
@@ -177,7 +177,7 @@ def lint_imports(sources: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_contract_is_kept(copied_sources: Path) -> None:
-    """The sources as they are keep every contract."""
+    """The present sources keep every import contract."""
     result = lint_imports(copied_sources)
 
     assert "0 broken" in result.stdout, result.stdout

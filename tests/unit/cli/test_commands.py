@@ -19,7 +19,7 @@ HEAVY = ("asyncpg", "nats", "aiohttp", "httpx", "rich.progress")
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_listed_command_is_there(name: str) -> None:
-    """What the list of commands names can be asked for its own help."""
+    """Every listed command has a `--help`."""
     result = CliRunner().invoke(main, [*name.split(), "--help"])
 
     assert result.exit_code == 0, result.output
@@ -28,13 +28,13 @@ def test_every_listed_command_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("command", ALL.values(), ids=ALL)
 def test_a_summary_fits_its_line(command: Command) -> None:
-    """The list of commands has one line for each on a terminal of 80 columns."""
+    """Each command has one line in the list on a terminal of 80 columns."""
     assert len(command.summary) <= 64
     assert command.summary.endswith(".")
 
 
 def test_help_loads_no_command() -> None:
-    """The list of commands is told without what the commands need."""
+    """The list of commands loads no command's modules."""
     told = f"""
 import sys
 from imagedrift_cli.__main__ import main
@@ -62,7 +62,7 @@ except SystemExit:
 def test_a_port_that_is_none_is_told(
     command: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An address that the driver stumbles over is one line and exit 64, without its password."""
+    """A malformed port is one line without a password, and exit code 64."""
     monkeypatch.setenv("DATABASE_URL", url)
 
     result = CliRunner().invoke(main, [command])
@@ -102,7 +102,7 @@ def test_what_cannot_be_used_is_told(
     told: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is typed wrongly is one line with the nearest right one, and an exit code."""
+    """A wrong argument is one line with the nearest right one, and an exit code."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
@@ -143,7 +143,7 @@ def test_every_value_of_a_wrong_kind_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_argument_too_few_or_too_many_is_told(name: str) -> None:
-    """What is missing is named; what is too much is, too."""
+    """A missing and a superfluous argument are named."""
     arguments = [each for each in command_of(name).params if isinstance(each, click.Argument)]
     if any(each.required for each in arguments):
         assert "missing argument" in refused(*name.split())
@@ -179,7 +179,7 @@ def options_of(name: str) -> list[click.Option]:
 
 
 def test_a_defect_has_its_traceback_and_a_code_of_its_own() -> None:
-    """What no operator can cause is told in full: exit 70."""
+    """A defect prints its traceback and exits with 70."""
     group = RootGroup("imagedrift", table={"broken": Command("support.command_line:broken", "")})
 
     result = CliRunner().invoke(group, ["broken"])
@@ -190,11 +190,11 @@ def test_a_defect_has_its_traceback_and_a_code_of_its_own() -> None:
 
 
 def test_every_exit_code_has_a_meaning() -> None:
-    """The table that scripts read has each code once."""
+    """The table of exit codes has each code once."""
     assert set(MEANINGS) == set(Exit)
 
 
 def test_names_are_completed_without_loading_a_command() -> None:
-    """A shell is offered the commands that begin with what is typed."""
+    """Completion offers command names without loading a command."""
     context = click.Context(main)
     assert [each.value for each in main.shell_complete(context, "outd")] == ["outdated"]

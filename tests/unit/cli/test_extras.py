@@ -40,7 +40,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_command_starts_without_its_extras() -> None:
-    """The list of commands is shown, the extras in it."""
+    """The list of commands is shown without the extras, and names them."""
     shown = run("--help")
 
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -49,7 +49,7 @@ def test_the_command_starts_without_its_extras() -> None:
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in EXTRAS])
 def test_a_command_needs_no_extra(name: str) -> None:
-    """Whatever is not an extra loads without the embedded servers."""
+    """A command that is no extra loads without the embedded servers."""
     shown = run(name, "--help")
 
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -67,7 +67,7 @@ def test_a_command_needs_no_extra(name: str) -> None:
     ids=" ".join,
 )
 def test_an_extra_says_how_to_install_it(arguments: list[str], missing: str, folders: str) -> None:
-    """An extra that is not installed is one line with what to run, and exit 64."""
+    """A missing extra is one line with the command to install it, and exit code 64."""
     name = arguments[0]
 
     refused = run(*arguments)
@@ -81,7 +81,7 @@ def test_an_extra_says_how_to_install_it(arguments: list[str], missing: str, fol
 
 
 def test_what_an_extra_says_to_install_is_there() -> None:
-    """Each extra of the table is one of the distribution, and its folders are packages."""
+    """Each extra of the table is an extra of the distribution."""
     project = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())["project"]
 
     assert sorted(project["optional-dependencies"]) == sorted(EXTRAS)

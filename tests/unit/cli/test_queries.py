@@ -29,7 +29,7 @@ PIPE = Display(now=NOW)
 
 
 def test_a_parameter_used_twice_is_one_argument() -> None:
-    """A named parameter keeps one number however often it is used, and casts are left alone."""
+    """A named parameter keeps one number, however often it is used."""
     text, arguments = queries.positional("a = :x OR b = :y::text OR c = :x", {"x": 1, "y": "z"})
 
     assert text == "a = $1 OR b = $2::text OR c = $1"
@@ -38,7 +38,7 @@ def test_a_parameter_used_twice_is_one_argument() -> None:
 
 @given(st.text().filter(lambda text: "\0" not in text))
 def test_a_literal_cannot_end_early(text: str) -> None:
-    """Whatever the text, what is printed is one SQL literal."""
+    """Any text is printed as one SQL literal."""
     literal = queries.filled_in("SELECT :x", {"x": text}).removeprefix("SELECT ").removesuffix(";")
 
     assert literal[0] == literal[-1] == "'"
@@ -122,7 +122,7 @@ ODD = st.text(max_size=30)
 def test_nothing_that_a_terminal_acts_on_is_printed(
     text: str, other: str, form: Form, seen: Display
 ) -> None:
-    """Control characters and marks of direction, in names, labels and lists, in every form."""
+    """No form prints control characters or bidi marks."""
     row = {"hostname": text, "verdict": other, "labels": {text: other}, "containers": [text, other]}
 
     out = forms.render([row, row], form, seen, columns=list(row))
@@ -134,7 +134,7 @@ def test_nothing_that_a_terminal_acts_on_is_printed(
 
 @given(ODD, ODD)
 def test_json_and_yaml_are_exact(text: str, other: str) -> None:
-    """What is read back is what is stored."""
+    """JSON and YAML read back as the stored values."""
     rows = [{"hostname": text, "labels": {text: other}}]
     written = forms.render(rows, "json", PIPE, columns=list(rows[0]))
     assert json.loads(written) == rows
@@ -157,7 +157,7 @@ READ: dict[Form, Callable[[str], list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("form", READ)
 @pytest.mark.parametrize("cuts", [(), (0,), (1, 2), (7,), (3, 3, 6)], ids=str)
 def test_rows_in_portions_are_written_as_all_at_once(form: Form, cuts: tuple[int, ...]) -> None:
-    """A large answer comes in portions, some of which may be empty, and is one document."""
+    """Rows in portions are written as one document."""
     ends = [0, *cuts, len(MANY)]
     writer = forms.Writer(form, PIPE, columns=list(MANY[0]))
     portions = [writer.portion(MANY[a:b]) for a, b in itertools.pairwise(ends)]
@@ -170,12 +170,12 @@ def test_rows_in_portions_are_written_as_all_at_once(form: Form, cuts: tuple[int
 
 @pytest.mark.parametrize("form", READ)
 def test_no_rows_are_a_document_too(form: Form) -> None:
-    """A program that reads the form finds no row, and no fault."""
+    """A result without rows is a valid document in each form."""
     assert not READ[form](forms.render([], form, PIPE, columns=["site", "host"]))
 
 
 def test_a_later_portion_widens_a_column() -> None:
-    """A table in a pipe has one line a row, and no text of it is shortened or run together."""
+    """A table in a pipe has one line a row, with no text shortened."""
     writer = forms.Writer("table", PIPE, columns=["hostname", "running"])
     first = writer.portion([{"hostname": "a", "running": 1}])
 
@@ -187,7 +187,7 @@ def test_a_later_portion_widens_a_column() -> None:
 
 @given(st.text(alphabet="abcäöü日本語👍-/:.", max_size=120), st.integers(20, 160))
 def test_a_line_of_a_terminal_is_never_wider(text: str, width: int) -> None:
-    """Whatever characters, a row is one line that fits, and begins and ends as its text does."""
+    """A row of any characters is one line that fits the terminal."""
     seen = Display(now=NOW, width=width)
 
     row = {"reference": text, "verdict": "outdated"}
@@ -200,13 +200,13 @@ def test_a_line_of_a_terminal_is_never_wider(text: str, width: int) -> None:
 
 @pytest.mark.parametrize("form", ["table", "wide", "csv", "tsv"])
 def test_a_header_is_there_without_rows(form: Form) -> None:
-    """Also where nothing is found, the columns are named."""
+    """A result without rows has its header."""
     out = forms.render([], form, PIPE, columns=["site", "host"])
     assert out.replace(",", " ").split() == ["site", "host"]
 
 
 def test_a_pipe_has_whole_lines_and_moments_with_their_zone() -> None:
-    """Nothing is shortened, folded or framed where a program reads."""
+    """In a pipe nothing is shortened or folded, and times have their zone."""
     reference = f"registry.example.org/{'deep/' * 40}app:1"
     rows = [{"reference": reference, "checked_at": NOW, "error": None}] * 2
 
@@ -219,7 +219,7 @@ def test_a_pipe_has_whole_lines_and_moments_with_their_zone() -> None:
 
 @pytest.mark.parametrize("name", sorted(queries.statements()))
 def test_every_clause_of_a_statement_is_filled_in(name: str) -> None:
-    """No statement keeps a clause or an empty line."""
+    """No statement keeps a placeholder or an empty line."""
     clauses = dict.fromkeys(("where", "where_hosts", "query"), "WHERE true")
     assert "{" not in queries.composed(name, **clauses).replace("'{}'", "")
 
@@ -243,13 +243,13 @@ def test_every_clause_of_a_statement_is_filled_in(name: str) -> None:
     ],
 )
 def test_no_cell_of_csv_is_a_formula(value: object, cell: str) -> None:
-    """A spreadsheet runs no text of a host; numbers stay numbers."""
+    """No text in CSV is a formula, and numbers stay numbers."""
     written = forms.as_csv([{"value": value}], ["value"])
     assert [*csv.reader(io.StringIO(written))] == [["value"], [cell]]
 
 
 def test_what_is_said_beside_rows_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """Remarks and proposals repeat what hosts said, maybe before a rule that cleans it."""
+    """Remarks and proposals are cleaned as rows are."""
     odd = "web-1\x1b]0;pwned\x07\u202e"
     NotFound("host", "web", [odd]).show()
     for text in (noted(f"fra1/web-1 is degraded: {odd}"), capsys.readouterr().err.rstrip("\n")):

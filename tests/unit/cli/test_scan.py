@@ -1,4 +1,4 @@
-"""What `imagedrift scan` makes of a host's images, and what it asks."""
+"""The verdicts and the questions of `imagedrift scan`."""
 
 from msgspec import UNSET
 
@@ -50,7 +50,7 @@ def child(config: str = "", of: object = "child") -> Child:
 
 
 def test_the_exit_code_says_the_worst_that_was_found() -> None:
-    """Outdated, then what could not be told, then a tag that is gone."""
+    """The exit code is outdated, then unknown, then missing."""
     assert exit_code(["current", "local", "pinned"]) == 0
     assert exit_code(["missing", "current"]) == 3
     assert exit_code(["missing", "unknown"]) == 2
@@ -59,7 +59,7 @@ def test_the_exit_code_says_the_worst_that_was_found() -> None:
 
 
 async def test_a_lost_digest_is_looked_for_where_the_tag_is_asked_anyway() -> None:
-    """Alone it makes no question; beside another image of its tag it is found by its image id."""
+    """A lost digest causes no question, and is found by another image's."""
     lost = image(version="lost", repo_digests=(), digest_lost=True)
     alone = Registry()
     [finding] = await alone.judges(lost)
@@ -73,7 +73,7 @@ async def test_a_lost_digest_is_looked_for_where_the_tag_is_asked_anyway() -> No
 
 
 async def test_children_count_beside_a_failure_which_is_told_where_it_matters() -> None:
-    """An image that was read is judged, one that was not says why."""
+    """After a failed description read children count, and unread ones have the error."""
     known = image(version=1)
     registry = Registry(child(known.image_id), child(of="unread"), failure=Denied(reason="no"))
     one, other = await registry.judges(known, image(version=0))
@@ -85,7 +85,7 @@ async def test_children_count_beside_a_failure_which_is_told_where_it_matters() 
 
 
 async def test_an_image_named_by_its_manifest_has_no_configuration_to_look_for() -> None:
-    """Of the containerd store only the platform is asked for."""
+    """An image of the containerd store needs no configuration."""
     index = digest((NGINX, 1))
     registry = Registry(child())
     await registry.judges(image(image_id=index), image(manifest_digest=digest("m")))
@@ -94,7 +94,7 @@ async def test_an_image_named_by_its_manifest_has_no_configuration_to_look_for()
 
 
 async def test_a_container_that_names_its_digest_is_told_what_clears_it() -> None:
-    """`tag@digest` stays what it is until the digest is changed (Finsys/dockhand#273)."""
+    """`tag@digest` is shown with the fix (Finsys/dockhand#273)."""
     pinned, plain = await Registry(child()).judges(
         image(version=1, by_digest=True), image(version=0, by_digest=UNSET)
     )

@@ -18,31 +18,31 @@ HOUR = timedelta(hours=1)
 def found(
     before: dict[str, datetime], now: dict[str, datetime], at: datetime = NOW
 ) -> list[DueWindow]:
-    """What is moved."""
+    """Return the references that are moved."""
     return list(windows(before, now, at, ahead=AHEAD, spread=SPREAD))
 
 
 def put_off(until: datetime, opens: datetime) -> DueWindow:
-    """Whatever is due before `until`."""
+    """Return the references that are due before `until`."""
     return DueWindow(registry=HUB, since=LONG_AGO, until=until, opens=opens)
 
 
 def test_a_block_that_begins_or_grows_moves_what_is_due_before_its_end() -> None:
-    """Whether it is due already or not; of other registries nothing."""
+    """A new or longer block moves the references of its registry that are due before its end."""
     end, later = NOW + HOUR, NOW + 2 * HOUR
     assert found({}, {HUB: end}) == [put_off(end, end)]
     assert found({HUB: end}, {HUB: later}) == [put_off(later, later)]
 
 
 def test_a_block_that_is_known_moves_what_falls_due_inside_it_from_now_on() -> None:
-    """A little ahead, and never beyond its end."""
+    """A known block moves references that become due during it."""
     end, soon = NOW + HOUR, NOW + AHEAD / 2
     assert found({HUB: end}, {HUB: end}) == [put_off(NOW + AHEAD, end)]
     assert found({HUB: soon}, {HUB: soon}) == [put_off(soon, soon)]
 
 
 def test_a_block_that_ends_early_brings_forward_what_waits_for_its_end() -> None:
-    """To now, or to the earlier end; one that ends as it said moves nothing."""
+    """A block that ends early moves its references to now, or to the earlier end."""
     end, sooner = NOW + HOUR, NOW + HOUR / 2
     waiting = DueWindow(registry=HUB, since=end, until=end + SPREAD, opens=NOW)
     assert found({HUB: end}, {}) == [waiting]
@@ -53,7 +53,7 @@ def test_a_block_that_ends_early_brings_forward_what_waits_for_its_end() -> None
 
 
 def test_only_another_moment_is_another_block() -> None:
-    """Begun, ended and grown ones are told, others are not."""
+    """Only a block that begins, ends or grows is reported as changed."""
     assert changed({HUB: NOW, QUAY: NOW}, {HUB: NOW, QUAY: NOW}) == set()
     assert changed({HUB: NOW}, {HUB: NOW + HOUR, QUAY: NOW}) == {HUB, QUAY}
     assert changed({HUB: NOW}, {}) == {HUB}
@@ -61,7 +61,7 @@ def test_only_another_moment_is_another_block() -> None:
 
 @given(count=st.integers(1, 1000))
 def test_a_registry_that_opens_is_asked_evenly_and_never_before(count: int) -> None:
-    """The first at once, each later than the one before, none later than the spread."""
+    """After a block the references are due evenly over the spread, and never before."""
     due = [due_when_open(NOW, SPREAD, place, count) for place in range(1, count + 1)]
     assert due[0] == NOW
     assert all(one < other for one, other in pairwise(due))
@@ -76,7 +76,7 @@ looks = st.lists(st.tuples(seconds, st.none() | seconds), min_size=1, max_size=8
 def test_whatever_blocks_come_and_go_references_wait_for_the_last_or_for_their_own_moment(
     dues: Sequence[timedelta], looks: Sequence[tuple[timedelta, timedelta | None]]
 ) -> None:
-    """Never inside a block, never for one that is over early, and moved once for each."""
+    """A reference is moved once per block, and is never due inside one."""
     own = [NOW + due for due in dues]
     waiting, known, at, opened = list(own), dict[str, datetime](), NOW, LONG_AGO
     for step, block in looks:

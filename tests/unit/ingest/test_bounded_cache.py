@@ -1,4 +1,4 @@
-"""What is remembered is bounded by bytes, and what is used outlives what is not."""
+"""The cache is bounded by bytes, and entries that are used stay."""
 
 import string
 
@@ -23,7 +23,7 @@ class Remembering(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(string.ascii_letters), weight=st.integers(1, 120))
     def put(self, key: str, weight: int) -> None:
-        """What fits is there at once."""
+        """An entry that fits is found at once."""
         self.put_before.setdefault(key, weight)
         self.remembered.put(key, ord(key), self.put_before[key])
         if self.put_before[key] <= BOUND // 2:
@@ -31,12 +31,12 @@ class Remembering(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(string.ascii_letters))
     def get(self, key: str) -> None:
-        """What is found is what was put."""
+        """A found value is the one that was put."""
         assert self.remembered.get(key) in ({None, ord(key)} if key in self.put_before else {None})
 
     @invariant()
     def is_bounded(self) -> None:
-        """Whatever came, the weights of what is kept are within the bound."""
+        """The weights of the entries are within the bound after any sequence."""
         kept = [key for key in self.put_before if self.remembered.peek(key) is not None]
         assert sum(self.put_before[key] for key in kept) <= BOUND
 
@@ -45,7 +45,7 @@ TestRemembering = Remembering.TestCase
 
 
 def test_what_is_used_outlives_what_is_said_once() -> None:
-    """A host with a thousand images of its own does not push out those of the fleet."""
+    """A host with a thousand images of its own displaces none of the fleet's."""
     remembered: BoundedCache[str, int] = BoundedCache(BOUND)
     remembered.put("fleet", 1, 10)
     for n in range(1000):
@@ -54,7 +54,7 @@ def test_what_is_used_outlives_what_is_said_once() -> None:
 
 
 def test_an_identity_is_remembered_when_it_is_stored_and_not_before() -> None:
-    """What the database did not take leaves nothing behind."""
+    """An identity is cached only after the database has stored it."""
     raw = msgspec.Raw(msgspec.json.encode([image()]))
     keys = Keys()
 
@@ -73,7 +73,7 @@ def test_an_identity_is_remembered_when_it_is_stored_and_not_before() -> None:
 
 
 def test_the_weight_of_an_identity_grows_with_its_texts() -> None:
-    """Long references and many digests count as what they take."""
+    """Long references and many digests count with their size."""
     long = image(f"r.io/{'a' * 200}:1", repo_digests=tuple(map(digest, range(1000))))
     reading = Keys().reading()
     short, heavy = (

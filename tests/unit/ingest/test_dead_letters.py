@@ -14,7 +14,7 @@ LETTER = DeadLetter(service="ingest", subject="s", reason="malformed", received_
 
 
 def test_letters_of_one_hour_are_one_row_with_the_first_message() -> None:
-    """The times are added up; the row stands at the newest sequence."""
+    """Dead letters of one hour are one row with the first message and their number."""
     later = msgspec.structs.replace(LETTER, received_at=NOW + timedelta(minutes=5), times=8)
     first = msgspec.structs.replace(LETTER, payload=b"first", error="first")
 
@@ -26,7 +26,7 @@ def test_letters_of_one_hour_are_one_row_with_the_first_message() -> None:
 
 
 def test_another_hour_subject_or_reason_is_another_row() -> None:
-    """In the order of their keys, so that two replicas lock rows in one order."""
+    """Another hour, subject or reason is another row, in the order of the keys."""
     others = [
         msgspec.structs.replace(LETTER, received_at=NOW + timedelta(hours=1)),
         msgspec.structs.replace(LETTER, subject="t"),
@@ -47,7 +47,7 @@ def test_another_hour_subject_or_reason_is_another_row() -> None:
     st.binary(max_size=70_000),
 )
 def test_every_letter_fits_its_columns(text: str, number: int, payload: bytes) -> None:
-    """Whoever wrote it: nothing acts on a terminal, or is larger than its column takes."""
+    """Every dead letter fits its columns, without control characters."""
     odd = DeadLetter(
         service=text, subject=text, stream=text, reason=text, error=text,
         stream_seq=number, times=number, received_at=NOW, payload=payload,

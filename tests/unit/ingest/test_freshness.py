@@ -28,19 +28,19 @@ spans = st.timedeltas(timedelta(0), timedelta(days=4000))
 
 
 def test_a_tag_that_moved_this_week_is_asked_every_period() -> None:
-    """Stretching starts after a week of standing still."""
+    """A tag that moved within a week is asked every period."""
     assert period_s(POLICY, timedelta(days=6)) == 300
 
 
 def test_a_tag_that_never_moves_is_asked_less_often_within_the_bound() -> None:
-    """Three weeks make three periods, and many weeks no more than the bound."""
+    """A tag that never moves is asked less often, up to a bound."""
     assert period_s(POLICY, timedelta(days=21)) == 900
     assert period_s(POLICY, timedelta(days=1000)) == 1200
 
 
 @given(unmoved=spans)
 def test_a_stretch_of_one_switches_it_off(unmoved: timedelta) -> None:
-    """Then every tag is asked every period."""
+    """With a stretch of one every tag is asked every period."""
     assert period_s(FreshnessRules(freshness_s=300, stretch=1), unmoved) == 300
 
 
@@ -48,27 +48,27 @@ def test_a_stretch_of_one_switches_it_off(unmoved: timedelta) -> None:
 def test_due_lies_between_one_period_and_the_stretched_one_with_its_spread(
     policy: FreshnessRules, unmoved: timedelta, name: str
 ) -> None:
-    """P3 and the freshness both hold: never sooner than a period, never later than the bound."""
+    """P3: a reference is due no sooner than a period, and no later than the bound."""
     due = (due_after_answer(policy, name, NOW, unmoved) - NOW).total_seconds()
     assert policy.freshness_s * 0.999 <= due <= policy.freshness_s * policy.stretch * (1 + SPREAD)
 
 
 def test_references_heard_of_at_once_are_spread() -> None:
-    """A thousand of them do not come due together again."""
+    """A thousand references that arrive together are not due together again."""
     due = {due_after_answer(POLICY, f"r{n}", NOW, timedelta(0)) for n in range(1000)}
     assert max(due) - min(due) > timedelta(seconds=25)
     assert len(due) > 500
 
 
 def test_failures_are_asked_later_each_time_up_to_a_bound() -> None:
-    """1, 2, 4, 4 … periods."""
+    """Failures are asked again after 1, 2, 4, 4, … periods."""
     waits = [due_after_failure(POLICY, NOW, n, None) - NOW for n in (1, 2, 3, 4, 100)]
     periods = [1, 2, FAILED_AT_MOST, FAILED_AT_MOST, FAILED_AT_MOST]
     assert waits == [timedelta(seconds=300 * n) for n in periods]
 
 
 def test_a_registry_that_names_a_moment_is_asked_then() -> None:
-    """Not before, not in the past, and not years later whatever it says."""
+    """A registry's own time for the next request is kept, within bounds."""
     soon, past, never = NOW + timedelta(seconds=40), NOW - timedelta(days=1), NOW.replace(year=9000)
     assert due_after_failure(POLICY, NOW, 1, soon) == soon
     assert due_after_failure(POLICY, NOW, 1, past) == NOW
@@ -77,7 +77,7 @@ def test_a_registry_that_names_a_moment_is_asked_then() -> None:
 
 @given(policy=policies)
 def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: FreshnessRules) -> None:
-    """Otherwise its own remains would refuse it."""
+    """A question is repeated only after its message has expired on the server."""
     assert due_unanswered(policy, NOW) - NOW > timedelta(seconds=question_ttl(policy))
     assert question_ttl(policy) >= 1
     assert due_refused(policy, NOW) > NOW
@@ -85,6 +85,6 @@ def test_a_question_is_repeated_only_after_the_server_forgot_it(policy: Freshnes
 
 @given(policy=policies)
 def test_a_question_is_out_until_it_may_be_repeated(policy: FreshnessRules) -> None:
-    """Both are one moment, so that no question is forgotten, or counted twice."""
+    """A question counts as out until it may be repeated."""
     asked = lapsed_before(policy, NOW)
     assert due_unanswered(policy, asked) == NOW

@@ -37,13 +37,13 @@ def child(platform: str, manifest: str, config: str = "") -> Child:
 def test_an_image_that_is_a_child_is_current_whatever_its_platform(
     platform: str, local: LocalSide
 ) -> None:
-    """An index may leave the platform out (containers/skopeo#901) or name it wrong."""
+    """A child of the index is current without its platform (containers/skopeo#901)."""
     assert said(local, child(platform, M1, C1)) == "current/platform_match"
 
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_each_of_several_children_of_one_platform_is_looked_at(first: int) -> None:
-    """Windows builds share one (google/go-containerregistry#1173), Nydus twins do, too."""
+    """Every child of one platform is compared (google/go-containerregistry#1173)."""
     twins = [child("windows/amd64", M2, C2), child("windows/amd64", M1, C1)]
     ordered = twins if first else twins[::-1]
     assert said(classic(C1, "windows/amd64"), *ordered) == "current/platform_match"
@@ -52,27 +52,27 @@ def test_each_of_several_children_of_one_platform_is_looked_at(first: int) -> No
 
 
 def test_a_compressed_twin_of_one_configuration_is_current_on_either_store() -> None:
-    """A gzip and a zstd manifest may name one configuration (containers/image#1789)."""
+    """Two manifests of one configuration are the same image (containers/image#1789)."""
     twins = (child("linux/amd64", M1, C1), child("linux/amd64", M2, C1))
     assert said(containerd(M2), *twins) == "current/platform_match"
     assert said(classic(C1), *twins) == "current/platform_match"
 
 
 def test_an_image_whose_configuration_names_no_variant_is_found() -> None:
-    """An arm/v6 image may say `arm`, which reads as arm/v7 (crazy-max/diun#242)."""
+    """An image without a variant is found as a child (crazy-max/diun#242)."""
     index = (child("linux/arm/v7", M2, C2), child("linux/arm/v6", M1, C1))
     assert said(classic(C1, "linux/arm/v7"), *index) == "current/platform_match"
 
 
 def test_nothing_is_confirmed_while_a_child_is_unread() -> None:
-    """An unread child may be the image itself, whatever platform it is listed under."""
+    """A platform's difference is not confirmed while a child is unread."""
     index = (child("linux/amd64", M2, C2), child("linux/arm64", M1))
     assert said(classic(digest("x")), *index) == "outdated/digest_differs"
     assert said(containerd(digest("x")), *index) == "outdated/platform_differs"
 
 
 def test_nothing_is_confirmed_by_an_index_that_was_not_looked_into() -> None:
-    """What an index inside the index holds is not known, to a manifest's digest neither."""
+    """An index inside the index that was not read confirms no difference."""
     nested = Child(platform="", digest=M1, nested=True)
     index = (child("linux/amd64", M2, C2), nested)
     assert said(classic(digest("x")), *index) == "outdated/digest_differs"
@@ -80,13 +80,13 @@ def test_nothing_is_confirmed_by_an_index_that_was_not_looked_into() -> None:
 
 
 def test_an_engine_that_names_an_image_by_its_index_cannot_be_told_apart() -> None:
-    """An index's digest is no child's: comparing it tells nothing (Finsys/dockhand#1367)."""
+    """An index's digest is not compared with children (Finsys/dockhand#1367)."""
     bare = LocalSide(image_id=OLD, repo_digests=(OLD,))
     assert said(bare, child("linux/amd64", M2, C2)) == "outdated/digest_differs"
 
 
 def test_a_tag_without_an_image_for_the_platform_confirms_nothing() -> None:
-    """Another platform's image says nothing about this one's."""
+    """A tag without an image for the platform confirms no difference."""
     assert said(classic(digest("x")), child("linux/arm64", M2, C2)) == "outdated/digest_differs"
     assert said(classic(digest("x"), "nonsense"), child("linux/arm64", M2, C2)) == (
         "outdated/platform_differs"
@@ -97,7 +97,7 @@ LOST = LocalSide(image_id=C1, digest_lost=True)
 
 
 def test_an_image_whose_digest_is_lost_is_never_outdated() -> None:
-    """It may have been built on its host, so no difference proves anything (moby/moby#18873)."""
+    """An image with a lost digest is never outdated (moby/moby#18873)."""
     assert said(LOST, child("linux/amd64", M2, C2)) == "unknown/digest_lost"
     assert said(LOST) == "unknown/digest_lost"
     for known in (
@@ -112,7 +112,7 @@ def test_an_image_whose_digest_is_lost_is_never_outdated() -> None:
 
 
 def test_an_image_whose_digest_is_lost_can_be_found_to_be_the_tags_image() -> None:
-    """Its image id is a child's configuration, or the store has kept its manifest's digest."""
+    """An image with a lost digest is current by its image id or manifest digest."""
     by_manifest = LocalSide(image_id=digest("x"), manifest_digest=M1, digest_lost=True)
     assert said(LOST, child("linux/amd64", M1, C1)) == "current/platform_match"
     assert said(by_manifest, child("linux/amd64", M1)) == "current/platform_match"
@@ -121,13 +121,13 @@ def test_an_image_whose_digest_is_lost_can_be_found_to_be_the_tags_image() -> No
 
 
 def test_a_build_that_was_pushed_is_found_by_its_configuration() -> None:
-    """Podman's own digest of a build is unknown to the registry (containers/podman#15780)."""
+    """A pushed build is current by its configuration (containers/podman#15780)."""
     built = LocalSide(image_id=C1, repo_digests=(digest("of the local store"),))
     assert said(built, child("", NEW, C1)) == "current/platform_match"
 
 
 def test_either_of_two_digests_of_an_image_finds_it() -> None:
-    """Podman tells an index's digest and its child's (containers/podman#3761)."""
+    """Each of Podman's two digests finds the image (containers/podman#3761)."""
     both = LocalSide(image_id=C1, repo_digests=(OLD, M1))
     assert said(both, child("linux/amd64", M1), child("linux/s390x", M2)) == (
         "current/platform_match"

@@ -42,7 +42,7 @@ def believed(said: Answer) -> Answer:
 def test_no_time_of_an_answer_is_out_of_bounds(
     checked_at: datetime, found_at: datetime, until: datetime
 ) -> None:
-    """Whatever a resolver's clock says: nothing is seen later than it was stored."""
+    """No time of an answer is later than the time at which NATS stored it."""
     said = answer(
         outcome=Limited(until=until), checked_at=checked_at, last_found_at=found_at, failures=-1
     )
@@ -56,24 +56,24 @@ def test_no_time_of_an_answer_is_out_of_bounds(
 
 
 def test_an_answer_of_a_sane_resolver_is_left_as_it_is() -> None:
-    """Nothing is bent that can be."""
+    """An answer with possible times is left as it is."""
     said = answer(checked_at=NOW - timedelta(seconds=3), last_found_at=NOW - timedelta(days=9))
     assert believed(said) == said
 
 
 def test_a_clock_ahead_does_not_put_off_the_next_check() -> None:
-    """`checked_at` is when it was stored, at the latest."""
+    """With a clock ahead `checked_at` is the time at which NATS stored the answer."""
     assert believed(answer(checked_at=NOW + timedelta(hours=5))).checked_at == NOW
 
 
 @pytest.mark.parametrize("failures", [-5, 3, 2**70])
 def test_a_count_of_failures_fits_its_column(failures: int) -> None:
-    """And one may be added to it."""
+    """A count of failures fits its column, with one more added."""
     assert 0 <= believed(answer(failures=failures)).failures < 2**31 - 1
 
 
 def test_the_words_of_a_registry_are_cleaned() -> None:
-    """They end up on a terminal."""
+    """A registry's texts are cleaned, as they are shown on terminals."""
     reason = "<html>\r\n\x1b]0;pwned\x07\u202e" + "x" * 5000
     outcome = believed(answer(outcome=Unreachable(reason=reason))).outcome
     assert isinstance(outcome, Unreachable)
@@ -96,7 +96,7 @@ def test_the_words_of_a_registry_are_cleaned() -> None:
 
 @given(ANY_TIME, st.integers())
 def test_no_limit_of_a_registry_is_out_of_bounds(at: datetime, count: int) -> None:
-    """A block of a thousand years ends tomorrow, unless it is told again."""
+    """A block of a thousand years ends tomorrow, unless it is reported again."""
     kept = incoming.registry_state(
         RegistryState(
             registry="r.io",
@@ -125,13 +125,13 @@ def test_no_limit_of_a_registry_is_out_of_bounds(at: datetime, count: int) -> No
     "name", ["", "\x1b[2J", "r.io\x00", "r.io\n", "R.io", "r" * 3000, "r.io/a"]
 )
 def test_a_limit_of_what_is_no_registry_is_refused(name: str) -> None:
-    """Its name is identity: it is neither repaired nor stored, and told with its field."""
+    """A limit of a malformed registry name is refused with its field."""
     with pytest.raises(Malformed, match=r"^registry: "):
         incoming.registry_state(RegistryState(registry=name, observed_at=NOW), NOW)
 
 
 def test_a_letter_was_not_received_after_it_was_stored() -> None:
-    """Its time orders letters, and ends their keeping."""
+    """A dead letter's time is never later than its storage."""
     letter = DeadLetter(service="s", subject="a.b", reason="r", received_at=LAST)
     assert incoming.dead_letter(letter, NOW) == replace(letter, received_at=NOW)
     assert incoming.dead_letter(replace(letter, received_at=NOW), NOW).received_at == NOW

@@ -1,4 +1,4 @@
-"""What an inventory must be, and which of several counts."""
+"""An inventory is read or refused, and the newest of several counts."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def said(seq: int = 1, host: str = "web-1", **facts: Any) -> Any:
 
 
 def test_a_message_about_another_host_is_refused() -> None:
-    """P8: the subject says who may speak."""
+    """P8: a message about another host than its subject's is refused."""
     payload = codec.encode(inventory("web-2", []))
     with pytest.raises(Malformed, match="site and host"):
         read(SUBJECT, payload, 1, NOW)
@@ -61,7 +61,7 @@ def test_a_message_about_another_host_is_refused() -> None:
     ],
 )
 def test_a_field_that_the_database_would_refuse_is_named(facts: dict[str, Any], field: str) -> None:
-    """P9: the error names the field, so that whoever sent it can find it."""
+    """P9: a field that the database would refuse is named in the error."""
     with pytest.raises(Malformed, match=f"^{field}:"):
         said(**facts)
 
@@ -88,7 +88,7 @@ def test_a_field_that_the_database_would_refuse_is_named(facts: dict[str, Any], 
 def test_an_image_that_cannot_be_stored_is_left_out_and_named(
     facts: dict[str, Any], field: str
 ) -> None:
-    """P9: one image costs itself, and its fault names the image and its field."""
+    """P9: an image that cannot be stored is left out, and named with its field."""
     bad = msgspec.structs.replace(image("docker.io/library/redis:7"), **facts)
     found = read_images(image(), bad, image("docker.io/library/app:1"))
     assert [one.key.reference for one in found.images] == [NGINX, "docker.io/library/app:1"]
@@ -112,7 +112,7 @@ def test_an_image_that_cannot_be_stored_is_left_out_and_named(
     ],
 )
 def test_what_is_no_image_is_left_out(part: Any) -> None:
-    """What msgspec cannot read is told with its place and path; the others are stored."""
+    """An element that is no image is left out with its path, and the others are stored."""
     found = read_images(part, image())
     assert [one.key.reference for one in found.images] == [NGINX]
     assert found.left_out == {"refused": 1}
@@ -121,13 +121,13 @@ def test_what_is_no_image_is_left_out(part: Any) -> None:
 
 @pytest.mark.parametrize("text", [b"7", b'{"a": 1}', b"null", b'"x"', b"[" * 5000])
 def test_images_that_are_no_array_are_refused(text: bytes) -> None:
-    """There is nothing to leave out."""
+    """An inventory whose images are no array is refused."""
     with pytest.raises(Malformed, match=r"^images: "):
         images_of(msgspec.Raw(text), Keys().reading(), NOW)
 
 
 def test_of_too_many_images_those_that_run_are_kept() -> None:
-    """The bound costs the host what matters least, and says how much."""
+    """Of too many images the running ones are stored, and the others counted."""
     idle = [image(f"docker.io/library/idle{n}:1") for n in range(MOST_IMAGES)]
     running = [image(f"docker.io/library/app{n}:1", running=1, containers=("a",)) for n in range(3)]
     found = read_images(*idle, *running)
@@ -137,13 +137,13 @@ def test_of_too_many_images_those_that_run_are_kept() -> None:
 
 
 def test_of_several_messages_the_one_stored_last_counts() -> None:
-    """The order in a batch is not the order in the stream."""
+    """Of several inventories in a batch the last one in the stream counts."""
     kept = newest([said(2), said(3), said(1), said(1, "web-2")])
     assert [(one.host, one.seq) for one in kept] == [("web-1", 3), ("web-2", 1)]
 
 
 def test_spellings_of_one_reference_are_one_image() -> None:
-    """`nginx` and its canonical name are counted once, with the containers of both."""
+    """`nginx` and its canonical name are one image with the containers of both."""
     one = image(NGINX, containers=("b",), running=1)
     two = msgspec.structs.replace(one, reference="nginx:1.27", containers=("a",), running=0)
     [merged] = images(one, two)
@@ -152,13 +152,13 @@ def test_spellings_of_one_reference_are_one_image() -> None:
 
 
 def test_images_of_one_reference_are_marked_as_sharing_it() -> None:
-    """So that a host with two of them is counted once."""
+    """Two images of one reference are marked, so that their host counts once."""
     read_back = images(image(version=1), image(version=2), image("redis"))
     assert [one.shared for one in read_back] == [True, True, False]
 
 
 def test_the_order_of_digests_does_not_matter() -> None:
-    """The set is the identity."""
+    """The order of repo digests does not change the identity."""
     one = image(repo_digests=(digest("b"), digest("a")))
     two = image(repo_digests=(digest("a"), digest("b"), digest("a")))
     assert images(one)[0].key == images(two)[0].key
@@ -166,7 +166,7 @@ def test_the_order_of_digests_does_not_matter() -> None:
 
 @given(st.binary(max_size=300) | st.just(b'{"type":"inventory"}'))
 def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
-    """P9: nothing but `Malformed` comes out of bad bytes."""
+    """P9: any bytes are an inventory or Malformed."""
     with pytest.raises(Malformed):
         read(SUBJECT, payload, 1, NOW)
 
@@ -176,7 +176,7 @@ texts = st.text(max_size=20)
 
 @given(st.builds(Inventory, site=texts, host=texts, taken_at=st.just(NOW), content=texts))
 def test_any_inventory_is_read_or_refused(message: Inventory) -> None:
-    """P9: nor out of a well-formed message that makes no sense."""
+    """P9: any well-formed message is an inventory or Malformed."""
     with pytest.raises(Malformed):
         read(SUBJECT, codec.encode(message), 1, NOW)
 
@@ -186,7 +186,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
 
 @given(st.lists(ANY_TEXT, max_size=5))
 def test_names_of_containers_never_refuse_an_image(names: list[str]) -> None:
-    """Any text, single surrogates included: cleaned, and none that is empty."""
+    """Any name of a container is cleaned, and refuses no image."""
     told = msgspec.to_builtins(image(running=1)) | {"containers": names}
     found = images_of(msgspec.Raw(json.dumps([told]).encode()), Keys().reading(), NOW)
     [one] = found.images
@@ -196,7 +196,7 @@ def test_names_of_containers_never_refuse_an_image(names: list[str]) -> None:
 
 
 def test_ten_thousand_containers_are_kept_as_a_thousand_names() -> None:
-    """How many run is told by the count."""
+    """Of ten thousand containers a thousand names are stored, and the full count."""
     names = tuple(f"app-{n}" for n in range(10_000))
     [one] = images(image(containers=names, running=10_000))
     assert (len(one.local.containers), one.local.running) == (1000, 10_000)
@@ -216,14 +216,14 @@ def test_ten_thousand_containers_are_kept_as_a_thousand_names() -> None:
     ],
 )
 def test_a_date_that_cannot_be_is_none(at: str, kept: str | None) -> None:
-    """Docker's zero, the year 9999, the week after next."""
+    """An impossible date of an image is null."""
     told = msgspec.to_builtins(image()) | {"created_at": at}
     [one] = images(told)
     assert one.local.created_at == (datetime.fromisoformat(kept) if kept else None)
 
 
 def test_a_size_that_does_not_fit_is_refused_also_where_its_image_is_known() -> None:
-    """What is remembered is the identity; what else is told is looked at each time."""
+    """A size that does not fit is refused, also of a known image."""
     keys = Keys()
     reading = keys.reading()
     images_of(raw(image()), reading, NOW)
@@ -233,7 +233,7 @@ def test_a_size_that_does_not_fit_is_refused_also_where_its_image_is_known() -> 
 
 
 def test_many_images_of_one_reference_are_read_as_fast_as_others() -> None:
-    """One host with thousands of them must not hold up all that speak meanwhile."""
+    """Thousands of images of one reference are read as fast as others."""
     many = [image(version=n) for n in range(5000)]
     others = [image(f"r.io/app{n}:1") for n in range(5000)]
     began = time.process_time()
@@ -243,7 +243,7 @@ def test_many_images_of_one_reference_are_read_as_fast_as_others() -> None:
 
 
 def test_a_message_of_too_many_values_is_refused_before_it_is_decoded() -> None:
-    """Compressed, a megabyte holds millions of empty lists, each of which takes memory."""
+    """A message of millions of values is refused before it is decoded."""
     payload = codec.encode(inventory("web-1", []))[:-1] + b',"x":[' + b"[]," * MOST_VALUES + b"1]}"
     with pytest.raises(Malformed, match="values"):
         read(SUBJECT, payload, 1, NOW)

@@ -8,7 +8,7 @@ HUB, CORP = subjects.lane_consumer("hub"), subjects.lane_consumer("corp:5000")
 
 
 def test_a_lane_without_its_consumer_is_missing_until_there_is_one() -> None:
-    """By the name that its consumer has to have."""
+    """A lane is missing until its consumer exists."""
     without = next_states(LaneStates(), ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0, waiting=1)})
     then = next_states(
         without, ["hub", "corp:5000"], {HUB: ConsumerLag(0, 0), CORP: ConsumerLag(0, 0)}
@@ -19,7 +19,7 @@ def test_a_lane_without_its_consumer_is_missing_until_there_is_one() -> None:
 
 
 def test_a_lane_is_deserted_when_nobody_reads_it_twice_in_a_row() -> None:
-    """A resolver that is between two requests, or works on all that it has, is there."""
+    """A lane is unread when two checks in a row see no resolver on it."""
     unread = next_states(LaneStates(), ["hub"], {HUB: ConsumerLag(3, 0)})
     twice = next_states(unread, ["hub"], {HUB: ConsumerLag(3, 0)})
     read = next_states(twice, ["hub"], {HUB: ConsumerLag(3, 0, waiting=1)})
@@ -30,7 +30,7 @@ def test_a_lane_is_deserted_when_nobody_reads_it_twice_in_a_row() -> None:
 
 
 def test_a_lane_with_nothing_in_it_or_at_rest_is_not_deserted() -> None:
-    """Nothing waits, or the registry blocks us, or all slots are taken."""
+    """A lane that is empty, paused or full is not unread."""
     for lag in (ConsumerLag(0, 0), ConsumerLag(3, 0, paused=True), ConsumerLag(3, 5)):
         once = next_states(LaneStates(), ["hub"], {HUB: lag})
         assert next_states(once, ["hub"], {HUB: lag}).deserted == frozenset()

@@ -26,7 +26,7 @@ def at(second: float) -> datetime:
 
 
 def test_place_and_moment_that_agree_decide() -> None:
-    """Behind and later is newer; before and earlier, or the same, is older."""
+    """Sequence and time that agree decide which message is newer."""
     stored = Position(5, 10, at(10))
     assert compare(Position(5, 11, at(11)), stored) == "newer"
     assert compare(Position(5, 11, at(10)), stored) == "newer"
@@ -36,7 +36,7 @@ def test_place_and_moment_that_agree_decide() -> None:
 
 
 def test_what_does_not_agree_is_in_doubt() -> None:
-    """A sequence or an epoch that went back while time went on, or the other way round."""
+    """A message whose sequence and time disagree is in doubt."""
     stored = Position(5, 10, at(10))
     assert compare(Position(5, 9, at(11)), stored) == "doubtful"
     assert compare(Position(5, 10, at(11)), stored) == "doubtful"
@@ -45,13 +45,13 @@ def test_what_does_not_agree_is_in_doubt() -> None:
 
 
 def test_without_a_moment_the_place_decides() -> None:
-    """What was stored before moments were kept is neither later nor earlier."""
+    """Without a stored time the sequence decides."""
     assert compare(Position(5, 11, at(9)), Position(5, 10, None)) == "newer"
     assert compare(Position(5, 10, at(9)), Position(5, 10, None)) == "older"
 
 
 def test_only_what_was_said_later_under_a_lower_sequence_is_put_off() -> None:
-    """Of one subject: the others of the batch are nobody's business."""
+    """Of one subject, a later message with a lower sequence is put off."""
     batch = [
         Message("a", 3, at(3)),
         Message("b", 9, at(1)),
@@ -108,7 +108,7 @@ class Life:
 
 @given(st.lists(STEPS, max_size=60))
 def test_what_a_host_says_last_is_stored_in_the_end(steps: list[tuple[str, int]]) -> None:
-    """P5: whatever is delivered late, twice or of an earlier life, and however clocks jump."""
+    """P5: a host's last message is stored in the end, in any order of delivery."""
     life = Life()
     for what, number in steps:
         life.do(what, number)

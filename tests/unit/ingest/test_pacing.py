@@ -18,7 +18,7 @@ def test_another_large_inventory_waits_while_one_is_worked_on() -> None:
 
 
 def test_a_host_rests_in_proportion_to_what_it_took() -> None:
-    """What took two seconds is followed by twenty without that host, and no more."""
+    """After a large inventory a host waits ten times as long as that took."""
     pacing = Pacing()
     pacing.begin(BIG)
     pacing.end(BIG, began=10.0, ended=12.0)
@@ -28,7 +28,7 @@ def test_a_host_rests_in_proportion_to_what_it_took() -> None:
 
 @given(st.lists(st.floats(0.001, 100.0), min_size=1, max_size=50))
 def test_one_host_never_takes_more_than_its_part_of_the_time(durations: list[float]) -> None:
-    """Whatever its inventories cost, in the long run a tenth is the most, but for long ones."""
+    """In the long run one host takes a tenth of the time at most."""
     pacing, at, worked = Pacing(), 0.0, 0.0
     for took in durations:
         at += pacing.wait_s(BIG, at)
@@ -40,7 +40,7 @@ def test_one_host_never_takes_more_than_its_part_of_the_time(durations: list[flo
 
 
 def test_hosts_that_rest_are_bounded_in_number() -> None:
-    """Made-up names take no memory for ever: at the bound those that are over are forgotten."""
+    """The number of waiting hosts is bounded."""
     pacing = Pacing()
     for number in range(MOST_RESTING + 10):
         pacing.end(("fra1", str(number)), 0.0, 1.0)

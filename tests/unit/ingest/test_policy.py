@@ -20,5 +20,5 @@ from support.ingest import digest
     ],
 )
 def test_a_reference_gets_the_policy_of_the_table(reference: str, policy: str) -> None:
-    """The operator names `corp:5000`, so that its short name means one machine."""
+    """A reference gets the policy of its registry's table."""
     assert policy_of(ImageReference.parse(reference), lambda name: name == "corp:5000") == policy

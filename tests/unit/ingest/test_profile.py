@@ -1,4 +1,4 @@
-"""What a host says of itself never refuses it."""
+"""A host's profile never refuses the host."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ TEXTS = ("hostname", "place", "os", "arch", "engine", "engine_version", "agent_v
 
 
 def told(**facts: Any) -> ReceivedInventory:
-    """What is believed of a host that says this of itself, in another program's JSON."""
+    """Return the profile that is read from another program's JSON."""
     message = json.loads(codec.encode(inventory("web-1", [image()])))
     payload = json.dumps(message | facts).encode()
     return inventories.read(subjects.inventory("fra1", "web-1"), payload, 1, NOW)
@@ -34,7 +34,7 @@ def told(**facts: Any) -> ReceivedInventory:
     )
 )
 def test_whatever_a_host_says_of_itself_it_is_read(facts: dict[str, Any]) -> None:
-    """Any text, single surrogates included: what is kept can be shown and stored."""
+    """Any profile of a host is read, and can be shown and stored."""
     about = told(**facts).envelope
     texts = [getattr(about, name) for name in TEXTS]
     for text in (*texts, about.boot, *about.labels, *about.labels.values(), *about.skipped):
@@ -53,7 +53,7 @@ def test_whatever_a_host_says_of_itself_it_is_read(facts: dict[str, Any]) -> Non
     ],
 )
 def test_labels_are_cleaned(labels: dict[str, str], kept: dict[str, str]) -> None:
-    """Keys and values; one without a name is dropped."""
+    """Keys and values of labels are cleaned, and a label without a name is dropped."""
     assert told(labels=labels).envelope.labels == kept
 
 
@@ -66,14 +66,14 @@ def test_labels_are_cleaned(labels: dict[str, str], kept: dict[str, str]) -> Non
     ],
 )
 def test_labels_are_bounded(labels: dict[str, str]) -> None:
-    """By number, by length and in all."""
+    """Labels are bounded by number, by length and in total."""
     kept = told(labels=labels).envelope.labels
     assert 0 < len(kept) <= profile.MOST_LABELS
     assert sum(map(len, (*kept, *kept.values()))) <= profile.MOST_LABELS_IN_ALL
 
 
 def test_a_long_name_is_cut() -> None:
-    """An index of the database has room for a name, not for a page."""
+    """A long host name is cut, as the database's index has a limit."""
     about = told(hostname="x" * 5000, place="a/" * 5000, degraded="no\n" * 5000).envelope
     assert about.hostname == "x" * 254 + "…"
     assert len(about.place) == profile.MOST_PLACE
@@ -81,6 +81,6 @@ def test_a_long_name_is_cut() -> None:
 
 
 def test_a_clean_host_is_left_as_it_is() -> None:
-    """The very same object: an unchanged host costs a look."""
+    """A clean profile is returned as the same object."""
     about = told(labels={"team": "web"}, skipped={"bad_id": 1}).envelope
     assert profile.cleaned_profile(about) is about

@@ -19,19 +19,19 @@ def made(number: int, running: int = 0) -> Image:
 
 
 def test_what_runs_is_made_first() -> None:
-    """Where there is room for one, it is the one that matters."""
+    """Within a quota running images are stored first."""
     images = [made(1), made(2, running=1), made(3)]
     assert list(quota.granted({7: images}, {7: 4}, 5)) == [images[1].key]
 
 
 def test_an_image_of_several_hosts_counts_for_one_with_room() -> None:
-    """A host that has spent its quota keeps no other from bringing what both have."""
+    """An image of several hosts counts for one that has quota left."""
     shared = made(1)
     assert quota.granted({1: [shared], 2: [shared]}, {1: 5}, 5) == {shared.key: 2}
 
 
 def test_what_is_left_out_is_told() -> None:
-    """With what was left out for another reason."""
+    """Images over the quota are counted beside those of other reasons."""
     read = HostImages([made(1), made(2)], {"refused": 3})
     kept = quota.stored(read, {made(2).key})
     assert [*kept.images] == [made(2)]
@@ -47,7 +47,7 @@ def test_what_is_left_out_is_told() -> None:
 def test_no_host_is_given_more_and_none_less_than_it_may(
     brought: dict[int, list[int]], spent: dict[int, int], most: int
 ) -> None:
-    """Each image is made once, for a host that brings it; one is refused only to full hosts."""
+    """Each image counts once, and is refused only when all its hosts are over quota."""
     images = {host: [made(number) for number in numbers] for host, numbers in brought.items()}
     given_ = quota.granted(images, spent, most)
     counted = Counter(given_.values())

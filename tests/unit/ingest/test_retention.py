@@ -11,7 +11,7 @@ KEEP = Retention(retire_after=3, history=90, dead_letters=7)
 
 
 def test_rows_that_refer_to_others_go_before_them() -> None:
-    """Hosts are retired before they are dropped; images before their references."""
+    """Rows are removed before the rows that they refer to."""
     names = [step.name for step in steps(KEEP, NOW)]
     for first, then in (
         ("hosts_retired", "hosts_dropped"),
@@ -35,7 +35,7 @@ def test_rows_that_refer_to_others_go_before_them() -> None:
     ],
 )
 def test_each_step_has_its_limit(name: str, days: int) -> None:
-    """Silence, history and dead letters are kept for different times."""
+    """Each step of maintenance has its own retention."""
     [step] = [step for step in steps(KEEP, NOW) if step.name == name]
     assert (step.before, step.at) == (NOW - timedelta(days=days), NOW)
 
@@ -44,5 +44,5 @@ def test_each_step_has_its_limit(name: str, days: int) -> None:
     ("sizes", "fitting"), [([], 0), ([5000], 1), ([500, 500, 500, 500], 3), ([10] * 20, 20)]
 )
 def test_as_many_as_fit_one_transaction_are_removed_at_once(sizes: list[int], fitting: int) -> None:
-    """One at least, however large."""
+    """A transaction removes a bounded number of rows, and one at least."""
     assert that_fit(sizes, most=2000) == fitting

@@ -33,18 +33,18 @@ def said(
 
 
 def test_a_reference_by_digest_is_pinned_whatever_the_registry_says() -> None:
-    """A digest cannot move, so nothing that is known of a tag matters."""
+    """A reference by digest is pinned, whatever the registry answers."""
     pinned = LocalSide(image_id=ID, repo_digests=(OLD,), pinned=True)
     assert said(pinned, RemoteSide(digest=NEW)) == "pinned/by_digest"
 
 
 def test_an_image_without_a_repo_digest_is_local() -> None:
-    """What was never pulled or pushed is compared with nothing."""
+    """An image without a repo digest is local."""
     assert said(LocalSide(image_id=ID), RemoteSide(digest=NEW)) == "local/no_repo_digest"
 
 
 def test_an_image_of_its_own_machine_is_refused() -> None:
-    """`localhost` is another machine on every host: nothing central can be known of it."""
+    """An image of `localhost` is refused."""
     bound = LocalSide(image_id=ID, repo_digests=(OLD,), machine_bound=True)
     judged = judge(bound, RemoteSide(digest=OLD))
     assert (judged.verdict, judged.reason) == ("unknown", "refused")
@@ -52,25 +52,25 @@ def test_an_image_of_its_own_machine_is_refused() -> None:
 
 
 def test_a_tag_nobody_asked_about_is_unknown() -> None:
-    """Without an answer there is no verdict."""
+    """A tag without an answer is unknown."""
     assert said(PULLED, None) == said(PULLED, RemoteSide()) == "unknown/not_checked"
 
 
 def test_a_tag_that_was_never_found_is_unknown_for_the_reason_of_the_failure() -> None:
-    """Each kind of failure is a reason of its own."""
+    """A tag that was never found is unknown, with the failure as reason."""
     for failure in FAILURES:
         judged = judge(PULLED, RemoteSide(failure=failure, error="why"))
         assert judged == Verdict(verdict="unknown", reason=failure, error="why")
 
 
 def test_a_tag_that_is_gone_is_missing() -> None:
-    """A conclusive "no such tag" is a verdict of its own, also with the last digest at hand."""
+    """A tag that is gone is missing, even with its last digest known."""
     assert said(PULLED, RemoteSide(gone=True)) == "missing/not_found"
     assert said(PULLED, RemoteSide(gone=True, digest=OLD)) == "missing/not_found"
 
 
 def test_an_image_that_knows_the_tags_digest_is_current() -> None:
-    """One of several repo digests is enough, and so is the engine's own manifest digest."""
+    """An image with the tag's digest among its own is current."""
     several = LocalSide(image_id=ID, repo_digests=(OLD, NEW))
     by_manifest = LocalSide(image_id=ID, repo_digests=(OLD,), manifest_digest=NEW)
     assert said(several, RemoteSide(digest=NEW)) == "current/digest_match"
@@ -78,19 +78,19 @@ def test_an_image_that_knows_the_tags_digest_is_current() -> None:
 
 
 def test_the_image_id_is_never_taken_for_a_repo_digest() -> None:
-    """A tag whose manifest digest equals a local image id proves nothing."""
+    """An image id that equals the tag's digest does not make an image current."""
     assert said(PULLED, RemoteSide(digest=ID)) == "outdated/digest_differs"
 
 
 def test_another_digest_is_outdated_until_it_is_described() -> None:
-    """Not knowing what is inside, the digest decides; knowing another platform only, too."""
+    """Another digest is outdated while its content is unknown."""
     arm = (INDEX[0],)
     assert said(PULLED, RemoteSide(digest=NEW)) == "outdated/digest_differs"
     assert said(PULLED, RemoteSide(digest=NEW), arm) == "outdated/digest_differs"
 
 
 def test_an_index_that_moved_for_another_platform_outdates_nobody() -> None:
-    """The child for the image's platform is that image: by its config, manifest or repo digest."""
+    """An index that moved for another platform leaves the image current."""
     by_digest = LocalSide(image_id=digest("x"), repo_digests=(OLD, digest("amd")))
     by_manifest = LocalSide(
         image_id=digest("x"), repo_digests=(OLD,), manifest_digest=digest("amd")
@@ -100,7 +100,7 @@ def test_an_index_that_moved_for_another_platform_outdates_nobody() -> None:
 
 
 def test_a_child_that_is_another_image_confirms_outdated() -> None:
-    """The platform's image was replaced: by config digest, or by manifest where that is known."""
+    """Another image for the platform confirms outdated."""
     other = LocalSide(image_id=digest("other"), repo_digests=(OLD,))
     without_config = (Child(platform="linux/amd64", digest=digest("amd")),)
     by_manifest = LocalSide(image_id=ID, repo_digests=(OLD,), manifest_digest=digest("mine"))
@@ -117,7 +117,7 @@ def test_an_older_variant_of_the_platform_is_what_the_machine_runs() -> None:
 
 
 def test_what_is_known_is_taken_from_a_single_answer() -> None:
-    """Found, missing and failed answers each say what a verdict needs."""
+    """A found, missing or failed answer is enough for a verdict."""
     assert remote_side_of(answer(version=1)).digest == answer(version=1).last_digest
     assert remote_side_of(answer(outcome=Missing(reason="no tag"), last_digest=OLD)) == RemoteSide(
         digest=OLD, gone=True, error="no tag"
@@ -143,7 +143,7 @@ insides = st.none() | st.lists(st.sampled_from(INDEX), max_size=3).map(tuple)
 def test_a_failure_never_changes_a_verdict(
     local: LocalSide, found: str, failure: FailureKind, inside: tuple[Child, ...] | None
 ) -> None:
-    """P1: after an answer a failure leaves verdict and reason, and only marks them."""
+    """P1: a failure leaves verdict and reason as they were."""
     before = judge(local, RemoteSide(digest=found), inside)
     after = judge(local, RemoteSide(digest=found, failure=failure, error="why"), inside)
     assert (after.verdict, after.reason) == (before.verdict, before.reason)
@@ -154,7 +154,7 @@ def test_a_failure_never_changes_a_verdict(
 def test_a_failure_alone_is_never_current_nor_outdated(
     local: LocalSide, failure: FailureKind, inside: tuple[Child, ...] | None
 ) -> None:
-    """P1: without any answer no failure becomes one."""
+    """P1: failures alone make no image current or outdated."""
     assert judge(local, RemoteSide(failure=failure), inside).verdict in (
         "pinned",
         "local",
@@ -166,7 +166,7 @@ def test_a_failure_alone_is_never_current_nor_outdated(
 def test_every_verdict_has_one_of_the_contracts_reasons(
     local: LocalSide, found: str, inside: tuple[Child, ...] | None, gone: bool
 ) -> None:
-    """No pair outside the contract's table can be made."""
+    """Every verdict has a reason of the contract's table."""
     allowed = {
         "current": {"digest_match", "platform_match"},
         "outdated": {"digest_differs", "platform_differs"},

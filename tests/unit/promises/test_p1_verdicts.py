@@ -41,7 +41,7 @@ outcomes: st.SearchStrategy[Outcome] = st.one_of(
 
 
 def after(state: AnswerState, outcome: Outcome) -> AnswerState:
-    """What is known once one more answer has come."""
+    """Return the remote side after one more answer."""
     answer = Answer(
         registry="r.example.org", repository="app", tag="1", checked_at=NOW, outcome=outcome
     )
@@ -58,7 +58,7 @@ def after(state: AnswerState, outcome: Outcome) -> AnswerState:
 
 
 def said(judgement: Verdict) -> tuple[str, str]:
-    """What an operator reads first."""
+    """Return the verdict that an operator reads."""
     return judgement.verdict, judgement.reason
 
 

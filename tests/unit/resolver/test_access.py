@@ -48,7 +48,7 @@ def ask(credential: Credential | None, server: Any, profile: RegistryProfile | N
 def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
     credential: Credential,
 ) -> None:
-    """Whatever kind it is (containerd/containerd#3291); the way found is used from then on."""
+    """Any refusal is asked about (containerd/containerd#3291); the method found is kept."""
 
     def server(step: Send) -> Reply:
         if shown(step):
@@ -62,14 +62,14 @@ def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
 
 
 def test_without_a_credential_the_registrys_404_is_its_word() -> None:
-    """Nobody asks its front door then."""
+    """Its front door is not asked then."""
     outcome, _, steps = ask(None, lambda _: unknown())
     assert isinstance(outcome, Missing)
     assert len(steps) == 2
 
 
 def test_an_open_registry_is_asked_for_its_front_door_once() -> None:
-    """A credential at hand does not make each missing tag cost a request more."""
+    """The `/v2/` of an open registry is asked once, and not for each missing tag."""
 
     def server(step: Send) -> Reply:
         return Reply(200) if step.url.target == "/v2/" else unknown()
@@ -86,13 +86,13 @@ def test_an_open_registry_is_asked_for_its_front_door_once() -> None:
 def test_a_front_door_that_does_not_answer_leaves_nothing_concluded(
     door: Reply | NoResponse,
 ) -> None:
-    """The 404 may or may not be meant for everybody."""
+    """A `/v2/` without an answer leaves the 404 a failure."""
     outcome, _, _ = ask(ME, lambda s: door if s.url.target == "/v2/" else unknown())
     assert isinstance(outcome, Unreachable)
 
 
 def test_a_token_that_is_refused_with_403_is_renewed_once() -> None:
-    """Some registries say 403 where 401 is meant; to both it is a denial in few requests."""
+    """A token that is refused with 403 is renewed once, and then the answer is denied."""
 
     def server(step: Send) -> Reply:
         return good() if shown(step) else challenge(BEARER)
@@ -110,7 +110,7 @@ def test_a_token_that_is_refused_with_403_is_renewed_once() -> None:
     "second", ["Basic realm=other", f'Bearer realm="{HOST}/new"', f"{BEARER}, Basic realm=x"]
 )
 def test_a_way_that_changed_is_learnt_anew(second: str) -> None:
-    """Scheme, place or both; the failing one is not tried twice (oras-project/oras-go#650)."""
+    """A changed challenge is learnt anew (oras-project/oras-go#650)."""
     text = "Basic realm=x" if "Bearer" in second else BEARER
 
     def server(step: Send) -> Reply:
@@ -142,21 +142,21 @@ def test_a_way_that_changed_is_learnt_anew(second: str) -> None:
     ],
 )
 def test_an_odd_challenge_for_a_password_is_answered(text: str) -> None:
-    """As clients do (regclient/regclient#265, sonatype/nexus-public#628)."""
+    """An odd Basic challenge is answered (regclient/regclient#265, sonatype/nexus-public#628)."""
     outcome, _, _ = ask(ME, lambda s: good() if "Basic" in shown(s) else challenge(text))
     assert isinstance(outcome, Found)
 
 
 @pytest.mark.parametrize("text", ['Bearer realm="null://x/token"', 'Bearer realm="ftp://x/t"'])
 def test_a_realm_that_is_none_leaves_nothing_concluded(text: str) -> None:
-    """Alone it opens nothing (google/go-containerregistry#1075)."""
+    """A malformed realm is a failure (google/go-containerregistry#1075)."""
     outcome, _, steps = ask(ME, lambda _: challenge(text))
     assert not isinstance(outcome, Found | Missing)
     assert not any(shown(s) for s in steps)
 
 
 def test_nothing_is_blamed_that_was_not_shown() -> None:
-    """The operator would look for a fault in a credential that is fine, or does not exist."""
+    """An error blames no credential that was not sent."""
     outcome, _, _ = ask(None, lambda _: Reply(403))
     assert "no credential is configured" in outcome.reason
     outcome, _, _ = ask(ME, lambda _: Reply(403))
@@ -170,7 +170,7 @@ def test_nothing_is_blamed_that_was_not_shown() -> None:
 
 @pytest.mark.parametrize("answer", [Reply(403), challenge("Basic"), challenge(BEARER)])
 def test_a_refusal_says_why_there_is_no_credential(answer: Reply) -> None:
-    """A broken configuration is where the operator has to look."""
+    """A denial names the broken configuration of a credential."""
     note = "config.json in /home/me/.docker: is no JSON"
     conversation = resolve(
         site(credential=Anonymous(note)), RegistryProfile(), "team/app", "1", NOW
@@ -181,7 +181,7 @@ def test_a_refusal_says_why_there_is_no_credential(answer: Reply) -> None:
 
 
 def test_a_spare_request_that_is_not_made_is_told_as_limited() -> None:
-    """Whoever asked for it goes on without."""
+    """The question goes on without it."""
     at = site()
     talk = fetch(at, RegistryProfile(), "GET", at.url("a/b", "manifests", "1"), 10, spare=True)
     limited = Limited(reason="half of the limit is kept")
@@ -194,7 +194,7 @@ def test_a_spare_request_that_is_not_made_is_told_as_limited() -> None:
 
 
 def test_a_redirect_elsewhere_is_never_followed_by_a_question_to_its_front_door() -> None:
-    """Nor is any credential shown there."""
+    """After a redirect the `/v2/` of the other host is not asked."""
     seen: list[Send] = []
 
     def server(step: Send) -> Reply:
@@ -260,7 +260,7 @@ class Fickle:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_changes_a_question_ends_and_missing_is_a_registrys_word(seed: int) -> None:
-    """20,000 conversations with registries that change between any two requests."""
+    """20,000 conversations with changing registries end, and only a registry says missing."""
     dice = random.Random(seed)
     credentials = [None, ME, IdentityToken(Secret("x")), RegistryToken(Secret("y"))]
     for _ in range(200):
@@ -285,7 +285,7 @@ def test_whatever_changes_a_question_ends_and_missing_is_a_registrys_word(seed: 
 def test_a_credential_of_a_path_does_not_follow_a_redirect_into_another(
     wants: str, credential: Credential
 ) -> None:
-    """On the same origin, whatever that path asks for, and although the way in is known by then."""
+    """A credential of a path does not follow a redirect into another path."""
     own = site(credential=credential, part="org-a")
 
     def server(step: Send) -> Reply:
@@ -305,7 +305,7 @@ def test_a_credential_of_a_path_does_not_follow_a_redirect_into_another(
 
 
 def test_a_credential_of_a_path_is_shown_within_it() -> None:
-    """A redirect to another repository of the same organisation is followed with it."""
+    """A credential of a path follows a redirect within the path."""
     own = site(credential=ME, part="org-a")
 
     def server(step: Send) -> Reply:

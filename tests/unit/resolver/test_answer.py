@@ -1,4 +1,4 @@
-"""What a 404 means: a missing tag only where the registry itself says so."""
+"""The meaning of a 404: a missing tag only where the registry itself says so."""
 
 from datetime import UTC, datetime
 
@@ -34,7 +34,7 @@ def not_found(body: bytes, kind: str, *, has_version: bool = True) -> object:
     ],
 )
 def test_a_page_is_no_registrys_word_whatever_header_it_bears(kind: str, body: bytes) -> None:
-    """Nginx adds the registry's header to its own pages and to storage's, of any content type."""
+    """A 404 with a page is no registry's, whatever its header."""
     assert isinstance(not_found(body, kind), Unreachable)
 
 
@@ -50,7 +50,7 @@ def test_a_page_is_no_registrys_word_whatever_header_it_bears(kind: str, body: b
     ],
 )
 def test_a_registrys_word_is_a_missing_tag(kind: str, body: bytes, has_version: bool) -> None:
-    """An OCI error document counts under any content type, and the header without a page."""
+    """A 404 with an OCI error document or the registry's header is a missing tag."""
     assert isinstance(not_found(body, kind, has_version=has_version), Missing)
 
 
@@ -65,13 +65,13 @@ def test_a_registrys_word_is_a_missing_tag(kind: str, body: bytes, has_version: 
     ],
 )
 def test_a_code_that_tells_of_trouble_is_no_missing_tag(code: str, outcome: type) -> None:
-    """A registry that could not look says so by its code, whatever the status."""
+    """An error code of a failure is no missing tag, whatever the status."""
     body = f'{{"errors":[{{"code":"{code}"}}]}}'.encode()
     assert isinstance(not_found(body, "application/json"), outcome)
 
 
 def test_a_digest_that_is_told_twice_is_found() -> None:
-    """A front may add the header that the registry has sent (docker/hub-feedback#1907)."""
+    """A repeated digest header is read (docker/hub-feedback#1907)."""
     digest = f"sha256:{'a' * 64}"
     outcome = of_head(Reply(200, {"docker-content-digest": (digest, digest)}), NOW)
     assert isinstance(outcome, Found)

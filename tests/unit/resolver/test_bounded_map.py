@@ -1,4 +1,4 @@
-"""What is kept of strangers is bounded, and strangers never drive out who has answered."""
+"""Entries of strangers are bounded, and never drive out a registry that has answered."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from imagedrift_resolver.core.bounded_map import MOST_LOOKS, Bound, BoundedMap
 
 
 def test_the_entry_used_longest_ago_goes_first() -> None:
-    """By number."""
+    """The least recently used entry is removed first."""
     kept = BoundedMap[str, int](Bound(2, 1000))
     kept.put("a", 1, 1)
     kept.put("b", 2, 1)
@@ -18,7 +18,7 @@ def test_the_entry_used_longest_ago_goes_first() -> None:
 
 
 def test_bytes_are_bounded_as_well() -> None:
-    """A value that is put again with another size counts once, with the new one."""
+    """Bytes are bounded, and a replaced value counts once."""
     kept = BoundedMap[str, int](Bound(100, 10))
     kept.put("a", 1, 4)
     kept.put("a", 1, 6)
@@ -30,7 +30,7 @@ def test_bytes_are_bounded_as_well() -> None:
 
 
 def test_a_value_beyond_the_whole_bound_is_not_kept() -> None:
-    """And is no reason to forget the rest."""
+    """A value larger than the bound is not kept, and displaces nothing."""
     kept = BoundedMap[str, int](Bound(100, 10))
     kept.put("a", 1, 5)
     kept.put("huge", 2, 11)
@@ -39,7 +39,7 @@ def test_a_value_beyond_the_whole_bound_is_not_kept() -> None:
 
 @given(st.lists(st.text(max_size=3), max_size=50))
 def test_strangers_never_drive_out_who_has_answered(made_up: list[str]) -> None:
-    """However many there are."""
+    """Unproven registries never displace those that answered."""
     kept = BoundedMap[str, int](Bound(1, 10), Bound(3, 10))
     kept.put("real", 1, 10)
     for name in made_up:
@@ -49,7 +49,7 @@ def test_strangers_never_drive_out_who_has_answered(made_up: list[str]) -> None:
 
 
 def test_who_has_answered_moves_to_the_other_share() -> None:
-    """And is in one of them only."""
+    """A registry that answers moves to the other share."""
     kept = BoundedMap[str, int](Bound(10, 100), Bound(1, 100))
     kept.put("a", 1, 5, is_proven=False)
     kept.put("a", 1, 7)
@@ -58,7 +58,7 @@ def test_who_has_answered_moves_to_the_other_share() -> None:
 
 
 def test_what_is_held_is_passed_over() -> None:
-    """A block that still lasts protects somebody."""
+    """An entry with a block that lasts is kept."""
     held = {1}
     kept = BoundedMap[str, int](Bound(2, 100), is_held=held.__contains__)
     for value, key in enumerate("abcd", start=1):
@@ -67,7 +67,7 @@ def test_what_is_held_is_passed_over() -> None:
 
 
 def test_the_bounds_hold_even_if_everything_is_held() -> None:
-    """And finding that out ends."""
+    """The bounds hold even if every entry has a block."""
     kept = BoundedMap[int, int](Bound(2 * MOST_LOOKS, 10**6), is_held=lambda _: True)
     for number in range(10 * MOST_LOOKS):
         kept.put(number, number, 1)

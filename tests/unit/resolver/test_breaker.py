@@ -37,7 +37,7 @@ def opened() -> Breaker:
 
 
 def test_it_opens_after_failures_in_a_row() -> None:
-    """One failure less leaves it closed; a success in between starts anew."""
+    """The breaker opens after three failures in a row."""
     breaker = failed(failed(Breaker(), NOW, "x"), NOW, "x")
     assert admit(breaker, NOW, 30)[0]
     breaker = failed(succeeded(breaker), NOW, "x")
@@ -46,7 +46,7 @@ def test_it_opens_after_failures_in_a_row() -> None:
 
 
 def test_one_probe_finds_out() -> None:
-    """When its time is over one request may try; the others wait for what it finds."""
+    """After its time an open breaker admits one request."""
     first, probing = admit(opened(), after(15), 30)
     second, _ = admit(probing, after(16), 30)
     assert (first, second) == (True, False)
@@ -54,13 +54,13 @@ def test_one_probe_finds_out() -> None:
 
 
 def test_a_probe_that_never_comes_back_is_replaced() -> None:
-    """A probe that was given up does not keep the circuit open for ever."""
+    """A probe that never ends is replaced by another one."""
     _, probing = admit(opened(), after(15), 30)
     assert admit(probing, after(46), 30)[0]
 
 
 def test_a_failed_probe_waits_longer() -> None:
-    """The wait doubles up to its ceiling."""
+    """After a failed probe the wait doubles up to its ceiling."""
     breaker, at, waits = opened(), NOW, []
     for _ in range(8):
         assert breaker.open_until is not None
@@ -72,13 +72,13 @@ def test_a_failed_probe_waits_longer() -> None:
 
 
 def test_a_clock_that_is_set_back_does_not_keep_it_open() -> None:
-    """It would stay open for as long as the clock was ahead."""
+    """A clock that is set back does not keep the breaker open."""
     assert not is_open(opened(), after(-3600))
     assert admit(opened(), after(-3600), 30)[0]
 
 
 def test_failures_under_way_when_it_opened_do_not_count_again() -> None:
-    """Sixteen requests that fail together open it once, for the first wait."""
+    """Failures that were under way when the breaker opened do not count again."""
     breaker = opened()
     for _ in range(16):
         breaker = failed(breaker, after(1), "refused")
@@ -93,13 +93,13 @@ def erring(breaker: Breaker, *questions: str) -> Breaker:
 
 
 def test_one_question_does_not_open_it_however_often_it_fails() -> None:
-    """One image's error is that image's (distribution/distribution#3842)."""
+    """One question's failures do not open the breaker (distribution/distribution#3842)."""
     assert not is_open(erring(Breaker(), *["a"] * 100), NOW)
     assert is_open(erring(Breaker(), "a", "b", "c"), NOW)
 
 
 def test_errors_of_a_host_that_is_well_do_not_open_it_before_there_are_many() -> None:
-    """It is asked whether it is well when one more would open it."""
+    """Error responses of a host whose `/v2/` works open the breaker only after many."""
     breaker = erring(Breaker(), "a", "b")
     assert not doubts(breaker, "b")
     assert doubts(breaker, "c")
@@ -110,7 +110,7 @@ def test_errors_of_a_host_that_is_well_do_not_open_it_before_there_are_many() ->
 
 
 def test_a_question_that_worked_is_the_probe() -> None:
-    """Another one waits, in case one that worked comes; after that it may try too."""
+    """The probe is a question that succeeded before, if one comes in time."""
     admitted, waiting = admit(opened(), after(60), 30, is_proven=False)
     assert not admitted
     assert admit(waiting, after(61), 30, is_proven=True)[0]
@@ -119,7 +119,7 @@ def test_a_question_that_worked_is_the_probe() -> None:
 
 
 def test_a_good_answer_of_another_question_closes_it() -> None:
-    """One that was under way when it opened tells as much as a probe."""
+    """A success of any question closes the breaker."""
     assert succeeded(opened()) == Breaker()
     assert succeeded(erring(Breaker(), "a", "b")) == Breaker()
 
@@ -129,7 +129,7 @@ steps = st.lists(st.tuples(st.sampled_from(["ask", "fail", "error", "good"]), st
 
 @given(steps)
 def test_it_never_stays_open_for_good(told: list[tuple[str, float]]) -> None:
-    """After any history, a request is let through within the longest wait and a probe's time."""
+    """After any history a request is admitted within the longest wait."""
     breaker, at = Breaker(), NOW
     for what, seconds in told:
         at += timedelta(seconds=seconds)

@@ -34,14 +34,14 @@ def told(remaining: int, limit: int = 100, window: int = 21600, status: int = 20
 
 
 def test_a_new_registry_may_be_asked() -> None:
-    """Without knowledge there is no limit."""
+    """A registry without a known limit may be asked."""
     assert budget.refusal(None, "HEAD", NOW) is None
     assert budget.refusal(OTHER, "GET", NOW) is None
     assert budget.remaining(OTHER, "GET", NOW) is None
 
 
 def test_a_published_limit_is_used_up_and_no_further() -> None:
-    """At nothing remaining nobody asks, until the window has ended."""
+    """A published limit is used up, and no request follows until its window ends."""
     state = budget.learn(OTHER, told(1, window=60), "HEAD", NOW)
     assert budget.refusal(state, "HEAD", NOW) is None
     state = budget.learn(state, told(0, window=60), "HEAD", after(1))
@@ -53,14 +53,14 @@ def test_a_published_limit_is_used_up_and_no_further() -> None:
 
 
 def test_docker_hub_counts_gets_alone() -> None:
-    """HEAD is free on Docker Hub, whatever remains."""
+    """On Docker Hub a HEAD is free."""
     state = budget.learn(HUB, told(0), "HEAD", NOW, is_hub=True)
     assert budget.refusal(state, "HEAD", NOW, is_hub=True) is None
     assert budget.refusal(state, "GET", NOW, is_hub=True) is not None
 
 
 def test_docker_hubs_last_fifth_is_left_to_real_pulls() -> None:
-    """The hosts behind the same address need the rest of the limit themselves."""
+    """The last fifth of Docker Hub's limit is left to real pulls."""
     assert (
         budget.refusal(
             budget.learn(HUB, told(21), "HEAD", NOW, is_hub=True), "GET", NOW, is_hub=True
@@ -75,7 +75,7 @@ def test_docker_hubs_last_fifth_is_left_to_real_pulls() -> None:
 
 
 def test_docker_hubs_pull_limit_ends_gets_alone() -> None:
-    """A 429 with a document is the pull limit: HEADs go on."""
+    """Docker Hub's pull limit stops GETs, and HEADs go on."""
     reply = replace(told(0, status=429), body=PULL_LIMIT)
     state = budget.learn(HUB, reply, "GET", NOW, is_hub=True)
     assert state.blocked_until is None
@@ -85,7 +85,7 @@ def test_docker_hubs_pull_limit_ends_gets_alone() -> None:
 
 
 def test_a_mirror_of_docker_hub_is_an_ordinary_registry() -> None:
-    """Its HEADs count, nothing is kept for pulls, and any 429 ends all requests."""
+    """A mirror of Docker Hub has an ordinary registry's limits."""
     assert budget.refusal(budget.learn(HUB, told(20), "HEAD", NOW), "GET", NOW) is None
     used_up = budget.learn(HUB, told(0), "HEAD", NOW)
     assert budget.refusal(used_up, "HEAD", NOW) is not None
@@ -95,7 +95,7 @@ def test_a_mirror_of_docker_hub_is_an_ordinary_registry() -> None:
 
 
 def test_a_spare_request_leaves_half_of_the_limit() -> None:
-    """Unlimited registries answer it, as does one with more than half of its limit left."""
+    """An optional request is made only from the first half of a limit."""
     assert budget.refusal(OTHER, "GET", NOW, spare=True) is None
     plenty = budget.learn(OTHER, told(51), "HEAD", NOW)
     assert budget.refusal(plenty, "GET", NOW, spare=True) is None
@@ -107,7 +107,7 @@ def test_a_spare_request_leaves_half_of_the_limit() -> None:
 
 
 def test_docker_hubs_abuse_limit_ends_everything_and_longer_each_time() -> None:
-    """A bare 429 is the abuse limit: a minute at first, then twice that, up to an hour."""
+    """A bare 429 stops all requests, twice as long each time, up to an hour."""
     state, at, waits = HUB, NOW, []
     for _ in range(8):
         state = budget.learn(state, Reply(429, body=b"Too Many Requests"), "HEAD", at, rate=10)
@@ -118,14 +118,14 @@ def test_docker_hubs_abuse_limit_ends_everything_and_longer_each_time() -> None:
 
 
 def test_retry_after_is_obeyed_with_jitter() -> None:
-    """A told wait is lengthened a little, so that replicas do not return together."""
+    """Retry-After is kept, with a little jitter added."""
     reply = Reply(429, {"retry-after": ("100",)})
     assert budget.learn(OTHER, reply, "HEAD", NOW).blocked_until == after(100)
     assert budget.learn(OTHER, reply, "HEAD", NOW, jitter=1.0).blocked_until == after(120)
 
 
 def test_a_503_that_says_when_to_come_back_is_obeyed() -> None:
-    """One that does not is a failure like any other."""
+    """A 503 with Retry-After is a block, and one without it a failure."""
     state = budget.learn(OTHER, Reply(503, {"retry-after": ("30",)}), "HEAD", NOW)
     assert state.blocked_until == after(30)
     assert budget.refusal(state, "HEAD", after(29)) is not None
@@ -133,13 +133,13 @@ def test_a_503_that_says_when_to_come_back_is_obeyed() -> None:
 
 
 def test_jitter_on_a_long_wait_is_short() -> None:
-    """An hour is not lengthened by twelve minutes."""
+    """The jitter of a long wait is short."""
     reply = Reply(429, {"retry-after": ("3600",)})
     assert budget.learn(OTHER, reply, "HEAD", NOW, jitter=1.0).blocked_until == after(3630)
 
 
 def test_a_429_without_a_published_limit_finds_a_pace() -> None:
-    """Half of what was asked for, rising again while the registry is content."""
+    """A 429 without a published limit sets a pace of half the requests before."""
     state = budget.learn(OTHER, Reply(429), "HEAD", NOW, rate=8)
     assert budget.pace(state, None, NOW) == 4
     assert budget.pace(state, None, after(60)) == 5
@@ -149,14 +149,14 @@ def test_a_429_without_a_published_limit_finds_a_pace() -> None:
 
 
 def test_a_429_with_a_published_limit_finds_no_pace() -> None:
-    """Who says what is allowed is believed."""
+    """A registry that publishes its limit is believed."""
     state = budget.learn(OTHER, told(0, status=429), "HEAD", NOW, rate=8)
     assert budget.pace(state, None, NOW) is None
     assert state.blocked_until is not None
 
 
 def test_turns_at_a_pace_do_not_overlap() -> None:
-    """What is promised to one replica is not promised to another."""
+    """A turn that one replica was promised is not promised to another."""
     first, state = budget.reserve(OTHER, 2, 4, NOW)
     second, state = budget.reserve(state, 2, 2, after(0.5))
     third, _ = budget.reserve(state, 2, 1, after(60))
@@ -164,14 +164,14 @@ def test_turns_at_a_pace_do_not_overlap() -> None:
 
 
 def test_a_good_answer_clears_the_error() -> None:
-    """What is shown as the last error is over once the registry answers again."""
+    """The last error is over once the registry answers again."""
     state = budget.learn(OTHER, Reply(429), "HEAD", NOW, rate=8)
     assert state.last_error
     assert budget.learn(state, Reply(200), "HEAD", after(100)).last_error == ""
 
 
 def test_what_a_wrong_clock_told_is_not_believed() -> None:
-    """Neither its stops nor its counts: nobody knows when they were true."""
+    """Blocks and counts of a replica with a wrong clock are ignored."""
     early = replace(OTHER, blocked_until=after(7200), rate_remaining=0, observed_at=after(3600))
     known = budget.believable(early, NOW)
     assert (known.blocked_until, known.rate_remaining, known.observed_at) == (None, None, NOW)
@@ -195,7 +195,7 @@ states = st.builds(
 
 @given(states, states)
 def test_joining_forgets_no_stop(one: RegistryState, other: RegistryState) -> None:
-    """Whatever two replicas know, in either order: the stricter stop holds, the newer view wins."""
+    """Of two states the stricter stop holds and the newer view wins, in either order."""
     both = budget.merged(one, other)
     for field in ("blocked_until", "get_blocked_until", "paced_until"):
         known = [v for v in (getattr(one, field), getattr(other, field)) if v]
@@ -210,7 +210,7 @@ def test_joining_forgets_no_stop(one: RegistryState, other: RegistryState) -> No
 def test_what_is_learnt_never_asks_sooner(
     state: RegistryState, status: int, body: bytes, at: datetime
 ) -> None:
-    """No response shortens a stop that was told before."""
+    """No response shortens a block."""
     learnt = budget.learn(state, Reply(status, body=body), "HEAD", at, rate=1.0)
     if state.blocked_until:
         assert learnt.blocked_until
@@ -221,7 +221,7 @@ def test_what_is_learnt_never_asks_sooner(
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_a_stop_holds_for_every_method(method: str) -> None:
-    """A registry that said 429 is asked nothing before its time."""
+    """A block after a 429 holds for every method."""
     state = replace(OTHER, blocked_until=after(10), last_error="answered 429")
     refused = budget.refusal(state, method, after(9))
     assert refused is not None

@@ -87,7 +87,7 @@ async def use_up_patience() -> None:
 
 
 async def test_registries_that_hang_hold_a_small_share() -> None:
-    """Eighty of them: as many are asked as the share has slots, and the healthy one beside them."""
+    """Eighty hanging registries hold the slots of their share, and a healthy one is asked."""
     lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [Registry() for _ in range(80)]
     asking = [begin(lane, each) for each in hanging]
@@ -99,7 +99,7 @@ async def test_registries_that_hang_hold_a_small_share() -> None:
 
 
 async def test_a_new_registry_gets_the_slot_of_one_that_stays_silent() -> None:
-    """It is answered while those that hang are not; the older half of them may run on."""
+    """A new registry gets the slot of one that stays silent."""
     lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [begin(lane, Registry()) for _ in range(SLOTS_OF_ALL)]
     await settle()
@@ -115,7 +115,7 @@ async def test_a_new_registry_gets_the_slot_of_one_that_stays_silent() -> None:
 
 
 async def test_the_older_half_of_those_that_hang_runs_on() -> None:
-    """A registry that is slow is answered, however many others wait for its slot."""
+    """The older half of the silent requests is left to run."""
     lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [begin(lane, Registry()) for _ in range(SLOTS_OF_ALL)]
     await settle()
@@ -127,7 +127,7 @@ async def test_the_older_half_of_those_that_hang_runs_on() -> None:
 
 
 async def test_a_lane_is_full_of_waiting_questions_for_a_moment_only() -> None:
-    """Then those beyond the line are put off, and more of them at once, without a wait."""
+    """Questions beyond the queue of a full lane are put off without a wait."""
     lane = Bulkhead(SLOTS, VirtualClock())
     first = [begin(lane, Registry()) for _ in range(SLOTS)]
     await settle()
@@ -142,7 +142,7 @@ async def test_a_lane_is_full_of_waiting_questions_for_a_moment_only() -> None:
 
 
 async def test_a_registry_of_several_hosts_is_before_those_that_one_host_made_up() -> None:
-    """It takes the place of the last one in the line, and the next slot."""
+    """A registry of several hosts comes before those of one host."""
     lane = Bulkhead(SLOTS, VirtualClock())
     asking = [begin(lane, Registry()) for _ in range(SLOTS)]
     await silence()
@@ -158,7 +158,7 @@ async def test_a_registry_of_several_hosts_is_before_those_that_one_host_made_up
 
 
 async def test_a_registry_that_was_put_off_is_before_new_ones_when_it_comes_again() -> None:
-    """Names that are made up all the time do not keep it from its first try."""
+    """A registry that was put off comes before new ones."""
     lane = Bulkhead(SLOTS, VirtualClock())
     asking = [begin(lane, Registry()) for _ in range(SLOTS)]
     await silence()
@@ -175,7 +175,7 @@ async def test_a_registry_that_was_put_off_is_before_new_ones_when_it_comes_agai
 
 
 async def test_one_registry_that_hangs_does_not_take_the_share_of_all() -> None:
-    """A hundred questions to it: one is asked, and a registry that nobody knows still can be."""
+    """A hundred questions to one hanging registry hold one slot."""
     lane = Bulkhead(SLOTS, VirtualClock())
     bad = Registry()
     asking = [begin(lane, bad) for _ in range(100)]
@@ -189,7 +189,7 @@ async def test_one_registry_that_hangs_does_not_take_the_share_of_all() -> None:
 
 
 async def test_all_pass_once_a_registry_has_answered() -> None:
-    """The first answer lets in who waited for it, however many, in order."""
+    """The first answer of a registry admits all its waiting questions, in order."""
     lane = Bulkhead(SLOTS, VirtualClock())
     good = Registry()
     asking = [begin(lane, good) for _ in range(60)]
@@ -200,7 +200,7 @@ async def test_all_pass_once_a_registry_has_answered() -> None:
 
 
 async def test_the_first_questions_of_a_registry_wait_for_its_answer_whoever_else_hangs() -> None:
-    """A registry that hangs since long ago does not make the burst of a new one be put off."""
+    """The first questions of a new registry wait for its answer while others hang."""
     lane = Bulkhead(SLOTS, VirtualClock())
     hanging = begin(lane, Registry())
     await settle()
@@ -216,7 +216,7 @@ async def test_the_first_questions_of_a_registry_wait_for_its_answer_whoever_els
 
 
 async def test_questions_that_wait_for_their_own_registry_leave_the_lane_room() -> None:
-    """Registries that hang one after the other have no more than the line wait at a time."""
+    """Registries that hang one after another leave the lane room."""
     lane = Bulkhead(SLOTS, VirtualClock())
     bad = Registry()
     hanging = [begin(lane, bad) for _ in range(SLOTS)]
@@ -230,7 +230,7 @@ async def test_questions_that_wait_for_their_own_registry_leave_the_lane_room() 
 
 
 async def test_a_question_that_was_put_off_comes_again_soon() -> None:
-    """Its registry may have been slow once; one that is silent for longer is left alone longer."""
+    """A question that was put off comes again soon, and later each time."""
     lane = Bulkhead(SLOTS, VirtualClock())
     slow = Registry()
     first, second = begin(lane, slow), begin(lane, slow)
@@ -240,7 +240,7 @@ async def test_a_question_that_was_put_off_comes_again_soon() -> None:
 
 
 async def test_registries_that_fall_silent_together_are_cut_down() -> None:
-    """What they hold beyond the share is given up, the newest first; the rest goes on."""
+    """Questions beyond the share are given up, the newest first; the rest goes on."""
     lane = Bulkhead(SLOTS, VirtualClock())
     registry = Registry(answers=True)
     registry.may_answer.clear()
@@ -257,7 +257,7 @@ async def test_registries_that_fall_silent_together_are_cut_down() -> None:
 
 
 async def test_a_time_out_of_the_work_itself_is_not_hidden() -> None:
-    """Only what the bulkhead gave up is its own."""
+    """A time-out of the request itself is passed on."""
     lane = Bulkhead(SLOTS, VirtualClock())
     with pytest.raises(TimeoutError):
         async with lane.slot(Registry(), hosts=1):
@@ -265,7 +265,7 @@ async def test_a_time_out_of_the_work_itself_is_not_hidden() -> None:
 
 
 async def test_who_stops_waiting_leaves_no_slot_taken() -> None:
-    """Cancelled while it waits, and with its slot in hand."""
+    """A cancelled question leaves no slot taken."""
     lane = Bulkhead(SHARE, VirtualClock())
     first, second = Registry(), Registry()
     asking = begin(lane, first)

@@ -1,4 +1,4 @@
-"""What registries write into `WWW-Authenticate`, and what is understood of it."""
+"""Challenges as registries write them into `WWW-Authenticate`, and how they are understood."""
 
 import time
 
@@ -51,7 +51,7 @@ HUB = 'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",
 def test_challenges_are_read(
     headers: list[str], expected: list[tuple[str, dict[str, str]]]
 ) -> None:
-    """Schemes in any case, several in a header, commas inside quotes, and odd spacing."""
+    """Challenges are read in every form of RFC 9110."""
     assert parse_challenges(headers) == tuple(Challenge(*each) for each in expected)
 
 
@@ -77,19 +77,19 @@ def test_nothing_that_is_sent_raises(headers: list[str]) -> None:
     ],
 )
 def test_no_header_takes_long_to_read(header: str) -> None:
-    """Whoever can name an image can name a registry: it must not hold up all others (P6)."""
+    """Each host can name an image, and so a registry: it must not hold up all others (P6)."""
     began = time.process_time()
     parse_challenges([header] * 8)
     assert time.process_time() - began < 0.5
 
 
 def test_what_makes_no_sense_is_passed_over() -> None:
-    """And what comes after it is read."""
+    """A malformed challenge is skipped, and the next one is read."""
     told = 'Bearer realm="https://x/t"'
     for nonsense in ("@", ";;", '"', "(a)", "a/b/c@", "a=,", "é "):
         assert Challenge("bearer", {"realm": "https://x/t"}) in parse_challenges([nonsense + told])
 
 
 def test_a_flood_of_challenges_is_bounded() -> None:
-    """A header of a megabyte is read in part and in no time."""
+    """A header of a megabyte is read in part and quickly."""
     assert len(parse_challenges(['Basic realm="x", ' * 100_000] * 3)) <= 16

@@ -10,7 +10,7 @@ from imagedrift_resolver.core.concurrency import (
 
 
 def test_an_unknown_registry_is_met_with_one_request_at_a_time() -> None:
-    """One more at a time after every so many good answers, up to a bound."""
+    """An unknown registry gets one request at a time, and more after good answers."""
     concurrency = initial(None)
     assert concurrency.size == 1
     for _ in range(STEP):
@@ -23,14 +23,14 @@ def test_an_unknown_registry_is_met_with_one_request_at_a_time() -> None:
 
 
 def test_a_configured_registry_is_used_as_configured() -> None:
-    """The operator's number holds from the start and is never exceeded."""
+    """A configured number of connections holds from the start."""
     concurrency = initial(100)
     assert concurrency.size == 100
     assert after_success(concurrency).size == 100
 
 
 def test_a_429_halves_it() -> None:
-    """Down to one, and slowly up again."""
+    """A 429 halves the number of requests at a time."""
     concurrency = after_limit(initial(5))
     assert concurrency.size == 2
     assert after_limit(after_limit(concurrency)).size == 1

@@ -33,7 +33,7 @@ BODY_DIGEST = "sha256:" + hashlib.sha256(BODY).hexdigest()
 
 
 def test_one_head_is_enough() -> None:
-    """A registry that tells a digest is asked once, at the tag's own url."""
+    """A registry that returns a digest on HEAD is asked once."""
     outcome, profile, steps = ask(site(), lambda _: good())
     assert outcome == Found(digest=DIGEST, media_type=outcome.media_type, source="head")  # type: ignore[union-attr]
     assert methods(steps) == "HEAD"
@@ -60,7 +60,7 @@ def by_get(body: bytes = BODY, **headers: str) -> Reply:
     ],
 )
 def test_a_head_that_tells_nothing_is_followed_by_a_get(head: Reply) -> None:
-    """No digest, one that is none, HEAD not known, or HEAD denying what GET has: the body tells."""
+    """A HEAD without a usable digest is followed by a GET."""
     outcome, profile, steps = ask(site(), lambda s: head if s.method == "HEAD" else by_get())
     assert isinstance(outcome, Found)
     assert (outcome.digest, outcome.source) == (BODY_DIGEST, "get")
@@ -72,14 +72,14 @@ def test_a_head_that_tells_nothing_is_followed_by_a_get(head: Reply) -> None:
 
 
 def test_a_head_that_was_in_vain_once_is_trusted_again() -> None:
-    """A tag pushed between HEAD and GET does not condemn the registry to GETs."""
+    """A tag that is pushed between HEAD and GET leaves HEAD in use."""
     _, profile, _ = ask(site(), lambda s: Reply(404) if s.method == "HEAD" else by_get())
     _, profile, _ = ask(site(), lambda _: good(), profile)
     assert profile == RegistryProfile()
 
 
 def test_a_404_of_head_is_confirmed_by_a_get_each_time() -> None:
-    """Harbor answers HEAD so of what its cache does not have yet (goharbor/harbor#13153)."""
+    """A 404 of HEAD is confirmed by a GET each time (goharbor/harbor#13153)."""
     outcome, profile, steps = ask(site(), lambda _: unknown())
     assert isinstance(outcome, Missing)
     assert methods(steps) == "HEAD GET"
@@ -97,7 +97,7 @@ def test_a_404_of_head_is_confirmed_by_a_get_each_time() -> None:
     ],
 )
 def test_docker_hubs_gets_are_not_spent_on_tags(head: Reply, expected: type) -> None:
-    """Each of them is a pull; HEAD is free, and believed where it is Docker Hub's own word."""
+    """Docker Hub gets no GET for a tag, as each is a pull."""
     hub = site("docker.io", host="registry-1.docker.io")
     outcome, _, steps = ask(hub, lambda step: head if step.method == "HEAD" else Reply(200))
     assert isinstance(outcome, expected)
@@ -116,7 +116,7 @@ def test_docker_hubs_gets_are_not_spent_on_tags(head: Reply, expected: type) -> 
     ],
 )
 def test_a_body_that_does_not_prove_itself_is_not_believed(reply: Reply, expected: type) -> None:
-    """Its hash is what it is known by (GHSA-qv35-3gw6-8q4j); a part of it proves nothing."""
+    """A body counts only with the hash of its digest (GHSA-qv35-3gw6-8q4j)."""
     outcome, _, _ = ask(site(), lambda s: Reply(405) if s.method == "HEAD" else reply)
     assert isinstance(outcome, expected)
 
@@ -152,7 +152,7 @@ def test_a_body_that_does_not_prove_itself_is_not_believed(reply: Reply, expecte
     ],
 )
 def test_every_other_response_has_its_meaning(reply: Reply | NoResponse, expected: type) -> None:
-    """And a reason that says what it was."""
+    """Every other response has an outcome, with a reason that names it."""
     outcome, _, _ = ask(site(), lambda _: reply)
     assert isinstance(outcome, expected)
     assert not isinstance(outcome, Found)
@@ -160,7 +160,7 @@ def test_every_other_response_has_its_meaning(reply: Reply | NoResponse, expecte
 
 
 def test_what_a_registry_writes_freely_is_not_repeated() -> None:
-    """An error could echo what it was shown; of its document only the code is told."""
+    """Only the code of a registry's error document is repeated."""
     body = b'{"errors":[{"code":"DENIED","message":"you sent hunter2"}]}'
 
     def server(step: Send) -> Reply:
@@ -173,7 +173,7 @@ def test_what_a_registry_writes_freely_is_not_repeated() -> None:
 
 
 def test_a_mirror_is_told_what_it_mirrors() -> None:
-    """The registry's name goes along as `ns`, as pull-through mirrors expect it."""
+    """A mirror receives the registry's name as `ns`."""
     at = site("docker.io", host="mirror.lan:5000", namespace="docker.io")
     _, _, steps = ask(at, lambda _: good())
     assert isinstance(steps[0], Send)

@@ -28,7 +28,7 @@ from support.conversations import (
 
 
 def test_a_bearer_token_is_got_with_our_own_scope() -> None:
-    """The scope that the registry suggests may be wrong, and is not used."""
+    """A token is requested with our own scope, not the challenge's."""
     outcome, profile, steps = ask(site(), lets_in("Bearer token-registry.example.org-1"))
     assert isinstance(outcome, Found)
     assert methods(steps) == "HEAD token HEAD"
@@ -42,7 +42,7 @@ def test_a_bearer_token_is_got_with_our_own_scope() -> None:
 
 @pytest.mark.parametrize("status", [401, 400])
 def test_a_token_that_ended_is_renewed_once(status: int) -> None:
-    """401 is the rule; ECR Public answers 400 to a token that has ended."""
+    """An expired token is renewed once, after a 401 or ECR Public's 400."""
     _, profile, _ = ask(site(), lets_in("Bearer token-registry.example.org-1"))
 
     def server(step: Send) -> Reply:
@@ -59,14 +59,14 @@ def test_a_token_that_ended_is_renewed_once(status: int) -> None:
 
 
 def test_a_registry_that_is_never_content_is_asked_twice_and_no_more() -> None:
-    """A fresh token that is not accepted either is a denial, not a loop."""
+    """A fresh token that is refused is a denial."""
     outcome, _, steps = ask(site(), lambda _: challenge(BEARER))
     assert isinstance(outcome, Denied)
     assert methods(steps) == "HEAD token HEAD"
 
 
 def test_basic_is_shown_where_it_is_wanted() -> None:
-    """A password goes into a Basic header when the registry asks for nothing better."""
+    """A password is sent by Basic where the challenge offers nothing better."""
     server = lets_in("Basic bWU6aHVudGVyMg==", 'Basic realm="x"')
     outcome, profile, steps = ask(site(credential=ME), server)
     assert isinstance(outcome, Found)
@@ -80,7 +80,7 @@ def test_basic_is_shown_where_it_is_wanted() -> None:
 def test_a_400_is_told_as_one_where_no_token_can_have_ended(
     credential: Password | RegistryToken, offer: str
 ) -> None:
-    """What is shown there never ends, so the request itself was not understood."""
+    """A password has no end, so the request itself was not understood."""
     at = site(credential=credential)
     _, profile, _ = ask(at, lambda step: good() if shown(step) else challenge(offer))
     outcome, _, steps = ask(at, lambda _: Reply(400), profile)
@@ -90,7 +90,7 @@ def test_a_400_is_told_as_one_where_no_token_can_have_ended(
 
 
 def test_a_password_that_is_not_accepted_is_not_tried_again() -> None:
-    """Repeated failures lock accounts and ban addresses."""
+    """A refused password is not tried again."""
     _, profile, _ = ask(site(credential=ME), lets_in("Basic bWU6aHVudGVyMg==", "Basic"))
     outcome, _, steps = ask(site(credential=ME), lambda _: challenge("Basic"), profile)
     assert isinstance(outcome, Denied)
@@ -107,14 +107,14 @@ def test_a_password_that_is_not_accepted_is_not_tried_again() -> None:
     ],
 )
 def test_bearer_goes_before_anything_else(text: str) -> None:
-    """Gitea and others offer several ways; the one without a password in each request is taken."""
+    """Bearer is preferred among several challenges."""
     outcome, _, steps = ask(site(), lets_in("Bearer token-registry.example.org-1", text))
     assert isinstance(outcome, Found)
     assert methods(steps) == "HEAD token HEAD"
 
 
 def test_a_registry_token_is_shown_as_it_is() -> None:
-    """A bearer token of the configuration needs no token endpoint."""
+    """A configured bearer token needs no token endpoint."""
     server = lets_in("Bearer abc")
     outcome, _, steps = ask(site(credential=RegistryToken(Secret("abc"))), server)
     assert isinstance(outcome, Found)
@@ -131,7 +131,7 @@ def test_a_registry_token_is_shown_as_it_is() -> None:
     ],
 )
 def test_a_401_that_cannot_be_met_says_what_is_wanted(text: str, words: str) -> None:
-    """The operator learns what to configure."""
+    """A 401 that cannot be answered names what to configure."""
     outcome, _, _ = ask(site(), lambda _: challenge(text))
     assert isinstance(outcome, Denied)
     assert words in outcome.reason
@@ -148,7 +148,7 @@ def test_a_401_that_cannot_be_met_says_what_is_wanted(text: str, words: str) -> 
     ],
 )
 def test_known_pairs_of_hosts_may_see_the_credential(registry: str, host: str, realm: str) -> None:
-    """Docker Hub and GitLab give tokens on another host or port than the registry's."""
+    """The known token endpoints of Docker Hub and GitLab receive the credential."""
     at = site(registry, ME, host=host)
     _, _, steps = ask(at, lambda _: challenge(f'Bearer realm="{realm}",service="s"'))
     asked = steps[1]
@@ -157,7 +157,7 @@ def test_known_pairs_of_hosts_may_see_the_credential(registry: str, host: str, r
 
 
 def test_a_foreign_realm_is_not_shown_the_credential() -> None:
-    """The registry's challenge cannot send a password elsewhere; the operator may allow it."""
+    """A foreign realm does not receive the credential unless it is configured."""
     text = 'Bearer realm="https://evil.example/token"'
     outcome, _, steps = ask(site(credential=ME), lambda _: challenge(text))
     assert isinstance(outcome, Denied)
@@ -168,14 +168,14 @@ def test_a_foreign_realm_is_not_shown_the_credential() -> None:
 
 
 def test_an_identity_token_is_not_shown_to_a_foreign_realm() -> None:
-    """Nor is any other kind of credential."""
+    """A foreign realm does not receive an identity token."""
     at = site(credential=IdentityToken(Secret("long")))
     outcome, _, _ = ask(at, lambda _: challenge('Bearer realm="https://evil.example/t"'))
     assert isinstance(outcome, Denied)
 
 
 def test_an_anonymous_token_may_come_from_anywhere_public() -> None:
-    """lscr.io's tokens come from ghcr.io: nothing is shown, so nothing is lost."""
+    """An anonymous token may come from any public host."""
     text = 'Bearer realm="https://ghcr.io/token",service="ghcr.io"'
     outcome, _, _ = ask(site("lscr.io"), lets_in("Bearer token-ghcr.io-1", text))
     assert isinstance(outcome, Found)
@@ -194,14 +194,14 @@ def test_an_anonymous_token_may_come_from_anywhere_public() -> None:
     ],
 )
 def test_a_realm_on_an_inner_machine_or_without_tls_is_refused(realm: str) -> None:
-    """A token endpoint is no way to reach what we can reach (SSRF), nor to read along."""
+    """A realm on an inner machine or without TLS is refused (SSRF)."""
     outcome, _, steps = ask(site(), lambda _: challenge(f'Bearer realm="{realm}"'))
     assert isinstance(outcome, Refused)
     assert methods(steps) == "HEAD"
 
 
 def test_an_inner_registry_that_is_named_may_have_its_own_realm() -> None:
-    """What the operator named may be private, its own host included, and no other host."""
+    """Hosts that the operator named may be private, the registry's own included, and no others."""
     at = site("10.0.0.5:5000", scheme="http", trusted=True)
     _, _, steps = ask(at, lambda _: challenge('Bearer realm="http://10.0.0.5:5001/token"'))
     asked = steps[1]
@@ -212,7 +212,7 @@ def test_an_inner_registry_that_is_named_may_have_its_own_realm() -> None:
 
 
 def test_a_realm_that_is_no_url_is_told() -> None:
-    """A user name in it, another scheme, or nothing."""
+    """A realm that is no valid url is reported."""
     for realm in ("ftp://x/t", "https://u:p@registry.example.org/t", "https://x y/t"):
         outcome, _, _ = ask(site(), lambda _, r=realm: challenge(f'Bearer realm="{r}"'))  # type: ignore[misc]
         assert isinstance(outcome, Invalid)

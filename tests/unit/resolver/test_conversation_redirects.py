@@ -28,7 +28,7 @@ from support.conversations import (
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_followed_without_the_credential(status: int) -> None:
-    """registry.k8s.io redirects every manifest; what was shown there is not shown elsewhere."""
+    """A redirect to another host is followed without the credential."""
 
     def server(step: Send) -> Reply:
         if step.url.host == "cdn.example":
@@ -44,7 +44,7 @@ def test_a_redirect_is_followed_without_the_credential(status: int) -> None:
 
 
 def test_where_a_redirect_leads_gets_an_anonymous_token_of_its_own() -> None:
-    """The new host's challenge is answered, for the repository there, and without a credential."""
+    """A redirected host's challenge gets an anonymous token for its own repository."""
 
     def server(step: Send) -> Reply:
         if step.url.host == "registry.example.org":
@@ -62,7 +62,7 @@ def test_where_a_redirect_leads_gets_an_anonymous_token_of_its_own() -> None:
 
 
 def test_a_redirected_host_that_names_the_registrys_realm_gets_no_token_of_its() -> None:
-    """Not even the right token endpoint is shown the credential on a stranger's behalf."""
+    """A redirected host that names the registry's realm gets no token of the registry."""
 
     def server(step: Send) -> Reply:
         if step.url.host == "registry.example.org":
@@ -76,7 +76,7 @@ def test_a_redirected_host_that_names_the_registrys_realm_gets_no_token_of_its()
 
 
 def test_a_redirected_host_that_wants_basic_is_shown_nothing() -> None:
-    """The password belongs to the registry's own origin alone."""
+    """A redirected host with a Basic challenge receives nothing."""
 
     def server(step: Send) -> Reply:
         if step.url.host == "registry.example.org" and step.url.port == 443:
@@ -101,7 +101,7 @@ def test_a_redirected_host_that_wants_basic_is_shown_nothing() -> None:
     ],
 )
 def test_a_redirect_that_leads_astray_is_not_followed(location: str, expected: type) -> None:
-    """Not from https to http, not to inner machines, not to what is no url."""
+    """A redirect out of TLS, to inner machines or to a malformed url is not followed."""
     seen: list[str] = []
 
     def server(step: Send) -> Reply:
@@ -115,7 +115,7 @@ def test_a_redirect_that_leads_astray_is_not_followed(location: str, expected: t
 
 
 def test_redirects_come_to_an_end() -> None:
-    """A circle is left after a few hops."""
+    """A circle of redirects ends after a few hops."""
     outcome, _, steps = ask(site(), lambda _: moved("/v2/team/app/manifests/1"))
     assert isinstance(outcome, Invalid)
     assert methods(steps) == "HEAD HEAD HEAD HEAD"

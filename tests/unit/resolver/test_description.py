@@ -1,4 +1,4 @@
-"""What is inside a digest: children by platform, and the configurations asked for."""
+"""Descriptions of digests: children by platform, and the configurations asked for."""
 
 import hashlib
 import json
@@ -88,7 +88,7 @@ def look_whole(
 
 
 def test_an_index_is_described_by_one_request() -> None:
-    """Its children and their platforms stand in it."""
+    """An index with platforms is described by one request."""
     shelf = Shelf()
     (amd, _), (arm, _) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
     digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64/v8"))
@@ -110,7 +110,7 @@ def test_an_index_is_described_by_one_request() -> None:
     ],
 )
 def test_a_configuration_is_read_for_the_platform_that_would_run(asked: str, chosen: str) -> None:
-    """An older variant serves a newer machine, and never the other way round."""
+    """The configuration of the platform that would run is read."""
     shelf = Shelf()
     (v5, c5), (v6, c6) = shelf.image("linux/arm/v5"), shelf.image("linux/arm/v6")
     digest = shelf.index((v5, "linux/arm/v5"), (v6, "linux/arm/v6"))
@@ -124,7 +124,7 @@ def test_a_configuration_is_read_for_the_platform_that_would_run(asked: str, cho
 
 
 def test_a_platform_that_nobody_offers_costs_nothing() -> None:
-    """Nor does one that is none."""
+    """A platform that the index lacks causes no request."""
     shelf = Shelf()
     amd, _ = shelf.image("linux/amd64")
     children, steps = look(shelf, shelf.index((amd, "linux/amd64")), "windows/amd64", "nonsense")
@@ -142,7 +142,7 @@ def test_an_image_of_one_platform_is_its_own_child() -> None:
 
 
 def test_an_index_inside_an_index_is_looked_into() -> None:
-    """Children of children are children, each once."""
+    """An index inside an index is read, each child once."""
     shelf = Shelf()
     (amd, _), (arm, _) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
     inner = shelf.index((arm, "linux/arm64"))
@@ -153,7 +153,7 @@ def test_an_index_inside_an_index_is_looked_into() -> None:
 
 
 def test_nesting_is_bounded() -> None:
-    """A chain of indexes is followed so deep and no deeper."""
+    """Nested indexes are read to a bounded depth."""
     shelf = Shelf()
     digest = shelf.index()
     for _ in range(20):
@@ -164,7 +164,7 @@ def test_nesting_is_bounded() -> None:
 
 
 def test_a_description_fits_into_a_message() -> None:
-    """Indexes inside an index add up: one that NATS refuses would be asked for again and again."""
+    """A description has a bounded number of children, so that it fits into a message."""
     shelf = Shelf()
     platforms = [f"linux/{'a' * 60}{n}" for n in range(1000)]
     inner = [
@@ -180,7 +180,7 @@ def test_a_description_fits_into_a_message() -> None:
 
 
 def test_another_document_than_the_one_asked_for_is_not_believed() -> None:
-    """Another body than the digest names is found out (GHSA-qv35-3gw6-8q4j)."""
+    """A body of another digest is refused (GHSA-qv35-3gw6-8q4j)."""
     shelf = Shelf()
     amd, _ = shelf.image("linux/amd64")
     arm, _ = shelf.image("linux/arm64")
@@ -192,7 +192,7 @@ def test_another_document_than_the_one_asked_for_is_not_believed() -> None:
 
 
 def test_a_failure_on_the_way_is_the_outcome() -> None:
-    """A child that is gone, or a limit reached, is told and not passed over."""
+    """A failure on the way is the outcome of the description."""
     shelf = Shelf()
     amd, _ = shelf.image("linux/amd64")
     digest = shelf.index((amd, "linux/amd64"))
@@ -206,7 +206,7 @@ def test_a_failure_on_the_way_is_the_outcome() -> None:
     ("status", "kind"), [(401, Denied), (404, Unreachable), (503, Unreachable)]
 )
 def test_a_child_that_is_not_given_costs_itself(status: int, kind: type) -> None:
-    """The other children are told, and the failure beside them."""
+    """A child that fails leaves the others in the description, with its error."""
     shelf = Shelf()
     (amd, config), (arm, _) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
     digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
@@ -229,7 +229,7 @@ def read(steps: Steps) -> int:
 
 @pytest.mark.parametrize("blank", [{}, {"os": "", "architecture": ""}, {"os": 1}, None])
 def test_a_child_without_a_platform_is_a_child(blank: Any) -> None:
-    """`platform` is optional in an index, and may be blank (containers/skopeo#901)."""
+    """A child without a platform counts (containers/skopeo#901)."""
     shelf = Shelf()
     amd, config = shelf.image("linux/amd64")
     entry = {"digest": amd, "mediaType": OCI_MANIFEST} | ({"platform": blank} if blank else {})
@@ -239,7 +239,7 @@ def test_a_child_without_a_platform_is_a_child(blank: Any) -> None:
 
 
 def test_every_child_of_one_platform_is_read() -> None:
-    """Windows builds share a platform and differ in `os.version` (moby/moby#35090)."""
+    """Every child of one platform is read (moby/moby#35090)."""
     shelf = Shelf()
     new, old = shelf.image("windows/amd64"), shelf.put(OCI_MANIFEST, config={"digest": OTHER})
     digest = shelf.index((new[0], "windows/amd64"), (old, "windows/amd64"))
@@ -248,7 +248,7 @@ def test_every_child_of_one_platform_is_read() -> None:
 
 
 def test_reading_stops_when_every_image_id_is_found() -> None:
-    """The child of the named platform is read first, and mostly is all that is needed."""
+    """Reading stops when every image id is found."""
     shelf = Shelf()
     images = {p: shelf.image(p) for p in ("linux/386", "linux/arm64", "linux/amd64")}
     digest = shelf.index(*((image[0], p) for p, image in images.items()))
@@ -258,7 +258,7 @@ def test_reading_stops_when_every_image_id_is_found() -> None:
 
 
 def test_an_image_is_found_under_another_platform_than_it_claims() -> None:
-    """An arm64 child may have a configuration that says amd64 (docker/for-linux#463)."""
+    """An image is found under another platform than its own (docker/for-linux#463)."""
     shelf = Shelf()
     (amd, _), (arm, config) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
     digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
@@ -268,7 +268,7 @@ def test_an_image_is_found_under_another_platform_than_it_claims() -> None:
 
 
 def test_certainty_is_never_bought_from_the_last_half_of_a_limit() -> None:
-    """A child of a platform that no host names is left unread then, and that is no failure."""
+    """An unlikely child is not read from the last half of a limit."""
     shelf = Shelf()
     (amd, config), (arm, _) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
     digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
@@ -282,7 +282,7 @@ def test_certainty_is_never_bought_from_the_last_half_of_a_limit() -> None:
 
 
 def test_what_was_read_before_is_not_read_again() -> None:
-    """A digest's children never change, so an earlier description saves its requests."""
+    """Children of an earlier description are not read again."""
     shelf = Shelf()
     (amd, config), (arm, _) = shelf.image("linux/amd64"), shelf.image("linux/arm64")
     digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
@@ -293,7 +293,7 @@ def test_what_was_read_before_is_not_read_again() -> None:
 
 
 def test_a_child_that_is_no_image_is_left_out() -> None:
-    """An artifact of another kind in an index is neither the image nor a reason to doubt."""
+    """An artifact of another kind in an index is left out."""
     shelf = Shelf()
     amd, config = shelf.image("linux/amd64")
     chart = shelf.put(OCI_MANIFEST, artifactType="x/y", blobs=[])
@@ -303,7 +303,7 @@ def test_a_child_that_is_no_image_is_left_out() -> None:
 
 
 def test_reading_is_bounded() -> None:
-    """An index of hundreds of manifests costs so many requests and no more."""
+    """An index of hundreds of manifests costs a bounded number of requests."""
     shelf = Shelf()
     platforms = [f"linux/a{n}" for n in range(MOST_READ + 20)]
     digest = shelf.index(*((shelf.image(p)[0], p) for p in platforms))

@@ -17,7 +17,7 @@ from imagedrift_resolver.core.credential import (
     RegistryToken,
     Secret,
 )
-from imagedrift_resolver.core.credential_entry import Fault, read_helper
+from imagedrift_resolver.core.credential_entry import EntryFault, read_helper
 from imagedrift_resolver.core.docker_config import DockerConfig, Helper, look_up, parse_config
 from imagedrift_resolver.core.json_object import LARGEST
 
@@ -59,7 +59,7 @@ def only(held: DockerConfig, registry: str, repository: str = "a/b") -> Any:
     ],
 )
 def test_written_credentials_are_read(entry: dict[str, str], expected: Credential) -> None:
-    """A pair split at its first colon, an identity token, or a bearer token."""
+    """An entry of `auths` is a password, an identity token or a bearer token."""
     assert only(config(auths={"ghcr.io": entry}), "ghcr.io") == expected
 
 
@@ -83,7 +83,7 @@ def test_written_credentials_are_read(entry: dict[str, str], expected: Credentia
     ],
 )
 def test_what_is_absent_null_or_empty_says_nothing(text: bytes) -> None:
-    """docker/cli#2599, oras-project/oras-go#962: an empty file is read as an empty object."""
+    """Absent, null and empty are no credential (docker/cli#2599, oras-project/oras-go#962)."""
     assert look_up(parse_config(text), "ghcr.io", "a/b") == ()
 
 
@@ -107,10 +107,10 @@ def test_what_is_absent_null_or_empty_says_nothing(text: bytes) -> None:
 def test_a_broken_entry_is_told_by_its_key_and_costs_itself_alone(
     entry: Any, expected: str
 ) -> None:
-    """Other registries of the same file are served, and no value is repeated."""
+    """A broken entry is reported by its key, without a value, and others are served."""
     held = config(auths={"r.example": entry, "ghcr.io": auth("me:secret")})
     fault = only(held, "r.example")
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, EntryFault)
     assert fault.own
     assert fault.reason.startswith(expected)
     assert "hunter2" not in fault.reason
@@ -137,9 +137,9 @@ def test_a_broken_entry_is_told_by_its_key_and_costs_itself_alone(
 def test_a_file_that_is_broken_as_a_whole_is_the_fault_of_no_registry(
     text: bytes, expected: str
 ) -> None:
-    """containers/image, docker/cli#1637: what may concern any registry denies none."""
+    """A file that is broken as a whole denies no registry (docker/cli#1637)."""
     fault = only(parse_config(text), "ghcr.io")
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, EntryFault)
     assert not fault.own
     assert fault.reason.startswith(expected)
 
@@ -159,14 +159,14 @@ def test_a_file_that_is_broken_as_a_whole_is_the_fault_of_no_registry(
     ],
 )
 def test_what_is_broken_elsewhere_in_the_file_costs_nothing(text: bytes) -> None:
-    """The credential is found, with at most a fault before or after it."""
+    """A fault elsewhere in the file leaves the credential."""
     steps = look_up(parse_config(text), "ghcr.io", "a/b")
-    assert [step for step in steps if not isinstance(step, Fault)] == [ME]
+    assert [step for step in steps if not isinstance(step, EntryFault)] == [ME]
 
 
 @pytest.mark.parametrize("key", [HUB, "docker.io", "index.docker.io", "https://index.docker.io/v1"])
 def test_docker_hub_is_found_under_its_old_address(key: str) -> None:
-    """`docker login` writes Docker Hub under a url of its own."""
+    """Docker Hub's credential is found under its old url."""
     assert only(config(auths={key: auth("me:secret")}), "docker.io") == ME
 
 
@@ -182,7 +182,7 @@ def test_docker_hub_is_found_under_its_old_address(key: str) -> None:
     ],
 )
 def test_a_key_may_be_a_url_of_the_host(key: str) -> None:
-    """Scheme and API version do not matter; another host does."""
+    """A key may be a url of the host, with any scheme and API version."""
     held = config(auths={key: auth("me:secret")})
     assert only(held, "r.example") == ME
     assert only(held, "r.example:5000") is None
@@ -190,7 +190,7 @@ def test_a_key_may_be_a_url_of_the_host(key: str) -> None:
 
 
 def test_a_key_with_a_path_is_for_that_path_alone() -> None:
-    """containers/image#1288: robot accounts are per organisation, the longest key goes first."""
+    """A key with a path is for that path, the longest first (containers/image#1288)."""
     held = config(
         auths={
             "r.example/org-a": auth("a:1"),
@@ -209,7 +209,7 @@ def test_a_key_with_a_path_is_for_that_path_alone() -> None:
 
 
 def test_a_key_of_the_host_serves_what_no_path_does() -> None:
-    """renovatebot/renovate#41967: the host's own credential is for the rest."""
+    """A key of the host is for all other paths (renovatebot/renovate#41967)."""
     held = config(auths={"r.example/org-a": auth("a:1"), "r.example": auth("me:secret")})
     assert look_up(held, "r.example", "org-a/x")[0] == Password("a", Secret("1"))
     assert only(held, "r.example", "org-b/x") == ME
@@ -219,7 +219,7 @@ def test_a_key_of_the_host_serves_what_no_path_does() -> None:
 
 
 def test_one_user_name_with_two_passwords_is_two_credentials() -> None:
-    """Budgets and answers are kept by name, so a path is added where the name is ambiguous."""
+    """Two passwords of one user name are two credentials, named with their path."""
     held = config(
         auths={
             "r.example": auth("robot:1"),
@@ -242,7 +242,7 @@ def test_one_user_name_with_two_passwords_is_two_credentials() -> None:
 
 
 def test_a_helper_goes_before_the_store_and_that_before_what_is_written() -> None:
-    """GoogleContainerTools/jib#1819: the order in which Docker looks, whatever `auths` holds."""
+    """Docker asks helper, store, then `auths` (GoogleContainerTools/jib#1819)."""
     held = config(
         auths={"a.example": auth("me:old"), "b.example": {}, "c.example": auth("me:old")},
         credHelpers={"a.example": "ecr-login", "d.example": ""},
@@ -255,7 +255,7 @@ def test_a_helper_goes_before_the_store_and_that_before_what_is_written() -> Non
 
 
 def test_a_registry_whose_helper_is_named_as_nothing_has_it_in_the_file() -> None:
-    """Docker takes the registry out of the store, and so looks into `auths` first."""
+    """A registry with an empty helper's name has its credential in `auths`."""
     for nothing in ("", None):
         held = config(
             auths={"d.example": auth("me:secret")},
@@ -266,7 +266,7 @@ def test_a_registry_whose_helper_is_named_as_nothing_has_it_in_the_file() -> Non
 
 
 def test_podman_knows_no_store_and_names_docker_hub_by_its_own_name() -> None:
-    """Its helpers go before what is written, by the longest path."""
+    """Podman has no store, and its helpers come before `auths`."""
     held = parse_config(
         json.dumps(
             {
@@ -286,8 +286,8 @@ def test_podman_knows_no_store_and_names_docker_hub_by_its_own_name() -> None:
 @pytest.mark.parametrize("suffix", ["../../bin/sh", "a b", "x;y", "-/x"])
 def test_a_helper_that_is_no_programs_name_is_refused(suffix: str) -> None:
     """A suffix with a path in it would run any program."""
-    assert isinstance(only(config(credsStore=suffix), "a.example"), Fault)
-    assert isinstance(only(config(credHelpers={"a.example": suffix}), "a.example"), Fault)
+    assert isinstance(only(config(credsStore=suffix), "a.example"), EntryFault)
+    assert isinstance(only(config(credHelpers={"a.example": suffix}), "a.example"), EntryFault)
 
 
 @pytest.mark.parametrize(
@@ -299,13 +299,13 @@ def test_a_helper_that_is_no_programs_name_is_refused(suffix: str) -> None:
     ],
 )
 def test_a_helpers_word_is_read(output: bytes, expected: Credential | None) -> None:
-    """A pair, an identity token, or nothing."""
+    """A helper returns a password, an identity token, or nothing."""
     assert read_helper(output) == expected
 
 
 @given(st.binary(max_size=200))
 def test_no_content_raises(content: bytes) -> None:
-    """Whatever stands in the file or comes from a helper is a value."""
+    """Any content of the file, and any output of a helper, is a value."""
     look_up(parse_config(content), "docker.io", "a/b")
     read_helper(content)
 
@@ -334,14 +334,14 @@ PLACE = st.sampled_from(
 def test_no_value_at_any_place_costs_another_registry_or_shows_a_secret(
     place: tuple[str, str], field: str | None, value: Any
 ) -> None:
-    """A registry whose own place is fine is served, and no reason repeats a value."""
+    """No value in one registry's entry affects another one or is repeated."""
     document: dict[str, dict[str, Any]] = {"auths": {"ghcr.io": auth("me:secret")}}
     document.setdefault(place[0], {})[place[1]] = {field: value} if field else value
     held = config(**document)
 
     assert look_up(held, "ghcr.io", "a/b") == (ME,)
     for step in look_up(held, "r.example", "a/b"):
-        reason = step.reason if isinstance(step, Fault) else ""
+        reason = step.reason if isinstance(step, EntryFault) else ""
         assert "hunter2" not in reason
         assert "aHVudGVyMg" not in reason
         reason.encode()
@@ -349,14 +349,14 @@ def test_no_value_at_any_place_costs_another_registry_or_shows_a_secret(
 
 @given(st.sampled_from(["auths", "credHelpers", "credsStore", "x"]), ANY)
 def test_no_value_of_a_whole_part_raises_or_denies(part: str, value: Any) -> None:
-    """What may concern any registry is a fault of none."""
+    """A fault that may concern any registry is a fault of none."""
     text = json.dumps({part: value}).encode()
     for step in look_up(parse_config(text), "ghcr.io", "a/b"):
-        assert not (isinstance(step, Fault) and step.own)
+        assert not (isinstance(step, EntryFault) and step.own)
 
 
 def test_no_secret_is_ever_shown() -> None:
-    """Neither `repr` nor `str`, nor rich's, of anything that holds a secret writes it."""
+    """No text form of a credential contains its secret."""
     for holder in (
         Secret("hunter2"),
         Password("me", Secret("hunter2")),
@@ -369,7 +369,7 @@ def test_no_secret_is_ever_shown() -> None:
 
 
 def test_anonymity_is_one_whatever_is_noted() -> None:
-    """A note is for the reader: nothing is kept apart by it."""
+    """All anonymous credentials are equal."""
     assert Anonymous("why") == Anonymous()
     assert len({Anonymous("why"), Anonymous()}) == 1
     assert Anonymous("why") != ME

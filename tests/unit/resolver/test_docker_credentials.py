@@ -65,7 +65,7 @@ async def name_of(credentials: DockerCredentials, registry: str = "r.example") -
 async def test_a_helper_that_cannot_be_started_is_told(
     home: Path, store: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its interpreter is missing: that is no defect of ours, and stops no question."""
+    """A helper that cannot be started is reported, and stops no question."""
     credentials = with_helper(home, "#!/no/such/interpreter\n", store=store)
 
     found = await credentials.of("r.example", "a/b")
@@ -80,7 +80,7 @@ async def test_a_helper_that_cannot_be_started_is_told(
 async def test_a_failure_of_a_helper_is_forgotten_soon(
     home: Path, monkeypatch: pytest.MonkeyPatch, store: bool
 ) -> None:
-    """A vault that was away for a moment must not make a registry unreadable for minutes."""
+    """A helper's failure is cached for seconds."""
     monkeypatch.setattr(credential_helper, "FAILED_KEPT_S", 0.0)
     credentials = with_helper(home, GOOD.format(home=home), store=store)
     (home / "broken").touch()
@@ -91,7 +91,7 @@ async def test_a_failure_of_a_helper_is_forgotten_soon(
 
 
 async def test_a_failure_is_kept_for_a_moment_and_a_word_for_long(home: Path) -> None:
-    """A thousand questions must not start a thousand programs, whatever those say."""
+    """A thousand questions start a helper once."""
     credentials = with_helper(home, GOOD.format(home=home), store=False)
     (home / "broken").touch()
     assert [await name_of(credentials) for _ in range(3)] == ["denied"] * 3
@@ -104,7 +104,7 @@ async def test_a_failure_is_kept_for_a_moment_and_a_word_for_long(home: Path) ->
 
 
 async def test_a_store_is_asked_alone_and_leaves_the_file_only_when_it_fails(home: Path) -> None:
-    """GoogleContainerTools/jib#1819: an old password in `auths` does not beat the store."""
+    """A store is asked alone, unless it fails (GoogleContainerTools/jib#1819)."""
     credentials = with_helper(home, GOOD.format(home=home), store=True, **auths(r_example="old"))
     assert await name_of(credentials) == "robot"
     (home / "lost").touch()
@@ -114,7 +114,7 @@ async def test_a_store_is_asked_alone_and_leaves_the_file_only_when_it_fails(hom
 
 
 async def test_the_first_place_that_has_a_credential_decides(home: Path) -> None:
-    """docker/cli#6008: the environment, Docker's file, then Podman's, registry by registry."""
+    """The first source with a credential decides, per registry (docker/cli#6008)."""
     (home / "config.json").write_text(json.dumps(auths(a_example="docker", b_example="docker")))
     for name in ("one.json", "two.json"):
         held = auths(a_example=name, b_example=name, c_example=name)
@@ -130,7 +130,7 @@ async def test_the_first_place_that_has_a_credential_decides(home: Path) -> None
 
 
 async def test_podmans_files_are_found_where_podman_has_them(home: Path) -> None:
-    """genuinetools/reg#227: by REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR and XDG_CONFIG_HOME."""
+    """Podman's files are found at Podman's paths (genuinetools/reg#227)."""
     for folder, registry in (("run", "b_example"), ("config", "c_example")):
         (home / folder / "containers").mkdir(parents=True)
         held = json.dumps(auths(**{registry: folder}))
@@ -158,7 +158,7 @@ BROKEN = ['{"auths": {"r.exam', "\ufeff{}", "[]", '{"auths": 7}', '{"credsStore"
 async def test_a_broken_file_leaves_registries_to_the_other_places(
     home: Path, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """docker/cli#1637, moby/moby#18634: it denies nobody, and is told with its folder."""
+    """A broken file leaves registries to other sources (docker/cli#1637, moby/moby#18634)."""
     (home / "config.json").write_text(text)
     (home / "auth.json").write_text(json.dumps(auths(r_example="podman")))
     credentials = DockerCredentials(home, podman=[home / "auth.json"])
@@ -173,7 +173,7 @@ async def test_a_broken_file_leaves_registries_to_the_other_places(
 async def test_a_broken_entry_denies_its_registry_unless_another_place_serves_it(
     home: Path,
 ) -> None:
-    """The text names file and key; the registry beside it is served."""
+    """A broken entry denies its registry, unless another source has a credential."""
     held = {"auths": {"r.example": {"auth": "%hunter2"}, "s.example": entry("docker")}}
     (home / "config.json").write_text(json.dumps(held))
 
@@ -185,7 +185,7 @@ async def test_a_broken_entry_denies_its_registry_unless_another_place_serves_it
 
 
 async def test_a_broken_environment_is_told_by_its_variable(home: Path) -> None:
-    """Its text may be a secret, so none of it is repeated."""
+    """A broken DOCKER_AUTH_CONFIG is reported by its name only."""
     credentials = DockerCredentials(home, text='{"auths": hunter2')
     found = await credentials.of("r.example", "a/b")
     assert isinstance(found, Anonymous)
@@ -193,7 +193,7 @@ async def test_a_broken_environment_is_told_by_its_variable(home: Path) -> None:
 
 
 async def test_a_file_that_changes_is_read_again(home: Path) -> None:
-    """It comes, changes, breaks and goes without a restart."""
+    """A credential file is read again when it appears, changes, breaks or goes."""
     credentials = DockerCredentials(home)
     assert await name_of(credentials) == ANONYMOUS
     for text, expected in (
@@ -209,7 +209,7 @@ async def test_a_file_that_changes_is_read_again(home: Path) -> None:
 
 
 async def test_what_is_no_file_is_told_and_waited_for_by_nobody(home: Path) -> None:
-    """A folder made by a bind mount, a pipe without a writer, and a file in place of the folder."""
+    """A folder or a pipe in place of a file is reported, without a wait."""
     (home / "folder" / "config.json").mkdir(parents=True)
     (home / "pipe").mkdir()
     os.mkfifo(home / "pipe" / "config.json")

@@ -41,7 +41,7 @@ def test_a_failed_describe_keeps_the_children_that_were_known() -> None:
 
 
 def test_an_answer_to_another_question_is_not_inherited_from() -> None:
-    """Whatever the cache returns for a key."""
+    """The cache may return either for a key."""
     described = answer_to(DESCRIBE, Description((CHILD,)), None, NOW, "anonymous")
     answer = answer_to(RESOLVE, AWAY, described, LATER, "anonymous")
     assert isinstance(answer, Answer)

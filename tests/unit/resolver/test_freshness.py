@@ -38,7 +38,7 @@ def found(seconds: float = 0, credential: str = "anonymous", digest: str = DIGES
 
 
 def test_an_answer_counts_from_the_moment_before_its_request() -> None:
-    """At or after the wanted moment it will do; before it, a push may have come in between."""
+    """An answer counts from the time before its request."""
     assert is_fresh(found(0), QUESTION, "anonymous", NOW)
     assert is_fresh(found(1), QUESTION, "anonymous", NOW)
     assert not is_fresh(found(-0.001), QUESTION, "anonymous", NOW)
@@ -46,7 +46,7 @@ def test_an_answer_counts_from_the_moment_before_its_request() -> None:
 
 
 def test_an_answer_from_the_future_is_none() -> None:
-    """A clock that was ahead told when; a clock may differ by a little."""
+    """An answer from the future does not count, but for a little skew."""
     assert is_fresh(found(59), QUESTION, "anonymous", NOW)
     assert not is_fresh(found(61), QUESTION, "anonymous", NOW)
     assert overtakes(found(59), found(0), NOW)
@@ -75,20 +75,20 @@ def test_an_answer_from_the_future_is_none() -> None:
 def test_what_a_credential_opened_is_shown_to_it_alone(
     got_with: str, asker: str, served: bool
 ) -> None:
-    """P7: an answer got with a credential is never served to a question that lacks it."""
+    """P7: an answer got with a credential is served only with that credential."""
     assert may_serve(found(credential=got_with), asker) is served
     assert is_fresh(found(1, got_with), QUESTION, asker, NOW) is served
 
 
 def test_an_anonymous_denial_does_not_answer_who_has_a_credential() -> None:
-    """A credential that was configured since then is tried at once."""
+    """An anonymous denial is no answer once there is a credential."""
     denied = answer(QUESTION, Denied(reason="x"), None, NOW, "anonymous")
     assert not is_fresh(denied, QUESTION, "me", NOW)
     assert is_fresh(denied, QUESTION, "anonymous", NOW)
 
 
 def test_a_failure_keeps_what_was_found_last() -> None:
-    """P1: an error is no news of the digest; it only counts."""
+    """P1: a failure keeps the digest found last."""
     first = found(0)
     one = answer(QUESTION, Unreachable(reason="x"), first, NOW + timedelta(hours=1), "anonymous")
     two = answer(QUESTION, Unreachable(reason="x"), one, NOW + timedelta(hours=2), "anonymous")
@@ -98,14 +98,14 @@ def test_a_failure_keeps_what_was_found_last() -> None:
 
 
 def test_without_an_answer_before_the_questions_own_knowledge_is_kept() -> None:
-    """A lost cache does not lose what the asker knows."""
+    """Without a cached answer the question's own last digest is kept."""
     asked = replace(QUESTION, last_digest=DIGEST)
     made = answer(asked, Unreachable(reason="x"), None, NOW, "anonymous")
     assert (made.last_digest, made.failures) == (DIGEST, 1)
 
 
 def test_a_private_digest_does_not_live_on_in_an_anonymous_answer() -> None:
-    """What a credential opened is not inherited by an answer that anybody may see."""
+    """A digest that a credential opened is not inherited by an answer that anybody may see."""
     assert may_inherit(found(), "me")
     assert may_inherit(found(credential="me"), "me")
     assert not may_inherit(found(credential="me"), "anonymous")
@@ -130,7 +130,7 @@ LATER = NOW + timedelta(seconds=1)
     ],
 )
 def test_a_digest_is_looked_into_once(platforms: tuple[str, ...], done: bool) -> None:
-    """A digest is looked into again only for a configuration that was not read before."""
+    """A digest is described again only for an unread configuration."""
     question = replace(DESCRIBE, platforms=platforms, asked_at=LATER)
     assert is_described(KNOWN, question, "anonymous", LATER) is done
 
@@ -141,7 +141,7 @@ def test_a_digest_is_looked_into_once(platforms: tuple[str, ...], done: bool) ->
 def test_an_image_id_is_looked_for_until_every_child_was_read(
     image_ids: tuple[str, ...], done: bool
 ) -> None:
-    """An image id that is found needs no more requests, nor does one in a digest read whole."""
+    """An image id is searched until it is found or every child was read."""
     question = replace(DESCRIBE, image_ids=image_ids, asked_at=LATER)
     assert is_described(KNOWN, question, "anonymous", LATER) is done
     whole = described(DESCRIBE, Description((ARM,)), None, NOW, "anonymous")
@@ -149,13 +149,13 @@ def test_an_image_id_is_looked_for_until_every_child_was_read(
 
 
 def test_a_question_is_not_asked_again_for_what_it_could_not_find() -> None:
-    """A description made after the question is its answer, also where children stayed unread."""
+    """A description made after the question answers it, with unread children too."""
     question = replace(DESCRIBE, image_ids=(OTHER,), asked_at=NOW)
     assert is_described(KNOWN, question, "anonymous", NOW)
 
 
 def test_a_failed_description_is_tried_when_it_is_asked_for_again() -> None:
-    """Until then the failure is the answer; what was known of the digest stays known."""
+    """A failed description is tried again with the next question, and keeps its children."""
     failed = described(
         DESCRIBE, Description(failure=Unreachable(reason="x")), KNOWN, NOW, "anonymous"
     )

@@ -9,7 +9,7 @@ NEVER = Past()
 
 
 def test_what_several_hosts_want_is_first_and_each_registry_before_a_second_question() -> None:
-    """Then registries with few silent tries, and of these who was put off a moment ago."""
+    """Registries of several hosts come first, then those with few silent tries."""
     put_off = Past(put_off_at=NOW - RECENT_S / 2)
     long_ago = Past(put_off_at=NOW - 2 * RECENT_S)
     ranks = [
@@ -30,12 +30,12 @@ def test_what_several_hosts_want_is_first_and_each_registry_before_a_second_ques
 def test_a_registry_rests_longer_after_each_silent_try(
     silent_s: float, tries: int, wait_s: float
 ) -> None:
-    """And no longer than the longest wait; a new one comes again soon."""
+    """A registry waits longer after each silent try, up to a bound."""
     assert put_off_for(silent_s, tries, soon_s=2, longest_s=10) == wait_s
 
 
 def test_patience_is_a_second_and_then_a_tenth_of_the_time() -> None:
-    """It grows again only while it is not spent, and never above its most."""
+    """The wait for silent registries is a second, and grows again when it is not used."""
     patience = Patience(1.0, 1.0).then(10, is_spent=True)
     assert patience.left_s == 1.0
     assert patience.then(10.25, is_spent=True).left_s == 0.75

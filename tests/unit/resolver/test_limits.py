@@ -55,7 +55,7 @@ def reply(headers: dict[str, str], body: bytes = b"") -> Reply:
     ],
 )
 def test_limits_are_read(headers: dict[str, str], expected: Limits | None) -> None:
-    """Docker Hub's windows, the de-facto x- headers, and three generations of the IETF draft."""
+    """Limits are read in every published form."""
     at = datetime.fromtimestamp(1795500000, UTC)
     assert at == NOW
     assert read_limits(reply(headers), NOW) == expected
@@ -83,7 +83,7 @@ def test_limits_are_read(headers: dict[str, str], expected: Limits | None) -> No
     ],
 )
 def test_waits_are_read(headers: dict[str, str], body: bytes, expected: float | None) -> None:
-    """Seconds, a date, a moment in three units, a duration in the body; floor and ceiling."""
+    """Waits are read as seconds, dates, epochs or durations, within bounds."""
     told = wait_s(reply(headers, body), NOW)
     assert told == (None if expected is None else pytest.approx(expected))
 

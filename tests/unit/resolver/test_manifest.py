@@ -13,7 +13,7 @@ from imagedrift_resolver.core.manifest import (
     OCI_INDEX,
     OCI_MANIFEST,
     Entry,
-    Index,
+    ImageIndex,
     Manifest,
     Strange,
     read_manifest,
@@ -37,7 +37,7 @@ def child(digest: str, platform: str = "linux/amd64", **fields: Any) -> dict[str
 
 @pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
 def test_an_index_lists_its_platforms(media_type: str) -> None:
-    """Each manifest with its platform in normal form; an index inside is told apart."""
+    """An index lists its children with their platforms."""
     document = body(
         mediaType=media_type,
         manifests=[
@@ -47,7 +47,7 @@ def test_an_index_lists_its_platforms(media_type: str) -> None:
             {"digest": D[4], "mediaType": OCI_INDEX},
         ],
     )
-    assert read_manifest(document, media_type) == Index(
+    assert read_manifest(document, media_type) == ImageIndex(
         (
             Entry(D[1], Platform("linux", "amd64"), False),
             Entry(D[2], Platform("linux", "arm64"), False),
@@ -58,7 +58,7 @@ def test_an_index_lists_its_platforms(media_type: str) -> None:
 
 
 def test_attestations_are_no_images() -> None:
-    """What BuildKit adds to an index is left out, by its annotation or its platform."""
+    """Attestations of BuildKit are left out, by their annotation or platform."""
     document = body(
         mediaType=OCI_INDEX,
         manifests=[
@@ -68,13 +68,13 @@ def test_attestations_are_no_images() -> None:
         ],
     )
     index = read_manifest(document, OCI_INDEX)
-    assert isinstance(index, Index)
+    assert isinstance(index, ImageIndex)
     assert [entry.digest for entry in index.entries] == [D[1]]
 
 
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST, "application/json", ""])
 def test_a_manifest_names_its_configuration(media_type: str) -> None:
-    """The configuration's digest is what a classic engine shows as the image id."""
+    """A manifest names the digest of its configuration."""
     document = body(config={"digest": D[1], "size": 7}, layers=[])
     assert read_manifest(document, media_type) == Manifest(D[1], 7)
 
@@ -101,7 +101,7 @@ def test_a_manifest_names_its_configuration(media_type: str) -> None:
 def test_documents_that_are_none_are_told_apart(
     document: bytes, media_type: str, kind: str
 ) -> None:
-    """Ambiguous ones (CVE-2021-41190), disagreeing media types, schema 1, and no JSON at all."""
+    """Ambiguous and malformed documents have outcomes of their own (CVE-2021-41190)."""
     content = read_manifest(document, media_type)
     assert isinstance(content, Strange)
     assert content.kind == kind
@@ -109,10 +109,10 @@ def test_documents_that_are_none_are_told_apart(
 
 
 def test_a_flood_of_children_is_bounded() -> None:
-    """An index of four megabytes yields so many children and no more."""
+    """An index of four megabytes has a bounded number of children."""
     document = body(mediaType=OCI_INDEX, manifests=[child(D[1])] * 20_000)
     index = read_manifest(document, OCI_INDEX)
-    assert isinstance(index, Index)
+    assert isinstance(index, ImageIndex)
     assert len(index.entries) == 2_000
 
 
@@ -135,6 +135,6 @@ json_values = st.recursive(
 
 @given(json_values, st.sampled_from([OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, "", "text/plain"]))
 def test_no_document_raises(document: object, media_type: str) -> None:
-    """Whatever JSON is sent is one of the three."""
+    """Any JSON is one of the three."""
     content = read_manifest(json.dumps(document).encode(), media_type)
-    assert isinstance(content, Index | Manifest | Strange)
+    assert isinstance(content, ImageIndex | Manifest | Strange)

@@ -57,7 +57,7 @@ async def failure(names: Names, host: str) -> str:
 
 
 async def test_dead_names_do_not_hold_up_a_healthy_one() -> None:
-    """64 names whose servers are dead, then one that was never asked before."""
+    """64 names with dead servers do not delay a new one."""
     with name_servers() as servers:
         names = Names(servers.look_up)
         dead = [asyncio.create_task(failure(names, f"dead{n}.example")) for n in range(64)]
@@ -73,7 +73,7 @@ async def test_dead_names_do_not_hold_up_a_healthy_one() -> None:
 async def test_a_name_that_resolved_before_has_threads_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However many new names hang at the same time."""
+    """Names that resolved before have threads of their own."""
     monkeypatch.setattr(resolving, "KEPT_S", 0.0)
     with name_servers() as servers:
         names = Names(servers.look_up)
@@ -90,7 +90,7 @@ async def test_a_name_that_resolved_before_has_threads_of_its_own(
 
 
 async def test_names_that_failed_hold_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are tried again, and leave the room of new names alone."""
+    """Names that failed are tried again in few threads."""
     monkeypatch.setattr(resolving, "FAILED_KEPT_S", 0.0)
     monkeypatch.setattr(resolving, "WITHIN_S", 0.05)
     with name_servers() as servers:
@@ -107,7 +107,7 @@ async def test_names_that_failed_hold_few_threads(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_look_up_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its reason says so, and its thread is the only one for that name."""
+    """A look-up that takes too long is abandoned with a reason."""
     monkeypatch.setattr(resolving, "WITHIN_S", 0.05)
     monkeypatch.setattr(resolving, "FAILED_KEPT_S", 0.0)
     with name_servers() as servers:
@@ -121,7 +121,7 @@ async def test_a_look_up_that_takes_too_long_is_given_up(monkeypatch: pytest.Mon
 async def test_a_name_whose_servers_have_died_keeps_its_addresses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """For a while; one that says that there is no such name is believed."""
+    """A name whose servers died keeps its addresses for a while."""
     monkeypatch.setattr(resolving, "KEPT_S", 0.0)
     monkeypatch.setattr(resolving, "STALE_AFTER_S", 0.05)
     with name_servers() as servers:
@@ -144,7 +144,7 @@ async def test_a_name_whose_servers_have_died_keeps_its_addresses(
 async def test_a_name_is_gone_only_by_a_name_servers_word(
     monkeypatch: pytest.MonkeyPatch, error: int, remains: bool
 ) -> None:
-    """A look-up that failed for want of an answer leaves what was known."""
+    """Only a name server's answer removes the addresses of a name."""
     monkeypatch.setattr(resolving, "KEPT_S", 0.0)
     names = Names(lambda _: ["192.0.2.1"])
     await names.addresses("a.example")
@@ -161,13 +161,13 @@ async def test_a_name_is_gone_only_by_a_name_servers_word(
 
 
 async def test_a_name_with_any_number_of_addresses_has_a_bounded_one() -> None:
-    """Its owner may say what he likes."""
+    """The number of a name's addresses is bounded."""
     names = Names(lambda _: [f"192.0.{n // 256}.{n % 256}" for n in range(5000)])
     assert len(await names.addresses("many.example")) == MOST_ADDRESSES
 
 
 async def test_names_that_fail_do_not_drive_out_one_that_resolved() -> None:
-    """However many are made up."""
+    """Names that fail displace none that resolved."""
     with name_servers() as servers:
         names = Names(servers.look_up)
         await names.addresses("healthy.example")
@@ -179,7 +179,7 @@ async def test_names_that_fail_do_not_drive_out_one_that_resolved() -> None:
 
 
 async def test_many_who_ask_for_one_name_make_one_look_up() -> None:
-    """At once, and for a while after; a failure is remembered, too."""
+    """Many requests for one name make one look-up."""
     with name_servers() as servers:
         names = Names(servers.look_up)
         await asyncio.gather(*(names.addresses("a.example") for _ in range(20)))
@@ -190,7 +190,7 @@ async def test_many_who_ask_for_one_name_make_one_look_up() -> None:
 
 
 async def test_one_who_stops_waiting_takes_nothing_from_the_others() -> None:
-    """Who asks for the same name still gets its addresses."""
+    """Later look-ups of the same name still get its addresses."""
     with name_servers() as servers:
         names = Names(servers.look_up)
         impatient = asyncio.create_task(names.addresses("a.example"))
@@ -201,7 +201,7 @@ async def test_one_who_stops_waiting_takes_nothing_from_the_others() -> None:
 
 
 async def test_an_address_is_not_looked_up() -> None:
-    """It is taken as it is written."""
+    """An address is used without a look-up."""
     with name_servers() as servers:
         names = Names(servers.look_up)
         assert await names.addresses("10.0.0.1") == ("10.0.0.1",)
@@ -210,7 +210,7 @@ async def test_an_address_is_not_looked_up() -> None:
 
 
 async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name that was used longest ago is forgotten first."""
+    """The cache of names is bounded, and the least recently used one goes first."""
     monkeypatch.setattr(resolving, "MOST_KEPT", 2)
     with name_servers() as servers:
         names = Names(servers.look_up)

@@ -81,14 +81,14 @@ QUAY = {
 def test_each_registrys_notification_is_understood(
     document: dict[str, Any], expected: list[str]
 ) -> None:
-    """Docker distribution, Docker Hub, GHCR, Harbor and Quay name the tags that moved."""
+    """Notifications of five kinds of registries name the pushed tags."""
     found = moved_tags(json.dumps(document).encode())
     assert [reference.canonical for reference in found] == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"other": 1}', b"[" * 100_000])
 def test_what_is_no_notification_is_refused(body: bytes) -> None:
-    """Who set it up is told that it was not understood."""
+    """The sender is told that it was not understood."""
     with pytest.raises(Unreadable):
         moved_tags(body)
 
@@ -112,7 +112,7 @@ inner = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(marks), inner, min_size=1))
 def test_no_document_raises_anything_else(document: dict[str, Any]) -> None:
-    """Whatever JSON is sent gives references, or is refused."""
+    """Any JSON gives references, or is refused."""
     try:
         moved = moved_tags(json.dumps(document).encode())
     except Unreadable:
@@ -121,7 +121,7 @@ def test_no_document_raises_anything_else(document: dict[str, Any]) -> None:
 
 
 def test_the_secret_is_shown_in_any_of_four_ways() -> None:
-    """Registries differ in what they can send."""
+    """The webhook's secret is accepted in four ways."""
     signature = hmac.new(SECRET.encode(), b"body", hashlib.sha256).hexdigest()
     assert has_secret(SECRET, "/", {"authorization": f"Bearer {SECRET}"}, b"body")
     assert has_secret(SECRET, "/", {"authorization": SECRET}, b"body")
@@ -130,7 +130,7 @@ def test_the_secret_is_shown_in_any_of_four_ways() -> None:
 
 
 def test_who_does_not_show_it_is_not_believed() -> None:
-    """Nothing, something else, a signature of another body, or no secret at all."""
+    """A notification without the right secret or signature is refused."""
     signature = hmac.new(SECRET.encode(), b"body", hashlib.sha256).hexdigest()
     assert not has_secret(SECRET, "/", {}, b"body")
     assert not has_secret(SECRET, "/", {"authorization": "Bearer x"}, b"body")
@@ -142,5 +142,5 @@ def test_who_does_not_show_it_is_not_believed() -> None:
 
 @given(st.text(max_size=100), st.text(max_size=100), st.binary(max_size=50))
 def test_no_request_raises(target: str, header: str, body: bytes) -> None:
-    """Whatever is sent is believed or not."""
+    """Any request is believed or not, and none fails."""
     assert not has_secret(SECRET, target, {"authorization": header}, body)

@@ -34,7 +34,7 @@ def pacer(states: SharedStates, rate: float | None) -> Pacer:
 
 
 async def test_requests_without_a_pace_do_not_wait() -> None:
-    """A registry that neither the operator nor a 429 has slowed down is asked at once."""
+    """Requests to a registry without a pace do not wait."""
     paced = pacer(SharedStates(), None)
     for _ in range(100):
         assert await paced.wait_turn() is None
@@ -43,7 +43,7 @@ async def test_requests_without_a_pace_do_not_wait() -> None:
 
 @pytest.mark.parametrize("is_away", [False, True])
 async def test_requests_keep_their_pace_whether_it_can_be_shared_or_not(is_away: bool) -> None:
-    """While NATS is away, each replica keeps the pace alone."""
+    """Without NATS each replica keeps the pace alone."""
     states = SharedStates()
     states.is_away = is_away
     paced = pacer(states, 2.0)
@@ -53,7 +53,7 @@ async def test_requests_keep_their_pace_whether_it_can_be_shared_or_not(is_away:
 
 
 async def test_a_fast_pace_is_promised_in_batches() -> None:
-    """100 requests a second do not cost 100 writes of the shared state."""
+    """A fast pace is reserved in batches, with few writes."""
     states = SharedStates()
     paced = pacer(states, 100.0)
     for _ in range(100):
@@ -63,7 +63,7 @@ async def test_a_fast_pace_is_promised_in_batches() -> None:
 
 
 async def test_a_turn_that_is_too_far_off_is_not_taken() -> None:
-    """The request is put off, and the turns of other replicas are not used up."""
+    """A request whose turn is too far off is put off, and uses no turn."""
     states = SharedStates()
     own = RegistryState(registry="r.example", credential="anonymous", observed_at=NOW)
     shared = SharedState(own, states, CLOCK)
@@ -77,7 +77,7 @@ async def test_a_turn_that_is_too_far_off_is_not_taken() -> None:
 
 
 async def test_the_recent_rate_is_measured() -> None:
-    """After a 429 without a published limit, the pace is half of what was asked."""
+    """The pace after a 429 is half of the measured rate."""
     paced = pacer(SharedStates(), None)
     assert paced.recent_rate() == 1.0
     for _ in range(41):
@@ -87,7 +87,7 @@ async def test_the_recent_rate_is_measured() -> None:
 
 
 async def test_the_credentials_of_a_registry_share_its_pace() -> None:
-    """Within a replica and between two: it is the registry that has a limit."""
+    """All credentials of a registry share its pace, over replicas too."""
     states = SharedStates()
     replicas = [replica(states, parse(PACED)) for _ in range(2)]
     turns = []

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
     ["docker.io", "ghcr.io", "registry.example.org:5000", "registry.example.org:443", "1.1.1.1"],
 )
 def test_public_registries_are_asked(registry: str) -> None:
-    """Nothing needs to be configured for them."""
+    """Public registries need no configuration."""
     assert registry_fault(registry, named=False, allowed=True) == ""
 
 
@@ -38,13 +38,13 @@ def test_public_registries_are_asked(registry: str) -> None:
     ],
 )
 def test_names_of_inner_machines_are_not_asked_unless_named(registry: str) -> None:
-    """`localhost` and single labels mean another machine on every host; ports belong to others."""
+    """`localhost`, single labels and low ports are refused unless configured."""
     assert registry_fault(registry, named=False, allowed=True)
     assert registry_fault(registry, named=True, allowed=True) == ""
 
 
 def test_the_policy_deny_lets_only_named_registries_through() -> None:
-    """With `deny` a public registry must be named as well."""
+    """With `deny` only configured registries are asked."""
     assert "deny" in registry_fault("ghcr.io", named=False, allowed=False)
     assert registry_fault("ghcr.io", named=True, allowed=True) == ""
 
@@ -63,7 +63,7 @@ def resolve(registry: str, repository: str, tag: str) -> Resolve:
     ],
 )
 def test_sound_questions_pass(registry: str, repository: str, tag: str) -> None:
-    """A reference in normal form is asked as it is."""
+    """A question with a canonical reference is asked."""
     assert question_fault(resolve(registry, repository, tag)) == ""
 
 
@@ -85,12 +85,12 @@ def test_sound_questions_pass(registry: str, repository: str, tag: str) -> None:
 def test_questions_that_would_ask_something_else_are_refused(
     registry: str, repository: str, tag: str
 ) -> None:
-    """Nothing that is no reference becomes part of a url (CVE-2024-3727)."""
+    """A malformed reference never becomes part of a url (CVE-2024-3727)."""
     assert question_fault(resolve(registry, repository, tag))
 
 
 def test_a_digest_that_is_none_is_refused() -> None:
-    """A digest is checked before a url is made of it (CVE-2024-3727)."""
+    """A malformed digest is refused before a url is made (CVE-2024-3727)."""
     for digest in ("sha256:../x", "sha256:abc", "md5:" + "a" * 32):
         question = Describe(registry="ghcr.io", repository="a/b", digest=digest, asked_at=NOW)
         assert question_fault(question)

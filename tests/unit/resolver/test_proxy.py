@@ -22,7 +22,7 @@ def chosen(url: str, no_proxy: str = "") -> str:
 
 
 def test_the_scheme_of_the_target_chooses() -> None:
-    """`HTTPS_PROXY` is for https registries, whatever the proxy itself speaks."""
+    """The scheme of the registry chooses the proxy variable."""
     assert chosen("https://quay.io/v2/") == "secure.lan"
     assert chosen("http://quay.io/v2/") == "plain.lan"
 
@@ -46,7 +46,7 @@ def test_the_scheme_of_the_target_chooses() -> None:
     ],
 )
 def test_no_proxy_leaves_a_target_to_be_asked_directly(no_proxy: str, url: str) -> None:
-    """Hosts, suffixes, addresses, networks, each with a port where one stands there."""
+    """`NO_PROXY` has hosts, suffixes, addresses and networks, with or without a port."""
     assert chosen(url, no_proxy) == ""
 
 
@@ -63,12 +63,12 @@ def test_no_proxy_leaves_a_target_to_be_asked_directly(no_proxy: str, url: str) 
     ],
 )
 def test_no_proxy_covers_nothing_else(no_proxy: str, url: str) -> None:
-    """A name that ends alike is another one, and so is another port."""
+    """`NO_PROXY` does not match a similar name or another port."""
     assert chosen(url, no_proxy) == "secure.lan"
 
 
 def test_loopback_is_not_sought_on_a_proxy_on_another_machine() -> None:
-    """That would be the proxy's own; on this machine it is ours."""
+    """A loopback address is asked directly, unless the proxy is on this machine."""
     local = Proxies(parse_proxy("127.0.0.1:3128"))
     for url in ("https://127.0.0.1:5000", "https://localhost:5000", "https://[::1]:5000"):
         assert chosen(url) == ""
@@ -76,7 +76,7 @@ def test_loopback_is_not_sought_on_a_proxy_on_another_machine() -> None:
 
 
 def test_a_proxys_credential_is_read_and_shown_nowhere() -> None:
-    """User and password are decoded from the url and written by no text."""
+    """A proxy's user and password are decoded and in no text."""
     proxy = parse_proxy("http://us%40er:p%3Ass%2F@proxy.lan:3128/")
     assert proxy.authorization
     assert proxy.authorization.reveal() == "Basic dXNAZXI6cDpzcy8="
@@ -89,7 +89,7 @@ def test_a_proxys_credential_is_read_and_shown_nowhere() -> None:
     ["https://proxy:1", "socks5://proxy:1", "http://", "http://p:x", "http://p:1/path", "a b", ""],
 )
 def test_what_is_no_proxy_is_refused(text: str) -> None:
-    """With a message that does not repeat the text, as a password may stand in it."""
+    """A malformed proxy is refused without repeating its text."""
     with pytest.raises(BadUrl) as fault:
         parse_proxy(text.replace("//", "//me:hunter2@"))
     assert "hunter2" not in str(fault.value)
@@ -114,11 +114,11 @@ def test_what_is_no_proxy_is_refused(text: str) -> None:
     ],
 )
 def test_what_a_proxy_would_find_inside_is_refused_as_it_is_written(host: str) -> None:
-    """The proxy resolves names, so only the text can be judged here."""
+    """Behind a proxy private addresses and names are refused by their text."""
     assert unresolved_fault(host)
 
 
 @pytest.mark.parametrize("host", ["quay.io", "1.1.1.1", "[2606:4700::1111]", "10.example.org"])
 def test_public_names_are_left_to_the_proxy(host: str) -> None:
-    """Names of several labels and public addresses."""
+    """Public names and addresses are left to the proxy."""
     assert unresolved_fault(host) == ""

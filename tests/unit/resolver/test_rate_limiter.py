@@ -26,7 +26,7 @@ async def refusal(limiter: RegistryLimiter, question: str = "q") -> Failure | No
 
 
 async def test_a_block_is_shared_at_once() -> None:
-    """Another replica is not asked to find it out for itself."""
+    """A block is shared with all replicas at once."""
     states, lanes = SharedStates(), Lanes()
     await ask(limiter_of(replica(states, lanes=lanes)), "q", None, TOO_MANY)
     assert isinstance(await refusal(limiter_of(replica(states))), Limited)
@@ -34,7 +34,7 @@ async def test_a_block_is_shared_at_once() -> None:
 
 
 async def test_a_block_that_could_not_be_shared_is_shared_later() -> None:
-    """A stop that was learnt while NATS was away would else be lost with this replica."""
+    """A block that NATS could not store is stored later."""
     states = SharedStates()
     first = replica(states)
     states.is_away = True
@@ -48,7 +48,7 @@ async def test_a_block_that_could_not_be_shared_is_shared_later() -> None:
 
 
 async def test_a_limit_of_another_host_that_a_question_needs_stops_the_questions() -> None:
-    """A token endpoint that answers 429 is not asked for a token by each question."""
+    """A token endpoint's 429 blocks the questions that need it."""
     limiter = limiter_of(replica(SharedStates()))
     await limiter.observe_limit(Limited(reason="token endpoint: 429", until=None))
     refused = await refusal(limiter)
@@ -58,7 +58,7 @@ async def test_a_limit_of_another_host_that_a_question_needs_stops_the_questions
 
 
 async def test_one_question_at_a_time_is_asked_of_a_registry_that_is_new() -> None:
-    """The second is admitted when the first has released its slot."""
+    """A new registry gets one question at a time."""
     limiter = limiter_of(replica(SharedStates(), ALONE))
     async with limiter.admit("HEAD", "first", hosts=1) as first:
         second = asyncio.create_task(ask(limiter, "second", GOOD))
@@ -69,7 +69,7 @@ async def test_one_question_at_a_time_is_asked_of_a_registry_that_is_new() -> No
 
 
 async def test_a_question_that_waits_too_long_for_a_slot_is_put_off() -> None:
-    """Its lane has other registries to ask meanwhile."""
+    """A question that waits too long for a slot is put off."""
     limiter = limiter_of(replica(SharedStates(), ALONE))
     async with limiter.admit("HEAD", "first", hosts=1):
         refused = await refusal(limiter, "second")
@@ -78,7 +78,7 @@ async def test_a_question_that_waits_too_long_for_a_slot_is_put_off() -> None:
 
 
 async def test_a_question_that_gives_up_its_lanes_slot_is_put_off() -> None:
-    """The registry hangs, and others of the lane wait for a slot."""
+    """A question that gives up its lane's slot is put off."""
     limiters = replica(SharedStates())
     registries = [limiter_of(limiters, f"r{number}.example") for number in range(100)]
     hangs = asyncio.Event()
@@ -100,7 +100,7 @@ async def test_a_question_that_gives_up_its_lanes_slot_is_put_off() -> None:
 
 
 async def test_a_question_that_breaks_off_releases_its_slot() -> None:
-    """Whatever is raised while it is asked, the next one is admitted."""
+    """The next one is admitted after any exception."""
     limiter = limiter_of(replica(SharedStates()))
     with pytest.raises(ZeroDivisionError):
         async with limiter.admit("HEAD", "first", hosts=1):
@@ -109,7 +109,7 @@ async def test_a_question_that_breaks_off_releases_its_slot() -> None:
 
 
 async def test_a_registry_that_is_silent_while_it_is_asked_does_not_answer() -> None:
-    """It has answered well before: a second without a byte is what tells."""
+    """A registry that is silent for a second counts as not answering."""
     limiter = limiter_of(replica(SharedStates()))
     await ask(limiter, "q", GOOD, Reply(200))
     assert limiter.is_answering()
@@ -142,7 +142,7 @@ async def test_a_registry_that_is_back_is_found_out_by_a_question_that_worked() 
 
 
 async def test_a_name_that_never_answered_is_not_shared() -> None:
-    """Neither its failures nor anything else: there may be a hundred thousand of them."""
+    """The state of a registry that never answered is not shared."""
     states = SharedStates()
     limiters = replica(states)
     for _ in range(2):

@@ -26,7 +26,7 @@ async def block(limiters: RegistryLimiters, registry: str) -> None:
 
 
 async def test_the_states_of_many_registries_are_shared_together() -> None:
-    """One after the other they would outlast the time that a service has for its end."""
+    """The states of many registries are written at once."""
     states = SharedStates()
     limiters = replica(states)
     for number in range(40):
@@ -40,7 +40,7 @@ async def test_the_states_of_many_registries_are_shared_together() -> None:
 
 
 async def test_docker_hub_and_a_mirror_of_it_have_limiters_of_their_own() -> None:
-    """The limit of one does not hold for the other (concourse/docker-image-resource#307)."""
+    """Docker Hub and its mirror have separate limiters (concourse/docker-image-resource#307)."""
     limiters = replica(SharedStates())
     hub = limiters.of(Site(registry="docker.io", api=parse_url("https://registry-1.docker.io")))
     mirror = limiters.of(Site(registry="docker.io", api=parse_url("https://mirror.lan")))
@@ -48,7 +48,7 @@ async def test_docker_hub_and_a_mirror_of_it_have_limiters_of_their_own() -> Non
 
 
 async def test_made_up_registries_are_not_kept() -> None:
-    """Thousands with long names take little memory, and a real registry keeps its block."""
+    """Thousands of invented registries take little memory, and displace no block."""
     states = SharedStates()
     limiters = replica(states)
     await block(limiters, "real.example")
@@ -70,7 +70,7 @@ async def test_made_up_registries_are_not_kept() -> None:
 
 
 async def test_registries_that_answer_do_not_drive_out_one_that_blocks_us() -> None:
-    """However many there are, its limiter goes last."""
+    """A registry with a block is the last to be dropped."""
     limiters = replica(SharedStates())
     await block(limiters, "real.example")
     real = limiter_of(limiters, "real.example")
@@ -82,7 +82,7 @@ async def test_registries_that_answer_do_not_drive_out_one_that_blocks_us() -> N
 
 
 async def test_a_limiter_takes_about_as_much_as_it_says() -> None:
-    """Else a bound in bytes would be none."""
+    """A limiter's memory is about its declared weight."""
     limiters = replica(SharedStates())
     tracemalloc.start()
     try:

@@ -39,7 +39,7 @@ async def show(counted: Refusals, registry: Registry, credential: Credential = M
 
 @pytest.mark.parametrize("credential", [ME, RegistryToken(Secret("x"))])
 async def test_a_credential_that_is_refused_rests(credential: Credential) -> None:
-    """Forty requests at once show it three times (docker/hub-feedback#1392)."""
+    """Forty requests at once send a refused credential three times (docker/hub-feedback#1392)."""
     counted, registry = Refusals(lambda: NOW), Registry(401)
     got = await asyncio.gather(*(show(counted, registry, credential) for _ in range(40)))
     assert registry.asked == refusal.MOST_REFUSALS
@@ -50,7 +50,7 @@ async def test_a_credential_that_is_refused_rests(credential: Credential) -> Non
 
 
 async def test_a_changed_secret_and_another_place_are_tried() -> None:
-    """They have not been refused yet (sous-chefs/docker#386)."""
+    """A changed secret, or another host, is tried (sous-chefs/docker#386)."""
     counted, registry = Refusals(lambda: NOW), Registry(401)
     for _ in range(5):
         await show(counted, registry)
@@ -60,21 +60,21 @@ async def test_a_changed_secret_and_another_place_are_tried() -> None:
 
 
 async def test_a_refusal_here_and_there_is_no_refused_credential() -> None:
-    """A private repository may say 401 while the same password opens others."""
+    """Single refusals among successes do not pause a credential."""
     counted, registry = Refusals(lambda: NOW), Registry(*[401, 401, 200] * 10, 200)
     got = [await show(counted, registry) for _ in range(31)]
     assert all(isinstance(each, Reply) for each in got)
 
 
 async def test_a_403_or_an_error_says_nothing_of_a_credential() -> None:
-    """It may not read this, or nobody may."""
+    """A 403 or an error does not count against a credential."""
     counted, registry = Refusals(lambda: NOW), Registry(403, 500, 404, 429, 403)
     got = [await show(counted, registry) for _ in range(20)]
     assert all(isinstance(each, Reply) for each in got)
 
 
 async def test_after_its_rest_it_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then it rests again, or is accepted."""
+    """After its pause a credential is sent once."""
     monkeypatch.setattr(refusal, "REST_S", 0.0)
     counted, registry = Refusals(lambda: NOW), Registry(401)
     for _ in range(3):
@@ -87,7 +87,7 @@ async def test_after_its_rest_it_is_shown_once(monkeypatch: pytest.MonkeyPatch) 
 async def test_who_waits_for_another_request_does_not_wait_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A registry that hangs keeps nobody longer than the turn may last."""
+    """A request waits for another one's result for a bounded time."""
     monkeypatch.setattr(refusals, "TURN_S", 0.01)
     counted, hangs = Refusals(lambda: NOW), asyncio.Event()
 
@@ -103,7 +103,7 @@ async def test_who_waits_for_another_request_does_not_wait_for_ever(
 
 
 async def test_a_good_credential_does_not_rest_for_what_is_not_for_it() -> None:
-    """Private repositories say 401 to it, one after the other (goharbor/harbor#15805)."""
+    """A good credential is not paused for private repositories (goharbor/harbor#15805)."""
     counted, registry, proofs = Refusals(lambda: NOW), Registry(401), 0
 
     async def is_known() -> bool:

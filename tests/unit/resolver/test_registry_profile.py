@@ -1,4 +1,4 @@
-"""What is learnt of a registry, for whom it holds, and how it is forgotten."""
+"""Lessons about a registry: for which repositories they hold, and how they are forgotten."""
 
 from imagedrift_resolver.core.registry_profile import (
     DOOR_USES,
@@ -20,14 +20,14 @@ def auth(place: str, scope: str = "") -> Bearer:
 
 
 def test_a_auth_method_is_tried_for_other_repositories_of_an_origin() -> None:
-    """Else each repository would cost a challenge."""
+    """A learnt auth method is tried for other repositories of the origin."""
     profile = RegistryProfile().with_auth_method((ORIGIN, "a/b"), auth("one"))
     assert profile.auth_method_of((ORIGIN, "c/d")) == auth("one")
     assert profile.auth_method_of((("https", "other.example", 443), "a/b")) is None
 
 
 def test_repositories_that_differ_have_auth_methods_of_their_own() -> None:
-    """Once two differ nothing is guessed of a third (oras-project/oras-dotnet#415)."""
+    """Repositories with different auth methods each keep theirs (oras-project/oras-dotnet#415)."""
     profile = RegistryProfile().with_auth_method((ORIGIN, "a/b"), auth("one"))
     profile = profile.without_auth_method((ORIGIN, "c/d"))
     profile = profile.with_auth_method((ORIGIN, "c/d"), auth("two"), instead_of=auth("one"))
@@ -38,7 +38,7 @@ def test_repositories_that_differ_have_auth_methods_of_their_own() -> None:
 
 
 def test_a_auth_method_that_moved_is_tried_first_from_then_on() -> None:
-    """The next repository does not have to find out for itself."""
+    """A changed auth method is tried first for the next repository."""
     profile = RegistryProfile().with_auth_method((ORIGIN, "a/b"), auth("old"))
     profile = profile.without_auth_method((ORIGIN, "c/d"))
     profile = profile.with_auth_method((ORIGIN, "c/d"), auth("new"), instead_of=auth("old"))
@@ -46,7 +46,7 @@ def test_a_auth_method_that_moved_is_tried_first_from_then_on() -> None:
 
 
 def test_a_scope_of_one_path_is_not_used_for_another() -> None:
-    """A redirected path tells its scope itself (containerd/containerd#6339)."""
+    """A scope of one path is not used for another (containerd/containerd#6339)."""
     profile = RegistryProfile().with_auth_method(
         (ORIGIN, "/x/node/manifests"), auth("t", "repository:node:pull")
     )
@@ -57,7 +57,7 @@ def test_a_scope_of_one_path_is_not_used_for_another() -> None:
 
 
 def test_head_is_learnt_for_a_project_and_tried_again_in_time() -> None:
-    """A proxied project that does it badly leaves it to the others (goharbor/harbor#13153)."""
+    """Whether HEAD works is learnt per project, and tried again (goharbor/harbor#13153)."""
     profile = (
         RegistryProfile().with_head("cache/a", in_vain=True).with_head("cache/b", in_vain=True)
     )
@@ -69,14 +69,14 @@ def test_head_is_learnt_for_a_project_and_tried_again_in_time() -> None:
 
 
 def test_a_get_without_head_that_finds_nothing_makes_head_worth_a_request() -> None:
-    """What was learnt of HEAD may no longer hold."""
+    """The lesson about HEAD may no longer hold."""
     profile = RegistryProfile().with_head("a", in_vain=True, certain=True)
     assert not profile.does_head("b")
     assert profile.without_head("a", found=False).does_head("a")
 
 
 def test_what_two_conversations_learn_is_kept_and_what_one_forgets_is_gone() -> None:
-    """The one that ends last does not bring back what it began with."""
+    """The results of two conversations at once are both kept."""
     base = RegistryProfile().with_auth_method((ORIGIN, "a"), auth("old"))
     forgot = base.without_auth_method((ORIGIN, "a"))
     learnt = base.with_head("p/x", in_vain=True)
@@ -89,7 +89,7 @@ def test_what_two_conversations_learn_is_kept_and_what_one_forgets_is_gone() -> 
 
 
 def test_what_is_known_is_bounded() -> None:
-    """A hundred thousand projects do not fill a resolver's memory."""
+    """The profile of a registry is bounded in memory."""
     profile = RegistryProfile()
     for number in range(MOST_KEPT + 10):
         profile = profile.with_head(f"p{number}/x", in_vain=True)
@@ -99,6 +99,6 @@ def test_what_is_known_is_bounded() -> None:
 
 
 def test_a_project_is_the_first_part_of_a_name() -> None:
-    """A name of one part belongs to a project without a name."""
+    """The project of a repository is the first part of its name."""
     names = ["hub-cache/beats/filebeat", "apps/web", "node"]
     assert [project_of(name) for name in names] == ["hub-cache", "apps", ""]

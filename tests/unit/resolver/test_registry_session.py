@@ -1,4 +1,4 @@
-"""What strangers teach the resolver takes a bounded number of bytes, whatever they say."""
+"""Lessons from strangers take a bounded number of bytes, whatever they say."""
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ LONG = "x" * 4000
 
 
 def taught() -> RegistryProfile:
-    """What a registry has taught that redirects everywhere and has a long realm for each place."""
+    """The profile of a registry that redirects everywhere, with a long realm for each place."""
     profile = RegistryProfile()
     for number in range(MOST_KEPT):
         origin = ("https", f"r{number}.example", 443)
@@ -29,7 +29,7 @@ def taught() -> RegistryProfile:
 
 
 def test_what_made_up_registries_teach_is_bounded_and_a_real_one_stays_known() -> None:
-    """By bytes: a few may teach much."""
+    """The entries of invented registries are bounded by bytes."""
     sessions, lesson = RegistrySessions(), taught()
     assert lesson.size > MOST_KEPT * len(LONG)
     real = sessions.of(site("real.example"))
@@ -44,7 +44,7 @@ def test_what_made_up_registries_teach_is_bounded_and_a_real_one_stays_known() -
 
 
 def test_a_credential_that_rests_goes_on_resting_however_many_others_there_are() -> None:
-    """Its account would be locked if that were forgotten."""
+    """A paused credential stays paused among many others."""
     kept, me = Refusals(lambda: NOW), Password("me", Secret("x"))
     origin = ("https", "real.example", 443)
     resting = kept.record((origin, ""), me)

@@ -39,13 +39,13 @@ async def site(registry: str, toml: str = "", others: Others | None = None) -> S
 
 
 async def test_docker_hub_is_asked_at_its_own_address() -> None:
-    """`docker.io` answers at `registry-1.docker.io`."""
+    """`docker.io` is asked at `registry-1.docker.io`."""
     assert str((await site("docker.io")).api) == "https://registry-1.docker.io/"
     assert str((await site("ghcr.io")).api) == "https://ghcr.io/"
 
 
 async def test_a_mirror_is_not_shown_what_was_meant_for_the_registry() -> None:
-    """Docker's configuration is searched for the mirror's own credential."""
+    """A mirror gets the credential of its own name, not the registry's."""
     others = Others(Password("me", Secret("x")))
     found = await site("docker.io", '[registry."docker.io"]\nendpoint = "mirror:5000"\n', others)
     assert (str(found.api), found.namespace) == ("https://mirror:5000/", "docker.io")
@@ -54,7 +54,7 @@ async def test_a_mirror_is_not_shown_what_was_meant_for_the_registry() -> None:
 
 
 async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
-    """And from nowhere else where they are configured; a missing file is no anonymity."""
+    """A configured secret is read from its file only, and a missing one is a denial."""
     (tmp_path / "s").write_text("hunter2\n")
     entry = '[registry."a.example"]\n'
     found = await site("a.example", f'{entry}username="me"\npassword_file="{tmp_path}/s"\n')
@@ -81,7 +81,7 @@ async def credential(sites: Sites, registry: str, repository: str) -> str:
 
 
 async def test_each_path_has_its_own_credential(tmp_path: Path) -> None:
-    """containers/image#1288: none is shown for another path, however the questions come."""
+    """Each path has its own credential (containers/image#1288)."""
     toml = "".join(
         f'[registry."{name}"]\n{password(tmp_path, user)}'
         for name, user in (("a.example", "all"), ("a.example/x", "x"), ("a.example/x/y", "y"))
@@ -101,7 +101,7 @@ async def test_each_path_has_its_own_credential(tmp_path: Path) -> None:
 
 
 async def test_the_same_user_with_another_password_has_another_name(tmp_path: Path) -> None:
-    """So neither budget nor answers are shared between the two."""
+    """One user with two passwords has two credential names."""
     toml = f'[registry."a.example"]\n{password(tmp_path, "robot")}'
     (tmp_path / "second").write_text("of the path")
     toml += f'[registry."a.example/x"]\nusername="robot"\npassword_file="{tmp_path}/second"\n'
@@ -111,7 +111,7 @@ async def test_the_same_user_with_another_password_has_another_name(tmp_path: Pa
 
 
 async def test_a_secret_that_is_missing_denies_its_path_alone(tmp_path: Path) -> None:
-    """The rest of the registry is asked as before."""
+    """A missing secret denies its path only."""
     toml = f'[registry."a.example/x"]\ntoken_file="{tmp_path}/none"\n'
     sites = Sites(parse(toml), Others())
     denied = await sites.site("a.example", "x/z")
@@ -121,7 +121,7 @@ async def test_a_secret_that_is_missing_denies_its_path_alone(tmp_path: Path) ->
 
 
 async def test_a_mirror_is_shown_what_was_meant_for_itself_alone(tmp_path: Path) -> None:
-    """containerd/containerd#4950: neither the registry's path tables nor Docker's file of it."""
+    """A mirror gets only its own credentials (containerd/containerd#4950)."""
     toml = f'[registry."docker.io/team"]\n{password(tmp_path, "hub")}'
     mirror = {"docker.io": Registry(endpoint="mirror:5000/hub")}
     others = Others()
@@ -140,20 +140,20 @@ async def test_a_mirror_is_shown_what_was_meant_for_itself_alone(tmp_path: Path)
     "registry", ["localhost:5000", "10.0.0.1", "registry.example.org:99999", "[::::::]:5000"]
 )
 async def test_what_cannot_be_asked_is_refused(registry: str) -> None:
-    """Inner machines, and addresses that are none."""
+    """Inner machines and malformed addresses are refused."""
     refused = await Sites(Registries(), Others()).site(registry, "a/b")
     assert isinstance(refused, Refused)
     assert refused.reason
 
 
 async def test_realms_are_known_in_lower_case() -> None:
-    """As a token endpoint's host is, however it was written."""
+    """Realms are compared in lower case."""
     found = await site("a.example", '[registry."a.example"]\nrealms = ["Auth.Example"]\n')
     assert found.realms == {"auth.example"}
 
 
 async def test_a_credential_that_cannot_be_had_is_a_denial() -> None:
-    """The registry is not asked anonymously in its place."""
+    """A credential that cannot be read is a denial, without an anonymous request."""
     denied = Denied(reason="the helper failed")
     assert await Sites(Registries(), Others(denied)).site("ghcr.io", "a/b") == denied
 
@@ -169,7 +169,7 @@ class OfOnePath(Others):
 
 @pytest.mark.parametrize("repository", ["a/b", "a/b/c", "a/b/c/d"])
 async def test_a_credential_of_a_path_is_known_as_that(repository: str, tmp_path: Path) -> None:
-    """From whatever place; one of the whole registry has no path."""
+    """A credential of a path knows its path, from any source."""
     me = Password("me", Secret("hunter2"))
     found = await Sites(Registries(), OfOnePath(me)).site("r.example", repository)
     assert isinstance(found, Site)

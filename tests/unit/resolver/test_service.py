@@ -113,7 +113,7 @@ pytestmark = pytest.mark.virtual_time
 
 @pytest.mark.parametrize("question", [RESOLVE, DESCRIBE])
 async def test_an_answer_that_could_not_be_kept_is_not_asked_for_again(question: Question) -> None:
-    """P3 holds while the disk of NATS is full: the answer is kept when that takes it."""
+    """P3: an answer that NATS could not store is not asked again."""
     registry = CountingRegistry()
     outcomes = [type(await registry.deliver(question)) for _ in range(3)]
     registry.cache.is_full = False
@@ -125,7 +125,7 @@ async def test_an_answer_that_could_not_be_kept_is_not_asked_for_again(question:
 
 
 async def test_an_answer_that_could_not_be_kept_grows_old() -> None:
-    """A question that wants a newer one is asked."""
+    """An answer that NATS could not store still grows old."""
     registry = CountingRegistry()
     await registry.deliver(RESOLVE)
     registry.cache.is_full = False
@@ -151,7 +151,7 @@ async def test_an_answer_that_could_not_be_kept_grows_old() -> None:
 async def test_a_question_that_is_put_off_for_seconds_leaves_its_stream(
     question: Question, finding: Finding | None, removed: list[str]
 ) -> None:
-    """Else the server would refuse it when it is due again."""
+    """A question that is put off for seconds frees its subject."""
     registry = CountingRegistry()
     registry.cache.is_full = False
     registry.finding = finding

@@ -18,7 +18,7 @@ BLOCKED = replace(OWN, blocked_until=NOW + timedelta(minutes=5), last_error="429
 
 
 async def test_the_shared_state_is_read_once_in_a_while() -> None:
-    """A thousand questions a second do not each read it."""
+    """The shared state is read now and then, not per question."""
     states = SharedStates()
     shared = SharedState(OWN, states, VirtualClock())
     for _ in range(10):
@@ -30,7 +30,7 @@ async def test_the_shared_state_is_read_once_in_a_while() -> None:
 
 
 async def test_a_change_of_another_replica_arrives_with_the_next_reading() -> None:
-    """It also tells that the registry has answered some replica."""
+    """Another replica's change arrives with the next read."""
     states = SharedStates()
     shared = SharedState(OWN, states, VirtualClock())
     await shared.sync()
@@ -44,7 +44,7 @@ async def test_a_change_of_another_replica_arrives_with_the_next_reading() -> No
 
 
 async def test_a_noted_change_is_written_with_the_next_reading() -> None:
-    """It costs no write of its own."""
+    """A noted change is written with the next read."""
     states = SharedStates()
     shared = SharedState(OWN, states, VirtualClock())
     await shared.sync()
@@ -57,7 +57,7 @@ async def test_a_noted_change_is_written_with_the_next_reading() -> None:
 
 
 async def test_a_change_that_was_not_taken_is_written_again() -> None:
-    """NATS may be away for a while."""
+    """A change that NATS did not store is written again."""
     states = SharedStates()
     states.is_away = True
     shared = SharedState(OWN, states, VirtualClock())
@@ -70,7 +70,7 @@ async def test_a_change_that_was_not_taken_is_written_again() -> None:
 
 
 async def test_a_state_of_the_future_is_not_believed() -> None:
-    """A replica whose clock is wrong by an hour does not block a registry for that hour."""
+    """A state of a replica with a wrong clock is ignored."""
     states = SharedStates()
     ahead = NOW + timedelta(hours=1)
     states.rows["r.example", "anonymous"] = replace(

@@ -53,7 +53,7 @@ async def settle() -> None:
 
 
 async def test_no_more_questions_are_admitted_than_there_are_slots() -> None:
-    """The others are admitted in order."""
+    """No more questions are admitted than there are slots, in order."""
     held = slots(2)
     asking = queue(held, 4)
     await settle()
@@ -66,7 +66,7 @@ async def test_no_more_questions_are_admitted_than_there_are_slots() -> None:
 
 
 async def test_a_slot_is_held_for_the_length_of_an_async_with() -> None:
-    """Whatever is raised meanwhile, it is released."""
+    """It is released after any exception."""
     held = slots(1)
 
     async def fail() -> None:
@@ -80,7 +80,7 @@ async def test_a_slot_is_held_for_the_length_of_an_async_with() -> None:
 
 
 async def test_a_larger_limit_admits_more() -> None:
-    """The limit may grow and shrink while questions are asked."""
+    """A larger limit admits more questions at once."""
     limit = Limit(1)
     held = Slots(limit, VirtualClock())
     asking = queue(held, 4)
@@ -92,7 +92,7 @@ async def test_a_larger_limit_admits_more() -> None:
 
 
 async def test_a_question_that_is_cancelled_keeps_no_slot() -> None:
-    """It is passed over while it waits, and returns a slot that it was given just now."""
+    """A cancelled question keeps no slot and no place in the queue."""
     held = slots(1)
     asking = queue(held, 4)
     await settle()
@@ -107,7 +107,7 @@ async def test_a_question_that_is_cancelled_keeps_no_slot() -> None:
 
 
 async def test_a_question_that_waits_too_long_is_sent_away() -> None:
-    """Within the bound, to the second."""
+    """A question that waits too long for a slot is put off."""
     held = slots(1)
     asking = queue(held, 2)
     await asyncio.sleep(WAIT_S - 0.1)
@@ -117,7 +117,7 @@ async def test_a_question_that_waits_too_long_is_sent_away() -> None:
 
 
 async def test_a_registry_that_does_not_answer_keeps_few_questions_waiting() -> None:
-    """All but a few are sent away, the newest first, so that a shared lane moves on."""
+    """A registry that does not answer has few questions waiting."""
     held = slots(1)
     asking = queue(held, 1 + STALLED_WAITERS + 3)
     await asyncio.sleep(STALL_S + 0.1)
@@ -128,7 +128,7 @@ async def test_a_registry_that_does_not_answer_keeps_few_questions_waiting() -> 
 
 
 async def test_a_question_to_a_registry_that_does_not_answer_is_sent_away_at_once() -> None:
-    """Until a slot is released: then new ones wait again."""
+    """A question to a registry that does not answer is put off at once."""
     held = slots(1)
     queue(held, 1 + STALLED_WAITERS + 1)
     await asyncio.sleep(STALL_S + 0.1)
@@ -152,7 +152,7 @@ class StoppedClock(VirtualClock):
 
 
 async def test_a_process_that_stood_still_sends_no_question_away() -> None:
-    """After a pause of its own the response is read first: the registry did answer."""
+    """A process that was paused puts no question off before it has read the response."""
     clock = StoppedClock()
     held = Slots(Limit(1), clock)
     asking = queue(held, 1 + STALLED_WAITERS + 3)

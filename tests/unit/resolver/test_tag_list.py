@@ -1,4 +1,4 @@
-"""What is kept of a tag list, and what may be said by it."""
+"""A tag list is kept in part, and never says more than it knows."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def listed(*pages: list[str]) -> TagList:
 
 @given(PAGES, st.randoms(use_true_random=False), st.integers(0, 800))
 def test_the_order_of_pages_is_irrelevant(pages: list[list[str]], dice: object, room: int) -> None:
-    """A registry that lists oldest first and one that lists newest first give one result."""
+    """A list of tags gives one result in any order of its pages."""
     shuffled = [dice.sample(page, len(page)) for page in dice.sample(pages, len(pages))]  # type: ignore[attr-defined]
 
     first = keep(listed(*pages), ["1.2-alpine"], most_bytes=room)
@@ -55,7 +55,7 @@ def test_the_order_of_pages_is_irrelevant(pages: list[list[str]], dice: object, 
 
 @given(NAMES, st.integers(0, 600))
 def test_what_is_kept_has_room(names: list[str], room: int) -> None:
-    """As JSON the tracks are never larger than the bound."""
+    """The kept tracks are never larger than their bound."""
     kept = keep(listed(names), most_bytes=room)
 
     assert len(json.encode(kept.tracks)) <= max(room, 2)
@@ -63,7 +63,7 @@ def test_what_is_kept_has_room(names: list[str], room: int) -> None:
 
 @given(NAMES, NAME)
 def test_with_room_the_kept_names_say_what_the_whole_list_says(names: list[str], tag: str) -> None:
-    """Nothing that counts for a version is lost by choosing."""
+    """With room the kept names give the result of the whole list."""
     version = version_of(tag)
 
     assert newer_in(keep(listed(names)), version) == newer(version, names, is_whole=True)
@@ -71,7 +71,7 @@ def test_with_room_the_kept_names_say_what_the_whole_list_says(names: list[str],
 
 @given(NAMES, NAME, st.integers(0, 300))
 def test_p11_without_room_nothing_wrong_is_said(names: list[str], tag: str, room: int) -> None:
-    """Each step is right, or is told as a newer tag that exists, or is not known."""
+    """P11: without room each step is right, a newer tag that exists, or unknown."""
     version = version_of(tag)
     truth = newer(version, names, is_whole=True)
 
@@ -91,26 +91,26 @@ def test_p11_without_room_nothing_wrong_is_said(names: list[str], tag: str, room
 def test_p11_a_stopped_list_never_says_that_nothing_is_newer(
     pages: list[list[str]], tag: str, truncated: Truncated
 ) -> None:
-    """A truncated or failed list knows newer tags that it saw, and nothing else."""
+    """P11: a truncated or failed list never says that nothing is newer."""
     found = newer_in(keep(listed(*pages), [tag], truncated), version_of(tag))
 
     assert None not in (found.patch, found.minor, found.major)
 
 
 def test_p11_a_list_that_was_refused_at_once_knows_nothing() -> None:
-    """Without any page every step is unknown."""
+    """P11: a list without any page leaves every step unknown."""
     kept = keep(TagList(), ["16.2"], "failed")
 
     assert newer_in(kept, version_of("16.2")) == Newer(UNSET, UNSET, UNSET)
 
 
 def test_an_empty_repository_has_nothing_newer() -> None:
-    """A list that is whole and empty is an answer."""
+    """A complete empty list has nothing newer."""
     assert newer_in(keep(listed([])), version_of("16.2")) == Newer()
 
 
 def test_tracks_that_hosts_run_come_first() -> None:
-    """With room for a few names the tracks of the tags that hosts run have theirs."""
+    """The tracks of the tags that hosts run are kept first."""
     names = [
         f"{major}.{minor}-v{kind}x" for major in range(3) for minor in range(9) for kind in "abc"
     ]
@@ -124,7 +124,7 @@ def test_tracks_that_hosts_run_come_first() -> None:
 
 
 def test_a_track_that_lost_a_line_is_not_whole() -> None:
-    """The newest patch of an old line is unknown, not absent, where its names had no room."""
+    """A track that lost a line is incomplete, and its newest patch unknown."""
     names = [
         f"{major}.{minor}.{patch}" for major in range(9) for minor in range(9) for patch in "01"
     ]
@@ -136,7 +136,7 @@ def test_a_track_that_lost_a_line_is_not_whole() -> None:
 
 
 def test_a_pre_release_takes_no_release_out_of_the_first_ranks() -> None:
-    """Who runs a release is told of the newest release of each line, or that it is not known."""
+    """Pre-releases displace no release."""
     names = ["1.0.0", "1.0.1", "1.0.2-rc1", "1.0.3-rc1", "1.0.4-rc1"]
 
     for room in range(40, 100):
@@ -145,19 +145,19 @@ def test_a_pre_release_takes_no_release_out_of_the_first_ranks() -> None:
 
 
 def test_names_count_once() -> None:
-    """A registry that repeats its pages has as many names as it has."""
+    """Repeated names count once."""
     assert listed(["1.0", "latest"], ["1.0"], ["latest", "2.0"]).count == 3
 
 
 def test_a_list_is_stopped_after_its_pages_or_bytes() -> None:
-    """Endless pages end after twenty, and large ones after four MiB."""
+    """A list ends after twenty pages or four MiB."""
     assert listed(*[["1.0"]] * (MOST_PAGES - 1)).must_stop() == ""
     assert listed(*[["1.0"]] * MOST_PAGES).must_stop() == "pages"
     assert listed(["x" * MOST_LISTED_BYTES]).must_stop() == "bytes"
 
 
 def test_twenty_thousand_names_are_kept_in_32_kib() -> None:
-    """The list of a large repository, in many tracks, fits and serves the tracks that hosts run."""
+    """20,000 names are kept in 32 KiB, with the tracks that hosts run."""
     names = [
         f"{major}.{minor}.{patch}-v{kind}x"
         for major in range(10)
@@ -176,7 +176,7 @@ def test_twenty_thousand_names_are_kept_in_32_kib() -> None:
 
 
 def test_a_list_is_the_same_written_and_read() -> None:
-    """What is kept survives JSON."""
+    """A kept list is the same after JSON."""
     kept = keep(listed(["16.2", "17.1", "latest"]), truncated="time")
 
     assert json.decode(json.encode(kept), type=KeptList) == kept

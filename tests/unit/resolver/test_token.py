@@ -38,7 +38,7 @@ def query(url: Url) -> dict[str, list[str]]:
 
 
 def test_an_anonymous_request_shows_nothing() -> None:
-    """An empty Basic header would break anonymous access."""
+    """An anonymous request for a token has no Authorization header."""
     request = request_for(GRANT, Anonymous())
     assert (request.method, request.authorization, request.form) == ("GET", None, None)
     assert query(request.url) == {
@@ -49,7 +49,7 @@ def test_an_anonymous_request_shows_nothing() -> None:
 
 
 def test_a_password_is_shown_in_a_get_with_basic() -> None:
-    """A robot's `+` and `$` survive the url."""
+    """A password is sent in a GET with Basic, with any characters."""
     request = request_for(GRANT, Password("ns+robot$1", Secret("pw")))
     assert request.method == "GET"
     assert request.authorization is not None
@@ -59,7 +59,7 @@ def test_a_password_is_shown_in_a_get_with_basic() -> None:
 
 
 def test_an_identity_token_is_shown_in_a_post() -> None:
-    """It is a refresh token of OAuth2, and never part of a url."""
+    """An identity token is sent in a POST, and never in a url."""
     request = request_for(GRANT, IdentityToken(Secret("long/token")))
     assert (request.method, request.url) == ("POST", REALM)
     assert request.form is not None
@@ -73,7 +73,7 @@ def test_an_identity_token_is_shown_in_a_post() -> None:
 
 
 def test_a_realm_with_a_query_keeps_it() -> None:
-    """Our parameters are added to those that are there."""
+    """A realm's own query is kept."""
     realm = Url("https", "x.example", 443, "/t?account=a")
     request = request_for(Grant(realm, "", "s", "x"), Anonymous())
     assert request.url.target == "/t?account=a&scope=s&client_id=imagedrift"
@@ -98,7 +98,7 @@ def test_a_realm_with_a_query_keeps_it() -> None:
     ],
 )
 def test_a_token_is_used_for_most_of_its_life(document: dict[str, Any], life: float) -> None:
-    """`token` or `access_token`; a minute when it is not said; never for longer than an hour."""
+    """A token is used for most of its lifetime, at most an hour."""
     token = read_token(answer(**document), NOW)
     assert isinstance(token, Token)
     assert token.value.reveal() == "t"
@@ -127,7 +127,7 @@ def test_a_token_is_used_for_most_of_its_life(document: dict[str, Any], life: fl
     ],
 )
 def test_no_token_is_told_with_a_reason(reply: Reply | NoResponse, expected: type) -> None:
-    """A token that does not fit into a header is none (header injection); each has a reason."""
+    """A response without a usable token has a reason."""
     failed = read_token(reply, NOW)
     assert isinstance(failed, expected)
     assert not isinstance(failed, Token)
@@ -136,7 +136,7 @@ def test_no_token_is_told_with_a_reason(reply: Reply | NoResponse, expected: typ
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_does_not_blame_a_credential_that_was_not_shown(status: int) -> None:
-    """GHCR answers 403 to everybody who asks for a private repository, or for none."""
+    """A refusal of a token blames no credential that was not sent."""
     without = read_token(Reply(status), NOW, shown=False)
     refused = read_token(Reply(status), NOW, shown=True)
     assert isinstance(without, Denied)
@@ -147,7 +147,7 @@ def test_a_refusal_does_not_blame_a_credential_that_was_not_shown(status: int) -
 
 @given(st.integers(0, 999), st.binary(max_size=300), st.booleans(), st.booleans())
 def test_no_answer_raises(status: int, body: bytes, cut: bool, shown: bool) -> None:
-    """Whatever a token endpoint says is a token or a failure."""
+    """Any response of a token endpoint is a token or a failure."""
     read = read_token(Reply(status, {}, body, cut), NOW, shown=shown)
 
     assert isinstance(read, (Token, Denied, Invalid, Limited, Unreachable))
@@ -169,5 +169,5 @@ def test_no_answer_raises(status: int, body: bytes, cut: bool, shown: bool) -> N
 def test_a_scope_of_a_challenge_is_for_reading_one_repository_or_none(
     text: str, scope: str
 ) -> None:
-    """What a stranger wrote is not put into a request as it is."""
+    """Text of a stranger is not put into a request as it is."""
     assert pull_scope(text) == scope

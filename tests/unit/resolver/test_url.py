@@ -22,7 +22,7 @@ BASE = Url("https", "registry.example.org", 443, "/v2/a/b/manifests/1")
     ],
 )
 def test_urls_are_read(text: str, expected: Url) -> None:
-    """Absolute ones, and those relative to where they were found."""
+    """Absolute and relative urls are read."""
     assert parse_url(text, BASE) == expected
 
 
@@ -45,14 +45,14 @@ def test_urls_are_read(text: str, expected: Url) -> None:
     ],
 )
 def test_odd_urls_are_refused(text: str) -> None:
-    """Other schemes, user names, no host, and what a header could be split with."""
+    """Urls with other schemes, user names, no host or control characters are refused."""
     with pytest.raises(BadUrl):
         parse_url(text, BASE)
 
 
 @given(st.text(max_size=200))
 def test_what_is_read_is_clean(text: str) -> None:
-    """Whatever is accepted reads back as itself and holds no space or control character."""
+    """Each accepted url reads back as itself and holds no space or control character."""
     try:
         url = parse_url(text, BASE)
     except BadUrl:

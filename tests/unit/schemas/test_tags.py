@@ -47,7 +47,7 @@ def test_the_table_is_as_long_as_promised() -> None:
 
 @pytest.mark.parametrize("tag", ["", "a" * 129, "1." * 65, "1.2\n", "1.2/3", "１.2", "-1.2", "1 2"])
 def test_a_text_that_is_no_tag_tells_no_version(tag: str) -> None:
-    """Whatever a registry writes in a list, only a tag by the specification is read."""
+    """A text that is no tag by the specification has no version."""
     assert read(tag) is None
 
 
@@ -106,7 +106,7 @@ def test_of_two_versions_of_a_track_the_newer_is_found(older: str, newer_one: st
     ],
 )
 def test_a_tag_of_another_track_is_not_newer(tag: str, other: str) -> None:
-    """What differs in variant, form or writing of a date is another thing, not a newer one."""
+    """A tag of another variant, form or date format is not newer."""
     version, stranger = read(tag), read(other)
 
     assert version is not None
@@ -150,7 +150,7 @@ def test_a_date_counts_as_its_parts_read() -> None:
 
 
 def test_a_release_is_not_behind_a_pre_release() -> None:
-    """Who runs a release is told of releases alone."""
+    """A release is behind newer releases only."""
     version = read("18.0.1")
     assert version is not None
 
@@ -158,7 +158,7 @@ def test_a_release_is_not_behind_a_pre_release() -> None:
 
 
 def test_a_pre_release_is_behind_later_ones_and_its_release() -> None:
-    """Who runs a pre-release is told of both, and the release is the newer one."""
+    """A pre-release is behind later ones, and behind its release."""
     version = read("18.0.0-rc1")
     assert version is not None
 
@@ -178,7 +178,7 @@ def test_two_spellings_of_one_version_are_not_newer_than_each_other() -> None:
 
 
 def test_p11_a_list_that_is_not_whole_says_of_no_step_that_nothing_is_newer() -> None:
-    """What was seen is told, and every other step is not known."""
+    """P11: an incomplete list shows the newer tags that it has, and leaves the rest unknown."""
     version = read("16.2")
     assert version is not None
 

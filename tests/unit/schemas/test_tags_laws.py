@@ -1,4 +1,4 @@
-"""What holds for every tag."""
+"""Laws of every tag."""
 
 import time
 from itertools import combinations, permutations
@@ -70,7 +70,7 @@ def test_a_track_has_a_total_order(tags: list[str]) -> None:
 
 @given(LIKELY | TAG, LIKELY | TAG)
 def test_versions_of_two_tracks_have_no_order(tag: str, other: str) -> None:
-    """What is compared across tracks is a mistake in the program, and nothing is newer."""
+    """Versions of two tracks cannot be compared, and neither is newer."""
     first, second = read(tag), read(other)
     assume(first is not None and second is not None)
     assert first is not None

@@ -1,4 +1,4 @@
-"""20,000 random worlds, through agent, resolver and verdict: no false current, no false outdated.
+"""20,000 random fleets through agent, resolver and verdict have no false verdict.
 
 Nothing is sent anywhere: the engine's replies, the registry's documents and the decisions of all
 three services meet in memory. `support.worlds` knows which bytes run.
@@ -39,7 +39,7 @@ SEEN = {
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_no_world_has_a_false_verdict(block: int) -> None:
-    """What runs is what the tag points to, or it is not: each verdict agrees with the bytes."""
+    """Each verdict agrees with the bytes of the local image and of the tag."""
     seen: Counter[str] = Counter()
     for seed in range(block * WORLDS // BLOCKS, (block + 1) * WORLDS // BLOCKS):
         world = make_world(seed)
@@ -117,7 +117,7 @@ def look_inside(world: World, images: list[LocalImage], *, spends: bool) -> Desc
 
 
 def listed(world: World) -> list[LocalImage]:
-    """What the agent makes of the engine's replies, under the reference of the tag."""
+    """Return the agent's image of the engine's replies, under the tag's reference."""
     answers = replies(world.kind, world.native, [world.held])
     summaries = [read(each, records.ImageSummary) for each in answers["/images/json"]]
     version, info = (

@@ -1,4 +1,4 @@
-"""What the demonstration's fleet runs, with the verdict that each choice must get. Deterministic.
+"""The images of the demonstration's fleet, with the right verdict of each. Deterministic.
 
 `stock` pushes the images into the sandbox's registry and returns what a host may have of each
 product; `DemoFleet` draws each host's images from that. The truth is known before anything is
@@ -39,7 +39,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class Product(Struct, frozen=True, kw_only=True):
-    """What hosts have of one reference: one choice each, by weight."""
+    """The images that hosts have of one reference: one choice each, by weight."""
 
     choices: tuple[Choice, ...]
     weights: tuple[int, ...]

@@ -51,7 +51,7 @@ class _NoCache:
 
 
 class _OwnStates:
-    """What is known of registries, for as long as the scan lasts."""
+    """The state of registries, for as long as the scan lasts."""
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, str], RegistryState] = {}

@@ -27,7 +27,7 @@ LOOKED_INTO = ("digest_differs", "digest_lost")
 
 
 class Asks(Protocol):
-    """Whoever answers questions: the registries themselves, or a fleet's resolvers."""
+    """Answers questions: the registries themselves, or a fleet's resolvers."""
 
     async def ask(self, question: Question) -> AnyAnswer:
         """Answer one question."""

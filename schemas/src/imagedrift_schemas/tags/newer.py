@@ -1,4 +1,4 @@
-"""What is newer than a version, by the names of a tag list.
+"""Finds newer versions among the names of a tag list.
 
 Of a list that is not whole nobody learns that nothing is newer (P11): a step is UNSET then, unless
 a newer tag was seen.
@@ -16,7 +16,7 @@ Newest: TypeAlias = str | UnsetType | None
 
 
 class Newer(Struct, frozen=True):
-    """What is newer than a version in its track."""
+    """The newer versions of a version's track."""
 
     patch: Newest = None
     """The newest of the same major and minor part."""

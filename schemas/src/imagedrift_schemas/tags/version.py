@@ -38,7 +38,7 @@ Numbers: TypeAlias = tuple[int, ...]
 
 
 class Track(Struct, frozen=True):
-    """What versions have in common that can be held against each other."""
+    """The parts that comparable versions have in common."""
 
     prefix: str
     suffix: str
@@ -75,7 +75,7 @@ class Version(Struct, frozen=True):
 
     @property
     def value(self) -> tuple[Numbers, Numbers, Numbers]:
-        """What counts in the order; two tags of one value are no newer than each other."""
+        """The value by which versions are ordered; tags of one value are equal."""
         return self.parts, self.stage, self.build
 
     @property

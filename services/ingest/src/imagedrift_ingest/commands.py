@@ -1,4 +1,4 @@
-"""What an operator runs by hand: maintenance now, and rebuilding the database from NATS."""
+"""The commands of an operator: maintenance now, and rebuilding the database from NATS."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from imagedrift_runtime.nats.bus import Bus
 
 
 class Maintained(Struct, frozen=True):
-    """What maintenance did: how many of each."""
+    """The result of maintenance: how many of each."""
 
     done: dict[str, int]
 

@@ -1,4 +1,4 @@
-"""What can go wrong where ingest stores, reads or publishes. Ports raise these.
+"""The errors of storing, reading and publishing. Ports raise these.
 
 | error               | what it means                               | what is done           |
 |---------------------|---------------------------------------------|------------------------|

@@ -1,4 +1,4 @@
-"""What ingest can be told, by environment variables."""
+"""The settings of ingest."""
 
 from typing import Annotated
 

@@ -19,7 +19,7 @@ PROVEN_BYTES: Final = 160
 
 
 class HostHealth:
-    """What the last questions to one host came to."""
+    """The outcomes of the last questions to one host."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

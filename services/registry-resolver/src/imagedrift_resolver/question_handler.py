@@ -31,7 +31,7 @@ class QuestionStream(Protocol):
 
 
 class Answering(Protocol):
-    """Who answers questions."""
+    """The resolver, which answers questions."""
 
     async def ask(self, question: Question) -> AnyAnswer:
         """Answer a question. Raises `BusError`."""

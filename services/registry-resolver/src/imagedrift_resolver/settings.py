@@ -1,4 +1,4 @@
-"""What the resolver is told by its environment."""
+"""The settings of the resolver, from its environment."""
 
 import os
 from pathlib import Path

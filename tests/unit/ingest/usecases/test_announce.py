@@ -59,7 +59,7 @@ class Publisher:
 
 
 async def test_everything_that_waits_is_published_in_order() -> None:
-    """A bounded number at a time, each in a turn."""
+    """The outbox is published in order, a bounded number per turn."""
     outbox, publisher, turns = Outbox(5), Publisher(), OwnTurns()
     await Announce(outbox, publisher, turns, asyncio.Event()).run()
     assert publisher.published == [0, 1, 2, 3, 4]
@@ -68,14 +68,14 @@ async def test_everything_that_waits_is_published_in_order() -> None:
 
 
 async def test_a_change_that_nats_did_not_store_stays() -> None:
-    """The run ends when nothing more can be published."""
+    """A change that NATS did not store stays in the outbox."""
     outbox = Outbox(3)
     await Announce(outbox, Publisher(frozenset({0, 1, 2})), OwnTurns(), asyncio.Event()).run()
     assert [each.change_id for each in outbox.entries] == [0, 1, 2]
 
 
 async def test_nothing_is_published_while_another_replica_does_it() -> None:
-    """The news are taken as read all the same: the other replica has them, too."""
+    """Nothing is published while another replica has the turn."""
     outbox, publisher, news = Outbox(3), Publisher(), asyncio.Event()
     news.set()
     await Announce(outbox, publisher, OwnTurns(is_free=False), news).run()

@@ -88,7 +88,7 @@ def delivery(subject: str, payload: bytes, seq: int = 1) -> Delivery:
 
 
 async def test_the_newest_answer_counts_and_a_deleted_one_is_asked_again() -> None:
-    """A delete in the cache is no answer: it makes the reference due."""
+    """The newest answer counts, and a deleted one makes its reference due."""
     answers = Answers()
     old, new = answer(version=1, checked_at=NOW), answer(version=2, checked_at=NOW)
     key = f"$KV.drift_digests.{subjects.answer_key(new)}"
@@ -111,7 +111,7 @@ async def test_the_newest_answer_counts_and_a_deleted_one_is_asked_again() -> No
 
 
 async def test_two_answers_of_two_lives_of_the_stream_are_stored_in_turn() -> None:
-    """P5: the one stored later under a lower sequence is delivered again, not dropped."""
+    """P5: a later answer with a lower sequence is redelivered, not dropped."""
     answers = Answers()
     key = f"$KV.drift_digests.{subjects.answer_key(answer())}"
     first = delivery(key, codec.encode(answer(version=1)), 9)
@@ -125,7 +125,7 @@ async def test_two_answers_of_two_lives_of_the_stream_are_stored_in_turn() -> No
 
 
 async def test_a_state_that_only_seems_older_is_stored() -> None:
-    """The stream has none that is newer; a deleted one changes nothing."""
+    """A registry's state that only seems older is stored."""
     states = DoubtedStates()
     handler = StoreRegistryStates(states, Newest())
     outcomes = await handler.handle(
@@ -136,7 +136,7 @@ async def test_a_state_that_only_seems_older_is_stored() -> None:
 
 
 async def test_a_dead_letter_that_cannot_be_read_is_dropped() -> None:
-    """It would be delivered for ever, and there is no other place for it."""
+    """An unreadable dead letter is dropped, as it would be redelivered for ever."""
     letters = Letters()
     batch = [delivery("a", codec.encode(LETTER), 1), delivery("b", b"{", 2)]
     assert await StoreDeadLetters(letters, StillStream()).handle(batch) == [Done(), Done()]
@@ -144,7 +144,7 @@ async def test_a_dead_letter_that_cannot_be_read_is_dropped() -> None:
 
 
 async def test_dead_letters_wait_for_the_database() -> None:
-    """P4: they are delivered again."""
+    """P4: dead letters are redelivered until the database is back."""
     handler = StoreDeadLetters(Letters(is_away=True), StillStream())
     [outcome] = await handler.handle([delivery("a", codec.encode(LETTER))])
     assert isinstance(outcome, Retry)

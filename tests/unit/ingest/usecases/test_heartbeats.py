@@ -61,7 +61,7 @@ def beat(
 
 
 async def test_the_newest_heartbeat_of_each_host_is_stored_once() -> None:
-    """One that came twice counts as the newer one; what is stored is held no longer."""
+    """The newest heartbeat of each host is stored once."""
     kept = Kept()
     heartbeats = heartbeats_into(kept)
     await heartbeats.receive(SUBJECT, beat(interval_s=1))
@@ -77,7 +77,7 @@ async def test_the_newest_heartbeat_of_each_host_is_stored_once() -> None:
 
 
 async def test_heartbeats_wait_for_the_database_and_newer_ones_replace_them() -> None:
-    """P4: what could not be stored is stored later; refusals are published meanwhile."""
+    """P4: heartbeats wait for the database, and newer ones replace them."""
     kept = Kept()
     heartbeats = heartbeats_into(kept)
     for interval_s in (1, 2):
@@ -105,7 +105,7 @@ async def test_heartbeats_wait_for_the_database_and_newer_ones_replace_them() ->
     ],
 )
 async def test_a_wrong_heartbeat_is_refused_and_told(payload: bytes, reason: str) -> None:
-    """P8, P9: unreadable, about another host, or with what cannot be stored."""
+    """P8, P9: a wrong heartbeat is refused with a dead letter."""
     kept = Kept()
     heartbeats = heartbeats_into(kept)
     await heartbeats.receive(SUBJECT, payload)
@@ -116,7 +116,7 @@ async def test_a_wrong_heartbeat_is_refused_and_told(payload: bytes, reason: str
 
 
 async def test_a_subject_that_names_no_host_is_only_counted() -> None:
-    """There is nobody to tell; and the database has no such host, so that it costs no other."""
+    """A refused heartbeat without a host in its subject is only counted."""
     kept = Kept()
     heartbeats = heartbeats_into(kept)
     for name in ("WEB", "web_1", "w" * 64, "web=2E1"):
@@ -126,13 +126,13 @@ async def test_a_subject_that_names_no_host_is_only_counted() -> None:
 
 
 def test_odd_words_of_a_heartbeat_are_cleaned() -> None:
-    """An engine's error with line breaks, a NUL, half of a character."""
+    """The texts of a heartbeat are cleaned."""
     told = beat(degraded="x").replace(b'"x"', rb'"no\u0000\nanswer\ud800"')
     assert heartbeat_of(decode(told)).degraded == "no\ufffd answer?"
 
 
 async def test_refusals_of_a_host_are_few_small_letters_that_count_them_all() -> None:
-    """However often a heartbeat is refused: twice as many each time, and one message among them."""
+    """Refused heartbeats of a host make few dead letters, which count them all."""
     kept = Kept()
     heartbeats = heartbeats_into(kept)
     for _ in range(1000):
@@ -145,7 +145,7 @@ async def test_refusals_of_a_host_are_few_small_letters_that_count_them_all() ->
 
 
 async def test_heartbeats_of_made_up_hosts_fill_no_memory() -> None:
-    """While the database is away they are held, beyond a bound those of no further host."""
+    """While the database is away, heartbeats of a bounded number of hosts are kept."""
     kept = Kept()
     heartbeats = heartbeats_into(kept, most_held=3)
     for n in range(10):

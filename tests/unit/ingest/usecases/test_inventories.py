@@ -120,7 +120,7 @@ def reported(host: str, seq: int = 1) -> Delivery:
 
 
 async def test_the_guilty_message_alone_is_refused() -> None:
-    """P9: a batch that the database refuses is halved down to the one that is to blame."""
+    """P9: a rejected batch is bisected down to the one bad message."""
     hosts = Hosts()
     batch = [reported(f"web-{n}", n) for n in range(1, 50)] + [reported("poison", 50)]
 
@@ -132,13 +132,13 @@ async def test_the_guilty_message_alone_is_refused() -> None:
 
 
 async def test_a_database_that_is_away_acknowledges_nothing() -> None:
-    """P4: everything is delivered again."""
+    """P4: without a database every message is redelivered."""
     outcomes = await store_inventories(Hosts(away=True)).handle([reported("web-1")])
     assert [type(outcome) for outcome in outcomes] == [Retry]
 
 
 async def test_a_message_that_cannot_be_read_costs_itself() -> None:
-    """P9: the others of its batch are stored."""
+    """P9: an unreadable message is refused, and the others of its batch are stored."""
     hosts = Hosts()
     bad = delivery(subjects.inventory("fra1", "web-9"), b"{", 2)
     outcomes = await store_inventories(hosts).handle([reported("web-1"), bad])
@@ -147,7 +147,7 @@ async def test_a_message_that_cannot_be_read_costs_itself() -> None:
 
 
 async def test_the_sequence_of_a_refused_message_is_noted() -> None:
-    """It is acknowledged, and nothing of it is stored."""
+    """The sequence of a refused message is noted in the bookmark."""
     refused = Refused()
     handler = StoreInventories(Hosts(), StillStream(), refused, StillClock())
     bad = delivery(subjects.inventory("fra1", "web-9"), b"{", 2)
@@ -156,7 +156,7 @@ async def test_the_sequence_of_a_refused_message_is_noted() -> None:
 
 
 async def test_images_are_read_when_a_host_changed_meanwhile() -> None:
-    """What another replica stored in between is noticed at the gate, and the images are read."""
+    """A host that another replica changed meanwhile has its images read."""
     hosts = Hosts(changed=False)
     outcomes = await store_inventories(hosts).handle([reported("web-1")])
     assert outcomes == [Done()]
@@ -164,7 +164,7 @@ async def test_images_are_read_when_a_host_changed_meanwhile() -> None:
 
 
 async def test_one_host_that_takes_the_database_too_long_waits_and_the_others_are_stored() -> None:
-    """A batch that times out is halved; the guilty message comes again much later."""
+    """A batch that times out is bisected, and its slow message comes much later."""
     hosts = Hosts()
     batch = [reported(host, seq) for seq, host in enumerate(("a", "b", "c", "slow", "e", "f"), 1)]
 
@@ -178,7 +178,7 @@ async def test_one_host_that_takes_the_database_too_long_waits_and_the_others_ar
 
 
 async def test_a_database_that_is_slow_for_everybody_is_not_asked_for_each_message() -> None:
-    """Of a whole batch that times out only one half of each size is tried."""
+    """Of a batch that times out as a whole only one half of each size is tried."""
     hosts = Hosts()
     batch = [reported(f"slow{seq}", seq) for seq in range(1, 65)]
 
@@ -190,7 +190,7 @@ async def test_a_database_that_is_slow_for_everybody_is_not_asked_for_each_messa
 
 
 async def test_what_only_seems_older_is_stored_when_the_stream_has_none_newer() -> None:
-    """P5: the others of the batch, which the stream has replaced, are older."""
+    """P5: an inventory that only seems older is stored when it is the stream's newest."""
     hosts = Doubting()
     ingest = store_inventories(hosts, NewestOfOneHost())
     outcomes = await ingest.handle([reported("web-1", 1), reported("web-2", 2)])
@@ -199,13 +199,13 @@ async def test_what_only_seems_older_is_stored_when_the_stream_has_none_newer() 
 
 
 async def test_a_stream_that_cannot_be_asked_acknowledges_nothing() -> None:
-    """P4: what is in doubt is delivered again."""
+    """P4: a message in doubt is redelivered when its stream does not answer."""
     outcomes = await store_inventories(Doubting(), SilentStream()).handle([reported("web-1")])
     assert [type(outcome) for outcome in outcomes] == [Retry]
 
 
 async def test_two_lives_of_a_stream_in_one_batch_are_looked_at_in_turn() -> None:
-    """P5: the one said later under a lower sequence is delivered again, not dropped."""
+    """P5: a later inventory with a lower sequence is redelivered, not dropped."""
     hosts = Hosts()
     later = msgspec.structs.replace(reported("web-1", 3), stored_at=NOW + timedelta(seconds=1))
     batch = [reported("web-1", 9), later, reported("web-2", 4)]
@@ -221,7 +221,7 @@ def large(host: str, seq: int) -> Delivery:
 
 
 async def test_a_large_inventory_is_stored_after_the_others_of_its_batch() -> None:
-    """Hosts with few images never wait for one with very many."""
+    """A large inventory is stored after the others of its batch."""
     hosts = Hosts()
 
     outcomes = await store_inventories(hosts).handle(
@@ -233,7 +233,7 @@ async def test_a_large_inventory_is_stored_after_the_others_of_its_batch() -> No
 
 
 async def test_a_host_that_sends_large_inventories_waits_between_them() -> None:
-    """What it says meanwhile comes again later; its small ones and other hosts do not wait."""
+    """A host's large inventories wait between them, and its small ones do not."""
     hosts = Hosts()
     hosts.takes_s = 2.0
     ingest = store_inventories(hosts, clock=hosts.clock)
@@ -249,7 +249,7 @@ async def test_a_host_that_sends_large_inventories_waits_between_them() -> None:
 
 
 async def test_a_large_inventory_that_is_stored_already_does_not_wait() -> None:
-    """A fleet that says again what it said costs as little as before."""
+    """A large inventory that is stored already does not wait."""
     ingest = store_inventories(Hosts(changed=False))
     for seq in (1, 2):
         [outcome] = await ingest.handle([large("big", seq)])

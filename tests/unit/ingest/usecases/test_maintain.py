@@ -57,7 +57,7 @@ def maintain(tables: Tables, clock: StillClock, turns: OwnTurns | None = None) -
 
 
 async def test_a_step_is_repeated_until_nothing_is_left() -> None:
-    """Several in one turn, as long as a turn lasts."""
+    """A step of maintenance is repeated until nothing is left."""
     clock, turns = StillClock(), OwnTurns()
     done = await maintain(Tables(clock, hosts_retired=3), clock, turns).tidy()
     assert done["hosts_retired"] == 3
@@ -65,7 +65,7 @@ async def test_a_step_is_repeated_until_nothing_is_left() -> None:
 
 
 async def test_a_turn_is_given_back_and_taken_again() -> None:
-    """No replica holds one for long."""
+    """A long step returns its turn now and then."""
     clock, turns = StillClock(), OwnTurns()
     tables = Tables(clock, takes_s=TURN_S / 2, hosts_retired=3)
     done = await maintain(tables, clock, turns).tidy()
@@ -74,7 +74,7 @@ async def test_a_turn_is_given_back_and_taken_again() -> None:
 
 
 async def test_a_step_that_takes_too_long_is_continued_by_the_next_run() -> None:
-    """What is left is removed then; the other steps are not kept waiting."""
+    """A step that takes too long is continued by the next run, and delays no other."""
     clock = StillClock()
     tables = Tables(clock, takes_s=STEP_WITHIN_S / 2, hosts_retired=5, trend_dropped=1)
     done = await maintain(tables, clock).tidy()
@@ -83,7 +83,7 @@ async def test_a_step_that_takes_too_long_is_continued_by_the_next_run() -> None
 
 
 async def test_a_step_that_fails_is_named_and_stops_no_other() -> None:
-    """The error comes at the end."""
+    """A failing step is named at the end, and stops no other."""
     clock = StillClock()
     tables = Tables(clock, trend_dropped=1, quotas_dropped=1)
     tables.broken = {"hosts_retired"}
@@ -95,7 +95,7 @@ async def test_a_step_that_fails_is_named_and_stops_no_other() -> None:
 
 
 async def test_work_that_another_replica_does_changes_nothing_here() -> None:
-    """The count is 0, and nobody waits."""
+    """Work whose turn another replica has returns 0 at once."""
     clock = StillClock()
     tables = Tables(clock, hosts_retired=3)
     assert await maintain(tables, clock).take_trend() == 1

@@ -105,7 +105,7 @@ def plan(
 
 
 async def test_a_tag_is_due_again_by_what_became_of_its_question() -> None:
-    """Asked: when the question has lapsed; there already: soon; not published: it stays due."""
+    """A tag's next time depends on whether its question was stored, there already, or refused."""
     questions = Questions(tags=3)
     publisher = Publisher("asked", "already_there")
     assert await plan(questions, publisher).ask_due(NOW) == 2
@@ -118,14 +118,14 @@ async def test_a_tag_is_due_again_by_what_became_of_its_question() -> None:
 
 
 async def test_a_digest_is_asked_about_again_after_many_periods() -> None:
-    """Its content never changes: only a failure has it asked about again."""
+    """A digest is asked again after many periods, as its content never changes."""
     questions = Questions(digests=2)
     assert await plan(questions, Publisher("asked", "already_there")).ask_due(NOW) == 1
     assert questions.described == [[(0, NOW + timedelta(seconds=12 * 60)), (1, SOON)]]
 
 
 async def test_nothing_is_asked_while_another_replica_plans() -> None:
-    """The turn is its."""
+    """Nothing is asked while another replica has the turn."""
     questions, publisher = Questions(tags=3), Publisher("asked")
     assert await plan(questions, publisher, OwnTurns(is_free=False)).ask_due(NOW) == 0
     assert publisher.questions == []

@@ -45,7 +45,7 @@ class Verdicts:
 
 
 async def test_the_file_is_applied_at_the_start_and_when_it_changes() -> None:
-    """The lanes are looked at before the planner is told; an unchanged file costs nothing."""
+    """registries.toml is applied at the start and after a change."""
     registries, verdicts = Registries(), Verdicts()
     reload, plan_now, looks = asyncio.Event(), asyncio.Event(), 0
 

@@ -1,4 +1,4 @@
-"""What an answer changes in what is known of a reference.
+"""The changes that an answer makes to the state of a reference.
 
 Rules:
 - Only a newer answer counts (`core.order`), as two replicas may hold two at once.
@@ -38,7 +38,7 @@ class AnswerState(Struct, frozen=True, kw_only=True):
 
     @property
     def remote(self) -> RemoteSide:
-        """What a verdict needs of it."""
+        """Return the part that a verdict needs."""
         return RemoteSide(
             digest=self.remote_digest or "",
             gone=self.gone,

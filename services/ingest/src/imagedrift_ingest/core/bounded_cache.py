@@ -1,4 +1,4 @@
-"""What is remembered, bounded by bytes, so that what is used often outlives what is not.
+"""A cache that is bounded by bytes, in which entries that are used often stay.
 
 Two generations: what is put or found goes into the young one. When that is half of the bound, the
 old one is forgotten and the young one takes its place.

@@ -1,4 +1,4 @@
-"""What is inside a digest, told in parts: what was read of it once is true for ever."""
+"""The content of a digest, described in parts: a part that was read is true for ever."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What stands beside a verdict in `error`: what is in the way, and what clears it.
+"""The text beside a verdict in `error`: the obstacle, and its remedy.
 
 The views of `ops` say the first in the same words.
 """

@@ -1,4 +1,4 @@
-"""What a heartbeat must be, and what counts of several of one host.
+"""Reads a heartbeat, and joins several of one host.
 
 Rules:
 - What decides (the interval, the hash of the images) refuses the message, with the field's name
@@ -21,7 +21,7 @@ HASH_LENGTH: Final = len("sha256:") + 2 * HASH_BYTES
 
 
 class ReceivedHeartbeat(NamedTuple):
-    """What an unchanged host reports."""
+    """The report of an unchanged host."""
 
     content: bytes | None
     """The hash of its images; None when its engine never told any."""

@@ -58,7 +58,7 @@ class Image(Struct, frozen=True):
 
 
 class HostImages(Struct, frozen=True):
-    """What is stored of one inventory's images, and how many are not, by reason."""
+    """The images of an inventory that are stored, and the number of others by reason."""
 
     images: Sequence[Image]
     left_out: dict[str, int] = {}
@@ -87,7 +87,7 @@ class ImageKey(Struct, frozen=True, cache_hash=True):
 
 
 class Facts(NamedTuple):
-    """What informs of an image and is in no verdict."""
+    """The facts of an image that no verdict depends on."""
 
     size: int
     created_at: datetime | None

@@ -1,4 +1,4 @@
-"""What an inventory message must be, and which of several counts.
+"""Reads an inventory message, and tells which of several counts.
 
 Rules:
 - The subject says who speaks: a message may only be about that host (P8).

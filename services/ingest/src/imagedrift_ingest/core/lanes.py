@@ -35,7 +35,7 @@ class Lag(Protocol):
 
 
 class LaneStates(Struct, frozen=True):
-    """What is known of the lanes, at one moment."""
+    """The state of the lanes at one moment."""
 
     missing: frozenset[str] = frozenset()
     """Those without a consumer."""

@@ -1,4 +1,4 @@
-"""What a host says of itself: it only informs, so that nothing in it refuses the host.
+"""A host's profile: it only informs, so that nothing in it refuses the host.
 
 Rules:
 - Every text is cleaned and cut, and there is a bound for how many there are.

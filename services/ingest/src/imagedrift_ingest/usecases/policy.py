@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class ConfiguredRegistries(Protocol):
-    """What is configured for registries now."""
+    """The present configuration of registries."""
 
     @property
     def version(self) -> str:

@@ -25,7 +25,7 @@ ASKED_AGAIN_TTL_S: Final = 30.0
 
 
 class Wanted(Struct, frozen=True):
-    """What is asked of the micro service: a reference, and the credential the asker goes by."""
+    """A request to the micro service: a reference, and the credential the asker goes by."""
 
     reference: str
     credential: str = ANONYMOUS

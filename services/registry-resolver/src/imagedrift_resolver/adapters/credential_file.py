@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from imagedrift_resolver.core.credential_entry import Fault
+from imagedrift_resolver.core.credential_entry import EntryFault
 from imagedrift_resolver.core.docker_config import DockerConfig, parse_config
 from imagedrift_resolver.core.json_object import LARGEST
 
@@ -82,7 +82,7 @@ class CredentialFile:
 
 
 def _unreadable(reason: str) -> DockerConfig:
-    return DockerConfig(faults=(Fault(f"cannot be read: {reason}", own=False),))
+    return DockerConfig(faults=(EntryFault(f"cannot be read: {reason}", own=False),))
 
 
 def _tell(name: str, config: DockerConfig) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from imagedrift_resolver.core.credential import Credential, for_path
-from imagedrift_resolver.core.credential_entry import Fault, read_helper
+from imagedrift_resolver.core.credential_entry import EntryFault, read_helper
 from imagedrift_resolver.core.docker_config import Helper
 
 HELPER_WITHIN_S: Final = 10.0
@@ -18,7 +18,7 @@ MOST_KEPT: Final = 10_000
 _LONGEST: Final = 64 * 1024
 _NOTHING: Final = b"credentials not found"
 
-Told = Credential | Fault | None
+Told = Credential | EntryFault | None
 
 
 class Helpers:
@@ -38,7 +38,7 @@ class Helpers:
             if kept and time.monotonic() < kept[0]:
                 return kept[1]
             told = await _run(helper)
-            kept_s = FAILED_KEPT_S if isinstance(told, Fault) else KEPT_S
+            kept_s = FAILED_KEPT_S if isinstance(told, EntryFault) else KEPT_S
             self._kept[helper] = (time.monotonic() + kept_s, told)
             return told
 
@@ -74,10 +74,10 @@ async def _run(helper: Helper) -> Told:
             return None
         return _fault(helper, f"failed with exit code {process.returncode}")
     told = read_helper(output[:_LONGEST])
-    if isinstance(told, Fault):
+    if isinstance(told, EntryFault):
         return _fault(helper, told.reason)
     return for_path(told, helper.path) if told and helper.path else told
 
 
-def _fault(helper: Helper, why: str) -> Fault:
-    return Fault(f"the credential helper {helper.program} {why}", own=helper.required)
+def _fault(helper: Helper, why: str) -> EntryFault:
+    return EntryFault(f"the credential helper {helper.program} {why}", own=helper.required)

@@ -22,7 +22,7 @@ import aiohappyeyeballs
 from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.proxy_tunnel import tunnel
 from imagedrift_resolver.adapters.request_failed import RequestFailed
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.address import address_fault, metadata_fault
 from imagedrift_resolver.core.proxy import Proxy, unresolved_fault
@@ -50,7 +50,7 @@ class Dialer:
         self._worked: OrderedDict[Endpoint, str] = OrderedDict()
 
     async def connect(
-        self, url: Url, route: Route, *, trusted: bool, within_s: float
+        self, url: Url, route: ConnectionRoute, *, trusted: bool, within_s: float
     ) -> SocketStream:
         """Connect to a url's host, through its proxy where it has one, in TLS for https.
 

@@ -14,7 +14,7 @@ import structlog
 from imagedrift_resolver.adapters.credential_file import CredentialFile, CredentialText
 from imagedrift_resolver.adapters.credential_helper import Helpers
 from imagedrift_resolver.core.credential import Anonymous, Credential
-from imagedrift_resolver.core.credential_entry import Fault
+from imagedrift_resolver.core.credential_entry import EntryFault
 from imagedrift_resolver.core.docker_config import DockerConfig, Helper, Step, look_up
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_schemas.v1 import Denied
@@ -45,14 +45,16 @@ class DockerCredentials:
 
     async def of(self, registry: str, repository: str = "") -> Credential | Denied:
         """Return the credential for a repository, or why the configured one cannot be had."""
-        faults: list[Fault] = []
+        faults: list[EntryFault] = []
         for source in self._sources:
             config, has_changed = source.read()
             if has_changed:
                 self._helpers.forget()
                 self._told.clear()
             found, passed_over = await self._try(look_up(config, registry, repository))
-            faults += [Fault(f"{source.name}: {each.reason}", each.own) for each in passed_over]
+            faults += [
+                EntryFault(f"{source.name}: {each.reason}", each.own) for each in passed_over
+            ]
             if found:
                 self._tell(registry, faults)
                 return found
@@ -62,19 +64,19 @@ class DockerCredentials:
             return Denied(reason=own.reason)
         return Anonymous(note=faults[0].reason if faults else "")
 
-    async def _try(self, steps: tuple[Step, ...]) -> tuple[Credential | None, list[Fault]]:
+    async def _try(self, steps: tuple[Step, ...]) -> tuple[Credential | None, list[EntryFault]]:
         """Try what one place holds until something comes of it; beside it, what was passed over."""
-        faults: list[Fault] = []
+        faults: list[EntryFault] = []
         for step in steps:
             told = await self._helpers.ask(step) if isinstance(step, Helper) else step
-            if not isinstance(told, Fault):
+            if not isinstance(told, EntryFault):
                 return told, faults
             faults.append(told)
             if isinstance(step, Helper) and step.required:
                 break
         return None, faults
 
-    def _tell(self, registry: str, faults: list[Fault]) -> None:
+    def _tell(self, registry: str, faults: list[EntryFault]) -> None:
         """Log each fault that concerns a registry once, until a file changes."""
         for fault in faults:
             if fault.reason not in self._told and len(self._told) < MOST_TOLD:

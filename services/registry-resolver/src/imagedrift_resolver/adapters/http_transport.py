@@ -16,7 +16,7 @@ import httpx
 from imagedrift_resolver.adapters.dialer import Dialer
 from imagedrift_resolver.adapters.http1_connection import Http1Connection
 from imagedrift_resolver.adapters.request_failed import RequestFailed
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.url import Url
 
 MOST_ORIGINS: Final = 256
@@ -41,7 +41,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             await origin.close()
         self._origins.clear()
 
-    def _origin(self, url: Url, route: Route, trusted: bool) -> "_Origin":
+    def _origin(self, url: Url, route: ConnectionRoute, trusted: bool) -> "_Origin":
         key = (url.origin, trusted)
         origin = self._origins.pop(key, None)
         if origin is None:
@@ -56,7 +56,7 @@ class _Origin:
     """The connections to one origin that are free, the one used last on top."""
 
     def __init__(
-        self, url: Url, route: Route, trusted: bool, dialer: Dialer, idle_s: float
+        self, url: Url, route: ConnectionRoute, trusted: bool, dialer: Dialer, idle_s: float
     ) -> None:
         self._url = url
         self._route = route

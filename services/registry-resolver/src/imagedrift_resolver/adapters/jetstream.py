@@ -76,7 +76,7 @@ class JetStreamCache:
 
 
 class JetStreamStates:
-    """What is known of registries, changed by compare-and-set."""
+    """The states of registries, changed by compare-and-set."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket

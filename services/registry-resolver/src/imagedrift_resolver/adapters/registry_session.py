@@ -1,4 +1,4 @@
-"""What the resolver keeps of each registry between two questions: its profile.
+"""Sessions: the resolver keeps the profile of each registry between two questions.
 
 The first conversation with a registry is held alone: it learns where tokens come from, and whether
 HEAD works, which spares the others a request each.
@@ -18,7 +18,7 @@ MADE_UP: Final = Bound(512, 4 * 1024 * 1024)
 
 
 class RegistrySession:
-    """What is kept of one site."""
+    """The profile of one site, and its first conversation."""
 
     def __init__(self) -> None:
         self.profile = RegistryProfile()

@@ -32,7 +32,7 @@ NO_PROXIES: Final = Proxies()
 Origin = tuple[str, str, int]
 
 
-class Route(Struct, frozen=True):
+class ConnectionRoute(Struct, frozen=True):
     """How one url is reached."""
 
     context: ssl.SSLContext
@@ -41,7 +41,7 @@ class Route(Struct, frozen=True):
     """How long a connection, and how long a whole response, may take; None: as everywhere."""
 
 
-Routes = Callable[[Url, bool], Route]
+Routes = Callable[[Url, bool], ConnectionRoute]
 """Gives the route of a url; `True`: the operator named its host for who leads there."""
 
 
@@ -64,11 +64,11 @@ def routes(known: Registries, proxies: Proxies = NO_PROXIES) -> Routes:
     """Return what gives the route of a url. Raises `RegistriesFault`."""
     table = _Table(known)
 
-    def route(url: Url, trusted: bool) -> Route:
+    def route(url: Url, trusted: bool) -> ConnectionRoute:
         own = table.settings.get(url.origin) or table.settings.get(url.host)
         proxy = own.proxy if own and own.has_proxy else proxies.of(url)
         context = table.context(url, trusted)
-        return Route(context, proxy, own.timeout_s if own else None)
+        return ConnectionRoute(context, proxy, own.timeout_s if own else None)
 
     return route
 
@@ -82,7 +82,7 @@ class _Reach(Struct, frozen=True):
 
 
 class _Table:
-    """What `registries.toml` says of urls: read once, with every file that it names."""
+    """The routes of `registries.toml`: read once, with every file that it names."""
 
     def __init__(self, known: Registries) -> None:
         self.settings: dict[Origin | str, _Reach] = {}

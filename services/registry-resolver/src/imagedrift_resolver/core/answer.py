@@ -1,4 +1,4 @@
-"""What a response means: the one table from status to outcome.
+"""The meaning of a response: the one table from status to outcome.
 
 | response                         | outcome                                                       |
 |----------------------------------|---------------------------------------------------------------|

@@ -29,7 +29,7 @@ MOST_JITTER: Final = 0.2
 
 
 class Breaker(Struct, frozen=True):
-    """What the last requests to one registry were like."""
+    """How the last requests to one registry went."""
 
     failures: int = 0
     open_until: datetime | None = None

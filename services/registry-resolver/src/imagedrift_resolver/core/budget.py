@@ -1,4 +1,4 @@
-"""What is left of a registry's patience, and whether to ask now.
+"""The budget of a registry: how many requests are left, and whether to make one now.
 
 One `RegistryState` per (registry, credential) is shared by all replicas and survives restarts.
 

@@ -1,4 +1,4 @@
-"""What we may show a registry to be let in, and never show anybody else.
+"""Credentials: shown to their registry to be let in, and to no other server.
 
 A credential's name tells the operator which one was used; the secret stays inside: neither
 `repr` nor an error of ours ever writes it.
@@ -31,7 +31,7 @@ class Secret(Struct, frozen=True):
     __str__ = __repr__
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """What rich shows of it, which asks every Struct for its fields."""
+        """Hide the text from rich, which asks every Struct for its fields."""
         return [("text", "***")]
 
 

@@ -29,73 +29,73 @@ _TOKEN_USER: Final = "<token>"  # noqa: S105 - a marker of the helpers' protocol
 _FIELDS: Final = ("identitytoken", "registrytoken", "auth", "username", "password")
 
 
-class Fault(Struct, frozen=True):
-    """What is configured cannot be used; the reason never holds a secret."""
+class EntryFault(Struct, frozen=True):
+    """A configured credential cannot be used; the reason never holds a secret."""
 
     reason: str
     own: bool = True
     """It was configured for the registry that is asked for, and not for any."""
 
 
-def read_entry(key: str, value: Any) -> Credential | Fault | None:
+def read_entry(key: str, value: Any) -> Credential | EntryFault | None:
     """Read an entry of `auths`; None when it says nothing."""
     place = f'auths."{shown(key)}"'
     if value is None:
         return None
     if not isinstance(value, dict):
-        return Fault(f"{place}: is {kind_of(value)}, not an object")
+        return EntryFault(f"{place}: is {kind_of(value)}, not an object")
     told: dict[str, str] = {}
     for name in _FIELDS:
         text = field(value, name)
         if text is not None and not isinstance(text, str):
-            return Fault(f"{place}.{name}: is {kind_of(text)}, not a text")
+            return EntryFault(f"{place}.{name}: is {kind_of(text)}, not a text")
         told[name] = text or ""
     return _credential(place, told)
 
 
-def read_helper(output: bytes) -> Credential | Fault | None:
+def read_helper(output: bytes) -> Credential | EntryFault | None:
     """Read what a helper printed. None when it has nothing for this registry."""
     try:
         told = read_object(output)
     except NotAnObject:
-        return Fault("printed no JSON document")
+        return EntryFault("printed no JSON document")
     username, secret = field(told, "Username"), field(told, "Secret")
     if not isinstance(username, str) or not isinstance(secret, str):
-        return Fault("gave no user name and secret")
+        return EntryFault("gave no user name and secret")
     return _pair(username, secret)
 
 
-def _credential(place: str, told: Mapping[str, str]) -> Credential | Fault | None:
+def _credential(place: str, told: Mapping[str, str]) -> Credential | EntryFault | None:
     if identity := told["identitytoken"]:
         return IdentityToken(Secret(identity))
     if bearer := told["registrytoken"]:
         if is_bearer(bearer):
             return RegistryToken(Secret(bearer))
-        return Fault(f"{place}.registrytoken: has a character that no bearer token has")
+        return EntryFault(f"{place}.registrytoken: has a character that no bearer token has")
     if encoded := told["auth"].replace("\r", "").replace("\n", ""):
         pair = _decoded(encoded)
         where = f"{place}.auth"
     else:
         pair = _pair(told["username"], told["password"])
         where = place
-    return Fault(f"{where}: {pair.reason}") if isinstance(pair, Fault) else pair
+    return EntryFault(f"{where}: {pair.reason}") if isinstance(pair, EntryFault) else pair
 
 
-def _decoded(encoded: str) -> Credential | Fault | None:
+def _decoded(encoded: str) -> Credential | EntryFault | None:
     try:
         text = base64.b64decode(encoded, validate=True).decode("utf-8", "strict")
     except UnicodeDecodeError:
-        return Fault("its base64 holds no UTF-8")
+        return EntryFault("its base64 holds no UTF-8")
     except (binascii.Error, ValueError):
-        return Fault("is not base64")
+        return EntryFault("is not base64")
     username, colon, password = text.rstrip("\0").partition(":")
-    return _pair(username, password) if colon else Fault("its base64 holds no user:password")
+    return _pair(username, password) if colon else EntryFault("its base64 holds no user:password")
 
 
-def _pair(username: str, secret: str) -> Credential | Fault | None:
+def _pair(username: str, secret: str) -> Credential | EntryFault | None:
     if not username and not secret:
         return None
     if username == _TOKEN_USER:
         return IdentityToken(Secret(secret)) if secret else None
     fault = password_fault(username, secret)
-    return Fault(fault) if fault else Password(username, Secret(secret))
+    return EntryFault(fault) if fault else Password(username, Secret(secret))

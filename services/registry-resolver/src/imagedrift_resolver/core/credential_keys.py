@@ -38,8 +38,8 @@ class Key(Struct, frozen=True):
         return self.text != HUB_KEY, self.text != written, self.text
 
 
-class Index(Struct, Generic[V], frozen=True):
-    """What stands under each key, by registry and path."""
+class CredentialTable(Struct, Generic[V], frozen=True):
+    """The entries of a file by registry and path."""
 
     held: dict[str, dict[str, list[tuple[Key, V]]]] = {}
 
@@ -50,7 +50,9 @@ class Index(Struct, Generic[V], frozen=True):
             yield from here.get(path, ())
 
 
-def index_of(entries: Mapping[str, Any], read: Callable[[str, Any], V | None]) -> Index[V]:
+def index_of(
+    entries: Mapping[str, Any], read: Callable[[str, Any], V | None]
+) -> CredentialTable[V]:
     """Read every entry; those that say nothing are left out."""
     held: dict[str, dict[str, list[tuple[Key, V]]]] = {}
     for text, value in entries.items():
@@ -61,7 +63,7 @@ def index_of(entries: Mapping[str, Any], read: Callable[[str, Any], V | None]) -
     for paths in held.values():
         for several in paths.values():
             several.sort(key=lambda pair: pair[0].rank)
-    return Index(held)
+    return CredentialTable(held)
 
 
 def read_key(text: str) -> Key:

@@ -1,4 +1,4 @@
-"""What is inside a digest: the conversation behind a `Describe`.
+"""The conversation behind a `Describe`: which manifests a digest holds.
 
 Rules:
 - An index is listed whole: every manifest in it, those of indexes inside it included. An index
@@ -24,7 +24,7 @@ from imagedrift_resolver.core.conversation import Conversation, RegistryProfile,
 from imagedrift_resolver.core.manifest import (
     MANIFEST_CAP,
     MOST_CHILDREN,
-    Index,
+    ImageIndex,
     Manifest,
     Strange,
     read_manifest,
@@ -78,7 +78,7 @@ def describe(
         case Manifest(config_digest):
             only = Child(platform="", digest=question.digest, config_digest=config_digest)
             return Description((only,)), profile
-        case Index():
+        case ImageIndex():
             listed, profile = yield from _flat(look, profile, question.digest, content)
             if not isinstance(listed, tuple):
                 return Description(failure=listed), profile
@@ -101,7 +101,7 @@ class _Look(Struct, frozen=True):
 
     def content(
         self, profile: RegistryProfile, digest: str, *, spare: bool = False
-    ) -> Conversation[Index | Manifest | Failure]:
+    ) -> Conversation[ImageIndex | Manifest | Failure]:
         """Get a manifest or an index by its digest, and make sure that it is the one."""
         url = self.site.url(self.repository, "manifests", digest)
         reply, profile = yield from fetch(
@@ -119,7 +119,7 @@ class _Look(Struct, frozen=True):
 
 
 def _flat(
-    look: _Look, profile: RegistryProfile, digest: str, index: Index
+    look: _Look, profile: RegistryProfile, digest: str, index: ImageIndex
 ) -> Conversation[Children | Failure]:
     """List an index's manifests, those of the indexes inside it included, each once.
 
@@ -141,7 +141,7 @@ def _flat(
             continue
         seen.add(entry.digest)
         inner, profile = yield from look.content(profile, entry.digest)
-        if isinstance(inner, Index):
+        if isinstance(inner, ImageIndex):
             todo += [(depth + 1, e) for e in inner.entries]
         elif not isinstance(inner, Manifest):
             return inner, profile
@@ -164,7 +164,7 @@ def _configured(
         match content:
             case Manifest(config_digest):
                 children[position] = replace(child, config_digest=config_digest)
-            case Index():
+            case ImageIndex():
                 children[position] = replace(child, nested=True)
             case Unsupported():
                 no_images.add(child.digest)

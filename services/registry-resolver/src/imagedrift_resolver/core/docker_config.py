@@ -19,8 +19,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from imagedrift_resolver.core.credential import Anonymous, Credential, for_path
-from imagedrift_resolver.core.credential_entry import Fault, read_entry
-from imagedrift_resolver.core.credential_keys import HUB_KEY, Index, Key, index_of
+from imagedrift_resolver.core.credential_entry import EntryFault, read_entry
+from imagedrift_resolver.core.credential_keys import HUB_KEY, CredentialTable, Key, index_of
 from imagedrift_resolver.core.json_object import NotAnObject, field, kind_of, read_object
 from imagedrift_resolver.core.reply import shown
 from imagedrift_schemas.reference import DOCKER_HUB
@@ -47,15 +47,15 @@ class Helper(Struct, frozen=True):
 class DockerConfig(Struct, frozen=True):
     """The parts of the file that are about credentials."""
 
-    auths: Index[Credential | Fault] = Index()
-    helpers: Index[str | Fault] = Index()
+    auths: CredentialTable[Credential | EntryFault] = CredentialTable()
+    helpers: CredentialTable[str | EntryFault] = CredentialTable()
     store: str = ""
     is_podman: bool = False
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[EntryFault, ...] = ()
     """What is wrong with the file, or with a part of it that may concern any registry."""
 
 
-Step = Credential | Helper | Fault
+Step = Credential | Helper | EntryFault
 """What to try: a credential is taken, a helper is asked, a fault is kept in mind."""
 
 
@@ -64,17 +64,19 @@ def parse_config(text: bytes, *, is_podman: bool = False) -> DockerConfig:
     try:
         document = read_object(text)
     except NotAnObject as error:
-        return DockerConfig(faults=(Fault(str(error), own=False),))
-    faults: list[Fault] = []
-    auths: Index[Credential | Fault] = index_of(_read_map(document, "auths", faults), read_entry)
+        return DockerConfig(faults=(EntryFault(str(error), own=False),))
+    faults: list[EntryFault] = []
+    auths: CredentialTable[Credential | EntryFault] = index_of(
+        _read_map(document, "auths", faults), read_entry
+    )
     helpers = _read_map(document, "credHelpers", faults)
     store = _suffix("credsStore", None if is_podman else field(document, "credsStore"))
-    if isinstance(store, Fault):
-        faults.append(Fault(store.reason, own=False))
+    if isinstance(store, EntryFault):
+        faults.append(EntryFault(store.reason, own=False))
     return DockerConfig(
-        auths=Index({host: _distinct(by_path) for host, by_path in auths.held.items()}),
+        auths=CredentialTable({host: _distinct(by_path) for host, by_path in auths.held.items()}),
         helpers=index_of(helpers, lambda key, value: _suffix(f'credHelpers."{shown(key)}"', value)),
-        store="" if isinstance(store, Fault) else store,
+        store="" if isinstance(store, EntryFault) else store,
         is_podman=is_podman,
         faults=tuple(faults),
     )
@@ -87,7 +89,7 @@ def look_up(config: DockerConfig, registry: str, repository: str = "") -> tuple[
     store = [Helper(config.store, server, required=False)] if config.store else []
     written = [entry for _, entry in config.auths.matching(registry, repository)]
     for key, suffix in config.helpers.matching(registry, repository):
-        if isinstance(suffix, Fault):
+        if isinstance(suffix, EntryFault):
             steps.append(suffix)
         elif suffix:
             asked = f"{registry}/{key.path}" if key.path else server
@@ -97,26 +99,28 @@ def look_up(config: DockerConfig, registry: str, repository: str = "") -> tuple[
     return (*steps, *store, *written, *config.faults)
 
 
-def _read_map(document: Mapping[str, Any], name: str, faults: list[Fault]) -> Mapping[str, Any]:
+def _read_map(
+    document: Mapping[str, Any], name: str, faults: list[EntryFault]
+) -> Mapping[str, Any]:
     value = field(document, name)
     if value is None or isinstance(value, dict):
         return value or {}
-    faults.append(Fault(f"{name}: is {kind_of(value)}, not an object", own=False))
+    faults.append(EntryFault(f"{name}: is {kind_of(value)}, not an object", own=False))
     return {}
 
 
-def _suffix(place: str, value: Any) -> str | Fault:
+def _suffix(place: str, value: Any) -> str | EntryFault:
     """Read the name of a helper; empty when none is named."""
     if value is None:
         return ""
     if not isinstance(value, str):
-        return Fault(f"{place}: is {kind_of(value)}, not a text")
+        return EntryFault(f"{place}: is {kind_of(value)}, not a text")
     if not _HELPER_NAME.issuperset(value):
-        return Fault(f"{place}: has a character that no program's name has")
+        return EntryFault(f"{place}: has a character that no program's name has")
     return value
 
 
-Held = dict[str, list[tuple[Key, Credential | Fault]]]
+Held = dict[str, list[tuple[Key, Credential | EntryFault]]]
 
 
 def _distinct(by_path: Held) -> Held:
@@ -130,8 +134,8 @@ def _distinct(by_path: Held) -> Held:
     if all(len(same) == 1 for same in meant.values()):
         return by_path
 
-    def named(path: str, held: Credential | Fault) -> Credential | Fault:
-        if isinstance(held, Fault | Anonymous) or not path or len(meant[held.name]) == 1:
+    def named(path: str, held: Credential | EntryFault) -> Credential | EntryFault:
+        if isinstance(held, EntryFault | Anonymous) or not path or len(meant[held.name]) == 1:
             return held
         return for_path(held, path)
 
@@ -143,4 +147,4 @@ def _distinct(by_path: Held) -> Held:
 
 def _credentials(by_path: Held) -> Iterator[Credential]:
     for entries in by_path.values():
-        yield from (held for _, held in entries if not isinstance(held, Fault))
+        yield from (held for _, held in entries if not isinstance(held, EntryFault))

@@ -16,7 +16,7 @@ _KINDS: Final = {bool: "a boolean", int: "a number", float: "a number", str: "a 
 
 
 class NotAnObject(Exception):
-    """What is wrong, in words that repeat nothing of the text."""
+    """A fault of a text, in words that repeat nothing of it."""
 
 
 def read_object(text: bytes) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ Rank = tuple[bool, int, int, bool]
 
 
 class Past(Struct, frozen=True):
-    """What is remembered of a registry that has not answered."""
+    """The tries of a registry that has not answered."""
 
     tries: int = 0
     """How often it was asked, stayed silent, and gave its slot to another one."""

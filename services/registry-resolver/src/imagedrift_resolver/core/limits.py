@@ -1,4 +1,4 @@
-"""What a registry says about its limits, in all the spellings that are met.
+"""The limits that registries publish, in all the spellings that are met.
 
     ratelimit-limit: 100;w=21600               Docker Hub; spaces and an empty value are met
     ratelimit-remaining: 99;w=21600
@@ -49,7 +49,7 @@ _SECONDS: Final = {
 
 
 class Limits(Struct, frozen=True):
-    """What a response says about a limit; None where it does not say."""
+    """The limit of a response; None for each part that it does not name."""
 
     limit: int | None = None
     remaining: int | None = None

@@ -39,7 +39,7 @@ class Entry(Struct, frozen=True):
     is_index: bool
 
 
-class Index(Struct, frozen=True):
+class ImageIndex(Struct, frozen=True):
     """A list of manifests."""
 
     entries: tuple[Entry, ...]
@@ -59,7 +59,7 @@ class Strange(Struct, frozen=True):
     reason: str
 
 
-Content: TypeAlias = Index | Manifest | Strange
+Content: TypeAlias = ImageIndex | Manifest | Strange
 
 
 def media_fault(media_type: str) -> str:
@@ -88,7 +88,7 @@ def read_manifest(body: bytes, media_type: str) -> Content:
         return Strange("invalid", "the document is an index and a manifest at once")
     kind = inside if inside in known else media_type
     if has_children and kind not in _MANIFESTS:
-        return Index(tuple(_entries(document["manifests"])))
+        return ImageIndex(tuple(_entries(document["manifests"])))
     if has_config and kind not in _INDEXES:
         return _manifest(document["config"])
     if document.get("schemaVersion") == 1:

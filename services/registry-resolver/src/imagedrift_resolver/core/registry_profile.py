@@ -1,4 +1,4 @@
-"""What was learnt of a registry, for the next conversation with it.
+"""The profile of a registry: lessons for the next conversation with it.
 
 - Auth methods are learnt per protection space (RFC 9110, 11.5): an origin, and a repository in it.
   A repository that was not asked before is tried with the method that worked last at its origin,
@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 
 class RegistryProfile(Struct, frozen=True):
-    """What is known of a registry. A conversation returns what it made of it."""
+    """How a registry is asked best. A conversation returns the profile that it changed."""
 
     auth_methods: dict[ProtectionSpace, AuthMethod] = {}
     """How to be let in; under an empty name, the auth method that worked last at an origin."""

@@ -1,4 +1,4 @@
-"""What came back from a server: a response, bounded by whoever read it, or nothing usable."""
+"""The reply of a server: a response that was read within bounds, or why there is none."""
 
 from typing import Final, Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""What a conversation wants done: a request to a registry, or a token.
+"""The steps of a conversation: a request to a registry, or a token.
 
 Whoever drives a conversation does what a step says and sends back what came of it. A step that
 must not be made is answered with the `Failure` that says why.

@@ -1,4 +1,4 @@
-"""What is kept of a repository's tag list: the names that can be newer than one a host runs.
+"""The kept part of a repository's tag list: names that can be newer than a host's.
 
 - Pages are added in any order, and a name counts once.
 - Per track the newest name is kept first, then the newest of each major part, then the newest of
@@ -63,7 +63,7 @@ class KeptTrack(Struct, frozen=True):
 
 
 class KeptList(Struct, frozen=True):
-    """What is kept of a list."""
+    """The kept part of a list."""
 
     tracks: tuple[KeptTrack, ...] = ()
     count: int = 0

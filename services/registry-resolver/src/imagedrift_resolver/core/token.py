@@ -38,7 +38,7 @@ MARGIN: Final = 0.2
 
 
 class Grant(Struct, frozen=True):
-    """What a token is for. Equal grants share one token."""
+    """The use of a token. Equal grants share one token."""
 
     realm: Url
     service: str

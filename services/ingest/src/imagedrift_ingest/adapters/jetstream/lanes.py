@@ -18,7 +18,7 @@ LANES: Final = "lanes"
 
 
 class LaneMonitor:
-    """What is known of the lanes, by the last look at their consumers."""
+    """The state of the lanes, by the last check of their consumers."""
 
     def __init__(self, bus: Bus, lanes: Callable[[], Collection[str]]) -> None:
         self._bus = bus

@@ -1,4 +1,4 @@
-"""What ingest publishes: questions, changed verdicts, and dead letters of refused heartbeats."""
+"""Publishes for ingest: questions, changed verdicts, and dead letters of refused heartbeats."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -32,7 +32,7 @@ DIGEST_SLOTS: Final = 256
 
 
 class AnswerTable:
-    """What registries said about references and digests."""
+    """The answers of registries about references and digests."""
 
     def __init__(
         self,

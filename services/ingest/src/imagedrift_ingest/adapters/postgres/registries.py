@@ -1,4 +1,4 @@
-"""What registries allow, in PostgreSQL: the newest state of each registry and credential."""
+"""The limits of registries, in PostgreSQL: the newest state of each registry and credential."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ SQL = load("answers")
 
 
 class RegistryTable:
-    """What registries allow."""
+    """The limits of registries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What all handlers of batches share: order, halving, and messages whose order is in doubt.
+"""The common part of all handlers of batches: order, halving, and messages whose order is in doubt.
 
 Rules:
 - A message is acknowledged when its transaction is committed, never before (P4).

@@ -1,4 +1,4 @@
-"""A registry may answer anything: 100,000 responses nobody would think of.
+"""Any response of a registry is an answer or a failure: 100,000 random ones.
 
 Most are handed to the conversations directly; some thousands go over sockets, with everything that
 can go wrong there: no HTTP at all, half a response, none, one that never ends, one byte at a time.
@@ -16,7 +16,7 @@ import pytest
 
 from imagedrift_resolver.adapters import http_client
 from imagedrift_resolver.adapters.names import Names, look_up
-from imagedrift_resolver.adapters.routes import Route
+from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, resolve
 from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
@@ -142,7 +142,7 @@ DESCRIBE = Describe(
 
 
 def test_100_000_responses_each_become_an_answer() -> None:
-    """No crash, no endless exchange; every conversation ends in one of the answers."""
+    """100,000 random responses each become one of the answers."""
     dice = random.Random(20261124)
     at, hub = site(), site("docker.io", host="registry-1.docker.io")
     played = 0
@@ -172,7 +172,7 @@ def test_100_000_responses_each_become_an_answer() -> None:
 
 
 def test_every_token_answer_is_a_token_or_a_failure() -> None:
-    """The token endpoint may answer anything as well."""
+    """Every random response of a token endpoint is a token or a failure."""
     dice = random.Random(7)
     for _ in range(10_000):
         assert isinstance(read_token(reply(dice), NOW), (Token, *get_args(Failure)))
@@ -235,12 +235,14 @@ class Liar:
 
 
 async def test_thousands_of_responses_over_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is a reply within its cap or a trouble with a reason, within bounded time and memory."""
+    """Thousands of random responses over sockets are replies or errors, in bounded time."""
     monkeypatch.setattr(http_client, "WITHIN_S", 0.25)
     liar = Liar()
     server = await asyncio.start_server(liar.accept, "127.0.0.1", 0)
     url = Url("http", "127.0.0.1", server.sockets[0].getsockname()[1], "/v2/a/manifests/1")
-    client = http_client.HttpClient(lambda *_: Route(ssl.create_default_context()), Names(look_up))
+    client = http_client.HttpClient(
+        lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up)
+    )
     headers = [("Host", url.authority)]
     left = OVER_SOCKETS
     kinds: set[type] = set()

@@ -32,7 +32,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
 
 @click.command()
 def maintain() -> None:
-    """Do all upkeep of the database (DATABASE_URL) now.
+    """Do all maintenance of the database (DATABASE_URL) now.
 
     Ingest does it in the background, too; running both is harmless.
     """
