@@ -46,7 +46,7 @@ def status(filters: Filters, output: Output) -> None:
         values=filters.values,
         clauses=clauses if within else {},
         brief=("hosts", "silent_hosts=silent", "images", "current", "outdated", "pinned", "local",
-               "missing", "unknown", "stale", "due"),
+               "missing", "unknown", "stale"),
         noun="",
         filters=filters,
         remarking=remarks.on_fleet,

@@ -424,6 +424,7 @@ BEGIN
     WHEN kind = 'within' AND coalesce(value, '') NOT IN ('patch', 'minor', 'major') THEN 'within needs patch, minor or major as value'
     WHEN kind = 'track' AND coalesce(octet_length(value), 0) NOT BETWEEN 1 AND 300 THEN 'track needs a track of 1 to 300 bytes as value'
     WHEN kind IN ('ignore', 'snooze', 'accept', 'pin') AND value IS NOT NULL THEN format('%s has no value', kind)
+    WHEN rtrim(chosen ->> 'place', '/') = '' THEN 'selector place: it has to be a text'
     WHEN octet_length(chosen ->> 'site') > 63 OR octet_length(chosen ->> 'place') > 1000
       OR octet_length(split_part(label, '=', 1)) > 256 OR octet_length(label) > 513 THEN 'the selector is too long'
     WHEN (SELECT count(*) FROM fleet.decisions_in_force) >= 10000 THEN '10000 decisions are in force: undo some, or use patterns'
