@@ -36,7 +36,7 @@ def references(dsn: str, *arguments: str) -> set[str]:
 
 
 def test_a_decision_is_made_seen_and_undone(own_dsn: str) -> None:
-    """What is ignored is not due, its decision is listed with its reason, and undone it is due."""
+    """An ignored image is not due, its decision is listed with its reason, and undone it is due."""
     assert NGINX in references(own_dsn)
 
     made = piped(own_dsn, "decide", "nginx:1.27", "ignore", "--reason", "replaced next week")

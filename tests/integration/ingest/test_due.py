@@ -1,4 +1,4 @@
-"""What is due: decisions against a slow reading of the same rules, and their bounds."""
+"""Due images: decisions against a slow reading of the same rules, and their bounds."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -111,7 +111,7 @@ async def test_what_is_due_is_what_the_rules_say(
 
 
 async def test_a_decision_excuses_and_is_taken_back(database: asyncpg.Connection) -> None:
-    """Who decided what and why is told; both are one row each, and neither is ever changed."""
+    """The audit names login and reason; deciding and undoing are one row each, never changed."""
     everything = set(itertools.product(HOSTS, REFERENCES))
     assert await due(database) == everything
 
@@ -146,7 +146,7 @@ async def test_a_snooze_ends_by_itself(database: asyncpg.Connection) -> None:
 
 
 async def test_the_audit_cannot_be_changed(database: asyncpg.Connection) -> None:
-    """Nobody updates, deletes or empties it, the owner included."""
+    """No login updates, deletes or empties the audit, the owner included."""
     await decide(database, Decided(NGINX, "ignore"))
     for change in (
         "UPDATE fleet.decisions SET reason = ''",
@@ -221,7 +221,7 @@ async def test_the_waiting_time_is_not_restarted_by_a_further_move(
 
 
 async def test_versions_are_decided_about_already(database: asyncpg.Connection) -> None:
-    """What newer versions will obey is checked and kept, and changes nothing of today."""
+    """Decisions about newer versions are checked and kept, and change nothing of today."""
     for kind, value in (("within", "minor"), ("track", "{n}.{n}-alpine"), ("pin", None)):
         await decide(database, Decided(NGINX, kind, value))
     rows = await database.fetch("SELECT kind, value FROM ops.decisions ORDER BY decision_id")

@@ -76,17 +76,8 @@ WHERE d.kind <> 'undo' AND (d.until IS NULL OR d.until > now())
   AND NOT EXISTS (SELECT FROM fleet.decisions AS u WHERE u.undoes = d.decision_id);
 COMMENT ON VIEW fleet.decisions_in_force IS 'Decisions that have not ended and were not undone.';
 
--- No reference has a character behind `~`, so what begins with a pattern is a range of the index.
-CREATE FUNCTION fleet.count_matches(pattern text, is_prefix boolean) RETURNS bigint
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-  SELECT count(*) FROM fleet.image_refs AS r
-  WHERE r.reference >= pattern COLLATE "C" AND r.reference < pattern || '~' COLLATE "C"
-    AND (is_prefix OR r.reference = pattern COLLATE "C");
-END;
-COMMENT ON FUNCTION fleet.count_matches(text, boolean) IS 'How many known references a decision is about.';
-
--- Two ways to match, and each can be entered by the reference or by the decision. `rank` orders
+-- Two ways to match, and each can be entered by the reference or by the decision. No reference has a
+-- character behind `~`, so what begins with a pattern is a range of the index. `rank` orders
 -- decisions by what is said more precisely: a whole reference, a longer pattern, more about the host,
 -- and the newest last. The span that stands behind comes out of a maximum with it.
 CREATE VIEW fleet.ref_decisions AS
@@ -230,7 +221,10 @@ SELECT
       SELECT FROM fleet.image_refs AS r
       JOIN fleet.answers AS a ON a.ref_id = r.ref_id
       WHERE r.reference = d.pattern AND a.remote_digest = d.remote_digest)) AS active,
-  fleet.count_matches(d.pattern, d.is_prefix) AS matches,
+  (
+    SELECT count(*) FROM fleet.image_refs AS r
+    WHERE r.reference >= d.pattern AND r.reference < d.pattern || '~' AND (d.is_prefix OR r.reference = d.pattern)
+  ) AS matches,
   d.decision_id,
   coalesce(d.remote_digest, make_interval(secs => d.span_s)::text, d.step, d.track) AS value,
   u.decided_at AS undone_at, u.decided_by AS undone_by, nullif(u.reason, '') AS undone_because
@@ -440,7 +434,7 @@ BEGIN
     CASE WHEN kind IN ('wait', 'due_after') THEN fleet.span_of(value) END,
     CASE kind WHEN 'within' THEN value END, CASE kind WHEN 'track' THEN value END, until, coalesce(btrim(reason), ''))
   RETURNING decisions.decision_id INTO made;
-  RETURN QUERY SELECT made, fleet.count_matches(rtrim(pattern, '*'), right(pattern, 1) = '*');
+  RETURN QUERY SELECT d.decision_id, d.matches FROM ops.decisions AS d WHERE d.decision_id = made;
 END
 $$;
 COMMENT ON FUNCTION ops.decide(text, jsonb, text, timestamptz, text, text) IS 'Stores a decision; its key, and how many known references it is about.';
