@@ -26,7 +26,6 @@ MEMBERS: Final = (
     "runtime",
     "services/agent",
     "services/registry-resolver",
-    "services/ingest",
     "sandbox",
     "cli",
     "bench",

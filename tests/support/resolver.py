@@ -70,7 +70,9 @@ class ResolverClient:
         answer: Answer = await until(found, what=f"{question}", within_s=within_s)
         return answer
 
-    async def describe(self, reference: str, digest: str, *platforms: str) -> Described:
+    async def describe(
+        self, reference: str, digest: str, *platforms: str, facts_of: tuple[str, ...] = ()
+    ) -> Described:
         """Ask what is inside a digest and wait for the answer."""
         parsed = ImageReference.parse(reference)
         question = Describe(
@@ -79,6 +81,7 @@ class ResolverClient:
             digest=digest,
             asked_at=now(),
             platforms=platforms,
+            facts_of=facts_of,
         )
         await self.put_anew(question, 1)
 

@@ -84,7 +84,7 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
         values=filters.values | names.host_values(host_name) | {"reference": canonical},
         clauses={"where": where(filters, OF_COMPARISONS, *conditions)},
         brief=("site", "host", "reference", "verdict", "reason", "running", "verdict_since=since",
-               "image_id", "error"),
+               "image_id", "local_version", "remote_version", "remote_built_at", "error"),
         noun="",
         as_records=True,
         before=finding,

@@ -28,6 +28,9 @@ MOST_IMAGES: Final = 20_000
 """Of one host: agents send no more, and ingest stores no more."""
 MOST_DIGESTS: Final = 1000
 MOST_CHILDREN: Final = 10_000
+MOST_FACT: Final = 256
+"""Bytes of a fact that an image's label tells; a longer label is left out."""
+MOST_FACTS_OF: Final = 4
 MOST_REASONS: Final = 32
 MOST_REASON: Final = 64
 MOST_CREDENTIAL: Final = 512
@@ -50,6 +53,7 @@ TIME: Final = _pattern(
 """Of every `date-time`: UTC, written with Z. A leap second has no time of its own."""
 
 _TEXT: Final = {"maxLength": MOST_TEXT}
+_FACT: Final = {"maxLength": MOST_FACT}
 _COUNT: Final = _range(MOST_COUNT)
 _BIG_COUNT: Final = _range(MOST_BIG_COUNT)
 _DIGEST: Final = _pattern(digest.PATTERN)
@@ -98,6 +102,12 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "services": {"items": _TEXT},
     "running": _COUNT,
     "manifest_digest": _DIGEST_OR_NONE,
+    "version": _FACT,
+    "revision": _FACT,
+    "LocalImage.source": _FACT,
+    "ImageFacts.source": _FACT,
+    "base_name": _FACT,
+    "base_digest": _DIGEST_OR_NONE,
     # a question, and its answer
     "registry": _pattern(_REGISTRY),
     "repository": _pattern(_REPOSITORY),
@@ -107,6 +117,7 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "hosts": _COUNT,
     "platforms": {"items": _pattern(platform.PATTERN)},
     "image_ids": {"items": _DIGEST},
+    "facts_of": {"maxItems": MOST_FACTS_OF, "items": _pattern(platform.PATTERN)},
     "reason": _TEXT,
     "media_type": _TEXT,
     "credential": _pattern(rf"[^\u0000-\u001f\u007f]{{1,{MOST_CREDENTIAL}}}"),

@@ -27,8 +27,15 @@ _WORDS: Final[dict[type[types.Type], str]] = {
 }
 
 
+_WHEN_ABSENT: Final[dict[type[types.Type], str]] = {types.BoolType: "false", types.StrType: '""'}
+"""How an absent field reads, by its type; one of another type stays absent."""
+
+
 class FieldFacts(NamedTuple):
-    """One field as a reader of JSON sees it; `default` is JSON, or None when it is required."""
+    """One field as a reader of JSON sees it.
+
+    `default` is JSON, or `absent`; None when the field is required.
+    """
 
     name: str
     type: str
@@ -112,8 +119,8 @@ def _default_of(field: types.Field) -> str | None:
         return None
     value: Any = field.default
     if value is NODEFAULT:
-        if not callable(field.default_factory):  # UNSET: an absent field reads as its type's zero
-            return "false"
+        if not callable(field.default_factory):  # UNSET
+            return _WHEN_ABSENT.get(type(field.type), "absent")
         value = field.default_factory()
     return json.encode(value).decode()
 

@@ -33,6 +33,11 @@ MEANINGS: Final = {
     "image_id": "The id under which the host's engine knows the image.",
     "repo_digests": "The digests under which the registry knows the image, sorted.",
     "size": "Bytes on the host's disk.",
+    "version": "The version by the image's label `org.opencontainers.image.version`.",
+    "revision": "What it was built from, by the label `.revision`: a commit.",
+    "base_name": "The image that it was built on, by the label `.base.name`.",
+    "base_digest": "The digest of that image, by the label `.base.digest`.",
+    "built_at": "When the image was built, as its configuration says; null when unknown.",
     "media_type": "Media type of what the digest names.",
     "credential": "Name of the credential it was got with; never the credential.",
     # what was found

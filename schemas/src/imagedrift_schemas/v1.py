@@ -52,6 +52,14 @@ class LocalImage(Struct, frozen=True, kw_only=True):
     by_digest: bool | UnsetType = UNSET
     """The containers were made from `tag@digest`: made anew they are the same image. Written only
     where it is true."""
+    version: str | UnsetType = UNSET
+    """The version by the image's label `org.opencontainers.image.version`. Written only where the
+    image has that label, like the four below."""
+    revision: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    """Where its sources are, by the label `.source`: often a URL, and the packager's own."""
+    base_name: str | UnsetType = UNSET
+    base_digest: str | UnsetType = UNSET
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -140,6 +148,9 @@ class Describe(Struct, frozen=True, kw_only=True, tag="describe"):
     image_ids: tuple[str, ...] = ()
     """Image ids of classic engines. Children are read until each is found as a config digest."""
     hosts: int = 0
+    facts_of: tuple[str, ...] = ()
+    """The platforms whose image is to tell its version: its configuration is read for that. At
+    most four."""
 
 
 Question: TypeAlias = Resolve | Describe
@@ -222,6 +233,21 @@ class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
     """How many checks in a row have failed."""
 
 
+class ImageFacts(Struct, frozen=True, kw_only=True):
+    """The facts in an image's configuration: its labels `org.opencontainers.image.*`, and its age.
+
+    A text is empty where the image has no such label.
+    """
+
+    version: str = ""
+    revision: str = ""
+    source: str = ""
+    """Where its sources are, by the label `.source`: often a URL, and the packager's own."""
+    base_name: str = ""
+    base_digest: str = ""
+    built_at: Time | None = None
+
+
 class Child(Struct, frozen=True, kw_only=True):
     """One platform's manifest inside an index."""
 
@@ -233,6 +259,9 @@ class Child(Struct, frozen=True, kw_only=True):
     nested: bool | UnsetType = UNSET
     """This is an index that was not looked into: its children are not known. Written only where
     it is true."""
+    facts: ImageFacts | UnsetType = UNSET
+    """The facts in its configuration. Absent: that was not read. Present with nothing in it: it was
+    read, and says nothing."""
 
 
 class Described(Struct, frozen=True, kw_only=True, tag="described"):

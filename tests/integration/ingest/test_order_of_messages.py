@@ -11,7 +11,7 @@ from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.images import Keys, images_of
+from imagedrift_ingest.core.images import IdentityCache, images_of
 from imagedrift_ingest.core.order import Position, compare
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import DeadLetter, RegistryState
@@ -37,7 +37,9 @@ def hosts(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     async def say(place: Position, surely: bool) -> set[int]:
         assert place.at
         said = inventories.read(subjects.inventory("fra1", "web-1"), payload, place.seq, place.at)
-        images = {("fra1", "web-1"): images_of(said.envelope.images, Keys().reading(), place.at)}
+        images = {
+            ("fra1", "web-1"): images_of(said.envelope.images, IdentityCache().reading(), place.at)
+        }
         return await store.store(place.epoch, [said], images, surely_newest=surely)
 
     return say

@@ -24,6 +24,7 @@ BOUNDED = {
     "answers": "goes with its reference",
     "remote_history": "tags_dropped",
     "descriptions": "descriptions_dropped",
+    "image_facts": "image_facts_dropped",
     "comparisons": "images_dropped",
     "usage_totals": "goes with its image",
     "usage_changes": "emptied every 10 seconds",
@@ -50,6 +51,9 @@ OLD_ROWS = {
         SELECT 'r' || n, 'anonymous', $1 FROM generate_series(1, $2) AS n""",
     "descriptions": """INSERT INTO fleet.descriptions (digest, asked_at)
         SELECT 'sha256:' || encode(sha256(n::text::bytea), 'hex'), $1
+        FROM generate_series(1, $2) AS n""",
+    "image_facts": """INSERT INTO fleet.image_facts (digest, platform, read_at)
+        SELECT 'sha256:' || encode(sha256(n::text::bytea), 'hex'), 'linux/amd64', $1
         FROM generate_series(1, $2) AS n""",
     "image_refs": """INSERT INTO fleet.image_refs
         (reference, registry, repository, tag, policy, first_seen_at)

@@ -13,7 +13,7 @@ from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.core import inventories
 from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat
-from imagedrift_ingest.core.images import Keys, images_of
+from imagedrift_ingest.core.images import IdentityCache, images_of
 from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec, subjects
 from support.ingest import NOW, image, inventory
@@ -45,7 +45,7 @@ class Stored:
         said = inventories.read(
             subjects.inventory(*WEB), payload, seq, NOW + timedelta(seconds=seq)
         )
-        images = {WEB: images_of(said.envelope.images, Keys().reading(), said.seen_at)}
+        images = {WEB: images_of(said.envelope.images, IdentityCache().reading(), said.seen_at)}
         assert await self.hosts.changed([said]) <= {WEB}
         await self.hosts.store(1, [said], images, surely_newest=False)
 

@@ -240,9 +240,8 @@ async def test_thousands_of_responses_over_sockets(monkeypatch: pytest.MonkeyPat
     liar = Liar()
     server = await asyncio.start_server(liar.accept, "127.0.0.1", 0)
     url = Url("http", "127.0.0.1", server.sockets[0].getsockname()[1], "/v2/a/manifests/1")
-    client = http_client.HttpClient(
-        lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up)
-    )
+    route = ConnectionRoute(ssl.create_default_context())
+    client = http_client.HttpClient(lambda *_: route, Names(look_up))
     headers = [("Host", url.authority)]
     left = OVER_SOCKETS
     kinds: set[type] = set()

@@ -72,6 +72,21 @@ async def ask(server: Server, count: int = 2, method: str = "GET") -> list[Reply
         await http.close()
 
 
+@pytest.mark.parametrize(
+    "location",
+    ["http://[", "//a:b:c/", "http:x", "http://a/\xff", "javascript:1", "http://h:99999/", " "],
+)
+async def test_an_odd_redirect_target_is_a_reply_and_no_exception(location: str) -> None:
+    """A `Location` that httpx refuses to parse reaches core as it came."""
+    head = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {location}\r\n"
+    server = Server(head.encode("latin-1") + b"Content-Length: 0\r\n\r\n")
+    async with server.serving():
+        [reply] = await ask(server, count=1)
+    assert isinstance(reply, Reply)
+    assert reply.status == 307
+    assert reply.headers["location"] == (location.strip(),)
+
+
 HEAD_WITH = f"HTTP/1.1 200 OK\r\n{DIGEST}TAG\r\nContent-Length: 40\r\n\r\n".encode()
 
 

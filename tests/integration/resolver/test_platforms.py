@@ -59,3 +59,22 @@ async def test_a_digest_is_described_once_for_ever(fresh_nats: NatsServer, tmp_p
         }
         assert spent == 4
         assert isinstance(gone.failure, Missing)
+
+
+async def test_the_version_of_a_platform_is_read_once_for_ever(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """The label is in the configuration, a blob that takes one request; the next answer has it."""
+    async with SandboxRegistry().serving() as registry:
+        pushed = registry.push_image("app", "1", platforms=PLATFORMS, seed=7, shape=Shape.INDEX)
+        reference = registry.reference("app", "1")
+        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+            asked = ("linux/arm64",)
+            first = await client.describe(reference, pushed.digest, facts_of=asked)
+            spent = registry.totals().get_requests
+            second = await client.describe(reference, pushed.digest, "linux/amd64", facts_of=asked)
+    for described in (first, second):
+        [told] = [(child.platform, child.facts) for child in described.children if child.facts]
+        assert told[0] == "linux/arm64"
+        assert told[1].version == "7"
+    assert spent == 2

@@ -6,11 +6,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
+from imagedrift_agent.core import image_facts
 from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import Container, EngineImage, ImageConfig
-from imagedrift_ingest.core.images import Keys
+from imagedrift_ingest.core.images import IdentityCache
 from imagedrift_ingest.core.images import images_of as stored_images
+from imagedrift_schemas import codec
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import LocalImage
 from support.ingest import NOW
@@ -187,6 +190,58 @@ def test_services_are_named_by_their_labels() -> None:
     assert found.services == ("shop/web", "shop_api")
 
 
+def test_an_images_labels_tell_its_version_and_base() -> None:
+    """They stand in the image's record already: no call is made for them."""
+    labels = {
+        "org.opencontainers.image.version": "1.27.3",
+        "org.opencontainers.image.base.name": "docker.io/library/debian:12",
+        "org.opencontainers.image.base.digest": D1,
+        "maintainer": "somebody",
+    }
+
+    [found] = images_of([image(ID, "nginx:1", config=ImageConfig(labels))], [])
+
+    assert (found.version, found.base_name) == ("1.27.3", "docker.io/library/debian:12")
+    assert (found.base_digest, found.revision, found.source) == (D1, UNSET, UNSET)
+
+
+def test_an_image_without_such_labels_has_the_hash_that_it_had() -> None:
+    """An agent of before wrote no such field, and its hosts are not stored anew."""
+    [found] = images_of([image(ID, "nginx:1", config=ImageConfig({"a": "b"}))], [])
+
+    written = codec.encode(found)
+
+    assert not {"version", "revision", "source", "base_name", "base_digest"} & set(
+        msgspec.json.decode(written)
+    )
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "\x00\x01", ""])
+def test_a_label_that_cannot_be_told_costs_itself(text: str) -> None:
+    """The image is listed, and its other labels are told."""
+    labels = {"org.opencontainers.image.version": text, "org.opencontainers.image.revision": "d21b"}
+
+    [found] = images_of([image(ID, "nginx:1", config=ImageConfig(labels))], [])
+
+    assert (found.version, found.revision) == (UNSET, "d21b")
+
+
+def test_labels_that_are_not_read_are_not_kept() -> None:
+    """An image may have any number of labels, of any size: the agent keeps those that it reads."""
+    labels = {f"label-{n}": "x" * 1000 for n in range(1000)} | {
+        "org.opencontainers.image.version": "1.27.3",
+        "org.opencontainers.image.source": "x" * 1_000_000,
+        "imagedrift.ignore": "true",
+    }
+
+    kept = image_facts.with_few_labels(image(ID, "nginx:1", config=ImageConfig(labels)))
+
+    assert image_facts.labels_of(kept) == {
+        "org.opencontainers.image.version": "1.27.3",
+        "imagedrift.ignore": "true",
+    }
+
+
 def test_podmans_localhost_is_no_registry() -> None:
     """An image that Podman built is local, although Podman makes up a digest for it."""
     [found] = images_of([image(ID, "localhost/app:1", digests=(f"localhost/app@{D1}",))], [])
@@ -301,7 +356,7 @@ def test_no_odd_object_makes_ingest_refuse_the_host(odd: EngineImage, made: Cont
     image_list = list_images([image(ID, "nginx:1"), odd], [made])
 
     stored = stored_images(
-        msgspec.Raw(msgspec.json.encode(image_list.images)), Keys().reading(), NOW
+        msgspec.Raw(msgspec.json.encode(image_list.images)), IdentityCache().reading(), NOW
     )
 
     assert "docker.io/library/nginx:1" in {each.key.reference for each in stored.images}

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from imagedrift_ingest.core.bounded_cache import BoundedCache
-from imagedrift_ingest.core.images import ENTRY, ImageKey, Keys, Reading, images_of, weight
+from imagedrift_ingest.core.images import (
+    ENTRY,
+    IdentityCache,
+    IdentityReader,
+    ImageKey,
+    images_of,
+    weight,
+)
 from support.ingest import NOW, digest, image
 
 BOUND = 100
@@ -56,9 +63,9 @@ def test_what_is_used_outlives_what_is_said_once() -> None:
 def test_an_identity_is_remembered_when_it_is_stored_and_not_before() -> None:
     """An identity is cached only after the database has stored it."""
     raw = msgspec.Raw(msgspec.json.encode([image()]))
-    keys = Keys()
+    keys = IdentityCache()
 
-    def read() -> tuple[Reading, ImageKey]:
+    def read() -> tuple[IdentityReader, ImageKey]:
         reading = keys.reading()
         [one] = images_of(raw, reading, NOW).images
         return reading, one.key
@@ -75,7 +82,7 @@ def test_an_identity_is_remembered_when_it_is_stored_and_not_before() -> None:
 def test_the_weight_of_an_identity_grows_with_its_texts() -> None:
     """Long references and many digests count with their size."""
     long = image(f"r.io/{'a' * 200}:1", repo_digests=tuple(map(digest, range(1000))))
-    reading = Keys().reading()
+    reading = IdentityCache().reading()
     short, heavy = (
         weight(one.key)
         for one in images_of(

@@ -1,19 +1,19 @@
 """How many hosts bring a new reference."""
 
 from imagedrift_ingest.core.demand import Demand, demand_of
-from imagedrift_ingest.core.images import Image, ImageKey
+from imagedrift_ingest.core.images import HostImage, ImageKey
 from imagedrift_schemas.v1 import LocalImage
 from support.ingest import NGINX, digest
 
 REDIS = "docker.io/library/redis:7"
 
 
-def brings(reference: str, *, running: int = 0, has_digest: bool = True) -> Image:
+def brings(reference: str, *, running: int = 0, has_digest: bool = True) -> HostImage:
     """An image of a host."""
     digests = (digest(reference),) if has_digest else ()
     key = ImageKey(reference, digest("id"), digests, "linux/amd64")
     local = LocalImage(reference=reference, image_id=key.image_id, running=running)
-    return Image(key, False, local)
+    return HostImage(key, False, local)
 
 
 def test_hosts_that_have_and_run_a_reference_are_counted_once_each() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core.images import HostImages, Image, Keys, images_of
+from imagedrift_ingest.core.images import HostImage, HostImages, IdentityCache, images_of
 from imagedrift_ingest.core.inventories import MOST_VALUES, newest, read
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.constraints import MOST_DIGESTS, MOST_IMAGES
@@ -30,10 +30,10 @@ def raw(*images: LocalImage | dict[str, Any]) -> msgspec.Raw:
 
 def read_images(*said: Any) -> HostImages:
     """Images as they are read, and what is left out."""
-    return images_of(raw(*said), Keys().reading(), NOW)
+    return images_of(raw(*said), IdentityCache().reading(), NOW)
 
 
-def images(*said: LocalImage | dict[str, Any]) -> Sequence[Image]:
+def images(*said: LocalImage | dict[str, Any]) -> Sequence[HostImage]:
     """Images as they are read."""
     return read_images(*said).images
 
@@ -123,7 +123,7 @@ def test_what_is_no_image_is_left_out(part: Any) -> None:
 def test_images_that_are_no_array_are_refused(text: bytes) -> None:
     """An inventory whose images are no array is refused."""
     with pytest.raises(Malformed, match=r"^images: "):
-        images_of(msgspec.Raw(text), Keys().reading(), NOW)
+        images_of(msgspec.Raw(text), IdentityCache().reading(), NOW)
 
 
 def test_of_too_many_images_those_that_run_are_kept() -> None:
@@ -188,7 +188,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
 def test_names_of_containers_never_refuse_an_image(names: list[str]) -> None:
     """Any name of a container is cleaned, and refuses no image."""
     told = msgspec.to_builtins(image(running=1)) | {"containers": names}
-    found = images_of(msgspec.Raw(json.dumps([told]).encode()), Keys().reading(), NOW)
+    found = images_of(msgspec.Raw(json.dumps([told]).encode()), IdentityCache().reading(), NOW)
     [one] = found.images
     assert all(name and len(name.splitlines()) == 1 for name in one.local.containers)
     assert all(name.isprintable() or name.isspace() for name in one.local.containers)
@@ -224,7 +224,7 @@ def test_a_date_that_cannot_be_is_none(at: str, kept: str | None) -> None:
 
 def test_a_size_that_does_not_fit_is_refused_also_where_its_image_is_known() -> None:
     """A size that does not fit is refused, also of a known image."""
-    keys = Keys()
+    keys = IdentityCache()
     reading = keys.reading()
     images_of(raw(image()), reading, NOW)
     reading.keep()

@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_ingest.core import quota
-from imagedrift_ingest.core.images import HostImages, Image, ImageKey
+from imagedrift_ingest.core.images import HostImage, HostImages, ImageKey
 from imagedrift_schemas.v1 import LocalImage
 from support.ingest import digest
 
 
-def made(number: int, running: int = 0) -> Image:
+def made(number: int, running: int = 0) -> HostImage:
     """An image by number."""
     reference, image_id = f"docker.io/library/app{number}:1", digest(number)
     local = LocalImage(reference=reference, image_id=image_id, running=running)
-    return Image(ImageKey(reference, image_id, (), "linux/amd64"), False, local)
+    return HostImage(ImageKey(reference, image_id, (), "linux/amd64"), False, local)
 
 
 def test_what_runs_is_made_first() -> None:

@@ -21,6 +21,7 @@ from imagedrift_schemas.v1 import (
     Describe,
     Described,
     Found,
+    ImageFacts,
     Resolve,
     Unreachable,
 )
@@ -152,6 +153,17 @@ def test_a_question_is_not_asked_again_for_what_it_could_not_find() -> None:
     """A description made after the question answers it, with unread children too."""
     question = replace(DESCRIBE, image_ids=(OTHER,), asked_at=NOW)
     assert is_described(KNOWN, question, "anonymous", NOW)
+
+
+def test_a_description_without_the_facts_asked_for_is_made_again_once() -> None:
+    """A description made after the question is its answer, also where facts could not be read."""
+    question = replace(DESCRIBE, facts_of=("linux/arm64",), asked_at=LATER)
+    with_facts = replace(ARM, facts=ImageFacts())
+    told = described(DESCRIBE, Description((AMD, with_facts)), None, NOW, "anonymous")
+    assert not is_described(KNOWN, question, "anonymous", LATER)
+    assert is_described(replace(KNOWN, checked_at=LATER), question, "anonymous", LATER)
+    assert is_described(told, question, "anonymous", LATER)
+    assert is_described(KNOWN, replace(question, facts_of=("windows/amd64",)), "anonymous", LATER)
 
 
 def test_a_failed_description_is_tried_when_it_is_asked_for_again() -> None:

@@ -29,7 +29,7 @@ from imagedrift_agent.adapters.engine_faults import (
 )
 from imagedrift_agent.core import api_version, decoding, records
 from imagedrift_agent.core.address import Address
-from imagedrift_agent.core.image_facts import shown
+from imagedrift_agent.core.image_facts import shown, with_few_labels
 from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.lists import EngineLists, known_by_list, with_manifests, with_own_digest
 from imagedrift_agent.core.snapshot import Snapshot
@@ -190,7 +190,7 @@ class Engine:
             path = _path_of("images", summary.id)
             found = await details.read(path, records.EngineImage, params)
             _same(path, records.image_id(summary.id), records.image_id(found.id))
-            self._images[summary.key] = replace(found, digest=summary.digest)
+            self._images[summary.key] = replace(with_few_labels(found), digest=summary.digest)
 
         await details.each(self._unreadable_images, unread, [s.key for s in unread], read)
         unreadable = [summary for key, summary in wanted.items() if key in self._unreadable_images]

@@ -13,15 +13,22 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
-from imagedrift_agent.core.records import Container, EngineImage
+from imagedrift_agent.core.records import Container, EngineImage, ImageConfig
 from imagedrift_agent.core.traits import EngineTraits
+from imagedrift_schemas.constraints import MOST_FACT
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference
+from imagedrift_schemas.image_labels import LABELS, facts_in
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.text import cleaned
 
 MOST_TEXT: Final = 2000
+IGNORE_LABEL: Final = "imagedrift.ignore"
+_LABELS_READ: Final = frozenset({IGNORE_LABEL, *LABELS})
+_MOST_LABEL: Final = 4 * MOST_FACT
+"""Characters of a label that is kept: one that is longer is left out of every use anyhow."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BUILT_HERE: Final = "localhost"
 """Podman's registry of what has none."""
@@ -74,6 +81,26 @@ def created_at(image: EngineImage) -> datetime | None:
         return created.astimezone(UTC)
     except OverflowError:  # the last hours of the year 9999, west of Greenwich
         return None
+
+
+def labels_of(image: EngineImage) -> Mapping[str, str]:
+    """Return an image's labels."""
+    return (image.config.labels if image.config else None) or {}
+
+
+def with_few_labels(image: EngineImage) -> EngineImage:
+    """Keep the labels that are read: an image may have any number of them, of any size."""
+    kept = {
+        label: text
+        for label, text in labels_of(image).items()
+        if label in _LABELS_READ and len(text) <= _MOST_LABEL
+    }
+    return replace(image, config=ImageConfig(kept) if kept else None)
+
+
+def version_facts(image: EngineImage) -> dict[str, str]:
+    """Read what the image's labels say of its version and base; nothing where it has none."""
+    return facts_in(labels_of(image))
 
 
 def shown(text: str) -> str:

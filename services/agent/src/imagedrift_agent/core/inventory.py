@@ -12,6 +12,8 @@ Rules:
   listed apart (`by_digest`), as making them anew gives the same image.
 - An image with a digest but no tag in a repository is listed as `repo@digest`, unless a container
   already says what it is called there.
+- Its labels tell its version and base (`image_facts`); an image without them has no such fields, so
+  that the hash of an unchanged host stays.
 - What has no usable name is passed over and counted by reason; nothing here raises for it.
 """
 
@@ -19,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from imagedrift_agent.core import image_facts, manifests
 from imagedrift_agent.core.origins import Origins, forgotten_manifest
@@ -35,7 +38,6 @@ from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import LocalImage
 
-IGNORE_LABEL = "imagedrift.ignore"
 # Between two attempts of a crash loop a container is "restarting": counted as running, or the
 # inventory would change with every attempt.
 RUNNING = frozenset({"running", "paused", "restarting"})
@@ -89,7 +91,7 @@ def list_images(
     skipped: Counter[str] = Counter()
     images = _identified(images, skipped)
     known = {image_id(image.id): image for image in images}
-    ignored = {own for own, image in known.items() if _opts_out(_labels(image))}
+    ignored = {own for own, image in known.items() if _opts_out(image_facts.labels_of(image))}
     known = {own: image for own, image in known.items() if own not in ignored}
     origins = Origins(images, containers, engine)
     lists = _Lists(known, ignored, containers, engine, origins)
@@ -212,7 +214,7 @@ def _local_image(
     known = lists.origins.known(image, entry.reference, tagged=entry.tagged)
     digests = known.digests | _named_digests(entry, engine)
     is_lost = known.are_lost and not digests
-    return LocalImage(
+    listed = LocalImage(
         reference=entry.reference.canonical,
         image_id=image_id(image.id),
         repo_digests=tuple(sorted(digests)),
@@ -227,6 +229,7 @@ def _local_image(
         digest_lost=True if is_lost else UNSET,
         by_digest=True if by_digest else UNSET,
     )
+    return replace(listed, **image_facts.version_facts(image))
 
 
 def _named_digests(entry: _Entry, engine: EngineTraits) -> Set[str]:
@@ -263,9 +266,5 @@ def _name(container: Container) -> str:
     return image_facts.shown(own[0].removeprefix("/") if own else container.id[:12])
 
 
-def _labels(image: EngineImage) -> Mapping[str, str]:
-    return (image.config.labels if image.config else None) or {}
-
-
 def _opts_out(labels: Mapping[str, str]) -> bool:
-    return labels.get(IGNORE_LABEL, "").lower() in ("true", "1", "yes")
+    return labels.get(image_facts.IGNORE_LABEL, "").lower() in ("true", "1", "yes")

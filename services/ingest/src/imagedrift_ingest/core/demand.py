@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 
 from msgspec import Struct
 
-from imagedrift_ingest.core.images import Image
+from imagedrift_ingest.core.images import HostImage
 
 
 class Demand(Struct, frozen=True):
@@ -24,7 +24,7 @@ NONE = Demand()
 
 
 def demand_of(
-    references: Container[str], brought: Mapping[int, Sequence[Image]]
+    references: Container[str], brought: Mapping[int, Sequence[HostImage]]
 ) -> dict[str, Demand]:
     """Count the hosts that bring references with an image to compare."""
     running: dict[str, dict[int, bool]] = {}

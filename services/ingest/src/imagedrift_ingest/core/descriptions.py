@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from imagedrift_schemas.v1 import Child
 
 
 def merged(before: Sequence[Child], after: Sequence[Child]) -> tuple[Child, ...]:
-    """Return the newer list of children, with the configurations that only the older one has."""
-    read = {child.digest: child.config_digest for child in before}
+    """Return the newer list of children, with what was read that only the older one has."""
+    read = {child.digest: child for child in before}
     if not after:
         return tuple(before)
-    return tuple(
-        child if child.config_digest else replace(child, config_digest=read.get(child.digest, ""))
-        for child in after
-    )
+    return tuple(_joined(child, read.get(child.digest)) for child in after)
+
+
+def _joined(child: Child, earlier: Child | None) -> Child:
+    """Add to a child what only the older list has of it."""
+    if earlier is None:
+        return child
+    facts = earlier.facts if child.facts is UNSET else child.facts
+    config_digest = child.config_digest or earlier.config_digest
+    return replace(child, config_digest=config_digest, facts=facts)

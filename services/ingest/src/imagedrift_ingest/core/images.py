@@ -48,7 +48,7 @@ Told = tuple[Any, ...]
 """The identity of an image as its host told it."""
 
 
-class Image(Struct, frozen=True):
+class HostImage(Struct, frozen=True):
     """One row of a host: a local image under a reference."""
 
     key: "ImageKey"
@@ -60,7 +60,7 @@ class Image(Struct, frozen=True):
 class HostImages(Struct, frozen=True):
     """The images of an inventory that are stored, and the number of others by reason."""
 
-    images: Sequence[Image]
+    images: Sequence[HostImage]
     left_out: dict[str, int] = {}
     faults: tuple[str, ...] = ()
     """Why the first few of them were refused: the field and the fix."""
@@ -105,18 +105,18 @@ def own_facts(local: LocalImage, first: Facts) -> dict[str, Any]:
     return own
 
 
-class Keys:
+class IdentityCache:
     """Identities that were read before and stored: a fleet has few, and tells them often."""
 
     def __init__(self, most_bytes: int = MOST_REMEMBERED) -> None:
         self._stored: BoundedCache[Told, ImageKey] = BoundedCache(most_bytes)
 
-    def reading(self) -> "Reading":
+    def reading(self) -> "IdentityReader":
         """Begin to read a batch."""
-        return Reading(self._stored)
+        return IdentityReader(self._stored)
 
 
-class Reading:
+class IdentityReader:
     """The identities of a batch. Those that are new are remembered when the batch is stored.
 
     May be used in a thread: it changes nothing that others have until `keep`.
@@ -157,7 +157,7 @@ def weight(key: ImageKey) -> int:
     return ENTRY + 2 * len(key.reference) + 130 * len(key.repo_digests)
 
 
-def images_of(raw: Raw, keys: Reading, at: datetime) -> HostImages:
+def images_of(raw: Raw, keys: IdentityReader, at: datetime) -> HostImages:
     """Read a host's images, told at a moment. Raises `Malformed` when they are no array."""
     listed, faults = _listed(raw)
     over = max(len(listed) - MOST_IMAGES, 0)
@@ -175,7 +175,7 @@ def images_of(raw: Raw, keys: Reading, at: datetime) -> HostImages:
         merged[key] = image if key not in merged else _merge(merged[key], image)
     several = _several(merged)
     return HostImages(
-        [Image(key, key.reference in several, image) for key, image in merged.items()],
+        [HostImage(key, key.reference in several, image) for key, image in merged.items()],
         {reason: n for reason, n in (("refused", len(faults)), ("over_limit", over)) if n},
         tuple(faults[:FAULTS_TOLD]),
     )

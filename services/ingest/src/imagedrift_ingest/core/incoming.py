@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from imagedrift_ingest.core import times
+from imagedrift_ingest.core import times, versions
 from imagedrift_schemas import reference
 from imagedrift_schemas.constraints import MOST_CREDENTIAL
 from imagedrift_schemas.errors import Malformed
@@ -41,7 +41,11 @@ def answer(said: AnyAnswer, stored_at: datetime) -> AnyAnswer:
     if isinstance(said, Described):
         failure = said.failure and _failure(said.failure, stored_at)
         children = tuple(
-            replace(child, platform=cleaned(child.platform, MOST_PLATFORM))
+            replace(
+                child,
+                platform=cleaned(child.platform, MOST_PLATFORM),
+                facts=versions.believed(child.facts, checked_at),
+            )
             for child in said.children
         )
         return replace(said, checked_at=checked_at, children=children, failure=failure)

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from imagedrift_ingest.core.images import HostImages, Image, ImageKey
+from imagedrift_ingest.core.images import HostImage, HostImages, ImageKey
 
 REASON: Final = "over_quota"
 MOST_NEW: Final = 25_000
@@ -21,7 +21,7 @@ MOST_NEW: Final = 25_000
 
 
 def granted(
-    brought: Mapping[int, Sequence[Image]], made: Mapping[int, int], most: int
+    brought: Mapping[int, Sequence[HostImage]], made: Mapping[int, int], most: int
 ) -> dict[ImageKey, int]:
     """Tell which new images are made, and for which host each of them counts."""
     given: dict[ImageKey, int] = {}

@@ -58,6 +58,7 @@ def steps(keep: Retention, at: datetime) -> list[Step]:
         "references_dropped": history,
         "tags_dropped": history,
         "descriptions_dropped": history,
+        "image_facts_dropped": history,
         "registries_dropped": silent,
         "trend_dropped": history,
         "changes_dropped": letters,

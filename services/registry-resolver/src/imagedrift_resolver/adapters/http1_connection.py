@@ -128,13 +128,22 @@ class Http1Connection(httpx.AsyncBaseTransport):
         raise RequestFailed("protocol", "the response never begins")
 
     def _response(self, head: h11.Response) -> httpx.Response:
-        """Make httpx's response, with the headers that decide anything: no cookie ever comes in."""
+        """Make httpx's response, with the headers that decide anything: no cookie ever comes in.
+
+        A `Location` goes by an extension: httpx parses that header, even if it follows no
+        redirect, and fails on a target that it cannot read. `core` decides about it.
+        """
         names = [name for name, _ in head.headers]
         self.is_out_of_step = b"transfer-encoding" in names and b"content-length" in names
         if head.status_code == WANTS_CREDENTIAL and self._proxy:
             raise RequestFailed("closed", refusal(self._proxy, head.status_code))
-        headers = [(name, value) for name, value in head.headers if name in _HEARD]
-        return httpx.Response(head.status_code, headers=headers, stream=_Body(self))
+        heard = [(name, value) for name, value in head.headers if name in _HEARD]
+        return httpx.Response(
+            head.status_code,
+            headers=[each for each in heard if each[0] != b"location"],
+            stream=_Body(self),
+            extensions={"location": [each for each in heard if each[0] == b"location"]},
+        )
 
 
 class _Body(httpx.AsyncByteStream):

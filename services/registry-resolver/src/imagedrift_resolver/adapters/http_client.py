@@ -108,7 +108,7 @@ def _counted(none: NoResponse) -> NoResponse:
 
 async def _read(response: httpx.Response, cap: int) -> Reply:
     headers: dict[str, tuple[str, ...]] = {}
-    for raw, value in response.headers.raw:
+    for raw, value in (*response.headers.raw, *response.extensions["location"]):
         name = raw.decode("latin-1")
         headers[name] = (*headers.get(name, ()), value.decode("latin-1"))
     most = cap if response.status_code == 200 else ERROR_CAP

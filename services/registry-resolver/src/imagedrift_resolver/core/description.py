@@ -1,4 +1,4 @@
-"""The conversation behind a `Describe`: which manifests a digest holds.
+"""The conversation behind a `Describe`: which manifests a digest holds, and what they say.
 
 Rules:
 - An index is listed whole: every manifest in it, those of indexes inside it included. An index
@@ -9,36 +9,29 @@ Rules:
   architecture, then the rest, as an image may claim another platform than its index does.
 - The rest is read to be certain, and never from the last half of a limit (`spare`).
 - A child that cannot be read costs itself: the others are told, and the failure beside them.
-- A configuration itself is never fetched: its digest says what it is.
+- A configuration itself is fetched only for the facts in it, of the platforms that the question
+  names in `facts_of`, and never from the last half of a limit. One that cannot be read leaves out
+  the facts, and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from imagedrift_resolver.core import answer
-from imagedrift_resolver.core.conversation import Conversation, RegistryProfile, fetch
-from imagedrift_resolver.core.manifest import (
-    MANIFEST_CAP,
-    MOST_CHILDREN,
-    ImageIndex,
-    Manifest,
-    Strange,
-    read_manifest,
-)
-from imagedrift_resolver.core.reply import Reply
+from imagedrift_resolver.core.content_reader import ContentReader
+from imagedrift_resolver.core.conversation import Conversation, RegistryProfile
+from imagedrift_resolver.core.manifest import MOST_CHILDREN, ImageIndex, Manifest
 from imagedrift_resolver.core.site import Site
+from imagedrift_schemas.constraints import MOST_FACTS_OF
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.v1 import (
     Child,
     Describe,
     Failure,
-    Found,
-    Invalid,
     Limited,
     Refused,
     Unreachable,
@@ -72,54 +65,42 @@ def describe(
 
     `known` is what an earlier description told: what it has read is not read again.
     """
-    look = _Look(site, question.repository, now, spare=bool(known))
+    if known and question.facts_of and not (question.platforms or question.image_ids):
+        found = Description(known)  # only facts are asked for: it was listed before
+    else:
+        found, profile = yield from _children_of(site, profile, question, known, now)
+    look = ContentReader(site, question.repository, now, spare=True)
+    children, profile = yield from _with_facts(look, profile, question, found.children)
+    return replace(found, children=children), profile
+
+
+def _children_of(
+    site: Site,
+    profile: RegistryProfile,
+    question: Describe,
+    known: Children,
+    now: datetime,
+) -> Conversation[Description]:
+    """Find out which manifests a digest holds; the facts in them are those that are known."""
+    read = {child.digest: child for child in known}
+    look = ContentReader(site, question.repository, now, spare=bool(known))
     content, profile = yield from look.content(profile, question.digest)
     match content:
         case Manifest(config_digest):
             only = Child(platform="", digest=question.digest, config_digest=config_digest)
-            return Description((only,)), profile
+            return Description((_as_read(only, read),)), profile
         case ImageIndex():
             listed, profile = yield from _flat(look, profile, question.digest, content)
             if not isinstance(listed, tuple):
                 return Description(failure=listed), profile
-            read = {child.digest: child.config_digest for child in known}
-            children = [
-                replace(child, config_digest=read.get(child.digest, "")) for child in listed
-            ]
+            children = [_as_read(child, read) for child in listed]
             return (yield from _configured(look, profile, question, children))
         case _:
             return Description(failure=content), profile
 
 
-class _Look(Struct, frozen=True):
-    """How the contents of digests are got from one repository."""
-
-    site: Site
-    repository: str
-    now: datetime
-    spare: bool
-
-    def content(
-        self, profile: RegistryProfile, digest: str, *, spare: bool = False
-    ) -> Conversation[ImageIndex | Manifest | Failure]:
-        """Get a manifest or an index by its digest, and make sure that it is the one."""
-        url = self.site.url(self.repository, "manifests", digest)
-        reply, profile = yield from fetch(
-            self.site, profile, "GET", url, MANIFEST_CAP, spare=spare or self.spare
-        )
-        if not isinstance(reply, Reply):
-            return reply, profile
-        outcome = answer.of_get(reply, self.now, digest)
-        if not isinstance(outcome, Found):
-            return outcome, profile
-        content = read_manifest(reply.body, reply.media_type)
-        if isinstance(content, Strange):
-            return Invalid(reason=content.reason), profile
-        return content, profile
-
-
 def _flat(
-    look: _Look, profile: RegistryProfile, digest: str, index: ImageIndex
+    look: ContentReader, profile: RegistryProfile, digest: str, index: ImageIndex
 ) -> Conversation[Children | Failure]:
     """List an index's manifests, those of the indexes inside it included, each once.
 
@@ -151,7 +132,7 @@ def _flat(
 
 
 def _configured(
-    look: _Look, profile: RegistryProfile, question: Describe, children: list[Child]
+    look: ContentReader, profile: RegistryProfile, question: Describe, children: list[Child]
 ) -> Conversation[Description]:
     """Read configuration digests, the likeliest first, until what is looked for is found."""
     failure: Failure | None = None
@@ -176,6 +157,48 @@ def _configured(
                     break
     kept = tuple(child for child in children if child.digest not in no_images)
     return Description(kept, failure), profile
+
+
+def _with_facts(
+    look: ContentReader, profile: RegistryProfile, question: Describe, listed: Children
+) -> Conversation[Children]:
+    """Read the facts of the platforms that are asked for, as far as that is possible now."""
+    children = list(listed)
+    for position in lacking_facts(children, question.facts_of):
+        child = children[position]
+        if not child.config_digest:
+            content, profile = yield from look.content(profile, child.digest)
+            if not isinstance(content, Manifest):
+                continue
+            child = replace(child, config_digest=content.config_digest)
+        facts, profile = yield from look.facts(profile, child.config_digest)
+        children[position] = child if facts is None else replace(child, facts=facts)
+    return tuple(children), profile
+
+
+def lacking_facts(children: Sequence[Child], facts_of: Sequence[str]) -> list[int]:
+    """Return the positions of the children whose facts are asked for and not known."""
+    alone = len(children) == 1 and not children[0].platform
+    offered = [_platform(child.platform) for child in children]
+    wanted = [there for text in facts_of[:MOST_FACTS_OF] if (there := _platform(text))]
+    exact = {best for each in wanted if (best := _best(each, offered))}
+    return [
+        position
+        for position, child in enumerate(children)
+        if child.facts is UNSET
+        and child.nested is not True
+        and (offered[position] in exact or (alone and wanted))
+    ][:MOST_FACTS_OF]
+
+
+def _as_read(child: Child, read: Mapping[str, Child]) -> Child:
+    """Add to a child what an earlier description has read of it."""
+    known = read.get(child.digest)
+    if known is None:
+        return child
+    return replace(
+        child, config_digest=known.config_digest or child.config_digest, facts=known.facts
+    )
 
 
 def _is_found(image_ids: Sequence[str], children: Sequence[Child]) -> bool:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from imagedrift_resolver.core.clock_skew import is_in_future
 from imagedrift_resolver.core.credential import ANONYMOUS
+from imagedrift_resolver.core.description import lacking_facts
 from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
 
 
@@ -52,12 +53,16 @@ def may_inherit(answer: Answer | Described, credential: str) -> bool:
 def is_described(
     known: Described | None, question: Describe, credential: str, now: datetime
 ) -> bool:
-    """Tell whether a digest need not be looked into (again): its content never changes."""
+    """Tell whether a digest need not be looked into (again): its content never changes.
+
+    Facts that are lacking are looked for once per question: asking seldom is the planner's task.
+    """
     if known is None or not may_serve(known, credential):
         return False
     if known.failure is not None:
         return question.asked_at <= known.checked_at and not is_in_future(known.checked_at, now)
-    if is_complete(known) or not is_wanting(known, question):
+    lacks_facts = bool(lacking_facts(known.children, question.facts_of))
+    if not lacks_facts and (is_complete(known) or not is_wanting(known, question)):
         return True
     return question.asked_at <= known.checked_at and not is_in_future(known.checked_at, now)
 

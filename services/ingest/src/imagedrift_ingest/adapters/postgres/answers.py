@@ -23,7 +23,7 @@ from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
-from imagedrift_ingest.core import descriptions, freshness
+from imagedrift_ingest.core import descriptions, freshness, versions
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Answer, Child, Described
 
@@ -109,6 +109,13 @@ class AnswerTable:
         again_s = freshness.describe_again_s(self._rules)
         columns = arguments([rows[digest] for digest in sorted(rows)], 5)
         await connection.execute(SQL["describe"], *columns, again_s)
+        facts = [
+            row
+            for one in sorted(described, key=lambda each: each.digest)
+            for row in versions.by_platform(one.digest, one.children, one.checked_at)
+        ]
+        if facts:
+            await connection.execute(SQL["keep_facts"], *arguments(facts, 9))
 
     def _fold(self, ref: Locked, batch: "_Batch") -> core.AnswerState | None:
         """Return what is known of a reference after a batch; None: the same as before."""

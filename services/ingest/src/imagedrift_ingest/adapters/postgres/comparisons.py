@@ -24,10 +24,11 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.core import quota
+from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
+from imagedrift_ingest.core import quota, versions
 from imagedrift_ingest.core.answers import AnswerState
 from imagedrift_ingest.core.bounded_cache import BoundedCache
-from imagedrift_ingest.core.images import Facts, Image, ImageKey, weight
+from imagedrift_ingest.core.images import Facts, HostImage, ImageKey, weight
 from imagedrift_ingest.core.policy import Policy
 from imagedrift_ingest.core.verdict import LocalSide, Verdict, judge
 from imagedrift_schemas.v1 import Child
@@ -48,6 +49,8 @@ class Comparison(NamedTuple):
 
     comparison_id: int
     facts: Facts
+    has_versions: bool = False
+    """Whether what its labels tell is stored: most images have no such label."""
 
 
 class ComparisonIds:
@@ -81,7 +84,7 @@ class ComparisonIds:
         return taken
 
     async def keys_of(
-        self, brought: Mapping[int, Sequence[Image]]
+        self, brought: Mapping[int, Sequence[HostImage]]
     ) -> Mapping[ImageKey, Comparison]:
         """Return hosts' comparisons, making rows for new ones, as far as they may."""
         known = self._known
@@ -89,13 +92,27 @@ class ComparisonIds:
         found = _remembered(known, wanted)
         for some in _portions(wanted - found.keys(), brought):
             found |= await self._found_or_made(known, some, brought)
-        return found
+        return found | await self._add_versions(known, found, brought)
+
+    async def _add_versions(
+        self,
+        known: BoundedCache[ImageKey, Comparison],
+        found: Mapping[ImageKey, Comparison],
+        brought: Mapping[int, Sequence[HostImage]],
+    ) -> dict[ImageKey, Comparison]:
+        """Store what labels tell of images that were stored without, and return these images."""
+        lacking = {key: one.comparison_id for key, one in found.items() if not one.has_versions}
+        told = await add_versions(self._database, lacking, brought.values())
+        stored = {key: found[key]._replace(has_versions=True) for key in told}
+        for key, comparison in stored.items():
+            known.put(key, comparison, weight(key) + FACTS_BYTES)
+        return stored
 
     async def _found_or_made(
         self,
         known: BoundedCache[ImageKey, Comparison],
         wanted: Collection[ImageKey],
-        brought: Mapping[int, Sequence[Image]],
+        brought: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
         async with self._one_at_a_time:
             # Another batch may have brought the same images meanwhile.
@@ -107,7 +124,7 @@ class ComparisonIds:
         return found | new
 
     async def _find_or_make(
-        self, new: Mapping[ImageKey, bytes], brought: Mapping[int, Sequence[Image]]
+        self, new: Mapping[ImageKey, bytes], brought: Mapping[int, Sequence[HostImage]]
     ) -> dict[ImageKey, Comparison]:
         found = await _find(self._database, new)
         missing = {key: identity for key, identity in new.items() if key not in found}
@@ -127,7 +144,7 @@ class ComparisonIds:
         self,
         connection: asyncpg.Connection,
         missing: Mapping[ImageKey, bytes],
-        lacking: Mapping[int, Sequence[Image]],
+        lacking: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
         images = await self._within_quota(connection, lacking)
         if not images:
@@ -135,7 +152,7 @@ class ComparisonIds:
         refs = await self._hold(connection, {image.key.reference for image in images}, lacking)
         inside = await read_inside(connection, [ref.state for ref in refs.values()])
         rows = [_comparison(image, refs[image.key.reference], inside) for image in images]
-        made = await connection.fetch(SQL["add_comparisons"], *arguments(rows, 11))
+        made = await connection.fetch(SQL["add_comparisons"], *arguments(rows, 12))
         ids = {(ref_id, identity): key for key, ref_id, identity in map(tuple, made)}
         found: dict[ImageKey, Comparison] = {}
         others: dict[ImageKey, bytes] = {}  # another replica made them first
@@ -145,14 +162,15 @@ class ComparisonIds:
             if made_id is None:
                 others[key] = identity
             else:
-                found[key] = Comparison(made_id, Facts(image.local.size, image.local.created_at))
+                facts = Facts(image.local.size, image.local.created_at)
+                found[key] = Comparison(made_id, facts, bool(versions.of_local(image.local)))
         return found | await _find(connection, others) if others else found
 
     async def _hold(
         self,
         connection: asyncpg.Connection,
         references: Collection[str],
-        lacking: Mapping[int, Sequence[Image]],
+        lacking: Mapping[int, Sequence[HostImage]],
     ) -> dict[str, Locked]:
         """Make rows for new references and lock the others, which are to be asked soon."""
         made = await add_references(connection, references, self._is_named, lacking)
@@ -170,8 +188,8 @@ class ComparisonIds:
         return made | locked
 
     async def _within_quota(
-        self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[Image]]
-    ) -> list[Image]:
+        self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[HostImage]]
+    ) -> list[HostImage]:
         """Count new images for the hosts that bring them; those that may be made, in order."""
         rows = await connection.fetch(SQL["open_quotas"], sorted(lacking))
         made = {row["host_id"]: row["made"] for row in rows}
@@ -183,7 +201,7 @@ class ComparisonIds:
 
 
 def _portions(
-    new: Collection[ImageKey], brought: Mapping[int, Sequence[Image]]
+    new: Collection[ImageKey], brought: Mapping[int, Sequence[HostImage]]
 ) -> Iterator[Collection[ImageKey]]:
     """Yield new images, so many at a time: what runs first."""
     if len(new) <= MADE_AT_ONCE:
@@ -237,12 +255,13 @@ async def _find(
     rows = [(nth, key.reference, identities[key]) for nth, key in enumerate(keys)]
     found = await database.fetch(SQL["find"], *arguments(rows, 3))
     return {
-        keys[nth]: Comparison(key, Facts(size, created_at)) for nth, key, size, created_at in found
+        keys[nth]: Comparison(key, Facts(size, created_at), has_versions)
+        for nth, key, size, created_at, has_versions in found
     }
 
 
 def _comparison(
-    image: Image, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
+    image: HostImage, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
     key, said = image.key, image.local
     local = local_side_by_policy(
@@ -256,5 +275,6 @@ def _comparison(
     verdict = judge_locked(local, ref, inside)
     digests = ",".join(key.repo_digests)
     told = (key.platform, key.manifest_digest or None, key.digest_lost, key.by_digest)
-    facts = (said.size, said.created_at, verdict.verdict, verdict.reason)
+    labels = versions.of_local(said)
+    facts = (said.size, said.created_at, verdict.verdict, verdict.reason, as_json(labels))
     return (ref.ref_id, key.image_id, digests, *told, *facts)

@@ -24,6 +24,7 @@ DROPPING: Final = {
     "references_dropped": "drop_refs",
     "tags_dropped": "drop_tags",
     "descriptions_dropped": "drop_descriptions",
+    "image_facts_dropped": "drop_image_facts",
     "registries_dropped": "drop_registries",
     "trend_dropped": "drop_trend",
     "changes_dropped": "drop_changes",

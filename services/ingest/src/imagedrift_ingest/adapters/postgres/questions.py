@@ -126,6 +126,7 @@ def _describe(row: asyncpg.Record, at: datetime) -> Describe:
         asked_at=at,
         platforms=tuple(row["platforms"]),
         image_ids=tuple(row["image_ids"]),
+        facts_of=tuple(row["facts_of"]),
         hosts=row["hosts"],
     )
 

@@ -16,7 +16,7 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import demand
 from imagedrift_ingest.core.answers import AnswerState
 from imagedrift_ingest.core.demand import Demand
-from imagedrift_ingest.core.images import Image
+from imagedrift_ingest.core.images import HostImage
 from imagedrift_ingest.core.policy import Policy, policy_of
 from imagedrift_schemas.reference import ImageReference
 
@@ -39,7 +39,7 @@ async def add_references(
     connection: asyncpg.Connection,
     references: Collection[str],
     is_named: Callable[[str], bool],
-    brought: Mapping[int, Sequence[Image]] | None = None,
+    brought: Mapping[int, Sequence[HostImage]] | None = None,
 ) -> dict[str, Locked]:
     """Make rows for references that are not there yet, and return these.
 

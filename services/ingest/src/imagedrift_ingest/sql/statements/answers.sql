@@ -26,6 +26,18 @@ ON CONFLICT (digest) DO UPDATE SET
   error = excluded.error,
   next_ask_at = excluded.next_ask_at
 
+-- name: keep_facts
+-- Keep what the images inside digests say of themselves, as it was read first. Sorted by the caller.
+INSERT INTO fleet.image_facts (
+  digest, platform, version, revision, source, base_name, base_digest, built_at, read_at
+)
+SELECT s.digest, s.platform, s.version, s.revision, s.source, s.base_name, s.base_digest, s.built_at, s.read_at
+FROM unnest(
+  $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+  $8::timestamptz[], $9::timestamptz[]
+) AS s (digest, platform, version, revision, source, base_name, base_digest, built_at, read_at)
+ON CONFLICT (digest, platform) DO NOTHING
+
 -- name: save
 -- Write what is now known of references.
 UPDATE fleet.answers AS a SET

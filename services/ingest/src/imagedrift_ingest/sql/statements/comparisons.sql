@@ -2,7 +2,7 @@
 
 -- name: find
 -- Comparisons that are known, with the facts that their first host told.
-SELECT s.nth, c.comparison_id, c.size_bytes, c.created_at
+SELECT s.nth, c.comparison_id, c.size_bytes, c.created_at, c.facts IS NOT NULL AS has_versions
 FROM unnest($1::integer[], $2::text[], $3::bytea[]) AS s (nth, reference, identity)
 JOIN fleet.image_refs AS r ON r.reference = s.reference
 JOIN fleet.comparisons AS c ON c.ref_id = r.ref_id AND c.identity = s.identity
@@ -75,11 +75,11 @@ SELECT digest, children FROM fleet.descriptions WHERE digest = any($1::text[]) A
 -- outdated at birth has been since its own digest was last replaced by another one.
 INSERT INTO fleet.comparisons (
   ref_id, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest, size_bytes,
-  created_at, verdict, reason, verdict_since
+  created_at, verdict, reason, facts, verdict_since
 )
 SELECT
   s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest, s.size_bytes,
-  s.created_at, s.verdict, s.reason,
+  s.created_at, s.verdict, s.reason, s.facts,
   CASE WHEN s.verdict = 'outdated' THEN coalesce(
     (
       SELECT min(t.valid_from)
@@ -92,10 +92,10 @@ SELECT
   ELSE now() END
 FROM unnest(
   $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[], $8::bigint[],
-  $9::timestamptz[], $10::text[], $11::text[]
+  $9::timestamptz[], $10::text[], $11::text[], $12::jsonb[]
 ) AS s (
   ref_id, image_id, repo_digests, platform, manifest_digest, digest_lost, by_digest, size_bytes,
-  created_at, verdict, reason
+  created_at, verdict, reason, facts
 )
 CROSS JOIN LATERAL (SELECT string_to_array(s.repo_digests, ',') AS digests) AS d
 ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest
@@ -110,3 +110,18 @@ SET next_check_at = least(a.next_check_at, greatest(now(), greatest(a.attempted_
 FROM fleet.image_refs AS r
 WHERE a.ref_id = any($1::bigint[]) AND r.ref_id = a.ref_id AND r.policy = 'ask'
   AND a.next_check_at > greatest(now(), greatest(a.attempted_at, a.asked_at) + make_interval(secs => $2::float8))
+
+-- name: add_facts
+-- Keep what the labels of images say that were known before any agent told it. In id order, as
+-- everybody locks comparisons.
+WITH told AS MATERIALIZED (
+  SELECT c.comparison_id, s.facts
+  FROM unnest($1::bigint[], $2::jsonb[]) AS s (comparison_id, facts)
+  JOIN fleet.comparisons AS c ON c.comparison_id = s.comparison_id
+  WHERE c.facts IS NULL
+  ORDER BY c.comparison_id
+  FOR NO KEY UPDATE OF c
+)
+UPDATE fleet.comparisons AS c SET facts = t.facts
+FROM told AS t
+WHERE c.comparison_id = t.comparison_id

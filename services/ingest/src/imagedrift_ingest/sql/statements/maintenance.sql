@@ -237,11 +237,23 @@ DELETE FROM fleet.descriptions WHERE digest IN (
   LIMIT $2::integer
 )
 
+-- name: drop_image_facts
+-- Remove what images say that are in no digest of a description or a tag any more.
+DELETE FROM fleet.image_facts WHERE (digest, platform) IN (
+  SELECT f.digest, f.platform
+  FROM fleet.image_facts AS f
+  WHERE f.read_at < $1::timestamptz
+    AND NOT EXISTS (SELECT FROM fleet.descriptions AS d WHERE d.digest = f.digest)
+    AND NOT EXISTS (SELECT FROM fleet.answers AS a WHERE a.remote_digest = f.digest)
+  ORDER BY f.digest, f.platform
+  LIMIT $2::integer
+)
+
 -- name: empty
 -- Forget every fact. What NATS still has comes again when its consumers are reset.
 TRUNCATE
   fleet.hosts, fleet.host_state, fleet.host_images, fleet.host_changes, fleet.image_refs,
-  fleet.answers, fleet.remote_history, fleet.descriptions, fleet.comparisons,
+  fleet.answers, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
   fleet.usage_totals, fleet.usage_changes, fleet.outbox,
   fleet.registry_states, fleet.dead_letters, fleet.trend
 

@@ -157,7 +157,7 @@ WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 -- asked with GET. It is asked in the repository of one reference, as its registry and repository
 -- belong together: one whose answer was found, and after a failure another one than before.
 -- `unnamed`: the engine names neither the image's manifest nor an index, so that the configurations
--- of the children are needed. A description that has them all is never asked for again. Which images
+-- of the children are needed. Of the platforms that hosts have, the version is asked for as well. A description that has them all is never asked for again. Which images
 -- a digest was asked for is noted on them: moments would be those of several clocks, and an image may
 -- be committed after a look with a moment from before it.
 WITH wanting AS (
@@ -198,11 +198,12 @@ WITH wanting AS (
     (array_agg(ref_id ORDER BY failed_here, doubtful, weight DESC, ref_id))[1] AS ref_id,
     coalesce(array_agg(DISTINCT platform) FILTER (WHERE unnamed), '{}') AS platforms,
     coalesce(array_agg(DISTINCT image_id) FILTER (WHERE unnamed AND fits), '{}') AS image_ids,
+    (array_agg(DISTINCT platform))[1:4] AS facts_of,
     array_agg(comparison_id) FILTER (WHERE fits) AS comparisons
   FROM numbered
   GROUP BY digest
 )
-SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.platforms, ch.image_ids, ch.comparisons
+SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.platforms, ch.image_ids, ch.facts_of, ch.comparisons
 FROM chosen AS ch
 JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
 ORDER BY ch.weight DESC, ch.digest

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 from imagedrift_ingest.core import inventories, order
-from imagedrift_ingest.core.images import HostImages, Keys, Reading, images_of
+from imagedrift_ingest.core.images import HostImages, IdentityCache, IdentityReader, images_of
 from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
 from imagedrift_ingest.core.pacing import Pacing
 from imagedrift_ingest.errors import MissingImages, ServerUnavailable
@@ -65,7 +65,7 @@ class StoreInventories:
         self._stream = stream
         self._refusals = refusals
         self._clock = clock
-        self._identities = Keys()
+        self._identities = IdentityCache()
         self._pacing = Pacing()
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
@@ -167,7 +167,7 @@ def _read(delivery: Delivery) -> ReceivedInventory | Reject:
 
 
 async def _read_images(
-    batch: Sequence[ReceivedInventory], changed: Collection[HostName], reading: Reading
+    batch: Sequence[ReceivedInventory], changed: Collection[HostName], reading: IdentityReader
 ) -> dict[HostName, HostImages]:
     """Read the images of hosts; many of them beside the loop, which has heartbeats to receive."""
     some = [one for one in batch if one.name in changed]
@@ -177,7 +177,7 @@ async def _read_images(
 
 
 def _images_of(
-    received: Sequence[ReceivedInventory], reading: Reading
+    received: Sequence[ReceivedInventory], reading: IdentityReader
 ) -> dict[HostName, HostImages]:
     return {one.name: images_of(one.envelope.images, reading, one.seen_at) for one in received}
 
