@@ -27,6 +27,10 @@ COMMANDS: Final = {
     "outdated": Command(
         "imagedrift_cli.operator:outdated", "Which hosts run an image that was since replaced."
     ),
+    "due": Command("imagedrift_cli.due:due", "Outdated images that have to be updated now."),
+    "decisions": Command("imagedrift_cli.due:decisions", "Who put off which images, and why."),
+    "decide": Command("imagedrift_cli.decide:decide", "Put an image off, or say when it is due."),
+    "undo": Command("imagedrift_cli.decide:undo", "Take a decision back."),
     "unknown": Command("imagedrift_cli.operator:unknown", "Images without a known verdict."),
     "images": Command(
         "imagedrift_cli.operator:images", "Every image, those to roll out first at the top."

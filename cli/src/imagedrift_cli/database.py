@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 import asyncpg
 import msgspec
@@ -16,6 +16,12 @@ from imagedrift_runtime.settings import Variable
 CONNECT_WITHIN_S = 10.0
 PORTION = 2_000
 """Rows in memory at a time."""
+WRONG_VALUES: Final = (
+    asyncpg.InvalidParameterValueError,
+    asyncpg.InvalidDatetimeFormatError,
+    asyncpg.DatetimeFieldOverflowError,
+)
+"""What the database says of a value that somebody wrote."""
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
@@ -114,9 +120,11 @@ async def rows(dsn: str, name: str, values: Mapping[str, object]) -> list[dict[s
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell in a line what the database refuses. Raises `Unusable`."""
+    """Tell in a line what the database refuses. Raises `Unusable`, and `BadUsage` for a value."""
     try:
         yield
+    except WRONG_VALUES as error:
+        raise BadUsage(str(error)) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise Unusable(_refused(error)) from error
 
@@ -146,7 +154,8 @@ def _refused(error: Exception) -> str:
         case asyncpg.InsufficientPrivilegeError():
             return (
                 f"the database refused: {error}: its owner gives this login the right by"
-                " GRANT imagedrift_operator (to change: imagedrift_writer) TO it"
+                " GRANT imagedrift_operator (to change: imagedrift_writer; to decide:"
+                " imagedrift_decider) TO it"
             )
         case asyncpg.QueryCanceledError():
             return f"the database gave up: {error}: narrow the question by filters"

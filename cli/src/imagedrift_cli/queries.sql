@@ -14,7 +14,11 @@ SELECT count(DISTINCT (site, host)) AS hosts,
        count(*) FILTER (WHERE verdict = 'missing') AS missing,
        count(*) FILTER (WHERE verdict = 'unknown') AS unknown,
        count(*) FILTER (WHERE stale) AS stale,
-       now() AS as_of
+       now() AS as_of,
+       (SELECT count(*) FROM ops.due {where}) AS due,
+       (SELECT count(*) FROM ops.due {where_overdue}) AS overdue,
+       (SELECT count(*) FROM ops.excused {where_waiting}) AS waiting,
+       (SELECT count(*) FROM ops.excused {where_excused}) AS excused
 FROM ops.comparisons
 {where};
 
@@ -224,3 +228,37 @@ SELECT EXISTS (SELECT FROM ops.images WHERE strpos(lower(reference), lower(:text
 
 -- name: activity
 SELECT * FROM ops.activity;
+
+-- name: due
+SELECT site, hostname, reference, running, due_at, overdue_for, available_since, cause,
+       recreate_only, stale, local_digests, remote_digest, checked_at, host, place, labels,
+       containers, platform, verdict, reason, verdict_since, outdated_for, error
+FROM ops.due
+{where}
+ORDER BY available_since, site, hostname, host, reference;
+
+-- name: excused
+SELECT site, hostname, reference, running, due_at, excused_by, kind, until, decision_id,
+       overdue_for, available_since, cause, recreate_only, stale, local_digests, remote_digest,
+       checked_at, host, place, labels, containers, platform, verdict, reason, verdict_since,
+       outdated_for, error
+FROM ops.excused
+{where}
+ORDER BY available_since, site, hostname, host, reference;
+
+-- name: decisions
+SELECT decision_id, decided_at, by, kind, pattern, selector, value, until, active, matches,
+       reason, undone_at, undone_by, undone_because
+FROM ops.decisions
+{where}
+ORDER BY decided_at DESC, decision_id DESC;
+
+-- name: decide
+SELECT decision_id, matches
+FROM ops.decide(:pattern::text, :selector::text::jsonb, :kind::text,
+                coalesce(nullif(:until::text, '')::timestamptz,
+                         now() + nullif(:span::text, '')::interval),
+                :reason::text, :value::text);
+
+-- name: undo
+SELECT ops.undo(:decision_id::bigint, :reason::text);

@@ -38,6 +38,7 @@ BOUNDED = {
     "digest_locks": "has 256 rows at most",
     "host_quotas": "quotas_dropped",
     "role_names": "has one row at most",
+    "decisions": "is the audit: what people decide, 10,000 in force at most",
 }
 """Every table: the step of upkeep that bounds it, or why it is bounded without one."""
 OLD_ROWS = {

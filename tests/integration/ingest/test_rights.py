@@ -31,6 +31,9 @@ CHANGES = (
     "GRANT SELECT ON fleet.hosts TO PUBLIC",
     "GRANT SELECT (labels), UPDATE (labels) ON fleet.hosts TO imagedrift_operator",
     "GRANT INSERT (until) ON fleet.turns TO PUBLIC",
+    "GRANT ALL ON FUNCTION ops.undo(bigint, text) TO PUBLIC",
+    "REVOKE ALL ON FUNCTION ops.undo(bigint, text) FROM imagedrift_decider",
+    "GRANT INSERT ON fleet.decisions TO imagedrift_decider",
     "GRANT USAGE, CREATE ON SCHEMA fleet TO PUBLIC",
     "CREATE VIEW ops.newer AS SELECT 1 AS one; CREATE TABLE fleet.newer (x integer)",
 )
@@ -270,7 +273,7 @@ async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(empty: str
 
 
 async def test_functions_with_the_owners_rights_are_bounded(empty: str) -> None:
-    """Functions with the owner's rights have a fixed search path, and only ingest may call them."""
+    """Functions with the owner's rights have a fixed search path, and no reader may call them."""
     await migrations.migrate(empty)
 
     async with connected(empty) as connection:
@@ -380,3 +383,40 @@ async def test_ingest_without_the_writers_role_is_told_what_it_lacks(empty: str)
     async with connected(login(empty, "ingest")) as stranger:
         with pytest.raises(migrations.WrongSchema, match="give this login the role"):
             await migrations.check(stranger)
+
+
+async def test_a_decider_decides_under_its_own_name_and_writes_nothing_else(empty: str) -> None:
+    """Also where its login reads, and so would write nothing; a reader decides nothing."""
+    await migrations.migrate(empty)
+    await make_logins(empty)
+    await run(
+        empty,
+        "CREATE ROLE boss LOGIN PASSWORD 'x' IN ROLE imagedrift_decider, imagedrift_operator",
+    )
+    await migrations.migrate(empty)
+    assert await migrations.advice(empty) == []
+    decide = "SELECT ops.decide('quay.io/org/*', '{}', 'ignore', NULL, 'not ours')"
+
+    async with connected(login(empty, "alice")) as reader:
+        await reader.execute("SET default_transaction_read_only = off")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.execute(decide)
+    async with connected(login(empty, "boss")) as decider:
+        await decider.execute(decide)
+        assert await decider.fetchval("SELECT by FROM ops.decisions") == "boss"
+        assert await decider.fetchval("SHOW statement_timeout") == "30s"
+        for refused in (
+            "INSERT INTO fleet.decisions (kind, pattern, reason) VALUES ('ignore', '', 'x')",
+            "SELECT * FROM fleet.decisions",
+            "SELECT fleet.make_months(1)",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await decider.execute(refused)
+
+
+async def test_a_database_without_deciders_works(empty: str) -> None:
+    """Where the owner may make no role and a DBA made the two of before, that is advice alone."""
+    await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
+    owner = await make_owner(empty)
+    assert await migrations.migrate(owner) == migrations.known()
+    assert "CREATE ROLE imagedrift_decider NOLOGIN;" in await migrations.advice(owner)

@@ -49,6 +49,22 @@ FLIPPED = """\
 SELECT hostname, verdict, reason, local_digests, remote_digest, outdated_for
 FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
 
+OUTDATED = """\
+SELECT reference FROM ops.images WHERE outdated_hosts > 0 AND reference <> $1
+ORDER BY outdated_hosts DESC, reference LIMIT 2"""
+
+WAIT = "SELECT ops.decide('{reference}', '{{}}', 'wait', NULL, 'others try it first', '2 days')"
+
+SKIP = "SELECT ops.decide('{reference}', '{{}}', 'skip', NULL, 'the next one has the fix')"
+
+DUE = """\
+SELECT 'due' AS state, reference, count(*) AS images, min(due_at) AS due_at, NULL AS excused_by
+FROM ops.due WHERE reference IN ({references}) GROUP BY reference
+UNION ALL
+SELECT kind, reference, count(*), min(due_at), min(excused_by)
+FROM ops.excused WHERE reference IN ({references}) GROUP BY kind, reference
+ORDER BY state, reference"""
+
 
 class Scenario:
     """Tells the demonstration, and remembers which checks failed."""
@@ -138,6 +154,20 @@ class Scenario:
         await self._show(STAR.format(reference=reference), "The moved tag")
         await self._show(FLIPPED.format(reference=reference), "Three of its hosts")
 
+    async def what_is_due_is_told(self) -> None:
+        """Let the moved tag wait, skip one image, and see that a third one alone is due."""
+        moved = self._registry.reference(catalogue.STAR, catalogue.TAG)
+        skipped, left = [row["reference"] for row in await self._reader.ask(OUTDATED, moved)]
+        for sql in (WAIT.format(reference=moved), SKIP.format(reference=skipped)):
+            self._print_sql(sql)
+            await self._reader.ask(sql)
+        named = ", ".join(f"'{each}'" for each in (moved, skipped, left))
+        query = DUE.format(references=named)
+        await self._show(query, "One waits, one is skipped, one is due")
+        states = {row["reference"]: row["state"] for row in await self._reader.ask(query)}
+        if states != {moved: "wait", skipped: "skip", left: "due"}:
+            self.failed.append("what is due is not what was decided")
+
     async def _is_true(self) -> bool:
         rows = await self._reader.ask(VERDICTS)
         found: Counter[str] = Counter()
@@ -147,12 +177,15 @@ class Scenario:
 
     async def _show(self, sql: str, title: str) -> None:
         rows: Sequence[dict[str, Any]] = await self._reader.ask(sql)
-        self._console.print()
-        self._console.print(Syntax(sql + ";", "sql", background_color="default", word_wrap=True))
+        self._print_sql(sql)
         self._console.print(f"[italic]{title}[/italic]")
         seen = Display(now=now(), width=self._console.width)
         for line in tables.as_table(rows, list(rows[0]) if rows else (), seen):
             self._console.print(line, markup=False, highlight=False, no_wrap=True)
+
+    def _print_sql(self, sql: str) -> None:
+        self._console.print()
+        self._console.print(Syntax(sql + ";", "sql", background_color="default", word_wrap=True))
 
 
 async def _within(seconds: float, condition: Callable[[], Awaitable[bool]]) -> bool:

@@ -1,12 +1,15 @@
 -- What is granted to whom, written once: the statements that make what is granted equal to it.
--- $1 is what the names of the two roles begin with, $2 what they began with before. Objects are found, not listed: a view or table
+-- $1 is what the names of the three roles begin with, $2 what they began with before. Objects are found, not listed: a view or table
 -- that a migration adds is readable and writable by whom it should be.
 --
--- is_needed: readers or ingest do not work without it. The rest keeps them within bounds.
-WITH roles AS (SELECT $1::text || '_operator' AS operator, $1::text || '_writer' AS writer),
+-- is_needed: readers or ingest do not work without it. The rest keeps them within bounds, or lets
+-- deciders decide.
+WITH roles AS (
+  SELECT $1::text || '_operator' AS operator, $1::text || '_writer' AS writer, $1::text || '_decider' AS decider
+),
 
 -- A privilege that has to be there, or (PUBLIC's) that may be. Every other one that PUBLIC or one of
--- the two roles has on these objects is taken away.
+-- the three roles has on these objects is taken away.
 rules (kind, schema, grantee, privilege, is_needed) AS (
   SELECT r.* FROM roles, LATERAL (VALUES
     ('DATABASE', '', operator, 'CONNECT', true),
@@ -25,7 +28,11 @@ rules (kind, schema, grantee, privilege, is_needed) AS (
     ('TABLE', 'fleet', writer, 'DELETE', true),
     ('TABLE', 'public', writer, 'SELECT', true), -- ingest checks the schema at its start
     ('SEQUENCE', 'fleet', writer, 'USAGE', true),
-    ('FUNCTION', 'fleet', writer, 'EXECUTE', true)
+    ('FUNCTION', 'fleet', writer, 'EXECUTE', true),
+    ('DATABASE', '', decider, 'CONNECT', true),
+    ('SCHEMA', 'ops', decider, 'USAGE', true),
+    ('TABLE', 'ops', decider, 'SELECT', true),
+    ('FUNCTION', 'ops', decider, 'EXECUTE', true)
   ) AS r (kind, schema, grantee, privilege, is_needed)
 ),
 
@@ -71,7 +78,8 @@ granted AS (
   LEFT JOIN pg_roles AS r ON r.oid = a.grantee
   CROSS JOIN roles
   WHERE a.grantee <> o.owner
-    AND (a.grantee = 0 OR r.rolname IN (operator, writer, $2::text || '_operator', $2::text || '_writer'))
+    AND (a.grantee = 0 OR r.rolname IN (
+      operator, writer, decider, $2::text || '_operator', $2::text || '_writer', $2::text || '_decider'))
 ),
 
 ruled AS (
@@ -105,11 +113,12 @@ limits (name, value) AS (
 ),
 
 readers AS (
-  SELECT r.oid, r.rolname
+  SELECT DISTINCT r.oid, r.rolname, coalesce(pg_has_role(r.oid, d.oid, 'MEMBER'), false) AS decides
   FROM roles
-  JOIN pg_roles AS o ON o.rolname = operator
+  JOIN pg_roles AS o ON o.rolname IN (operator, decider)
   JOIN pg_roles AS r ON pg_has_role(r.oid, o.oid, 'MEMBER')
   LEFT JOIN pg_roles AS w ON w.rolname = writer
+  LEFT JOIN pg_roles AS d ON d.rolname = decider
   WHERE r.rolcanlogin AND NOT r.rolsuper
     AND NOT coalesce(pg_has_role(r.oid, w.oid, 'MEMBER'), false)
     AND NOT EXISTS (SELECT FROM objects WHERE pg_has_role(r.oid, owner, 'MEMBER') AND schema <> 'public')
@@ -117,20 +126,21 @@ readers AS (
 
 SELECT is_needed, statement
 FROM (
-  SELECT 1 AS step, true AS is_needed, format('CREATE ROLE %I NOLOGIN', name) AS statement
-  FROM roles, LATERAL (VALUES (operator), (writer)) AS wanted (name)
+  SELECT 1 AS step, name <> decider AS is_needed, format('CREATE ROLE %I NOLOGIN', name) AS statement
+  FROM roles, LATERAL (VALUES (operator), (writer), (decider)) AS wanted (name)
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
   UNION ALL
-  SELECT 2, verb = 'GRANT', format('%s %s ON %s %s %s %s', verb, privileges, kind, string_agg(name, ', ' ORDER BY name),
+  SELECT 2, verb = 'GRANT' AND grantee <> decider, format('%s %s ON %s %s %s %s', verb, privileges, kind, string_agg(name, ', ' ORDER BY name),
     CASE verb WHEN 'GRANT' THEN 'TO' ELSE 'FROM' END,
     CASE grantee WHEN 'PUBLIC' THEN grantee ELSE quote_ident(grantee) END)
   FROM by_object
-  GROUP BY verb, privileges, kind, grantee
+  CROSS JOIN roles
+  GROUP BY verb, privileges, kind, grantee, decider
   UNION ALL
   SELECT 3, false, format('ALTER ROLE %I IN DATABASE %I SET %s = %L', r.rolname, current_database(), l.name, l.value)
   FROM readers AS r
   CROSS JOIN limits AS l
-  WHERE NOT EXISTS (
+  WHERE NOT (r.decides AND l.name = 'default_transaction_read_only') AND NOT EXISTS (
     SELECT FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting
     WHERE s.setrole = r.oid AND split_part(setting, '=', 1) = l.name
       AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())))

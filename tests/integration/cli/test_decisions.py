@@ -1,0 +1,122 @@
+"""`imagedrift due`, `decide`, `decisions` and `undo`, as they are typed."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from support.command_line import piped
+from support.operator import Operator
+
+NGINX = "docker.io/library/nginx:1.27"
+PATTERNS = {
+    "nginx:1.27": NGINX,
+    "nginx*": "docker.io/library/nginx*",
+    "bitnami/*": "docker.io/bitnami/*",
+    "ghcr.io/org*": "ghcr.io/org*",
+    "localhost/app*": "localhost/app*",
+    "*": "*",
+}
+
+
+def decided(ended_out: str) -> str:
+    """The key of the decision in the command's answer."""
+    found = re.match(r"decided (\d+): ", ended_out)
+    assert found, ended_out
+    return found[1]
+
+
+def references(dsn: str, *arguments: str) -> set[str]:
+    """The references that a list has."""
+    ended = piped(dsn, "due", "--json", *arguments)
+    assert ended.code == 0, ended.err
+    return {row["reference"] for row in json.loads(ended.out)}
+
+
+def test_a_decision_is_made_seen_and_undone(own_dsn: str) -> None:
+    """An ignored image is not due, its decision is listed with its reason, and undone it is due."""
+    assert NGINX in references(own_dsn)
+
+    made = piped(own_dsn, "decide", "nginx:1.27", "ignore", "--reason", "replaced next week")
+    key = decided(made.out)
+    assert made.out.endswith(f"ignore {NGINX} (1 reference)\n")
+    assert NGINX not in references(own_dsn)
+    assert references(own_dsn, "--excused") == {NGINX}
+    assert "replaced next week" in piped(own_dsn, "decisions").out
+
+    assert piped(own_dsn, "undo", key, "--reason", "now").out == f"undone {key}\n"
+    assert NGINX in references(own_dsn)
+    assert key not in piped(own_dsn, "decisions").out
+    assert key in piped(own_dsn, "decisions", "--all").out
+
+
+def test_a_decision_for_some_hosts_leaves_the_others_due(own_dsn: str) -> None:
+    """A place, a span and an end are taken as they are written."""
+    arguments = ["--value", "400 days", "--place", "ber1/rack-1", "--for", "3d"]
+    assert piped(own_dsn, "decide", "nginx*", "wait", *arguments).code == 0
+
+    assert NGINX not in references(own_dsn, "--host", "ber1/web-1")
+    assert NGINX in references(own_dsn, "--host", "fra1/web-1")
+    assert NGINX in references(own_dsn, "--overdue")
+
+
+@pytest.mark.parametrize(("typed", "pattern"), PATTERNS.items())
+def test_a_pattern_is_written_in_full(typed: str, pattern: str) -> None:
+    """As a reference is: the statement that is printed has the registry."""
+    printed = piped("", "decide", typed, "pin", "--sql").out
+    assert f"ops.decide('{pattern}'::text, '{{}}'::text::jsonb, 'pin'::text" in printed
+
+
+def test_a_pattern_that_matches_nothing_is_told_and_kept(own_dsn: str) -> None:
+    """It is about images to come."""
+    made = piped(own_dsn, "decide", "quay.io/none/*", "ignore", "--reason", "not ours")
+    assert made.code == 0
+    assert "(0 references)" in made.out
+    assert "no host has such an image" in made.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nginx:1.27", "ignore"], "ignore needs a reason"),
+        (["nginx:1.27", "snooze"], "snooze needs an end"),
+        (["nginx:1.27", "snooze", "--until", "soon"], "invalid input syntax"),
+        (["nginx:1.27", "wait", "--value", "soon"], "write a span"),
+        (["nginx*", "skip"], "name one reference"),
+        (["nginx:1.27", "close"], "'close' is not one of"),
+    ],
+)
+def test_a_wrong_decision_is_refused_in_one_line(
+    fleet_dsn: str, arguments: list[str], words: str
+) -> None:
+    """With exit code 64, and the words of the database."""
+    ended = piped(fleet_dsn, "decide", *arguments)
+    assert ended.code == 64, ended.err
+    assert words in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+@pytest.fixture
+def reader_dsn(own_dsn: str) -> Iterator[str]:
+    """A login that reads."""
+    database = Operator(own_dsn)
+    asyncio.run(
+        database.ask("CREATE ROLE reader LOGIN PASSWORD 'secret' IN ROLE imagedrift_operator")
+    )
+    yield re.sub(r"postgresql://[^@]*@", "postgresql://reader:secret@", own_dsn)
+    asyncio.run(database.ask("DROP ROLE reader"))
+
+
+def test_who_may_not_decide_is_told_which_role_may(reader_dsn: str, own_dsn: str) -> None:
+    """A decider reads and decides, and the audit has its name."""
+    arguments = ["decide", "nginx:1.27", "accept", "--reason", "fine"]
+    refused = piped(reader_dsn, *arguments)
+    assert refused.code == 69
+    assert "imagedrift_decider" in refused.err
+
+    asyncio.run(Operator(own_dsn).ask("GRANT imagedrift_decider TO reader"))
+    assert piped(reader_dsn, *arguments).code == 0
+    [row] = json.loads(piped(reader_dsn, "decisions", "--json").out)
+    assert (row["by"], row["active"]) == ("reader", True)

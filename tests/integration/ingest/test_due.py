@@ -1,0 +1,231 @@
+"""Due images: decisions against a slow reading of the same rules, and their bounds."""
+
+import itertools
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.decided_fleet import (
+    HOSTS,
+    NEW,
+    OTHER,
+    REFERENCES,
+    Decided,
+    decide,
+    expected,
+    fill,
+)
+
+NGINX = REFERENCES[0]
+COUNTS = ("due", "overdue", "waiting", "excused")
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A database with the small fleet."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await fill(connection)
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def due(database: asyncpg.Connection) -> set[tuple[str, str]]:
+    """The images that are due, by host and reference."""
+    return {(row[0], row[1]) for row in await database.fetch("SELECT host, reference FROM ops.due")}
+
+
+patterns = st.sampled_from(
+    [*REFERENCES, "*", "docker.io/*", "docker.io/library/nginx*", "ghcr.io/org/*", "quay.io/*"]
+)
+selectors = {
+    "site": st.sampled_from([None, None, "ber1", "fra1"]),
+    "place": st.sampled_from([None, None, "ber1", "ber1/rack-1", "fra1/rack-1"]),
+    "env": st.sampled_from([None, None, "prod", "test"]),
+}
+spans = st.sampled_from(["0 days", "2 days", "4 days", "10 days", "100 days"])
+skipped = st.sampled_from([None, NEW, OTHER])
+
+
+def decisions(
+    kinds: list[str],
+    about: st.SearchStrategy[str] = patterns,
+    value: st.SearchStrategy[str | None] = st.none(),  # noqa: B008 - a strategy never changes
+    until_days: float | None = None,
+) -> st.SearchStrategy[Decided]:
+    """Make decisions of these kinds."""
+    kind, until = st.sampled_from(kinds), st.just(until_days)
+    return st.builds(Decided, about, kind, value, **selectors, until_days=until)
+
+
+decided = st.one_of(
+    decisions(["wait", "due_after"], value=spans),
+    decisions(["ignore", "accept"]),
+    decisions(["snooze"], until_days=1.0),
+    decisions(["skip"], st.sampled_from(REFERENCES), skipped),
+)
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(made=st.lists(st.tuples(decided, st.booleans()), max_size=8))
+async def test_what_is_due_is_what_the_rules_say(
+    database: asyncpg.Connection, made: list[tuple[Decided, bool]]
+) -> None:
+    """For any decisions, some of them undone, views and counts equal a plain reading of them."""
+    transaction = database.transaction()
+    await transaction.start()
+    try:
+        keys = [(await decide(database, each), each, undone) for each, undone in made]
+        for key, _, undone in keys:
+            if undone:
+                await database.execute("SELECT ops.undo($1, '')", key)
+        now = await database.fetchval("SELECT now()")
+        right = expected([(key, each) for key, each, undone in keys if not undone], now)
+        found = await database.fetch(
+            "SELECT host, reference, true AS due, overdue_for IS NOT NULL AS overdue,"
+            " false AS excused FROM ops.due UNION ALL"
+            " SELECT host, reference, false, false, kind <> 'wait' FROM ops.excused"
+        )
+        assert {(row["host"], row["reference"]): dict(row.items()) for row in found} == {
+            key: {"host": key[0], "reference": key[1], **state} for key, state in right.items()
+        }
+        [summary] = await database.fetch("SELECT * FROM ops.fleet_summary")
+        states = list(right.values())
+        assert {name: summary[name] for name in COUNTS} == {
+            "due": sum(each["due"] for each in states),
+            "overdue": sum(each["overdue"] for each in states),
+            "waiting": sum(not each["due"] and not each["excused"] for each in states),
+            "excused": sum(each["excused"] for each in states),
+        }
+    finally:
+        await transaction.rollback()
+
+
+async def test_a_decision_excuses_and_is_taken_back(database: asyncpg.Connection) -> None:
+    """The audit names login and reason; deciding and undoing are one row each, never changed."""
+    everything = set(itertools.product(HOSTS, REFERENCES))
+    assert await due(database) == everything
+
+    key = await decide(database, Decided(NGINX, "ignore"))
+    assert await due(database) == {pair for pair in everything if pair[1] != NGINX}
+    [excused, *_] = await database.fetch("SELECT * FROM ops.excused")
+    assert excused["excused_by"] == "ignore by postgres: because"
+
+    await database.execute("SELECT ops.undo($1, 'it was wrong')", key)
+    assert await due(database) == everything
+    [row] = await database.fetch("SELECT * FROM ops.decisions")
+    assert (row["active"], row["matches"], row["undone_because"]) == (False, 1, "it was wrong")
+    assert await database.fetchval("SELECT count(*) FROM fleet.decisions") == 2
+
+
+async def test_a_skip_ends_when_the_tag_moves(database: asyncpg.Connection) -> None:
+    """The digest that the tag has now is skipped; the next one is due, and the skip is over."""
+    await decide(database, Decided(NGINX, "skip"))
+    assert ("a", NGINX) not in await due(database)
+
+    await database.execute("UPDATE fleet.answers SET remote_digest = $1", OTHER)
+
+    assert ("a", NGINX) in await due(database)
+    assert await database.fetchval("SELECT active FROM ops.decisions") is False
+
+
+async def test_a_snooze_ends_by_itself(database: asyncpg.Connection) -> None:
+    """A moment later than its end, what it excused is due."""
+    await decide(database, Decided("*", "snooze", until_days=1 / 864000))
+    await database.fetch("SELECT pg_sleep_until(until) FROM ops.decisions")
+    assert len(await due(database)) == len(HOSTS) * len(REFERENCES)
+
+
+async def test_the_audit_cannot_be_changed(database: asyncpg.Connection) -> None:
+    """No login updates, deletes or empties the audit, the owner included."""
+    await decide(database, Decided(NGINX, "ignore"))
+    for change in (
+        "UPDATE fleet.decisions SET reason = ''",
+        "DELETE FROM fleet.decisions",
+        "TRUNCATE fleet.decisions CASCADE",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="never changed or removed"):
+            await database.execute(change)
+
+
+WRONG = {
+    "write the registry in full": ("nginx:1.27", "{}", "ignore", None, "r", None),
+    "a reference has a tag": ("docker.io/library/nginx", "{}", "ignore", None, "r", None),
+    "1 to 500 characters": ("docker.io/" + "a" * 500 + ":1", "{}", "ignore", None, "r", None),
+    "write the registry": ("docker.io/a*b:1", "{}", "ignore", None, "r", None),
+    "kind close": (NGINX, "{}", "close", None, "r", None),
+    "ignore needs a reason": (NGINX, "{}", "ignore", None, " ", None),
+    "accept needs a reason": (NGINX, "{}", "accept", None, None, None),
+    "snooze needs an end": (NGINX, "{}", "snooze", None, "r", None),
+    "in the future": (NGINX, "{}", "snooze", datetime(2020, 1, 1, tzinfo=UTC), "r", None),
+    "name one reference": ("docker.io/*", "{}", "skip", None, "r", NEW),
+    "no remote digest": ("docker.io/library/none:1", "{}", "skip", None, "r", None),
+    "it is no digest": (NGINX, "{}", "skip", None, "r", "latest"),
+    "a span of 0 to 400": (NGINX, "{}", "wait", None, "r", "soon"),
+    "400 days": (NGINX, "{}", "due_after", None, "r", "2 years"),
+    "value null": (NGINX, "{}", "wait", None, "r", None),
+    "patch, minor or major": (NGINX, "{}", "within", None, "r", "all"),
+    "track needs": (NGINX, "{}", "track", None, "r", ""),
+    "ignore has no value": (NGINX, "{}", "ignore", None, "r", "3 days"),
+    "selector rack": (NGINX, '{"rack": "7"}', "ignore", None, "r", None),
+    "selector site": (NGINX, '{"site": 1}', "ignore", None, "r", None),
+    "is not K=V": (NGINX, '{"label": "prod"}', "ignore", None, "r", None),
+    "has to be an object": (NGINX, "[]", "ignore", None, "r", None),
+    "too long": (NGINX, f'{{"site": "{"s" * 64}"}}', "ignore", None, "r", None),
+    "at most 1000 bytes": (NGINX, "{}", "ignore", None, "r" * 1001, None),
+}
+
+
+@pytest.mark.parametrize(("words", "wrong"), WRONG.items(), ids=list(WRONG))
+async def test_a_wrong_decision_is_refused_in_words(
+    database: asyncpg.Connection, words: str, wrong: tuple[object, ...]
+) -> None:
+    """The words name the field and what is right, and nothing is stored."""
+    with pytest.raises(asyncpg.InvalidParameterValueError, match=words):
+        await database.execute("SELECT ops.decide($1, $2::jsonb, $3, $4, $5, $6)", *wrong)
+    assert await database.fetchval("SELECT count(*) FROM fleet.decisions") == 0
+
+
+async def test_what_cannot_be_undone_is_said(database: asyncpg.Connection) -> None:
+    """Neither an unknown decision, nor one twice, nor an undoing."""
+    key = await decide(database, Decided(NGINX, "ignore"))
+    undone = await database.fetchval("SELECT ops.undo($1, '')", key)
+    for each, words in ((key, "undone already"), (undone, "no such"), (1, "no such decision: 1")):
+        with pytest.raises(asyncpg.InvalidParameterValueError, match=words):
+            await database.execute("SELECT ops.undo($1, '')", each)
+
+
+async def test_the_waiting_time_is_not_restarted_by_a_further_move(
+    database: asyncpg.Connection,
+) -> None:
+    """It counts from when the image was first replaced, not from the last move or check."""
+    await decide(database, Decided("*", "wait", "2 days"))
+    before = await database.fetch("SELECT reference, due_at FROM ops.due ORDER BY host, reference")
+    assert before
+    await database.execute(
+        "UPDATE fleet.answers SET remote_digest = $1, remote_since = now(), checked_at = now()",
+        OTHER,
+    )
+    await database.execute("UPDATE fleet.host_images SET since = now()")
+    after = await database.fetch("SELECT reference, due_at FROM ops.due ORDER BY host, reference")
+    assert before == after
+
+
+async def test_versions_are_decided_about_already(database: asyncpg.Connection) -> None:
+    """Decisions about newer versions are checked and kept, and change nothing of today."""
+    for kind, value in (("within", "minor"), ("track", "{n}.{n}-alpine"), ("pin", None)):
+        await decide(database, Decided(NGINX, kind, value))
+    rows = await database.fetch("SELECT kind, value FROM ops.decisions ORDER BY decision_id")
+    assert [tuple(row) for row in rows] == [
+        ("within", "minor"), ("track", "{n}.{n}-alpine"), ("pin", None),
+    ]  # fmt: skip
+    assert len(await due(database)) == len(HOSTS) * len(REFERENCES)
