@@ -31,12 +31,7 @@ MEMBERS: Final = (
     "bench",
 )
 
-EXCEPTIONS: Final = {
-    # On the wire the tag of a type is its name: these stay what they are.
-    "Missing": "of the wire, and of ingest's roles",
-    # Each of these is renamed in the redesign of its service (issue 11), and then goes from here.
-    "RightsMissing": "cli, ingest",
-}
+EXCEPTIONS: Final[Mapping[str, str]] = {}
 """Names that two public classes may have, and whose the second is."""
 
 NOT_YET: Final = (

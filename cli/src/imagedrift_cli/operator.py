@@ -137,7 +137,7 @@ def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None
         values=values,
         clauses={"where": where(filters, OF_REFERENCES, condition)},
         brief=("reference", "outdated_hosts=outdated", "running_hosts=running", "hosts",
-               "remote_digest", "remote_version", "remote_built_at", "checked_at=checked"),
+               "remote_digest", "remote_version=version", "checked_at=checked"),
         noun="images",
         filters=filters,
         before=is_there,
