@@ -37,9 +37,6 @@ def status(filters: Filters, output: Output) -> None:
     clauses = {
         "where": where(filters, OF_COMPARISONS),
         "where_hosts": where(hosts, OF_HOSTS, "silent"),
-        "where_overdue": where(filters, OF_COMPARISONS, "overdue_for IS NOT NULL"),
-        "where_waiting": where(filters, OF_COMPARISONS, "kind = 'wait'"),
-        "where_excused": where(filters, OF_COMPARISONS, "kind <> 'wait'"),
     }
     asked = Asked(
         statement="status_within" if within else "status",

@@ -14,11 +14,7 @@ SELECT count(DISTINCT (site, host)) AS hosts,
        count(*) FILTER (WHERE verdict = 'missing') AS missing,
        count(*) FILTER (WHERE verdict = 'unknown') AS unknown,
        count(*) FILTER (WHERE stale) AS stale,
-       now() AS as_of,
-       (SELECT count(*) FROM ops.due {where}) AS due,
-       (SELECT count(*) FROM ops.due {where_overdue}) AS overdue,
-       (SELECT count(*) FROM ops.excused {where_waiting}) AS waiting,
-       (SELECT count(*) FROM ops.excused {where_excused}) AS excused
+       now() AS as_of
 FROM ops.comparisons
 {where};
 

@@ -233,94 +233,6 @@ LEFT JOIN fleet.decisions AS u ON u.undoes = d.decision_id
 WHERE d.kind <> 'undo';
 COMMENT ON VIEW ops.decisions IS 'Every decision that was ever made, who made it, and whether it holds.';
 
--- What holds for all hosts is counted over distinct images. Only images with decisions for some hosts
--- are counted host by host, all at once: a lookup for each host would take minutes.
-CREATE VIEW fleet.due_counts AS
-WITH rules AS MATERIALIZED (
-  SELECT * FROM fleet.ref_rules
-), for_some AS MATERIALIZED (
-  SELECT x.* FROM fleet.ref_decisions AS x WHERE x.selectors > 0
-), outdated AS MATERIALIZED (
-  SELECT
-    c.comparison_id, c.ref_id, c.verdict_since, u.hosts, w.excuse, w.wait, w.due_after,
-    w.is_by_host IS TRUE AND w.excuse IS NULL AS is_by_host
-  FROM fleet.comparisons AS c
-  JOIN fleet.usage AS u ON u.comparison_id = c.comparison_id
-  LEFT JOIN rules AS w ON w.ref_id = c.ref_id
-  WHERE c.verdict = 'outdated'
-), counted AS (
-  SELECT hosts, verdict_since, excuse, wait, due_after FROM outdated WHERE NOT is_by_host
-  UNION ALL
-  SELECT
-    1, o.verdict_since, max(x.rank) FILTER (WHERE x.excuses),
-    greatest(o.wait, max(x.rank) FILTER (WHERE x.kind = 'wait')),
-    greatest(o.due_after, max(x.rank) FILTER (WHERE x.kind = 'due_after'))
-  FROM outdated AS o
-  JOIN fleet.host_images AS hi ON hi.comparison_id = o.comparison_id
-  JOIN fleet.hosts AS h ON h.host_id = hi.host_id
-  LEFT JOIN for_some AS x ON x.ref_id = o.ref_id AND fleet.fits(h, x.site, x.place, x.label_key, x.label_value)
-  WHERE o.is_by_host
-  GROUP BY hi.host_id, o.comparison_id, o.verdict_since, o.wait, o.due_after
-), timed AS (
-  SELECT
-    hosts, excuse IS NOT NULL AS is_excused,
-    verdict_since + make_interval(secs => coalesce(wait[5], 0)) AS due_at,
-    verdict_since + make_interval(secs => coalesce(wait[5], 0) + coalesce(due_after[5], 0)) AS overdue_at
-  FROM counted
-)
-SELECT
-  coalesce(sum(hosts) FILTER (WHERE NOT is_excused AND due_at <= now()), 0)::bigint AS due,
-  coalesce(sum(hosts) FILTER (WHERE NOT is_excused AND overdue_at <= now()), 0)::bigint AS overdue,
-  coalesce(sum(hosts) FILTER (WHERE NOT is_excused AND due_at > now()), 0)::bigint AS waiting,
-  coalesce(sum(hosts) FILTER (WHERE is_excused), 0)::bigint AS excused
-FROM timed;
-COMMENT ON VIEW fleet.due_counts IS 'How many outdated images are due, overdue, waiting and excused, each counted on each host.';
-COMMENT ON COLUMN fleet.due_counts.due IS 'Due.';
-COMMENT ON COLUMN fleet.due_counts.overdue IS 'Of these, overdue.';
-COMMENT ON COLUMN fleet.due_counts.waiting IS 'Not due yet.';
-COMMENT ON COLUMN fleet.due_counts.excused IS 'Excused by a decision.';
-
-CREATE OR REPLACE VIEW ops.fleet_summary AS
-SELECT
-  h.hosts, h.silent_hosts,
-  i.images, i.current, i.outdated, i.pinned, i.local, i.missing, i.unknown, i.stale,
-  now() AS as_of,
-  d.due, d.overdue, d.waiting, d.excused
-FROM (
-  SELECT count(*) AS hosts, count(*) FILTER (WHERE silent_at < now()) AS silent_hosts
-  FROM fleet.host_state
-  WHERE counts
-) AS h
-CROSS JOIN (
-  SELECT
-    coalesce(sum(u.hosts), 0) AS images,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'current'), 0) AS current,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'outdated'), 0) AS outdated,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'pinned'), 0) AS pinned,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'local'), 0) AS local,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'missing'), 0) AS missing,
-    coalesce(sum(u.hosts) FILTER (WHERE j.verdict = 'unknown'), 0) AS unknown,
-    coalesce(sum(u.hosts) FILTER (WHERE j.stale), 0) AS stale
-  FROM fleet.usage AS u
-  JOIN fleet.judged AS j ON j.comparison_id = u.comparison_id
-) AS i
-CROSS JOIN fleet.due_counts AS d;
-
-ALTER TABLE fleet.trend
-  ADD COLUMN due bigint,
-  ADD COLUMN overdue bigint,
-  ADD COLUMN waiting bigint,
-  ADD COLUMN excused bigint;
-COMMENT ON COLUMN fleet.trend.due IS 'Outdated images that were due; null in rows of before.';
-COMMENT ON COLUMN fleet.trend.overdue IS 'Of these, overdue.';
-COMMENT ON COLUMN fleet.trend.waiting IS 'Outdated images that were waiting.';
-COMMENT ON COLUMN fleet.trend.excused IS 'Outdated images that a decision excused.';
-CREATE OR REPLACE VIEW ops.trend AS
-SELECT
-  taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown, stale,
-  due, overdue, waiting, excused
-FROM fleet.trend;
-
 CREATE FUNCTION fleet.check_pattern(pattern text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -505,19 +417,6 @@ BEGIN
     WHERE (v.table_schema, v.table_name) IN (('ops', 'due'), ('ops', 'excused'), ('fleet', 'due_rows'))
   LOOP
     EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', said.table_schema, said.table_name, said.column_name, said.words);
-  END LOOP;
-  FOR said IN
-    SELECT v.table_name, v.column_name, w.words
-    FROM information_schema.columns AS v
-    JOIN (VALUES
-      ('due', 'Of the outdated images: due.'),
-      ('overdue', 'Of the due images: overdue.'),
-      ('waiting', 'Of the outdated images: not due yet.'),
-      ('excused', 'Of the outdated images: excused by a decision.')
-    ) AS w (name, words) ON w.name = v.column_name
-    WHERE v.table_schema = 'ops' AND v.table_name IN ('fleet_summary', 'trend')
-  LOOP
-    EXECUTE format('COMMENT ON COLUMN ops.%I.%I IS %L', said.table_name, said.column_name, said.words);
   END LOOP;
 END
 $$;

@@ -16,12 +16,11 @@ SELECT fleet.drop_months($1::timestamptz)
 -- name: take_trend
 -- Keep the fleet summary, once per five minutes.
 INSERT INTO fleet.trend (
-  taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown, stale,
-  due, overdue, waiting, excused
+  taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown, stale
 )
 SELECT
   date_bin('5 minutes', s.as_of, 'epoch'), s.hosts, s.silent_hosts, s.images, s.current, s.outdated,
-  s.pinned, s.local, s.missing, s.unknown, s.stale, s.due, s.overdue, s.waiting, s.excused
+  s.pinned, s.local, s.missing, s.unknown, s.stale
 FROM ops.fleet_summary AS s
 WHERE NOT EXISTS (SELECT FROM fleet.trend AS t WHERE t.taken_at = date_bin('5 minutes', now(), 'epoch'))
 ON CONFLICT (taken_at) DO NOTHING
