@@ -5,8 +5,7 @@
 - The first sentence of a docstring has 25 words at most, and no clause in place of its subject.
 - A test asserts something, by itself or by a helper.
 
-Each rule is a function of parsed files that yields what is wrong. `EXCEPTIONS` says where
-a rule does not hold, and why.
+Each rule is a function of parsed files that yields what is wrong. None has an exception.
 """
 
 import ast
@@ -21,40 +20,6 @@ Files = Mapping[PurePosixPath, ast.Module]
 """Parsed files, by their path from the root of the repository."""
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-MEMBERS: Final = (
-    "schemas",
-    "runtime",
-    "services/agent",
-    "services/registry-resolver",
-    "sandbox",
-    "cli",
-    "bench",
-)
-
-EXCEPTIONS: Final[Mapping[str, str]] = {}
-"""Names that two public classes may have, and whose the second is."""
-
-NOT_YET: Final = (
-    "bench",
-    "cli",
-    "schemas/src/imagedrift_schemas/tags",
-    "services/ingest",
-    "services/registry-resolver/src/imagedrift_resolver/core/tag_list.py",
-    "tests/chaos",
-    "tests/e2e",
-    "tests/integration/cli",
-    "tests/integration/deploy",
-    "tests/integration/ingest",
-    "tests/unit/cli",
-    "tests/unit/deploy",
-    "tests/unit/ingest",
-    "tests/unit/promises",
-    "tests/unit/resolver/test_tag_list.py",
-    "tests/unit/schemas/test_tags",
-    "tests/unit/worlds",
-)
-"""Folders whose docstrings are not brought to the rules of English yet (issue 11)."""
-
 MOST_WORDS: Final = 25
 _NO_SUBJECT: Final = re.compile(r"(What|Whatever|That which|Who|Whoever|Whichever|Nobody)\b")
 _SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?:])\s")
@@ -69,7 +34,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def class_names(files: Files) -> Iterator[str]:
-    """Find public classes of one name, and exceptions that are needed no more."""
+    """Find public classes of one name."""
     places: dict[str, list[str]] = defaultdict(list)
     for path, tree in files.items():
         if "src" in path.parts:
@@ -77,7 +42,7 @@ def class_names(files: Files) -> Iterator[str]:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     places[node.name].append(f"{path}:{node.lineno}")
     for name, found in places.items():
-        if len(found) > 1 and name not in EXCEPTIONS:
+        if len(found) > 1:
             yield f"{found[-1]}: class {name} is at {', '.join(found[:-1])}, too"
 
 
@@ -130,7 +95,8 @@ RULES: Final = (class_names, clocks, docstrings, assertions)
 
 def read(root: Path = ROOT) -> dict[PurePosixPath, ast.Module]:
     """Parse every member's sources, the tests and the tools."""
-    folders = [*(root / member / "src" for member in MEMBERS), root / "tests", root / "tools"]
+    members = [*root.glob("*/pyproject.toml"), *root.glob("services/*/pyproject.toml")]
+    folders = [*(member.parent / "src" for member in members), root / "tests", root / "tools"]
     paths = sorted(
         path
         for folder in folders

@@ -69,7 +69,7 @@ def migrate(role_names: str) -> None:
     """
     try:
         applied, advice = asyncio.run(_migrate(database_url(), role_names))
-    except migrations.RightsMissing as error:
+    except migrations.RightsIncomplete as error:
         raise RightsMissing(str(error)) from error
     except migrations.FAULTS as error:
         raise Unusable(str(error)) from error

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from imagedrift_cli.__main__ import main
 from imagedrift_ingest.adapters.postgres import migrations, roles
-from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed, RightsMissing
+from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed, RightsIncomplete
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import run_program
 from support.ingest import GOOD_ROWS
@@ -170,7 +170,9 @@ async def test_what_an_owner_may_not_do_is_told_as_sql(empty: str) -> None:
     """Statements that the owner may not run are printed as SQL, and are right."""
     owner = await make_owner(empty)
 
-    with pytest.raises(RightsMissing, match="CREATE ROLE imagedrift_operator NOLOGIN;") as refused:
+    with pytest.raises(
+        RightsIncomplete, match="CREATE ROLE imagedrift_operator NOLOGIN;"
+    ) as refused:
         await migrations.migrate(owner)
     await run(empty, *str(refused.value).splitlines()[1:])
 

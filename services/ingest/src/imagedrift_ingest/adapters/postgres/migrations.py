@@ -48,11 +48,11 @@ class MigrationFailed(Exception):
     """A migration could not be applied; the ones before it are."""
 
 
-class RightsMissing(Exception):
+class RightsIncomplete(Exception):
     """The schema is there, but readers or ingest lack rights; the message has the SQL to be run."""
 
 
-FAULTS: Final = (WrongSchema, MigrationFailed, RightsMissing)
+FAULTS: Final = (WrongSchema, MigrationFailed, RightsIncomplete)
 """What `migrate` raises in words."""
 
 
@@ -76,7 +76,7 @@ async def migrate(
     """Apply what is missing and return its names, in order. Safe to run twice at once.
 
     With `role_names` the names of the roles begin with that from now on. Raises `WrongSchema`,
-    `MigrationFailed`, and at the end `RightsMissing`.
+    `MigrationFailed`, and at the end `RightsIncomplete`.
     """
     wanted = directory or folder()
     connection = await asyncpg.connect(dsn, server_settings={"application_name": PROGRAM})
@@ -153,11 +153,11 @@ async def _lock(connection: asyncpg.Connection, wait_s: float) -> None:
         ) from error
 
 
-def _refuse_missing(missing: list[roles.Missing]) -> None:
+def _refuse_missing(missing: list[roles.UnrunStatement]) -> None:
     """Refuse to call a database ready that readers or ingest cannot work with."""
     if any(each.is_needed for each in missing):
         statements = "\n".join(f"  {each.statement};" for each in missing)
-        raise RightsMissing(
+        raise RightsIncomplete(
             "the schema is up to date, but this login may not give ingest and readers their rights."
             f" Let the owner of the objects or a superuser run, then migrate again:\n{statements}"
         )

@@ -40,7 +40,7 @@ _SHARED: Final = """
 """
 
 
-class Missing(Struct, frozen=True):
+class UnrunStatement(Struct, frozen=True):
     """A statement that somebody else has to run, as this login may not."""
 
     statement: str
@@ -71,7 +71,7 @@ async def rename(connection: asyncpg.Connection, prefix: str) -> str:
     return before
 
 
-async def repair(connection: asyncpg.Connection, before: str = PREFIX) -> list[Missing]:
+async def repair(connection: asyncpg.Connection, before: str = PREFIX) -> list[UnrunStatement]:
     """Grant what is missing, take away what is too much, and return what could not be done."""
     for _ in range(ROUNDS):
         for each in await find_missing(connection, before):
@@ -79,12 +79,14 @@ async def repair(connection: asyncpg.Connection, before: str = PREFIX) -> list[M
     return await find_missing(connection, before)
 
 
-async def find_missing(connection: asyncpg.Connection, before: str = PREFIX) -> list[Missing]:
+async def find_missing(
+    connection: asyncpg.Connection, before: str = PREFIX
+) -> list[UnrunStatement]:
     """Compare what is granted with what is written."""
     sql = importlib.resources.files("imagedrift_ingest") / "sql" / "roles.sql"
     prefix = await _prefix(connection)
     rows = await connection.fetch(sql.read_text(encoding="utf-8"), prefix, before)
-    return [Missing(row["statement"], row["is_needed"]) for row in rows]
+    return [UnrunStatement(row["statement"], row["is_needed"]) for row in rows]
 
 
 async def find_sharing(connection: asyncpg.Connection) -> list[str]:
