@@ -27,6 +27,7 @@ from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import RegistriesFault
 from imagedrift_runtime.settings import Variable
 from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.questions import question_about
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Answer, Resolve
 
@@ -82,7 +83,7 @@ async def _check(name: str, registry: str, sites: Sequence[str], wait_s: float) 
     asked = [ImageReference.parse(row["reference"]) for row in wanted if row not in blocked]
     async with bus.connect(values.nats_url, "imagedrift-check", **values.nats) as nats:
         began = clock.now()
-        questions = {each.canonical: _question(each, began) for each in asked}
+        questions = {each.canonical: question_about(each, began, began) for each in asked}
         for question in questions.values():
             subject = subjects.lookup(lanes.lane_of(question.registry), question)
             payload = codec.encode(question)
@@ -121,16 +122,6 @@ def _of_host(name: str, sites: Sequence[str]) -> tuple[str, dict[str, object]]:
     condition = f"{names.host_condition(name)}{of_site} AND next_check_at IS NOT NULL"
     chosen = ["i.reference IN (SELECT reference FROM ops.comparisons", f"{condition})"]
     return " WHERE ".join(chosen), names.host_values(name) | {"sites": list(sites)}
-
-
-def _question(reference: ImageReference, now: datetime) -> Resolve:
-    return Resolve(
-        registry=reference.registry,
-        repository=reference.repository,
-        tag=reference.effective_tag,
-        asked_at=now,
-        fresh_since=now,
-    )
 
 
 async def _answers(

@@ -189,14 +189,19 @@ async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
         await connection.close()
 
 
+async def migrate_to_before(number: str, dsn: str, folder: Path) -> None:
+    """Migrate as a version did that had no migration of this number or later."""
+    for name in migrations.known():
+        if name < number:
+            shutil.copy(migrations.folder() / f"{name}.sql", folder)
+    await migrations.migrate(dsn, folder)
+
+
 async def test_moments_that_clients_cannot_read_are_mended_by_the_upgrade(
     database_dsn: str, tmp_path: Path
 ) -> None:
     """The upgrade removes times that clients cannot read."""
-    for name in migrations.known():
-        if name < "0010":
-            shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
-    await migrations.migrate(database_dsn, tmp_path)
+    await migrate_to_before("0010", database_dsn, tmp_path)
     connection = await asyncpg.connect(database_dsn)
     try:
         await connection.execute(GOOD_ROWS + BAD_TIMES)
@@ -215,10 +220,7 @@ async def test_moments_that_cannot_be_are_mended_by_the_upgrade(
     database_dsn: str, tmp_path: Path
 ) -> None:
     """The upgrade mends impossible times that older versions stored."""
-    for name in migrations.known():
-        if name < "0010":
-            shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
-    await migrations.migrate(database_dsn, tmp_path)
+    await migrate_to_before("0010", database_dsn, tmp_path)
     connection = await asyncpg.connect(database_dsn)
     try:
         await connection.execute(GOOD_ROWS + ODD_TIMES)
@@ -240,10 +242,7 @@ async def test_references_that_nobody_has_are_laid_to_rest_by_the_upgrade(
     database_dsn: str, tmp_path: Path
 ) -> None:
     """After the upgrade references without hosts are not due."""
-    for name in migrations.known():
-        if name < "0011":
-            shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
-    await migrations.migrate(database_dsn, tmp_path)
+    await migrate_to_before("0011", database_dsn, tmp_path)
     connection = await asyncpg.connect(database_dsn)
     try:
         await connection.execute(

@@ -1,6 +1,5 @@
 """Authorities and client certificates as the manuals make them, on every Python (R16, R19)."""
 
-import ssl
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
-from imagedrift_runtime import tls
 from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import RegistriesFault
 from imagedrift_sandbox.nats import NatsServer
@@ -107,16 +105,6 @@ async def test_an_engine_behind_an_authority_of_the_manuals_is_asked(
         async with EngineClient(other) as engine:
             with pytest.raises(EngineFault, match="certificate"):
                 await engine.get("/version")
-
-
-def test_a_context_is_lenient_about_authorities_and_about_nothing_else(tmp_path: Path) -> None:
-    """A TLS context is lenient about CAs only."""
-    authority = Authority.made(tmp_path)
-    context = tls.context_for(str(authority.certificate))
-    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
-    assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
-    assert context.check_hostname
-    assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 def client_table(host: str, authority: Authority, client: Pair) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from imagedrift_ingest.core.explanation import explained
 from imagedrift_ingest.core.verdict import Verdict, judge, local_side_of, remote_side_of
+from imagedrift_schemas.questions import question_about
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import (
     Answer,
@@ -18,7 +19,6 @@ from imagedrift_schemas.v1 import (
     Described,
     LocalImage,
     Question,
-    Resolve,
 )
 
 AT_ONCE = 16
@@ -98,15 +98,7 @@ async def _reference(
 
 
 async def _tag(reference: ImageReference, asks: Asks, now: datetime) -> Answer | None:
-    answer = await asks.ask(
-        Resolve(
-            registry=reference.registry,
-            repository=reference.repository,
-            tag=reference.effective_tag,
-            asked_at=now,
-            fresh_since=now - timedelta(minutes=5),
-        )
-    )
+    answer = await asks.ask(question_about(reference, now, now - timedelta(minutes=5)))
     return answer if isinstance(answer, Answer) else None
 
 

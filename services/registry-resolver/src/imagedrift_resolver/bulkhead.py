@@ -69,7 +69,7 @@ class Bulkhead:
         self._most = max(FEWEST, slots // SHARE)
         self._inside: dict[_Question, None] = {}
         self._waiting: dict[_Question, None] = {}
-        self._past: BoundedMap[int, Past] = BoundedMap(REMEMBERED)
+        self._past: BoundedMap[str, Past] = BoundedMap(REMEMBERED)
         self._patience = Patience(SILENT_S, SILENT_S)
         self._thinning: asyncio.TimerHandle | None = None
         self._look_again: asyncio.TimerHandle | None = None
@@ -99,12 +99,13 @@ class Bulkhead:
         past = self._past_of(question)
         now, running = self._clock.monotonic(), self._running(question.peer)
         tries += past.tries
-        self._past.put(hash(question.peer.registry), Past(tries, now), PAST_BYTES)
+        name = question.peer.registry
+        self._past.put(name, Past(tries, now), PAST_BYTES + len(name))
         silent_s = now - running.began_at if running else 0.0
         return LaneCrowded(put_off_for(silent_s, tries, SOON_S, LONGEST_S))
 
     def _past_of(self, question: "_Question") -> Past:
-        return self._past.get(hash(question.peer.registry)) or Past()
+        return self._past.get(question.peer.registry) or Past()
 
     async def _enter(self, question: "_Question") -> bool:
         """Wait for a slot; False when there is none in time."""
@@ -169,7 +170,10 @@ class Bulkhead:
     def _has_room(self, peer: Peer) -> bool:
         if peer.is_answering():
             return True
-        holding = [each.peer for each in self._silent()]
+        return self._fits(peer, [each.peer for each in self._silent()])
+
+    def _fits(self, peer: Peer, holding: list[Peer]) -> bool:
+        """Tell whether a registry that does not answer gets a slot beside those that hold one."""
         return len(holding) < self._most and peer not in holding
 
     def _silent(self) -> list["_Question"]:
@@ -186,7 +190,7 @@ class Bulkhead:
             return
         del self._inside[question]
         if len(self._past) and question.peer.is_answering():
-            self._past.pop(hash(question.peer.registry))
+            self._past.pop(question.peer.registry)
         if self._waiting:
             self._let_in()
 
@@ -194,7 +198,7 @@ class Bulkhead:
         holding = [each.peer for each in self._silent()]
         for question in self._in_line():
             is_answering = question.peer.is_answering()
-            if is_answering or (len(holding) < self._most and question.peer not in holding):
+            if is_answering or self._fits(question.peer, holding):
                 self._admit(question)
                 question.admit(is_admitted=True)
                 if not is_answering:

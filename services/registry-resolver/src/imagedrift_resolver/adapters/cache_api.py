@@ -16,8 +16,8 @@ from imagedrift_runtime.nats.results import Stored
 from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.errors import SchemaError
+from imagedrift_schemas.questions import question_about
 from imagedrift_schemas.reference import ImageReference
-from imagedrift_schemas.v1 import Resolve
 
 log = structlog.get_logger()
 
@@ -53,7 +53,8 @@ class CacheApi:
             raise RequestRefused(
                 "400", f"{reference.familiar}: a digest points to itself, ask for a tag"
             )
-        answer, _ = await self._cache.read(self._question(reference))
+        now = self._now()
+        answer, _ = await self._cache.read(question_about(reference, now, now))
         if answer is None:
             raise RequestRefused("404", f"{reference.familiar}: nobody has asked for it yet")
         if not may_serve(answer, wanted.credential):
@@ -72,7 +73,8 @@ class CacheApi:
 
     async def _ask_again(self, reference: ImageReference) -> bool:
         """Put the question anew: the cached answer is older than it, and so counts no more."""
-        question = self._question(reference)
+        now = self._now()
+        question = question_about(reference, now, now)
         known, _ = await self._cache.read(question)
         if known is None:
             return False
@@ -83,16 +85,6 @@ class CacheApi:
             subjects.STREAM_LOOKUP, subject, payload, ttl_s=ASKED_AGAIN_TTL_S
         )
         return isinstance(stored, Stored)
-
-    def _question(self, reference: ImageReference) -> Resolve:
-        now = self._now()
-        return Resolve(
-            registry=reference.registry,
-            repository=reference.repository,
-            tag=reference.effective_tag,
-            asked_at=now,
-            fresh_since=now,
-        )
 
 
 def _wanted(payload: bytes) -> Wanted:
