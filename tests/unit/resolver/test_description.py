@@ -1,19 +1,12 @@
 """Descriptions of digests: children by platform, and the configurations asked for."""
 
-import hashlib
-import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec import UNSET
 
-from imagedrift_resolver.core.conversation import RegistryProfile, Send
-from imagedrift_resolver.core.description import MOST_READ, Description, describe
+from imagedrift_resolver.core.conversation import Send
+from imagedrift_resolver.core.description import MOST_READ, Description
 from imagedrift_resolver.core.finding import described
-from imagedrift_resolver.core.image_config import CONFIG_CAP, read_config
 from imagedrift_resolver.core.manifest import MOST_CHILDREN, OCI_INDEX, OCI_MANIFEST
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas import codec
@@ -21,89 +14,13 @@ from imagedrift_schemas.v1 import (
     Child,
     Denied,
     Describe,
-    ImageFacts,
     Invalid,
     Limited,
     Missing,
     Unreachable,
 )
-from support.conversations import NOW, Steps, play, site, unknown
-
-
-class Shelf:
-    """A registry that has documents by digest."""
-
-    def __init__(self) -> None:
-        self.documents: dict[str, tuple[bytes, str]] = {}
-
-    def put(self, media_type: str, **document: Any) -> str:
-        """Keep a document; its digest."""
-        body = json.dumps({"mediaType": media_type, **document}).encode()
-        digest = "sha256:" + hashlib.sha256(body).hexdigest()
-        self.documents[digest] = (body, media_type)
-        return digest
-
-    def image(self, platform: str, **told: Any) -> tuple[str, str]:
-        """Keep an image of a platform; the digests of its manifest and configuration."""
-        os, architecture, *variant = platform.split("/")
-        told |= {"os": os, "architecture": architecture}
-        config = self.put("config", **told, **({"variant": variant[0]} if variant else {}))
-        return self.put(OCI_MANIFEST, config={"digest": config, "size": 1}, layers=[]), config
-
-    def index(self, *children: tuple[str, str], **entries: str) -> str:
-        """Keep an index of (digest, platform), and of indexes."""
-        listed: list[dict[str, Any]] = []
-        for digest, platform in children:
-            os, architecture, *variant = platform.split("/")
-            told = {"os": os, "architecture": architecture}
-            told |= {"variant": variant[0]} if variant else {}
-            listed.append({"digest": digest, "mediaType": OCI_MANIFEST, "platform": told})
-        listed += [{"digest": d, "mediaType": OCI_INDEX} for d in entries.values()]
-        return self.put(OCI_INDEX, manifests=listed)
-
-    def __call__(self, step: Send) -> Reply:
-        """Answer a request."""
-        found = self.documents.get(step.url.target.rpartition("/")[2])
-        if found is None:
-            return unknown()
-        return Reply(200, {"content-type": (found[1],)}, found[0])
-
-
-def look(
-    shelf: Any,
-    digest: str,
-    *platforms: str,
-    image_ids: tuple[str, ...] = (),
-    known: tuple[Child, ...] = (),
-    facts_of: tuple[str, ...] = (),
-) -> tuple[Any, Steps]:
-    """Look into a digest: its children, or the failure where there are none."""
-    told, steps = look_whole(
-        shelf, digest, *platforms, image_ids=image_ids, known=known, facts_of=facts_of
-    )
-    return told.children if told.failure is None else told.failure, steps
-
-
-def look_whole(
-    shelf: Any,
-    digest: str,
-    *platforms: str,
-    image_ids: tuple[str, ...] = (),
-    known: tuple[Child, ...] = (),
-    facts_of: tuple[str, ...] = (),
-) -> tuple[Description, Steps]:
-    """Look into a digest: everything that is told."""
-    question = Describe(
-        registry="registry.example.org",
-        repository="team/app",
-        digest=digest,
-        asked_at=NOW,
-        platforms=platforms,
-        image_ids=image_ids,
-        facts_of=facts_of,
-    )
-    result, _, steps = play(describe(site(), RegistryProfile(), question, known, NOW), shelf)
-    return result, steps
+from support.conversations import NOW, Steps
+from support.shelf import Shelf, look, look_whole
 
 
 def test_an_index_is_described_by_one_request() -> None:
@@ -329,137 +246,3 @@ def test_reading_is_bounded() -> None:
     children, steps = look(shelf, digest, image_ids=(OTHER,))
     assert len(children) == len(platforms)
     assert read(steps) == MOST_READ + 1
-
-
-CREATED = "2026-10-01T02:00:00+02:00"
-LABELS = {
-    "org.opencontainers.image.version": "1.27.5",
-    "org.opencontainers.image.source": "https://example.org/nginx",
-    "maintainer": "somebody",
-}
-FACTS = ImageFacts(
-    version="1.27.5",
-    source="https://example.org/nginx",
-    built_at=datetime(2026, 10, 1, tzinfo=UTC),
-)
-
-
-def labelled(shelf: Shelf, platform: str = "linux/amd64") -> tuple[str, str]:
-    """Keep an image whose labels tell its version."""
-    return shelf.image(platform, created=CREATED, config={"Labels": LABELS})
-
-
-def test_the_facts_of_a_platform_are_in_its_configuration() -> None:
-    """It is read for the platforms asked for alone, and never from the last half of a limit."""
-    shelf = Shelf()
-    (amd, config), (arm, _) = labelled(shelf), labelled(shelf, "linux/arm64")
-    digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
-
-    children, steps = look(shelf, digest, facts_of=("linux/amd64",))
-
-    assert children == (
-        Child(platform="linux/amd64", digest=amd, config_digest=config, facts=FACTS),
-        Child(platform="linux/arm64", digest=arm),
-    )
-    assert [step.url.target.split("/")[-2] for step in steps if isinstance(step, Send)] == [
-        *("manifests", "manifests", "blobs")
-    ]
-    assert [step.spare for step in steps if isinstance(step, Send)] == [False, True, True]
-
-
-def test_an_image_of_one_platform_tells_its_facts_whatever_platform_is_asked_for() -> None:
-    """Its manifest names none."""
-    shelf = Shelf()
-    digest, config = labelled(shelf)
-
-    children, _ = look(shelf, digest, facts_of=("linux/amd64",))
-
-    assert children == (Child(platform="", digest=digest, config_digest=config, facts=FACTS),)
-
-
-def test_facts_are_read_once_for_ever() -> None:
-    """A later question for them, or for another platform, reads no configuration again."""
-    shelf = Shelf()
-    (amd, _), (arm, _) = labelled(shelf), labelled(shelf, "linux/arm64")
-    digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
-    first, _ = look(shelf, digest, facts_of=("linux/amd64",))
-
-    again, steps = look(shelf, digest, facts_of=("linux/amd64",), known=first)
-    other, more = look(shelf, digest, "linux/arm64", facts_of=("linux/arm64",), known=first)
-
-    assert (again, steps) == (first, [])
-    assert [child.facts for child in other] == [FACTS, FACTS]
-    assert len(more) == 3
-
-
-def test_a_configuration_that_cannot_be_read_leaves_out_the_facts_alone() -> None:
-    """It may be cut, be another one, or not be had now: the children are told all the same."""
-    shelf = Shelf()
-    digest, config = labelled(shelf)
-    plain = Child(platform="", digest=digest, config_digest=config)
-    body, kind = shelf.documents[config]
-    bad = [
-        Reply(200, {"content-type": (kind,)}, body[:-1], cut=True),
-        Reply(200, {"content-type": (kind,)}, body + b" "),
-        Reply(429),
-        unknown("BLOB_UNKNOWN"),
-    ]
-
-    for reply in bad:
-        told, _ = look_whole(
-            lambda step, reply=reply: shelf(step) if "/blobs/" not in step.url.target else reply,
-            digest,
-            facts_of=("linux/amd64",),
-        )
-        assert told == Description((plain,))
-
-
-def test_a_configuration_has_a_bound() -> None:
-    """A larger configuration gives no facts."""
-    shelf = Shelf()
-    digest, _ = labelled(shelf)
-
-    _, steps = look(shelf, digest, facts_of=("linux/amd64",))
-
-    assert isinstance(steps[-1], Send)
-    assert steps[-1].cap == CONFIG_CAP
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b"{",
-        b"[" * 100_000,
-        b'{"config": [], "created": 7}',
-        b'{"config": {"Labels": null}, "created": "0001-01-01T00:00:00Z"}',
-        b'{"config": {"Labels": {"org.opencontainers.image.version": 3}}, "created": "soon"}',
-        b'{"created": "1970-01-01T00:00:00Z"}',
-        b'{"created": "2026-10-01T00:00:00"}',
-        b'{"created": "9999-12-31T23:59:59-12:00"}',
-        b'{"created": "\xff"}',
-    ],
-    ids=lambda body: ascii(body[:40]),
-)
-def test_a_configuration_that_makes_no_sense_says_nothing(body: bytes) -> None:
-    """It was read, and is not asked for again."""
-    assert read_config(body) == ImageFacts()
-
-
-@given(st.dictionaries(st.sampled_from(sorted(LABELS)), st.text()), st.text())
-def test_whatever_a_configuration_says_can_be_told(labels: dict[str, str], created: str) -> None:
-    """Its facts are written and read again as they are."""
-    facts = read_config(json.dumps({"created": created, "config": {"Labels": labels}}).encode())
-
-    assert codec.decode(codec.encode(facts), ImageFacts) == facts
-
-
-def test_a_question_without_facts_reads_no_configuration() -> None:
-    """An ingest of before asks for none."""
-    shelf = Shelf()
-    digest, config = labelled(shelf)
-
-    [child], steps = look(shelf, digest, "linux/amd64")
-
-    assert (child.config_digest, child.facts, len(steps)) == (config, UNSET, 1)
