@@ -129,6 +129,10 @@ class Engine:
     def stop(self, name: str) -> None:
         """Stop a container at once; it stays."""
         self.call("POST", f"/containers/{name}/kill")
+        self.await_end(name)
+
+    def await_end(self, name: str) -> None:
+        """Wait until a container has ended by itself."""
         self.call("POST", f"/containers/{name}/wait")
 
     def remove(self, name: str) -> None:
