@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from imagedrift_ingest.adapters.postgres import questions
+from imagedrift_ingest.adapters.postgres.questions import NEW_FOR_S
 from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime.clock import now
@@ -47,7 +48,22 @@ async def test_references_that_a_host_had_for_a_moment_stop_nobody(planned: Plan
     await planned.has("bad")
     await planned.has("web-1", image())
     assert await planned.names() == [NGINX]
+    assert await planned.names(now() + timedelta(seconds=NEW_FOR_S)) == []
     assert await due(planned) == {NGINX}
+
+
+async def test_a_new_reference_is_due_though_planning_ran_before_its_host_was_stored(
+    planned: Planned,
+) -> None:
+    """A look between a new reference and its host's commit does not let the reference rest."""
+    await planned.has("web-1", image())
+    async with planned.database.pool.acquire() as other:
+        await other.execute("CREATE TEMP TABLE kept AS SELECT * FROM fleet.host_images")
+        await other.execute("DELETE FROM fleet.host_images")
+        async with other.transaction():
+            await other.execute("INSERT INTO fleet.host_images SELECT * FROM kept")
+            assert await planned.names() == []
+    assert await planned.names() == [NGINX]
 
 
 async def test_what_no_host_has_any_more_is_never_due_again(planned: Planned) -> None:

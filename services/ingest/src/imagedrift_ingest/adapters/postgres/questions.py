@@ -23,6 +23,8 @@ OF_ONE_HOST: Final = LANE_SLOTS // 2
 
 Whatever becomes of them, the other half of a lane's slots is free for all others.
 """
+NEW_FOR_S: Final = 3.0
+"""A new reference is made before the rows of its host, so it does not rest while it is so new."""
 RESTED_AT_MOST: Final = 10
 RESTED_AT_ONCE: Final = 5000
 
@@ -50,9 +52,9 @@ class QuestionTable:
                 break
             due = await self._due(at)
             wanted = [row for row in due if row["wanted"]]
-            if len(wanted) < len(due):
-                await self._rest(at, {row["brought_by"] for row in due if not row["wanted"]})
-            if wanted or not due:
+            unwanted = {row["brought_by"] for row in due if not row["wanted"]}
+            rested = await self._rest(at, unwanted) if unwanted else 0
+            if wanted or not rested:
                 return [DueTag(row["ref_id"], _resolve(row, at, fresh_since)) for row in wanted]
         return []
 
@@ -83,17 +85,19 @@ class QuestionTable:
             SQL["due"], at, self._outstanding, MOST_AT_ONCE, lapsed, self._of_one_host
         )
 
-    async def _rest(self, at: datetime, brought_by: Collection[int]) -> None:
-        """Let references rest that hosts brought and that no host has now, many at a time."""
-        found = await self._database.transaction(_read_unwanted, at, list(brought_by))
+    async def _rest(self, at: datetime, brought_by: Collection[int]) -> int:
+        """Let references rest that hosts brought and that no host has now; how many do."""
+        due_before = at - timedelta(seconds=NEW_FOR_S)
+        found = await self._database.transaction(_read_unwanted, due_before, list(brought_by))
         await self._database.transaction(_let_rest, [row["ref_id"] for row in found])
+        return len(found)
 
 
 async def _read_unwanted(
-    connection: asyncpg.Connection, at: datetime, brought_by: list[int]
+    connection: asyncpg.Connection, due_before: datetime, brought_by: list[int]
 ) -> list[asyncpg.Record]:
     await connection.execute(SQL["read_by_index"])
-    return list(await connection.fetch(SQL["unwanted"], at, brought_by, RESTED_AT_ONCE))
+    return list(await connection.fetch(SQL["unwanted"], due_before, brought_by, RESTED_AT_ONCE))
 
 
 async def _let_rest(connection: asyncpg.Connection, ids: list[int]) -> None:

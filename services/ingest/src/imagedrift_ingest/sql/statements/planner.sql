@@ -83,7 +83,7 @@ ORDER BY p.weight DESC, p.turn, p.attempted_at NULLS FIRST
 SELECT set_config('enable_seqscan', 'off', true)
 
 -- name: unwanted
--- References that are due and that no host has, of those that the given hosts brought.
+-- References that are due since a moment and that no host has, of those that the given hosts brought.
 SELECT a.ref_id
 FROM fleet.answers AS a
 WHERE a.next_check_at <= $1::timestamptz AND coalesce(a.brought_by, 0) = any($2::bigint[])
@@ -102,7 +102,7 @@ LIMIT $3::integer
 -- Let references rest that no host has: they are not due until one gets them, which
 -- fleet.wake_references sees. A host that gets one at this very moment may be missed; counting the hosts
 -- of all references finds that out, within half a minute. A new reference is made just before the rows
--- of its first host, and may rest for that long.
+-- of its first host, so that `unwanted` leaves out what is due for a few seconds only.
 UPDATE fleet.answers SET next_check_at = NULL WHERE ref_id = any($1::bigint[])
 
 -- name: blocks
