@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from imagedrift_cli import listing, names, queries, remarks
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
-from imagedrift_cli.filters import Filters, Scope, filtered, where
+from imagedrift_cli.filters import OF_HOSTS, Filters, Scope, filtered, where
 from imagedrift_cli.listing import Asked, Before, noted
-from imagedrift_cli.operator import OF_COMPARISONS, OF_HOSTS
+from imagedrift_cli.operator import OF_COMPARISONS
 from imagedrift_cli.output import Output, shown
 
 OF_CHANGES = Scope(frozenset({"site"}), "(site, host)", ("reference",))
@@ -36,6 +36,8 @@ def hosts(filters: Filters, output: Output, silent: bool, degraded: bool) -> Non
         brief=("site?", "hostname", "host?", "state", "images", "outdated",
                "last_seen_at=seen", "degraded?"),
         noun="hosts",
+        summary="" if wanted else "hosts",
+        counting="hosts_counted",
         filters=filters,
     )  # fmt: skip
     listing.answer(asked, output)
@@ -112,8 +114,8 @@ def history(name: str, filters: Filters, output: Output, is_image: bool) -> None
         try:
             return await finding(reader)
         except NotFound as error:
-            raise NotFound("host", name, (), f"for an image give its tag, or --image; {error}"
-                           ) from error  # fmt: skip
+            error.message += "; for an image give its tag, or --image"
+            raise
 
     asked = Asked(
         statement="host_history",
@@ -170,4 +172,6 @@ async def _no_such_image(reader: Reader, host: str, reference: str) -> None:
     sql = queries.composed("references_of", where=where)
     text, arguments = queries.positional(sql, names.host_values(host))
     there = [row["name"] for row in await reader.ask(text, *arguments)]
+    if reference in there:  # the filters leave it out
+        return
     raise NotFound(f"image on {host}", reference, there, f"see `imagedrift host {host}`")
