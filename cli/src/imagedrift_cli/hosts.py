@@ -108,15 +108,6 @@ def history(name: str, filters: Filters, output: Output, is_image: bool) -> None
     if is_image or ":" in name or "@" in name or name.count("/") > 1:
         listing.answer(_of_tag(name, filters), output)
         return
-    finding = _finding(name, filters)
-
-    async def host_or_image(reader: Reader) -> Sequence[str]:
-        try:
-            return await finding(reader)
-        except NotFound as error:
-            error.message += "; for an image give its tag, or --image"
-            raise
-
     asked = Asked(
         statement="host_history",
         values=filters.values | names.host_values(name),
@@ -125,7 +116,7 @@ def history(name: str, filters: Filters, output: Output, is_image: bool) -> None
                "new_digests=after"),
         noun="changes",
         filters=replace(filters, sites=()),
-        before=host_or_image,
+        before=_finding(name, filters, "for an image give its tag, or --image"),
     )  # fmt: skip
     listing.answer(asked, output)
 
@@ -157,11 +148,11 @@ def _of_tag(name: str, filters: Filters) -> Asked:
     )
 
 
-def _finding(name: str, filters: Filters) -> Before:
+def _finding(name: str, filters: Filters, also: str = "") -> Before:
     """Make the step that finds the hosts of a name, and says where there are several."""
 
     async def find(reader: Reader) -> Sequence[str]:
-        told = names.several(name, await names.find_hosts(reader, name, filters.sites))
+        told = names.several(name, await names.find_hosts(reader, name, filters.sites, also))
         return [noted(told)] if told else []
 
     return find

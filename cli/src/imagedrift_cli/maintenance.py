@@ -58,7 +58,9 @@ def maintain() -> None:
 
 async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
     """Do all maintenance, on a database of this schema alone."""
-    logs.configure("imagedrift", "console", least=logging.CRITICAL)  # a step's failure is told below
+    logs.configure(
+        "imagedrift", "console", least=logging.CRITICAL
+    )  # a step's failure is told below
     connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S)
     try:
         await migrations.check(connection)

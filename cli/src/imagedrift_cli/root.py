@@ -57,7 +57,6 @@ class RootGroup(LazyGroup):
             _end("Error: this is a defect of imagedrift: please report it", Exit.DEFECT)
         sys.exit(result if isinstance(result, int) else Exit.ANSWERED)
 
-
     def _called(self, words: Sequence[str]) -> str:
         """Name the command that was called, for an error that does not know it."""
         return f"imagedrift {words[0]}" if words and words[0] in self.table else "imagedrift"
