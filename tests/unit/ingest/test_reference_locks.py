@@ -47,7 +47,7 @@ async def test_a_batch_waits_for_a_reference_that_another_holds() -> None:
 
 
 async def test_who_waits_comes_before_who_comes_back() -> None:
-    """A batch of many images, a few at a time, does not overtake one that waits for its reference."""
+    """A batch of many images does not overtake one that waits for its reference."""
     locks = ReferenceLocks()
     order: list[ImageKey] = []
     many = [key for n in range(10) for key in keys("a", n)]
@@ -56,14 +56,29 @@ async def test_who_waits_comes_before_who_comes_back() -> None:
     assert order == [*many[:2], *few, *many[2:]]
 
 
-async def test_a_batch_that_gives_up_leaves_nothing_behind() -> None:
-    """One that fails releases what it held, and one that is cancelled awaits nothing any more."""
+async def hold_and_fail(locks: ReferenceLocks, order: list[ImageKey]) -> None:
+    """Hold a reference that another batch waits for, and fail."""
+    async with locks.take(keys("a"), 1):
+        asyncio.get_running_loop().call_soon(order.extend, keys("a"))
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+
+async def test_a_batch_that_fails_releases_what_it_held() -> None:
+    """Who waits for a batch that fails gets its references."""
     locks = ReferenceLocks()
+    order: list[ImageKey] = []
+    failing = asyncio.create_task(hold_and_fail(locks, order))
+    waiting = asyncio.create_task(make_all(locks, keys("a", 2), 1, order))
     with pytest.raises(ZeroDivisionError):
-        async with locks.take(keys("a"), 1):
-            waiting = asyncio.create_task(make_all(locks, keys("ab"), 2, []))
-            raise ZeroDivisionError
+        await failing
     await waiting
+    assert order == [*keys("a"), *keys("a", 2)]
+
+
+async def test_a_batch_that_is_cancelled_awaits_nothing_any_more() -> None:
+    """A batch that gave up holds up no batch behind it."""
+    locks = ReferenceLocks()
     async with locks.take(keys("a"), 1):
         cancelled = asyncio.create_task(make_all(locks, keys("a"), 1, []))
         await asyncio.sleep(0)

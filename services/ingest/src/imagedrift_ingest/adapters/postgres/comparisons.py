@@ -5,7 +5,8 @@ Rules:
 - New rows are made in transactions of their own, sorted, so that replicas cannot deadlock. They
   count them for the hosts that bring them (`core.quota`), in the database: no restart and no
   second replica lets a host bring more.
-- Of many new images so many are made at a time that others, who bring a few, need not wait.
+- Of many new images so many are made at a time that others, who bring a few, need not wait. Batches
+  make images of different references at the same time (`reference_locks`).
 - A comparison is born with its verdict. The answer that it is made of stays locked until the
   commit, so that an answer arriving at the same time either is seen here or sees the new row.
 - Size and date are kept once, as the first host told them. A host that tells others keeps its own

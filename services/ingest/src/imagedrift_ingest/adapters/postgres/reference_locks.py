@@ -3,8 +3,8 @@
 Rules:
 - Transactions that make images of one reference wait for each other in the database, each with its
   connection. So a batch takes references that no other works with, and both go on.
-- A batch takes a portion at a time. One that has waited for a reference gets it before one that
-  comes back for more: a host with thousands of new images delays no other for longer than a portion.
+- A batch takes a portion at a time. One that waits for a reference gets it before one that comes
+  back for more: a host with thousands of new images delays another by a portion at most.
 """
 
 import asyncio
