@@ -65,7 +65,7 @@ async def hold_and_fail(locks: ReferenceLocks, order: list[ImageKey]) -> None:
 
 
 async def test_a_batch_that_fails_releases_what_it_held() -> None:
-    """Who waits for a batch that fails gets its references."""
+    """The references of a batch that fails go to one that waits for them."""
     locks = ReferenceLocks()
     order: list[ImageKey] = []
     failing = asyncio.create_task(hold_and_fail(locks, order))
@@ -88,7 +88,7 @@ async def test_a_batch_that_is_cancelled_awaits_nothing_any_more() -> None:
 
 
 async def test_many_batches_make_every_image_once() -> None:
-    """Whatever they have in common, all batches end, and nothing is left out."""
+    """All batches end, whatever they have in common, and nothing is left out."""
     locks = ReferenceLocks()
     order: list[ImageKey] = []
     wanted = [keys("abcd"), keys("dcba", 2), keys("bd", 3), keys("a", 4), keys("ddd", 5)[:1]]
