@@ -18,7 +18,7 @@ from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.connection import CALL_WITHIN_S
-from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter, DueLetter
+from imagedrift_runtime.nats.dead_letters import DueLetter
 from imagedrift_runtime.nats.delivery import Delivery, delivery
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_schemas import codec, dead_letters, subjects
@@ -34,7 +34,7 @@ class Acknowledger:
         self._bus = bus
         self._service = service
         self._sure = sure
-        self._letters = DeadLetterLimiter()
+        self._letters = bus.dead_letters
 
     async def __call__(self, message: Any, outcome: Outcome) -> None:
         """Acknowledge `message`."""

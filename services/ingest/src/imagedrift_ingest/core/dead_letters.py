@@ -9,6 +9,7 @@ Rules:
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+
 from msgspec import Struct
 
 from imagedrift_schemas.dead_letters import bounded
@@ -16,7 +17,7 @@ from imagedrift_schemas.v1 import DeadLetter
 
 
 class DeadLetterRow(Struct, frozen=True):
-    """RefusalLog of one hour, in the order of the statement's columns."""
+    """Refusals of one hour, in the order of the statement's columns."""
 
     service: str
     subject: str
