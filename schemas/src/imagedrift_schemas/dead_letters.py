@@ -2,7 +2,7 @@
 
 Rules:
 - Every text is cleaned and cut, and every number is brought into its range.
-- Whoever publishes a letter bounds it, and who stores it bounds it again: any program may write one.
+- A publisher bounds its letter, and ingest bounds it again: any program may publish one.
 """
 
 from typing import Final

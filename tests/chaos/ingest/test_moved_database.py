@@ -47,7 +47,7 @@ class Mover:
             "DATABASE_URL": new.dsn(),
         }
 
-    def type(self, *commands: str) -> None:
+    def run(self, *commands: str) -> None:
         """Run commands, one after the other; the first that fails ends it."""
         for command in commands:
             server = self._old if "$OLD_URL" in command else self._new
@@ -77,7 +77,7 @@ def whole(mover: Mover) -> None:
     """Everything from the dump."""
     everything, _ = commands_of_the_page()
     mover.drop_new()
-    mover.type(*everything)
+    mover.run(*everything)
 
 
 def data_only(mover: Mover) -> None:
@@ -85,7 +85,7 @@ def data_only(mover: Mover) -> None:
     everything, data = commands_of_the_page()
     roles = [each for each in everything if "roles.sql" in each]
     assert len(roles) == 2
-    mover.type(*roles, "imagedrift migrate", *data)
+    mover.run(*roles, "imagedrift migrate", *data)
 
 
 @pytest.mark.parametrize("way", [whole, data_only])

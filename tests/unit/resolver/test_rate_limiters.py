@@ -48,7 +48,7 @@ async def test_docker_hub_and_a_mirror_of_it_have_limiters_of_their_own() -> Non
 
 
 async def test_a_block_of_docker_hub_does_not_hold_at_a_mirror_of_it() -> None:
-    """A registry that is asked at a mirror from now on has no block of before; a new one is shared."""
+    """Docker Hub's block ends with the change to a mirror, and the mirror's own is shared."""
     states = SharedStates()
     too_many = Reply(429, {"retry-after": ("600",)})
     hub = Site(registry="docker.io", api=parse_url("https://registry-1.docker.io"))

@@ -42,7 +42,7 @@ def test_every_letter_is_bounded_and_can_be_shown(text: str, number: int, payloa
 
 
 def test_a_letter_within_its_bounds_is_left_as_it_is() -> None:
-    """What fits and can be shown is not changed."""
+    """A letter that fits and can be shown is not changed."""
     letter = DeadLetter(
         service="ingest", subject="s", reason="malformed", error="x", received_at=NOW, payload=b"{"
     )

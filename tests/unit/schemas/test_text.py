@@ -62,7 +62,7 @@ def test_what_is_no_json_stays_what_it_is(payload: bytes) -> None:
 
 
 def test_a_text_of_many_megabytes_is_not_read_a_second_time() -> None:
-    """What would hold up everything for long stays what it is, and is refused."""
+    """A long text stays as it is and so is refused: reading it would hold up all others."""
     odd = rb'["\ud800"' + b',""' * (MOST_MENDED // 3) + b"]"
     assert mended(odd) is odd
     assert msgspec.json.decode(mended(rb'["\ud800",""]')) == ["?", ""]

@@ -3,8 +3,8 @@
 Rules:
 - A heartbeat may only be about the host that its subject names (P8).
 - While the database does not work heartbeats are kept, of a bounded number of hosts.
-- What is refused is told in dead letters, which become rarer the more there are. Those that NATS did
-  not take are published with the next ones.
+- What is refused is told in dead letters, which become rarer the more there are. Those that NATS
+  did not take are published with the next ones.
 """
 
 from collections.abc import Mapping, Sequence

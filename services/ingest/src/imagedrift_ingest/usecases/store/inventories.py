@@ -2,8 +2,8 @@
 
 Rules:
 - An image that cannot be stored costs neither its inventory nor its host.
-- Nothing large is decoded in the event loop, which has heartbeats to receive: neither a message that
-  may be compressed, nor the images of many.
+- Nothing large is decoded in the event loop, which has heartbeats to receive: neither compressed
+  messages, nor many images.
 - A large inventory that is new is stored alone, after the others of its batch. A host that sends
   one after the other waits in between (`core.pacing`).
 """
