@@ -10,12 +10,11 @@ from imagedrift_resolver.core.tag_list import (
     MOST_PAGES,
     KeptList,
     TagList,
-    Truncated,
     keep,
-    newer_in,
 )
-from imagedrift_schemas.tags.newer import Newer, newer
+from imagedrift_schemas.tags.newer import Newer, newer, newer_in
 from imagedrift_schemas.tags.version import Version, read
+from imagedrift_schemas.v1 import Truncated
 
 SUFFIX = st.sampled_from(
     ["", "-alpine", "-alpine3.20", "-slim", "-ls1", "-ls2", "-rc1", "-b2da6b90f"]
