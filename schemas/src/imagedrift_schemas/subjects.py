@@ -152,13 +152,18 @@ def changed(registry: str, repository: str, tag: str) -> str:
     return f"{PREFIX}.changed.{escape(registry)}.{escape(f'{repository}:{tag}')}"
 
 
-def answer_key(about: Question | AnyAnswer) -> str:
-    """Key in the shared cache of the answer to a question: ``<registry>.<reference>``."""
+def answer_key(about: Question | AnyAnswer | List | Listed) -> str:
+    """Key in the shared cache of the answer to a question: ``<registry>.<reference>``.
+
+    One about tags has `list_key`.
+    """
     match about:
         case Resolve() | Answer():
             reference = f"{about.repository}:{about.tag}"
         case Describe() | Described():
             reference = f"{about.repository}@{about.digest}"
+        case List() | Listed():
+            return list_key(about)
     return f"{escape(about.registry)}.{escape(reference)}"
 
 

@@ -133,7 +133,7 @@ def test_a_question_for_tags_that_the_schema_lets_through_has_a_subject(
 
 @given(messages(Listed))
 def test_a_list_that_the_schema_lets_through_is_read(message: dict[str, Any]) -> None:
-    """Whoever looks for newer versions in it finds a result, and is not stopped by any track."""
+    """Newer versions are looked for in it, whatever tracks it has."""
     listed = codec.decode(json.dumps(message).encode(), Listed)
     version = read("1.27.3")
 

@@ -150,7 +150,7 @@ def test_a_question_for_tags_and_its_answer_have_the_same_key() -> None:
     listed = Listed(registry=hub, repository=nginx, checked_at=NOW)
 
     assert subjects.list_key(question) == "docker=2Eio.library/nginx"
-    assert subjects.list_key(listed) == subjects.list_key(question)
+    assert subjects.list_key(listed) == subjects.answer_key(question)
     assert subjects.list_question("hub", question) == "drift.v1.list.hub.docker=2Eio.library/nginx"
 
 
@@ -163,12 +163,10 @@ def address_of(message: object) -> str:
             return subjects.alive(site, host)
         case Resolve() | Describe():
             return subjects.lookup("hub", message)
-        case Answer() | Described():
-            return subjects.answer_key(message)
         case List():
             return subjects.list_question("hub", message)
-        case Listed():
-            return subjects.list_key(message)
+        case Answer() | Described() | Listed():
+            return subjects.answer_key(message)
         case RegistryState(registry=registry, credential=credential):
             return subjects.registry_key(registry, credential)
         case Changed(registry=registry, repository=repository, tag=tag):

@@ -21,6 +21,7 @@ from imagedrift_schemas.v1 import TagTrack, Truncated
 MOST_BYTES: Final = 32 * 1024
 MOST_PAGES: Final = 20
 MOST_LISTED_BYTES: Final = 4 * 1024 * 1024
+MOST_NAMES: Final = 20_000
 TRACK_BYTES: Final = 32
 """What a track costs beside its names, as JSON: its braces, fields and flags."""
 NAME_BYTES: Final = 3
@@ -34,11 +35,9 @@ class TagList(Struct, frozen=True):
     pages: int = 0
     listed_bytes: int = 0
 
-    def add(self, page: Iterable[str]) -> "TagList":
-        """Return the list with one more page."""
-        told = [*page]
-        size = self.listed_bytes + sum(len(name) + NAME_BYTES for name in told)
-        return TagList(self.names.union(told), self.pages + 1, size)
+    def add(self, page: Iterable[str], size: int) -> "TagList":
+        """Return the list with one more page, of which so many bytes were read."""
+        return TagList(self.names.union(page), self.pages + 1, self.listed_bytes + size)
 
     @property
     def count(self) -> int:
@@ -49,7 +48,8 @@ class TagList(Struct, frozen=True):
         """Say why no further page is read, if that is so."""
         if self.pages >= MOST_PAGES:
             return "pages"
-        return "bytes" if self.listed_bytes >= MOST_LISTED_BYTES else ""
+        is_large = self.listed_bytes >= MOST_LISTED_BYTES or self.count >= MOST_NAMES
+        return "bytes" if is_large else ""
 
 
 class KeptList(Struct, frozen=True):
