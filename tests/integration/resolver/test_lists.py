@@ -197,9 +197,11 @@ async def test_a_repository_that_is_not_there_is_missing(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
     """The registry says that it has no such repository."""
-    async with SandboxRegistry().serving() as registry:
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
-            listed = await ask_of(client, registry)
+    async with (
+        SandboxRegistry().serving() as registry,
+        working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
+    ):
+        listed = await ask_of(client, registry)
     assert isinstance(listed.failure, Missing)
     assert (listed.tracks, listed.listed_at) == ((), None)
 

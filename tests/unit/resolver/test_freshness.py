@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.finding import answer, described
 from imagedrift_resolver.core.freshness import (
-    is_enough,
     is_described,
+    is_enough,
     is_fresh,
     may_inherit,
     may_serve,

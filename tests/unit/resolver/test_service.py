@@ -20,7 +20,17 @@ from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import Child, Describe, Failure, Found, Limited, List, Listed, Question, Resolve
+from imagedrift_schemas.v1 import (
+    Child,
+    Describe,
+    Failure,
+    Found,
+    Limited,
+    List,
+    Listed,
+    Question,
+    Resolve,
+)
 from support.shared_states import Lanes, SharedStates
 from support.virtual_time import VirtualClock
 
@@ -185,7 +195,9 @@ async def test_a_list_of_thousands_of_names_is_kept_as_a_short_one_is() -> None:
     assert (kept.count, kept.tracks[0].names[0]) == (3000, "1.2999")
 
 
-@pytest.mark.parametrize(("payload", "reason"), [(b"{", "malformed"), (NO_REPOSITORY, "bad_reference")])
+@pytest.mark.parametrize(
+    ("payload", "reason"), [(b"{", "malformed"), (NO_REPOSITORY, "bad_reference")]
+)
 async def test_a_bad_question_for_tags_is_refused(payload: bytes, reason: str) -> None:
     """A question that is none, or names no repository, becomes a dead letter."""
     registry = CountingRegistry()

@@ -202,9 +202,7 @@ class SandboxRegistry:
     async def _content(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
         if route.kind in PUSHES:
             return await self._uploads.write(route, request)
-        return read(
-            self.store, route, request, negotiate=self.negotiate, paging=self.tag_paging
-        )
+        return read(self.store, route, request, negotiate=self.negotiate, paging=self.tag_paging)
 
 
 def _seen(route: RegistryRoute, request: web.BaseRequest) -> Seen:

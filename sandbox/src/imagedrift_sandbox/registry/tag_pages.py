@@ -5,7 +5,7 @@ Pure: `tag_page` takes the tags in the order in which they were pushed, and a re
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import quote
@@ -68,10 +68,13 @@ def tag_page(
             return _slice(paging, _ordered(paging, tags), url, path, query)
 
 
-def huge_body() -> bytes:
-    """Return a page of 100 MB, as JSON: the names of its first megabyte come again and again."""
-    names = "".join(f'"1.0.{number}",' for number in range(100_000)).encode()
-    return b'{"tags":[' + names * (HUGE_BYTES // len(names)) + b'"2.0.0"]}'
+async def huge_body() -> AsyncIterator[bytes]:
+    """Write a page of 100 MB, as JSON: the names of its first part come again and again."""
+    names = "".join(f'"1.0.{number}",' for number in range(10_000)).encode()
+    yield b'{"tags":['
+    for _ in range(HUGE_BYTES // len(names) + 1):
+        yield names
+    yield b'"2.0.0"]}'
 
 
 def _slice(

@@ -73,9 +73,7 @@ MANNERS = {
     Vendor.LSCR: VendorProfile(
         auth=_bearer("ghcr.io", expires_in=None), tokens_elsewhere=True, manifests_elsewhere=True
     ),
-    Vendor.QUAY: VendorProfile(
-        auth=_bearer("quay.io", "/v2/auth"), tag_paging=TagPaging.QUAY
-    ),
+    Vendor.QUAY: VendorProfile(auth=_bearer("quay.io", "/v2/auth"), tag_paging=TagPaging.QUAY),
     Vendor.ECR: VendorProfile(
         auth=Auth(
             scheme=Scheme.BASIC,

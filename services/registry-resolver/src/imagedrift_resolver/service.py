@@ -136,9 +136,7 @@ class Resolver:
         self._held.pop(key)
         return kept
 
-    async def _asked(
-        self, site: Site | Failure, question: Asked, previous: Kept | None
-    ) -> Finding:
+    async def _asked(self, site: Site | Failure, question: Asked, previous: Kept | None) -> Finding:
         """Ask a registry, or say why that cannot be."""
         if not isinstance(site, Site):
             return site

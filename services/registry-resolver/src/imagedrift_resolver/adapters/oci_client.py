@@ -113,9 +113,7 @@ class OciClient:
     ) -> T | Failure:
         session = self._sessions.of(site)
         async with session.conversation():
-            return await self._converse(
-                site, limiter, subjects.answer_key(question), session, talk
-            )
+            return await self._converse(site, limiter, subjects.answer_key(question), session, talk)
 
     async def _converse(
         self,
