@@ -25,6 +25,7 @@ StreamName = Literal[
     "DRIFT_DEAD",
     "DRIFT_CHANGED",
     "KV_drift_digests",
+    "KV_drift_tags",
     "KV_drift_registries",
 ]
 

@@ -40,6 +40,8 @@ ELSEWHERE = {
     "the shared cache": f"$KV.{subjects.BUCKET_DIGESTS}.docker=2Eio.library/nginx=3A1",
     "the registries' budgets": f"$KV.{subjects.BUCKET_REGISTRIES}.docker=2Eio.anonymous",
     "questions": "drift.v1.lookup.hub.docker=2Eio.library/nginx=3A1",
+    "the shared tag lists": f"$KV.{subjects.BUCKET_TAGS}.docker=2Eio.library/nginx",
+    "questions for tags": "drift.v1.list.hub.docker=2Eio.library/nginx",
     "acknowledgements": f"$JS.ACK.{subjects.STREAM_INVENTORY}.ingest.1.1.1.1.0",
     "changed verdicts": "drift.v1.changed.docker=2Eio.library/nginx=3A1",
     "dead letters": "drift.v1.dead.ingest",
@@ -223,6 +225,8 @@ async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service:
     question = "drift.v1.lookup.hub.docker=2Eio.library/redis=3A7"
     assert isinstance(await service.publish(question, b"{}", ttl_s=30), Stored)
     consumer = subjects.lane_consumer("hub")
+    for_tags = "drift.v1.list.hub.docker=2Eio.library/redis"
+    assert isinstance(await service.publish(for_tags, b"{}", ttl_s=30), Stored)
     async with fetching(service, subjects.STREAM_LOOKUP, consumer, asyncio.Event()) as fetch:
         (message,) = await fetch(1)
         await message.ack_sync()

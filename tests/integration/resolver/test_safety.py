@@ -163,7 +163,7 @@ async def test_an_answer_of_before_does_not_replace_a_newer_one(
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
-            cache = JetStreamCache(client.answers, now)
+            cache = JetStreamCache(client.answers, client.tags, now)
             question = resolve(registry.reference("app", "1"))
             _, revision = await cache.read(question)
             old = Answer(

@@ -11,6 +11,7 @@ from imagedrift_sandbox.registry import (
     Kind,
     SandboxRegistry,
     Shape,
+    TagPaging,
     Wait,
 )
 from imagedrift_sandbox.registry.store import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST
@@ -119,6 +120,38 @@ async def test_tags_are_listed_in_pages(
             where = str(response.links["next"]["url"]) if response.links else None
 
     assert seen == ["v0", "v1", "v2", "v3", "v4"]
+
+
+@pytest.mark.parametrize(
+    ("paging", "pages", "first"),
+    [
+        (TagPaging.PLAIN, 3, "1.0"),
+        (TagPaging.GHCR, 3, "1.119"),
+        (TagPaging.ECR, 3, "1.0"),
+        (TagPaging.QUAY, 3, "1.0"),
+        (TagPaging.RED_HAT, 3, "1.25"),
+    ],
+)
+async def test_tags_are_listed_in_the_way_of_each_registry(
+    registry: SandboxRegistry,
+    client: aiohttp.ClientSession,
+    paging: TagPaging,
+    pages: int,
+    first: str,
+) -> None:
+    """Cursors, tokens and orders differ, and every link leads to the next page."""
+    registry.push_tags("team/app", [f"1.{number}" for number in reversed(range(120))])
+    registry.tag_paging = paging
+    where: str | None = "/v2/team/app/tags/list?n=50"
+    seen: list[list[str]] = []
+    while where:
+        async with client.get(where) as response:
+            seen.append((await response.json())["tags"])
+            where = str(response.links["next"]["url"]) if response.links else None
+
+    assert len(seen) == pages
+    assert seen[0][0] == first
+    assert sorted(name for page in seen for name in page) == sorted(f"1.{number}" for number in range(120))
 
 
 async def test_requests_are_counted_by_kind_and_reference(

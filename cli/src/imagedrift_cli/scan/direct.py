@@ -11,14 +11,15 @@ from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import routes
+from imagedrift_resolver.core.finding import Asked, Kept
 from imagedrift_resolver.core.proxy import Proxies
 from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.registries.operator_file import Registries
-from imagedrift_schemas.v1 import AnyAnswer, Question, RegistryState
+from imagedrift_schemas.v1 import RegistryState
 
-A = TypeVar("A", bound=AnyAnswer)
+A = TypeVar("A", bound=Kept)
 
 
 @asynccontextmanager
@@ -43,7 +44,7 @@ async def resolver(
 class _NoCache:
     """Everything is asked once in a scan, so there is nothing to remember."""
 
-    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]:  # noqa: ARG002 - a port
+    async def read(self, question: Asked) -> tuple[Kept | None, int]:  # noqa: ARG002 - a port
         return None, 0
 
     async def keep(self, answer: A, revision: int) -> A:  # noqa: ARG002 - a port

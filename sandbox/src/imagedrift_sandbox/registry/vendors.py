@@ -15,6 +15,7 @@ from imagedrift_sandbox.registry.auth import Auth, Scheme
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
 from imagedrift_sandbox.registry.faults import Fault, no_digest_header
 from imagedrift_sandbox.registry.routes import Kind
+from imagedrift_sandbox.registry.tag_pages import TagPaging
 
 if TYPE_CHECKING:
     from imagedrift_sandbox.registry.server import SandboxRegistry
@@ -48,6 +49,7 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     auth: Auth = Auth(scheme=Scheme.BEARER)
     budget: Budget | None = None
     faults: tuple[Fault, ...] = ()
+    tag_paging: TagPaging = TagPaging.PLAIN
     tokens_elsewhere: bool = False
     manifests_elsewhere: bool = False
 
@@ -66,17 +68,19 @@ MANNERS = {
     Vendor.GHCR: VendorProfile(
         auth=_bearer("ghcr.io", refused_status=403, expires_in=None),
         budget=Budget(limit=44_000, window_s=60, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.BODY),
+        tag_paging=TagPaging.GHCR,
     ),
     Vendor.LSCR: VendorProfile(
         auth=_bearer("ghcr.io", expires_in=None), tokens_elsewhere=True, manifests_elsewhere=True
     ),
-    Vendor.QUAY: VendorProfile(auth=_bearer("quay.io", "/v2/auth")),
+    Vendor.QUAY: VendorProfile(auth=_bearer("quay.io", "/v2/auth"), tag_paging=TagPaging.QUAY),
     Vendor.ECR: VendorProfile(
         auth=Auth(
             scheme=Scheme.BASIC,
             challenges=('Basic realm="{host}",service="ecr.amazonaws.com"',),
         ),
         faults=(no_digest_header(),),
+        tag_paging=TagPaging.ECR,
     ),
     Vendor.ECR_PUBLIC: VendorProfile(
         auth=_bearer("public.ecr.aws", "/token/", expired_status=400),
@@ -109,11 +113,13 @@ MANNERS = {
     ),
     Vendor.ARTIFACTORY: VendorProfile(
         auth=_bearer("{host}", "/artifactory/api/docker/main/v2/token"),
+        tag_paging=TagPaging.ARTIFACTORY,
     ),
     Vendor.KUBERNETES: VendorProfile(auth=Auth(), manifests_elsewhere=True),
     Vendor.RED_HAT: VendorProfile(
         auth=Auth(),
         faults=(no_digest_header(), Fault(kinds=BOTH, content_type="text/plain")),
+        tag_paging=TagPaging.RED_HAT,
     ),
 }
 
@@ -145,6 +151,7 @@ def imitate(
         each.auth = auth
         each.faults.clear()
     registry.limit(manners.budget)
+    registry.tag_paging = manners.tag_paging
     for fault in manners.faults:
         registry.misbehave(fault)
     if manners.manifests_elsewhere:

@@ -4,9 +4,13 @@ Rules:
 - A new reading makes them all anew: what they have kept of the old one goes with it.
 - The new ones pull at once, while the old ones finish what they hold. The slots of a lane are
   the server's count, so that both together have no more than there are.
+- A list of tags may last a minute. It is given up, and made again by the new ones or by another
+  resolver.
 """
 
 import asyncio
+from functools import partial
+from typing import Final
 
 import structlog
 
@@ -29,11 +33,17 @@ from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats import bus, consumer
+from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.nats.outcomes import Outcome, Retry
+from imagedrift_runtime.nats.topology import LIST_ACK_WAIT_S, LIST_SLOTS
 from imagedrift_runtime.registries import operator_file
+from imagedrift_runtime.waiting import given_up_at
 from imagedrift_schemas import subjects
 
 log = structlog.get_logger()
+
+LIST_AGAIN_S: Final = 1.0
 
 
 class Wired:
@@ -79,16 +89,28 @@ class Wired:
 
     async def _pull_all(self, service: str, ending: asyncio.Event) -> None:
         """Pull from every lane; one that fails ends the process, as no lane must be forgotten."""
+
+        async def handle_list(delivery: Delivery) -> Outcome:
+            work = self._handler.handle_list(delivery)
+            return await given_up_at(ending, work, Retry("stopping", LIST_AGAIN_S))
+
+        handle_each = partial(
+            consumer.handle_each,
+            self._nats,
+            subjects.STREAM_LOOKUP,
+            service=service,
+            stopping=ending,
+        )
         async with asyncio.TaskGroup() as lanes:
             for lane, slots in self._known.lanes().items():
                 lanes.create_task(
-                    consumer.handle_each(
-                        self._nats,
-                        subjects.STREAM_LOOKUP,
-                        subjects.lane_consumer(lane),
-                        self._handler.handle,
-                        service=service,
-                        slots=slots,
-                        stopping=ending,
+                    handle_each(subjects.lane_consumer(lane), self._handler.handle, slots=slots)
+                )
+                lanes.create_task(
+                    handle_each(
+                        subjects.list_consumer(lane),
+                        handle_list,
+                        slots=min(LIST_SLOTS, slots),
+                        ack_wait_s=LIST_ACK_WAIT_S,
                     )
                 )

@@ -35,7 +35,7 @@ from imagedrift_schemas.v1 import Denied, Failure, Invalid, Refused
 MOST_HOPS: Final = 3
 FRONT_DOOR: Final = "/v2/"
 HUB_API: Final = "registry-1.docker.io"
-REPOSITORY: Final = re.compile(r"/v2/(.+)/(?:manifests|blobs)/[^/]+")
+REPOSITORY: Final = re.compile(r"/v2/([^?]+)/(?:(?:manifests|blobs)/[^/]+|tags/list(?:\?|$))")
 """A path of the distribution API, which tells the repository that a token is for."""
 PAIRS: Final = frozenset(
     {
@@ -71,7 +71,7 @@ class Site(Struct, frozen=True, kw_only=True):
         return self.api.host == HUB_API
 
     def url(self, repository: str, kind: str, reference: str) -> Url:
-        """Return the url of a manifest or blob."""
+        """Return the url of a manifest or blob, or of the list of `tags`."""
         query = f"?ns={self.namespace}" if self.namespace else ""
         return replace(self.api, target=f"/v2/{self.prefix}{repository}/{kind}/{reference}{query}")
 
