@@ -1,4 +1,4 @@
-"""What the pages tell to type is there: commands, their options, targets of make."""
+"""Pages tell to type what there is: commands, their options, targets of make."""
 
 import re
 from collections.abc import Iterator

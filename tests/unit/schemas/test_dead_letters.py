@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_schemas import dead_letters
+from imagedrift_schemas.constraints import MOST_PAYLOAD
 from imagedrift_schemas.dead_letters import MOST_ERROR, MOST_SUBJECT, MOST_WORD, bounded
 from imagedrift_schemas.v1 import DeadLetter
 
@@ -37,7 +37,7 @@ def test_every_letter_is_bounded_and_can_be_shown(text: str, number: int, payloa
         assert len(part.encode()) <= most
     assert 0 <= letter.stream_seq < 2**63
     assert 0 < letter.times < 2**31
-    assert letter.payload == payload[: dead_letters.MOST_PAYLOAD]
+    assert letter.payload == payload[:MOST_PAYLOAD]
     assert bounded(letter) == letter
 
 
