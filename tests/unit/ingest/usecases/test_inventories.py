@@ -263,11 +263,10 @@ async def test_a_large_message_is_not_decoded_in_the_event_loop() -> None:
     images = [image(f"r.io/app{n}:1", containers=("c" * 200,)) for n in range(12_000)]
     told = codec.encode(inventory("web-1", images)).replace(b'["c', rb'["\ud800c', 1)
     hosts = Hosts(changed=False)
+    message = delivery(subjects.inventory("fra1", "web-1"), compressed(told))
     before = time.thread_time()
 
-    outcomes = await store_inventories(hosts).handle(
-        [delivery(subjects.inventory("fra1", "web-1"), compressed(told))]
-    )
+    outcomes = await store_inventories(hosts).handle([message])
 
     assert time.thread_time() - before < 0.1
     assert outcomes == [Done()]
