@@ -49,17 +49,6 @@ class NoRefusals:
         """Forget it."""
 
 
-class StillClock(SystemClock):
-    """The machine's clock, whose monotonic time a test sets."""
-
-    def __init__(self, at: float = 0.0) -> None:
-        self.at = at
-
-    def monotonic(self) -> float:
-        """Tell the time that was set."""
-        return self.at
-
-
 def database_of(pool: "asyncpg.Pool[asyncpg.Record]", health: Health | None = None) -> Database:
     """Make a database of a pool."""
     return Database(pool, health or Health(), SystemClock())

@@ -6,7 +6,7 @@ import pytest
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
-from support.ingest import Fleet, Operator, fleet, ingest
+from support.ingest import NGINX, REDIS, Fleet, Operator, answer, fleet, image, ingest
 from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated
 
 SERVERS = {NEWEST: "postgres_server", OLDEST: "postgres_server_15"}
@@ -49,3 +49,16 @@ async def running(dsn: str, fresh_nats: NatsServer, agents: Fleet) -> AsyncItera
     """Ingest, at work."""
     async with ingest(dsn, fresh_nats.url, freshness=2):
         yield
+
+
+@pytest.fixture
+async def filled(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator) -> None:
+    """Two hosts, one of them with an outdated image, and their facts stored; ingest has ended."""
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image(running=1), image(REDIS), place="dc1/rack-1/web-1")
+        await agents.has("web-2", image(), place="dc1/rack-2/web-2")
+        await operator.sees(NGINX, host="web-2")
+        await agents.answers(answer(version=2))
+        await agents.answers(answer(REDIS))
+        await operator.sees(REDIS, verdict="current")
+        await operator.sees(NGINX, verdict="outdated", host="web-1")

@@ -91,7 +91,7 @@ class Plan:
         clock: Clock,
         news: asyncio.Event,
         stopping: asyncio.Event,
-        noted_at_once: int = NOTED_AT_ONCE,
+        noted_at_once: int,
     ) -> None:
         self._questions = questions
         self._blocked = blocked

@@ -37,13 +37,11 @@ UNREADY_AFTER_S: Final = 60.0
 class TurnTable:
     """Work by name, done by one process at a time.
 
-    turns = TurnTable(database, health, clock)
+    turns = TurnTable(database, health, clock, LEASE_S)
     result = await turns.run("plan", work)  # None: another process does it
     """
 
-    def __init__(
-        self, database: Database, health: Health, clock: Clock, lease_s: float = LEASE_S
-    ) -> None:
+    def __init__(self, database: Database, health: Health, clock: Clock, lease_s: float) -> None:
         self._database = database
         self._health = health
         self._clock = clock

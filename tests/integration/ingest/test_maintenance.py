@@ -1,23 +1,17 @@
 """Maintenance, and rebuilding the database from NATS."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import asyncpg
 import pytest
 
 from imagedrift_ingest.adapters.postgres import connection as postgres
-from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
-from imagedrift_ingest.commands import maintain, rebuild
+from imagedrift_ingest.commands import maintain
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import DeadLetter, RegistryState
-from support.ingest import NGINX, NOW, Fleet, Operator, answer, image, ingest
+from support.ingest import NGINX, NOW, REDIS, Fleet, Operator, image, ingest
 from support.polling import until
 from support.storing import database_of, maintain_on
-
-REDIS = "docker.io/library/redis:7"
 
 
 @pytest.fixture
@@ -26,19 +20,6 @@ async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     opened = await asyncpg.connect(dsn)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def filled(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator) -> None:
-    """Two hosts, one of them with an outdated image, and their facts stored; ingest has ended."""
-    async with ingest(dsn, fresh_nats.url):
-        await agents.has("web-1", image(running=1), image(REDIS), place="dc1/rack-1/web-1")
-        await agents.has("web-2", image(), place="dc1/rack-2/web-2")
-        await operator.sees(NGINX, host="web-2")
-        await agents.answers(answer(version=2))
-        await agents.answers(answer(REDIS))
-        await operator.sees(REDIS, verdict="current")
-        await operator.sees(NGINX, verdict="outdated", host="web-1")
 
 
 @pytest.mark.usefixtures("filled")
@@ -157,27 +138,6 @@ async def test_upkeep_is_done_by_one_replica_at_a_time(
         assert await upkeep.take_trend() == 1
 
 
-@pytest.mark.usefixtures("filled")
-async def test_a_registry_that_gets_configured_is_asked_from_then_on(
-    dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
-) -> None:
-    """A machine-bound registry that gets configured is asked from then on."""
-    own = "localhost:5000/app:1"
-    async with ingest(dsn, fresh_nats.url):
-        await agents.has("web-3", image(own))
-        await operator.sees(own, verdict="unknown", reason="refused", next_check_at=None)
-
-    async with postgres.pool(dsn, connections=1) as pool:
-        assert (
-            await StoredVerdicts(database_of(pool)).apply_policy(
-                lambda name: name == "localhost:5000"
-            )
-            == 1
-        )
-    row = await operator.sees(own, verdict="unknown", reason="not_checked")
-    assert row["next_check_at"] is not None
-
-
 async def test_places_are_rolled_up_at_each_level(filled: None, operator: Operator) -> None:
     """Places have one row per level, with hosts, outdated and silent ones."""
     rows = await operator.ask("SELECT * FROM ops.places ORDER BY place")
@@ -189,62 +149,6 @@ async def test_places_are_rolled_up_at_each_level(filled: None, operator: Operat
         ("dc1/rack-2/web-2", 3, 1, 1),
     ]
     assert all(row["silent"] == 0 for row in rows)
-
-
-FACTS = {
-    "hosts": "SELECT site, host, hostname, labels, images, outdated, unknown, place FROM ops.hosts",
-    "comparisons": """SELECT site, host, reference, platform, image_id, local_digests,
-        remote_digest, verdict, reason, stale, error, running, containers, size, checked_at, tagged
-        FROM ops.comparisons""",
-    "registries": "SELECT * FROM ops.registries",
-    "dead_letters": "SELECT * FROM ops.dead_letters",
-    "tag_now": "SELECT reference, digest FROM ops.tag_history WHERE valid_to IS NULL",
-}
-
-
-async def facts(operator: Operator) -> dict[str, list[Any]]:
-    """Everything that is not history."""
-    return {name: sorted(map(repr, await operator.ask(sql))) for name, sql in FACTS.items()}
-
-
-@pytest.mark.parametrize("while_running", [False, True])
-async def test_an_emptied_database_is_rebuilt_from_nats_and_equals_the_old_one(
-    filled: None,
-    dsn: str,
-    fresh_nats: NatsServer,
-    agents: Fleet,
-    operator: Operator,
-    while_running: bool,
-) -> None:
-    """P4: an emptied database is rebuilt from NATS and equals the old one."""
-    bucket = await agents.bus.bucket(subjects.BUCKET_REGISTRIES)
-    state = RegistryState(registry="docker.io", rate_limit=100, observed_at=NOW)
-    await bucket.put(subjects.registry_key("docker.io", "anonymous"), codec.encode(state))
-    letter = DeadLetter(service="agent", subject="s", reason="r", received_at=NOW, payload=b"\x00")
-    await agents.bus.publish(subjects.dead("agent"), codec.encode(letter))
-
-    async with ingest(dsn, fresh_nats.url):
-
-        async def complete() -> bool:
-            now = await facts(operator)
-            return bool(now["registries"] and now["dead_letters"])
-
-        await until(complete, what="everything is stored")
-        before = await facts(operator)
-        if while_running:
-            await rebuild(dsn, agents.bus, empty=True)
-            await until(lambda: _equal(operator, before), what="the same facts")
-            await agents.has("web-1", image(version=7))
-            await operator.sees(NGINX, image_id=image(version=7).image_id)
-    if not while_running:
-        await rebuild(dsn, agents.bus, empty=True)
-        assert await operator.ask("SELECT * FROM ops.hosts") == []
-        async with ingest(dsn, fresh_nats.url):
-            await until(lambda: _equal(operator, before), what="the same facts")
-
-
-async def _equal(operator: Operator, before: dict[str, list[Any]]) -> bool:
-    return await facts(operator) == before
 
 
 async def test_a_table_that_has_doubled_gets_statistics_anew(dsn: str) -> None:

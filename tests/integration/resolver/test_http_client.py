@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters import http_client
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Denied, Invalid, Unreachable
@@ -68,16 +67,14 @@ async def test_tokens_errors_and_headers_are_bounded_too(
         assert isinstance(answer.outcome, expected)
 
 
-async def test_a_body_that_trickles_is_given_up(
-    fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_body_that_trickles_is_given_up(fresh_nats: NatsServer, tmp_path: Path) -> None:
     """The deadline is for the whole response, not for each byte of it."""
-    monkeypatch.setattr(http_client, "WITHIN_S", 1.0)
     async with SandboxRegistry().serving() as registry:
+        toml = trusting(registry.host, timeout="1s")
         registry.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_GET,), drip_s=0.05))
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+        async with working(fresh_nats.url, tmp_path, toml) as client:
             answer = await client.ask(registry.reference("app", "1"))
     assert isinstance(answer.outcome, Unreachable)
     assert "no complete response within 1 s" in answer.outcome.reason

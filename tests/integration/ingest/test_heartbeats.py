@@ -3,56 +3,16 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import asyncpg
 import pytest
-from msgspec.structs import replace
 
 from imagedrift_ingest.adapters.postgres import connection
-from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
-from imagedrift_ingest.adapters.postgres.host_ids import HostIds
-from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
-from imagedrift_ingest.core import inventories
 from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat
-from imagedrift_ingest.core.images import IdentityCache, images_of
 from imagedrift_runtime.clock import now
-from imagedrift_schemas import codec, subjects
-from support.ingest import NOW, image, inventory
-from support.storing import comparison_ids_on, database_of, hosts_on, maintain_on
+from imagedrift_schemas import subjects
+from support.ingest import NOW
+from support.stored_heartbeats import HASH, LATER, WEB, Stored
 
-WEB = ("fra1", "web-1")
 NEW = ("fra1", "new")
-LATER = NOW + timedelta(minutes=5)
-NEWEST = inventory("web-1", [image()])
-HASH = bytes.fromhex(NEWEST.content[7:])
-
-
-class Stored:
-    """A database in which the host is, and what notes its signs of life."""
-
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        self.pool = pool
-        database = database_of(pool)
-        dictionary = comparison_ids_on(database)
-        keys = HostIds(database, dictionary)
-        self.hosts = hosts_on(database, dictionary, keys)
-        self.heartbeats = StoredHeartbeats(database, keys)
-        self.tables = MaintainedTables(database)
-        self.maintain = maintain_on(database)
-
-    async def reports(self, seq: int = 1, boot: str = "") -> None:
-        """Store the host's inventory."""
-        payload = codec.encode(replace(NEWEST, boot=boot))
-        said = inventories.read(
-            subjects.inventory(*WEB), payload, seq, NOW + timedelta(seconds=seq)
-        )
-        images = {WEB: images_of(said.envelope.images, IdentityCache().reading(), said.seen_at)}
-        assert await self.hosts.changed([said]) <= {WEB}
-        await self.hosts.store(1, [said], images, surely_newest=False)
-
-    async def degraded(self) -> str | None:
-        """Return the reason in `degraded`, as operators read it."""
-        told: str | None = await self.pool.fetchval("SELECT degraded FROM ops.hosts")
-        return told
 
 
 @pytest.fixture
@@ -123,16 +83,6 @@ async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored
     await stored.reports(seq=2)
     assert await stored.degraded() is None
     assert await stored.pool.fetchval("SELECT images FROM ops.hosts") == 1
-
-
-async def test_keys_of_an_emptied_database_are_void(stored: Stored) -> None:
-    """Keys that were cached from an emptied database are dropped."""
-    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
-    await stored.tables.empty()
-    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
-    await stored.reports()
-    await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 60, "")})
-    assert await stored.pool.fetchval("SELECT last_seen_at FROM ops.hosts") == LATER
 
 
 def twins(told: str | None) -> bool:
