@@ -1,4 +1,4 @@
-"""What embedded servers leave behind."""
+"""Traces that embedded servers may leave behind."""
 
 from pathlib import Path
 

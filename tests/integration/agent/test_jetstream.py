@@ -1,4 +1,4 @@
-"""What a host publishes: stored, refused by its stream, or cut to fit."""
+"""Publications of a host: stored, refused by its stream, or cut to fit."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

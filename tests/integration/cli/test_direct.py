@@ -12,7 +12,7 @@ from support.resolver import resolve
 
 
 async def test_registries_are_asked_directly(registry: SandboxRegistry) -> None:
-    """What is not there is missing, as for a fleet."""
+    """A tag that is not there is missing, as for a fleet."""
     pushed = registry.push_image("app", "1")
     known = operator_file.parse(named_registry(registry.host))
     credentials = docker_credentials(ResolverSettings())

@@ -34,7 +34,7 @@ class Registries:
         return await self._table.store(epoch, states, surely_newest=surely_newest)
 
     async def remaining(self) -> dict[str, int]:
-        """What remains of each credential's limit."""
+        """Read what remains of each credential's limit."""
         rows = await self._pool.fetch("SELECT credential, rate_remaining FROM ops.registries")
         return {row["credential"]: row["rate_remaining"] for row in rows}
 

@@ -1,4 +1,4 @@
-"""What labels tell of an image that was stored without."""
+"""Facts that labels tell of an image that was stored without."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a handler returns, or fails to return, decides about its message."""
+"""Outcomes of handlers: each decides about its message, and so does a defect."""
 
 import time
 

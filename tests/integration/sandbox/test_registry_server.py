@@ -18,7 +18,7 @@ async def statuses(registry: SandboxRegistry, times: int = 1) -> list[int]:
 
 
 async def test_a_fault_goes_before_credentials_and_those_before_a_budget() -> None:
-    """What is refused for another reason costs no budget."""
+    """A request that is refused for another reason costs no budget."""
     auth = Auth(scheme=Scheme.BASIC, users={"me": "secret"})
     async with SandboxRegistry(auth=auth).serving() as registry:
         registry.push_image("app", "1")

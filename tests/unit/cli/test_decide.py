@@ -20,7 +20,7 @@ from imagedrift_cli.failures import BadUsage
     ],
 )
 def test_a_pattern_is_written_as_a_reference_is(text: str, pattern: str) -> None:
-    """What has no registry is of Docker Hub, with or without a star."""
+    """A pattern without a registry is of Docker Hub, with or without a star."""
     assert pattern_of(text) == pattern
 
 

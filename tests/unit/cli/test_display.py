@@ -40,7 +40,7 @@ def test_colours_are_for_a_terminal_that_has_them(
 
 
 def test_a_pipe_has_no_width_and_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the terminal around it is."""
+    """The terminal around it does not matter."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""What is due, as a statement: which rows each option leaves."""
+"""Due images, as a statement: which rows each option leaves."""
 
 import pytest
 from click.testing import CliRunner

@@ -1,4 +1,4 @@
-"""What is said beside the rows of an answer."""
+"""Notes beside the rows of an answer."""
 
 import pytest
 

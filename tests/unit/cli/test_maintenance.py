@@ -1,4 +1,4 @@
-"""What an operator runs on a working system: wrong settings are told first."""
+"""Commands for a working system: wrong settings are told first."""
 
 import pytest
 from click.testing import CliRunner

@@ -33,7 +33,7 @@ def silent(number: int) -> Row:
 
 
 async def test_only_hosts_of_the_rows_are_remarked_on() -> None:
-    """What is wrong elsewhere bears on nothing that is shown."""
+    """A fault of another host bears on nothing that is shown."""
     remarks = await on_hosts(
         Told(
             troubled_hosts=[silent(1), host(2, degraded="no answer"), silent(3)],

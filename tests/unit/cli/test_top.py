@@ -1,4 +1,4 @@
-"""What the system does now, laid out."""
+"""The system's work of now, laid out."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ def test_the_rates_of_the_last_minute_are_told() -> None:
 
 
 def test_queues_are_told_where_nats_was_looked_at() -> None:
-    """What is delivered and not finished is in flight."""
+    """A message that is delivered and not finished is in flight."""
     lags = [ConsumerLag(pending=5, in_flight=1), ConsumerLag(pending=2, in_flight=1)]
 
     assert laid_out()[3] == "queues    not looked at, as NATS_URL is not set"

@@ -85,7 +85,7 @@ def test_a_number_of_the_page_is_the_codes(sentence: str) -> None:
 
 
 def test_the_hours_of_the_page_are_the_codes() -> None:
-    """What the page calls an hour or a minute lasts as long in the code."""
+    """An hour or a minute of the page lasts as long in the code."""
     assert "for up to an hour while no name server answers" in PAGE
     assert NAMES.stale_s == HOUR
     assert "the block lasts a minute, and twice as long each time" in PAGE

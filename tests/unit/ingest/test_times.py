@@ -34,6 +34,6 @@ def test_a_moment_is_believed_as_far_as_it_can_be(
 
 
 def test_no_moment_is_none() -> None:
-    """What a message does not name stays unnamed."""
+    """A moment that a message does not name stays unnamed."""
     assert plausible(None, NOW) is None
     assert until(None, NOW) is None

@@ -15,7 +15,7 @@ from imagedrift_resolver.core.json_object import (
 
 @pytest.mark.parametrize("text", [b"", b" \t\r\n", b"null", b"{}", b"{} rubbish", b"null{"])
 def test_nothing_is_an_empty_object(text: bytes) -> None:
-    """What comes after the first value is not looked at."""
+    """Text after the first value is not looked at."""
     assert read_object(text) == {}
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a question's message once there is an answer."""
+"""The message of a question, once there is an answer."""
 
 from datetime import timedelta
 

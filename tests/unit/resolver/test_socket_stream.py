@@ -37,7 +37,7 @@ async def test_what_came_is_read_at_once_and_the_end_is_empty() -> None:
 
 
 async def test_a_peer_is_slowed_down_while_it_is_not_read() -> None:
-    """What waits unread is bounded, and reading goes on after it was taken."""
+    """Unread data is bounded, and reading goes on after it was taken."""
     async with connected() as (stream, far):
         loop = asyncio.get_running_loop()
         sent = 4 * PAUSE_AT

@@ -1,4 +1,4 @@
-"""What a registry holds: manifests, and the tags that point to them."""
+"""The content of a registry: manifests, and the tags that point to them."""
 
 from imagedrift_sandbox.registry.images import push_image
 from imagedrift_sandbox.registry.store import Store

@@ -1,4 +1,4 @@
-"""What each field of a message is and means, read from the messages' own definitions."""
+"""Fields of messages: their types, defaults and meanings, read from the definitions."""
 
 from msgspec import UNSET, Struct, UnsetType
 

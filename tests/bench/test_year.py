@@ -1,6 +1,7 @@
 """Some weeks of a fleet that builds and throws away: the tables settle, with maintenance alone."""
 
 from imagedrift_bench.year import MONTH, Churn, live
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_ingest.core.retention import Retention
 
 KEEP = Retention(retire_after=2, history=3, dead_letters=4)
@@ -8,9 +9,10 @@ DAYS = MONTH + 14
 CHURN = Churn(standing=10, tags=20, hosts=10)
 
 
-async def test_tables_settle_and_keep_what_is_in_use(dsn: str) -> None:
+async def test_tables_settle_and_keep_what_is_in_use(database_dsn: str) -> None:
     """The tables keep as many rows as the retention allows, and those in use."""
-    lived = await live(dsn, CHURN, KEEP, DAYS)
+    await migrate(database_dsn)
+    lived = await live(database_dsn, CHURN, KEEP, DAYS)
     assert lived.grown() == []
     days = KEEP.retire_after + KEEP.history + 3
     assert lived.after["hosts"] <= CHURN.standing + CHURN.hosts * days
