@@ -24,14 +24,14 @@ HASH = bytes.fromhex(NEWEST.content[7:])
 
 
 class Stored:
-    """A database in which the host is, and what notes its signs of life."""
+    """A database in which the host is, and what notes its heartbeats."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.pool = pool
         database = database_of(pool)
-        dictionary = comparison_ids_on(database)
-        keys = HostIds(database, dictionary)
-        self.hosts = hosts_on(database, dictionary, keys)
+        comparisons = comparison_ids_on(database)
+        keys = HostIds(database, comparisons)
+        self.hosts = hosts_on(database, comparisons, keys)
         self.heartbeats = StoredHeartbeats(database, keys)
         self.tables = MaintainedTables(database)
         self.maintain = maintain_on(database)

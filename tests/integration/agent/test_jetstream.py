@@ -41,7 +41,7 @@ async def test_an_inventory_that_a_stream_refuses_is_not_taken_for_stored(
     config: dict[str, Any],
     words: str,
 ) -> None:
-    """The host says in its signs of life why nothing newer is stored, and tries again."""
+    """The host says in its heartbeats why nothing newer is stored, and tries again."""
     memory, heartbeats = StateFolder(str(tmp_path)), list[Alive]()
 
     async def heard(_: str, payload: bytes) -> None:

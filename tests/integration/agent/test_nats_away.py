@@ -121,5 +121,5 @@ async def beats_of_a_run(
     async with bus.connect([nats.url], "test") as connection:
         await connection.listen(subjects.ALIVE_ALL, hear)
         async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
-            await until(lambda: bool(heartbeats), "a sign of life")
+            await until(lambda: bool(heartbeats), "a heartbeat")
     return heartbeats

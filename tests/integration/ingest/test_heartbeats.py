@@ -1,4 +1,4 @@
-"""Signs of life: who lives, and whether what is stored is what the host has."""
+"""Heartbeats: who lives, and whether what is stored is what the host has."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

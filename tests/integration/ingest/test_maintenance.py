@@ -81,7 +81,7 @@ async def test_what_nobody_has_is_removed_after_the_history_that_names_it(
         await until(gone, what="the image is gone")
     assert (await maintain(dsn)).done["images_dropped"] == 0
     marked = "SELECT count(*) FROM fleet.comparisons WHERE unused_since IS NOT NULL"
-    assert await connection.fetchval(marked) == 1, "by this, or by the upkeep of ingest itself"
+    assert await connection.fetchval(marked) == 1, "by this, or by the maintenance of ingest itself"
     [change] = await operator.ask("SELECT * FROM ops.host_history")
     assert (change["reference"], change["new_digests"]) == (REDIS, None)
 
@@ -123,19 +123,19 @@ async def test_months_are_made_ahead_and_dropped_after_their_retention(
 
 
 @pytest.mark.usefixtures("filled")
-async def test_upkeep_is_done_by_one_replica_at_a_time(
+async def test_maintenance_is_done_by_one_replica_at_a_time(
     dsn: str, connection: asyncpg.Connection
 ) -> None:
     """Maintenance is done by one replica at a time."""
     async with postgres.pool(dsn, connections=1) as pool:
-        upkeep = maintain_on(database_of(pool))
+        maintenance = maintain_on(database_of(pool))
         await connection.execute(
             "INSERT INTO fleet.turns (name, holder, until)"
             " VALUES ('take_trend', gen_random_uuid(), now() + '1 hour'::interval)"
         )
-        assert await upkeep.take_trend() == 0
+        assert await maintenance.take_trend() == 0
         await connection.execute("UPDATE fleet.turns SET until = now()")
-        assert await upkeep.take_trend() == 1
+        assert await maintenance.take_trend() == 1
 
 
 async def test_places_are_rolled_up_at_each_level(filled: None, operator: Operator) -> None:
@@ -154,15 +154,15 @@ async def test_places_are_rolled_up_at_each_level(filled: None, operator: Operat
 async def test_a_table_that_has_doubled_gets_statistics_anew(dsn: str) -> None:
     """A table that has doubled is analyzed again."""
     async with postgres.pool(dsn, connections=1) as pool:
-        upkeep = maintain_on(database_of(pool))
-        while await upkeep.analyze_grown():
+        maintenance = maintain_on(database_of(pool))
+        while await maintenance.analyze_grown():
             pass
         await pool.execute(
             "INSERT INTO fleet.hosts (site, host) SELECT 'fra1', 'h' || n"
             " FROM generate_series(1, 900) AS n"
         )
         await pool.execute("SELECT pg_stat_force_next_flush()")
-        assert await upkeep.analyze_grown() == 1
+        assert await maintenance.analyze_grown() == 1
         size = "SELECT reltuples FROM pg_class WHERE oid = 'fleet.hosts'::regclass"
         assert await pool.fetchval(size) == 900
-        assert await upkeep.analyze_grown() == 0
+        assert await maintenance.analyze_grown() == 0

@@ -93,9 +93,7 @@ GOOD = {
     ),
     "a module that decides nothing": (
         check_sources.own_tests,
-        {
-            "cli/src/imagedrift_cli/a.py": "X = [1 for _ in 'ab']\nclass A:\n    def f(self): return X"
-        },
+        {"cli/src/imagedrift_cli/a.py": "X = [1 for _ in 'ab']\ndef f():\n    return X"},
     ),
     "wiring": (
         check_sources.own_tests,

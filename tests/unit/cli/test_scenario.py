@@ -40,7 +40,7 @@ def told_to(reader: Reader) -> tuple[Scenario, io.StringIO]:
 
 
 def states(**of: str) -> list[Row]:
-    """What is due, by reference."""
+    """Rows of what is due, by reference."""
     named = {"moved": STAR}
     return [{"state": state, "reference": named.get(name, name)} for name, state in of.items()]
 

@@ -53,11 +53,11 @@ async def test_a_lost_digest_is_looked_for_where_the_tag_is_asked_anyway() -> No
     lost = image(version="lost", repo_digests=(), digest_lost=True)
     alone = Registry()
     [finding] = await alone.judges(lost)
-    assert (finding.judgement.reason, alone.asked) == ("digest_lost", [])
+    assert (finding.verdict.reason, alone.asked) == ("digest_lost", [])
 
     both = Registry(child(lost.image_id))
     findings = await both.judges(lost, image(version=2))
-    assert [each.judgement.reason for each in findings] == ["platform_match", "digest_match"]
+    assert [each.verdict.reason for each in findings] == ["platform_match", "digest_match"]
     [asked] = [question for question in both.asked if isinstance(question, Describe)]
     assert asked.image_ids == (lost.image_id,)
 
@@ -67,8 +67,8 @@ async def test_children_count_beside_a_failure_which_is_told_where_it_matters() 
     known = image(version=1)
     registry = Registry(child(known.image_id), child(of="unread"), failure=Denied(reason="no"))
     one, other = await registry.judges(known, image(version=0))
-    assert (one.judgement.reason, one.judgement.error) == ("platform_match", "")
-    assert (other.judgement.reason, other.judgement.error) == (
+    assert (one.verdict.reason, one.verdict.error) == ("platform_match", "")
+    assert (other.verdict.reason, other.verdict.error) == (
         "digest_differs",
         explanation.NOT_DESCRIBED + "no",
     )
@@ -88,5 +88,5 @@ async def test_a_container_that_names_its_digest_is_told_what_clears_it() -> Non
     pinned, plain = await Registry(child()).judges(
         image(version=1, by_digest=True), image(version=0, by_digest=UNSET)
     )
-    assert explanation.NAMES_DIGEST in pinned.judgement.error
-    assert plain.judgement.error == ""
+    assert explanation.NAMES_DIGEST in pinned.verdict.error
+    assert plain.verdict.error == ""

@@ -57,7 +57,7 @@ class NameLimits(Struct, frozen=True, kw_only=True):
     most_failed: int = 2_000
 
 
-class _Kept(NamedTuple):
+class _KnownAddresses(NamedTuple):
     until: float
     found: tuple[str, ...]
     at: float
@@ -71,7 +71,7 @@ class Names:
         self._look_up = look_up
         self._limits = limits
         self._clock = clock
-        self._kept: BoundedMap[str, _Kept] = BoundedMap(
+        self._kept: BoundedMap[str, _KnownAddresses] = BoundedMap(
             Bound(limits.most_kept, BYTES), Bound(limits.most_failed, BYTES)
         )
         self._looking: dict[str, tuple[float, asyncio.Task[tuple[str, ...]]]] = {}
@@ -133,10 +133,10 @@ class Names:
     ) -> None:
         size = 400 + len(host) + 100 * len(found)
         now = self._clock.monotonic()
-        entry = _Kept(now + seconds, found, now if at is None else at)
+        entry = _KnownAddresses(now + seconds, found, now if at is None else at)
         self._kept.put(host, entry, size, is_proven=bool(found))
 
-    def _may_serve(self, kept: _Kept) -> bool:
+    def _may_serve(self, kept: _KnownAddresses) -> bool:
         """Tell whether kept addresses will do while no name server answers."""
         return bool(kept.found) and self._clock.monotonic() - kept.at < self._limits.stale_s
 

@@ -65,13 +65,13 @@ class TurnTable:
         except Exception as error:
             self._failed(name, error)
             with suppress(DatabaseUnavailable):
-                await self._give_back(name, holder, is_done=False)
+                await self._release(name, holder, is_done=False)
             if isinstance(error, TimeoutError) and limit.expired():
                 raise DatabaseUnavailable(
                     f"{name}: not done in {self._lease_s * WORKS_FOR:.0f} s"
                 ) from error
             raise
-        await self._give_back(name, holder, is_done=True)
+        await self._release(name, holder, is_done=True)
         self._works(name)
         return result
 
@@ -93,8 +93,8 @@ class TurnTable:
         _show_done_at(name, row)
         return bool(row["taken"])
 
-    async def _give_back(self, name: str, holder: uuid.UUID, *, is_done: bool) -> None:
-        for row in await self._database.fetch(SQL["give_back"], name, holder, is_done):
+    async def _release(self, name: str, holder: uuid.UUID, *, is_done: bool) -> None:
+        for row in await self._database.fetch(SQL["release"], name, holder, is_done):
             _show_done_at(name, row)
 
 

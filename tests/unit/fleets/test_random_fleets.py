@@ -1,7 +1,7 @@
 """20,000 random fleets through agent, resolver and verdict have no false verdict.
 
 Nothing is sent anywhere: the engine's replies, the registry's documents and the decisions of all
-three services meet in memory. `support.worlds` knows which bytes run.
+three services meet in memory. `support.random_fleets` knows which bytes run.
 """
 
 import json
@@ -23,7 +23,7 @@ from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Describe, Limited, LocalImage
 from support.conversations import NOW, play, site
 from support.engine_replies import Variant, replies
-from support.worlds import REPOSITORY, World, make_world
+from support.random_fleets import REPOSITORY, RandomFleet, make_fleet
 
 T = TypeVar("T")
 WORLDS = 20_000
@@ -34,7 +34,7 @@ SEEN = {
     *("outdated/digest_differs", "outdated/platform_differs"),
     *("local/no_repo_digest", "unknown/digest_lost"),
 }
-"""Every verdict that random worlds have to bring about."""
+"""Every verdict that random fleets have to bring about."""
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -42,83 +42,85 @@ def test_no_world_has_a_false_verdict(block: int) -> None:
     """Each verdict agrees with the bytes of the local image and of the tag."""
     seen: Counter[str] = Counter()
     for seed in range(block * WORLDS // BLOCKS, (block + 1) * WORLDS // BLOCKS):
-        world = make_world(seed)
-        images = listed(world)
-        assert images, f"world {seed} lists nothing under its tag"
+        fleet = make_fleet(seed)
+        images = listed(fleet)
+        assert images, f"fleet {seed} lists nothing under its tag"
         for image in images:
             spends = seed % 10 != 0
-            judged = verdict(world, image, images, spends=spends)
-            where = f"world {seed}, {world.kind}: {image}, {judged}"
+            judged = verdict(fleet, image, images, spends=spends)
+            where = f"fleet {seed}, {fleet.kind}: {image}, {judged}"
             if judged.reason == "digest_differs":
-                assert not spends or not is_knowable(world, image), where
+                assert not spends or not is_knowable(fleet, image), where
             if spends or judged.reason != "digest_differs":
-                check(world, image, judged, where)
+                check(fleet, image, judged, where)
             seen[f"{judged.verdict}/{judged.reason}"] += 1
     assert seen.keys() >= SEEN
 
 
-def check(world: World, image: LocalImage, judged: Verdict, where: str) -> None:
+def check(fleet: RandomFleet, image: LocalImage, judged: Verdict, where: str) -> None:
     """Hold a verdict against the bytes that run."""
-    meant = variants_of(world, image)
-    current = {world.is_current(each) for each in meant} | {world.tag == world.held.target} - {
+    meant = variants_of(fleet, image)
+    current = {fleet.is_current(each) for each in meant} | {fleet.tag == fleet.held.target} - {
         False
     }
-    if not world.held.is_pulled:
+    if not fleet.held.is_pulled:
         assert judged.verdict == "local", where
     elif judged.verdict == "current":
         assert True in current, where
     elif judged.verdict == "outdated":
-        assert True not in current or not all(map(world.is_named, meant)), where
+        assert True not in current or not all(map(fleet.is_named, meant)), where
     else:
-        assert (judged.reason, world.held.is_tagged) == ("digest_lost", False), where
+        assert (judged.reason, fleet.held.is_tagged) == ("digest_lost", False), where
 
 
-def variants_of(world: World, image: LocalImage) -> list[Variant]:
-    """The images of the world that one row of the inventory may stand for."""
-    held = world.held.variants
-    if world.kind in ("classic", "podman"):
+def variants_of(fleet: RandomFleet, image: LocalImage) -> list[Variant]:
+    """The images of the fleet that one row of the inventory may stand for."""
+    held = fleet.held.variants
+    if fleet.kind in ("classic", "podman"):
         return [each for each in held if each.config == image.image_id]
     named = [each for each in held if each.manifest == image.manifest_digest]
     return named or list(held)
 
 
-def is_knowable(world: World, image: LocalImage) -> bool:
+def is_knowable(fleet: RandomFleet, image: LocalImage) -> bool:
     """Tell whether engine and registry say enough to be certain of a difference."""
-    return all(map(world.is_named, variants_of(world, image))) and world.offers(image.platform)
+    return all(map(fleet.is_named, variants_of(fleet, image))) and fleet.offers(image.platform)
 
 
-def verdict(world: World, image: LocalImage, images: list[LocalImage], *, spends: bool) -> Verdict:
+def verdict(
+    fleet: RandomFleet, image: LocalImage, images: list[LocalImage], *, spends: bool
+) -> Verdict:
     """Judge an image as ingest does: by the tag, then by what the resolver finds inside."""
     local = local_side_of(ImageReference.parse(NAME), image, machine_bound=False)
-    known = RemoteSide(digest=world.tag)
+    known = RemoteSide(digest=fleet.tag)
     judged = judge(local, known)
     if judged.reason not in ("digest_differs", "digest_lost"):
         return judged
-    return judge(local, known, look_inside(world, images, spends=spends).children)
+    return judge(local, known, look_inside(fleet, images, spends=spends).children)
 
 
-def look_inside(world: World, images: list[LocalImage], *, spends: bool) -> Description:
+def look_inside(fleet: RandomFleet, images: list[LocalImage], *, spends: bool) -> Description:
     """Look into the tag's digest for the images of a host, as its planner asks it."""
     unnamed = [i for i in images if not i.manifest_digest and i.image_id not in i.repo_digests]
     question = Describe(
         registry="registry.example.org",
         repository="team/app",
-        digest=world.tag,
+        digest=fleet.tag,
         asked_at=NOW,
         platforms=tuple(sorted({i.platform for i in unnamed})),
         image_ids=tuple(sorted({i.image_id for i in unnamed})),
     )
 
     def serve(step: Send) -> Reply | Limited:
-        return world.serve(step) if spends or not step.spare else Limited(reason="kept")
+        return fleet.serve(step) if spends or not step.spare else Limited(reason="kept")
 
     found, _, _ = play(describe(site(), RegistryProfile(), question, (), NOW), serve)  # type: ignore[arg-type]
     return found
 
 
-def listed(world: World) -> list[LocalImage]:
+def listed(fleet: RandomFleet) -> list[LocalImage]:
     """Return the agent's image of the engine's replies, under the tag's reference."""
-    answers = replies(world.kind, world.native, [world.held])
+    answers = replies(fleet.kind, fleet.native, [fleet.held])
     summaries = [read(each, records.ImageSummary) for each in answers["/images/json"]]
     version, info = (
         read(answers["/version"], records.EngineVersion),

@@ -22,7 +22,7 @@ MOST_S: Final = 10.0
 MANY_HOSTS: Final = 50
 
 
-class Gathering(Struct, frozen=True):
+class ArrivalWait(Struct, frozen=True):
     """One wait for more hosts."""
 
     ends_at: float
@@ -31,19 +31,19 @@ class Gathering(Struct, frozen=True):
     """Those that have brought something new by now."""
     quiet_s: float = QUIET_S
 
-    def joined(self, now: float, hosts: AbstractSet[int]) -> "Gathering":
+    def joined(self, now: float, hosts: AbstractSet[int]) -> "ArrivalWait":
         """Return the wait after news: it lasts longer only when further hosts brought some."""
         if hosts <= self.hosts:
             return self
         ends_at = min(now + self.quiet_s, self.ends_at_most)
-        return Gathering(ends_at, self.ends_at_most, self.hosts | hosts, self.quiet_s)
+        return ArrivalWait(ends_at, self.ends_at_most, self.hosts | hosts, self.quiet_s)
 
 
-def gathering(now: float, hosts: AbstractSet[int]) -> Gathering:
+def begin_wait(now: float, hosts: AbstractSet[int]) -> ArrivalWait:
     """Begin to wait, after news of these hosts."""
     if is_fleet(hosts):
-        return Gathering(now + FLEET_QUIET_S, now + MOST_S, frozenset(hosts), FLEET_QUIET_S)
-    return Gathering(now + FIRST_S, now + MOST_S, frozenset(hosts), QUIET_S)
+        return ArrivalWait(now + FLEET_QUIET_S, now + MOST_S, frozenset(hosts), FLEET_QUIET_S)
+    return ArrivalWait(now + FIRST_S, now + MOST_S, frozenset(hosts), QUIET_S)
 
 
 def is_fleet(hosts: AbstractSet[int]) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from imagedrift_ingest.core import incoming, times
+from imagedrift_ingest.core import message_bounds, times
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import (
     Answer,
@@ -33,7 +33,7 @@ ANY_TIME = (
 
 def believed(said: Answer) -> Answer:
     """The answer as it is believed."""
-    found = incoming.answer(said, NOW)
+    found = message_bounds.answer(said, NOW)
     assert isinstance(found, Answer)
     return found
 
@@ -78,7 +78,7 @@ def test_the_words_of_a_registry_are_cleaned() -> None:
     outcome = believed(answer(outcome=Unreachable(reason=reason))).outcome
     assert isinstance(outcome, Unreachable)
     assert outcome.reason.isprintable()
-    assert len(outcome.reason) == incoming.MOST_TEXT
+    assert len(outcome.reason) == message_bounds.MOST_TEXT
 
     said = Described(
         registry="r.io",
@@ -88,7 +88,7 @@ def test_the_words_of_a_registry_are_cleaned() -> None:
         children=(Child(platform="linux/\x00", digest=digest(2)),),
         failure=Unreachable(reason="a\x00"),
     )
-    described = incoming.answer(said, NOW)
+    described = message_bounds.answer(said, NOW)
     assert isinstance(described, Described)
     assert described.children[0].platform == "linux/\ufffd"
     assert (described.checked_at, described.failure) == (NOW, Unreachable(reason="a\ufffd"))
@@ -97,7 +97,7 @@ def test_the_words_of_a_registry_are_cleaned() -> None:
 @given(ANY_TIME, st.integers())
 def test_no_limit_of_a_registry_is_out_of_bounds(at: datetime, count: int) -> None:
     """A block of a thousand years ends tomorrow, unless it is reported again."""
-    kept = incoming.registry_state(
+    kept = message_bounds.registry_state(
         RegistryState(
             registry="r.io",
             rate_limit=count,
@@ -127,11 +127,11 @@ def test_no_limit_of_a_registry_is_out_of_bounds(at: datetime, count: int) -> No
 def test_a_limit_of_what_is_no_registry_is_refused(name: str) -> None:
     """A limit of a malformed registry name is refused with its field."""
     with pytest.raises(Malformed, match=r"^registry: "):
-        incoming.registry_state(RegistryState(registry=name, observed_at=NOW), NOW)
+        message_bounds.registry_state(RegistryState(registry=name, observed_at=NOW), NOW)
 
 
 def test_a_letter_was_not_received_after_it_was_stored() -> None:
     """A dead letter's time is never later than its storage."""
     letter = DeadLetter(service="s", subject="a.b", reason="r", received_at=LAST)
-    assert incoming.dead_letter(letter, NOW) == replace(letter, received_at=NOW)
-    assert incoming.dead_letter(replace(letter, received_at=NOW), NOW).received_at == NOW
+    assert message_bounds.dead_letter(letter, NOW) == replace(letter, received_at=NOW)
+    assert message_bounds.dead_letter(replace(letter, received_at=NOW), NOW).received_at == NOW

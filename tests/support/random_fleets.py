@@ -1,6 +1,6 @@
-"""Random worlds: what a registry has, what a host runs, and how its engine tells of it.
+"""Random fleets: what a registry has, what a host runs, and how its engine tells of it.
 
-A world knows the bytes that run, so it is an oracle for every verdict. Its registry and its engine
+A fleet knows the bytes that run, so it is an oracle for every verdict. Its registry and its engine
 tell them as badly as real ones do: children without a platform or of another one than their
 configuration names, several children of one platform, indexes inside indexes, attestations, tags
 that were removed under a running container, and engines that know only part of it.
@@ -24,7 +24,7 @@ _UNKNOWN = b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}'
 
 
 @dataclass(frozen=True)
-class World:
+class RandomFleet:
     """The images of the registry, and those of one host."""
 
     kind: EngineKind
@@ -66,15 +66,15 @@ class World:
         return self.kind != "containerd-25" and not several
 
 
-def make_world(seed: int) -> World:
-    """Make the world of this number: the same one each time."""
+def make_fleet(seed: int) -> RandomFleet:
+    """Make the fleet of this number: the same one each time."""
     dice = random.Random(seed)
     maker = _Maker(dice)
     before = [maker.image(dice.choice(PLATFORMS)) for _ in range(dice.choice((1, 1, 2, 3, 4)))]
     now = maker.rebuilt(before)
     old, new = maker.tagged(before), maker.tagged(now)
     kind = dice.choice(KINDS)
-    return World(
+    return RandomFleet(
         kind=kind,
         native=dice.choice(PLATFORMS[:3]),
         tag=new if dice.random() < 0.95 else old,
