@@ -59,10 +59,12 @@ class Server:
         writer.close()
 
 
-async def ask(server: Server, count: int = 2, method: str = "GET") -> list[Reply | NoResponse]:
+async def ask(
+    server: Server, count: int = 2, method: str = "GET", target: str = "/v2/"
+) -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
     http = http_client(lambda *_: ConnectionRoute(ssl.create_default_context()))
-    url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
+    url = parse_url(f"http://127.0.0.1:{server.port}{target}")
     try:
         return [
             await http.send(method, url, [("Host", url.authority)], cap=99, trusted=True)
@@ -85,6 +87,19 @@ async def test_an_odd_redirect_target_is_a_reply_and_no_exception(location: str)
     assert isinstance(reply, Reply)
     assert reply.status == 307
     assert reply.headers["location"] == (location.strip(),)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/a/../b", "/./x", "/%7e%2F%2f", "/x?sig=a|b{c}`d^", "//x//y", "/x?y=1&&z", "/x?", "/a%zz"],
+)
+async def test_a_target_is_sent_as_it_was_checked(target: str) -> None:
+    """A target is sent byte for byte: a storage's signature holds for no other writing of it."""
+    server = Server(OK)
+    async with server.serving():
+        [reply] = await ask(server, count=1, target=target)
+    assert isinstance(reply, Reply)
+    assert server.paths == [parse_url(f"http://h{target}").target]
 
 
 HEAD_WITH = f"HTTP/1.1 200 OK\r\n{DIGEST}TAG\r\nContent-Length: 40\r\n\r\n".encode()

@@ -56,7 +56,7 @@ class Http1Connection(httpx.AsyncBaseTransport):
         content = await request.aread()
         head = h11.Request(
             method=request.method,
-            target=self._prefix + request.url.raw_path,
+            target=self._prefix + request.extensions["target"],
             headers=_checked((*request.headers.raw, *self._for_proxy)),
         )
         data = self._http.send(head) or b""

@@ -23,7 +23,7 @@ MOST_ORIGINS: Final = 256
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
-    """Sends requests; what httpx does not know of one is in its extensions (`target_of`)."""
+    """Sends requests. What httpx does not know of one is in its extension `destination`."""
 
     def __init__(self, dialer: Dialer, limits: httpx.Limits) -> None:
         self._dialer = dialer
@@ -32,7 +32,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. Raises `RequestFailed`."""
-        url, route, trusted = request.extensions["target"]
+        url, route, trusted = request.extensions["destination"]
         return await self._origin(url, route, trusted).send(request)
 
     async def aclose(self) -> None:
