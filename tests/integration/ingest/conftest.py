@@ -1,5 +1,6 @@
 """A migrated database of each PostgreSQL, a NATS server and ingest for each test."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from support.ingest import NGINX, REDIS, Fleet, Operator, answer, fleet, image, ingest
-from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated
+from support.logins import ours, run
+from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated, programs
 
 SERVERS = {NEWEST: "postgres_server", OLDEST: "postgres_server_15"}
 
@@ -62,3 +64,20 @@ async def filled(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Oper
         await agents.answers(answer(REDIS))
         await operator.sees(REDIS, verdict="current")
         await operator.sees(NGINX, verdict="outdated", host="web-1")
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def cluster(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A cluster of this file's own: roles belong to all of it."""
+    with PostgresServer.start_sync(binaries=programs(request.param)) as server:
+        yield server
+
+
+@pytest.fixture
+async def empty(cluster: PostgresServer) -> AsyncIterator[str]:
+    """A database of the test's own, in a cluster without roles of ours."""
+    name = f"test_{uuid.uuid4().hex}"
+    dsn = cluster.create_database(name)
+    yield dsn
+    cluster.drop_database(name)
+    await run(cluster.dsn("postgres"), *(f"DROP ROLE {role}" for role in await ours(cluster)))

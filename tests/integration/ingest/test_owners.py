@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +13,7 @@ from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed, Righ
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import run_program
 from support.ingest import GOOD_ROWS
-from support.logins import assert_all_work, connected, login, make_logins, make_owner, ours, run
-from support.postgres import VERSIONS, programs
-
-
-@pytest.fixture(scope="module", params=VERSIONS)
-def cluster(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """A cluster of this file's own: roles belong to all of it."""
-    with PostgresServer.start_sync(binaries=programs(request.param)) as server:
-        yield server
-
-
-@pytest.fixture
-async def empty(cluster: PostgresServer) -> AsyncIterator[str]:
-    """A database of the test's own, in a cluster without roles of ours."""
-    name = f"test_{uuid.uuid4().hex}"
-    dsn = cluster.create_database(name)
-    yield dsn
-    cluster.drop_database(name)
-    await run(cluster.dsn("postgres"), *(f"DROP ROLE {role}" for role in await ours(cluster)))
+from support.logins import assert_all_work, connected, login, make_logins, make_owner, run
 
 
 async def test_a_database_without_its_roles_gets_them_back(empty: str) -> None:

@@ -1,7 +1,6 @@
 """Rights, as DBAs hand them out: checked at each migration, mended, or told as SQL."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -10,8 +9,7 @@ import pytest
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed
 from imagedrift_sandbox.postgres import PostgresServer
-from support.logins import assert_all_work, connected, login, make_logins, make_owner, ours, run
-from support.postgres import VERSIONS, programs
+from support.logins import assert_all_work, connected, login, make_logins, make_owner, run
 
 CHANGES = (
     "REVOKE ALL ON ALL TABLES IN SCHEMA ops, fleet FROM imagedrift_operator, imagedrift_writer",
@@ -41,23 +39,6 @@ DEFINERS = """
     JOIN pg_namespace AS n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-
-
-@pytest.fixture(scope="module", params=VERSIONS)
-def cluster(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """A cluster of this file's own: roles belong to all of it."""
-    with PostgresServer.start_sync(binaries=programs(request.param)) as server:
-        yield server
-
-
-@pytest.fixture
-async def empty(cluster: PostgresServer) -> AsyncIterator[str]:
-    """A database of the test's own, in a cluster without roles of ours."""
-    name = f"test_{uuid.uuid4().hex}"
-    dsn = cluster.create_database(name)
-    yield dsn
-    cluster.drop_database(name)
-    await run(cluster.dsn("postgres"), *(f"DROP ROLE {role}" for role in await ours(cluster)))
 
 
 async def test_whatever_is_granted_otherwise_is_made_right(empty: str) -> None:

@@ -1,16 +1,8 @@
 """Due images, as a statement: which rows each option leaves."""
 
 import pytest
-from click.testing import CliRunner
 
-from imagedrift_cli.__main__ import main
-
-
-def statement(*arguments: str) -> str:
-    """The statement that a command would run."""
-    result = CliRunner().invoke(main, [*arguments, "--sql"])
-    assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
+from support.statements import statement
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,10 @@
 """The commands that begin with a host, as statements."""
 
 import pytest
-from click.testing import CliRunner
 
-from imagedrift_cli.__main__ import main
+from support.statements import statement
 
 D = f"sha256:{'a' * 64}"
-
-
-def statement(*arguments: str) -> str:
-    """The statement that a command would run."""
-    result = CliRunner().invoke(main, [*arguments, "--sql"])
-    assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,11 @@
 """Refused messages, as a statement."""
 
-from click.testing import CliRunner
-
-from imagedrift_cli.__main__ import main
-
-
-def statement(*arguments: str) -> str:
-    """The statement that a command would run."""
-    result = CliRunner().invoke(main, ["dead-letters", *arguments, "--sql"])
-    assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
+from support.statements import statement
 
 
 def test_letters_are_filtered_by_the_host_in_their_subject() -> None:
     """Filters of hosts choose the inventories of these hosts."""
-    told = statement("--site", "fra1")
+    told = statement("dead-letters", "--site", "fra1")
 
     assert "(split_part(subject, '.', 4), split_part(subject, '.', 5)) IN" in told
     assert "'fra1'" in told
@@ -22,7 +13,7 @@ def test_letters_are_filtered_by_the_host_in_their_subject() -> None:
 
 def test_a_text_is_looked_for_in_what_a_letter_tells() -> None:
     """The subject, the service, the reason and the error."""
-    told = statement("web-1")
+    told = statement("dead-letters", "web-1")
 
     for column in ("subject", "service", "reason", "error"):
         assert f"strpos(lower({column})" in told
@@ -30,4 +21,4 @@ def test_a_text_is_looked_for_in_what_a_letter_tells() -> None:
 
 def test_one_letter_is_shown_by_its_name() -> None:
     """With its message, which a list leaves out."""
-    assert "'7-a'" in statement("--show", "7-a")
+    assert "'7-a'" in statement("dead-letters", "--show", "7-a")
