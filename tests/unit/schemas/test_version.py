@@ -1,4 +1,4 @@
-"""Laws of every tag."""
+"""Laws of the version that a tag tells."""
 
 import time
 from itertools import combinations, permutations
@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 
 from imagedrift_schemas.tags.newer import newer
 from imagedrift_schemas.tags.version import read
+from support.tags import OF_ONE_TRACK, PRE
 
 TAG = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", fullmatch=True)
+
 PREFIX = st.sampled_from(["", "v", "version-", "pg18-", "RELEASE.", "main-1a2b3c4-", "arm64v8-"])
+
 NUMBERS = st.lists(st.integers(0, 12).map(str) | st.just("03"), min_size=1, max_size=4).map(
     ".".join
 )
+
 DATES = st.dates().map(lambda day: f"20{day.year % 100:02}{day.month:02}{day.day:02}")
-PRE = st.sampled_from(
-    ["", "-rc1", "-rc.2", "rc10", "b1", "-beta", "-SNAPSHOT", ".dev3", "-alpha.1.2"]
-)
+
 SUFFIX = st.sampled_from(
     [
         "",
@@ -34,15 +36,8 @@ SUFFIX = st.sampled_from(
         ".Final",
     ]
 )
+
 LIKELY = st.tuples(PREFIX, NUMBERS | DATES, PRE, SUFFIX).map("".join)
-OF_ONE_TRACK = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 12), PRE, st.integers(0, 3)).map(
-        lambda row: f"{row[0]}.{row[1]:02}{row[2]}-ls{row[3]}"
-    ),
-    min_size=2,
-    max_size=6,
-    unique=True,
-)
 
 
 @given(TAG | LIKELY | st.text(max_size=40))
@@ -80,19 +75,6 @@ def test_versions_of_two_tracks_have_no_order(tag: str, other: str) -> None:
     with pytest.raises(TypeError):
         assert first < second
     assert newer(first, [other], is_whole=True).behind == 0
-
-
-@given(OF_ONE_TRACK)
-def test_nothing_is_newer_than_the_newest_release(tags: list[str]) -> None:
-    """The highest of a track has no newer one, and each step told is higher than its tag."""
-    versions = [version for tag in tags if (version := read(tag))]
-    highest = max(versions)
-
-    assert newer(highest, tags, is_whole=True).behind == 0
-    for version in versions:
-        found = newer(version, tags, is_whole=True)
-        steps = [read(step) for step in (found.patch, found.minor, found.major) if step]
-        assert all(step is not None and version < step for step in steps)
 
 
 @pytest.mark.parametrize(
