@@ -50,5 +50,5 @@ def test_a_file_that_is_wrong_is_told_by_its_line(
     result = CliRunner().invoke(main, ["streams"])
 
     assert result.exit_code == 64
-    assert "line 2" in result.output
+    assert f"{file}:2: " in result.output
     assert "schema" in result.output

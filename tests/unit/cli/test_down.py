@@ -16,7 +16,7 @@ from pathlib import Path
 from imagedrift_cli import up_home
 home = Path(sys.argv[1])
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-up_home.prepare(home)
+(home / up_home.LOCK).touch()
 with up_home.locked(home):
     print("locked", flush=True)
     signal.pause()

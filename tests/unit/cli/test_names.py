@@ -10,7 +10,7 @@ def test_a_reference_is_written_in_full_or_refused() -> None:
     """The refusal repeats what was typed."""
     assert canonical("nginx") == "docker.io/library/nginx:latest"
     assert parsed("ghcr.io/a/b:1").repository == "a/b"
-    with pytest.raises(BadUsage, match="NGINX: uppercase"):
+    with pytest.raises(BadUsage, match=r"NGINX: reference .*: uppercase"):
         parsed("NGINX")
 
 

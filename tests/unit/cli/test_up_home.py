@@ -14,7 +14,7 @@ from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 
 def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
     """The second one learns which process it is, and where that listens."""
-    up_home.prepare(tmp_path)
+    (tmp_path / up_home.LOCK).touch()
     up_home.remember(tmp_path, Ports(5432, 4222))
     with up_home.locked(tmp_path):
         assert up_home.running(tmp_path) == os.getpid()
