@@ -1,6 +1,7 @@
 """Facts that labels tell of an image that was stored without."""
 
 import pytest
+from msgspec.structs import replace
 
 from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
 from imagedrift_ingest.core.images import HostImage, IdentityCache
@@ -16,7 +17,7 @@ def host_image(local: LocalImage) -> HostImage:
 
 async def test_the_labels_of_one_host_are_stored_for_the_image(dsn: str) -> None:
     """Only images that lack them are written, and only where labels tell something."""
-    told, silent = image("r.io/a:1", version="1.27.3"), image("r.io/b:1")
+    told, silent = replace(image("r.io/a:1"), version="1.27.3"), image("r.io/b:1")
     async with planning(dsn, 100) as planned:
         await planned.has("web-1", image("r.io/a:1"), silent)
         rows = await planned.database.fetch("SELECT reference, comparison_id FROM ops.comparisons")

@@ -26,8 +26,8 @@ async def test_the_address_that_answers_is_told() -> None:
 
 
 async def test_an_address_with_a_scope_is_that_of_an_interface() -> None:
-    """An interface that is not there is an error of the system."""
-    with pytest.raises(OSError, match="no interface"):
+    """An address of an interface that is not there cannot be connected to."""
+    with pytest.raises(RequestFailed, match="none of its 1 addresses can be connected to"):
         await SystemNetwork().race(["fe80::1%no-such-interface"], 443)
 
 
