@@ -10,6 +10,11 @@ from support.ingest import image
 from support.planning import planning
 
 
+KEYS = """\
+SELECT reference, comparison_id
+FROM fleet.comparisons JOIN fleet.image_refs USING (ref_id)"""
+
+
 def host_image(local: LocalImage) -> HostImage:
     """A local image as a host's row."""
     return HostImage(IdentityCache().reading().of(0, local), False, local)
@@ -20,9 +25,7 @@ async def test_the_labels_of_one_host_are_stored_for_the_image(dsn: str) -> None
     told, silent = replace(image("r.io/a:1"), version="1.27.3"), image("r.io/b:1")
     async with planning(dsn, 100) as planned:
         await planned.has("web-1", image("r.io/a:1"), silent)
-        rows = await planned.database.fetch(
-            "SELECT reference, comparison_id FROM fleet.comparisons JOIN fleet.image_refs USING (ref_id)"
-        )
+        rows = await planned.database.fetch(KEYS)
         ids = {row["reference"]: row["comparison_id"] for row in rows}
         images = [host_image(told), host_image(silent)]
         lacking = {each.key: ids[each.key.reference] for each in images}
