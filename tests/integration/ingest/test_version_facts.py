@@ -9,7 +9,6 @@ from imagedrift_schemas.v1 import LocalImage
 from support.ingest import image
 from support.planning import planning
 
-
 KEYS = """\
 SELECT reference, comparison_id
 FROM fleet.comparisons JOIN fleet.image_refs USING (ref_id)"""
