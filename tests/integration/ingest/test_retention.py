@@ -31,6 +31,7 @@ BOUNDED = {
     "registry_states": "registries_dropped",
     "dead_letters": "letters_dropped",
     "trend": "trend_dropped",
+    "due_counts": "has one row at most",
     "outbox": "changes_dropped",
     "bookmarks": "old ones are dropped when ingest starts",
     "generation": "has one row",

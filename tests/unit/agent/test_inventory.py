@@ -216,6 +216,19 @@ def test_an_image_without_such_labels_has_the_hash_that_it_had() -> None:
     )
 
 
+def test_labels_of_containers_say_when_their_image_is_updated() -> None:
+    """They stand in the list of containers already; without one the field is not written."""
+    labels = {"imagedrift.wait": "3d", "com.example": "x"}
+    images = [image(ID, "nginx:1"), image(OTHER, "redis:7")]
+    containers = [container("nginx:1", labels=labels), container("redis:7", OTHER, labels={})]
+
+    found, without = images_of(images, containers)
+
+    assert found.policy == {"wait": "3d"}
+    assert without.policy is UNSET
+    assert b"policy" not in codec.encode(without)
+
+
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "\x00\x01", ""])
 def test_a_label_that_cannot_be_told_costs_itself(text: str) -> None:
     """The image is listed, and its other labels are told."""

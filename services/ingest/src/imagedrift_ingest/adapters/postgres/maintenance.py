@@ -69,6 +69,10 @@ class MaintainedTables:
         """Count the hosts of every reference."""
         return await self._database.execute(SQL["count_hosts"])
 
+    async def count_due(self) -> int:
+        """Count the images that are due."""
+        return await self._database.execute(SQL["count_due"])
+
     async def take_trend(self) -> int:
         """Keep the fleet summary of these five minutes."""
         return await self._database.execute(SQL["take_trend"])
