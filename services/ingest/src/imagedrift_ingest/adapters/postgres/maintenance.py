@@ -30,6 +30,8 @@ DROPPING: Final = {
     "changes_dropped": "drop_changes",
     "letters_dropped": "drop_letters",
     "quotas_dropped": "drop_quotas",
+    "plan_hosts_dropped": "drop_plan_hosts",
+    "plans_dropped": "drop_plans",
 }
 """The statements of steps that take a moment and how many rows they may write."""
 

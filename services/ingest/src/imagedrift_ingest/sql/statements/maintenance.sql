@@ -283,13 +283,36 @@ DELETE FROM fleet.image_facts WHERE (digest, platform) IN (
   LIMIT $2::integer
 )
 
+-- name: drop_plan_hosts
+-- Remove the hosts of plans that are over.
+DELETE FROM fleet.plan_hosts WHERE (plan_id, host_id, ref_id) IN (
+  SELECT h.plan_id, h.host_id, h.ref_id
+  FROM fleet.plans AS p
+  JOIN fleet.plan_hosts AS h ON h.plan_id = p.plan_id
+  WHERE p.made_at < $1::timestamptz
+  ORDER BY h.plan_id, h.host_id, h.ref_id
+  LIMIT $2::integer
+)
+
+-- name: drop_plans
+-- Remove plans that are over, once their hosts are removed.
+DELETE FROM fleet.plans WHERE plan_id IN (
+  SELECT p.plan_id
+  FROM fleet.plans AS p
+  WHERE p.made_at < $1::timestamptz
+    AND NOT EXISTS (SELECT FROM fleet.plan_hosts AS h WHERE h.plan_id = p.plan_id)
+  ORDER BY p.plan_id
+  LIMIT $2::integer
+)
+
 -- name: empty
 -- Forget every fact. What NATS still has comes again when its consumers are reset.
 TRUNCATE
   fleet.hosts, fleet.host_state, fleet.host_images, fleet.host_changes, fleet.image_refs,
   fleet.answers, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
   fleet.usage_totals, fleet.usage_changes, fleet.outbox,
-  fleet.registry_states, fleet.dead_letters, fleet.trend, fleet.due_counts
+  fleet.registry_states, fleet.dead_letters, fleet.trend, fleet.due_counts,
+  fleet.plans, fleet.plan_targets, fleet.plan_hosts
 
 -- name: new_generation
 -- Note when the database was emptied. Only ingest before 0014_restore reads `generation`.
