@@ -151,7 +151,9 @@ async def test_tags_are_listed_in_the_way_of_each_registry(
 
     assert len(seen) == pages
     assert seen[0][0] == first
-    assert sorted(name for page in seen for name in page) == sorted(f"1.{number}" for number in range(120))
+    assert sorted(name for page in seen for name in page) == sorted(
+        f"1.{number}" for number in range(120)
+    )
 
 
 async def test_requests_are_counted_by_kind_and_reference(

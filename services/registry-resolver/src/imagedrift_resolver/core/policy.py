@@ -8,10 +8,10 @@ every host are never asked, nor ports that belong to other services.
 from typing import Final
 
 from imagedrift_resolver.core.address import address_fault
+from imagedrift_resolver.core.finding import Asked
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.registry_name import RegistryName
-from imagedrift_resolver.core.finding import Asked
 from imagedrift_schemas.v1 import Describe, List
 
 LOWEST_FREE_PORT: Final = 1024
