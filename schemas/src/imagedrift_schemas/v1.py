@@ -310,8 +310,8 @@ class TagTrack(Struct, frozen=True, kw_only=True):
 class Listed(Struct, frozen=True, kw_only=True, tag="listed"):
     """The tags of a repository that tell versions, by track: at most 32 KiB of them.
 
-    A list that is `truncated` says of no version that nothing is newer: of a step without a newer
-    name nothing is known. Nor does one that is `cut`, of a track that it does not have.
+    A list that is `truncated`, or `cut`, says of no version that nothing is newer: of a step
+    without a newer name nothing is known.
     """
 
     registry: str

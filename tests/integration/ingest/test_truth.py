@@ -10,7 +10,7 @@ import pytest
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.core import explanation, verdict
 from imagedrift_runtime.clock import now
-from imagedrift_schemas.v1 import Child, Denied, Describe, Described, Failure, LocalImage
+from imagedrift_schemas.v1 import Child, Denied, Describe, Described, Failure, Found, LocalImage
 from support.ingest import NGINX, digest, image
 from support.planning import Planned, planning
 
@@ -206,6 +206,18 @@ async def test_a_digest_is_asked_of_one_reference_and_then_of_the_next(planned: 
         at += DAY
     assert {*seen} == {("a.example", "z/app"), ("b.example", "a/app")}
     assert seen[0] != seen[1] != seen[2]
+
+
+async def test_a_digest_is_asked_of_a_reference_whose_answer_was_found(planned: Planned) -> None:
+    """Of two references of a digest the one whose last answer failed is not asked about it."""
+    fails, found = "a.example/z/app:1", "b.example/a/app:1"
+    shared = digest("shared")
+    await planned.has("a", image(fails, 0), image(found, 0))
+    for reference in (fails, found):
+        await planned.answered(reference, last_digest=shared, outcome=Found(digest=shared))
+    await planned.answered(fails, last_digest=shared, outcome=Denied(reason="no"))
+    [asked] = await described(planned)
+    assert (asked.registry, asked.repository) == ("b.example", "a/app")
 
 
 async def test_recreating_is_enough_only_where_it_gives_the_new_image(planned: Planned) -> None:

@@ -125,7 +125,12 @@ async def test_a_full_stream_refuses_or_lets_the_oldest_go(empty: Bus) -> None:
     await provision.ensure(empty, stream_mib=dict.fromkeys(STREAM_MIB, 1))
     filling = b"x" * 300_000
     refusing = ("drift.v1.inventory.s.h", "drift.v1.lookup.hub.r.x")
-    giving_way = ("$KV.drift_digests.r.x", "$KV.drift_registries.r.x", "drift.v1.changed.r.x")
+    giving_way = (
+        "$KV.drift_digests.r.x",
+        "$KV.drift_tags.r.x",
+        "$KV.drift_registries.r.x",
+        "drift.v1.changed.r.x",
+    )
 
     for prefix in refusing:
         for number in range(3):

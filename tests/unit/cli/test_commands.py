@@ -92,6 +92,7 @@ def test_a_port_that_is_none_is_told(
         (["outdated", "--label", "prod"], {}, 64, "prod is not K=V, as env=prod"),
         (["outdated", "--label", "a=1", "--label", "a=2"], {}, 64, "cannot be both 1 and 2"),
         (["host"], {}, 64, "missing argument 'NAME'"),
+        (["outdated", "--site"], {}, 64, "imagedrift outdated: option '--site' requires an arg"),
         (["scan", "--sql"], {}, 64, "asks no database"),
     ],
 )

@@ -65,7 +65,7 @@ def scan(images: tuple[str, ...], output: Output) -> None:
     except SettingsFault as fault:
         raise BadUsage(str(fault)) from fault
     except SourceFault as fault:
-        raise Unusable(f"no engine to ask (DOCKER_HOST names one): {fault}") from fault
+        raise Unusable(_no_images(fault, settings.load(AgentSettings))) from fault
     except NoBus as fault:
         raise Unusable(f"NATS_URL: {fault}; unset it to ask the registries alone") from fault
     for reason, count in sorted(skipped.items()):
@@ -103,6 +103,13 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
                 done=lambda: progress.advance(task),
             )
             return findings, inventory.skipped
+
+
+def _no_images(fault: SourceFault, agent: AgentSettings) -> str:
+    """Say where no images could be read, and which setting names that place."""
+    if agent.source != "engine":
+        return f"no images of {agent.source} (IMAGEDRIFT_SOURCE): {fault}"
+    return f"no engine to ask (DOCKER_HOST names one): {fault}"
 
 
 def _tell(path: Path, reason: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat, decode, heartbeat_of
 from imagedrift_ingest.core.inventories import HostName
 from imagedrift_ingest.errors import DatabaseUnavailable
-from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
+from imagedrift_ingest.usecases.heartbeats import MOST_HELD, MOST_LETTERS, Heartbeats
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, DeadLetter
@@ -35,6 +35,7 @@ class Kept:
         self.stored: dict[HostName, ReceivedHeartbeat] = {}
         self.letters: list[DeadLetter] = []
         self.is_away = False
+        self.takes = 1_000
 
     async def store(self, at: datetime, heartbeats: Mapping[HostName, ReceivedHeartbeat]) -> None:
         """Keep what is stored last."""
@@ -42,9 +43,10 @@ class Kept:
             raise DatabaseUnavailable("away")
         self.stored = dict(heartbeats)
 
-    async def publish(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep every letter."""
-        self.letters += letters
+    async def publish(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Keep so many letters as the stream takes, and return the others."""
+        self.letters += letters[: self.takes]
+        return letters[self.takes :]
 
 
 def heartbeats_into(kept: Kept, most_held: int = MOST_HELD) -> Heartbeats:
@@ -141,7 +143,36 @@ async def test_refusals_of_a_host_are_few_small_letters_that_count_them_all() ->
     assert len(kept.letters) == 10
     assert sum(letter.times for letter in kept.letters) == 512
     assert sum(letter.payload != b"" for letter in kept.letters) == 1
-    assert all(len(codec.encode(letter)) < 3000 for letter in kept.letters)
+    assert sum(len(codec.encode(letter)) for letter in kept.letters) < 15_000
+
+
+async def test_a_letter_that_nats_did_not_take_is_published_with_the_next_ones() -> None:
+    """A refused heartbeat leaves its dead letter although NATS was away for a moment."""
+    kept = Kept()
+    heartbeats = heartbeats_into(kept)
+    for host in ("web-1", "web-2", "web-3"):
+        await heartbeats.receive(subjects.alive("fra1", host), b"{")
+    kept.takes = 1
+    await heartbeats.store()
+    kept.takes = 1_000
+    await heartbeats.receive(subjects.alive("fra1", "web-4"), b"{")
+    await heartbeats.store()
+    await heartbeats.store()
+    told = [letter.subject.rpartition(".")[2] for letter in kept.letters]
+    assert told == ["web-1", "web-2", "web-3", "web-4"]
+
+
+async def test_letters_that_wait_for_nats_are_bounded() -> None:
+    """While NATS takes no letters, a bounded number of them waits."""
+    kept = Kept()
+    heartbeats = heartbeats_into(kept)
+    kept.takes = 0
+    for n in range(MOST_LETTERS + 5):
+        await heartbeats.receive(subjects.alive("fra1", f"web-{n}"), b"{")
+    await heartbeats.store()
+    kept.takes = 2 * MOST_LETTERS
+    await heartbeats.store()
+    assert len(kept.letters) == MOST_LETTERS
 
 
 async def test_heartbeats_of_made_up_hosts_fill_no_memory() -> None:

@@ -1,5 +1,6 @@
 """Inventories are stored by batches, whatever the database or the stream does."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -19,6 +20,7 @@ from imagedrift_ingest.usecases.store.inventories import StoreInventories
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Reject, Retry
 from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.compression import compressed
 from support.ingest import NOW, image, inventory
 from support.storing import NoRefusals, StillClock, StillStream, store_inventories
 
@@ -254,3 +256,18 @@ async def test_a_large_inventory_that_is_stored_already_does_not_wait() -> None:
     for seq in (1, 2):
         [outcome] = await ingest.handle([large("big", seq)])
         assert outcome == Done()
+
+
+async def test_a_large_message_is_not_decoded_in_the_event_loop() -> None:
+    """A compressed message of 8 MB with a broken text takes the loop's thread no time."""
+    images = [image(f"r.io/app{n}:1", containers=("c" * 200,)) for n in range(12_000)]
+    told = codec.encode(inventory("web-1", images)).replace(b'["c', rb'["\ud800c', 1)
+    hosts = Hosts(changed=False)
+    message = delivery(subjects.inventory("fra1", "web-1"), compressed(told))
+    before = time.thread_time()
+
+    outcomes = await store_inventories(hosts).handle([message])
+
+    assert time.thread_time() - before < 0.1
+    assert outcomes == [Done()]
+    assert len(hosts.stored["fra1", "web-1"].images) == 12_000
