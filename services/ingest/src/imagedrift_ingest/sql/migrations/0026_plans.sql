@@ -37,7 +37,7 @@ CREATE TABLE fleet.plan_hosts (
   plan_id bigint NOT NULL REFERENCES fleet.plans ON DELETE CASCADE,
   host_id bigint NOT NULL,
   ref_id bigint NOT NULL,
-  ring smallint NOT NULL CHECK (ring BETWEEN 1 AND 20),
+  ring integer NOT NULL CHECK (ring BETWEEN 1 AND 20),
   running_before integer NOT NULL CHECK (running_before >= 0),
   PRIMARY KEY (plan_id, host_id, ref_id)
 );
