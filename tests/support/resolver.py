@@ -10,6 +10,7 @@ from typing import Any
 
 from imagedrift_resolver.__main__ import PARTS, start
 from imagedrift_resolver.settings import ResolverSettings
+from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_runtime.nats.results import Stored
@@ -176,7 +177,7 @@ async def working(
     }
     told = ResolverSettings(nats_url=(url,), **{**own, **settings})
     async with resolver_client(url, toml) as at:
-        running = Process(PARTS)
+        running = Process(PARTS, SystemClock())
         task = asyncio.create_task(start(told, running))
 
         async def ready() -> bool:

@@ -34,7 +34,7 @@ OWN = subjects.inventory("fra1", "web-1")
 OTHER = subjects.inventory("fra1", "web-2")
 ELSEWHERE = {
     "another host's inventory": OTHER,
-    "another host's sign of life": subjects.alive("fra1", "web-2"),
+    "another host's heartbeat": subjects.alive("fra1", "web-2"),
     "its own id at another site": subjects.inventory("ams1", "web-1"),
     "the JetStream API": f"$JS.API.STREAM.PURGE.{subjects.STREAM_INVENTORY}",
     "the shared cache": f"$KV.{subjects.BUCKET_DIGESTS}.docker=2Eio.library/nginx=3A1",
@@ -104,7 +104,7 @@ async def test_p8_an_agent_can_speak_only_for_its_own_host(
             assert subject in str(refusal.value), what
 
 
-async def test_a_sign_of_life_reaches_ingest_from_its_own_host_only(
+async def test_a_heartbeat_reaches_ingest_from_its_own_host_only(
     shipped: ShippedNats, service: Bus
 ) -> None:
     """Heartbeats cross from the agents' account to the queue of ingest, one host's only."""

@@ -1,4 +1,4 @@
-"""How tags are read, row by row, and what is newer than what. Their laws are in test_tags_laws."""
+"""How tags are read, and what is newer. Their laws are in test_version and test_newer."""
 
 import json
 from datetime import UTC, datetime

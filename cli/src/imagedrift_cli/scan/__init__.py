@@ -71,7 +71,7 @@ def scan(images: tuple[str, ...], output: Output) -> None:
     for reason, count in sorted(skipped.items()):
         click.echo(listing.noted(f"not reported in full: {count} ({reason})"), err=True)
     _show(findings, output)
-    sys.exit(exit_code(finding.judgement.verdict for finding in findings))
+    sys.exit(exit_code(finding.verdict.verdict for finding in findings))
 
 
 def exit_code(verdicts: Any) -> int:
@@ -152,8 +152,8 @@ def _row(finding: Finding) -> dict[str, Any]:
     answer = finding.answer
     return {
         "reference": finding.image.reference,
-        "verdict": finding.judgement.verdict,
-        "reason": finding.judgement.reason,
+        "verdict": finding.verdict.verdict,
+        "reason": finding.verdict.reason,
         "running": finding.image.running,
         "containers": list(finding.image.containers),
         "platform": finding.image.platform,
@@ -161,5 +161,5 @@ def _row(finding: Finding) -> dict[str, Any]:
         "local_digests": list(finding.image.repo_digests),
         "remote_digest": answer.last_digest or None if answer else None,
         "checked_at": answer.checked_at if answer else None,
-        "error": finding.judgement.error or None,
+        "error": finding.verdict.error or None,
     }

@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
 
+from imagedrift_resolver.adapters.dialer import system_dialer
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import Names, look_up
+from imagedrift_resolver.adapters.names import look_up
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import routes
@@ -28,7 +29,7 @@ async def resolver(
 ) -> AsyncIterator[Resolver]:
     """Make a resolver that asks registries directly, for the length of an `async with`."""
     clock = SystemClock()
-    http = HttpClient(routes(known, proxies), Names(look_up))
+    http = HttpClient(routes(known, proxies), system_dialer(look_up, clock))
     try:
         yield Resolver(
             cache=_NoCache(),

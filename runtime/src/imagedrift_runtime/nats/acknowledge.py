@@ -51,17 +51,17 @@ class Acknowledger:
         match outcome:
             case Done():
                 if outcome.reason:
-                    await self._bury(message, outcome)
+                    await self._store_dead_letter(message, outcome)
                 await (message.ack_sync(CALL_WITHIN_S) if self._sure else message.ack())
             case Retry():
                 await message.nak(delay=outcome.after)
             case Reject():
-                await self._bury(message, outcome)
+                await self._store_dead_letter(message, outcome)
                 await message.term()
             case _:
                 assert_never(outcome)
 
-    async def _bury(self, message: Any, outcome: Done | Reject) -> None:
+    async def _store_dead_letter(self, message: Any, outcome: Done | Reject) -> None:
         due = self._letters.refused(message.subject, outcome.reason, now())
         if due is None:
             return

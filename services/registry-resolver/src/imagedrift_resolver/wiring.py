@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from imagedrift_resolver.adapters.cache_api import CacheApi
+from imagedrift_resolver.adapters.dialer import system_dialer
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.jetstream import (
@@ -23,7 +24,7 @@ from imagedrift_resolver.adapters.jetstream import (
     JetStreamQuestions,
     JetStreamStates,
 )
-from imagedrift_resolver.adapters.names import Names, look_up
+from imagedrift_resolver.adapters.names import look_up
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import Routes
@@ -60,7 +61,7 @@ class Wired:
     ) -> None:
         self._nats = nats
         self._known, reached = read
-        self._http = HttpClient(reached, Names(look_up))
+        self._http = HttpClient(reached, system_dialer(look_up, clock))
         self._limiters = RegistryLimiters(
             self._known, states=states, lanes=JetStreamLanes(nats, self._known), clock=clock
         )

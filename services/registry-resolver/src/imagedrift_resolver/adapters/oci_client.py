@@ -31,7 +31,7 @@ from imagedrift_resolver.core.finding import Finding, failure_of
 from imagedrift_resolver.core.listing import Listing, list_tags
 from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import NoResponse, Reply
-from imagedrift_resolver.core.site import FRONT_DOOR, Site
+from imagedrift_resolver.core.site import API_ROOT, Site
 from imagedrift_resolver.core.steps import Elapsed
 from imagedrift_resolver.list_limiter import ListLimiter
 from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
@@ -168,7 +168,7 @@ class OciClient:
     async def _note_error(self, site: Site, limiter: Limiter, key: str, reply: Reply) -> None:
         """Note that a question was answered with an error, and whether the host is well.
 
-        Its front door tells: a registry that is broken as a whole answers nothing there either.
+        Its API root tells: a registry that is broken as a whole answers nothing there either.
         A list says nothing of it.
         """
         if isinstance(limiter, ListLimiter):
@@ -177,15 +177,15 @@ class OciClient:
         if not limiter.health.doubts(key, is_documented=is_documented):
             limiter.health.errored(key)
             return
-        url = replace(site.api, target=FRONT_DOOR)
+        url = replace(site.api, target=API_ROOT)
         step = Send("GET", url, None, ERROR_CAP, site.trusts(url.host), own=True)
         if await limiter.wait_turn(step.method):
             limiter.health.errored(key)
             return
-        door = await self._send(step)
-        if isinstance(door, Reply):
-            await self._learn(limiter, step, door)
-        limiter.health.errored(key, is_well=_is_well(door, is_documented))
+        root = await self._send(step)
+        if isinstance(root, Reply):
+            await self._learn(limiter, step, root)
+        limiter.health.errored(key, is_well=_is_well(root, is_documented))
 
     async def _show(self, step: Send) -> Any:
         """Make a request; one that shows a credential only while that does not rest."""
@@ -200,16 +200,16 @@ class OciClient:
         )
 
     async def _is_known(self, step: Send) -> bool:
-        """Tell whether a front door that asks for a credential lets the one of a request in.
+        """Tell whether an API root that asks for a credential lets the one of a request in.
 
         Then it is good, and the repositories that refused it are not for it.
         """
-        url = replace(step.url, target=FRONT_DOOR)
-        door = replace(step, method="GET", url=url, cap=ERROR_CAP)
-        bare = await self._send(replace(door, authorization=None))
+        url = replace(step.url, target=API_ROOT)
+        root = replace(step, method="GET", url=url, cap=ERROR_CAP)
+        bare = await self._send(replace(root, authorization=None))
         if not isinstance(bare, Reply) or bare.status != 401:
             return False
-        shown = await self._send(door)
+        shown = await self._send(root)
         return isinstance(shown, Reply) and shown.status == 200
 
     async def _learn(self, limiter: Limiter, step: Send, reply: Reply) -> None:
@@ -256,11 +256,11 @@ def _count(question: List, found: Listing) -> None:
         )
 
 
-def _is_well(door: Reply | NoResponse, is_documented: bool) -> bool:
-    """Tell whether the front door's answer shows a registry that works.
+def _is_well(root: Reply | NoResponse, is_documented: bool) -> bool:
+    """Tell whether the API root's answer shows a registry that works.
 
     Where the error itself was a registry's, anything will do that is no error of the server.
     """
-    if not isinstance(door, Reply) or door.status >= 500:
+    if not isinstance(root, Reply) or root.status >= 500:
         return False
-    return is_documented or door.status in (200, 401) or is_registrys_word(door)
+    return is_documented or root.status in (200, 401) or is_registrys_word(root)
