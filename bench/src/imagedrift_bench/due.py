@@ -33,9 +33,24 @@ Figures = dict[str, float | int]
 async def decide(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
     """Store the decisions, as so many calls of `ops.decide` would."""
     await connection.copy_records_to_table(
-        "decisions", schema_name="fleet", columns=COLUMNS.split(), records=_decisions(fleet)
+        "decisions", schema_name="fleet", columns=COLUMNS.split(), records=decisions(fleet)
     )
     await connection.execute("VACUUM ANALYZE fleet.decisions")
+
+
+def decisions(fleet: InventedFleet) -> Iterable[tuple[Any, ...]]:
+    """List the decisions as rows of `COLUMNS`."""
+    for number in range(EXACT):
+        reference = 2 * number + 1
+        kind = "ignore" if is_ignored(reference) else "due_after"
+        span = None if kind == "ignore" else 3600
+        yield kind, fleet.reference(reference), False, None, span, "a benchmark"
+    for number in range(PREFIXES):
+        beginning = f"docker.io/fleet/app{number:03d}" if number else ""
+        yield ("wait", "due_after")[number % 2], beginning, True, None, 0, "a benchmark"
+    for number in range(BY_HOST):
+        pattern = fleet.reference(2 * number)
+        yield "ignore", pattern, False, fleet.place(number), None, "a benchmark"
 
 
 def is_ignored(reference: int) -> bool:
@@ -72,20 +87,6 @@ async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
         "rows_per_decision: more than its own row": written == 1,
     }
     return figures, [words for words, held in checks.items() if not held]
-
-
-def _decisions(fleet: InventedFleet) -> Iterable[tuple[Any, ...]]:
-    for number in range(EXACT):
-        reference = 2 * number + 1
-        kind = "ignore" if is_ignored(reference) else "due_after"
-        span = None if kind == "ignore" else 3600
-        yield kind, fleet.reference(reference), False, None, span, "a benchmark"
-    for number in range(PREFIXES):
-        beginning = f"docker.io/fleet/app{number:03d}" if number else ""
-        yield ("wait", "due_after")[number % 2], beginning, True, None, 0, "a benchmark"
-    for number in range(BY_HOST):
-        pattern = fleet.reference(2 * number)
-        yield "ignore", pattern, False, fleet.place(number), None, "a benchmark"
 
 
 def _is_due(fleet: InventedFleet, host: int, held: Any) -> bool:
