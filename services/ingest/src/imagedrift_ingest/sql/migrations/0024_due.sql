@@ -87,6 +87,7 @@ SELECT
     JOIN fleet.comparisons AS new ON new.comparison_id = other.comparison_id
     WHERE other.host_id = hi.host_id AND other.tagged AND new.ref_id = c.ref_id
       AND new.verdict = 'current' AND new.platform = c.platform
+    OFFSET 0 -- looked up for the rows that are shown, and never hashed for the whole fleet
   ) AS recreate_only,
   h.place, hi.tagged, hi.since AS on_host_since,
   c.manifest_digest, c.by_digest,
