@@ -49,3 +49,4 @@ bench: install ## every benchmark, small
 
 clean: ## remove what these commands made
 	rm -rf $(VENV) .venv313 .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(MEMBERS) tests tools -name __pycache__ -prune -exec rm -rf {} +

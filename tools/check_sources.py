@@ -4,6 +4,9 @@
 - No core, and nothing in schemas, asks the calendar or the clock: time is a value there.
 - The first sentence of a docstring has 25 words at most, and no clause in place of its subject.
 - A test asserts something, by itself or by a helper.
+- A module that decides something has a test file of its own name. It decides where a function has
+  a branch, a loop, a handler of errors or a comprehension. `__main__` and `wiring` only put parts
+  together.
 
 Each rule is a function of parsed files that yields what is wrong. None has an exception.
 """
@@ -29,6 +32,17 @@ _CLOCKS: Final = {
 }
 _ASSERTING: Final = {"raises", "warns", "fail", "until"}
 """Calls that fail a test by themselves, beside `assert` and `raise`."""
+
+_DECISIONS: Final = (
+    *(ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.For, ast.AsyncFor, ast.While, ast.Try),
+    ast.comprehension,
+)
+_COMPOSED: Final = {"__main__", "wiring"}
+"""Modules that put parts together: every test of the whole goes through them."""
+_MEMBERS: Final = {
+    *("schemas", "runtime", "agent", "resolver", "ingest", "sandbox", "cli", "bench"),
+}
+"""The folders of a member's tests."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -90,7 +104,29 @@ def assertions(files: Files) -> Iterator[str]:
             yield f"{path}:{node.lineno}: {node.name} asserts nothing"
 
 
-RULES: Final = (class_names, clocks, docstrings, assertions)
+def own_tests(files: Files) -> Iterator[str]:
+    """Find modules that decide something and have no test of their own name.
+
+    It is `test_<module>.py`, or `test_<package>_<module>.py`, in a folder of the member's tests, or
+    in one of the whole.
+    """
+    tests: dict[str, set[str]] = defaultdict(set)
+    for path in files:
+        if path.parts[0] == "tests" and path.name.startswith("test_"):
+            for member in _MEMBERS & {*path.parts[1:-1]} or _MEMBERS:
+                tests[member].add(path.stem)
+    for path, tree in files.items():
+        if "src" not in path.parts or path.stem in _COMPOSED or not _decides(tree):
+            continue
+        member, *packages = path.parts[path.parts.index("src") + 1 : -1]
+        names = [path.stem] if path.stem != "__init__" else []
+        *_, package = (member.removeprefix("imagedrift_"), *packages)
+        wanted = {f"test_{name}" for name in (*names, "_".join((package, *names)))}
+        if not wanted & tests[member.removeprefix("imagedrift_")]:
+            yield f"{path}: has no test of its own name: {' or '.join(sorted(wanted))}.py"
+
+
+RULES: Final = (class_names, clocks, docstrings, assertions, own_tests)
 
 
 def read(root: Path = ROOT) -> dict[PurePosixPath, ast.Module]:
@@ -134,6 +170,16 @@ def _dotted(node: ast.expr) -> str:
 
 def _asserts(function: Function) -> bool:
     return any(isinstance(node, (ast.Assert, ast.Raise)) for node in ast.walk(function))
+
+
+def _decides(tree: ast.Module) -> bool:
+    """Tell whether any function of a module decides something."""
+    return any(
+        isinstance(node, _DECISIONS)
+        for function in ast.walk(tree)
+        if isinstance(function, Function)
+        for node in ast.walk(function)
+    )
 
 
 def _calls(function: Function) -> set[str]:

@@ -3,11 +3,13 @@
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
 import termios
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,61 +43,97 @@ def piped(dsn: str, *arguments: str, **environment: str) -> Ended:
     """Run the command in a pipe."""
     done = subprocess.run(
         [console_script("imagedrift"), *arguments],
-        env={"DATABASE_URL": dsn, "PATH": os.defpath, "LC_ALL": "C.UTF-8", **environment},
+        env=_environment({"DATABASE_URL": dsn} | environment),
         capture_output=True,
         encoding="utf-8",
         check=False,
         timeout=WITHIN_S,
+        stdin=subprocess.DEVNULL,
     )
     assert "Traceback" not in done.stderr
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def on_terminal(
-    dsn: str,
-    *arguments: str,
-    columns: int = 80,
-    until: str = "",
-    **environment: str,
-) -> Ended:
-    """Run the command on a terminal; standard error is apart, so that both can be read.
+def on_terminal(dsn: str, *arguments: str, columns: int = 80, **environment: str) -> Ended:
+    """Run the command on a terminal; standard error is apart, so that both can be read."""
+    return watched(arguments, {"DATABASE_URL": dsn} | environment, columns=columns)
 
-    With `until` the command is told to end by Ctrl-C once it has printed that text for the third
-    time.
+
+def watched(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    columns: int | None = 80,
+    enough: Callable[[str], bool] | None = None,
+    within_s: float = WITHIN_S,
+) -> Ended:
+    """Run the command on a terminal, or without `columns` in a pipe, and read it as it prints.
+
+    With `enough` it is told to end by Ctrl-C once it has printed enough.
     """
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    ours, theirs = pty.openpty() if columns else os.pipe()
+    if columns:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         [console_script("imagedrift"), *arguments],
-        env={
-            "DATABASE_URL": dsn, "PATH": os.defpath, "LC_ALL": "C.UTF-8", "NO_COLOR": "1",
-            "TERM": "xterm", **environment,
-        },
+        env=_environment({"NO_COLOR": "1", "TERM": "xterm"} | dict(environment)),
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=subprocess.PIPE,
-    )  # fmt: skip
+    )
     os.close(theirs)
-    out = _read(ours, until.encode(), lambda: process.send_signal(signal.SIGINT))
-    err = process.stderr.read().decode() if process.stderr else ""
-    code = process.wait(WITHIN_S)
+    too_late = threading.Timer(within_s, process.kill)
+    too_late.start()
+    try:
+        out = _read(ours, enough, lambda: process.send_signal(signal.SIGINT))
+        err = process.stderr.read().decode() if process.stderr else ""
+        code = process.wait()
+    finally:
+        too_late.cancel()
     assert "Traceback" not in err
     return Ended(code, out.decode(errors="replace").replace("\r\n", "\n"), err)
 
 
-def _read(terminal: int, text: bytes, interrupt: Callable[[], None]) -> bytes:
-    """Read until the command closes the terminal, which is an error of input on Linux."""
+def screen(text: str) -> str:
+    """Return what a terminal shows in the end of a text that moves up and erases lines."""
+    lines, row, column = [""], 0, 0
+    for token in CONTROLS.split(text):
+        if token == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif token == "\r":
+            column = 0
+        elif token.endswith("A") and token.startswith("\x1b["):
+            row = max(row - int(token[2:-1] or 1), 0)
+        elif token == "\x1b[2K":
+            lines[row] = ""
+        elif not token.startswith("\x1b"):
+            before = lines[row].ljust(column)
+            lines[row] = before[:column] + token + before[column + len(token) :]
+            column += len(token)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+CONTROLS = re.compile(r"(\n|\r|\x1b\[[0-9;?]*[A-Za-z])")
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", **more}
+
+
+def _read(end: int, enough: Callable[[str], bool] | None, interrupt: Callable[[], None]) -> bytes:
+    """Read until the command closes its end, which is an error of input on a terminal of Linux."""
     out = b""
     try:
-        while part := os.read(terminal, 65536):
+        while part := os.read(end, 65536):
             out += part
-            if text and out.count(text) >= 3:
-                text = b""
+            if enough and enough(out.decode(errors="replace")):
+                enough = None
                 interrupt()
     except OSError:
         pass
     finally:
-        os.close(terminal)
+        os.close(end)
     return out
 
 

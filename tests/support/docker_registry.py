@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
+import http.client
 import json
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,6 +61,25 @@ def push(host: str, repository: str, tag: str, content: str, authorization: str 
     url = f"http://{host}/v2/{repository}/manifests/{tag}"
     _send("PUT", url, body, headers | {"Content-Type": kind})
     return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def push_tags(host: str, repository: str, tags: Iterable[str]) -> None:
+    """Push one small image, and give it all these tags."""
+    names = [*tags]
+    push(host, repository, names[0], "one")
+    connection = http.client.HTTPConnection(host, timeout=10)
+    path = f"/v2/{repository}/manifests/"
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    try:
+        connection.request("GET", path + names[0], headers={"Accept": kind})
+        manifest = connection.getresponse().read()
+        for name in names[1:]:
+            connection.request("PUT", path + name, manifest, {"Content-Type": kind})
+            response = connection.getresponse()
+            response.read()
+            assert response.status == 201, (name, response.status)
+    finally:
+        connection.close()
 
 
 def htpasswd(home: Path) -> str:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from imagedrift_ingest.__main__ import EVERY, start
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.wiring import Periods
+from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.process import Process
@@ -32,6 +33,7 @@ from support.polling import until
 
 NOW = datetime(2026, 11, 23, 16, 20, tzinfo=UTC)
 NGINX = "docker.io/library/nginx:1.27"
+REDIS = "docker.io/library/redis:7"
 
 
 def digest(of: object) -> str:
@@ -173,7 +175,7 @@ async def ingest(
 ) -> AsyncIterator[Process]:
     """Run the service in this process until the block ends."""
     values = IngestSettings(database_url=dsn, nats_url=(nats_url,), **settings)
-    run = Process(("nats", "postgres"))
+    run = Process(("nats", "postgres"), SystemClock())
     task = asyncio.create_task(start(values, run, every))
     try:
         await until(lambda: run.health.is_ready or task.done(), what="ingest is ready")

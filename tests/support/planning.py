@@ -11,7 +11,7 @@ from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
-from imagedrift_ingest.adapters.postgres.questions import QuestionTable
+from imagedrift_ingest.adapters.postgres.questions import OF_ONE_HOST, QuestionTable
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.questions import PublishOutcome
@@ -71,7 +71,7 @@ class Planned:
         """Plan with nothing remembered, as another replica does."""
         event = asyncio.Event()
         self.plan = Plan(
-            QuestionTable(self.database, POLICY, outstanding),
+            QuestionTable(self.database, POLICY, outstanding, OF_ONE_HOST),
             BlockedReferences(self.database, POLICY, moved_at_once),
             self,
             self.comparisons,

@@ -10,6 +10,7 @@ from typing import Any
 
 from imagedrift_resolver.__main__ import PARTS, start
 from imagedrift_resolver.settings import ResolverSettings
+from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_runtime.nats.results import Stored
@@ -18,7 +19,16 @@ from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
-from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
+from imagedrift_schemas.v1 import (
+    Answer,
+    AnyAnswer,
+    Describe,
+    Described,
+    List,
+    Listed,
+    Question,
+    Resolve,
+)
 from support.polling import until
 
 
@@ -39,14 +49,21 @@ def trusting(*hosts: str, **keys: object) -> str:
 class ResolverClient:
     """Where questions are put and answers are read: what ingest does, without a database."""
 
-    def __init__(self, nats: bus.Bus, answers: Bucket, lanes: operator_file.Registries) -> None:
+    def __init__(
+        self, nats: bus.Bus, answers: Bucket, tags: Bucket, lanes: operator_file.Registries
+    ) -> None:
         self.nats = nats
         self.answers = answers
+        self.tags = tags
         self.lanes = lanes
 
-    async def put(self, question: Question, ttl_s: float = 300) -> bool:
+    async def put(self, question: Question | List, ttl_s: float = 300) -> bool:
         """Put a question. False when the server refused it, as it is asked already."""
-        subject = subjects.lookup(self.lanes.lane_of(question.registry), question)
+        lane = self.lanes.lane_of(question.registry)
+        if isinstance(question, List):
+            subject = subjects.list_question(lane, question)
+        else:
+            subject = subjects.lookup(lane, question)
         done = await self.nats.publish(subject, codec.encode(question), ttl_s=ttl_s)
         return isinstance(done, Stored)
 
@@ -56,7 +73,29 @@ class ResolverClient:
         await self.put_anew(question, ttl_s)
         return await self.answer(question)
 
-    async def put_anew(self, question: Question, ttl_s: float = 300) -> None:
+    async def list_tags(
+        self, reference: str, *tags: str, ttl_s: float = 1, within_s: float = 30
+    ) -> Listed:
+        """Ask which tags a repository has and wait for the answer."""
+        parsed, at = ImageReference.parse(reference), now()
+        question = List(
+            registry=parsed.registry,
+            repository=parsed.repository,
+            asked_at=at,
+            fresh_since=at,
+            tags=tags,
+        )
+        await self.put_anew(question, ttl_s)
+
+        async def found() -> Listed | None:
+            entry = await self.tags.get(subjects.answer_key(question))
+            known = codec.decode(entry.value, Listed) if entry else None
+            return known if known and known.checked_at >= at else None
+
+        listed: Listed = await until(found, what=f"{question}", within_s=within_s)
+        return listed
+
+    async def put_anew(self, question: Question | List, ttl_s: float = 300) -> None:
         """Put a question, once the server has forgotten the same one of before."""
         await until(lambda: self.put(question, ttl_s), what=f"{question} is taken")
 
@@ -117,7 +156,8 @@ async def resolver_client(url: str, toml: str = "") -> AsyncIterator[ResolverCli
     lanes = operator_file.parse(toml)
     async with bus.connect([url], "resolver-client") as nats:
         await provision.ensure(nats, lanes=lanes.lanes())
-        yield ResolverClient(nats, await nats.bucket(subjects.BUCKET_DIGESTS), lanes)
+        answers = await nats.bucket(subjects.BUCKET_DIGESTS)
+        yield ResolverClient(nats, answers, await nats.bucket(subjects.BUCKET_TAGS), lanes)
 
 
 @asynccontextmanager
@@ -137,7 +177,7 @@ async def working(
     }
     told = ResolverSettings(nats_url=(url,), **{**own, **settings})
     async with resolver_client(url, toml) as at:
-        running = Process(PARTS)
+        running = Process(PARTS, SystemClock())
         task = asyncio.create_task(start(told, running))
 
         async def ready() -> bool:

@@ -60,7 +60,7 @@ def _entry(child: Variant, platform: str) -> dict[str, Any]:
 
 @dataclass
 class Situation:
-    """An image of a host, the fate of its tag, and the verdict that is right."""
+    """An image of a host, its tag's later life, and the verdict that is right."""
 
     name: str
     before: Callable[[Shelf], tuple[str, Variant]]

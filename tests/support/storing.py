@@ -49,17 +49,6 @@ class NoRefusals:
         """Forget it."""
 
 
-class StillClock(SystemClock):
-    """The machine's clock, whose monotonic time a test sets."""
-
-    def __init__(self, at: float = 0.0) -> None:
-        self.at = at
-
-    def monotonic(self) -> float:
-        """Tell the time that was set."""
-        return self.at
-
-
 def database_of(pool: "asyncpg.Pool[asyncpg.Record]", health: Health | None = None) -> Database:
     """Make a database of a pool."""
     return Database(pool, health or Health(), SystemClock())
@@ -84,20 +73,20 @@ def maintain_on(database: Database, retention: Retention | None = None) -> Maint
 def comparison_ids_on(
     database: Database, freshness_s: float = 300.0, most_new: int = MOST_NEW
 ) -> ComparisonIds:
-    """Make a dictionary of images, for an operator who named no registry."""
+    """Make a comparisons of images, for an operator who named no registry."""
     return ComparisonIds(database, lambda _: False, freshness_s, most_new)
 
 
 def hosts_on(
     database: Database,
-    dictionary: ComparisonIds | None = None,
+    comparisons: ComparisonIds | None = None,
     keys: HostIds | None = None,
 ) -> HostTables:
     """Make the tables of hosts."""
-    dictionary = dictionary or comparison_ids_on(database)
-    keys = keys or HostIds(database, dictionary)
+    comparisons = comparisons or comparison_ids_on(database)
+    keys = keys or HostIds(database, comparisons)
     bookmarks = Bookmarks(database, "S", StillStream())
-    return HostTables(database, dictionary, keys, bookmarks, lambda: None)
+    return HostTables(database, comparisons, keys, bookmarks, lambda: None)
 
 
 def answers_on(database: Database, rules: FreshnessRules | None = None) -> AnswerTable:

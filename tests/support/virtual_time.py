@@ -5,6 +5,8 @@ import selectors
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from imagedrift_runtime.clock import SystemClock
+
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 HANGS_AFTER_S = 10.0
 
@@ -43,6 +45,17 @@ class VirtualClock:
     def random(self) -> float:
         """Return the same number each time."""
         return 0.0
+
+
+class StillClock(SystemClock):
+    """The machine's clock, whose monotonic time a test sets."""
+
+    def __init__(self, at: float = 0.0) -> None:
+        self.at = at
+
+    def monotonic(self) -> float:
+        """Tell the time that was set."""
+        return self.at
 
 
 class _Selector(selectors.DefaultSelector):

@@ -22,6 +22,12 @@ WRONG_VALUES: Final = (
     asyncpg.DatetimeFieldOverflowError,
 )
 """What the database says of a value that somebody wrote."""
+AWAY: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.CannotConnectNowError,
+)
+"""What it says to who cannot connect."""
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
@@ -105,6 +111,13 @@ class Reader:
         text, arguments = queries.positional(queries.statements()[statement], values)
         return await self.ask(text, *arguments)
 
+    async def composed(
+        self, statement: str, values: Mapping[str, object], **clauses: str
+    ) -> list[dict[str, Any]]:
+        """Run the named statement with its clauses filled in. Raises `Unusable`."""
+        text, arguments = queries.positional(queries.composed(statement, **clauses), values)
+        return await self.ask(text, *arguments)
+
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[None]:
         """Let all queries see one moment of the database, for the length of an `async with`."""
@@ -129,7 +142,15 @@ def _told() -> Iterator[None]:
         raise Unusable(_refused(error)) from error
 
 
-def _unreached(dsn: str, error: Exception) -> str:
+def unusable(dsn: str, error: Exception) -> Unusable:
+    """Say in a line what is wrong with a database that something else has worked with."""
+    cause = error.__cause__ or error
+    is_away = isinstance(cause, (*AWAY, OSError, TimeoutError))
+    told = _unreached(dsn, cause) if is_away else _refused(cause)
+    return Unusable(told)
+
+
+def _unreached(dsn: str, error: BaseException) -> str:
     where = f"the database of DATABASE_URL ({urls.shown(dsn)})"
     match error:
         case asyncpg.InvalidAuthorizationSpecificationError() | asyncpg.InvalidPasswordError():
@@ -143,7 +164,7 @@ def _unreached(dsn: str, error: Exception) -> str:
     return f"{where} cannot be reached: {told}: is it started, and the address right?"
 
 
-def _refused(error: Exception) -> str:
+def _refused(error: BaseException) -> str:
     match error:
         case (
             asyncpg.UndefinedTableError()

@@ -8,7 +8,7 @@ import asyncpg
 import click
 from msgspec import Meta, Struct
 
-from imagedrift_cli.database import database_url
+from imagedrift_cli.database import database_url, unusable
 from imagedrift_cli.failures import BadUsage, RightsMissing, Unusable
 from imagedrift_ingest.adapters.postgres import migrations, roles
 from imagedrift_runtime import settings
@@ -25,6 +25,7 @@ StreamName = Literal[
     "DRIFT_DEAD",
     "DRIFT_CHANGED",
     "KV_drift_digests",
+    "KV_drift_tags",
     "KV_drift_registries",
 ]
 
@@ -73,8 +74,12 @@ def migrate(role_names: str) -> None:
         raise RightsMissing(str(error)) from error
     except migrations.FAULTS as error:
         raise Unusable(str(error)) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise Unusable(
+            f"the database refused: {error}: run it as the owner of the database"
+        ) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unusable(f"the database cannot be reached: {error}") from error
+        raise unusable(database_url(), error) from error
     for name in applied:
         click.echo(f"applied {name}")
     click.echo("the schema is up to date")

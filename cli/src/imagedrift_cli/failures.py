@@ -33,9 +33,11 @@ class NotFound(Failure):
 
     exit_code = int(Exit.NOT_FOUND)
 
-    def __init__(self, kind: str, name: str, names: Iterable[str] = (), hint: str = "") -> None:
+    def __init__(
+        self, kind: str, name: str, names: Iterable[str] = (), hint: str = "", also: str = ""
+    ) -> None:
         told = suggestion(nearest(name, names)) or hint
-        super().__init__(f"no such {kind}: {name}" + (f"; {told}" if told else ""))
+        super().__init__("; ".join(filter(None, [f"no such {kind}: {name}", told, also])))
 
 
 class RightsMissing(Failure):

@@ -81,6 +81,17 @@ class Scope(Struct, frozen=True):
     """The key's columns in `ops.comparisons`, where they have other names."""
 
 
+OF_HOSTS: Final = Scope(OF_A_HOST, "(site, host)", texts=("hostname", "host"))
+"""Rows of `ops.hosts`."""
+OF_LETTERS: Final = Scope(
+    frozenset(),
+    "(split_part(subject, '.', 4), split_part(subject, '.', 5))",
+    texts=("subject", "service", "reason", "error"),
+    key_there="(site, host)",
+)
+"""Rows of `ops.dead_letters`; those of a host are refused inventories."""
+
+
 def where(filters: Filters, scope: Scope, *always: str) -> str:
     """Write the WHERE clause of a list; empty where everything passes."""
     own = [CONDITIONS[name] for name in filters.kinds if name in scope.own]

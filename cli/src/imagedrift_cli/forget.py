@@ -5,8 +5,9 @@ import asyncio
 import click
 
 from imagedrift_cli import names
-from imagedrift_cli.database import Reader, database_url
-from imagedrift_cli.failures import BadUsage, Unusable
+from imagedrift_cli.confirmation import confirm
+from imagedrift_cli.database import Reader, database_url, unusable
+from imagedrift_cli.failures import BadUsage
 from imagedrift_ingest import commands
 from imagedrift_ingest.errors import DatabaseUnavailable
 
@@ -23,11 +24,11 @@ def forget(name: str, site: str | None, yes: bool) -> None:
     """
     site, host = asyncio.run(_find(name, site))
     if not yes:
-        click.confirm(f"Forget {site}/{host}?", abort=True, err=True)
+        confirm(f"Forget {site}/{host}?", "forget")
     try:
         asyncio.run(commands.forget(database_url(), site, host))
     except DatabaseUnavailable as error:
-        raise Unusable(f"the database does not work: {error}") from error
+        raise unusable(database_url(), error) from error
     click.echo(f"forgotten: {site}/{host}")
 
 

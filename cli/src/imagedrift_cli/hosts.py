@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from imagedrift_cli import listing, names, queries, remarks
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
-from imagedrift_cli.filters import Filters, Scope, filtered, where
+from imagedrift_cli.filters import OF_HOSTS, Filters, Scope, filtered, where
 from imagedrift_cli.listing import Asked, Before, noted
-from imagedrift_cli.operator import OF_COMPARISONS, OF_HOSTS
+from imagedrift_cli.operator import OF_COMPARISONS
 from imagedrift_cli.output import Output, shown
 
 OF_CHANGES = Scope(frozenset({"site"}), "(site, host)", ("reference",))
@@ -36,6 +36,8 @@ def hosts(filters: Filters, output: Output, silent: bool, degraded: bool) -> Non
         brief=("site?", "hostname", "host?", "state", "images", "outdated",
                "last_seen_at=seen", "degraded?"),
         noun="hosts",
+        summary="" if wanted else "hosts",
+        counting="hosts_counted",
         filters=filters,
     )  # fmt: skip
     listing.answer(asked, output)
@@ -106,15 +108,6 @@ def history(name: str, filters: Filters, output: Output, is_image: bool) -> None
     if is_image or ":" in name or "@" in name or name.count("/") > 1:
         listing.answer(_of_tag(name, filters), output)
         return
-    finding = _finding(name, filters)
-
-    async def host_or_image(reader: Reader) -> Sequence[str]:
-        try:
-            return await finding(reader)
-        except NotFound as error:
-            raise NotFound("host", name, (), f"for an image give its tag, or --image; {error}"
-                           ) from error  # fmt: skip
-
     asked = Asked(
         statement="host_history",
         values=filters.values | names.host_values(name),
@@ -123,7 +116,7 @@ def history(name: str, filters: Filters, output: Output, is_image: bool) -> None
                "new_digests=after"),
         noun="changes",
         filters=replace(filters, sites=()),
-        before=host_or_image,
+        before=_finding(name, filters, "for an image give its tag, or --image"),
     )  # fmt: skip
     listing.answer(asked, output)
 
@@ -155,11 +148,11 @@ def _of_tag(name: str, filters: Filters) -> Asked:
     )
 
 
-def _finding(name: str, filters: Filters) -> Before:
+def _finding(name: str, filters: Filters, also: str = "") -> Before:
     """Make the step that finds the hosts of a name, and says where there are several."""
 
     async def find(reader: Reader) -> Sequence[str]:
-        told = names.several(name, await names.find_hosts(reader, name, filters.sites))
+        told = names.several(name, await names.find_hosts(reader, name, filters.sites, also))
         return [noted(told)] if told else []
 
     return find
@@ -170,4 +163,6 @@ async def _no_such_image(reader: Reader, host: str, reference: str) -> None:
     sql = queries.composed("references_of", where=where)
     text, arguments = queries.positional(sql, names.host_values(host))
     there = [row["name"] for row in await reader.ask(text, *arguments)]
+    if reference in there:  # the filters leave it out
+        return
     raise NotFound(f"image on {host}", reference, there, f"see `imagedrift host {host}`")

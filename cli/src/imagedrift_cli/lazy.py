@@ -32,11 +32,11 @@ class LazyGroup(click.Group):
 
     def __init__(self, *arguments: Any, table: Mapping[str, Command], **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._table = table
+        self.table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Name the commands."""
-        return list(self._table)
+        return list(self.table)
 
     def get_command(
         self,
@@ -44,9 +44,9 @@ class LazyGroup(click.Group):
         cmd_name: str,
     ) -> click.Command | None:
         """Load a command."""
-        if cmd_name not in self._table:
+        if cmd_name not in self.table:
             return None
-        entry = self._table[cmd_name]
+        entry = self.table[cmd_name]
         try:
             return _load(entry.where)
         except ModuleNotFoundError as error:
@@ -58,8 +58,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is named, or say which one may have been meant."""
-        if args and args[0] not in self._table and not args[0].startswith("-"):
-            told = suggestion(nearest(args[0], self._table))
+        if args and args[0] not in self.table and not args[0].startswith("-"):
+            told = suggestion(nearest(args[0], self.table))
             ctx.fail(f"no such command: {args[0]}" + (f"; {told}" if told else ""))
         return super().resolve_command(ctx, args)
 
@@ -67,7 +67,7 @@ class LazyGroup(click.Group):
         """Complete a command's name without loading one."""
         named = [
             CompletionItem(name, help=each.summary)
-            for name, each in self._table.items()
+            for name, each in self.table.items()
             if name.startswith(incomplete)
         ]
         return named + click.Command.shell_complete(self, ctx, incomplete)
@@ -79,7 +79,7 @@ class LazyGroup(click.Group):
     ) -> None:
         """List the commands without loading one."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, each.summary) for name, each in self._table.items()])
+            formatter.write_dl([(name, each.summary) for name, each in self.table.items()])
 
 
 def _load(where: str) -> click.Command:

@@ -8,12 +8,9 @@ import click
 from imagedrift_cli import database, listing
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
-from imagedrift_cli.filters import Filters, Scope, filtered, where
+from imagedrift_cli.filters import OF_LETTERS, Filters, filtered, where
 from imagedrift_cli.listing import Asked
 from imagedrift_cli.output import Output, shown
-
-HOST_OF_SUBJECT = "(split_part(subject, '.', 4), split_part(subject, '.', 5))"
-TEXTS = ("subject", "service", "reason", "error")
 
 
 @click.command(name="dead-letters")
@@ -36,11 +33,10 @@ def dead_letters(
 
 
 def _all(filters: Filters) -> Asked:
-    scope = Scope(frozenset(), HOST_OF_SUBJECT, TEXTS, "(site, host)")
     return Asked(
         statement="dead_letters",
         values=filters.values,
-        clauses={"where": where(filters, scope)},
+        clauses={"where": where(filters, OF_LETTERS)},
         brief=("letter", "received_at=last", "times", "reason", "subject", "error"),
         noun="dead letters",
         filters=filters,

@@ -3,6 +3,8 @@
 Rules:
 - Rows, their number and the remarks are of one moment of the database.
 - A terminal's table has the first 100 rows, and says of how many. Every other form has all rows.
+- Counting must not take longer than the rows: a whole fleet is counted by its summary, and what
+  filters leave is counted up to 10,000.
 - Rows are read and written in portions, so that memory is bounded for any fleet. A terminal's table
   is laid out whole: its rows decide which columns tell something.
 - What is written is kept in a temporary file until the last row is read. A pager that reads slowly
@@ -41,6 +43,15 @@ class Remarks(Protocol):
 IN_MEMORY: Final = 4 << 20
 """Characters of an answer that are kept without a file."""
 PART: Final = 1 << 16
+MOST_COUNTED: Final = 10_000
+"""As many rows are counted of a list that filters have left."""
+
+
+class Total(Struct, frozen=True):
+    """How many rows there are without a limit: so many, or more."""
+
+    rows: int
+    is_exact: bool = True
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -53,6 +64,10 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Columns of a table, as `name`, `name=heading`, or `name?` where it tells something."""
     noun: str = "rows"
     filters: Filters = Filters()
+    summary: str = ""
+    """Column of `ops.fleet_summary` with the number of rows that no filter has left out."""
+    counting: str = "counted"
+    """The named statement that counts the rows, up to a limit."""
     as_records: bool = False
     """Whether a terminal has each row as lines of its own."""
     before: Before | None = None
@@ -91,14 +106,15 @@ async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int
                 here += len(rows)
                 if remarks:
                     remarks.see(rows)
-            total = await _counted(reader, asked, text) if here == limit else here
+            is_cut = here == limit
+            total = await _counted(reader, asked, text, here) if is_cut else Total(here)
         spool.seek(0)
         while part := spool.read(PART):
             write(part, seen)
     below = _total(asked, here, total, output, seen)
     for line in [*below, *notes, *(remarks.lines() if remarks else ())]:
         click.echo(line, err=True)
-    return total
+    return total.rows
 
 
 async def _written(
@@ -146,22 +162,32 @@ def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> form
     )
 
 
-async def _counted(reader: Reader, asked: Asked, text: str) -> int:
-    """Count the rows that there are without a limit."""
-    counting = queries.composed("counted", query=queries.unordered(text))
-    sql, arguments = queries.positional(counting, asked.values)
+async def _counted(reader: Reader, asked: Asked, text: str, here: int) -> Total:
+    """Count the rows that there are without a limit, as far as that is quick."""
+    if asked.summary and not asked.filters.kinds and not asked.filters.texts:
+        [fleet] = await reader.named("status")
+        return Total(int(fleet[asked.summary]))
+    most = max(MOST_COUNTED, here)
+    counting = queries.composed(asked.counting, **asked.clauses, query=queries.unordered(text))
+    sql, arguments = queries.positional(counting, {**asked.values, "most": most})
     [row] = await reader.ask(sql, *arguments)
-    return int(row["n"])
+    return Total(min(int(row["n"]), most), is_exact=row["n"] <= most)
 
 
-def _total(asked: Asked, here: int, total: int, output: Output, seen: Display) -> list[str]:
+def _total(asked: Asked, here: int, total: Total, output: Output, seen: Display) -> list[str]:
     """Say how many rows there are, where somebody looks or some are missing."""
-    if here < total:
-        more = f"--limit {total} or a pipe has all" if output.limit is None else "as asked"
-        return [f"{here} of {counted(total, asked.noun)}; {more}"]
+    number = counted(total.rows, asked.noun)
+    if not total.is_exact:
+        return [f"{here} of more than {number}; {_more(output, 'a pipe')}"]
+    if here < total.rows:
+        return [f"{here} of {number}; {_more(output, f'--limit {total.rows} or a pipe')}"]
     if not asked.noun or not seen.is_terminal or output.form not in ("table", "wide"):
         return []
-    return [counted(total, asked.noun)]
+    return [number]
+
+
+def _more(output: Output, where: str) -> str:
+    return "as asked" if output.limit is not None else f"{where} has all"
 
 
 def counted(number: int, noun: str) -> str:

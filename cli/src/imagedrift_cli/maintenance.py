@@ -1,18 +1,22 @@
 """The commands that an operator runs on a working system: `maintain` and `rebuild`."""
 
 import asyncio
+import logging
 from typing import Annotated
 
+import asyncpg
 import click
 from msgspec import Meta, Struct
 
-from imagedrift_cli.database import database_url
+from imagedrift_cli.confirmation import confirm
+from imagedrift_cli.database import CONNECT_WITHIN_S, database_url, unusable
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.errors import DatabaseUnavailable
-from imagedrift_runtime import settings
+from imagedrift_ingest.usecases.maintain import StepsFailed
+from imagedrift_runtime import logs, settings
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.errors import NoBus
@@ -37,15 +41,32 @@ def maintain() -> None:
     Ingest does it in the background, too; running both is harmless.
     """
     try:
-        values = settings.load(RetentionSettings)
+        values, dsn = settings.load(RetentionSettings), database_url()
         keep = Retention(retire_after=values.retire_days, history=values.history_days)
-        result = asyncio.run(commands.maintain(database_url(), keep))
+        result = asyncio.run(_maintain(dsn, keep))
     except settings.SettingsFault as fault:
         raise BadUsage(str(fault)) from fault
-    except DatabaseUnavailable as error:
-        raise Unusable(f"the database does not work: {error}") from error
+    except StepsFailed as error:
+        raise Unusable(f"{error}: the log of PostgreSQL says why") from error
+    except migrations.FAULTS as error:
+        raise Unusable(str(error)) from error
+    except (DatabaseUnavailable, asyncpg.PostgresError, OSError) as error:
+        raise unusable(dsn, error) from error
     for name, count in result.done.items():
         click.echo(f"{count:>8} {name.replace('_', ' ')}")
+
+
+async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
+    """Do all maintenance, on a database of this schema alone."""
+    logs.configure(
+        "imagedrift", "console", least=logging.CRITICAL
+    )  # a step's failure is told below
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S)
+    try:
+        await migrations.check(connection)
+    finally:
+        await connection.close()
+    return await commands.maintain(dsn, keep)
 
 
 @click.command()
@@ -60,15 +81,16 @@ def rebuild(empty: bool, yes: bool) -> None:
     try:
         dsn, values = database_url(), settings.load(CommonSettings)
         if not yes:
-            question = "Read everything that NATS holds into the database again?"
-            click.confirm(question, abort=True, err=True)
+            confirm("Read everything that NATS holds into the database again?", "rebuild")
         streams = asyncio.run(_rebuild(dsn, values, empty))
     except settings.SettingsFault as fault:
         raise BadUsage(str(fault)) from fault
-    except (NoBus, *migrations.FAULTS) as error:
+    except NoBus as error:
+        raise Unusable(f"NATS (NATS_URL): {error}") from error
+    except migrations.FAULTS as error:
         raise Unusable(str(error)) from error
     except (DatabaseUnavailable, OSError) as error:
-        raise Unusable(f"the database does not work: {error}") from error
+        raise unusable(dsn, error) from error
     for name in streams:
         click.echo(f"read again: {name}")
     click.echo("ingest fills the database while it runs; `imagedrift status` shows how far it is")

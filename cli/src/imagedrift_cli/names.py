@@ -43,8 +43,10 @@ def host_values(name: str) -> dict[str, object]:
     return {"of_site": site, "host_name": host}
 
 
-async def find_hosts(reader: Reader, name: str, sites: Sequence[str] = ()) -> list[Row]:
-    """Find the hosts of that name. Raises `NotFound`."""
+async def find_hosts(
+    reader: Reader, name: str, sites: Sequence[str] = (), also: str = ""
+) -> list[Row]:
+    """Find the hosts of that name. Raises `NotFound`, which says `also` what else may be meant."""
     chosen = ["site = ANY (:sites::text[])"] if sites else []
     where = "WHERE " + " AND ".join([host_condition(name), *chosen])
     values = host_values(name) | {"sites": list(sites)}
@@ -54,7 +56,7 @@ async def find_hosts(reader: Reader, name: str, sites: Sequence[str] = ()) -> li
         await check_sites(reader, sites)
         like = await reader.named("hosts_like", name=str(host_values(name)["host_name"]))
         kind = "host" + (f" on site {', '.join(sites)}" if sites else "")
-        raise NotFound(kind, name, [row["name"] for row in like], "see `imagedrift hosts`")
+        raise NotFound(kind, name, [row["name"] for row in like], "see `imagedrift hosts`", also)
     return found
 
 

@@ -11,7 +11,7 @@ from imagedrift_cli import listing, names, remarks
 from imagedrift_cli.database import Reader
 from imagedrift_cli.exits import Exit
 from imagedrift_cli.filters import (
-    OF_A_HOST,
+    OF_HOSTS,
     Filters,
     Scope,
     filtered,
@@ -24,7 +24,6 @@ OF_REFERENCES: Final = Scope(frozenset({"registry"}), "reference", texts=("refer
 OF_ERRORS: Final = Scope(frozenset(), "reference", texts=("reference", "error"))
 OF_REGISTRIES: Final = Scope(frozenset({"registry"}), "registry", texts=("registry", "credential"))
 OF_COMPARISONS: Final = Scope()
-OF_HOSTS: Final = Scope(OF_A_HOST, "(site, host)", texts=("hostname", "host"))
 
 
 @click.command()
@@ -46,7 +45,7 @@ def status(filters: Filters, output: Output) -> None:
                "missing", "unknown", "stale"),
         noun="",
         filters=filters,
-        remarking=remarks.on_fleet,
+        remarking=remarks.on_fleet(filters),
     )  # fmt: skip
     listing.answer(asked, output)
 
@@ -54,7 +53,7 @@ def status(filters: Filters, output: Output) -> None:
 @click.command()
 @click.option("--exit-code", is_flag=True, help="End with 1 where anything is outdated.")
 @shown()
-@filtered(without=("verdict",))
+@filtered()
 def outdated(filters: Filters, output: Output, exit_code: bool) -> None:
     """Which hosts run an image that its registry has since replaced, longest first.
 
@@ -67,6 +66,7 @@ def outdated(filters: Filters, output: Output, exit_code: bool) -> None:
         brief=("site?", "hostname", "host?", "reference", "running", "outdated_for",
                "recreate_only=recreate"),
         noun="outdated images",
+        summary="outdated",
         filters=filters,
         remarking=remarks.on_hosts,
     )  # fmt: skip
@@ -76,7 +76,7 @@ def outdated(filters: Filters, output: Output, exit_code: bool) -> None:
 
 @click.command()
 @shown()
-@filtered(without=("verdict",))
+@filtered()
 def unknown(filters: Filters, output: Output) -> None:
     """Images that no registry has said anything of yet, and why.
 
@@ -89,6 +89,7 @@ def unknown(filters: Filters, output: Output) -> None:
         clauses={"where": where(filters, scope, "verdict = 'unknown'")},
         brief=("site?", "hostname", "host?", "reference", "reason", "running", "error"),
         noun="unknown images",
+        summary="unknown",
         filters=filters,
         remarking=remarks.on_hosts,
     )
@@ -167,7 +168,7 @@ def registries(filters: Filters, output: Output) -> None:
         brief=("registry", "credential", "rate_limit=limit", "rate_remaining=left",
                "blocked_until=blocked", "last_status=status", "observed_at=seen"),
         noun="registries",
-        filters=replace(filters, registries=()),
+        filters=filters,
     )  # fmt: skip
     listing.answer(asked, output)
 

@@ -149,6 +149,14 @@ SELECT DISTINCT reference AS name FROM ops.comparisons
 -- name: counted
 SELECT count(*) AS n FROM (
 {query}
+LIMIT :most::bigint + 1
+) AS counted;
+
+-- name: hosts_counted
+SELECT count(*) AS n FROM (
+SELECT FROM ops.hosts AS h
+{where}
+LIMIT :most::bigint + 1
 ) AS counted;
 
 -- name: hosts_like
@@ -171,7 +179,8 @@ SELECT site, host, hostname, silent, silent_for, degraded FROM ops.hosts
 WHERE silent OR degraded IS NOT NULL;
 
 -- name: degraded_hosts
-SELECT count(*) AS n FROM ops.hosts WHERE degraded IS NOT NULL;
+SELECT count(*) AS n FROM ops.hosts
+{where};
 
 -- name: letters_of_hosts
 SELECT split_part(subject, '.', 4) AS site, split_part(subject, '.', 5) AS host,
@@ -182,7 +191,7 @@ GROUP BY 1, 2;
 
 -- name: letters_of_a_day
 SELECT coalesce(sum(times), 0)::bigint AS times FROM ops.dead_letters
-WHERE received_at > now() - interval '1 day';
+{where};
 
 -- name: sites
 SELECT DISTINCT site AS name FROM ops.hosts;

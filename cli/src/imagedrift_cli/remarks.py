@@ -1,10 +1,13 @@
 """Remarks on rows: which of their hosts are silent or degraded, and what was refused of them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from imagedrift_cli.cells import duration
 from imagedrift_cli.database import Reader
+from imagedrift_cli.filters import OF_HOSTS, OF_LETTERS, Filters, where
 from imagedrift_cli.listing import Remarks, counted, noted
 
 Row = dict[str, Any]
@@ -63,11 +66,18 @@ class _Fleet:
         ]
 
 
-async def on_fleet(reader: Reader) -> Remarks:
-    """Read what is wrong with the fleet."""
-    [letters] = await reader.named("letters_of_a_day")
-    [degraded] = await reader.named("degraded_hosts")
-    return _Fleet(degraded["n"], letters["times"])
+def on_fleet(filters: Filters) -> Callable[[Reader], Awaitable[Remarks]]:
+    """Make the step that reads what is wrong with the hosts that filters leave."""
+    of_hosts = replace(filters, registries=(), running=False, verdicts=(), texts=())
+    degraded_where = where(of_hosts, OF_HOSTS, "degraded IS NOT NULL")
+    letters_where = where(of_hosts, OF_LETTERS, "received_at > now() - interval '1 day'")
+
+    async def read(reader: Reader) -> Remarks:
+        [letters] = await reader.composed("letters_of_a_day", filters.values, where=letters_where)
+        [degraded] = await reader.composed("degraded_hosts", filters.values, where=degraded_where)
+        return _Fleet(degraded["n"], letters["times"])
+
+    return read
 
 
 def _silent(troubled: Sequence[Row]) -> list[str]:

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
@@ -38,7 +39,7 @@ class RootGroup(LazyGroup):
         except NoArgsIsHelpError as error:
             _end(error.format_message(), Exit.USAGE)
         except UsageError as error:
-            _end(usage_line(error), Exit.USAGE)
+            _end(usage_line(error, self._called(extra.get("args") or sys.argv[1:])), Exit.USAGE)
         except click.ClickException as error:
             _end(f"Error: {error.format_message()}", error.exit_code)
         except (click.Abort, KeyboardInterrupt):
@@ -56,6 +57,10 @@ class RootGroup(LazyGroup):
             _end("Error: this is a defect of imagedrift: please report it", Exit.DEFECT)
         sys.exit(result if isinstance(result, int) else Exit.ANSWERED)
 
+    def _called(self, words: Sequence[str]) -> str:
+        """Name the command that was called, for an error that does not know it."""
+        return f"imagedrift {words[0]}" if words and words[0] in self.table else "imagedrift"
+
 
 def _replace_what_the_locale_lacks() -> None:
     """Let no character of a host end a command."""
@@ -64,9 +69,9 @@ def _replace_what_the_locale_lacks() -> None:
             stream.reconfigure(errors="replace")
 
 
-def usage_line(error: UsageError) -> str:
+def usage_line(error: UsageError, called: str) -> str:
     """Say in one line which command was called wrongly, how, and what is right."""
-    where = error.ctx.command_path if error.ctx else "imagedrift"
+    where = error.ctx.command_path if error.ctx else called
     path = " ".join(["imagedrift", *where.split()[1:]])
     wrong = _wrong(error)
     told = suggestion(nearest(_typed(error), _choices(error)))

@@ -1,4 +1,4 @@
-"""Time and chance come in through one door, so that decisions take them as values."""
+"""Time and chance come in through one port, so that decisions take them as values."""
 
 import asyncio
 import random

@@ -173,6 +173,13 @@ answers = Counter(
     "source",
     "outcome",
 )
+lists = Counter(
+    "tag_lists_total",
+    "Lists of tags read from registries, by how they ended: whole, pages, bytes, time, failed.",
+    "end",
+    known={"end": ("whole", "pages", "bytes", "time", "failed")},
+)
+list_pages = Counter("tag_list_pages_total", "Pages of tags read from registries.")
 registry_requests = Counter(
     "registry_requests_total",
     "Requests to registries, by method and status; status none: no response.",

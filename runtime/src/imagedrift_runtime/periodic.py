@@ -1,6 +1,8 @@
 """Work that a service repeats until it is asked to stop.
 
-    periodic = Periodic(process.works, process.stopping, postponed_by=(DatabaseUnavailable,))
+    periodic = Periodic(
+        process.works, process.stopping, clock, postponed_by=(DatabaseUnavailable,)
+    )
     tasks.create_task(periodic.repeat("plan", plan, every_s=0.5, sooner=plan_now))
 
 Rules:
@@ -13,12 +15,12 @@ Rules:
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
+from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.waiting import wait_for_any
 from imagedrift_runtime.works import Works
 
@@ -26,9 +28,6 @@ log = structlog.get_logger()
 
 SPREAD: Final = 0.1
 """The share of a period by which a pause may be shorter or longer."""
-
-Pause = Callable[..., Awaitable[None]]
-"""Waits for some seconds, or until one of the events is set: `wait_for_any`, or a test's own."""
 
 
 def pause_of(every_s: float, chance: float) -> float:
@@ -43,16 +42,14 @@ class Periodic:
         self,
         works: Works,
         stopping: asyncio.Event,
+        clock: Clock,
         *,
-        postponed_by: tuple[type[Exception], ...] = (),
-        pause: Pause = wait_for_any,
-        chance: Callable[[], float] = random.random,
+        postponed_by: tuple[type[Exception], ...],
     ) -> None:
         self._works = works
         self._stopping = stopping
+        self._clock = clock
         self._postponed_by = postponed_by
-        self._pause = pause
-        self._chance = chance
 
     async def repeat(
         self,
@@ -69,11 +66,11 @@ class Periodic:
         """
         self._works.begin(name)
         if first_after_s:
-            await self._pause(first_after_s, self._stopping)
+            await wait_for_any(first_after_s, self._stopping)
         while not self._stopping.is_set():
             has_succeeded = await self._run(name, work, every_s)
             events = [self._stopping, *([sooner] if sooner and has_succeeded else [])]
-            await self._pause(pause_of(every_s, self._chance()), *events)
+            await wait_for_any(pause_of(every_s, self._clock.random()), *events)
 
     async def _run(self, name: str, work: Callable[[], Awaitable[object]], every_s: float) -> bool:
         """Run `work` once, and tell whether it succeeded."""

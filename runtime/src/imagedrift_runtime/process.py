@@ -21,6 +21,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from imagedrift_runtime import health, logs, metrics, settings, works
+from imagedrift_runtime.clock import Clock, SystemClock
 from imagedrift_runtime.nats.errors import BusError
 
 STOP_WITHIN_S = 20.0
@@ -56,11 +57,11 @@ Start = Callable[[C, "Process"], Awaitable[None]]
 class Process:
     """The process of a running service: its health, whether it shall stop or reload."""
 
-    def __init__(self, parts: tuple[str, ...]) -> None:
+    def __init__(self, parts: tuple[str, ...], clock: Clock) -> None:
         self.stopping = asyncio.Event()
         self.reload = asyncio.Event()
         self.health = health.Health(parts)
-        self.works = works.Works(self.health)
+        self.works = works.Works(self.health, clock)
 
 
 def run(
@@ -83,7 +84,7 @@ def run(
 
 
 async def _main(service: str, values: C, start: Start[C], parts: tuple[str, ...]) -> int:
-    process = Process(parts)
+    process = Process(parts, SystemClock())
     if not values.metrics_port:
         return await _outcome(service, values, start, process)
     from imagedrift_runtime import health_server  # noqa: PLC0415 - memory

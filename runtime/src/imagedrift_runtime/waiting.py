@@ -2,9 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def wait(stopping: asyncio.Event, seconds: float) -> None:
@@ -34,6 +36,20 @@ async def first_result_or(fetch: Awaitable[list[Any]], *events: asyncio.Event) -
     finally:
         for each in (task, *waits):
             each.cancel()
+
+
+async def given_up_at(event: asyncio.Event, work: Coroutine[Any, Any, T], otherwise: T) -> T:
+    """Await `work`, but cancel it at an event; the result is `otherwise` then."""
+    task, waiting = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        return otherwise if task.cancelled() else task.result()
+    finally:
+        task.cancel()
+        waiting.cancel()
 
 
 def backoff(failures: int) -> float:

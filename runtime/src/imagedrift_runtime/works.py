@@ -1,6 +1,6 @@
 """Work that is repeated, such as planning: what fails, and for how long, is told.
 
-    works = Works(process.health)
+    works = Works(process.health, clock)
     works.begin("plan")
     works.done("plan")
     works.failed("plan", "TimeoutError: …", every_s=0.5)
@@ -9,12 +9,10 @@ A failure now and then is counted and goes by. What has not succeeded for `PERIO
 and for `AT_LEAST_S`, makes the part `work` of the service not ready, with the reason.
 """
 
-import time
-from collections.abc import Callable
 from typing import Final
 
 from imagedrift_runtime import metrics
-from imagedrift_runtime.clock import now
+from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.health import Health
 
 PART: Final = "work"
@@ -25,20 +23,20 @@ AT_LEAST_S: Final = 60.0
 class Works:
     """The repeated work of a process, by name."""
 
-    def __init__(self, health: Health, steady: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, health: Health, clock: Clock) -> None:
         self._health = health
-        self._steady = steady
+        self._clock = clock
         self._failing_since: dict[str, float] = {}
         self._late: dict[str, str] = {}
 
     def begin(self, work: str) -> None:
         """Say that this will be repeated: it counts as done now."""
         metrics.work_failures.begin(work=work)
-        metrics.work_done.set(now().timestamp(), work=work)
+        metrics.work_done.set(self._clock.now().timestamp(), work=work)
 
     def done(self, work: str) -> None:
         """Say that it was done."""
-        metrics.work_done.set(now().timestamp(), work=work)
+        metrics.work_done.set(self._clock.now().timestamp(), work=work)
         self._failing_since.pop(work, None)
         if self._late.pop(work, None):
             self._tell()
@@ -46,7 +44,8 @@ class Works:
     def failed(self, work: str, error: str, every_s: float) -> None:
         """Say that it failed; it is tried again `every_s` later."""
         metrics.work_failures.add(work=work)
-        for_s = self._steady() - self._failing_since.setdefault(work, self._steady())
+        now = self._clock.monotonic()
+        for_s = now - self._failing_since.setdefault(work, now)
         if for_s >= max(AT_LEAST_S, PERIODS * every_s):
             self._late[work] = f"{work} has failed for {for_s:.0f} s: {error}"
             self._tell()

@@ -1,8 +1,8 @@
 """Every message, with where it travels, who says it and who listens.
 
-    agent ── inventory, alive ──▶ ingest ── resolve, describe ──▶ resolver
-                                    ▲                                │
-                                    └──── answer, described ─────────┘
+    agent ── inventory, alive ──▶ ingest ── resolve, describe, list ──▶ resolver
+                                    ▲                                      │
+                                    └──── answer, described, listed ───────┘
 
 `ROUTES` is in the order in which a reader meets the messages. The generated reference, the JSON
 Schema files and the tests all go by it, so a message that is missing here fails the suite.
@@ -40,9 +40,23 @@ ROUTES: Final = (
     Route(v1.Alive, _CORE, f"{subjects.PREFIX}.alive.<site>.<host>", "agent", "ingest"),
     Route(v1.Resolve, f"stream {subjects.STREAM_LOOKUP}", _LOOKUP, "ingest", "resolver"),
     Route(v1.Describe, f"stream {subjects.STREAM_LOOKUP}", _LOOKUP, "ingest", "resolver"),
+    Route(
+        v1.List,
+        f"stream {subjects.STREAM_LOOKUP}",
+        f"{subjects.PREFIX}.list.<lane>.<registry>.<repository>",
+        "ingest",
+        "resolver",
+    ),
     Route(v1.Answer, f"bucket {subjects.BUCKET_DIGESTS}", _CACHED, "resolver", "resolver, ingest"),
     Route(
         v1.Described, f"bucket {subjects.BUCKET_DIGESTS}", _CACHED, "resolver", "resolver, ingest"
+    ),
+    Route(
+        v1.Listed,
+        f"bucket {subjects.BUCKET_TAGS}",
+        "<registry>.<repository>",
+        "resolver",
+        "resolver, ingest",
     ),
     Route(
         v1.RegistryState,

@@ -26,9 +26,14 @@ def is_allowed(payload: bytes, small: bytes) -> bool:
     return len(payload) <= _most(small)
 
 
+def is_compressed(payload: bytes) -> bool:
+    """Tell whether a payload is compressed."""
+    return payload.startswith(_BEGIN)
+
+
 def decompressed(payload: bytes) -> bytes:
     """Return what was compressed, or the payload as it came. Raises `Malformed`."""
-    if not payload.startswith(_BEGIN):
+    if not is_compressed(payload):
         return payload
     reader = zlib.decompressobj(_WITH_GZIP_HEADER)
     most = _most(payload)

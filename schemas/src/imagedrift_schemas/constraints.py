@@ -31,6 +31,11 @@ MOST_CHILDREN: Final = 10_000
 MOST_FACT: Final = 256
 """Bytes of a fact that an image's label tells; a longer label is left out."""
 MOST_FACTS_OF: Final = 4
+MOST_TAGS: Final = 200
+"""Of a question for tags: those that most hosts run."""
+MOST_TRACKS: Final = 1000
+MOST_NAMES: Final = 10_000
+"""Of a track. A list has at most 32 KiB of names."""
 MOST_REASONS: Final = 32
 MOST_REASON: Final = 64
 MOST_CREDENTIAL: Final = 512
@@ -125,6 +130,11 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "children": {"maxItems": MOST_CHILDREN},
     "Child.platform": _pattern(platform.PATTERN, ""),
     "config_digest": _DIGEST_OR_NONE,
+    # the tags of a repository
+    "tags": {"maxItems": MOST_TAGS, "items": _pattern(reference.TAG)},
+    "tracks": {"maxItems": MOST_TRACKS},
+    "names": {"maxItems": MOST_NAMES, "items": _pattern(reference.TAG)},
+    "count": _COUNT,
     # limits
     "rate_limit": _COUNT,
     "rate_remaining": _COUNT,
@@ -149,7 +159,9 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "payload": {"maxLength": (MOST_PAYLOAD + 2) // 3 * 4, **_pattern(_BASE64)},
 }
 
-FREE: Final = frozenset({"tagged", "digest_lost", "by_digest", "nested", "source"})
+FREE: Final = frozenset(
+    {"tagged", "digest_lost", "by_digest", "nested", "source", "whole", "cut", "truncated"}
+)
 """Fields whose type says all: two values, or a few words."""
 
 DOCKER_HUB_IN_FULL: Final[Schema] = {

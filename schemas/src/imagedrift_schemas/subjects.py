@@ -2,11 +2,13 @@
 
     DRIFT_INVENTORY  drift.v1.inventory.<site>.<host>
     DRIFT_LOOKUP     drift.v1.lookup.<lane>.<registry>.<reference>
+                     drift.v1.list.<lane>.<registry>.<repository>
     DRIFT_DEAD       drift.v1.dead.<service>
     DRIFT_CHANGED    drift.v1.changed.<registry>.<reference>
     (core NATS)      drift.v1.alive.<site>.<host>
     (core NATS)      drift.v1.resolver.lookup, a micro service
     drift_digests    key <registry>.<reference>
+    drift_tags       key <registry>.<repository>
     drift_registries key <registry>.<credential>
 
 A token is escaped so that any text is one token and can be read back: a byte outside
@@ -19,7 +21,16 @@ from functools import lru_cache
 from typing import Final
 
 from imagedrift_schemas.errors import BadToken
-from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
+from imagedrift_schemas.v1 import (
+    Answer,
+    AnyAnswer,
+    Describe,
+    Described,
+    List,
+    Listed,
+    Question,
+    Resolve,
+)
 
 PREFIX: Final = "drift.v1"
 
@@ -28,6 +39,7 @@ STREAM_LOOKUP: Final = "DRIFT_LOOKUP"
 STREAM_DEAD: Final = "DRIFT_DEAD"
 STREAM_CHANGED: Final = "DRIFT_CHANGED"
 BUCKET_DIGESTS: Final = "drift_digests"
+BUCKET_TAGS: Final = "drift_tags"
 BUCKET_REGISTRIES: Final = "drift_registries"
 
 CONSUMER_INGEST: Final = "ingest"
@@ -35,6 +47,7 @@ CONSUMER_INGEST: Final = "ingest"
 
 INVENTORY_ALL: Final = f"{PREFIX}.inventory.*.*"
 LOOKUP_ALL: Final = f"{PREFIX}.lookup.*.*.*"
+LIST_ALL: Final = f"{PREFIX}.list.*.*.*"
 DEAD_ALL: Final = f"{PREFIX}.dead.*"
 CHANGED_ALL: Final = f"{PREFIX}.changed.*.*"
 ALIVE_ALL: Final = f"{PREFIX}.alive.*.*"
@@ -111,7 +124,22 @@ def lookup_lane(lane: str) -> str:
 
 def lane_consumer(lane: str) -> str:
     """Durable consumer of one lane, shared by all resolvers."""
-    return f"lane-{escape(lane).replace('=', '_').replace('/', '_')}"
+    return f"lane-{_consumer_word(lane)}"
+
+
+def list_question(lane: str, question: List) -> str:
+    """Subject of a question for a repository's tags: one at a time is asked of a repository."""
+    return f"{PREFIX}.list.{escape(lane)}.{list_key(question)}"
+
+
+def list_lane(lane: str) -> str:
+    """Filter for all questions for tags of one lane."""
+    return f"{PREFIX}.list.{escape(lane)}.*.*"
+
+
+def list_consumer(lane: str) -> str:
+    """Durable consumer of one lane's questions for tags: none waits in it for another question."""
+    return f"list-{_consumer_word(lane)}"
 
 
 def dead(service: str) -> str:
@@ -124,14 +152,24 @@ def changed(registry: str, repository: str, tag: str) -> str:
     return f"{PREFIX}.changed.{escape(registry)}.{escape(f'{repository}:{tag}')}"
 
 
-def answer_key(about: Question | AnyAnswer) -> str:
-    """Key in the shared cache of the answer to a question: ``<registry>.<reference>``."""
+def answer_key(about: Question | AnyAnswer | List | Listed) -> str:
+    """Key in the shared cache of the answer to a question: ``<registry>.<reference>``.
+
+    One about tags has `list_key`.
+    """
     match about:
         case Resolve() | Answer():
             reference = f"{about.repository}:{about.tag}"
         case Describe() | Described():
             reference = f"{about.repository}@{about.digest}"
+        case List() | Listed():
+            return list_key(about)
     return f"{escape(about.registry)}.{escape(reference)}"
+
+
+def list_key(about: List | Listed) -> str:
+    """Key of the tags of a repository: ``<registry>.<repository>``."""
+    return f"{escape(about.registry)}.{escape(about.repository)}"
 
 
 def registry_key(registry: str, credential: str) -> str:
@@ -148,6 +186,10 @@ def host_of(subject: str) -> tuple[str, str]:
             return site, host
         case _:
             raise BadToken(f"no subject of a host: {subject[:120]!a}")
+
+
+def _consumer_word(lane: str) -> str:
+    return escape(lane).replace("=", "_").replace("/", "_")
 
 
 def _host_id(field: str, text: str) -> str:

@@ -17,6 +17,8 @@ from typing import Final
 
 REPLACEMENT: Final = "\ufffd"
 ELLIPSIS: Final = "…"
+MOST_MENDED: Final = 8 * 1024 * 1024
+"""Bytes: 20,000 images, in about a tenth of a second."""
 
 
 def cleaned(text: str, most: int) -> str:
@@ -30,8 +32,11 @@ def cleaned(text: str, most: int) -> str:
 def mended(payload: bytes) -> bytes:
     """Write JSON anew without what is no Unicode: broken UTF-8 and single surrogates.
 
-    For a message that could not be decoded. Returns it as it is when it is no JSON at all.
+    For a message that could not be decoded. Returns it as it is when it is no JSON at all, or so
+    large that reading it this way would hold up everything else: no thread runs meanwhile.
     """
+    if len(payload) > MOST_MENDED:
+        return payload
     try:
         read = json.loads(payload.decode(errors="replace"))
         return json.dumps(read, ensure_ascii=False, allow_nan=False).encode(errors="replace")

@@ -8,6 +8,7 @@ Rules:
 - The four words: an `Inventory` says what a host has; a `Question` (`Resolve` or `Describe`) asks
   what a reference points to; an `Answer` says what the registry said; a Comparison is made of the
   two and lives in SQL only. `Changed` tells others what the comparisons' verdicts became.
+- `List` asks for the tags of a repository, and `Listed` has those that tell newer versions.
 """
 
 from datetime import datetime
@@ -156,6 +157,20 @@ class Describe(Struct, frozen=True, kw_only=True, tag="describe"):
 Question: TypeAlias = Resolve | Describe
 
 
+class List(Struct, frozen=True, kw_only=True, tag="list"):
+    """Ask for the tags of this repository, to learn of newer versions."""
+
+    registry: str
+    repository: str
+    asked_at: Time
+    fresh_since: Time
+    """A list checked at or after this moment will do; no request is made then."""
+    tags: tuple[str, ...] = ()
+    """The tags that hosts run, those of most hosts first: the names of their tracks are kept
+    first."""
+    hosts: int = 0
+
+
 # --- Answer: what the registry said, and when ---------------------------------------------------
 
 Source: TypeAlias = Literal["head", "get", "webhook"]
@@ -277,6 +292,47 @@ class Described(Struct, frozen=True, kw_only=True, tag="described"):
 
 
 AnyAnswer: TypeAlias = Answer | Described
+
+Truncated: TypeAlias = Literal["", "pages", "bytes", "time", "failed"]
+"""Why a list ended before its end; empty where it did not."""
+
+
+class TagTrack(Struct, frozen=True, kw_only=True):
+    """Tags that differ in their version numbers alone: the newest, and the newest of each step."""
+
+    names: tuple[str, ...]
+    """The tags, those first that tell most about newer versions."""
+    whole: bool = True
+    """No name lacks that could be the newest of a step. Where one may, a step without a newer name
+    here is not known."""
+
+
+class Listed(Struct, frozen=True, kw_only=True, tag="listed"):
+    """The tags of a repository that tell versions, by track: at most 32 KiB of them.
+
+    A list that is `truncated`, or `cut`, says of no version that nothing is newer: of a step
+    without a newer name nothing is known.
+    """
+
+    registry: str
+    repository: str
+    checked_at: Time
+    tracks: tuple[TagTrack, ...] = ()
+    """The tracks of tags that hosts run come first. A failed check keeps the tracks of the list
+    before."""
+    count: int = 0
+    """How many tags were seen, also those that tell no version."""
+    cut: bool = False
+    """Tracks were left out for room."""
+    truncated: Truncated = ""
+    """Why the list was not read to its end; empty when it was."""
+    failure: Failure | None = None
+    """Why the list could not be read, or not to its end; null when nothing failed."""
+    listed_at: Time | None = None
+    """When the tracks were read from the registry; null before the first time."""
+    credential: str = "anonymous"
+    failures: int = 0
+    """How many checks in a row have failed."""
 
 
 # --- What is known of a registry's limits -------------------------------------------------------

@@ -1,6 +1,9 @@
-"""The database moves to another server, with the commands of the operators' guide."""
+"""The database moves to another server, by the commands of the operators' page."""
 
 import asyncio
+import re
+import shlex
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,8 +13,9 @@ import pytest
 
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.postgres import PostgresServer
+from imagedrift_sandbox.postgres import DATABASE, PostgresServer
 from imagedrift_sandbox.postgres_programs import run_program
+from support.deploy import ROOT
 from support.ingest import MISCOUNTED, NGINX, Fleet, Operator, answer, image, ingest
 from support.postgres import NEWEST, OLDEST, programs
 
@@ -29,54 +33,59 @@ async def new(request: pytest.FixtureRequest) -> AsyncIterator[PostgresServer]:
 
 
 class Mover:
-    """Somebody with the programs of both servers: each is asked with its own.
+    """Somebody who types the commands of the operators' page, each with its server's programs.
 
     PostgreSQL 15.20 marks columns with an option that the `pg_dump` of 18 takes for one of ours.
     """
 
     def __init__(self, old: PostgresServer, new: PostgresServer, folder: Path) -> None:
-        self._old, self._new = old, new
-        self._dump, self._roles = folder / "imagedrift.dump", folder / "roles.sql"
+        self._old, self._new, self._folder = old, new, folder
+        self._urls = {
+            "OLD_URL": old.dsn(),
+            "NEW_URL": new.dsn(),
+            "NEW_SERVER_URL": new.dsn("postgres"),
+            "DATABASE_URL": new.dsn(),
+        }
 
-    def dump(self, *options: str) -> None:
-        """Dump roles and database of the old server."""
-        self._run("pg_dumpall", self._old, "--roles-only", f"--file={self._roles}")
-        self._run("pg_dump", self._old, "--format=custom", *options, f"--file={self._dump}")
+    def run(self, *commands: str) -> None:
+        """Run commands, one after the other; the first that fails ends it."""
+        for command in commands:
+            server = self._old if "$OLD_URL" in command else self._new
+            path = f"{server.binaries}:{Path(sys.executable).parent}:$PATH"
+            given = " ".join(f"{name}={shlex.quote(url)}" for name, url in self._urls.items())
+            told = f'set -e; cd {self._folder}; PATH="{path}"; export PATH {given}; {command}'
+            run_program(["/bin/sh", "-c", told])
 
-    def roles(self) -> None:
-        """Make the roles in the new one, its superuser aside."""
-        lines = self._roles.read_text().splitlines(keepends=True)
-        self._roles.write_text("".join(line for line in lines if "ROLE postgres" not in line))
-        self._run("psql", self._new, "--quiet", f"--file={self._roles}")
-
-    def restore(self, *options: str) -> None:
-        """Read the dump into the new one."""
-        self._run("pg_restore", self._new, "--single-transaction", *options, self._dump)
-
-    def sql(self, statement: str) -> None:
-        """Run a statement in the new one."""
-        self._run("psql", self._new, "--set=ON_ERROR_STOP=1", f"--command={statement}")
-
-    def _run(self, program: str, server: PostgresServer, *options: str | Path) -> None:
-        assert server.binaries is not None
-        run_program([server.binaries / program, f"--dbname={server.dsn()}", *options])
+    def drop_new(self) -> None:
+        """Drop the database that the new server was made with: the page makes its own."""
+        self._new.drop_database(DATABASE)
 
 
-def whole(mover: Mover, new: PostgresServer) -> None:
+def commands_of_the_page() -> tuple[list[str], list[str]]:
+    """Read the commands that move everything, and those that move the data alone."""
+    page = (ROOT / "docs" / "operators.md").read_text()
+    section = page.partition("### Back up and restore")[2].partition("\n### ")[0]
+    found = [
+        [line for line in block.replace("\\\n", " ").splitlines() if line]
+        for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    ]
+    everything, data = found
+    return everything, data
+
+
+def whole(mover: Mover) -> None:
     """Everything from the dump."""
-    mover.dump()
-    mover.roles()
-    mover.restore()
-    assert asyncio.run(migrate(new.dsn())) == []
+    everything, _ = commands_of_the_page()
+    mover.drop_new()
+    mover.run(*everything)
 
 
-def data_only(mover: Mover, new: PostgresServer) -> None:
+def data_only(mover: Mover) -> None:
     """The data alone, into what `migrate` made."""
-    mover.dump("--load-via-partition-root")
-    mover.roles()
-    asyncio.run(migrate(new.dsn()))
-    mover.sql("TRUNCATE fleet.generation")
-    mover.restore("--data-only", "--disable-triggers", "--schema=fleet")
+    everything, data = commands_of_the_page()
+    roles = [each for each in everything if "roles.sql" in each]
+    assert len(roles) == 2
+    mover.run(*roles, "imagedrift migrate", *data)
 
 
 @pytest.mark.parametrize("way", [whole, data_only])
@@ -107,7 +116,8 @@ async def test_a_database_moves_to_another_server(
     before = await operator.ask("SELECT * FROM ops.comparisons")
     history = await operator.ask(HISTORY)
 
-    await asyncio.to_thread(way, Mover(postgres, new, tmp_path), new)
+    await asyncio.to_thread(way, Mover(postgres, new, tmp_path))
+    assert await migrate(new.dsn()) == []
 
     moved = Operator(new.dsn())
     assert await moved.ask("SELECT * FROM ops.comparisons") == before

@@ -36,7 +36,7 @@ async def holds(operator: Operator, expected: Held) -> None:
         raise AssertionError(f"{error}: {told} in place of {expected}") from None
 
 
-async def enrol(postgres: PostgresServer, *hosts: str) -> None:
+async def insert_hosts(postgres: PostgresServer, *hosts: str) -> None:
     """Make the rows of hosts, as another ingest does that heard them first."""
     connection = await asyncpg.connect(postgres.dsn())
     try:
@@ -64,7 +64,7 @@ async def test_a_host_keeps_its_images_when_others_came_in_between(
         await holds(operator, {("kept", a.reference), ("lost", b.reference)})
 
         await asyncio.to_thread(backup.back, postgres)
-        await enrol(postgres, "other")
+        await insert_hosts(postgres, "other")
         async with ingest(postgres.dsn(), fresh_nats.url):
             await agents.has("other", c)
             await agents.has("lost", b, c)

@@ -1,11 +1,12 @@
 """Any number of replicas: killing, pausing or adding one loses no question."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import SandboxRegistry
+from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry, TagPaging
 from imagedrift_sandbox.registry.faults import latency
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Found
@@ -29,10 +30,9 @@ async def in_flight(at: ResolverClient, registry: SandboxRegistry) -> int:
     return (await at.nats.lag(subjects.STREAM_LOOKUP, lane)).in_flight
 
 
-async def deliver_again_soon(at: ResolverClient, registry: SandboxRegistry) -> None:
-    """Let the lane give up on a replica after seconds: thirty of them are long for a test."""
-    lane = subjects.lane_consumer(at.lanes.lane_of(registry.host))
-    config = (await jetstream(at.nats).consumer_info(subjects.STREAM_LOOKUP, lane)).config
+async def deliver_again_soon(at: ResolverClient, consumer: str) -> None:
+    """Let a lane give up on a replica after seconds: thirty of them are long for a test."""
+    config = (await jetstream(at.nats).consumer_info(subjects.STREAM_LOOKUP, consumer)).config
     config.ack_wait = 3
     await jetstream(at.nats).add_consumer(subjects.STREAM_LOOKUP, config)
 
@@ -53,7 +53,8 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
         children: list[ChildProcess] = []
         try:
             async with resolver_client(fresh_nats.url, toml) as at:
-                await deliver_again_soon(at, registry)
+                lane = at.lanes.lane_of(registry.host)
+                await deliver_again_soon(at, subjects.lane_consumer(lane))
                 children += [spawn(fresh_nats.url, tmp_path / str(n), toml) for n in range(2)]
                 questions = [resolve(reference) for reference in references]
                 for question in questions:
@@ -69,6 +70,42 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
             assert all(isinstance(answer.outcome, Found) for answer in answers)
             assert held > 0
             assert REFERENCES <= registry.totals().head_requests <= REFERENCES + held
+        finally:
+            for child in children:
+                child.stop()
+
+
+def is_listed(registry: SandboxRegistry, before: int) -> bool:
+    """Tell whether tags were asked for once more."""
+    return registry.totals().of(Kind.TAGS) > before
+
+
+async def test_a_list_is_made_again_when_its_replica_is_killed_or_told_to_stop(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """A list that ended in the middle leaves nothing; another replica makes it as a whole."""
+    async with SandboxRegistry().serving() as registry:
+        registry.push_tags("team/app", [f"1.{number}" for number in range(300)])
+        registry.tag_paging = TagPaging.QUAY
+        number = registry.misbehave(Fault(kinds=(Kind.TAGS,), after=2, hang=True))
+        toml = trusting(registry.host)
+        children: list[ChildProcess] = []
+        try:
+            async with resolver_client(fresh_nats.url, toml) as at:
+                lists = subjects.list_consumer(at.lanes.lane_of(registry.host))
+                await deliver_again_soon(at, lists)
+                children.append(spawn(fresh_nats.url, tmp_path / "0", toml))
+                listing = asyncio.create_task(
+                    at.list_tags(registry.reference("team/app", "1.0"), ttl_s=300, within_s=60)
+                )
+                for ending in (ChildProcess.kill, ChildProcess.stop):
+                    asked = registry.totals().of(Kind.TAGS)
+                    await until(partial(is_listed, registry, asked), what="the list hangs")
+                    ending(children[-1])
+                    children.append(spawn(fresh_nats.url, tmp_path / str(len(children)), toml))
+                registry.faults.remove(number)
+                listed = await listing
+            assert (listed.count, listed.truncated, listed.failures) == (300, "", 0)
         finally:
             for child in children:
                 child.stop()

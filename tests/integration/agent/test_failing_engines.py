@@ -112,7 +112,7 @@ async def test_a_host_whose_engine_never_answered_says_no_empty_inventory(tmp_pa
     publisher = RecordingPublisher()
     source = Engine(lambda: Address(path=str(tmp_path / "nothing")))
     async with running_agent(source, publisher):
-        await until(lambda: bool(publisher.heartbeats), "a sign of life")
+        await until(lambda: bool(publisher.heartbeats), "a heartbeat")
 
     assert publisher.inventories == []
     assert publisher.heartbeats[0].content == ""

@@ -3,25 +3,18 @@
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.state_folder import StateFolder
-from imagedrift_agent.core.address import Address
-from imagedrift_agent.core.messages import fingerprint
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.compression import decompressed
-from imagedrift_schemas.v1 import Alive, Inventory
+from imagedrift_schemas.v1 import Alive
 from support.agents import RealPublisher, running_agent
-from support.nats_client import jetstream
 from support.polling import until
-
-SUBJECT = subjects.inventory("test", "h1")
+from support.publishing_agent import change, is_confirmed, source_on, stored_after
 
 
 @pytest.fixture
@@ -57,41 +50,6 @@ async def test_ten_changes_without_nats_are_one_inventory(
 
     assert stored == 2
     assert len(last.images) == 11
-
-
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ({"max_bytes": 10}, "maximum bytes exceeded"),
-        ({"max_msgs_per_subject": 1, "discard_new_per_subject": True}, "keeps the one before"),
-    ],
-    ids=["full", "made by somebody else"],
-)
-async def test_an_inventory_that_a_stream_refuses_is_not_taken_for_stored(
-    engine: ScriptedEngine,
-    fresh_nats: NatsServer,
-    tmp_path: Path,
-    config: dict[str, Any],
-    words: str,
-) -> None:
-    """The host says in its signs of life why nothing newer is stored, and tries again."""
-    memory, heartbeats = StateFolder(str(tmp_path)), list[Alive]()
-
-    async def heard(_: str, payload: bytes) -> None:
-        heartbeats.append(codec.decode(payload, Alive))
-
-    async with bus.connect([fresh_nats.url], "test") as connection:
-        stream, subject = subjects.STREAM_INVENTORY, subjects.INVENTORY_ALL
-        await jetstream(connection).add_stream(
-            name=stream, subjects=[subject], discard="new", **config
-        )
-        if "max_bytes" not in config:
-            await connection.publish(SUBJECT, b"old")
-        await connection.listen(subjects.alive("test", "h1"), heard)
-        async with running_agent(source_on(engine), RealPublisher(fresh_nats.url), memory):
-            await until(lambda: any(words in beat.degraded for beat in heartbeats), "it is said")
-
-    assert not memory.load().confirmed.fingerprint
 
 
 async def test_a_restart_neither_repeats_nor_loses(
@@ -140,68 +98,15 @@ async def test_another_nats_is_told_everything(
     assert stored == 2
 
 
-async def test_a_host_whose_inventory_is_too_large_says_what_fits(
-    engine: ScriptedEngine, tmp_path: Path
-) -> None:
-    """Images that do not fit even compressed are counted; heartbeats are of the stored ones."""
-    memory = StateFolder(str(tmp_path))
-    with NatsServer.start_sync(config_extra="max_payload: 4000") as small:
-        async with bus.connect([small.url], "test") as connection:
-            await provision.ensure(connection)
-            populate(engine, images=400, containers=0)
-            async with running_agent(source_on(engine), RealPublisher(small.url), memory):
-                _, cut = await stored_after(small, 1)
-                await until(lambda: is_confirmed(memory), "it is confirmed")
-                confirmed = memory.load().confirmed
-                change(engine, 2)
-                _, whole = await stored_after(small, 2)
-
-    assert 20 < len(cut.images) < 400
-    assert cut.skipped == {"too_large": 400 - len(cut.images)}
-    assert cut.content == codec.content_hash(cut.images) == confirmed.content
-    assert (len(whole.images), whole.skipped) == (2, {})
-
-
-def source_on(engine: ScriptedEngine) -> Engine:
-    """The adapter on the engine."""
-    return Engine(lambda: Address(path=str(engine.path)))
-
-
-def change(engine: ScriptedEngine, images: int) -> None:
-    """Give the engine another number of images, and let it say so."""
-    populate(engine, images=images, containers=0)
-    engine.emit("image", "pull")
-
-
 def sees(memory: StateFolder, images: int) -> bool:
     """Tell whether the newest kept inventory has that many images."""
     return kept_images(memory) == images
-
-
-def is_confirmed(memory: StateFolder) -> bool:
-    """Tell whether NATS has confirmed the newest inventory."""
-    kept = memory.load()
-    return kept.newest is not None and kept.confirmed.fingerprint == fingerprint(kept.newest)
 
 
 def kept_images(memory: StateFolder) -> int:
     """How many images the newest kept inventory has."""
     kept = memory.load()
     return len(kept.newest.images) if kept.newest else 0
-
-
-async def stored_after(nats: NatsServer, at_least: int) -> tuple[int, Inventory]:
-    """Wait for that many inventories; how many were ever stored, and the one that stands."""
-    async with bus.connect([nats.url], "test") as connection:
-
-        async def stored() -> int:
-            info = await jetstream(connection).stream_info(subjects.STREAM_INVENTORY)
-            count = int(info.state.last_seq)
-            return count if count >= at_least else 0
-
-        count = await until(stored, f"{at_least} inventories")
-        last = await jetstream(connection).get_last_msg(subjects.STREAM_INVENTORY, SUBJECT)
-        return count, codec.decode(decompressed(last.data), Inventory)
 
 
 async def beats_of_a_run(
@@ -216,5 +121,5 @@ async def beats_of_a_run(
     async with bus.connect([nats.url], "test") as connection:
         await connection.listen(subjects.ALIVE_ALL, hear)
         async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
-            await until(lambda: bool(heartbeats), "a sign of life")
+            await until(lambda: bool(heartbeats), "a heartbeat")
     return heartbeats

@@ -15,7 +15,7 @@ from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.processes import console_script
-from support.command_line import Ended, on_terminal, piped
+from support.command_line import Ended, piped, watched
 from support.operator import Operator
 
 LOGIN = "postgresql://reader:secret@"
@@ -73,6 +73,26 @@ def test_a_reader_cannot_drop_a_letter(reader_dsn: str, own_dsn: str) -> None:
     assert "imagedrift_writer" in line
 
 
+@pytest.mark.parametrize("command", ["forget fra1/job-1 --yes", "maintain"])
+def test_a_right_that_a_change_needs_is_told_with_its_role(
+    reader_dsn: str, own_dsn: str, command: str
+) -> None:
+    """A reader that wants to change something learns which role can."""
+    asyncio.run(Operator(own_dsn).ask("GRANT imagedrift_operator TO reader"))
+
+    assert "imagedrift_writer" in told(piped(reader_dsn, *command.split()), 69)
+
+
+@pytest.mark.parametrize("command", ["migrate", "maintain"])
+def test_an_owner_s_command_names_the_database_that_is_away(command: str) -> None:
+    """A stopped database is one line with its address and without its password, for owners, too."""
+    line = told(piped(f"postgresql://me:hunter2@{LOOPBACK}:{free_port()}/x", command), 69)
+
+    assert "cannot be reached" in line
+    assert LOOPBACK in line
+    assert "hunter2" not in line
+
+
 def test_a_letter_is_shown_and_dropped(own_dsn: str) -> None:
     """A dead letter is shown with its message, and gone after a drop."""
     [letter] = asyncio.run(Operator(own_dsn).ask("SELECT letter FROM ops.dead_letters"))
@@ -91,11 +111,26 @@ def test_another_schema_is_told_with_its_remedy(own_dsn: str, dropped: str) -> N
     assert "run `imagedrift migrate`" in told(piped(own_dsn, "top"), 69)
 
 
+def test_no_schema_is_told_before_maintenance(postgres_server: PostgresServer) -> None:
+    """`maintain` on a database without the schema is one line with the fix."""
+    line = told(piped(postgres_server.dsn().rpartition("/")[0] + "/postgres", "maintain"), 69)
+    assert "run `imagedrift migrate`" in line
+
+
 def test_a_host_of_two_is_not_forgotten(own_dsn: str) -> None:
     """`forget` refuses a name that two hosts have."""
     assert "2 hosts are called web-1" in told(piped(own_dsn, "forget", "web-1", "--yes"), 64)
     assert piped(own_dsn, "forget", "fra1/web-1", "--yes").out == "forgotten: fra1/web-1\n"
     assert "are called" not in piped(own_dsn, "host", "web-1").err
+
+
+@pytest.mark.parametrize("command", ["forget fra1/web-1", "rebuild"])
+def test_what_nobody_can_confirm_is_not_done(fleet_dsn: str, command: str) -> None:
+    """Without a terminal and without `--yes` a command says that it needs it, and does nothing."""
+    ended = piped(fleet_dsn, *command.split())
+
+    assert (ended.code, ended.out) == (64, "")
+    assert ended.err.splitlines()[-1].endswith("not confirmed: --yes does it without asking")
 
 
 def test_one_server_has_no_three_replicas(nats_server: NatsServer) -> None:
@@ -141,7 +176,11 @@ def test_top_tells_what_nobody_has_read(own_dsn: str, nats_url: str) -> None:
 
 def test_top_looks_again_until_ctrl_c(fleet_dsn: str) -> None:
     """On a terminal each look takes the place of the one before; Ctrl-C is its normal end."""
-    shown = on_terminal(fleet_dsn, "top", "--interval", "0.5", until=CLEARED)
+
+    def twice(out: str) -> bool:
+        return out.count(CLEARED) > 2
+
+    shown = watched(["top", "--interval", "0.5"], {"DATABASE_URL": fleet_dsn}, enough=twice)
 
     assert shown.code == 0, shown.err
     assert shown.out.startswith(CLEARED)
@@ -155,6 +194,15 @@ def test_no_engine_is_told_with_the_setting_that_names_one(tmp_path: Path) -> No
         Path(home).chmod(0o755)
         for arguments in (["scan"], ["up", "--home", f"{home}/up"]):
             assert "DOCKER_HOST" in told(piped("", *arguments, **engine), 69)
+
+
+def test_a_scan_of_a_list_that_is_not_there_names_its_setting(tmp_path: Path) -> None:
+    """A list that cannot be read is told with the variable that names it, and not with another."""
+    source = f"list:{tmp_path}/none.txt"
+    line = told(piped("", "scan", IMAGEDRIFT_SOURCE=source, HOME=str(tmp_path)), 69)
+
+    assert f"{source} (IMAGEDRIFT_SOURCE)" in line
+    assert "DOCKER_HOST" not in line
 
 
 def test_a_scan_of_a_list_tells_what_it_passes_over(tmp_path: Path) -> None:

@@ -50,6 +50,26 @@ async def test_no_form_loses_a_row(own_dsn: str) -> None:
     assert "3 of 914 outdated images; as asked" in asked.err
 
 
+MANY = {
+    "outdated": "100 of 10,004 outdated images; --limit 10004 or a pipe has all",
+    "outdated --running": "100 of more than 10,000 outdated images; a pipe has all",
+    "outdated --running --limit 3": "3 of more than 10,000 outdated images; as asked",
+    "hosts": "100 of 10,004 hosts; --limit 10004 or a pipe has all",
+    "hosts --label env=prod": "100 of more than 10,000 hosts; a pipe has all",
+    "hosts --site many": "100 of 10,000 hosts; --limit 10000 or a pipe has all",
+    "hosts --silent": "1 host",
+}
+
+
+def test_a_list_is_counted_as_far_as_that_is_quick(own_dsn: str) -> None:
+    """The fleet is counted whole; of what filters leave it is said where the count ended."""
+    asyncio.run(command_fleet.add_outdated(own_dsn, 10_000))
+
+    told = {each: on_terminal(own_dsn, *each.split()).err.splitlines()[0] for each in MANY}
+
+    assert told == MANY
+
+
 FORMS: dict[str, Callable[[str], list[Any]]] = {
     "csv": lambda text: list(csv.reader(io.StringIO(text)))[1:],
     "tsv": lambda text: text.splitlines()[1:],
@@ -123,6 +143,7 @@ def test_every_list_takes_every_filter(fleet_dsn: str, name: str, number: int) -
     every = [
         ["--site", "ber1", "--site", "fra1"], ["--label", "env=prod"], ["--place", "ber1"],
         ["--place", "fra1/rack-8"], ["--registry", "docker.io"], ["--running"],
+        ["--verdict", "outdated", "--verdict", "unknown"],
     ]  # fmt: skip
     for filters in every:
         ended = piped(fleet_dsn, name, *filters, "--json")
@@ -132,6 +153,17 @@ def test_every_list_takes_every_filter(fleet_dsn: str, name: str, number: int) -
     statement = piped(fleet_dsn, name, *[each for one in every for each in one], "web", "--sql").out
     rows = asyncio.run(Operator(fleet_dsn).ask(statement.rstrip().removesuffix(";")))
     assert rows == []
+
+
+def test_a_summary_of_some_hosts_has_remarks_on_these(fleet_dsn: str) -> None:
+    """`status --site` tells which of that site's hosts are silent, degraded or refused."""
+    silent = "note: silent: 1 host; see `imagedrift hosts --silent`"
+    degraded = "note: degraded: 1 host; see `imagedrift hosts --degraded`"
+    refused = "note: refused in a day: 3 messages; see `imagedrift dead-letters`"
+
+    assert piped(fleet_dsn, "status", "--site", "ber1").err == ""
+    fra1 = piped(fleet_dsn, "status", "--site", "fra1")
+    assert fra1.err.splitlines() == [silent, degraded, refused]
 
 
 def test_labels_add_up(own_dsn: str) -> None:
@@ -151,10 +183,11 @@ def test_labels_add_up(own_dsn: str) -> None:
     (["outdated", "ngnix"], "no such image or host: ngnix; did you mean nginx?"),
     (["hosts", "--label", "env=prd"], "no such label: env=prd; did you mean env=prod?"),
     (["images", "--registry", "docker.oi"], "no such registry: docker.oi; did you mean docker.io?"),
+    (["registries", "--registry", "docker.oi"], "registry: docker.oi; did you mean docker.io?"),
     (["unknown", "--place", "fra1/rack-9"], "no such place: fra1/rack-9; did you mean fra1/rack-8"),
     (["image", "nginx:1.28"], f"library/nginx:1.28; did you mean {NGINX}"),
     (["why", "web-1", "redis:8"], "no such image on web-1: docker.io/library/redis:8; did"),
-    (["history", "web-9"], "no such host: web-9"),
+    (["history", "web-9"], "web-9; did you mean web-1?; for an image give its tag, or --image"),
     (["history", "nginx:1.28"], "no such image: docker.io/library/nginx:1.28"),
     (["dead-letters", "--show", "abc"], "no such letter: abc"),
     (["dead-letters", "--drop", "abc"], "no such letter: abc"),
@@ -174,6 +207,13 @@ def test_what_is_not_there_is_said_with_the_nearest_name(
     assert (ended.code, ended.out) == (4, "")
     assert told in ended.err
     assert len(ended.err.splitlines()) == 1
+
+
+def test_an_image_that_a_filter_leaves_out_is_not_missed(fleet_dsn: str) -> None:
+    """`why` with a filter that its image does not pass is a header and exit code 0."""
+    ended = piped(fleet_dsn, "why", "fra1/web-1", NGINX, "--verdict", "current")
+
+    assert (ended.code, len(ended.lines), ended.err) == (0, 1, "")
 
 
 def test_nothing_found_is_a_header_and_exit_0(fleet_dsn: str) -> None:

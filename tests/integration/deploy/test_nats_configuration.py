@@ -34,12 +34,14 @@ OWN = subjects.inventory("fra1", "web-1")
 OTHER = subjects.inventory("fra1", "web-2")
 ELSEWHERE = {
     "another host's inventory": OTHER,
-    "another host's sign of life": subjects.alive("fra1", "web-2"),
+    "another host's heartbeat": subjects.alive("fra1", "web-2"),
     "its own id at another site": subjects.inventory("ams1", "web-1"),
     "the JetStream API": f"$JS.API.STREAM.PURGE.{subjects.STREAM_INVENTORY}",
     "the shared cache": f"$KV.{subjects.BUCKET_DIGESTS}.docker=2Eio.library/nginx=3A1",
     "the registries' budgets": f"$KV.{subjects.BUCKET_REGISTRIES}.docker=2Eio.anonymous",
     "questions": "drift.v1.lookup.hub.docker=2Eio.library/nginx=3A1",
+    "the shared tag lists": f"$KV.{subjects.BUCKET_TAGS}.docker=2Eio.library/nginx",
+    "questions for tags": "drift.v1.list.hub.docker=2Eio.library/nginx",
     "acknowledgements": f"$JS.ACK.{subjects.STREAM_INVENTORY}.ingest.1.1.1.1.0",
     "changed verdicts": "drift.v1.changed.docker=2Eio.library/nginx=3A1",
     "dead letters": "drift.v1.dead.ingest",
@@ -102,7 +104,7 @@ async def test_p8_an_agent_can_speak_only_for_its_own_host(
             assert subject in str(refusal.value), what
 
 
-async def test_a_sign_of_life_reaches_ingest_from_its_own_host_only(
+async def test_a_heartbeat_reaches_ingest_from_its_own_host_only(
     shipped: ShippedNats, service: Bus
 ) -> None:
     """Heartbeats cross from the agents' account to the queue of ingest, one host's only."""
@@ -223,6 +225,8 @@ async def test_services_can_do_all_that_they_need(shipped: ShippedNats, service:
     question = "drift.v1.lookup.hub.docker=2Eio.library/redis=3A7"
     assert isinstance(await service.publish(question, b"{}", ttl_s=30), Stored)
     consumer = subjects.lane_consumer("hub")
+    for_tags = "drift.v1.list.hub.docker=2Eio.library/redis"
+    assert isinstance(await service.publish(for_tags, b"{}", ttl_s=30), Stored)
     async with fetching(service, subjects.STREAM_LOOKUP, consumer, asyncio.Event()) as fetch:
         (message,) = await fetch(1)
         await message.ack_sync()

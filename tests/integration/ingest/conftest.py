@@ -1,13 +1,15 @@
 """A migrated database of each PostgreSQL, a NATS server and ingest for each test."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
-from support.ingest import Fleet, Operator, fleet, ingest
-from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated
+from support.ingest import NGINX, REDIS, Fleet, Operator, answer, fleet, image, ingest
+from support.logins import ours, run
+from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated, programs
 
 SERVERS = {NEWEST: "postgres_server", OLDEST: "postgres_server_15"}
 
@@ -49,3 +51,33 @@ async def running(dsn: str, fresh_nats: NatsServer, agents: Fleet) -> AsyncItera
     """Ingest, at work."""
     async with ingest(dsn, fresh_nats.url, freshness=2):
         yield
+
+
+@pytest.fixture
+async def filled(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator) -> None:
+    """Two hosts, one of them with an outdated image, and their facts stored; ingest has ended."""
+    async with ingest(dsn, fresh_nats.url):
+        await agents.has("web-1", image(running=1), image(REDIS), place="dc1/rack-1/web-1")
+        await agents.has("web-2", image(), place="dc1/rack-2/web-2")
+        await operator.sees(NGINX, host="web-2")
+        await agents.answers(answer(version=2))
+        await agents.answers(answer(REDIS))
+        await operator.sees(REDIS, verdict="current")
+        await operator.sees(NGINX, verdict="outdated", host="web-1")
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def cluster(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A cluster of this file's own: roles belong to all of it."""
+    with PostgresServer.start_sync(binaries=programs(request.param)) as server:
+        yield server
+
+
+@pytest.fixture
+async def empty(cluster: PostgresServer) -> AsyncIterator[str]:
+    """A database of the test's own, in a cluster without roles of ours."""
+    name = f"test_{uuid.uuid4().hex}"
+    dsn = cluster.create_database(name)
+    yield dsn
+    cluster.drop_database(name)
+    await run(cluster.dsn("postgres"), *(f"DROP ROLE {role}" for role in await ours(cluster)))

@@ -7,14 +7,13 @@ from datetime import timedelta
 import pytest
 
 from imagedrift_ingest.adapters.postgres import questions
-from imagedrift_ingest.adapters.postgres.questions import NEW_FOR_S
 from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime.clock import now
-from imagedrift_schemas.v1 import Describe, Described, LocalImage, Question, Unreachable
-from support.ingest import NGINX, Operator, digest, image
+from imagedrift_schemas.v1 import Question
+from support.ingest import NGINX, image
+from support.many_images import many
 from support.planning import FRESHNESS, LATER, Planned, name, planning
-from support.polling import until
 from support.storing import maintain_on
 
 PERIOD = timedelta(seconds=FRESHNESS)
@@ -25,90 +24,6 @@ async def planned(dsn: str) -> AsyncIterator[Planned]:
     """A planner with room for ten questions of a registry."""
     async with planning(dsn, outstanding=10) as made:
         yield made
-
-
-def many(host: str, count: int, running: int = 0) -> list[LocalImage]:
-    """Images that nobody else has."""
-    names = (f"docker.io/{host}/app{n}:1" for n in range(count))
-    return [image(one, running=running) for one in names]
-
-
-async def due(planned: Planned) -> set[str]:
-    """The references that are due at some time."""
-    sql = """
-        SELECT r.reference FROM fleet.answers AS a JOIN fleet.image_refs AS r USING (ref_id)
-        WHERE a.next_check_at IS NOT NULL
-    """
-    return {row["reference"] for row in await planned.database.pool.fetch(sql)}
-
-
-async def test_references_that_a_host_had_for_a_moment_stop_nobody(planned: Planned) -> None:
-    """References that a host had for a moment delay no others."""
-    await planned.has("bad", *many("bad", 200))
-    await planned.has("bad")
-    await planned.has("web-1", image())
-    assert await planned.names() == [NGINX]
-    assert await planned.names(now() + timedelta(seconds=NEW_FOR_S)) == []
-    assert await due(planned) == {NGINX}
-
-
-async def test_a_new_reference_is_due_though_planning_ran_before_its_host_was_stored(
-    planned: Planned,
-) -> None:
-    """A look between a new reference and its host's commit does not let the reference rest."""
-    await planned.has("web-1", image())
-    async with planned.database.pool.acquire() as other:
-        await other.execute("CREATE TEMP TABLE kept AS SELECT * FROM fleet.host_images")
-        await other.execute("DELETE FROM fleet.host_images")
-        async with other.transaction():
-            await other.execute("INSERT INTO fleet.host_images SELECT * FROM kept")
-            assert await planned.names() == []
-    assert await planned.names() == [NGINX]
-
-
-async def test_what_no_host_has_any_more_is_never_due_again(planned: Planned) -> None:
-    """A reference that no host has any more is never due, until a host gets it."""
-    await planned.has("web-1", image())
-    assert await planned.names() == [NGINX]
-    await planned.answered(NGINX)
-    await planned.has("web-1")
-    await maintain_on(planned.database).count_hosts()
-    assert await due(planned) == set()
-    await planned.answered(NGINX)
-    assert await planned.names(now() + timedelta(days=30)) == []
-
-    await planned.has("web-2", image())
-    assert await planned.names() == [NGINX]
-
-
-async def test_a_reference_with_local_images_only_is_never_due(
-    planned: Planned, operator: Operator
-) -> None:
-    """A reference with local images only is never due."""
-    await planned.has("web-1", image("docker.io/own/built:1", repo_digests=()))
-    assert await planned.names(now() + LATER) == []
-    await maintain_on(planned.database).count_hosts()
-    assert await due(planned) == set()
-    sql = "SELECT next_check_at FROM ops.images WHERE reference = 'docker.io/own/built:1'"
-    assert await planned.database.pool.fetchval(sql) is None
-
-    await planned.has("web-2", image("docker.io/own/built:1"))
-    assert await planned.names() == ["docker.io/own/built:1"]
-
-
-async def test_a_host_that_comes_while_a_reference_is_laid_to_rest_is_not_forgotten(
-    planned: Planned,
-) -> None:
-    """A host that gets a reference while it is made undue has it asked."""
-    await planned.has("web-1", image())
-    await planned.has("web-1")
-    sql = "UPDATE fleet.answers SET next_check_at = NULL"  # as a look from before does it
-    async with planned.database.pool.acquire() as other:
-        await planned.has("web-2", image())
-        await other.execute(sql)
-    assert await planned.names(now() + timedelta(minutes=1)) == []
-    await maintain_on(planned.database).count_hosts()
-    assert await planned.names(now() + timedelta(minutes=1)) == [NGINX]
 
 
 @pytest.mark.parametrize("running", [0, 1])
@@ -153,27 +68,6 @@ async def test_new_references_do_not_delay_the_next_look_at_old_ones(planned: Pl
     await planned.has("big", *many("big", 300, 1))
     await maintain_on(planned.database).count_hosts()
     assert NGINX in await planned.names(now() + LATER)
-
-
-async def test_a_reference_that_many_bring_at_once_has_their_weight_at_once(
-    planned: Planned,
-) -> None:
-    """A reference that many hosts bring at once is asked before those of one host."""
-    await planned.has("one", *many("one", 20, 1))
-    await planned.database.pool.execute(
-        "INSERT INTO fleet.hosts (site, host)"
-        " SELECT 'fra1', 'h' || n FROM generate_series(1, 5) AS n"
-    )
-    await planned.has("h9", image())
-    await planned.has("h9")
-    await maintain_on(planned.database).count_hosts()
-    await planned.database.pool.execute(
-        "INSERT INTO fleet.host_images (host_id, comparison_id, since, running)"
-        " SELECT h.host_id, c.comparison_id, now(), 1 FROM fleet.hosts AS h, fleet.comparisons AS c"
-        " JOIN fleet.image_refs AS r USING (ref_id)"
-        f" WHERE h.host ~ '^h[1-5]$' AND r.reference = '{NGINX}'"
-    )
-    assert (await planned.names())[0] == NGINX
 
 
 async def test_two_planners_at_once_ask_each_question_once(dsn: str) -> None:
@@ -251,50 +145,6 @@ async def test_what_was_published_before_a_turn_ended_is_noted(dsn: str) -> None
             await planned.plan.ask_due(now())
         planned.ask = keep
         assert len(await planned.names()) == 1
-
-
-async def test_planner_and_learner_never_wait_for_each_other_in_a_circle(dsn: str) -> None:
-    """Planning and storing answers never deadlock."""
-    async with planning(dsn, outstanding=100) as planned, planning(dsn, outstanding=100) as other:
-        await planned.has("web-1", image(version=0))
-        await planned.answered(NGINX, 2)
-        before = await deadlocks(planned)
-        told: list[asyncio.Task[None]] = []
-
-        async def ask(asked: Sequence[Question]) -> list[PublishOutcome]:
-            if isinstance(asked[0], Describe):
-                told.append(asyncio.create_task(other.described(described(NGINX, 2))))
-                await until(lambda: stored_or_waiting(planned, told[0]), what="it is stored")
-            return ["asked"] * len(asked)
-
-        planned.ask = ask
-        assert await planned.plan.ask_due(now() + LATER) == 2
-        await told[0]
-        assert await deadlocks(planned) == before
-
-
-async def stored_or_waiting(planned: Planned, told: "asyncio.Task[None]") -> bool:
-    """Whether the description is in the database, or waits for a lock."""
-    sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
-    return told.done() or bool(await planned.database.pool.fetchval(sql))
-
-
-def described(reference: str, version: object) -> Described:
-    """Return a failed description of a tag's digest."""
-    registry, repository = reference.rpartition(":")[0].split("/", 1)
-    return Described(
-        registry=registry,
-        repository=repository,
-        digest=digest((reference, version)),
-        checked_at=now(),
-        failure=Unreachable(),
-    )
-
-
-async def deadlocks(planned: Planned) -> int:
-    """How many circles the database has found."""
-    sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-    return int(await planned.database.pool.fetchval(sql))
 
 
 async def test_an_image_that_is_committed_while_the_planner_runs_is_described_at_once(

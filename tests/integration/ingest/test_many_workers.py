@@ -111,16 +111,16 @@ async def work(hosts: HostTables, batches: list[list[Report]], draw: random.Rand
         for epoch, handler in handlers.items():
             of_epoch = [report.delivery for report in batch if report.epoch == epoch]
             if of_epoch:
-                fates = await handler.handle(of_epoch)
-                assert set(map(type, fates)) == {Done}
+                outcomes = await handler.handle(of_epoch)
+                assert set(map(type, outcomes)) == {Done}
 
 
 async def add_up(pool: "asyncpg.Pool[asyncpg.Record]", batches: list[list[Report]]) -> int:
     """Add up usage while others write; how often it was looked at, and right."""
-    upkeep = maintain_on(database_of(pool))
+    maintenance = maintain_on(database_of(pool))
     looks = 0
     while batches:
-        await upkeep.add_up_usage()
+        await maintenance.add_up_usage()
         assert await pool.fetch(MISCOUNTED) == []
         looks += 1
     return looks

@@ -128,7 +128,7 @@ async def test_looking_for_what_no_host_has_reads_no_whole_table(
     assert bool(found & {"comparisons", "host_images"}) == (not before)
 
 
-async def test_a_sign_of_life_touches_no_index(fleet_dsn: str) -> None:
+async def test_a_heartbeat_touches_no_index(fleet_dsn: str) -> None:
     """A heartbeat's update changes no index."""
     connection = await asyncpg.connect(fleet_dsn)
     try:

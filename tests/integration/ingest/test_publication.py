@@ -47,15 +47,15 @@ async def test_a_publication_of_all_tables_stops_no_work(
         far,
     )
     async with connection.pool(dsn, connections=1) as pool:
-        upkeep = maintain_on(database_of(pool))
-        await upkeep.add_up_usage()
-        await upkeep.count_hosts()
-        await upkeep.take_trend()
+        maintenance = maintain_on(database_of(pool))
+        await maintenance.add_up_usage()
+        await maintenance.count_hosts()
+        await maintenance.take_trend()
         assert await owner.fetchval("SELECT fleet.make_months(4)") > 0
-        await upkeep.tidy(far + timedelta(days=800))
-        await upkeep.add_up_usage()
-        await upkeep.tidy(far + timedelta(days=1600))
-        await upkeep.tidy(far + timedelta(days=2400))
+        await maintenance.tidy(far + timedelta(days=800))
+        await maintenance.add_up_usage()
+        await maintenance.tidy(far + timedelta(days=1600))
+        await maintenance.tidy(far + timedelta(days=2400))
         await MaintainedTables(database_of(pool)).empty()
     left = "SELECT count(*) FROM fleet.image_refs"
     assert await owner.fetchval(left) == 0

@@ -40,7 +40,7 @@ BOUNDED = {
     "role_names": "has one row at most",
     "decisions": "is the audit: what people decide, 10,000 in force at most",
 }
-"""Every table: the step of upkeep that bounds it, or why it is bounded without one."""
+"""Every table: the step of maintenance that bounds it, or why it is bounded without one."""
 OLD_ROWS = {
     "trend": """INSERT INTO fleet.trend SELECT
         $1::timestamptz - make_interval(mins => n), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
@@ -90,17 +90,17 @@ async def test_every_table_has_a_retention(pool: "asyncpg.Pool[asyncpg.Record]")
 
 
 @pytest.mark.parametrize("table", OLD_ROWS)
-async def test_upkeep_goes_on_until_nothing_is_left(
+async def test_maintenance_goes_on_until_nothing_is_left(
     pool: "asyncpg.Pool[asyncpg.Record]", table: str
 ) -> None:
     """One run of maintenance removes all rows past their retention."""
     many = 2 * ROWS_AT_ONCE + 7
     await pool.execute(OLD_ROWS[table], NOW, many)
-    upkeep = maintain_on(database_of(pool))
-    await upkeep.tidy(NOW + timedelta(days=20))
+    maintenance = maintain_on(database_of(pool))
+    await maintenance.tidy(NOW + timedelta(days=20))
     most = f"SELECT count(*) FROM fleet.{table}"
     assert await pool.fetchval(most) == (0 if table == "host_changes_default" else many)
-    await upkeep.tidy(NOW + YEARS)
+    await maintenance.tidy(NOW + YEARS)
     assert await pool.fetchval(most) == 0
 
 
@@ -153,15 +153,15 @@ async def test_a_host_that_is_gone_for_long_is_deleted_and_comes_back_when_it_sp
         await operator.sees(NGINX, host="web-1", verdict="current")
         await operator.sees(NGINX, host="web-2", verdict="current")
 
-        upkeep = maintain_on(database_of(pool), Retention(retire_after=30, history=90))
+        maintenance = maintain_on(database_of(pool), Retention(retire_after=30, history=90))
         now = await pool.fetchval("SELECT now()")
         await pool.execute(
             "UPDATE fleet.host_state SET last_seen_at = now() - '200 days'::interval"
             " WHERE host_id = (SELECT host_id FROM fleet.hosts WHERE host = 'web-1')"
         )
-        done = await upkeep.tidy(now - timedelta(days=100))
+        done = await maintenance.tidy(now - timedelta(days=100))
         assert (done["hosts_retired"], done["hosts_dropped"]) == (1, 0)
-        assert (await upkeep.tidy(now))["hosts_dropped"] == 1
+        assert (await maintenance.tidy(now))["hosts_dropped"] == 1
         assert await pool.fetchval("SELECT count(*) FROM fleet.hosts WHERE host = 'web-1'") == 0
 
         await agents.has("web-1", image(version=2, running=1))

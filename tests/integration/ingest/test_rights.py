@@ -1,23 +1,15 @@
 """Rights, as DBAs hand them out: checked at each migration, mended, or told as SQL."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from click.testing import CliRunner
 
-from imagedrift_cli.__main__ import main
-from imagedrift_ingest.adapters.postgres import migrations, roles
-from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed, RightsIncomplete
+from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed
 from imagedrift_sandbox.postgres import PostgresServer
-from imagedrift_sandbox.postgres_programs import run_program
-from support.ingest import GOOD_ROWS
-from support.postgres import VERSIONS, programs
+from support.logins import assert_all_work, connected, login, make_logins, make_owner, run
 
 CHANGES = (
     "REVOKE ALL ON ALL TABLES IN SCHEMA ops, fleet FROM imagedrift_operator, imagedrift_writer",
@@ -38,6 +30,7 @@ CHANGES = (
     "CREATE VIEW ops.newer AS SELECT 1 AS one; CREATE TABLE fleet.newer (x integer)",
 )
 """Too little and too much, on each kind of thing."""
+
 DEFINERS = """
     SELECT p.oid::regprocedure::text AS name, p.proconfig AS settings,
       pg_get_userbyid(p.proowner) = pg_get_userbyid(n.nspowner) AS is_the_schemas_owner,
@@ -46,171 +39,6 @@ DEFINERS = """
     JOIN pg_namespace AS n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-
-
-@pytest.fixture(scope="module", params=VERSIONS)
-def cluster(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """A cluster of this file's own: roles belong to all of it."""
-    with PostgresServer.start_sync(binaries=programs(request.param)) as server:
-        yield server
-
-
-@pytest.fixture
-async def empty(cluster: PostgresServer) -> AsyncIterator[str]:
-    """A database of the test's own, in a cluster without roles of ours."""
-    name = f"test_{uuid.uuid4().hex}"
-    dsn = cluster.create_database(name)
-    yield dsn
-    cluster.drop_database(name)
-    await run(cluster.dsn("postgres"), *(f"DROP ROLE {role}" for role in await ours(cluster)))
-
-
-async def ours(cluster: PostgresServer) -> list[str]:
-    """Every role but those that PostgreSQL makes."""
-    async with connected(cluster.dsn("postgres")) as superuser:
-        rows = await superuser.fetch(
-            "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$)'"
-        )
-    return [row[0] for row in rows]
-
-
-@asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-async def run(dsn: str, *statements: str) -> None:
-    """Run statements, one after the other."""
-    async with connected(dsn) as connection:
-        for statement in statements:
-            await connection.execute(statement)
-
-
-def login(dsn: str, name: str) -> str:
-    """The same database, for another login."""
-    where = urlsplit(dsn)
-    return where._replace(netloc=f"{name}:x@{where.hostname}:{where.port}").geturl()
-
-
-async def make_owner(dsn: str, options: str = "") -> str:
-    """Give the database to a login of its own, as a DBA does."""
-    await run(
-        dsn,
-        f"CREATE ROLE app LOGIN PASSWORD 'x' {options}",
-        f"ALTER DATABASE {urlsplit(dsn).path[1:]} OWNER TO app",
-    )
-    return login(dsn, "app")
-
-
-async def make_logins(dsn: str, prefix: str = "imagedrift") -> None:
-    """One who reads, and ingest."""
-    await run(
-        dsn,
-        f"CREATE ROLE alice LOGIN PASSWORD 'x' IN ROLE {prefix}_operator",
-        f"CREATE ROLE ingest LOGIN PASSWORD 'x' IN ROLE {prefix}_writer",
-    )
-
-
-async def assert_all_work(dsn: str) -> None:
-    """A reader reads every view, and ingest starts and writes."""
-    async with connected(login(dsn, "ingest")) as writer:
-        await migrations.check(writer)
-        await writer.execute(GOOD_ROWS)
-        assert await writer.fetchval("SELECT fleet.make_months(1)") == 0
-    async with connected(login(dsn, "alice")) as reader:
-        views = await reader.fetch("SELECT viewname FROM pg_views WHERE schemaname = 'ops'")
-        assert len(views) > 10
-        for view in views:
-            await reader.fetch(f"SELECT * FROM ops.{view[0]}")
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await reader.fetch("SELECT * FROM fleet.hosts")
-
-
-async def test_a_database_without_its_roles_gets_them_back(empty: str) -> None:
-    """A database that was restored without its roles gets them by `migrate`."""
-    await migrations.migrate(empty)
-    for role in ("imagedrift_operator", "imagedrift_writer"):
-        await run(empty, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
-
-    assert await migrations.migrate(empty) == []
-
-    await make_logins(empty)
-    await assert_all_work(empty)
-
-
-@pytest.mark.parametrize("options", ["", "CREATEROLE"])
-async def test_an_owner_migrates_where_a_dba_made_the_roles(empty: str, options: str) -> None:
-    """An owner without power over the roles can migrate where a DBA made them."""
-    await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
-    owner = await make_owner(empty, options)
-
-    assert await migrations.migrate(owner) == migrations.known()
-    assert await migrations.migrate(owner) == []
-
-    await make_logins(empty)
-    await assert_all_work(empty)
-
-
-async def test_an_owner_who_may_make_roles_needs_nobody(empty: str) -> None:
-    """An owner with CREATEROLE makes the roles himself."""
-    owner = await make_owner(empty, "CREATEROLE")
-
-    assert await migrations.migrate(owner) == migrations.known()
-
-    await make_logins(empty)
-    await assert_all_work(empty)
-
-
-async def test_what_an_owner_may_not_do_is_told_as_sql(empty: str) -> None:
-    """Statements that the owner may not run are printed as SQL, and are right."""
-    owner = await make_owner(empty)
-
-    with pytest.raises(
-        RightsIncomplete, match="CREATE ROLE imagedrift_operator NOLOGIN;"
-    ) as refused:
-        await migrations.migrate(owner)
-    await run(empty, *str(refused.value).splitlines()[1:])
-
-    assert await migrations.migrate(owner) == []
-    await make_logins(empty)
-    await assert_all_work(empty)
-
-
-async def test_the_command_tells_what_a_superuser_has_to_run(
-    empty: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`migrate` exits with 2 where ingest or readers cannot work, and else with 0."""
-    owner = await make_owner(empty)
-    monkeypatch.setenv("DATABASE_URL", owner)
-
-    refused = await asyncio.to_thread(CliRunner().invoke, main, ["migrate"])
-    assert refused.exit_code == 2
-    assert "CREATE ROLE imagedrift_operator NOLOGIN;" in refused.output
-    assert "\n  GRANT" in refused.output
-
-    await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
-    await make_logins(empty)
-    advised = await asyncio.to_thread(CliRunner().invoke, main, ["migrate"])
-    assert advised.exit_code == 0
-    assert "the schema is up to date" in advised.output
-    assert "ALTER ROLE alice IN DATABASE" in advised.output
-
-    wrong = await asyncio.to_thread(CliRunner().invoke, main, ["migrate", "--roles", "Two;"])
-    assert wrong.exit_code == 64
-    assert "lower-case letters" in wrong.output
-
-
-async def test_who_may_not_make_a_schema_is_told_so(empty: str) -> None:
-    """A login that may not make a schema is told before anything is changed."""
-    await run(empty, "CREATE ROLE app LOGIN PASSWORD 'x'")
-
-    with pytest.raises(MigrationFailed, match="migrate as the owner of the database"):
-        await migrations.migrate(login(empty, "app"))
 
 
 async def test_whatever_is_granted_otherwise_is_made_right(empty: str) -> None:
@@ -321,58 +149,6 @@ async def test_a_reader_of_one_database_reads_no_other(cluster: PostgresServer, 
         async with connected(other) as connection:
             await connection.execute("SET ROLE second_operator")
             await connection.fetch("SELECT * FROM ops.outdated")
-    finally:
-        cluster.drop_database(name)
-
-
-async def test_a_dump_is_read_into_another_cluster_after_or_before_the_schema_is_made(
-    cluster: PostgresServer, empty: str, tmp_path: Path
-) -> None:
-    """A dump can be restored into another cluster before or after `migrate`."""
-    await migrations.migrate(empty, role_names="second")
-    await run(empty, GOOD_ROWS)
-    dump = tmp_path / "dump"
-    program(cluster, "pg_dump", empty, "--format=custom", f"--file={dump}")
-    for migrated in (False, True):
-        with PostgresServer.start_sync(binaries=cluster.binaries) as other:
-            owner = await make_owner(other.dsn(), "CREATEROLE")
-            if migrated:
-                await migrations.migrate(owner)
-                await run(other.dsn(), "TRUNCATE fleet.generation")
-                options = ["--data-only", "--disable-triggers", "--schema=fleet"]
-                program(cluster, "pg_restore", other.dsn(), *options, str(dump))
-            else:
-                options = ["--no-owner", "--no-acl"]
-                program(cluster, "pg_restore", owner, *options, str(dump))
-
-            assert await migrations.migrate(owner) == []
-
-            assert await migrations.advice(owner) == []
-            await make_logins(other.dsn(), "second")
-            async with connected(login(owner, "alice")) as reader:
-                assert len(await reader.fetch("SELECT * FROM ops.comparisons")) == 1
-            async with connected(login(owner, "ingest")) as writer:
-                await migrations.check(writer)
-                assert await writer.execute("DELETE FROM fleet.dead_letters") == "DELETE 0"
-
-
-def program(server: PostgresServer, name: str, dsn: str, *options: str) -> None:
-    """Run one of PostgreSQL's programs."""
-    assert server.binaries is not None
-    run_program([server.binaries / name, f"--dbname={dsn}", *options])
-
-
-async def test_two_databases_of_one_cluster_are_migrated_at_once(
-    cluster: PostgresServer, empty: str
-) -> None:
-    """Two databases of one cluster can be migrated at once."""
-    name = f"other_{uuid.uuid4().hex}"
-    other = cluster.create_database(name)
-    try:
-        await asyncio.gather(migrations.migrate(empty), migrations.migrate(other))
-        for dsn in (empty, other):
-            async with connected(dsn) as connection:
-                assert await roles.find_missing(connection) == []
     finally:
         cluster.drop_database(name)
 

@@ -117,4 +117,4 @@ async def test_a_heartbeat_keeps_a_host_from_being_silent(
         [row] = await operator.ask("SELECT last_seen_at, degraded FROM ops.hosts")
         return bool(row["last_seen_at"] > before["last_seen_at"] and row["degraded"])
 
-    await until(seen_later, what="a later sign of life")
+    await until(seen_later, what="a later heartbeat")

@@ -16,7 +16,8 @@ from imagedrift_runtime.health import Health
 from imagedrift_schemas.v1 import Child, Described
 from support.ingest import NGINX, digest, image
 from support.planning import planning
-from support.storing import StillClock, database_of, turns_on
+from support.storing import database_of, turns_on
+from support.virtual_time import StillClock
 
 
 @pytest.fixture

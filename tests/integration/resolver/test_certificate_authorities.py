@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.url import parse_url
@@ -18,6 +16,7 @@ from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_schemas.v1 import Found, Unreachable
+from support.dialing import http_client
 from support.programs import require_program
 from support.resolver import working
 
@@ -79,7 +78,7 @@ async def test_a_certificate_is_trusted_by_the_configured_authority_alone(
 
 async def answers(host: str, toml: str) -> bool:
     """Whether a server is spoken to over TLS, with the trust that a configuration gives."""
-    own = HttpClient(routes(operator_file.parse(toml)), Names(look_up))
+    own = http_client(routes(operator_file.parse(toml)))
     try:
         url = parse_url(f"https://{host}/token")
         return isinstance(await own.send("GET", url, [("Host", host)], cap=99, trusted=True), Reply)

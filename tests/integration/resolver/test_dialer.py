@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from imagedrift_resolver.adapters import dialer
-from imagedrift_resolver.adapters.dialer import Dialer, in_turn
-from imagedrift_resolver.adapters.names import Names
+from imagedrift_resolver.adapters.dialer import Dialer, Network, in_turn
+from imagedrift_resolver.adapters.names import NameLimits, Names
+from imagedrift_resolver.adapters.network import SystemNetwork
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.url import Url
+from imagedrift_runtime.clock import SystemClock
 
 
 def dead_address(address: str, port: int) -> list[socket.socket]:
@@ -57,9 +58,10 @@ async def listening(address: str) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-def dials(*addresses: str) -> Dialer:
-    """A dialer for whom a name has these addresses."""
-    return Dialer(Names(lambda _: list(addresses)))
+def dials(*addresses: str, network: Network | None = None) -> Dialer:
+    """A dialer for whom a name has these addresses, and TLS may take little time."""
+    names = Names(lambda _: list(addresses), NameLimits(), SystemClock())
+    return Dialer(names, network or SystemNetwork(), secure_within_s=0.05)
 
 
 async def dial(by: Dialer, port: int, scheme: str = "http") -> tuple[SocketStream, float]:
@@ -116,27 +118,30 @@ async def test_the_address_that_worked_is_given_up_when_it_dies() -> None:
     assert took < 0.25  # no turn was waited for
 
 
-async def test_an_address_that_accepts_and_says_nothing_gives_way(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """An address that accepts and does not finish TLS gives way to the next."""
-    monkeypatch.setattr(dialer, "SECURE_WITHIN_S", 0.05)
-    tried = []
+class SilentOnce(SystemNetwork):
+    """A network whose first peer never finishes TLS, while all others do at once."""
 
-    async def secure(end: SocketStream, context: ssl.SSLContext, host: str) -> None:
-        tried.append(peer(end))
-        if len(tried) == 1:
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+
+    async def secure(self, stream: SocketStream, context: ssl.SSLContext, host: str) -> None:
+        """Note the peer."""
+        self.tried.append(peer(stream))
+        if len(self.tried) == 1:
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(dialer, "_secure", secure)
+
+async def test_an_address_that_accepts_and_says_nothing_gives_way() -> None:
+    """An address that accepts and does not finish TLS gives way to the next."""
+    network = SilentOnce()
     async with listening("127.0.0.2") as port:
-        by = dials("127.0.0.2", "127.0.0.3")
+        by = dials("127.0.0.2", "127.0.0.3", network=network)
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.3", port)
         async with server:
             for _ in range(2):
                 end, _ = await dial(by, port, "https")
                 end.close()
-    assert tried == ["127.0.0.2", "127.0.0.3", "127.0.0.3"]
+    assert network.tried == ["127.0.0.2", "127.0.0.3", "127.0.0.3"]
 
 
 async def test_the_last_address_that_says_nothing_is_bounded() -> None:

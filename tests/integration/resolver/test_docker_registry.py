@@ -13,6 +13,9 @@ import pytest
 
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas import codec
+from imagedrift_schemas.tags.newer import Newer, newer_in
+from imagedrift_schemas.tags.version import read
 from imagedrift_schemas.v1 import Answer, Denied, Found, Missing
 from support.docker_registry import (
     PASSWORD,
@@ -20,6 +23,7 @@ from support.docker_registry import (
     basic,
     htpasswd,
     push,
+    push_tags,
     running,
     signed,
     signing_key,
@@ -49,6 +53,25 @@ async def test_an_open_registry_is_asked(fresh_nats: NatsServer, tmp_path: Path)
     assert found.last_digest == digest
     assert isinstance(missing.outcome, Missing)
     assert [bool(child.config_digest) for child in described.children] == [True]
+
+
+async def test_three_thousand_tags_are_listed(fresh_nats: NatsServer, tmp_path: Path) -> None:
+    """Three pages of a thousand tags are read, and a version of each step is found."""
+    tags = [
+        f"{major}.{minor}.{patch}"
+        for major in range(3)
+        for minor in range(20)
+        for patch in range(50)
+    ]
+    with running(tmp_path / "registry") as host:
+        await asyncio.to_thread(push_tags, host, "team/app", tags)
+        async with working(fresh_nats.url, tmp_path, trusting(host)) as client:
+            listed = await client.list_tags(f"{host}/team/app:1.5.7", "1.5.7")
+    version = read("1.5.7")
+    assert version
+    assert (listed.count, listed.truncated, listed.failure) == (3000, "", None)
+    assert newer_in(listed, version) == Newer("1.5.49", "1.19.49", "2.19.49", 42 + 14 * 50 + 1000)
+    assert len(codec.encode(listed)) < 32 * 1024
 
 
 async def test_a_registry_with_passwords_is_asked(fresh_nats: NatsServer, tmp_path: Path) -> None:

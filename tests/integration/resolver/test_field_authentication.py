@@ -88,7 +88,7 @@ async def test_a_way_in_that_fails_is_forgotten(
 
 @pytest.mark.parametrize("refusal", [error(404, "MANIFEST_UNKNOWN"), page(403, ""), (401, {}, b"")])
 @pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
-async def test_a_credential_is_shown_where_only_the_front_door_asks_for_it(
+async def test_a_credential_is_shown_where_only_the_api_root_asks_for_it(
     fresh_nats: NatsServer, tmp_path: Path, refusal: Said, scheme: str
 ) -> None:
     """GitHub Packages, Keppel and gcr.io refuse without a challenge.

@@ -12,10 +12,6 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any, get_args
 
-import pytest
-
-from imagedrift_resolver.adapters import http_client
-from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, resolve
 from imagedrift_resolver.core.description import Description, describe
@@ -25,6 +21,7 @@ from imagedrift_resolver.core.token import Token, read_token
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Child, Describe, Failure, Found, Outcome
 from support.conversations import DIGEST, NOW, site
+from support.dialing import http_client
 
 RESPONSES = 100_000
 OVER_SOCKETS = 2_000
@@ -234,14 +231,13 @@ class Liar:
             await writer.drain()
 
 
-async def test_thousands_of_responses_over_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_thousands_of_responses_over_sockets() -> None:
     """Thousands of random responses over sockets are replies or errors, in bounded time."""
-    monkeypatch.setattr(http_client, "WITHIN_S", 0.25)
     liar = Liar()
     server = await asyncio.start_server(liar.accept, "127.0.0.1", 0)
     url = Url("http", "127.0.0.1", server.sockets[0].getsockname()[1], "/v2/a/manifests/1")
-    route = ConnectionRoute(ssl.create_default_context())
-    client = http_client.HttpClient(lambda *_: route, Names(look_up))
+    route = ConnectionRoute(ssl.create_default_context(), timeout_s=0.25)
+    client = http_client(lambda *_: route)
     headers = [("Host", url.authority)]
     left = OVER_SOCKETS
     kinds: set[type] = set()

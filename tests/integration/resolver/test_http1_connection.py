@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.reply import NoResponse, Reply
-from imagedrift_resolver.core.site import Site, redirect
-from imagedrift_resolver.core.url import Url, parse_url
+from imagedrift_resolver.core.url import parse_url
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_schemas.v1 import Found, Invalid, Refused
+from imagedrift_schemas.v1 import Found
+from support.dialing import http_client
 from support.resolver import trusting, working
 
 DIGEST = "Docker-Content-Digest: sha256:"
+
 FORGED = f"HTTP/1.1 200 OK\r\n{DIGEST}{'e' * 64}\r\nContent-Length: 0\r\n\r\n".encode()
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -63,7 +63,7 @@ async def ask(
     server: Server, count: int = 2, method: str = "GET", target: str = "/v2/"
 ) -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
-    http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
+    http = http_client(lambda *_: ConnectionRoute(ssl.create_default_context()))
     url = parse_url(f"http://127.0.0.1:{server.port}{target}")
     try:
         return [
@@ -282,7 +282,7 @@ async def test_a_server_that_speaks_first_is_not_believed() -> None:
     """Bytes on an idle connection end it."""
     server = Server(OK, FORGED)
     async with server.serving():
-        http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
+        http = http_client(lambda *_: ConnectionRoute(ssl.create_default_context()))
         url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
         headers = [("Host", url.authority)]
         for _ in range(3):
@@ -293,58 +293,3 @@ async def test_a_server_that_speaks_first_is_not_believed() -> None:
             await server.is_said.wait()
         await http.close()
     assert server.connections == 3
-
-
-SITE = Site(registry="r.example", api=parse_url("https://r.example"))
-AT = parse_url("https://r.example/v2/a/manifests/1")
-
-
-@pytest.mark.parametrize(
-    ("location", "target"),
-    [
-        ("https://cdn.example/x?y=1", "https://cdn.example/x?y=1"),
-        ("//cdn.example/x", "https://cdn.example/x"),
-        ("/x", "https://r.example/x"),
-        ("2", "https://r.example/v2/a/manifests/2"),
-        ("../blobs/3", "https://r.example/v2/a/blobs/3"),
-        ("?a=b", "https://r.example/v2/a/manifests/1?a=b"),
-        ("/x#part", "https://r.example/x"),
-        ("", "https://r.example/v2/a/manifests/1"),
-        ("HTTPS://CDN.example:443/x", "https://cdn.example/x"),
-    ],
-)
-def test_redirects_lead_where_the_rfc_says(location: str, target: str) -> None:
-    """Redirects are resolved as RFC 9110, 10.2.2 says."""
-    got = redirect(SITE, AT, location)
-    assert isinstance(got, Url)
-    assert str(got) == target
-
-
-@pytest.mark.parametrize(
-    ("location", "kind"),
-    [
-        ("https://me:secret@cdn.example/x", Invalid),
-        ("https://me@cdn.example/x", Invalid),
-        ("ftp://cdn.example/x", Invalid),
-        ("https:x", Invalid),
-        ("https://", Invalid),
-        ("https:///x", Invalid),
-        ("https://cdn.example/\x7f", Invalid),
-        ("https://cdn.example:0/x", Invalid),
-        ("https://cdn.example:99999/x", Invalid),
-        ("https://[::1/x", Invalid),
-        ("http://cdn.example/x", Refused),
-        ("https://10.0.0.1/x", Refused),
-        ("https://[::ffff:127.0.0.1]/x", Refused),
-    ],
-)
-def test_redirects_that_lead_astray_are_not_followed(location: str, kind: type) -> None:
-    """A redirect with a user, out of TLS or to an inner address is not followed."""
-    assert isinstance(redirect(SITE, AT, location), kind)
-
-
-def test_a_refused_redirect_says_where_to_allow_it() -> None:
-    """A refused redirect names `storage_hosts` (goharbor/harbor#23050)."""
-    got = redirect(SITE, AT, "https://10.0.0.1:9000/x")
-    assert isinstance(got, Refused)
-    assert "name it in storage_hosts of this registry" in got.reason

@@ -7,17 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from imagedrift_resolver.adapters.header_guard import LONGEST, HeaderGuard
-from imagedrift_resolver.adapters.http_client import MOST_PIECES, HttpClient
-from imagedrift_resolver.adapters.names import Names, look_up
+from imagedrift_resolver.adapters.http_client import MOST_PIECES
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
+from support.dialing import http_client
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -58,7 +56,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 async def send_all(server: Server, *methods: str, cap: int = 9) -> list[Reply | NoResponse]:
     """Make requests, one after the other."""
-    http = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
+    http = http_client(lambda *_: ConnectionRoute(ssl.create_default_context()))
     url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
     try:
         return [
@@ -156,13 +154,3 @@ async def test_blanks_without_end_hold_up_nobody(saying: bytes) -> None:
         [got] = await send_all(server, "GET")
     assert time.process_time() - began < 2
     assert isinstance(got, NoResponse) or got.cut
-
-
-@given(st.binary(max_size=300), st.integers(1, LONGEST), st.integers(1, 3000))
-def test_blanks_are_counted_over_every_piece(before: bytes, size: int, count: int) -> None:
-    """A run of blanks is counted over all pieces of a header."""
-    run = bytes((b" \t" * count)[:count])
-    data = before.rstrip(b" \t") + b"x" + run + b"x"
-    guard = HeaderGuard()
-    seen = [guard.is_hostile(data[i : i + size]) for i in range(0, len(data), size)]
-    assert any(seen) is (count >= LONGEST)

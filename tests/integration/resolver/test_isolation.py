@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from imagedrift_resolver import wiring
-from imagedrift_resolver.adapters import http_client
 from imagedrift_resolver.core import breaker
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
@@ -55,16 +54,15 @@ async def test_a_registry_that_fails_is_left_alone_and_tried_again(
 async def test_a_deadline_ends_every_wait(
     fresh_nats: NatsServer,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     fault: Fault,
     words: str,
 ) -> None:
     """The reason says that the time was over, or that the response ended early."""
-    monkeypatch.setattr(http_client, "WITHIN_S", 1.0)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         registry.misbehave(fault)
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as at:
+        toml = trusting(registry.host, timeout="1s")
+        async with working(fresh_nats.url, tmp_path, toml) as at:
             answer = await at.ask(registry.reference("app", "1"))
     assert isinstance(answer.outcome, Unreachable)
     assert words in answer.outcome.reason

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.routes import proxies_of, routes
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
@@ -17,6 +15,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Found, Refused, Unreachable
 from support.certificates import Authority, tls_server
+from support.dialing import http_client
 from support.http_proxy import HttpProxy
 from support.resolver import trusting, working
 
@@ -29,7 +28,7 @@ def unknown(host: str) -> list[str]:
 async def get(url: str, toml: str = "", *, trusted: bool = False, **env: str) -> Reply | NoResponse:
     """Make one request, with these settings and proxies."""
     asking = settings.load(ResolverSettings, env)
-    own = HttpClient(routes(operator_file.parse(toml), proxies_of(asking)), Names(unknown))
+    own = http_client(routes(operator_file.parse(toml), proxies_of(asking)), unknown)
     try:
         at = parse_url(url)
         headers = [("Host", at.authority), ("Authorization", "Basic cmVnaXN0cnk=")]

@@ -7,8 +7,6 @@ import pytest
 from imagedrift_agent.adapters.engine_client import EngineClient
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.core.address import Address
-from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import Names, look_up
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
@@ -17,6 +15,7 @@ from imagedrift_runtime.registries.operator_file import RegistriesFault
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas.v1 import Found
 from support.certificates import Authority, Pair, tls_server
+from support.dialing import http_client
 from support.resolver import working
 
 AUTHORITIES = [
@@ -33,7 +32,7 @@ AUTHORITIES = [
 
 async def get(host: str, toml: str, *, trusted: bool = True) -> Reply | NoResponse:
     """Make one request over TLS, with what a configuration says."""
-    own = HttpClient(routes(operator_file.parse(toml)), Names(look_up))
+    own = http_client(routes(operator_file.parse(toml)))
     try:
         url = parse_url(f"https://{host}/v2/")
         return await own.send("GET", url, [("Host", host)], cap=99, trusted=trusted)

@@ -1,36 +1,70 @@
 """Requests that are never made, whoever names the image and whatever the registry says."""
 
-import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from imagedrift_resolver.adapters.dialer import SECURE_WITHIN_S, Dialer
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import Names
+from imagedrift_resolver.adapters.names import LookUp, NameLimits, Names
+from imagedrift_resolver.adapters.network import SystemNetwork
 from imagedrift_resolver.adapters.routes import ConnectionRoute
+from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url
+from imagedrift_runtime.clock import SystemClock
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
 from imagedrift_schemas.v1 import Answer, Found, Refused, Unreachable
+from support.dialing import http_client
 from support.nats_client import jetstream
 from support.polling import until
 from support.resolver import now, resolve, trusting, working
 
 
 async def send(
-    url: Url, look_up: Callable[[str], list[str]], *, trusted: bool = False, cap: int = 1000
+    url: Url, look_up: LookUp, *, trusted: bool = False, cap: int = 1000
 ) -> Reply | NoResponse:
     """Make one request with a client of its own, which resolves names in this way."""
-    own = HttpClient(lambda *_: ConnectionRoute(ssl.create_default_context()), Names(look_up))
+    return await sent(http_client(any_route, look_up), url, trusted=trusted, cap=cap)
+
+
+async def sent(
+    client: HttpClient, url: Url, *, trusted: bool = False, cap: int = 1000
+) -> Reply | NoResponse:
+    """Make one request, and close."""
     try:
         headers = [("Host", url.authority)]
-        return await own.send("GET", url, headers, cap=cap, trusted=trusted)
+        return await client.send("GET", url, headers, cap=cap, trusted=trusted)
     finally:
-        await own.close()
+        await client.close()
+
+
+def any_route(url: Url, trusted: bool) -> ConnectionRoute:
+    """Reach every url directly."""
+    return ConnectionRoute(ssl.create_default_context())
+
+
+class RefusingNetwork(SystemNetwork):
+    """A network that connects to nothing, and notes what it should connect to."""
+
+    def __init__(self) -> None:
+        self.tried: list[tuple[list[str], int]] = []
+
+    async def race(self, addresses: Sequence[str], port: int) -> tuple[str, SocketStream]:
+        """Refuse."""
+        self.tried.append((list(addresses), port))
+        raise ConnectionRefusedError(111, "refused")
+
+
+async def send_to(network: RefusingNetwork, look_up: LookUp) -> Reply | NoResponse:
+    """Make one request over a network."""
+    names = Names(look_up, NameLimits(), SystemClock())
+    client = HttpClient(any_route, Dialer(names, network, SECURE_WITHIN_S))
+    return await sent(client, Url("https", "registry.example.org", 443, "/v2/"))
 
 
 async def test_an_inner_registry_is_asked_only_when_it_is_named(
@@ -70,39 +104,26 @@ async def test_a_clouds_metadata_is_never_asked(address: str, trusted: bool) -> 
     )
 
 
-async def test_the_connection_goes_to_the_address_that_was_checked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
     """A name that resolves to something else the second time is not asked again (rebinding)."""
     asked: list[str] = []
-    connected: list[Any] = []
+    network = RefusingNetwork()
 
     def look_up(host: str) -> list[str]:
         asked.append(host)
         return ["1.1.1.1"] if len(asked) == 1 else ["127.0.0.1"]
 
-    async def connect(_: Any, address: Any) -> None:
-        connected.append(address)
-        raise ConnectionRefusedError(111, "refused")
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
-    got = await send(Url("https", "registry.example.org", 443, "/v2/"), look_up)
+    got = await send_to(network, look_up)
     assert got == NoResponse("closed", "registry.example.org: the connection was refused")
-    assert (asked, connected) == (["registry.example.org"], [("1.1.1.1", 443)])
+    assert (asked, network.tried) == (["registry.example.org"], [(["1.1.1.1"], 443)])
 
 
-async def test_forbidden_addresses_of_a_name_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_forbidden_addresses_of_a_name_are_left_out() -> None:
     """Only the allowed ones are raced, each once."""
-    tried: list[str] = []
-
-    async def connect(_: Any, address: Any) -> None:
-        tried.append(address[0])
-        raise ConnectionRefusedError(111, "refused")
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
+    network = RefusingNetwork()
     addresses = ["10.0.0.1", "1.1.1.1", "::1", "2606:4700::1111", "8.8.8.8"]
-    await send(Url("https", "registry.example.org", 443, "/v2/"), lambda _: addresses)
-    assert tried == ["2606:4700::1111", "1.1.1.1", "8.8.8.8"]
+    await send_to(network, lambda _: addresses)
+    assert network.tried == [(["2606:4700::1111", "1.1.1.1", "8.8.8.8"], 443)]
 
 
 async def test_a_redirect_takes_no_credential_along(fresh_nats: NatsServer, tmp_path: Path) -> None:
@@ -163,7 +184,7 @@ async def test_an_answer_of_before_does_not_replace_a_newer_one(
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
-            cache = JetStreamCache(client.answers, now)
+            cache = JetStreamCache(client.answers, client.tags, now)
             question = resolve(registry.reference("app", "1"))
             _, revision = await cache.read(question)
             old = Answer(

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.core.site import Site, host_of, redirect
-from imagedrift_resolver.core.url import Url, parse_url
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Found, Missing, Refused, Unreachable
@@ -54,42 +52,6 @@ async def test_a_mirror_behind_a_path_is_asked_there(
             absent = await client.ask("quay.io/team/other:1")
         assert isinstance(answer.outcome, Found)
         assert isinstance(absent.outcome, Missing)
-
-
-@pytest.mark.parametrize(
-    ("storage", "host", "trusted"),
-    [
-        ("minio.lan:9000", "https://minio.lan:9000/x", True),
-        ("10.0.0.5", "https://10.0.0.5:9000/x", True),
-        ("[fd00::1]:9000", "https://[fd00::1]:9000/x", True),
-        ("10.0.0.5", "https://10.0.0.6/x", False),
-        ("[fd00::1]", "https://[fd00::2]/x", False),
-    ],
-)
-def test_only_named_storage_may_be_private(storage: str, host: str, trusted: bool) -> None:
-    """A registry that the operator named leads there, and to no neighbour of it."""
-    site = Site(
-        registry="r.example",
-        api=parse_url("https://r.example"),
-        trusted=True,
-        storage_hosts=frozenset({storage}),
-    )
-    target = parse_url(host)
-    assert site.trusts(target.host) is trusted
-    assert not site.is_own(target)
-    assert not site.may_see_credential(target)
-    got = redirect(site, parse_url("https://r.example/v2/a/manifests/1"), host)
-    assert isinstance(got, Url if trusted else Refused)
-
-
-def test_a_storage_hosts_port_is_not_compared() -> None:
-    """As with realms the host counts."""
-    assert [host_of(n) for n in ("A.b:1", "[::1]:5", "[::1]", "a")] == [
-        "a.b",
-        "[::1]",
-        "[::1]",
-        "a",
-    ]
 
 
 async def test_a_registry_has_the_time_that_its_table_gives(

@@ -1,4 +1,4 @@
-"""The resolver gets the truth from every registry that is imitated, in that vendor's manners."""
+"""The resolver gets the truth from every registry that is imitated, in that vendor's profile."""
 
 import json
 from base64 import b64encode
@@ -10,17 +10,17 @@ import pytest
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Kind, SandboxRegistry, Vendor, imitate
 from imagedrift_sandbox.registry.images import Pushed
-from imagedrift_sandbox.registry.vendors import MANNERS
+from imagedrift_sandbox.registry.vendors import PROFILES
 from imagedrift_schemas.v1 import Denied, Found, Missing
 from support.resolver import trusting, working
 
 NAME, PASSWORD = "reader", "hunter2"
 PUBLIC, PRIVATE = "team/app", "secret/app"
-OPEN = [vendor for vendor in Vendor if MANNERS[vendor].auth.scheme != "basic"]
+OPEN = [vendor for vendor in Vendor if PROFILES[vendor].auth.scheme != "basic"]
 """Vendors that give a public image to whoever asks."""
-CLOSED = [vendor for vendor in Vendor if MANNERS[vendor].auth.scheme != "none"]
+CLOSED = [vendor for vendor in Vendor if PROFILES[vendor].auth.scheme != "none"]
 """Vendors that can keep an image from those without a login."""
-REDIRECTED = [vendor for vendor in CLOSED if MANNERS[vendor].manifests_elsewhere]
+REDIRECTED = [vendor for vendor in CLOSED if PROFILES[vendor].manifests_elsewhere]
 """Of these, vendors that redirect to another host, which is shown no credential."""
 
 
@@ -82,9 +82,9 @@ async def test_a_private_image_of_each_vendor_is_found_with_a_login(
 
     assert isinstance(answer.outcome, Found), answer.outcome
     assert answer.outcome.digest == pushed.digest
-    manners = MANNERS[vendor]
-    issuer = elsewhere if manners.tokens_elsewhere else registry
-    assert (issuer.totals().of(Kind.TOKEN) > 0) == (manners.auth.scheme == "bearer")
+    profile = PROFILES[vendor]
+    issuer = elsewhere if profile.tokens_elsewhere else registry
+    assert (issuer.totals().of(Kind.TOKEN) > 0) == (profile.auth.scheme == "bearer")
 
 
 @pytest.mark.parametrize("password", ["", "wrong"])

@@ -1,10 +1,9 @@
 """Habits of nats-py that are mended: a lost cancellation, and other servers' credentials."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
-from typing import Any
 from urllib.parse import urlparse
 
 import pytest
@@ -17,14 +16,59 @@ from support.nats_bus import OwnStream, opened
 Call = Callable[[Bus, OwnStream], Awaitable[object]]
 
 
-class CancelledWithTheReply(dict[str, "asyncio.Future[Any]"]):
-    """Awaited replies, by token: whoever awaits one is cancelled in the moment it comes."""
+TURNS = 30
+"""Turns of the loop after a reply has come; a call has ended before the last of them."""
 
-    def __setitem__(self, token: str, reply: "asyncio.Future[Any]") -> None:
-        """Await a reply."""
-        super().__setitem__(token, reply)
-        if task := asyncio.current_task():
-            reply.add_done_callback(lambda _: task.cancel())
+
+class HeldLine:
+    """A line to a server on which replies wait until they are let go."""
+
+    def __init__(self, server: str) -> None:
+        self._server = urlparse(server)
+        self._may_pass = asyncio.Event()
+        self._may_pass.set()
+        self._waits = asyncio.Event()
+        self._copying: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """Accept clients; yields the address."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        try:
+            async with server:
+                yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            for each in self._copying:
+                each.cancel()
+
+    def hold(self) -> None:
+        """Let replies wait from now on."""
+        self._waits.clear()
+        self._may_pass.clear()
+
+    async def let_go(self) -> None:
+        """Wait for a reply, and pass it on."""
+        await self._waits.wait()
+        self._may_pass.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(
+            self._server.hostname, self._server.port
+        )
+        self._copying += [
+            asyncio.create_task(self._copy(reader, far_writer, asyncio.Event())),
+            asyncio.create_task(self._copy(far_reader, writer, self._waits)),
+        ]
+
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, waits: asyncio.Event
+    ) -> None:
+        while data := await reader.read(65536):
+            waits.set()
+            if waits is self._waits:
+                await self._may_pass.wait()
+            writer.write(data)
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -39,24 +83,24 @@ class CancelledWithTheReply(dict[str, "asyncio.Future[Any]"]):
 async def test_a_cancellation_that_comes_with_the_reply_is_heeded(
     nats_server: NatsServer, call: Call
 ) -> None:
-    """`asyncio.wait_for` of Python 3.11 keeps it to itself (cpython #86296)."""
-    went_on = False
-    async with opened(nats_server.url) as (bus, connection):
+    """A call is cancelled in each turn of the loop after its reply came: it never goes on.
+
+    `asyncio.wait_for` of Python 3.11 keeps such a cancellation to itself (cpython #86296).
+    """
+    line, were_in_time = HeldLine(nats_server.url), set()
+    async with line.serving() as url, opened(url) as (bus, _):
         own = await OwnStream.make(bus)
-        await bus.lag(own.name, own.consumer)  # from now on replies have their place
-
-        async def caller() -> None:
-            nonlocal went_on
-            await call(bus, own)
-            went_on = True
-
-        # nats-py has no other place where a reply shows in the moment that it comes.
-        connection.client._resp_map = CancelledWithTheReply()  # noqa: SLF001
-        task = asyncio.create_task(caller())
-        await asyncio.wait({task})
-
-    assert task.cancelled()
-    assert not went_on
+        for turns in range(TURNS):
+            line.hold()
+            task = asyncio.ensure_future(call(bus, own))
+            await line.let_go()
+            for _turn in range(turns):
+                await asyncio.sleep(0)
+            was_in_time = task.cancel()
+            await asyncio.wait({task})
+            assert task.cancelled() == was_in_time
+            were_in_time.add(was_in_time)
+    assert were_in_time == {True, False}
 
 
 async def test_what_is_done_after_a_cancellation_is_done(bus: Bus) -> None:

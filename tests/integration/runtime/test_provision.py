@@ -99,7 +99,7 @@ async def test_the_layout_does_what_it_is_for(empty: Bus) -> None:
 
     assert asked == [Stored(1), AlreadyThere()]
     assert (inventory.state.messages, inventory.state.last_seq) == (1, 3)
-    for bucket in (subjects.BUCKET_DIGESTS, subjects.BUCKET_REGISTRIES):
+    for bucket in (subjects.BUCKET_DIGESTS, subjects.BUCKET_TAGS, subjects.BUCKET_REGISTRIES):
         assert await (await empty.bucket(bucket)).get("a.b") is None
 
 
@@ -125,7 +125,12 @@ async def test_a_full_stream_refuses_or_lets_the_oldest_go(empty: Bus) -> None:
     await provision.ensure(empty, stream_mib=dict.fromkeys(STREAM_MIB, 1))
     filling = b"x" * 300_000
     refusing = ("drift.v1.inventory.s.h", "drift.v1.lookup.hub.r.x")
-    giving_way = ("$KV.drift_digests.r.x", "$KV.drift_registries.r.x", "drift.v1.changed.r.x")
+    giving_way = (
+        "$KV.drift_digests.r.x",
+        "$KV.drift_tags.r.x",
+        "$KV.drift_registries.r.x",
+        "drift.v1.changed.r.x",
+    )
 
     for prefix in refusing:
         for number in range(3):
@@ -162,7 +167,7 @@ async def test_no_bucket_has_limit_markers(empty: Bus) -> None:
 
     configs = [info.config for info in await jetstream(empty).streams_info()]
 
-    assert len(configs) == 6
+    assert len(configs) == len(STREAM_MIB)
     assert {config.subject_delete_marker_ttl for config in configs} == {None}
 
 

@@ -1,7 +1,6 @@
 """The sandbox registry answers, counts and limits as registries do."""
 
 import hashlib
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -11,18 +10,12 @@ from imagedrift_sandbox.registry import (
     Kind,
     SandboxRegistry,
     Shape,
+    TagPaging,
     Wait,
 )
 from imagedrift_sandbox.registry.store import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST
 
 DIGEST = f"sha256:{'0' * 64}"
-
-
-@pytest.fixture
-async def client(registry: SandboxRegistry) -> AsyncIterator[aiohttp.ClientSession]:
-    """An HTTP client of the registry."""
-    async with aiohttp.ClientSession(registry.url) as session:
-        yield session
 
 
 async def test_the_version_check_names_the_api(client: aiohttp.ClientSession) -> None:
@@ -121,24 +114,38 @@ async def test_tags_are_listed_in_pages(
     assert seen == ["v0", "v1", "v2", "v3", "v4"]
 
 
-async def test_requests_are_counted_by_kind_and_reference(
-    registry: SandboxRegistry, client: aiohttp.ClientSession
+@pytest.mark.parametrize(
+    ("paging", "pages", "first"),
+    [
+        (TagPaging.PLAIN, 3, "1.0"),
+        (TagPaging.GHCR, 3, "1.119"),
+        (TagPaging.ECR, 3, "1.0"),
+        (TagPaging.QUAY, 3, "1.0"),
+        (TagPaging.RED_HAT, 3, "1.25"),
+    ],
+)
+async def test_tags_are_listed_in_the_way_of_each_registry(
+    registry: SandboxRegistry,
+    client: aiohttp.ClientSession,
+    paging: TagPaging,
+    pages: int,
+    first: str,
 ) -> None:
-    """HEADs, GETs, blobs, pings and 429s each have their count, from nothing after a reset."""
-    registry.push_image("a", "1")
-    for method in ("HEAD", "HEAD", "GET"):
-        await client.request(method, "/v2/a/manifests/1")
-    await client.get("/v2/")
-    registry.limit(Budget(limit=0))
-    await client.get("/v2/a/manifests/1")
-    totals = registry.totals()
+    """Cursors, tokens and orders differ, and every link leads to the next page."""
+    registry.push_tags("team/app", [f"1.{number}" for number in reversed(range(120))])
+    registry.tag_paging = paging
+    where: str | None = "/v2/team/app/tags/list?n=50"
+    seen: list[list[str]] = []
+    while where:
+        async with client.get(where) as response:
+            seen.append((await response.json())["tags"])
+            where = str(response.links["next"]["url"]) if response.links else None
 
-    assert (totals.head_requests, totals.get_requests, totals.of(Kind.PING)) == (2, 2, 1)
-    assert totals.rejected == 1
-    assert totals.references == {"a:1": {"manifest_head": 2, "manifest_get": 2}}
-    assert totals.total == 5
-    registry.counts.reset()
-    assert registry.totals().total == 0
+    assert len(seen) == pages
+    assert seen[0][0] == first
+    assert sorted(name for page in seen for name in page) == sorted(
+        f"1.{number}" for number in range(120)
+    )
 
 
 async def test_a_budget_is_told_and_kept(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -15,13 +14,6 @@ from imagedrift_sandbox.registry.store import OCI_INDEX, OCI_MANIFEST
 BLOB = b"a layer" * 1000
 DIGEST = f"sha256:{hashlib.sha256(BLOB).hexdigest()}"
 MANIFEST = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": []}
-
-
-@pytest.fixture
-async def client(registry: SandboxRegistry) -> AsyncIterator[aiohttp.ClientSession]:
-    """An HTTP client of the registry."""
-    async with aiohttp.ClientSession(registry.url) as session:
-        yield session
 
 
 async def upload(client: aiohttp.ClientSession, repository: str, data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Each vendor's manners are those that a client has to cope with."""
+"""Each vendor's profile are those that a client has to cope with."""
 
 import re
 from collections.abc import AsyncIterator
@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 
 from imagedrift_sandbox.registry import Kind, SandboxRegistry, Vendor, imitate
-from imagedrift_sandbox.registry.vendors import MANNERS
+from imagedrift_sandbox.registry.vendors import PROFILES
 
 MANIFEST = "/v2/app/manifests/1"
-ANONYMOUS = [vendor for vendor in Vendor if MANNERS[vendor].auth.scheme == "bearer"]
+ANONYMOUS = [vendor for vendor in Vendor if PROFILES[vendor].auth.scheme == "bearer"]
 BASIC = [Vendor.ECR, Vendor.NEXUS]
 OPEN = [Vendor.KUBERNETES, Vendor.RED_HAT]
 
@@ -54,18 +54,18 @@ async def test_an_anonymous_token_leads_to_the_digest(
 ) -> None:
     """401, a token from where the challenge says, then the manifest, where it says."""
     imitate(registry, vendor, elsewhere=elsewhere)
-    manners = MANNERS[vendor]
+    profile = PROFILES[vendor]
     first = await head(client, registry.url + MANIFEST)
     told = await exchange(client, first.headers["WWW-Authenticate"])
     bearer = f"Bearer {told.get('token') or told['access_token']}"
     second = await head(client, registry.url + MANIFEST, bearer)
-    if manners.manifests_elsewhere:
+    if profile.manifests_elsewhere:
         assert second.headers["Location"] == elsewhere.url + MANIFEST
         second = await head(client, second.headers["Location"], bearer)
 
-    issuer = elsewhere if manners.tokens_elsewhere else registry
+    issuer = elsewhere if profile.tokens_elsewhere else registry
     assert first.status == 401
-    assert told["realm"] == issuer.url + manners.auth.token_path
+    assert told["realm"] == issuer.url + profile.auth.token_path
     assert issuer.totals().of(Kind.TOKEN) == 1
     assert (second.status, "Docker-Content-Digest" in second.headers) == (200, True)
 

@@ -112,7 +112,7 @@ def test_a_host_whose_inventory_is_refused_still_lives() -> None:
     assert after.failures == 1
 
 
-def test_a_sign_of_life_that_is_not_taken_is_repeated_after_a_wait() -> None:
+def test_a_heartbeat_that_is_not_taken_is_repeated_after_a_wait() -> None:
     """Not at once, and not only after the interval."""
     schedule = refused(confirmed(), SendHeartbeat(), START, WITHIN_S, 0.5)
 

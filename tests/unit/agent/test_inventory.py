@@ -6,66 +6,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
 
-from imagedrift_agent.core import image_facts
 from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import Container, EngineImage, ImageConfig
 from imagedrift_ingest.core.images import IdentityCache
 from imagedrift_ingest.core.images import images_of as stored_images
-from imagedrift_schemas import codec
 from imagedrift_schemas.reference import ImageReference
-from imagedrift_schemas.v1 import LocalImage
+from support.engine_records import D1, D2, D3, ID, OTHER, container, image, images_of
 from support.ingest import NOW
-
-ID, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
-D1, D2, D3 = (f"sha256:{digit * 64}" for digit in "abc")
-
-
-def image(
-    identity: str = ID, *tags: str, digests: tuple[str, ...] = (), **more: Any
-) -> EngineImage:
-    """One image of the engine."""
-    return EngineImage(id=identity, repo_tags=list(tags), repo_digests=list(digests), **more)
-
-
-def container(reference: str, identity: str = ID, name: str = "web", **more: Any) -> Container:
-    """One running container of the engine."""
-    fields = {"state": "running", **more}
-    return Container(id=name * 9, names=[f"/{name}"], image=reference, image_id=identity, **fields)
-
-
-def images_of(images: list[EngineImage], containers: list[Container]) -> list[LocalImage]:
-    """The images of the image_list."""
-    return list(list_images(images, containers).images)
-
-
-def test_digests_of_another_repository_do_not_count() -> None:
-    """A second name of a pulled image is local: its own registry knows nothing of it."""
-    pulled = image(ID, "nginx:1", "mine/nginx:1", digests=(f"nginx@{D1}",))
-
-    hub, mine = images_of([pulled], [])
-
-    assert (hub.reference, hub.repo_digests) == ("docker.io/library/nginx:1", (D1,))
-    assert (mine.reference, mine.repo_digests) == ("docker.io/mine/nginx:1", ())
-
-
-def test_every_name_of_docker_hub_is_one() -> None:
-    """A digest under one spelling of Docker Hub counts for a tag under another."""
-    [found] = images_of(
-        [image(ID, "docker.io/nginx:1", digests=(f"index.docker.io/nginx@{D1}",))], []
-    )
-
-    assert found.repo_digests == (D1,)
-
-
-def test_two_digests_of_one_repository_are_a_sorted_set() -> None:
-    """An index that moved without a change for this platform leaves both of its digests."""
-    digests = (f"nginx@{D2}", f"nginx@{D1}", f"nginx@{D2}")
-
-    [found] = images_of([image(ID, "nginx:1", digests=digests)], [])
-
-    assert found.repo_digests == (D1, D2)
 
 
 def test_a_container_is_listed_under_its_configured_reference() -> None:
@@ -175,80 +123,6 @@ def test_a_crash_loop_changes_nothing() -> None:
     assert stopped[0].running == 0
 
 
-def test_services_are_named_by_their_labels() -> None:
-    """Compose says project and service, Swarm the service; the same one is said once."""
-    compose = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
-    swarm = {"com.docker.swarm.service.name": "shop_api"}
-    containers = [
-        container("nginx:1", name="a", labels=compose),
-        container("nginx:1", name="b", labels=compose),
-        container("nginx:1", name="c", labels=swarm),
-    ]
-
-    [found] = images_of([image(ID, "nginx:1")], containers)
-
-    assert found.services == ("shop/web", "shop_api")
-
-
-def test_an_images_labels_tell_its_version_and_base() -> None:
-    """They stand in the image's record already: no call is made for them."""
-    labels = {
-        "org.opencontainers.image.version": "1.27.3",
-        "org.opencontainers.image.base.name": "docker.io/library/debian:12",
-        "org.opencontainers.image.base.digest": D1,
-        "maintainer": "somebody",
-    }
-
-    [found] = images_of([image(ID, "nginx:1", config=ImageConfig(labels))], [])
-
-    assert (found.version, found.base_name) == ("1.27.3", "docker.io/library/debian:12")
-    assert (found.base_digest, found.revision, found.source) == (D1, UNSET, UNSET)
-
-
-def test_an_image_without_such_labels_has_the_hash_that_it_had() -> None:
-    """An agent of before wrote no such field, and its hosts are not stored anew."""
-    [found] = images_of([image(ID, "nginx:1", config=ImageConfig({"a": "b"}))], [])
-
-    written = codec.encode(found)
-
-    assert not {"version", "revision", "source", "base_name", "base_digest"} & set(
-        msgspec.json.decode(written)
-    )
-
-
-@pytest.mark.parametrize("text", ["x" * 1_000_000, "\x00\x01", ""])
-def test_a_label_that_cannot_be_told_costs_itself(text: str) -> None:
-    """The image is listed, and its other labels are told."""
-    labels = {"org.opencontainers.image.version": text, "org.opencontainers.image.revision": "d21b"}
-
-    [found] = images_of([image(ID, "nginx:1", config=ImageConfig(labels))], [])
-
-    assert (found.version, found.revision) == (UNSET, "d21b")
-
-
-def test_labels_that_are_not_read_are_not_kept() -> None:
-    """An image may have any number of labels, of any size: the agent keeps those that it reads."""
-    labels = {f"label-{n}": "x" * 1000 for n in range(1000)} | {
-        "org.opencontainers.image.version": "1.27.3",
-        "org.opencontainers.image.source": "x" * 1_000_000,
-        "imagedrift.ignore": "true",
-    }
-
-    kept = image_facts.with_few_labels(image(ID, "nginx:1", config=ImageConfig(labels)))
-
-    assert image_facts.labels_of(kept) == {
-        "org.opencontainers.image.version": "1.27.3",
-        "imagedrift.ignore": "true",
-    }
-
-
-def test_podmans_localhost_is_no_registry() -> None:
-    """An image that Podman built is local, although Podman makes up a digest for it."""
-    [found] = images_of([image(ID, "localhost/app:1", digests=(f"localhost/app@{D1}",))], [])
-
-    assert found.repo_digests == ()
-
-
 def test_a_link_of_another_container_is_not_its_name() -> None:
     """A linked container has several names; its own has one slash."""
     linked = container("nginx:1")
@@ -276,8 +150,11 @@ def fields_of(record: Container) -> dict[str, Any]:
 NAMES = st.sampled_from(
     ["nginx:1", "nginx", "<none>:<none>", "Bad Name", "", "a/b:2", ID, f"nginx@{D1}", "x:1@" + D2]
 )
+
 IDS = st.sampled_from([ID, OTHER, "3" * 64, ""])
+
 DIGESTS = st.sampled_from([f"nginx@{D1}", f"a/b@{D2}", D3, "<none>@<none>", "nginx@sha256:1", ""])
+
 IMAGES = st.builds(
     EngineImage,
     id=IDS.filter(bool),
@@ -288,6 +165,7 @@ IMAGES = st.builds(
     architecture=st.text(max_size=5),
     digest=st.sampled_from(["", D1, "nonsense"]),
 )
+
 CONTAINERS = st.builds(
     Container,
     id=st.text("abcdef", min_size=12, max_size=12),

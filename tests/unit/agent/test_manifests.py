@@ -221,28 +221,6 @@ def test_the_platform_of_the_engine_stands_in_for_none() -> None:
     assert found.platform == "windows/amd64"
 
 
-@pytest.mark.parametrize(
-    ("api", "info", "images", "store", "tells"),
-    [
-        ("1.53", Info(driver_status=[["driver-type", "io.containerd.snapshotter.v1"]]), [], 1, 1),
-        ("1.52", Info(driver_status=[["driver-type", "io.containerd.snapshotter.v1"]]), [], 1, 0),
-        ("1.53", Info(driver_status=[["Backing Filesystem", "extfs"]]), [image()], 0, 0),
-        ("1.53", None, [image()], 1, 1),
-        ("1.44", None, [EngineImage(id=INDEX, repo_digests=[f"app@{INDEX}"])], 1, 0),
-        ("1.44", None, [EngineImage(id=INDEX, repo_digests=[f"app@{AMD}"])], 0, 0),
-        ("1.53", None, [], 0, 0),
-    ],
-)
-def test_the_store_is_known_with_and_without_the_engines_word(
-    api: str, info: Info | None, images: list[EngineImage], store: bool, tells: bool
-) -> None:
-    """Where `/info` is denied, an image that is named by its digest shows the store."""
-    found = traits_of(EngineVersion(api_version=api, os="linux", arch="amd64"), info, images)
-
-    assert found.store == ("containerd" if store else "classic")
-    assert found.tells_origins is bool(tells)
-
-
 DIGESTS = st.sampled_from([INDEX, AMD, ARM, TWIN, "sha256:1", ""])
 PLATFORMS = st.sampled_from(["linux/amd64", "linux/arm64", "/", "unknown/unknown", "linux/arm/v6"])
 DESCRIPTORS = st.builds(runs, DIGESTS, PLATFORMS, st.sampled_from([OCI_MANIFEST, OCI_INDEX, ""]))

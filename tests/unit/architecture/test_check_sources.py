@@ -26,6 +26,7 @@ check_sources: Any = loaded()
 Rule = Callable[[dict[PurePosixPath, ast.Module]], Iterator[str]]
 
 LONG = " ".join(["word"] * 26)
+DECIDES = "def f(x):\n    return 1 if x else 2"
 PLANTED = {
     "two classes of one name": (
         check_sources.class_names,
@@ -57,6 +58,21 @@ PLANTED = {
         {"tests/unit/test_a.py": "def helper(): pass\ndef test_a(): helper()"},
         "tests/unit/test_a.py:2: test_a asserts nothing",
     ),
+    "a module that decides, with a test of another name": (
+        check_sources.own_tests,
+        {"cli/src/imagedrift_cli/a.py": DECIDES, "tests/unit/cli/test_b.py": ""},
+        "cli/src/imagedrift_cli/a.py: has no test of its own name: test_a or test_cli_a.py",
+    ),
+    "a module whose test is of another member": (
+        check_sources.own_tests,
+        {"services/x/src/imagedrift_ingest/core/a.py": DECIDES, "tests/unit/cli/test_a.py": ""},
+        "services/x/src/imagedrift_ingest/core/a.py: has no test of its own name",
+    ),
+    "a package that decides": (
+        check_sources.own_tests,
+        {"cli/src/imagedrift_cli/scan/__init__.py": DECIDES},
+        "cli/src/imagedrift_cli/scan/__init__.py: has no test of its own name: test_scan.py",
+    ),
 }
 GOOD = {
     "a private class of the same name": (
@@ -74,6 +90,25 @@ GOOD = {
     "a test whose helper asserts": (
         check_sources.assertions,
         {"tests/a.py": "def deep(): assert 1\ndef helper(): deep()\ndef test_a(): helper()"},
+    ),
+    "a module that decides nothing": (
+        check_sources.own_tests,
+        {"cli/src/imagedrift_cli/a.py": "X = [1 for _ in 'ab']\ndef f():\n    return X"},
+    ),
+    "wiring": (
+        check_sources.own_tests,
+        {"services/x/src/imagedrift_agent/wiring.py": DECIDES},
+    ),
+    "a test that is named for the package, too": (
+        check_sources.own_tests,
+        {
+            "sandbox/src/imagedrift_sandbox/registry/auth.py": DECIDES,
+            "tests/integration/sandbox/test_registry_auth.py": "",
+        },
+    ),
+    "a test of the whole": (
+        check_sources.own_tests,
+        {"cli/src/imagedrift_cli/up.py": DECIDES, "tests/e2e/test_up.py": ""},
     ),
 }
 

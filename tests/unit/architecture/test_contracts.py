@@ -96,6 +96,16 @@ PLANTED = {
         "import imagedrift_ingest.adapters.postgres.outbox",
         "ingest-adapters:",
     ),
+    "references of ingest know what is made of them": (
+        "imagedrift_ingest/adapters/postgres/references.py",
+        "import imagedrift_ingest.adapters.postgres.comparisons",
+        "ingest-postgres:",
+    ),
+    "what ingest stores of hosts knows the planner's questions": (
+        "imagedrift_ingest/adapters/postgres/hosts.py",
+        "import imagedrift_ingest.adapters.postgres.questions",
+        "ingest-postgres:",
+    ),
     "a part of ingest's side of NATS uses another one": (
         "imagedrift_ingest/adapters/jetstream/streams.py",
         "import imagedrift_ingest.adapters.jetstream.lanes",

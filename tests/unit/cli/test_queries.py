@@ -4,7 +4,6 @@ import csv
 import io
 import itertools
 import json
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,18 +13,12 @@ import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
-from imagedrift_cli import cells, forms, queries
+from imagedrift_cli import forms, queries
 from imagedrift_cli.__main__ import main
-from imagedrift_cli.display import Display
-from imagedrift_cli.failures import NotFound
 from imagedrift_cli.forms import Form
-from imagedrift_cli.listing import noted
+from support.displays import ODD, PIPE
 from support.ingest import NOW
-
-TERMINAL = Display(now=NOW, width=80)
-PIPE = Display(now=NOW)
 
 
 def test_a_parameter_used_twice_is_one_argument() -> None:
@@ -102,36 +95,6 @@ def test_csv_keeps_lists_and_times_readable() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (timedelta(seconds=9), "9 s"),
-        (timedelta(minutes=61), "1 h 1 min"),
-        (timedelta(days=3, hours=4, minutes=5), "3 d 4 h"),
-    ],
-)
-def test_a_duration_is_said_in_two_units(value: timedelta, said: str) -> None:
-    """A duration is shown in its two largest units."""
-    assert cells.duration(value) == said
-
-
-ODD = st.text(max_size=30)
-
-
-@given(ODD, ODD, st.sampled_from(forms.FORMS), st.sampled_from([TERMINAL, PIPE]))
-def test_nothing_that_a_terminal_acts_on_is_printed(
-    text: str, other: str, form: Form, seen: Display
-) -> None:
-    """No form prints control characters or bidi marks."""
-    row = {"hostname": text, "verdict": other, "labels": {text: other}, "containers": [text, other]}
-
-    out = forms.render([row, row], form, seen, columns=list(row))
-
-    assert {unicodedata.category(c) for c in out if c not in "\n\t"}.isdisjoint(
-        {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    )
-
-
 @given(ODD, ODD)
 def test_json_and_yaml_are_exact(text: str, other: str) -> None:
     """JSON and YAML read back as the stored values."""
@@ -145,6 +108,7 @@ MANY = [
     {"hostname": f"web-{n}", "running": n, "labels": {"env": "prod"}, "checked_at": NOW}
     for n in range(7)
 ]
+
 READ: dict[Form, Callable[[str], list[dict[str, Any]]]] = {
     "json": json.loads,
     "ndjson": lambda text: [json.loads(line) for line in text.splitlines()],
@@ -174,84 +138,8 @@ def test_no_rows_are_a_document_too(form: Form) -> None:
     assert not READ[form](forms.render([], form, PIPE, columns=["site", "host"]))
 
 
-def test_a_later_portion_widens_a_column() -> None:
-    """A table in a pipe has one line a row, with no text shortened."""
-    writer = forms.Writer("table", PIPE, columns=["hostname", "running"])
-    first = writer.portion([{"hostname": "a", "running": 1}])
-
-    later = writer.portion([{"hostname": "a-much-longer-name", "running": 2}])
-
-    assert first.splitlines() == ["hostname  running", "a         1"]
-    assert later.splitlines() == ["a-much-longer-name  2"]
-
-
-@given(st.text(alphabet="abcäöü日本語👍-/:.", max_size=120), st.integers(20, 160))
-def test_a_line_of_a_terminal_is_never_wider(text: str, width: int) -> None:
-    """A row of any characters is one line that fits the terminal."""
-    seen = Display(now=NOW, width=width)
-
-    row = {"reference": text, "verdict": "outdated"}
-    lines = forms.render([row], "table", seen, columns=list(row)).splitlines()
-
-    assert len(lines) == 2
-    assert all(cell_len(line) <= width for line in lines)
-    assert lines[1].endswith("outdated")
-
-
-@pytest.mark.parametrize("form", ["table", "wide", "csv", "tsv"])
-def test_a_header_is_there_without_rows(form: Form) -> None:
-    """A result without rows has its header."""
-    out = forms.render([], form, PIPE, columns=["site", "host"])
-    assert out.replace(",", " ").split() == ["site", "host"]
-
-
-def test_a_pipe_has_whole_lines_and_moments_with_their_zone() -> None:
-    """In a pipe nothing is shortened or folded, and times have their zone."""
-    reference = f"registry.example.org/{'deep/' * 40}app:1"
-    rows = [{"reference": reference, "checked_at": NOW, "error": None}] * 2
-
-    out = forms.render(rows, "table", PIPE, columns=list(rows[0]))
-
-    head, *lines = out.splitlines()
-    assert head.split() == ["reference", "checked_at", "error"]
-    assert lines == [f"{reference}  {NOW:%Y-%m-%dT%H:%M:%SZ}  -"] * 2
-
-
 @pytest.mark.parametrize("name", sorted(queries.statements()))
 def test_every_clause_of_a_statement_is_filled_in(name: str) -> None:
     """No statement keeps a placeholder or an empty line."""
     clauses = dict.fromkeys(("where", "where_hosts", "query"), "WHERE true")
     assert "{" not in queries.composed(name, **clauses).replace("'{}'", "")
-
-
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [
-        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
-        ("+1", "'+1"),
-        ("-1", "'-1"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "' =1"),
-        ("\r\n=1", "'  =1"),
-        ("\uff1d1", "'\uff1d1"),
-        ("a=b", "a=b"),
-        ("web-1", "web-1"),
-        (-1, "-1"),
-        (1.5, "1.5"),
-        (True, "True"),
-        (["=1"], '["=1"]'),
-    ],
-)
-def test_no_cell_of_csv_is_a_formula(value: object, cell: str) -> None:
-    """No text in CSV is a formula, and numbers stay numbers."""
-    written = forms.as_csv([{"value": value}], ["value"])
-    assert [*csv.reader(io.StringIO(written))] == [["value"], [cell]]
-
-
-def test_what_is_said_beside_rows_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """Remarks and proposals are cleaned as rows are."""
-    odd = "web-1\x1b]0;pwned\x07\u202e"
-    NotFound("host", "web", [odd]).show()
-    for text in (noted(f"fra1/web-1 is degraded: {odd}"), capsys.readouterr().err.rstrip("\n")):
-        assert "web-1\ufffd" in text
-        assert text.isprintable()

@@ -104,6 +104,18 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "5m",
         "7m",
     ),
+    "ImagedriftHeartbeatsRefused": (
+        'imagedrift_heartbeats_refused_total{reason="malformed"}',
+        "0x5 1x100",
+        "5m",
+        "7m",
+    ),
+    "ImagedriftStreamWentBack": (
+        'imagedrift_sequences_went_back_total{stream="S"}',
+        "0x5 1x100",
+        "5m",
+        "7m",
+    ),
     "ImagedriftImagesLeftOut": (
         'imagedrift_images_left_out_total{reason="over_quota"}',
         "0x5 1x100",

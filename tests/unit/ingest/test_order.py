@@ -101,8 +101,8 @@ class Life:
     def deliver(self, message: Message) -> None:
         """Store a message if it is newer; in doubt the stream is asked."""
         place = Position(self.epoch, message.stream_seq, message.stored_at)
-        judgement = compare(place, self._place)
-        if judgement == "newer" or (judgement == "doubtful" and message == self.newest):
+        place_order = compare(place, self._place)
+        if place_order == "newer" or (place_order == "doubtful" and message == self.newest):
             self.stored, self._place = message, place
 
 

@@ -57,9 +57,9 @@ def after(state: AnswerState, outcome: Outcome) -> AnswerState:
     return folded
 
 
-def said(judgement: Verdict) -> tuple[str, str]:
+def said(found: Verdict) -> tuple[str, str]:
     """Return the verdict that an operator reads."""
-    return judgement.verdict, judgement.reason
+    return found.verdict, found.reason
 
 
 @given(locals_, inside, st.lists(failures, min_size=1, max_size=4))
@@ -71,9 +71,9 @@ def test_p1_failures_alone_never_say_current_or_outdated(
     for outcome in failed:
         state = after(state, outcome)
 
-    judgement = judge(local, state.remote, within)
+    found = judge(local, state.remote, within)
 
-    assert judgement.verdict in ("unknown", "pinned", "local")
+    assert found.verdict in ("unknown", "pinned", "local")
 
 
 @given(locals_, inside, st.lists(outcomes, max_size=4), failures)

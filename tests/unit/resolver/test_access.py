@@ -18,6 +18,7 @@ from imagedrift_resolver.core.credential import (
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.token import Token
 from imagedrift_schemas.v1 import Denied, Failure, Found, Limited, Missing, Unreachable
+from support.asked_registries import BEARER, HOST, ask
 from support.conversations import (
     NOW,
     challenge,
@@ -32,16 +33,6 @@ from support.conversations import (
 )
 
 ME = Password("me", Secret("hunter2"))
-HOST = "https://registry.example.org"
-BEARER = f'Bearer realm="{HOST}/token"'
-
-
-def ask(credential: Credential | None, server: Any, profile: RegistryProfile | None = None) -> Any:
-    """Ask what `team/app:1` points to."""
-    conversation = resolve(
-        site(credential=credential), profile or RegistryProfile(), "team/app", "1", NOW
-    )
-    return play(conversation, server)
 
 
 @pytest.mark.parametrize("credential", [ME, IdentityToken(Secret("x")), RegistryToken(Secret("x"))])
@@ -62,13 +53,13 @@ def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
 
 
 def test_without_a_credential_the_registrys_404_is_its_word() -> None:
-    """Its front door is not asked then."""
+    """Its API root is not asked then."""
     outcome, _, steps = ask(None, lambda _: unknown())
     assert isinstance(outcome, Missing)
     assert len(steps) == 2
 
 
-def test_an_open_registry_is_asked_for_its_front_door_once() -> None:
+def test_an_open_registry_is_asked_for_its_api_root_once() -> None:
     """The `/v2/` of an open registry is asked once, and not for each missing tag."""
 
     def server(step: Send) -> Reply:
@@ -82,12 +73,12 @@ def test_an_open_registry_is_asked_for_its_front_door_once() -> None:
     assert len(steps) == 2
 
 
-@pytest.mark.parametrize("door", [Reply(500), Reply(429), NoResponse("closed", "no connection")])
-def test_a_front_door_that_does_not_answer_leaves_nothing_concluded(
-    door: Reply | NoResponse,
+@pytest.mark.parametrize("root", [Reply(500), Reply(429), NoResponse("closed", "no connection")])
+def test_an_api_root_that_does_not_answer_leaves_nothing_concluded(
+    root: Reply | NoResponse,
 ) -> None:
     """A `/v2/` without an answer leaves the 404 a failure."""
-    outcome, _, _ = ask(ME, lambda s: door if s.url.target == "/v2/" else unknown())
+    outcome, _, _ = ask(ME, lambda s: root if s.url.target == "/v2/" else unknown())
     assert isinstance(outcome, Unreachable)
 
 
@@ -193,19 +184,6 @@ def test_a_spare_request_that_is_not_made_is_told_as_limited() -> None:
     assert play(talk, server)[0] == limited
 
 
-def test_a_redirect_elsewhere_is_never_followed_by_a_question_to_its_front_door() -> None:
-    """After a redirect the `/v2/` of the other host is not asked."""
-    seen: list[Send] = []
-
-    def server(step: Send) -> Reply:
-        seen.append(step)
-        return moved("https://cdn.example/v2/x/manifests/1") if len(seen) == 1 else page(404)
-
-    ask(ME, server)
-    assert not any(s.authorization for s in seen)
-    assert not any(s.url.target == "/v2/" for s in seen if s.url.host == "cdn.example")
-
-
 class Fickle:
     """A registry whose ways change at random between requests."""
 
@@ -223,7 +201,7 @@ class Fickle:
         self.refusal = dice.choice([401, 401, 403, 404, 400])
         self.is_open = dice.random() < 0.2
         self.accepts = dice.random() < 0.6
-        self.door = dice.choice([200, 401, 401, 403, 404, 500])
+        self.root = dice.choice([200, 401, 401, 403, 404, 500])
         self.says = dice.choice(
             [
                 *(good(), good(), good(), unknown(), page(404), page(502)),
@@ -245,7 +223,7 @@ class Fickle:
 
     def _reply(self, step: Send) -> Reply:
         if step.url.target == "/v2/":
-            return challenge(self.challenge, self.door) if self.door == 401 else Reply(self.door)
+            return challenge(self.challenge, self.root) if self.root == 401 else Reply(self.root)
         if self.is_open or (shown(step) and self.accepts):
             return self.says
         return challenge(self.challenge) if self.refusal == 401 else Reply(self.refusal)
@@ -278,40 +256,3 @@ def test_whatever_changes_a_question_ends_and_missing_is_a_registrys_word(seed: 
                 assert registry.words
             foreign = [s for s in steps if isinstance(s, Send) and not s.own]
             assert not any(shown(s).startswith("Basic") for s in foreign)
-
-
-@pytest.mark.parametrize("wants", ["Basic", BEARER])
-@pytest.mark.parametrize("credential", [ME, RegistryToken(Secret("t"), "me")])
-def test_a_credential_of_a_path_does_not_follow_a_redirect_into_another(
-    wants: str, credential: Credential
-) -> None:
-    """A credential of a path does not follow a redirect into another path."""
-    own = site(credential=credential, part="org-a")
-
-    def server(step: Send) -> Reply:
-        if "/org-b/" in step.url.target:
-            return challenge(wants)
-        return moved("/v2/org-b/app/manifests/1") if shown(step) else challenge(wants)
-
-    learnt = RegistryProfile()
-    for _ in range(2):
-        outcome, learnt, steps = play(resolve(own, learnt, "org-a/app", "1", NOW), server)
-        sent = [s for s in steps if isinstance(s, Send) and "/org-b/" in s.url.target]
-        assert not isinstance(outcome, Found)
-        assert all(s.credential == Anonymous() for s in sent)
-        assert not any(shown(s).removeprefix("Bearer ") == "t" for s in sent)
-        asked = [s for s in steps if isinstance(s, Authorise) and "org-b" in s.grant.scope]
-        assert all(s.credential == Anonymous() for s in asked)
-
-
-def test_a_credential_of_a_path_is_shown_within_it() -> None:
-    """A credential of a path follows a redirect within the path."""
-    own = site(credential=ME, part="org-a")
-
-    def server(step: Send) -> Reply:
-        if not shown(step):
-            return challenge("Basic")
-        return good() if "/org-a/new/" in step.url.target else moved("/v2/org-a/new/manifests/1")
-
-    outcome, _, _ = play(resolve(own, RegistryProfile(), "org-a/old", "1", NOW), server)
-    assert isinstance(outcome, Found)

@@ -120,6 +120,14 @@ def test_a_clouds_metadata_is_refused_even_where_the_operator_named_the_host(add
     assert metadata_fault(f"{address}%eth0") or ":" not in address
 
 
+@pytest.mark.parametrize("form", [*INSIDE])
+def test_a_clouds_metadata_is_refused_in_every_form_of_its_address(form: str) -> None:
+    """An IPv6 form of a metadata service's address is refused even where it is configured."""
+    for address in METADATA:
+        if address.version == 4:
+            assert metadata_fault(within(form, int(address))), address
+
+
 @pytest.mark.parametrize("address", ["10.0.0.1", "127.0.0.1", "fd00::1", "fe80::1%eth0", "", "x"])
 def test_other_private_addresses_are_the_operators_to_allow(address: str) -> None:
     """Other private addresses can be allowed by configuration."""

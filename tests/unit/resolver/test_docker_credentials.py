@@ -1,25 +1,17 @@
 """Credential helpers as programs, and several places of credentials in their order."""
 
-import base64
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from imagedrift_resolver.adapters import credential_file, credential_helper
+from imagedrift_resolver.adapters import credential_file
 from imagedrift_resolver.adapters.docker_config import DockerCredentials, docker_credentials
 from imagedrift_resolver.core.credential import ANONYMOUS, Anonymous
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_schemas.v1 import Denied
-
-GOOD = """#!/bin/sh
-echo asked >> {home}/asked
-[ -e {home}/broken ] && exit 7
-[ -e {home}/lost ] && {{ echo credentials not found in native keychain; exit 1; }}
-echo '{{"Username": "robot", "Secret": "hunter2"}}'
-"""
+from support.credential_folder import GOOD, auths, entry, name_of, with_helper
 
 
 @pytest.fixture
@@ -28,79 +20,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.getenv('PATH')}")
     monkeypatch.setattr(credential_file, "LOOK_EVERY_S", 0.0)
     return tmp_path
-
-
-def auths(**users: str) -> dict[str, Any]:
-    """A file that holds a user for each registry; `_` in a name stands for a dot."""
-    return {"auths": {name.replace("_", "."): entry(user) for name, user in users.items()}}
-
-
-def entry(user: str) -> dict[str, str]:
-    """An entry as `docker login` writes it."""
-    return {"auth": base64.b64encode(f"{user}:hunter2".encode()).decode()}
-
-
-def install(home: Path, text: str) -> None:
-    """Install the helper."""
-    program = home / "docker-credential-vault"
-    program.write_text(text)
-    program.chmod(0o755)
-
-
-def with_helper(home: Path, text: str, *, store: bool, **more: Any) -> DockerCredentials:
-    """Install the helper, for one registry or as the store for all."""
-    install(home, text)
-    told = {"credsStore": "vault"} if store else {"credHelpers": {"r.example": "vault"}}
-    (home / "config.json").write_text(json.dumps(told | more))
-    return DockerCredentials(home)
-
-
-async def name_of(credentials: DockerCredentials, registry: str = "r.example") -> str:
-    """The name of what is found for a registry, or `denied`."""
-    found = await credentials.of(registry, "a/b")
-    return "denied" if isinstance(found, Denied) else found.name
-
-
-@pytest.mark.parametrize("store", [True, False])
-async def test_a_helper_that_cannot_be_started_is_told(
-    home: Path, store: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A helper that cannot be started is reported, and stops no question."""
-    credentials = with_helper(home, "#!/no/such/interpreter\n", store=store)
-
-    found = await credentials.of("r.example", "a/b")
-    told = found.reason if isinstance(found, Denied) else getattr(found, "note", "")
-    assert isinstance(found, Anonymous if store else Denied)
-    assert "docker-credential-vault cannot be started" in told
-    assert f"config.json in {home}" in told
-    assert "cannot be started" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("store", [True, False])
-async def test_a_failure_of_a_helper_is_forgotten_soon(
-    home: Path, monkeypatch: pytest.MonkeyPatch, store: bool
-) -> None:
-    """A helper's failure is cached for seconds."""
-    monkeypatch.setattr(credential_helper, "FAILED_KEPT_S", 0.0)
-    credentials = with_helper(home, GOOD.format(home=home), store=store)
-    (home / "broken").touch()
-
-    assert await name_of(credentials) == (ANONYMOUS if store else "denied")
-    (home / "broken").unlink()
-    assert await name_of(credentials) == "robot"
-
-
-async def test_a_failure_is_kept_for_a_moment_and_a_word_for_long(home: Path) -> None:
-    """A thousand questions start a helper once."""
-    credentials = with_helper(home, GOOD.format(home=home), store=False)
-    (home / "broken").touch()
-    assert [await name_of(credentials) for _ in range(3)] == ["denied"] * 3
-    assert (home / "asked").read_text() == "asked\n"
-
-    (home / "broken").unlink()
-    again = DockerCredentials(home)
-    assert [await name_of(again) for _ in range(3)] == ["robot"] * 3
-    assert (home / "asked").read_text() == "asked\nasked\n"
 
 
 async def test_a_store_is_asked_alone_and_leaves_the_file_only_when_it_fails(home: Path) -> None:
@@ -190,34 +109,3 @@ async def test_a_broken_environment_is_told_by_its_variable(home: Path) -> None:
     found = await credentials.of("r.example", "a/b")
     assert isinstance(found, Anonymous)
     assert found.note == "DOCKER_AUTH_CONFIG: is not JSON (line 1)"
-
-
-async def test_a_file_that_changes_is_read_again(home: Path) -> None:
-    """A credential file is read again when it appears, changes, breaks or goes."""
-    credentials = DockerCredentials(home)
-    assert await name_of(credentials) == ANONYMOUS
-    for text, expected in (
-        (json.dumps(auths(r_example="first")), "first"),
-        (json.dumps(auths(r_example="the second")), "the second"),
-        ("{", ANONYMOUS),
-        (json.dumps(auths(r_example="third")), "third"),
-    ):
-        (home / "config.json").write_text(text)
-        assert await name_of(credentials) == expected
-    (home / "config.json").unlink()
-    assert await name_of(credentials) == ANONYMOUS
-
-
-async def test_what_is_no_file_is_told_and_waited_for_by_nobody(home: Path) -> None:
-    """A folder or a pipe in place of a file is reported, without a wait."""
-    (home / "folder" / "config.json").mkdir(parents=True)
-    (home / "pipe").mkdir()
-    os.mkfifo(home / "pipe" / "config.json")
-    for folder in ("folder", "pipe"):
-        found = await DockerCredentials(home / folder).of("r.example", "a/b")
-        assert isinstance(found, Anonymous)
-        assert "cannot be read: it is no file" in found.note
-    (home / "file").touch()
-    found = await DockerCredentials(home / "file").of("r.example", "a/b")
-    assert isinstance(found, Anonymous)
-    assert not found.note

@@ -9,6 +9,7 @@ from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.finding import answer, described
 from imagedrift_resolver.core.freshness import (
     is_described,
+    is_enough,
     is_fresh,
     may_inherit,
     may_serve,
@@ -22,11 +23,15 @@ from imagedrift_schemas.v1 import (
     Described,
     Found,
     ImageFacts,
+    List,
+    Listed,
     Resolve,
+    TagTrack,
     Unreachable,
 )
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 DIGEST = f"sha256:{'a' * 64}"
 QUESTION = Resolve(registry="ghcr.io", repository="a/b", tag="1", asked_at=NOW, fresh_since=NOW)
 DESCRIBE = Describe(registry="ghcr.io", repository="a/b", digest=DIGEST, asked_at=NOW)
@@ -177,3 +182,38 @@ def test_a_failed_description_is_tried_when_it_is_asked_for_again() -> None:
     assert not is_described(failed, later, "anonymous", NOW)
     assert not is_described(None, DESCRIBE, "anonymous", NOW)
     assert isinstance(failed, Described)
+
+
+LIST = List(
+    registry="ghcr.io", repository="a/b", asked_at=LATER, fresh_since=NOW, tags=("1.2", "1.2-slim")
+)
+TAGS = Listed(
+    registry="ghcr.io",
+    repository="a/b",
+    checked_at=NOW,
+    tracks=(TagTrack(names=("1.3",)), TagTrack(names=())),
+)
+
+
+def test_a_list_is_fresh_like_any_answer() -> None:
+    """A list counts from the time before its request, unless it is from the future."""
+    assert is_enough(TAGS, LIST, "anonymous", NOW)
+    assert is_enough(TAGS, LIST, "me", NOW)
+    assert not is_enough(replace(TAGS, checked_at=NOW - SECOND), LIST, "anonymous", NOW)
+    assert not is_enough(replace(TAGS, checked_at=NOW + 90 * SECOND), LIST, "anonymous", NOW)
+    assert not is_enough(replace(TAGS, credential="me"), LIST, "anonymous", NOW)
+    assert not is_enough(replace(TAGS, failure=Unreachable()), LIST, "me", NOW)
+
+
+def test_a_list_that_was_cut_is_made_again_once_for_a_track_that_it_lacks() -> None:
+    """A list made after the question is its answer, also where it has no room for a track."""
+    cut = replace(TAGS, cut=True)
+
+    assert not is_enough(cut, LIST, "anonymous", LATER)
+    assert is_enough(cut, replace(LIST, tags=("1.2", "latest")), "anonymous", LATER)
+    assert is_enough(replace(cut, checked_at=LATER), LIST, "anonymous", LATER)
+
+
+def test_an_answer_of_another_kind_is_none() -> None:
+    """A list does not answer a question about a tag."""
+    assert not is_enough(TAGS, QUESTION, "anonymous", NOW)

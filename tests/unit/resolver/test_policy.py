@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from imagedrift_resolver.core.policy import question_fault, registry_fault
-from imagedrift_schemas.v1 import Describe, Resolve
+from imagedrift_schemas.v1 import Describe, List, Resolve
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -87,6 +87,27 @@ def test_questions_that_would_ask_something_else_are_refused(
 ) -> None:
     """A malformed reference never becomes part of a url (CVE-2024-3727)."""
     assert question_fault(resolve(registry, repository, tag))
+
+
+@pytest.mark.parametrize(
+    ("repository", "is_sound"),
+    [
+        ("library/nginx", True),
+        ("nginx", False),
+        ("library/nginx:1", False),
+        (f"library/nginx@sha256:{'a' * 64}", False),
+        ("library/nginx?n=1", False),
+        ("library/../nginx", False),
+        ("", False),
+    ],
+)
+def test_a_question_for_tags_names_a_repository_and_nothing_else(
+    repository: str, is_sound: bool
+) -> None:
+    """A tag, a digest, a query or a short name in place of a repository is refused."""
+    question = List(registry="docker.io", repository=repository, asked_at=NOW, fresh_since=NOW)
+
+    assert (question_fault(question) == "") is is_sound
 
 
 def test_a_digest_that_is_none_is_refused() -> None:

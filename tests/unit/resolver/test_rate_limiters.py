@@ -47,6 +47,18 @@ async def test_docker_hub_and_a_mirror_of_it_have_limiters_of_their_own() -> Non
     assert hub is not mirror
 
 
+async def test_a_block_of_docker_hub_does_not_hold_at_a_mirror_of_it() -> None:
+    """Docker Hub's block ends with the change to a mirror, and the mirror's own is shared."""
+    states = SharedStates()
+    too_many = Reply(429, {"retry-after": ("600",)})
+    hub = Site(registry="docker.io", api=parse_url("https://registry-1.docker.io"))
+    mirror = Site(registry="docker.io", api=parse_url("https://mirror.lan"), namespace="docker.io")
+    await ask(replica(states).of(hub), "q", None, too_many)
+    assert await ask(replica(states).of(mirror), "q", GOOD, Reply(200)) is None
+    await ask(replica(states).of(mirror), "q", None, too_many)
+    assert isinstance(await ask(replica(states).of(mirror), "q"), Limited)
+
+
 async def test_made_up_registries_are_not_kept() -> None:
     """Thousands of invented registries take little memory, and displace no block."""
     states = SharedStates()

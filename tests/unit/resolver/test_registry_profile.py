@@ -1,10 +1,10 @@
 """Lessons about a registry: for which repositories they hold, and how they are forgotten."""
 
 from imagedrift_resolver.core.registry_profile import (
-    DOOR_USES,
     GETS_WITHOUT_HEAD,
     IN_VAIN,
     MOST_KEPT,
+    ROOT_USES,
     RegistryProfile,
     project_of,
 )
@@ -93,9 +93,9 @@ def test_what_is_known_is_bounded() -> None:
     profile = RegistryProfile()
     for number in range(MOST_KEPT + 10):
         profile = profile.with_head(f"p{number}/x", in_vain=True)
-        profile = profile.with_door((f"h{number}", "x", 1), DOOR_USES)
+        profile = profile.with_root((f"h{number}", "x", 1), ROOT_USES)
         profile = profile.with_auth_method((ORIGIN, f"p{number}/x"), auth(str(number)))
-    assert max(len(profile.vain), len(profile.doors), len(profile.auth_methods)) <= MOST_KEPT
+    assert max(len(profile.vain), len(profile.roots), len(profile.auth_methods)) <= MOST_KEPT
 
 
 def test_a_project_is_the_first_part_of_a_name() -> None:

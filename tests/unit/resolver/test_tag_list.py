@@ -7,15 +7,15 @@ from msgspec import UNSET, json
 from imagedrift_resolver.core.tag_list import (
     MOST_BYTES,
     MOST_LISTED_BYTES,
+    MOST_NAMES,
     MOST_PAGES,
     KeptList,
     TagList,
-    Truncated,
     keep,
-    newer_in,
 )
-from imagedrift_schemas.tags.newer import Newer, newer
+from imagedrift_schemas.tags.newer import Newer, newer, newer_in
 from imagedrift_schemas.tags.version import Version, read
+from imagedrift_schemas.v1 import Truncated
 
 SUFFIX = st.sampled_from(
     ["", "-alpine", "-alpine3.20", "-slim", "-ls1", "-ls2", "-rc1", "-b2da6b90f"]
@@ -39,7 +39,7 @@ def listed(*pages: list[str]) -> TagList:
     """Add pages in turn."""
     found = TagList()
     for page in pages:
-        found = found.add(page)
+        found = found.add(page, sum(map(len, page)))
     return found
 
 
@@ -150,10 +150,11 @@ def test_names_count_once() -> None:
 
 
 def test_a_list_is_stopped_after_its_pages_or_bytes() -> None:
-    """A list ends after twenty pages or four MiB."""
+    """A list ends after twenty pages, four MiB, or twenty thousand names."""
     assert listed(*[["1.0"]] * (MOST_PAGES - 1)).must_stop() == ""
     assert listed(*[["1.0"]] * MOST_PAGES).must_stop() == "pages"
     assert listed(["x" * MOST_LISTED_BYTES]).must_stop() == "bytes"
+    assert listed([f"1.{number}" for number in range(MOST_NAMES)]).must_stop() == "bytes"
 
 
 def test_twenty_thousand_names_are_kept_in_32_kib() -> None:

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from imagedrift_runtime.nats.acknowledge import Acknowledger
+from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 
 
@@ -54,6 +55,7 @@ class Bus:
     def __init__(self, message: Message) -> None:
         self._message = message
         self.ids: list[str] = []
+        self.dead_letters = DeadLetterLimiter()
 
     async def publish(self, subject: str, payload: bytes, *, message_id: str) -> None:
         """Note the letter."""
@@ -102,3 +104,14 @@ async def test_a_message_that_is_refused_twice_is_one_letter() -> None:
 
     assert ids[0] == ids[1]
     assert ids[0][0].startswith("svc.S.7.")
+
+
+async def test_the_loops_of_a_process_count_refusals_together() -> None:
+    """Of four refusals in two loops the first, the second and the fourth have a letter."""
+    message = Message()
+    bus: Any = Bus(message)
+    loops = [Acknowledger(bus, "svc", sure=False) for _ in range(2)]
+    for number in range(4):
+        await loops[number % 2](message, Reject("invalid"))
+
+    assert len(bus.ids) == 3

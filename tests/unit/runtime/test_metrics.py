@@ -45,25 +45,9 @@ def test_labels_have_few_values() -> None:
     assert not labels & {"host", "site", "reference", "image", "subject", "repository", "tag"}
 
 
-def test_what_is_counted_is_shown(registry: CollectorRegistry) -> None:
-    """Each kind, with its labels."""
-    metrics.published.add(outcome="stored")
-    metrics.published.add(2, outcome="failed")
-    metrics.pending.set(7, stream="S", consumer="c")
-    metrics.handling.observe(0.2, stream="S")
-    metrics.in_flight.add(3, stream="S")
-    metrics.in_flight.add(-1, stream="S")
-
-    shown = generate_latest(registry).decode()
-    assert 'imagedrift_messages_published_total{outcome="stored"} 1.0' in shown
-    assert 'imagedrift_messages_published_total{outcome="failed"} 2.0' in shown
-    assert 'imagedrift_consumer_pending_messages{consumer="c",stream="S"} 7.0' in shown
-    assert 'imagedrift_message_handling_seconds_count{stream="S"} 1.0' in shown
-    assert 'imagedrift_messages_in_flight{stream="S"} 2.0' in shown
-
-
 BEGUN = {"stream", "turn", "work"}
 """Labels whose values are told by whoever begins to work."""
+
 UNFORESEEN = {"kind", "method", "status", "reason", "source"}
 """Labels whose values are found out: no alert is on their increase."""
 
@@ -80,30 +64,6 @@ def test_a_counter_is_there_before_it_counts(
     if not set(metric.labels) & UNFORESEEN:
         metric.begin(**{label: "x" for label in metric.labels if label in BEGUN})
         assert f"\n{metric.name}" in generate_latest(registry).decode()
-
-
-def test_a_counter_begins_with_each_value_that_its_labels_can_have(
-    registry: CollectorRegistry,
-) -> None:
-    """Those declared at once, the others when the work begins."""
-    assert 'imagedrift_questions_total{outcome="failed"} 0.0' in generate_latest(registry).decode()
-    assert 'stream="S"' not in generate_latest(registry).decode()
-    metrics.handled.begin(stream="S")
-    shown = generate_latest(registry).decode()
-    for outcome in ("done", "retry", "reject"):
-        line = f'imagedrift_messages_handled_total{{outcome="{outcome}",stream="S"}} 0.0'
-        assert line in shown
-
-
-def test_off_nothing_is_counted_and_nothing_fails() -> None:
-    """A process without metrics calls the same functions."""
-    for metric in metrics.DECLARED:
-        labels = dict.fromkeys(metric.labels, "x")
-        match metric:
-            case metrics.Counter() | metrics.Gauge():
-                metric.add(1, **labels)
-            case metrics.Histogram():
-                metric.observe(1, **labels)
 
 
 def test_off_the_library_is_not_even_loaded() -> None:

@@ -11,42 +11,53 @@ from structlog.testing import capture_logs
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.periodic import SPREAD, Periodic, pause_of
 from imagedrift_runtime.works import PART, Works
+from support.virtual_time import VirtualClock
+
+pytestmark = pytest.mark.virtual_time
+
+Work = Callable[[], Awaitable[None]]
 
 
 class Unavailable(Exception):
     """A server is away: no defect."""
 
 
-class Pauses:
-    """Takes no time: notes each pause, moves a clock on by it, and stops after the last."""
+class MiddleClock(VirtualClock):
+    """A clock on virtual time that draws the middle of each range."""
 
-    def __init__(self, last: int) -> None:
+    def random(self) -> float:
+        """Return one half."""
+        return 0.5
+
+
+class Loop:
+    """Repeats work on virtual time until its last run, and notes when each run began."""
+
+    def __init__(self, last: int, health: Health | None = None) -> None:
         self.stopping = asyncio.Event()
-        self.seconds: list[float] = []
-        self.events: list[tuple[asyncio.Event, ...]] = []
+        self.began: list[float] = []
+        self.clock = MiddleClock()
+        self.periodic = periodic(self.stopping, self.clock, health)
         self._last = last
 
-    async def __call__(self, seconds: float, *events: asyncio.Event) -> None:
-        """Pass the pause at once."""
-        self.seconds.append(seconds)
-        self.events.append(events)
-        if len(self.seconds) == self._last:
-            self.stopping.set()
+    def watched(self, work: Work) -> Work:
+        """Note when work begins, and stop after the last run."""
 
-    def clock(self) -> float:
-        """Tell the time, in seconds since the start."""
-        return sum(self.seconds)
+        async def run() -> None:
+            self.began.append(self.clock.monotonic())
+            if len(self.began) == self._last:
+                self.stopping.set()
+            await work()
+
+        return run
 
 
-def periodic(pauses: Pauses, health: Health | None = None) -> Periodic:
-    """Repeat with the middle of each pause's range."""
-    return Periodic(
-        Works(health or Health(), pauses.clock),
-        pauses.stopping,
-        postponed_by=(Unavailable,),
-        pause=pauses,
-        chance=lambda: 0.5,
-    )
+def periodic(
+    stopping: asyncio.Event, clock: VirtualClock, health: Health | None = None
+) -> Periodic:
+    """Make a loop that postpones what a server delays."""
+    works = Works(health or Health(), clock)
+    return Periodic(works, stopping, clock, postponed_by=(Unavailable,))
 
 
 def failing(error: Exception, times: int) -> tuple[Callable[[], Awaitable[None]], list[int]]:
@@ -63,25 +74,34 @@ def failing(error: Exception, times: int) -> tuple[Callable[[], Awaitable[None]]
 
 async def test_work_runs_at_once_and_then_once_a_period() -> None:
     """The first run is not awaited; each later one follows a pause of the period."""
-    pauses = Pauses(last=3)
-    work, runs = failing(Unavailable(), times=0)
+    loop = Loop(last=3)
+    work, _ = failing(Unavailable(), times=0)
 
-    await periodic(pauses).repeat("plan", work, 10.0)
+    await loop.periodic.repeat("plan", loop.watched(work), 10.0)
 
-    assert len(runs) == 3
-    assert pauses.seconds == pytest.approx([10.0, 10.0, 10.0])
+    assert loop.began == pytest.approx([0.0, 10.0, 20.0])
 
 
 async def test_the_first_run_can_be_delayed() -> None:
-    """Stopping ends that delay, too, and then the work never runs."""
-    pauses = Pauses(last=1)
+    """The pause before it is as long as asked for, and later ones last a period."""
+    loop = Loop(last=2)
+    work, _ = failing(Unavailable(), times=0)
+
+    await loop.periodic.repeat("count", loop.watched(work), 10.0, first_after_s=30.0)
+
+    assert loop.began == pytest.approx([30.0, 40.0])
+
+
+async def test_stopping_ends_the_delay_before_the_first_run() -> None:
+    """The work then never runs."""
+    loop = Loop(last=1)
     work, runs = failing(Unavailable(), times=0)
+    asyncio.get_running_loop().call_later(5.0, loop.stopping.set)
 
-    await periodic(pauses).repeat("count", work, 10.0, first_after_s=30.0)
+    await loop.periodic.repeat("count", loop.watched(work), 10.0, first_after_s=30.0)
 
-    assert pauses.seconds == [30.0]
-    assert pauses.events == [(pauses.stopping,)]
     assert runs == []
+    assert loop.clock.monotonic() == 5.0
 
 
 @pytest.mark.parametrize(
@@ -92,11 +112,11 @@ async def test_work_that_fails_is_logged_and_tried_again_after_a_period(
     error: Exception, event: str, level: str
 ) -> None:
     """An expected error is a warning; any other one is a defect, and no error ends the loop."""
-    pauses = Pauses(last=3)
+    loop = Loop(last=3)
     work, runs = failing(error, times=1)
 
     with capture_logs() as logs:
-        await periodic(pauses).repeat("plan", work, 10.0)
+        await loop.periodic.repeat("plan", loop.watched(work), 10.0)
 
     assert len(runs) == 3
     assert [(each["event"], each["log_level"]) for each in logs] == [(event, level)]
@@ -104,38 +124,35 @@ async def test_work_that_fails_is_logged_and_tried_again_after_a_period(
 
 async def test_work_that_keeps_failing_makes_the_service_not_ready() -> None:
     """Health names the work and the last error."""
-    pauses, health = Pauses(last=8), Health()
+    health = Health()
+    loop = Loop(last=8, health=health)
     work, _ = failing(ValueError("boom"), times=8)
 
-    await periodic(pauses, health).repeat("plan", work, 10.0)
+    await loop.periodic.repeat("plan", loop.watched(work), 10.0)
 
     assert health.parts()[PART].reason == "plan has failed for 70 s: ValueError: boom"
 
 
 async def test_an_event_shortens_the_pause_after_a_success_alone() -> None:
     """After a failure it does not: work that fails before it clears the event would spin."""
-    pauses, sooner = Pauses(last=2), asyncio.Event()
+    loop, sooner = Loop(last=3), asyncio.Event()
     work, _ = failing(Unavailable(), times=1)
+    sooner.set()
 
-    await periodic(pauses).repeat("plan", work, 10.0, sooner=sooner)
+    await loop.periodic.repeat("plan", loop.watched(work), 10.0, sooner=sooner)
 
-    assert pauses.events == [(pauses.stopping,), (pauses.stopping, sooner)]
+    assert loop.began == pytest.approx([0.0, 10.0, 10.0])
 
 
-async def test_an_event_that_is_set_starts_the_next_run_at_once() -> None:
-    """With real waiting: a period of an hour ends as soon as the event is set."""
-    stopping, sooner, runs = asyncio.Event(), asyncio.Event(), 0
+async def test_an_event_that_is_set_in_a_pause_starts_the_next_run() -> None:
+    """A period of an hour ends as soon as the event is set."""
+    loop, sooner = Loop(last=2), asyncio.Event()
+    work, _ = failing(Unavailable(), times=0)
+    asyncio.get_running_loop().call_later(7.0, sooner.set)
 
-    async def work() -> None:
-        nonlocal runs
-        sooner.clear()
-        runs += 1
-        (stopping if runs == 3 else sooner).set()
+    await loop.periodic.repeat("plan", loop.watched(work), 3600.0, sooner=sooner)
 
-    async with asyncio.timeout(10):
-        await Periodic(Works(Health()), stopping).repeat("plan", work, 3600.0, sooner=sooner)
-
-    assert runs == 3
+    assert loop.began == [0.0, 7.0]
 
 
 async def test_a_run_that_has_begun_is_finished_before_the_loop_ends() -> None:
@@ -148,7 +165,7 @@ async def test_a_run_that_has_begun_is_finished_before_the_loop_ends() -> None:
         await may_end.wait()
         ended.append("run")
 
-    loop = asyncio.create_task(Periodic(Works(Health()), stopping).repeat("tidy", work, 3600.0))
+    loop = asyncio.create_task(periodic(stopping, VirtualClock()).repeat("tidy", work, 3600.0))
     async with asyncio.timeout(10):
         await is_begun.wait()
         stopping.set()
@@ -167,7 +184,8 @@ async def test_a_cancelled_loop_ends() -> None:
         is_begun.set()
         await asyncio.Event().wait()
 
-    loop = asyncio.create_task(Periodic(Works(Health()), asyncio.Event()).repeat("tidy", work, 1.0))
+    repeated = periodic(asyncio.Event(), VirtualClock()).repeat("tidy", work, 1.0)
+    loop = asyncio.create_task(repeated)
     async with asyncio.timeout(10):
         await is_begun.wait()
         loop.cancel()

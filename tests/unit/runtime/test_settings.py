@@ -4,40 +4,17 @@ import os
 import string
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from imagedrift_runtime import settings
-from imagedrift_runtime.common_settings import CommonSettings
-from imagedrift_runtime.settings import SettingsFault, Variable, both_or_faults
-
-
-class Example(CommonSettings, Struct, frozen=True, kw_only=True):
-    """Settings of every kind that there is."""
-
-    dsn: Annotated[str, Meta(min_length=3), Variable("X_DSN", "the database", secret=True)]
-    count: Annotated[int, Meta(ge=1, le=9), Variable("X_COUNT", "how many")] = 3
-    share: Annotated[float, Variable("X_SHARE", "of the whole")] = 0.5
-    on: Annotated[bool, Variable("X_ON", "whether")] = False
-    kind: Annotated[Literal["a", "b"], Variable("X_KIND", "which")] = "a"
-    names: Annotated[tuple[str, ...], Variable("X_NAMES", "who")] = ()
-    labels: Annotated[dict[str, str], Variable("X_LABELS", "k=v,k=v")] = {}
-    limit: Annotated[int | None, Variable("X_LIMIT", "at most")] = None
-    pin: Annotated[int | None, Variable("X_PIN", "a number", secret=True)] = None
-
+from imagedrift_runtime.settings import SettingsFault, both_or_faults
+from support.example_settings import Example, faults
 
 NAMES = [name for name, _, _ in settings.describe(Example)]
-
-
-def faults(**environ: str) -> list[str]:
-    """The faults of a wrong environment."""
-    with pytest.raises(SettingsFault) as error:
-        settings.load(Example, environ)
-    return error.value.faults
 
 
 def test_defaults_hold_where_nothing_is_set() -> None:
@@ -96,52 +73,6 @@ def test_text_that_is_not_utf_8_is_a_fault() -> None:
     assert len(told) == 2
 
 
-def test_a_secret_is_not_repeated() -> None:
-    """A value that is wrong and secret is not shown, whatever is wrong with it."""
-    told = faults(X_DSN="hu", X_PIN="hunter2")
-
-    assert len(told) == 2
-    assert not any("hu" in line for line in told)
-    assert told[1].startswith("X_PIN: not valid, and secret")
-
-
-def test_a_password_in_an_address_is_not_repeated() -> None:
-    """An address that is wrong is shown without who may use it."""
-    (told,) = faults(X_DSN="dsn", NATS_URL="nats://a:1,http://user:hunter2@b")
-
-    assert told.startswith("NATS_URL: ")
-    assert "hunter2" not in told
-    assert told.count("@b") == 1
-
-
-def test_a_secret_can_stand_in_a_file(tmp_path: Path) -> None:
-    """`NAME_FILE` holds the path; the line break at its end does not count."""
-    path = tmp_path / "dsn"
-    path.write_text("postgresql://u:p@h/d\n")
-
-    assert settings.load(Example, {"X_DSN_FILE": str(path)}).dsn == "postgresql://u:p@h/d"
-
-
-def test_a_secret_that_stands_in_both_places_is_a_fault(tmp_path: Path) -> None:
-    """The one that was meant is unknown."""
-    assert faults(X_DSN="dsn", X_DSN_FILE="/x") == [
-        "X_DSN: set, and X_DSN_FILE too; only one of them can hold"
-    ]
-
-
-def test_a_secret_is_read_anew_from_its_file(tmp_path: Path) -> None:
-    """The environment does not change; a missing file tells nothing."""
-    path = tmp_path / "dsn"
-    path.write_text("old")
-    environment = {"X_DSN_FILE": str(path)}
-    assert settings.load(Example, environment).dsn == "old"
-    path.write_text("new\n")
-    assert settings.read_again(Example, "dsn", environment) == "new"
-    path.unlink()
-    assert settings.read_again(Example, "dsn", environment) == ""
-    assert settings.read_again(Example, "dsn", {"X_DSN": "dsn"}) == ""
-
-
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """The path and the reason are told."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
@@ -151,11 +82,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
     assert missing == "X_DSN_FILE: '/no/such/file' cannot be read: No such file or directory"
     assert binary.endswith("cannot be read: it is no text")
-
-
-def test_only_a_secret_has_a_file() -> None:
-    """The file of any other variable is not looked at."""
-    assert settings.load(Example, {"X_DSN": "dsn", "X_COUNT_FILE": "/no/such"}).count == 3
 
 
 def test_description_names_defaults_and_no_secret() -> None:
@@ -170,15 +96,6 @@ def test_description_names_defaults_and_no_secret() -> None:
     assert rows["X_ON"] == ("False", "whether")
     assert rows["X_NAMES"][0] == rows["X_LABELS"][0] == rows["X_LIMIT"][0] == "none"
     assert rows["NATS_URL"][0] == "nats://127.0.0.1:4222"
-
-
-def test_a_default_of_a_secret_is_not_shown() -> None:
-    """Not even one that is only good for a demonstration."""
-
-    class WithDefault(Struct, frozen=True):
-        password: Annotated[str, Variable("X_P", "opens it", secret=True)] = "hunter2"
-
-    assert settings.describe(WithDefault)[0][1] == "secret"
 
 
 def test_a_field_without_a_variable_is_a_defect() -> None:
@@ -201,14 +118,6 @@ def test_any_environment_gives_settings_or_faults(environ: dict[str, str]) -> No
         assert len(named) == len(set(named))
         assert set(named) <= set(NAMES)
         str(fault).encode()  # it can be written to any terminal
-
-
-@given(st.text(alphabet=string.ascii_letters + string.digits, min_size=8, max_size=30))
-def test_no_secret_is_ever_told(secret: str) -> None:
-    """The secret may be any text in any place."""
-    told = "\n".join(faults(X_PIN=f"x{secret}", X_COUNT="x"))
-
-    assert f"x{secret}" not in told
 
 
 LABEL = st.text(alphabet=string.ascii_letters + string.digits + "-_./:", min_size=1, max_size=20)
@@ -274,30 +183,3 @@ def test_the_faults_of_two_things_are_told_together() -> None:
         with pytest.raises(SettingsFault) as error:
             both_or_faults(first, second)
         assert error.value.faults == told
-
-
-class Proxied(Struct, frozen=True, kw_only=True):
-    """A setting that is known under two names."""
-
-    proxy: Annotated[str, Variable("X_PROXY", "where to go", secret=True, other_name="x_proxy")] = (
-        ""
-    )
-
-
-def test_a_variable_is_read_by_its_other_name_where_the_first_is_not_set(tmp_path: Path) -> None:
-    """Proxies are written in capitals by some and in small letters by others."""
-    (tmp_path / "file").write_text("from a file\n")
-    assert settings.load(Proxied, {"x_proxy": "small"}).proxy == "small"
-    assert settings.load(Proxied, {"X_PROXY": "capital", "x_proxy": "small"}).proxy == "capital"
-    assert settings.load(Proxied, {"X_PROXY_FILE": str(tmp_path / "file")}).proxy == "from a file"
-
-
-@pytest.mark.parametrize("password", ["hunter#2", "hunter?2", "hunter/2", "hun@ter#2"])
-def test_a_password_that_would_be_told_as_a_port_is_refused_unsaid(password: str) -> None:
-    """A character that ends a host's name is refused in an address, without the value."""
-    with pytest.raises(SettingsFault) as raised:
-        settings.load(Example, {"X_DSN": "dsn", "NATS_URL": f"nats://me:{password}@host:4222"})
-
-    (told,) = raised.value.faults
-    assert told.startswith("NATS_URL: ")
-    assert "hun" not in told

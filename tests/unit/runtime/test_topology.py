@@ -23,6 +23,19 @@ def test_the_lanes_of_an_operator_are_added_to_those_that_always_are() -> None:
     }
 
 
+def test_each_lane_has_a_second_consumer_with_two_slots_for_lists_of_tags() -> None:
+    """No other question waits behind a list, as they have consumers of their own."""
+    things = {thing.name: thing.config for thing in declare({"corp:5000": 1})}
+
+    assert things["DRIFT_LOOKUP"]["subjects"] == ["drift.v1.lookup.*.*.*", "drift.v1.list.*.*.*"]
+    for lane, slots in {"hub": 2, "other": 2, "corp:5000": 1}.items():
+        lists = things[f"DRIFT_LOOKUP/{subjects.list_consumer(lane)}"]
+        lookups = things[f"DRIFT_LOOKUP/{subjects.lane_consumer(lane)}"]
+        assert lists["filter_subject"] == subjects.list_lane(lane)
+        assert lookups["filter_subject"] == subjects.lookup_lane(lane)
+        assert lists["max_ack_pending"] == slots
+
+
 def test_every_stream_has_a_bound_that_an_operator_can_set() -> None:
     """The names that the setting takes are those of the topology, and no other."""
     from imagedrift_cli.deploy import StreamName

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_runtime.waiting import backoff, first_result_or, wait, wait_for_any
+from imagedrift_runtime.waiting import (
+    backoff,
+    first_result_or,
+    given_up_at,
+    wait,
+    wait_for_any,
+)
 
 
 async def test_a_wait_ends_with_its_time() -> None:
@@ -68,3 +74,38 @@ async def test_a_result_is_given_up_at_an_event() -> None:
 def test_a_failed_fetch_always_waits(failures: int) -> None:
     """At least a tenth of a second, at most ten: a loop that does not wait spins."""
     assert 0.1 <= backoff(failures) <= 10
+
+
+async def test_work_that_is_done_before_the_event_has_its_result() -> None:
+    """Its result counts, and its exception is raised."""
+
+    async def fail() -> str:
+        raise ZeroDivisionError
+
+    never = asyncio.Event()
+
+    assert await given_up_at(never, asyncio.sleep(0, "done"), "given up") == "done"
+    with pytest.raises(ZeroDivisionError):
+        await given_up_at(never, fail(), "given up")
+
+
+async def test_work_is_cancelled_at_the_event_and_waited_for() -> None:
+    """The result is there only after the work has put things back."""
+    event, is_put_back = asyncio.Event(), False
+
+    async def work() -> str:
+        nonlocal is_put_back
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            is_put_back = True
+        return "done"
+
+    before = asyncio.all_tasks()
+    asyncio.get_running_loop().call_soon(event.set)
+
+    assert await given_up_at(event, work(), "given up") == "given up"
+    assert is_put_back
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
+from imagedrift_runtime import metrics
 from imagedrift_runtime.registries.watched_file import LiveRegistries, RegistriesFile
 from imagedrift_runtime.settings import SettingsFault
 
@@ -39,6 +41,26 @@ def test_two_services_with_one_content_have_one_version(file: Path, tmp_path: Pa
     other.write_bytes(file.read_bytes())
 
     assert LiveRegistries(str(file)).version == LiveRegistries(str(other)).version
+
+
+def test_the_version_and_the_faults_are_metrics(file: Path) -> None:
+    """So a fleet sees that every service has the same file, and which has a wrong one."""
+    registry = CollectorRegistry()
+    metrics.enable(registry)
+    try:
+        live = LiveRegistries(str(file))
+        first = registry.get_sample_value("imagedrift_registries_version")
+        assert first == int(live.version, 16)
+        file.write_text(CORP)
+        live.renew()
+        assert registry.get_sample_value("imagedrift_registries_version") == int(live.version, 16)
+        assert registry.get_sample_value("imagedrift_registries_version") != first
+        assert registry.get_sample_value("imagedrift_registries_faults") == 0
+        file.write_text("policy = 1\n")
+        live.renew()
+        assert registry.get_sample_value("imagedrift_registries_faults") == 1
+    finally:
+        metrics.disable()
 
 
 @pytest.mark.parametrize("wrong", ["policy = 1\n", "policy =", None], ids=["key", "TOML", "gone"])

@@ -6,19 +6,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from imagedrift_runtime import metrics
+from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.works import AT_LEAST_S, PART, PERIODS, Works
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.at
+from support.virtual_time import StillClock
 
 
 @pytest.fixture
@@ -32,7 +23,7 @@ def registry() -> Iterator[CollectorRegistry]:
 
 def test_work_that_fails_now_and_then_leaves_the_service_ready() -> None:
     """A success in between begins anew, however long ago the first failure was."""
-    clock, health = Clock(), Health()
+    clock, health = StillClock(), Health()
     works = Works(health, clock)
     for _ in range(10):
         clock.at += AT_LEAST_S / 2
@@ -46,7 +37,7 @@ def test_work_that_fails_for_some_periods_makes_the_service_not_ready_until_it_i
     every_s: float,
 ) -> None:
     """With the work and the reason; other work that is done does not hide it."""
-    clock, health = Clock(), Health()
+    clock, health = StillClock(), Health()
     works = Works(health, clock)
     works.failed("tidy", "boom", every_s)
     clock.at = max(AT_LEAST_S, PERIODS * every_s) - 1
@@ -66,7 +57,7 @@ def test_failures_are_counted_from_0_and_the_last_success_is_told(
     registry: CollectorRegistry,
 ) -> None:
     """Both are there before anything failed or was done."""
-    works = Works(Health())
+    works = Works(Health(), SystemClock())
 
     def failures() -> float | None:
         return registry.get_sample_value("imagedrift_work_failures_total", {"work": "tidy"})

@@ -41,17 +41,3 @@ def test_an_index_has_an_attestation_beside_each_platform() -> None:
     assert {child["annotations"]["vnd.docker.reference.digest"] for child in unknown} == set(
         pushed.children.values()
     )
-
-
-def test_a_deleted_manifest_takes_its_tags_along() -> None:
-    """Deleting by tag removes the tag alone, by digest the manifest and all its tags."""
-    store = Store()
-    pushed = push_image(store, "a", "1")
-    push_image(store, "a", "2")
-
-    assert store.delete("a", "1")
-    assert store.find("a", pushed.digest) is not None
-    assert store.delete("a", pushed.digest)
-    assert store.find("a", "2") is None
-    assert not store.delete("a", pushed.digest)
-    assert not store.delete("nowhere", "1")

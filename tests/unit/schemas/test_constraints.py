@@ -22,6 +22,8 @@ from imagedrift_schemas.digest import parse_digest
 from imagedrift_schemas.errors import BadDigest, BadReference, BadToken
 from imagedrift_schemas.fields import facts_of, structs_of
 from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.tags.newer import newer_in
+from imagedrift_schemas.tags.version import read
 from imagedrift_schemas.v1 import (
     Alive,
     Answer,
@@ -30,6 +32,8 @@ from imagedrift_schemas.v1 import (
     Describe,
     Described,
     Inventory,
+    List,
+    Listed,
     Question,
     RegistryState,
     Resolve,
@@ -115,6 +119,26 @@ async def test_an_answer_that_the_schema_lets_through_is_stored(message: dict[st
     outcomes = await store_answers(Answers()).handle([delivered("a.b", message)])
 
     assert outcomes == [Done()]
+
+
+@given(messages(List))
+def test_a_question_for_tags_that_the_schema_lets_through_has_a_subject(
+    message: dict[str, Any],
+) -> None:
+    """Its subject can be written, whatever the repository is called."""
+    question = codec.decode(json.dumps(message).encode(), List)
+
+    assert subjects.list_question("hub", question)
+
+
+@given(messages(Listed))
+def test_a_list_that_the_schema_lets_through_is_read(message: dict[str, Any]) -> None:
+    """Newer versions are looked for in it, whatever tracks it has."""
+    listed = codec.decode(json.dumps(message).encode(), Listed)
+    version = read("1.27.3")
+
+    assert version
+    assert newer_in(listed, version).behind >= 0
 
 
 @given(messages(RegistryState))

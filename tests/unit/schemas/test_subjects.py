@@ -18,6 +18,8 @@ from imagedrift_schemas.v1 import (
     Describe,
     Described,
     Inventory,
+    List,
+    Listed,
     Missing,
     RegistryState,
     Resolve,
@@ -141,6 +143,17 @@ def test_a_question_and_its_answer_have_the_same_key() -> None:
     assert subjects.answer_key(described) == subjects.answer_key(describe)
 
 
+def test_a_question_for_tags_and_its_answer_have_the_same_key() -> None:
+    """All hosts' tags of one repository share a question, in every lane a subject of its own."""
+    hub, nginx = "docker.io", "library/nginx"
+    question = List(registry=hub, repository=nginx, asked_at=NOW, fresh_since=NOW, tags=("1.27",))
+    listed = Listed(registry=hub, repository=nginx, checked_at=NOW)
+
+    assert subjects.list_key(question) == "docker=2Eio.library/nginx"
+    assert subjects.list_key(listed) == subjects.answer_key(question)
+    assert subjects.list_question("hub", question) == "drift.v1.list.hub.docker=2Eio.library/nginx"
+
+
 def address_of(message: object) -> str:
     """Return the subject or key under which a message travels."""
     match message:
@@ -150,7 +163,9 @@ def address_of(message: object) -> str:
             return subjects.alive(site, host)
         case Resolve() | Describe():
             return subjects.lookup("hub", message)
-        case Answer() | Described():
+        case List():
+            return subjects.list_question("hub", message)
+        case Answer() | Described() | Listed():
             return subjects.answer_key(message)
         case RegistryState(registry=registry, credential=credential):
             return subjects.registry_key(registry, credential)
@@ -181,6 +196,8 @@ def test_every_message_travels_where_the_catalogue_says(sample: Sample) -> None:
         ("alive", subjects.ALIVE_ALL),
         ("resolve", subjects.LOOKUP_ALL),
         ("describe", subjects.lookup_lane("hub")),
+        ("list", subjects.LIST_ALL),
+        ("list", subjects.list_lane("hub")),
         ("changed", subjects.CHANGED_ALL),
         ("dead", subjects.DEAD_ALL),
     ],
@@ -199,3 +216,4 @@ def test_whoever_subscribes_by_wildcard_hears_the_message(kind: str, wildcard: s
 def test_the_consumer_of_a_lane_has_a_name_that_nats_allows(lane: str) -> None:
     """No dots, slashes, wildcards or spaces: a lane may be named after any registry."""
     assert re.fullmatch(r"[A-Za-z0-9_-]+", subjects.lane_consumer(lane))
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", subjects.list_consumer(lane))

@@ -1,14 +1,17 @@
-"""How tags are read, row by row, and what is newer than what. Their laws are in test_tags_laws."""
+"""How tags are read, and what is newer. Their laws are in test_version and test_newer."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from imagedrift_schemas.tags.newer import Newer, newer
+from imagedrift_schemas.tags.newer import Newer, newer, newer_in
 from imagedrift_schemas.tags.version import Track, read
+from imagedrift_schemas.v1 import Listed, TagTrack, Truncated
 
 Row = dict[str, Any]
 
@@ -185,6 +188,46 @@ def test_p11_a_list_that_is_not_whole_says_of_no_step_that_nothing_is_newer() ->
     found = newer(version, ["16.9"], is_whole=False)
 
     assert found == Newer(patch=UNSET, minor="16.9", major=UNSET, behind=1)
+
+
+KEPT = Listed(
+    registry="docker.io",
+    repository="library/postgres",
+    checked_at=datetime(2026, 11, 26, tzinfo=UTC),
+    tracks=(TagTrack(names=("18.1-alpine", "17.7-alpine")), TagTrack(names=("18.1", "16.11"))),
+)
+
+
+def test_a_kept_list_is_asked_by_the_track_of_a_version() -> None:
+    """The names of the version's own track count, and a track without names has none."""
+    version = read("16.2")
+    assert version is not None
+    kept = replace(KEPT, tracks=(TagTrack(names=()), *KEPT.tracks))
+
+    assert newer_in(kept, version) == Newer(minor="16.11", major="18.1", behind=2)
+
+
+@pytest.mark.parametrize("truncated", ["pages", "bytes", "time", "failed"])
+@pytest.mark.parametrize("tag", ["18.1", "18.1-slim"])
+def test_p11_a_truncated_list_knows_no_step_without_a_newer_name(
+    truncated: Truncated, tag: str
+) -> None:
+    """P11: also where its tracks claim to be whole, and of a track that it does not have."""
+    version = read(tag)
+    assert version is not None
+
+    assert newer_in(KEPT, version) == Newer()
+    assert newer_in(replace(KEPT, truncated=truncated), version) == Newer(UNSET, UNSET, UNSET)
+
+
+def test_p11_a_list_that_was_cut_knows_nothing_of_a_track_that_it_lacks() -> None:
+    """P11: a track that was left out for room may have newer versions."""
+    version, kept = read("18.1-slim"), read("18.1")
+    assert version is not None
+    assert kept is not None
+
+    assert newer_in(replace(KEPT, cut=True), version) == Newer(UNSET, UNSET, UNSET)
+    assert newer_in(replace(KEPT, cut=True), kept) == Newer()
 
 
 def test_two_tracks_have_two_texts() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_schemas.text import cleaned, mended
+from imagedrift_schemas.text import MOST_MENDED, cleaned, mended
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=60)
 """Any text of Python's, single surrogates included."""
@@ -59,3 +59,10 @@ def test_json_with_single_surrogates_can_be_decoded(message: dict[str, object]) 
 def test_what_is_no_json_stays_what_it_is(payload: bytes) -> None:
     """No text raises anything."""
     assert isinstance(mended(payload), bytes)
+
+
+def test_a_text_of_many_megabytes_is_not_read_a_second_time() -> None:
+    """A long text stays as it is and so is refused: reading it would hold up all others."""
+    odd = rb'["\ud800"' + b',""' * (MOST_MENDED // 3) + b"]"
+    assert mended(odd) is odd
+    assert msgspec.json.decode(mended(rb'["\ud800",""]')) == ["?", ""]

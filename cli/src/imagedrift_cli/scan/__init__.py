@@ -65,13 +65,13 @@ def scan(images: tuple[str, ...], output: Output) -> None:
     except SettingsFault as fault:
         raise BadUsage(str(fault)) from fault
     except SourceFault as fault:
-        raise Unusable(f"no engine to ask (DOCKER_HOST names one): {fault}") from fault
+        raise Unusable(_no_images(fault, settings.load(AgentSettings))) from fault
     except NoBus as fault:
         raise Unusable(f"NATS_URL: {fault}; unset it to ask the registries alone") from fault
     for reason, count in sorted(skipped.items()):
         click.echo(listing.noted(f"not reported in full: {count} ({reason})"), err=True)
     _show(findings, output)
-    sys.exit(exit_code(finding.judgement.verdict for finding in findings))
+    sys.exit(exit_code(finding.verdict.verdict for finding in findings))
 
 
 def exit_code(verdicts: Any) -> int:
@@ -103,6 +103,13 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
                 done=lambda: progress.advance(task),
             )
             return findings, inventory.skipped
+
+
+def _no_images(fault: SourceFault, agent: AgentSettings) -> str:
+    """Say where no images could be read, and which setting names that place."""
+    if agent.source != "engine":
+        return f"no images of {agent.source} (IMAGEDRIFT_SOURCE): {fault}"
+    return f"no engine to ask (DOCKER_HOST names one): {fault}"
 
 
 def _tell(path: Path, reason: str) -> None:
@@ -145,8 +152,8 @@ def _row(finding: Finding) -> dict[str, Any]:
     answer = finding.answer
     return {
         "reference": finding.image.reference,
-        "verdict": finding.judgement.verdict,
-        "reason": finding.judgement.reason,
+        "verdict": finding.verdict.verdict,
+        "reason": finding.verdict.reason,
         "running": finding.image.running,
         "containers": list(finding.image.containers),
         "platform": finding.image.platform,
@@ -154,5 +161,5 @@ def _row(finding: Finding) -> dict[str, Any]:
         "local_digests": list(finding.image.repo_digests),
         "remote_digest": answer.last_digest or None if answer else None,
         "checked_at": answer.checked_at if answer else None,
-        "error": finding.judgement.error or None,
+        "error": finding.verdict.error or None,
     }

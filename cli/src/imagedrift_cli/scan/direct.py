@@ -5,20 +5,22 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
 
+from imagedrift_resolver.adapters.dialer import system_dialer
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import Names, look_up
+from imagedrift_resolver.adapters.names import look_up
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import routes
+from imagedrift_resolver.core.finding import Asked, Kept
 from imagedrift_resolver.core.proxy import Proxies
 from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.registries.operator_file import Registries
-from imagedrift_schemas.v1 import AnyAnswer, Question, RegistryState
+from imagedrift_schemas.v1 import RegistryState
 
-A = TypeVar("A", bound=AnyAnswer)
+A = TypeVar("A", bound=Kept)
 
 
 @asynccontextmanager
@@ -27,7 +29,7 @@ async def resolver(
 ) -> AsyncIterator[Resolver]:
     """Make a resolver that asks registries directly, for the length of an `async with`."""
     clock = SystemClock()
-    http = HttpClient(routes(known, proxies), Names(look_up))
+    http = HttpClient(routes(known, proxies), system_dialer(look_up, clock))
     try:
         yield Resolver(
             cache=_NoCache(),
@@ -43,7 +45,7 @@ async def resolver(
 class _NoCache:
     """Everything is asked once in a scan, so there is nothing to remember."""
 
-    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]:  # noqa: ARG002 - a port
+    async def read(self, question: Asked) -> tuple[Kept | None, int]:  # noqa: ARG002 - a port
         return None, 0
 
     async def keep(self, answer: A, revision: int) -> A:  # noqa: ARG002 - a port

@@ -37,7 +37,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     """One local image and what is said of it."""
 
     image: LocalImage
-    judgement: Verdict
+    verdict: Verdict
     answer: Answer | None = None
 
 
@@ -88,9 +88,7 @@ async def _reference(
     return [
         Finding(
             image=image,
-            judgement=explained(
-                verdict, undescribed=undescribed, by_digest=image.by_digest is True
-            ),
+            verdict=explained(verdict, undescribed=undescribed, by_digest=image.by_digest is True),
             answer=answer,
         )
         for image, verdict in zip(images, verdicts, strict=True)

@@ -18,17 +18,13 @@ from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.connection import CALL_WITHIN_S
-from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter, DueLetter
+from imagedrift_runtime.nats.dead_letters import DueLetter
 from imagedrift_runtime.nats.delivery import Delivery, delivery
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
-from imagedrift_schemas import codec, subjects
+from imagedrift_schemas import codec, dead_letters, subjects
 from imagedrift_schemas.v1 import DeadLetter
 
 log = structlog.get_logger()
-
-PAYLOAD_KEPT = 64 * 1024
-ERROR_KEPT = 2_000
-SUBJECT_KEPT = 1_000
 
 
 class Acknowledger:
@@ -38,7 +34,7 @@ class Acknowledger:
         self._bus = bus
         self._service = service
         self._sure = sure
-        self._letters = DeadLetterLimiter()
+        self._letters = bus.dead_letters
 
     async def __call__(self, message: Any, outcome: Outcome) -> None:
         """Acknowledge `message`."""
@@ -55,17 +51,17 @@ class Acknowledger:
         match outcome:
             case Done():
                 if outcome.reason:
-                    await self._bury(message, outcome)
+                    await self._store_dead_letter(message, outcome)
                 await (message.ack_sync(CALL_WITHIN_S) if self._sure else message.ack())
             case Retry():
                 await message.nak(delay=outcome.after)
             case Reject():
-                await self._bury(message, outcome)
+                await self._store_dead_letter(message, outcome)
                 await message.term()
             case _:
                 assert_never(outcome)
 
-    async def _bury(self, message: Any, outcome: Done | Reject) -> None:
+    async def _store_dead_letter(self, message: Any, outcome: Done | Reject) -> None:
         due = self._letters.refused(message.subject, outcome.reason, now())
         if due is None:
             return
@@ -76,17 +72,18 @@ class Acknowledger:
             raise
 
     async def _write(self, refused: Delivery, reason: str, error: str, due: DueLetter) -> None:
-        letter = DeadLetter(
+        told = DeadLetter(
             service=self._service,
-            subject=refused.subject[:SUBJECT_KEPT],
+            subject=refused.subject,
             stream=refused.stream,
             stream_seq=refused.stream_seq,
             reason=reason,
-            error=error[:ERROR_KEPT].encode(errors="replace").decode(),
+            error=error,
             received_at=now(),
-            payload=refused.payload[:PAYLOAD_KEPT] if due.with_payload else b"",
+            payload=refused.payload if due.with_payload else b"",
             times=due.times,
         )
+        letter = dead_letters.bounded(told)
         log.warning(
             "message.rejected",
             subject=letter.subject,

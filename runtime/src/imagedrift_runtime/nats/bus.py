@@ -18,6 +18,7 @@ from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats import service_api
 from imagedrift_runtime.nats.connect_options import CONNECT_WITHIN_S, ConnectOptions
 from imagedrift_runtime.nats.connection import CALL_WITHIN_S, PROBE_EVERY_S, Connection
+from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter
 from imagedrift_runtime.nats.errors import NoAnswer, NoBus, NotPublished
 from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_runtime.nats.nats_py import nats
@@ -38,6 +39,8 @@ class Bus(StreamApi):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
+        self.dead_letters = DeadLetterLimiter()
+        """Of the whole process: its loops count refusals together."""
         self._subscriptions = Subscriptions(connection)
 
     @property

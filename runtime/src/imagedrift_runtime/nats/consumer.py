@@ -132,7 +132,7 @@ async def _guarded_batch(handler: BatchHandler, messages: Sequence[Delivery]) ->
         if not middle:
             return [Retry("defect", DEFECT_AGAIN_S)]
         halves = messages[:middle], messages[middle:]
-        return [fate for half in halves for fate in await _guarded_batch(handler, half)]
+        return [outcome for half in halves for outcome in await _guarded_batch(handler, half)]
     return outcomes
 
 

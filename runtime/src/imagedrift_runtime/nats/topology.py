@@ -24,6 +24,7 @@ STREAM_MIB: Final = {
     subjects.STREAM_DEAD: 128,
     subjects.STREAM_CHANGED: 512,
     f"KV_{subjects.BUCKET_DIGESTS}": 1024,
+    f"KV_{subjects.BUCKET_TAGS}": 256,
     f"KV_{subjects.BUCKET_REGISTRIES}": 32,
 }
 """How much each stream holds unless told otherwise: enough for 100,000 hosts of 60 images.
@@ -32,6 +33,10 @@ JetStream sets aside all of it on each server, so the sum has to fit the disk.
 """
 LANE_SLOTS = 64
 """Fleet-wide concurrency of a lane unless configured: its consumer's `max_ack_pending`."""
+LIST_SLOTS: Final = 2
+"""Fleet-wide, how many repositories of one lane are listed at a time: hours old will do."""
+LIST_ACK_WAIT_S: Final = 120
+"""Longer than a list of twenty pages takes at most."""
 
 
 class Declared(Struct, frozen=True, kw_only=True):
@@ -66,8 +71,8 @@ def _streams(replicas: int, sizes: Mapping[str, int]) -> Iterator[Declared]:
     Inventories and questions are refused instead: their publishers are told, and try again.
     """
 
-    def stream(name: str, subject: str, **config: Any) -> Declared:
-        return _stream(name, subject, replicas, max_bytes=sizes[name] * MIB, **config)
+    def stream(name: str, *of: str, **config: Any) -> Declared:
+        return _stream(name, of, replicas, max_bytes=sizes[name] * MIB, **config)
 
     yield stream(
         subjects.STREAM_INVENTORY,
@@ -82,6 +87,7 @@ def _streams(replicas: int, sizes: Mapping[str, int]) -> Iterator[Declared]:
         # block its subject. Here its TTL frees the subject.
         subjects.STREAM_LOOKUP,
         subjects.LOOKUP_ALL,
+        subjects.LIST_ALL,
         max_msgs_per_subject=1,
         max_age=DAY_S,
         discard="new",
@@ -96,7 +102,7 @@ def _streams(replicas: int, sizes: Mapping[str, int]) -> Iterator[Declared]:
         duplicate_window=3600,
     )
     # A cache: what gives way is asked again.
-    for bucket in (subjects.BUCKET_DIGESTS, subjects.BUCKET_REGISTRIES):
+    for bucket in (subjects.BUCKET_DIGESTS, subjects.BUCKET_TAGS, subjects.BUCKET_REGISTRIES):
         yield stream(
             f"KV_{bucket}",
             f"$KV.{bucket}.>",
@@ -107,9 +113,9 @@ def _streams(replicas: int, sizes: Mapping[str, int]) -> Iterator[Declared]:
         )
 
 
-def _stream(name: str, subject: str, replicas: int, **config: Any) -> Declared:
+def _stream(name: str, of: tuple[str, ...], replicas: int, **config: Any) -> Declared:
     common = {
-        "subjects": [subject],
+        "subjects": [*of],
         "retention": "limits",
         "storage": "file",
         "discard": "old",
@@ -133,6 +139,7 @@ def _consumers(lanes: Mapping[str, int]) -> Iterator[Declared]:
         subjects.STREAM_INVENTORY,
         subjects.STREAM_DEAD,
         f"KV_{subjects.BUCKET_DIGESTS}",
+        f"KV_{subjects.BUCKET_TAGS}",
         f"KV_{subjects.BUCKET_REGISTRIES}",
     ):
         yield _durable(stream, subjects.CONSUMER_INGEST, max_ack_pending=5000, ack_wait=60)
@@ -143,6 +150,13 @@ def _consumers(lanes: Mapping[str, int]) -> Iterator[Declared]:
             max_ack_pending=slots,
             ack_wait=30,
             filter_subject=subjects.lookup_lane(lane),
+        )
+        yield _durable(
+            subjects.STREAM_LOOKUP,
+            subjects.list_consumer(lane),
+            max_ack_pending=min(LIST_SLOTS, slots),
+            ack_wait=LIST_ACK_WAIT_S,
+            filter_subject=subjects.list_lane(lane),
         )
 
 

@@ -10,6 +10,7 @@ from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.registry.routes import Kind
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.registry.store import Store
+from imagedrift_sandbox.registry.tag_pages import TagPaging
 from imagedrift_sandbox.registry.vendors import Vendor, imitate
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Shape",
     "Store",
     "SyntheticImage",
+    "TagPaging",
     "Totals",
     "Vendor",
     "Wait",

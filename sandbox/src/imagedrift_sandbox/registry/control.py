@@ -5,7 +5,7 @@
     GET    /_sandbox/faults      by number          POST    /_sandbox/faults   Fault → {"id": n}
     DELETE /_sandbox/faults      all                DELETE  /_sandbox/faults/n one
     PUT    /_sandbox/auth        Auth               PUT     /_sandbox/budget   Budget or null
-    POST   /_sandbox/tokens/expire
+    PUT    /_sandbox/tag-paging  TagPaging       POST    /_sandbox/tokens/expire
     POST   /_sandbox/images      [Image, …] → [Pushed, …]
 
 It is no part of the registry's API, is not counted, and knows no credentials: loopback only.
@@ -21,6 +21,7 @@ from imagedrift_sandbox.registry.budgets import Budget
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.images import Shape
 from imagedrift_sandbox.registry.replies import json_reply, oci_error
+from imagedrift_sandbox.registry.tag_pages import TagPaging
 
 if TYPE_CHECKING:
     from imagedrift_sandbox.registry.server import SandboxRegistry
@@ -74,6 +75,8 @@ class Control:
                 self._registry.auth = msgspec.json.decode(body, type=Auth)
             case "PUT", "budget", "":
                 self._registry.limit(msgspec.json.decode(body, type=Budget | None))
+            case "PUT", "tag-paging", "":
+                self._registry.tag_paging = msgspec.json.decode(body, type=TagPaging)
             case "POST", "tokens", "expire":
                 self._registry.tokens.expire_all()
             case _:

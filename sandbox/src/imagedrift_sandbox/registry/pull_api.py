@@ -8,12 +8,18 @@ from aiohttp import web
 from imagedrift_sandbox.registry.replies import API_VERSION, empty, json_reply, oci_error
 from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
 from imagedrift_sandbox.registry.store import OCI_INDEX, Store, StoredManifest
+from imagedrift_sandbox.registry.tag_pages import TagPaging, huge_body, tag_page
 
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 def read(
-    store: Store, route: RegistryRoute, request: web.BaseRequest, *, negotiate: bool
+    store: Store,
+    route: RegistryRoute,
+    request: web.BaseRequest,
+    *,
+    negotiate: bool,
+    paging: TagPaging = TagPaging.PLAIN,
 ) -> web.Response:
     """Answer a request that changes nothing."""
     match route.kind:
@@ -24,7 +30,7 @@ def read(
         case Kind.BLOB_HEAD | Kind.BLOB_GET:
             return _blob(store, route, request)
         case Kind.TAGS:
-            return _tags(store, route, request)
+            return _tags(store, route, request, paging)
         case Kind.CATALOG:
             return json_reply({"repositories": sorted(store.repositories)})
         case _:
@@ -86,17 +92,18 @@ def _blob(store: Store, route: RegistryRoute, request: web.BaseRequest) -> web.R
     return web.Response(body=part, status=206, headers=headers)
 
 
-def _tags(store: Store, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
+def _tags(
+    store: Store, route: RegistryRoute, request: web.BaseRequest, paging: TagPaging
+) -> web.Response:
     repository = store.repositories.get(route.repository)
     if repository is None:
         return oci_error(404, "NAME_UNKNOWN", f"{route.repository} is unknown")
-    tags = [tag for tag in sorted(repository.tags) if tag > request.query.get("last", "")]
-    size = request.query.get("n", "")
-    page = tags[: int(size)] if size.isdigit() else tags
-    headers = {}
-    if page and len(page) < len(tags):
-        headers["Link"] = f'<{route.path}?n={size}&last={page[-1]}>; rel="next"'
-    return json_reply({"name": route.repository, "tags": page}, headers=headers)
+    if paging is TagPaging.HUGE:
+        return web.Response(body=huge_body(), content_type="application/json")
+    url = f"http://{request.host}"
+    page = tag_page(paging, [*repository.tags], url, route.path, request.query)
+    headers = {"Link": page.link} if page.link else {}
+    return json_reply({"name": route.repository, "tags": page.names}, headers=headers)
 
 
 def document_of(body: bytes) -> dict[str, object] | None:

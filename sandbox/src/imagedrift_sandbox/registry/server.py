@@ -6,7 +6,7 @@ of HEADs a second of it.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -39,6 +39,7 @@ from imagedrift_sandbox.registry.push_api import Uploads
 from imagedrift_sandbox.registry.replies import oci_error
 from imagedrift_sandbox.registry.routes import PUSHES, Kind, RegistryRoute, understand
 from imagedrift_sandbox.registry.store import Store
+from imagedrift_sandbox.registry.tag_pages import TagPaging
 from imagedrift_sandbox.registry.token_endpoint import give_token
 
 METERED = frozenset({Kind.MANIFEST_HEAD, Kind.MANIFEST_GET})
@@ -63,6 +64,8 @@ class SandboxRegistry:
         self.tokens = tokens or IssuedTokens()
         self.negotiate = negotiate
         """Whether Accept is obeyed; some registries ignore it."""
+        self.tag_paging = TagPaging.PLAIN
+        """How tags are listed."""
         self.faults = Faults()
         self.counts = Counts()
         self.meter: Meter | None = None
@@ -112,6 +115,14 @@ class SandboxRegistry:
     ) -> Pushed:
         """Put a synthetic image here without a client; see `images.push_image`."""
         return push_image(self.store, repository, tag, platforms=platforms, seed=seed, shape=shape)
+
+    def push_tags(self, repository: str, tags: Iterable[str], *, seed: int = 0) -> Pushed:
+        """Put one synthetic image here under many tags."""
+        names = [*tags]
+        pushed = self.push_image(repository, names[0], seed=seed)
+        kept = self.store.repository(repository).tags
+        kept.update(dict.fromkeys(names, kept[names[0]]))
+        return pushed
 
     def misbehave(self, fault: Fault) -> int:
         """Set a fault; the number returned removes it again (`faults.remove`)."""
@@ -164,7 +175,7 @@ class SandboxRegistry:
         decision = self._decide(route, request)
         if decision.access is not Access.GRANTED:
             return self._unauthorized(route, decision.access)
-        if self.meter is None or route.kind not in METERED:
+        if self.meter is None or route.kind not in METERED.union(self.meter.budget.kinds):
             return await self._content(route, request)
         charge = self.meter.charge(route.kind, decision.user, time.time())  # noqa: TID251
         if not charge.refused:
@@ -191,7 +202,7 @@ class SandboxRegistry:
     async def _content(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
         if route.kind in PUSHES:
             return await self._uploads.write(route, request)
-        return read(self.store, route, request, negotiate=self.negotiate)
+        return read(self.store, route, request, negotiate=self.negotiate, paging=self.tag_paging)
 
 
 def _seen(route: RegistryRoute, request: web.BaseRequest) -> Seen:

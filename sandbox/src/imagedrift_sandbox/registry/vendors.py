@@ -1,4 +1,4 @@
-"""Well-known registries' manners, as far as a client can tell them apart. See `docs/registries.md`.
+"""Well-known registries' profile, as far as a client can tell them apart. See `docs/registries.md`.
 
 `imitate(registry, Vendor.GHCR)` changes a running registry. Some vendors give tokens, or serve
 manifests, on another host: for those a second registry that shares content and tokens is needed,
@@ -15,6 +15,7 @@ from imagedrift_sandbox.registry.auth import Auth, Scheme
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
 from imagedrift_sandbox.registry.faults import Fault, no_digest_header
 from imagedrift_sandbox.registry.routes import Kind
+from imagedrift_sandbox.registry.tag_pages import TagPaging
 
 if TYPE_CHECKING:
     from imagedrift_sandbox.registry.server import SandboxRegistry
@@ -48,6 +49,7 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     auth: Auth = Auth(scheme=Scheme.BEARER)
     budget: Budget | None = None
     faults: tuple[Fault, ...] = ()
+    tag_paging: TagPaging = TagPaging.PLAIN
     tokens_elsewhere: bool = False
     manifests_elsewhere: bool = False
 
@@ -57,7 +59,7 @@ def _bearer(service: str, token_path: str = "/token", **rules: object) -> Auth: 
     return msgspec.convert({"scheme": Scheme.BEARER} | known | rules, Auth)
 
 
-MANNERS = {
+PROFILES = {
     Vendor.DOCKER_HUB: VendorProfile(
         auth=_bearer("registry.docker.io", token_field="both", expires_in=300),  # noqa: S106
         budget=Budget(limit=100, window_s=21_600, dialect=Dialect.DOCKER_HUB),
@@ -66,17 +68,19 @@ MANNERS = {
     Vendor.GHCR: VendorProfile(
         auth=_bearer("ghcr.io", refused_status=403, expires_in=None),
         budget=Budget(limit=44_000, window_s=60, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.BODY),
+        tag_paging=TagPaging.GHCR,
     ),
     Vendor.LSCR: VendorProfile(
         auth=_bearer("ghcr.io", expires_in=None), tokens_elsewhere=True, manifests_elsewhere=True
     ),
-    Vendor.QUAY: VendorProfile(auth=_bearer("quay.io", "/v2/auth")),
+    Vendor.QUAY: VendorProfile(auth=_bearer("quay.io", "/v2/auth"), tag_paging=TagPaging.QUAY),
     Vendor.ECR: VendorProfile(
         auth=Auth(
             scheme=Scheme.BASIC,
             challenges=('Basic realm="{host}",service="ecr.amazonaws.com"',),
         ),
         faults=(no_digest_header(),),
+        tag_paging=TagPaging.ECR,
     ),
     Vendor.ECR_PUBLIC: VendorProfile(
         auth=_bearer("public.ecr.aws", "/token/", expired_status=400),
@@ -109,11 +113,13 @@ MANNERS = {
     ),
     Vendor.ARTIFACTORY: VendorProfile(
         auth=_bearer("{host}", "/artifactory/api/docker/main/v2/token"),
+        tag_paging=TagPaging.ARTIFACTORY,
     ),
     Vendor.KUBERNETES: VendorProfile(auth=Auth(), manifests_elsewhere=True),
     Vendor.RED_HAT: VendorProfile(
         auth=Auth(),
         faults=(no_digest_header(), Fault(kinds=BOTH, content_type="text/plain")),
+        tag_paging=TagPaging.RED_HAT,
     ),
 }
 
@@ -127,16 +133,16 @@ def imitate(
     private: tuple[str, ...] = (),
     identity_tokens: dict[str, str] | None = None,
 ) -> None:
-    """Give a registry a vendor's manners, in place of those it has."""
-    manners = MANNERS[vendor]
+    """Give a registry a vendor's profile, in place of those it has."""
+    profile = PROFILES[vendor]
     other = elsewhere or registry
-    if other is registry and (manners.tokens_elsewhere or manners.manifests_elsewhere):
+    if other is registry and (profile.tokens_elsewhere or profile.manifests_elsewhere):
         raise ValueError(f"{vendor} needs a second registry: give `elsewhere`")
     auth = msgspec.structs.replace(
-        manners.auth,
-        realm=f"{other.url}{manners.auth.token_path}" if manners.tokens_elsewhere else "",
-        service=manners.auth.service.format(host=registry.host),
-        challenges=tuple(each.replace("{host}", registry.url) for each in manners.auth.challenges),
+        profile.auth,
+        realm=f"{other.url}{profile.auth.token_path}" if profile.tokens_elsewhere else "",
+        service=profile.auth.service.format(host=registry.host),
+        challenges=tuple(each.replace("{host}", registry.url) for each in profile.auth.challenges),
         users=users or {},
         private=private,
         identity_tokens=identity_tokens or {},
@@ -144,9 +150,10 @@ def imitate(
     for each in {registry, other}:
         each.auth = auth
         each.faults.clear()
-    registry.limit(manners.budget)
-    for fault in manners.faults:
+    registry.limit(profile.budget)
+    registry.tag_paging = profile.tag_paging
+    for fault in profile.faults:
         registry.misbehave(fault)
-    if manners.manifests_elsewhere:
-        after_login = True if manners.tokens_elsewhere else None
+    if profile.manifests_elsewhere:
+        after_login = True if profile.tokens_elsewhere else None
         registry.misbehave(Fault(kinds=BOTH, redirect=other.url, credentials=after_login))

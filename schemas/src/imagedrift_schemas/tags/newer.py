@@ -5,11 +5,12 @@ a newer tag was seen.
 """
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
 from imagedrift_schemas.tags.version import Version, read
+from imagedrift_schemas.v1 import TagTrack
 
 Newest: TypeAlias = str | UnsetType | None
 """The newest tag of a step; None where there is none; UNSET where that is not known."""
@@ -26,6 +27,32 @@ class Newer(Struct, frozen=True):
     """The newest of a higher major part."""
     behind: int = 0
     """How many newer versions were seen: at least so many where names were left out."""
+
+
+class KeptTags(Protocol):
+    """The kept part of a tag list, as `Listed` has it."""
+
+    @property
+    def tracks(self) -> tuple[TagTrack, ...]:
+        """Return the tracks that are kept."""
+
+    @property
+    def cut(self) -> bool:
+        """Tell whether tracks were left out: one that is not here may exist."""
+
+    @property
+    def truncated(self) -> str:
+        """Tell why the list was not read to its end; empty when it was."""
+
+
+def newer_in(kept: KeptTags, version: Version) -> Newer:
+    """Find what is newer than a version by what was kept; UNSET where that cannot be known."""
+    for track in kept.tracks:
+        first = read(track.names[0]) if track.names else None
+        if first and first.track == version.track:
+            is_whole = track.whole and not kept.truncated
+            return newer(version, track.names, is_whole=is_whole)
+    return newer_versions(version, (), is_whole=not kept.cut and not kept.truncated)
 
 
 def newer(version: Version, names: Iterable[str], *, is_whole: bool) -> Newer:

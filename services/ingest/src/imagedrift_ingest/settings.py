@@ -53,7 +53,7 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=1, le=16),
         Variable("IMAGEDRIFT_INGEST_WORKERS", "batches of inventories worked on at once"),
-    ] = 2
+    ] = 3
     new_images_per_host: Annotated[
         int,
         Meta(ge=1, le=10_000_000),

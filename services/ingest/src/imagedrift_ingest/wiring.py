@@ -15,6 +15,7 @@ from imagedrift_ingest.adapters.jetstream.publishers import (
 from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, SourceStream
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
+from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
@@ -25,9 +26,9 @@ from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.outbox import OutboxTable
-from imagedrift_ingest.adapters.postgres.questions import QuestionTable
+from imagedrift_ingest.adapters.postgres.questions import OF_ONE_HOST, QuestionTable
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
-from imagedrift_ingest.adapters.postgres.turns import TurnTable
+from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.core.freshness import question_ttl
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
@@ -35,7 +36,7 @@ from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.usecases.announce import Announce
 from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
 from imagedrift_ingest.usecases.maintain import Maintain
-from imagedrift_ingest.usecases.plan import Plan
+from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
 from imagedrift_ingest.usecases.policy import FollowRegistries
 from imagedrift_ingest.usecases.store.answers import (
     StoreAnswers,
@@ -104,7 +105,7 @@ class Wiring:
         self._database = database
         self._registries = registries
         self._plan_now, self._announce_now = asyncio.Event(), asyncio.Event()
-        self._turns = TurnTable(database, process.health, clock)
+        self._turns = TurnTable(database, process.health, clock, LEASE_S)
         self._lanes = LaneMonitor(bus, registries.lanes)
         self._follow = FollowRegistries(
             registries,
@@ -151,7 +152,9 @@ class Wiring:
         await self._bus.listen(
             subjects.ALIVE_ALL, self._heartbeats.receive, queue=subjects.CONSUMER_INGEST
         )
-        periodic = Periodic(self._process.works, stopping, postponed_by=(ServerUnavailable,))
+        periodic = Periodic(
+            self._process.works, stopping, self._clock, postponed_by=(ServerUnavailable,)
+        )
         async with asyncio.TaskGroup() as tasks:
             for stream, handler in self._handlers():
                 tasks.create_task(self._pull(stream, handler))
@@ -201,10 +204,10 @@ class Wiring:
             Work("plan", self._plan().run, every.plan, self._plan_now),
             Work("announce", self._announce().run, every.announce, self._announce_now),
             Work("note_heartbeats", self._heartbeats.store, every.heartbeats),
-            Work("look", self._inventory_bookmarks.look, every.bookmarks),
-            Work("look", self._digest_bookmarks.look, every.bookmarks),
+            Work("look_at_inventories", self._inventory_bookmarks.look, every.bookmarks),
+            Work("look_at_answers", self._digest_bookmarks.look, every.bookmarks),
             Work("registries", self._follow.run, every.registries, self._process.reload),
-            Work("look", self._lanes.look, every.lanes),
+            Work("look_at_lanes", self._lanes.look, every.lanes),
             Work("tidy", maintain.tidy, every.tidy),
             Work("analyze_grown", maintain.analyze_grown, every.analyze),
             Work("add_up_usage", maintain.add_up_usage, every.add_up),
@@ -238,8 +241,8 @@ class Wiring:
             self._bus, self._registries.lane_of, self._lanes.is_missing, question_ttl(rules)
         )
         return Plan(
-            QuestionTable(self._database, rules, self._settings.outstanding),
-            BlockedReferences(self._database, rules),
+            QuestionTable(self._database, rules, self._settings.outstanding, OF_ONE_HOST),
+            BlockedReferences(self._database, rules, MOVED_AT_ONCE),
             publisher,
             self._comparisons,
             self._turns,
@@ -247,6 +250,7 @@ class Wiring:
             self._clock,
             self._plan_now,
             self._process.stopping,
+            NOTED_AT_ONCE,
         )
 
     def _announce(self) -> Announce:

@@ -43,7 +43,11 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
         **settings.nats,
         health=running.health,
     ) as nats:
-        cache = JetStreamCache(await nats.bucket(subjects.BUCKET_DIGESTS), clock.now)
+        cache = JetStreamCache(
+            await nats.bucket(subjects.BUCKET_DIGESTS),
+            await nats.bucket(subjects.BUCKET_TAGS),
+            clock.now,
+        )
         states = JetStreamStates(await nats.bucket(subjects.BUCKET_REGISTRIES))
         wired = Wired(settings, nats, cache, states, file.made, clock)
 

@@ -53,6 +53,15 @@ class Pacer:
         self._sent.append(self._clock.monotonic())
         return None
 
+    async def wait_spare_turn(self) -> Limited | None:
+        """Wait for a turn that no other request has been promised before."""
+        give_up_at = self._clock.now() + timedelta(seconds=LONGEST_WAIT_S)
+        while (until := self._shared.value.paced_until) and until > self._clock.now():
+            if until > give_up_at:
+                return Limited(reason="other requests use the pace of this registry", until=until)
+            await self._clock.sleep((until - self._clock.now()).total_seconds())
+        return await self.wait_turn()
+
     def recent_rate(self) -> float:
         """Return how many requests a second were made lately."""
         if len(self._sent) < 2:

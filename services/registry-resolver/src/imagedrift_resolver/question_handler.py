@@ -5,17 +5,18 @@ put off for seconds is removed, so that it can be asked again at the time that i
 """
 
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
+from imagedrift_resolver.core.finding import Asked, Kept
 from imagedrift_resolver.core.policy import question_fault
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_schemas import codec
 from imagedrift_schemas.errors import SchemaError
-from imagedrift_schemas.v1 import Answer, AnyAnswer, Limited, Question
+from imagedrift_schemas.v1 import Answer, Limited, List, Question
 
 PUT_OFF_AT_MOST: Final = timedelta(seconds=30)
 """A question that is put off for longer stays in its stream."""
@@ -33,7 +34,7 @@ class QuestionStream(Protocol):
 class Answering(Protocol):
     """The resolver, which answers questions."""
 
-    async def ask(self, question: Question) -> AnyAnswer:
+    async def ask(self, question: Asked) -> Kept:
         """Answer a question. Raises `BusError`."""
 
 
@@ -46,8 +47,15 @@ class QuestionHandler:
 
     async def handle(self, delivery: Delivery) -> Outcome:
         """Answer one delivered question."""
+        return await self._handle(delivery, Question)
+
+    async def handle_list(self, delivery: Delivery) -> Outcome:
+        """Answer one delivered question for tags."""
+        return await self._handle(delivery, List)
+
+    async def _handle(self, delivery: Delivery, kind: Any) -> Outcome:
         try:
-            question: Question = codec.decode(delivery.payload, Question)
+            question: Asked = codec.decode(delivery.payload, kind)
         except SchemaError as error:
             return Reject("malformed", str(error))
         if fault := question_fault(question):
@@ -62,7 +70,7 @@ class QuestionHandler:
         return Done()
 
 
-def is_put_off(answer: AnyAnswer) -> bool:
+def is_put_off(answer: Kept) -> bool:
     """Tell whether an answer says no more than that the question shall come again in seconds."""
     failure = answer.outcome if isinstance(answer, Answer) else answer.failure
     until = failure.until if isinstance(failure, Limited) else None

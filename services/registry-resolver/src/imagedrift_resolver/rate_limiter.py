@@ -79,14 +79,16 @@ class RegistryLimiter:
         clock: Clock,
     ) -> None:
         self.health = HostHealth(clock)
+        self.health_of_lists = HostHealth(clock)
+        """Lists of tags alone: a registry that cannot list them may be well."""
         self._shared = shared
-        self._pacer = pacer
+        self.pacer = pacer
         self._is_hub = is_hub
         self._bulkhead = bulkhead
         self._lanes = lanes
         self._clock = clock
         self._window = concurrency.initial(max_connections)
-        self._slots = Slots(self._slot_limit, clock)
+        self.slots = Slots(self._slot_limit, clock)
         self._heard_at = clock.monotonic()
 
     @property
@@ -109,7 +111,7 @@ class RegistryLimiter:
         """Tell whether requests are under way, or it keeps requests from being made."""
         until = self._shared.value.blocked_until
         is_blocked = until is not None and self._clock.now() < until
-        return self._slots.taken > 0 or is_blocked or self.health.is_shut
+        return self.slots.taken > 0 or is_blocked or self.health.is_shut
 
     @property
     def is_alone(self) -> bool:
@@ -119,7 +121,7 @@ class RegistryLimiter:
     def is_answering(self) -> bool:
         """Tell whether it has answered well, did respond last, and is not silent now."""
         silent_s = self._clock.monotonic() - self._heard_at
-        is_silent = self._slots.taken > 0 and silent_s > SILENT_S
+        is_silent = self.slots.taken > self.slots.lent and silent_s > SILENT_S
         return self.health.is_answering and not is_silent
 
     @asynccontextmanager
@@ -128,13 +130,13 @@ class RegistryLimiter:
 
         Raises `NotAdmitted`, also when the lane's slot has to be given up in between.
         """
-        await self._check(method)
+        await self.check(method)
         try:
             async with self._lane_slot(hosts):
-                await self._check(method)
-                if self._slots.taken == 0:
+                await self.check(method)
+                if self.slots.taken == self.slots.lent:
                     self._heard_at = self._clock.monotonic()
-                async with self._slots.slot():
+                async with self.slots.slot():
                     self._check_admission(method, question)
                     admission = Admission()
                     try:
@@ -147,12 +149,30 @@ class RegistryLimiter:
             reason = f"{self.registry} answers too slowly"
             raise NotAdmitted(self._put_off(reason, WAIT_S)) from error
 
+    async def check(self, method: str) -> None:
+        """Raise `NotAdmitted` where no such request may be made now."""
+        await self._shared.sync()
+        if refused := self._refused(method):
+            raise NotAdmitted(refused)
+
+    @asynccontextmanager
+    async def turn(self, method: str, *, spare: bool = False) -> AsyncIterator[None]:
+        """Make one request of an admitted question, once it is its turn. Raises `NotAdmitted`."""
+        if refused := await self.wait_turn(method, spare=spare):
+            raise NotAdmitted(refused)
+        yield
+
     async def wait_turn(self, method: str, *, spare: bool = False) -> Limited | None:
         """Wait for a request's turn in the pace. Returns why it must not be made.
 
         A spare one is made only while more than half of the registry's limit is left.
         """
-        return self._limit(method, spare=spare) or await self._pacer.wait_turn()
+        return self.limit(method, spare=spare) or await self.pacer.wait_turn()
+
+    def limit(self, method: str, *, spare: bool = False) -> Limited | None:
+        """Return why the registry's limit forbids a request now."""
+        state, now = self._shared.value, self._clock.now()
+        return budget.refusal(state, method, now, is_hub=self._is_hub, spare=spare)
 
     async def observe(self, reply: Reply, method: str) -> None:
         """Learn from a response."""
@@ -163,7 +183,7 @@ class RegistryLimiter:
             reply,
             method,
             now,
-            rate=self._pacer.recent_rate(),
+            rate=self.pacer.recent_rate(),
             jitter=self._clock.random(),
             is_hub=self._is_hub,
         )
@@ -193,11 +213,6 @@ class RegistryLimiter:
         """Share what was learnt and not shared yet."""
         await self._shared.flush()
 
-    async def _check(self, method: str) -> None:
-        await self._shared.sync()
-        if refused := self._refused(method):
-            raise NotAdmitted(refused)
-
     def _lane_slot(self, hosts: int) -> AbstractAsyncContextManager[None]:
         return self._bulkhead.slot(self, hosts=hosts) if self._bulkhead else nullcontext()
 
@@ -223,11 +238,7 @@ class RegistryLimiter:
         return self._window.size if left is None else max(1, min(self._window.size, left))
 
     def _refused(self, method: str) -> Failure | None:
-        return self.health.refusal() or self._limit(method)
-
-    def _limit(self, method: str, *, spare: bool = False) -> Limited | None:
-        state, now = self._shared.value, self._clock.now()
-        return budget.refusal(state, method, now, is_hub=self._is_hub, spare=spare)
+        return self.health.refusal() or self.limit(method)
 
     def _note_failure(self, reason: str, question: str) -> None:
         is_opened = self.health.failed(question, reason)
@@ -236,11 +247,11 @@ class RegistryLimiter:
         if is_opened:
             metrics.circuits.add()
             log.warning("circuit.opened", registry=state.registry, error=reason)
-            self._slots.admit_all()
+            self.slots.admit_all()
 
     async def _stop(self, now: datetime) -> None:
         """Stop asking: here, in every replica, and on the server."""
-        self._slots.admit_all()
+        self.slots.admit_all()
         await self._shared.share()
         state = self._shared.value
         if state.blocked_until and state.blocked_until > now:

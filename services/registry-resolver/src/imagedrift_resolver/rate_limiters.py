@@ -4,6 +4,7 @@
 - Of all others as many as `KNOWN` says; of those that never answered, as `MADE_UP` says. A block is
   shared at once, so a limiter that is made anew knows it again.
 - A registry that has a lane to itself needs no bulkhead there.
+- A mirror has budgets of its own: what the registry's own servers have blocked does not hold there.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ KNOWN: Final = Bound(4096, 64 * 1024 * 1024)
 MADE_UP: Final = Bound(512, 4 * 1024 * 1024)
 
 Key = tuple[str, str, bool]
-"""The registry's name, the credential's, and whether it is Docker Hub itself."""
+"""The registry's name, the budget's, and whether it is Docker Hub itself."""
 
 
 class RegistryLimiters:
@@ -58,8 +59,8 @@ class RegistryLimiters:
 
     def of(self, site: Site) -> RegistryLimiter:
         """Return the limiter of a registry and credential."""
-        key = (site.registry, site.credential.name, site.is_hub)
-        limiter = self._own.get(key) or self._others.get(key) or self._limiter(key)
+        key = (site.registry, _budget_name(site, site.credential.name), site.is_hub)
+        limiter = self._own.get(key) or self._others.get(key) or self._limiter(site, key)
         if limiter.is_alone or self._registries.is_named(site.registry):
             self._own[key] = limiter
         else:
@@ -70,12 +71,12 @@ class RegistryLimiters:
     def __len__(self) -> int:
         return len(self._own) + len(self._others)
 
-    def _limiter(self, key: Key) -> RegistryLimiter:
-        registry, credential, is_hub = key
+    def _limiter(self, site: Site, key: Key) -> RegistryLimiter:
+        registry, budget, is_hub = key
         entry = self._registries.of(registry)
-        own = RegistryState(registry=registry, credential=credential, observed_at=self._clock.now())
+        own = RegistryState(registry=registry, credential=budget, observed_at=self._clock.now())
         shared = SharedState(own, self._states, self._clock)
-        pace = self._pace(registry) or Pace(())
+        pace = self._pace(site) or Pace(())
         return RegistryLimiter(
             shared,
             Pacer(shared, pace, entry.requests_per_second, self._clock),
@@ -86,14 +87,15 @@ class RegistryLimiters:
             clock=self._clock,
         )
 
-    def _pace(self, registry: str) -> Pace | None:
+    def _pace(self, site: Site) -> Pace | None:
         """Return the pace that a registry's credentials share, if the operator has set one."""
+        registry = site.registry
         if not self._registries.of(registry).requests_per_second:
             return None
         tables = self._registries.paths.get(registry, {}).values()
         named = [self._registries.of(registry).username, *(t.label or t.username for t in tables)]
-        credentials = tuple(sorted({name for name in named if name})) if tables else ()
-        return self._paces.setdefault(registry, Pace(credentials))
+        budgets = {_budget_name(site, name) for name in named if name} if tables else set[str]()
+        return self._paces.setdefault(registry, Pace(tuple(sorted(budgets))))
 
     def _bulkhead(self, registry: str) -> Bulkhead | None:
         if self._registries.owns_lane(registry):
@@ -118,3 +120,8 @@ class RegistryLimiters:
         """Share what was learnt and not shared yet, all at once: there may be many limiters."""
         limiters = [*self._own.values(), *self._others.values()]
         await asyncio.gather(*(limiter.flush() for limiter in limiters))
+
+
+def _budget_name(site: Site, credential: str) -> str:
+    """Name the budget of a credential: beside its name, the mirror that is asked."""
+    return f"{credential} at {site.api.authority}" if site.namespace else credential

@@ -10,13 +10,16 @@ question comes again every few seconds, and its registry must not be asked each 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, Protocol, TypeVar
+from functools import partial
+from typing import Final, Protocol, TypeVar, overload
 
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
-from imagedrift_resolver.core.finding import Finding, answer_to, failure_of
+from imagedrift_resolver.core.finding import Asked, Finding, Kept, answer_to, failure_of
 from imagedrift_resolver.core.freshness import is_enough, may_inherit
+from imagedrift_resolver.core.listing import Listing
 from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.list_limiter import ListLimiter
 from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
@@ -27,19 +30,23 @@ from imagedrift_schemas.v1 import (
     Child,
     Described,
     Failure,
+    List,
+    Listed,
     Question,
     Resolve,
 )
 
-A = TypeVar("A", bound=AnyAnswer)
+A = TypeVar("A", bound=Kept)
 
 MOST_HELD: Final = Bound(10_000, 32 * 1024 * 1024)
+AT_ONCE: Final = 1000
+"""Names of tags that are read on the event loop."""
 
 
 class Cache(Protocol):
     """The answers of the whole fleet."""
 
-    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]:
+    async def read(self, question: Asked) -> tuple[Kept | None, int]:
         """Return the last answer to a question, and its revision."""
 
     async def keep(self, answer: A, revision: int) -> A:
@@ -60,6 +67,11 @@ class RegistryApi(Protocol):
         self, site: Site, question: Question, known: tuple[Child, ...], limiter: RegistryLimiter
     ) -> Finding:
         """Ask a registry. `known` are the children that an earlier description has."""
+
+    async def list_tags(
+        self, site: Site, question: List, limiter: ListLimiter
+    ) -> Listing | Failure:
+        """Ask a registry for the tags of a repository."""
 
 
 class LimiterLookup(Protocol):
@@ -87,9 +99,15 @@ class Resolver:
         self._limiters = limiters
         self._clock = clock
         self._flights = SingleFlight()
-        self._held: BoundedMap[str, AnyAnswer] = BoundedMap(MOST_HELD)
+        self._held: BoundedMap[str, Kept] = BoundedMap(MOST_HELD)
 
-    async def ask(self, question: Question) -> AnyAnswer:
+    @overload
+    async def ask(self, question: Question) -> AnyAnswer: ...
+
+    @overload
+    async def ask(self, question: Asked) -> Kept: ...
+
+    async def ask(self, question: Asked) -> Kept:
         """Answer a question from the cache, or from its registry."""
         key = subjects.answer_key(question)
         async with self._flights.lock(key):
@@ -98,8 +116,7 @@ class Resolver:
             known, revision = await self._cache.read(question)
             began = self._clock.now()
             if known and is_enough(known, question, credential, began):
-                kind = "answer" if isinstance(known, Answer) else "description"
-                metrics.answers.add(source="cache", outcome=kind)
+                metrics.answers.add(source="cache", outcome=_KINDS[type(known)])
                 return known
             held = self._held.get(key)
             if held and is_enough(held, question, credential, began):
@@ -107,28 +124,32 @@ class Resolver:
             previous = known if known and may_inherit(known, credential) else None
             finding = await self._asked(site, question, previous)
             metrics.answers.add(source="registry", outcome=_label(finding))
-            made = answer_to(question, finding, previous, began, credential)
+            make = partial(answer_to, question, finding, previous, began, credential)
+            made = await asyncio.to_thread(make) if _is_long(finding) else make()
             return await self._keep(made, revision)
 
-    async def _keep(self, made: AnyAnswer, revision: int) -> AnyAnswer:
+    async def _keep(self, made: Kept, revision: int) -> Kept:
         """Keep an answer in the cache, and hold it until the cache has it."""
         key = subjects.answer_key(made)
-        children = len(made.children) if isinstance(made, Described) else 0
-        self._held.put(key, made, 3000 + len(key) + 600 * children)
+        self._held.put(key, made, len(key) + _size_of(made))
         kept = await self._cache.keep(made, revision)
         self._held.pop(key)
         return kept
 
-    async def _asked(
-        self, site: Site | Failure, question: Question, previous: AnyAnswer | None
-    ) -> Finding:
+    async def _asked(self, site: Site | Failure, question: Asked, previous: Kept | None) -> Finding:
         """Ask a registry, or say why that cannot be."""
         if not isinstance(site, Site):
             return site
-        known = previous.children if isinstance(previous, Described) else ()
         limiter, key = self._limiters.of(site), subjects.answer_key(question)
-        method = "HEAD" if isinstance(question, Resolve) else "GET"
         try:
+            if isinstance(question, List):
+                lists = ListLimiter(limiter, self._clock)
+                async with lists.admit(key) as admission:
+                    listing = await self._registries.list_tags(site, question, lists)
+                    admission.outcome = failure_of(listing) or listing
+                    return listing
+            known = previous.children if isinstance(previous, Described) else ()
+            method = "HEAD" if isinstance(question, Resolve) else "GET"
             async with limiter.admit(method, key, hosts=question.hosts) as admission:
                 found = await self._registries.ask(site, question, known, limiter)
                 admission.outcome = failure_of(found) or found
@@ -157,11 +178,30 @@ class SingleFlight:
                 del self._locks[key]
 
 
+_KINDS: Final = {Answer: "answer", Described: "description", Listed: "listing"}
+
+
+def _is_long(finding: Finding) -> bool:
+    """Tell whether its answer takes too long for the event loop: 25 µs for each name."""
+    return isinstance(finding, Listing) and finding.tags.count > AT_ONCE
+
+
+def _size_of(made: Kept) -> int:
+    """Return about how many bytes an answer takes."""
+    match made:
+        case Described(children=children):
+            return 3000 + 600 * len(children)
+        case Listed(tracks=tracks):
+            return 3000 + sum(200 + 100 * len(track.names) for track in tracks)
+        case _:
+            return 3000
+
+
 def credential_of(site: Site | Failure) -> str:
     """Return the name of the credential that answers are got with."""
     return site.credential.name if isinstance(site, Site) else ANONYMOUS
 
 
 def _label(found: Finding) -> str:
-    """Name a finding in the metrics: `description`, `found`, or the kind of the failure."""
+    """Name a finding in the metrics: `description`, `listing`, `found`, or the failure's kind."""
     return type(failure_of(found) or found).__name__.lower()

@@ -3,6 +3,9 @@
 Questions are admitted in order, and wait `WAIT_S` at most. When no slot was released for
 `STALLED_S`, all but `STALLED_WAITERS` are sent away, and later ones at once, until one is released:
 a registry that does not answer must not fill a shared lane with questions that only wait.
+
+A slot is lent to a list of tags while no question waits. Once one does, the list has to give it
+back within `GIVE_BACK_S`.
 """
 
 import asyncio
@@ -17,10 +20,11 @@ WAIT_S: Final = 10.0
 STALLED_S: Final = 1.0
 STALLED_WAITERS: Final = 8
 CONFIRM_S: Final = 0.25
+GIVE_BACK_S: Final = 0.5
 
 
 class NoSlot(Exception):
-    """No slot was released in time."""
+    """No slot was released in time, or a question waited for one that was lent."""
 
 
 class Slots:
@@ -31,6 +35,8 @@ class Slots:
         self._clock = clock
         self._taken = 0
         self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._lent: dict[asyncio.Timeout, None] = {}
+        self._borrowing: deque[asyncio.Future[bool]] = deque()
         self._released_at = clock.monotonic()
         self._stalled_since = float("-inf")
 
@@ -38,6 +44,11 @@ class Slots:
     def taken(self) -> int:
         """How many are taken."""
         return self._taken
+
+    @property
+    def lent(self) -> int:
+        """How many of those are lent."""
+        return len(self._lent)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -50,32 +61,68 @@ class Slots:
 
     async def acquire(self) -> None:
         """Wait for a slot, which `release` must give back. Raises `NoSlot`."""
-        if self._taken < self._limit() and not self._waiting:
+        if self._has_spare:
             self._taken += 1
             return
         if self._taken == 0:
             self._released_at = self._clock.monotonic()
         if self._is_stalled and len(self._waiting) >= STALLED_WAITERS:
             raise NoSlot
-        if not await self._wait():
+        self._demand_back()
+        if not await self._wait(self._waiting):
             raise NoSlot
+
+    @asynccontextmanager
+    async def borrowed(self) -> AsyncIterator[None]:
+        """Hold a slot that no question waits for. Raises `NoSlot`, also when one begins to."""
+        if self._has_spare:
+            self._taken += 1
+        elif not await self._wait(self._borrowing):
+            raise NoSlot
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._lent[limit] = None
+                if self._waiting:
+                    self._demand_back()
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise NoSlot from None
+        finally:
+            self._lent.pop(limit, None)
+            self.release()
 
     def release(self) -> None:
         """Give a slot back, and admit the next question."""
         self._taken -= 1
         self._released_at = self._clock.monotonic()
         while self._waiting and self._taken < self._limit():
-            self._admit_next()
+            self._admit_next(self._waiting)
+        while self._borrowing and self._has_spare:
+            self._admit_next(self._borrowing)
 
     def admit_all(self) -> None:
         """Admit every question that waits: each must see for itself why none is asked now."""
         while self._waiting:
-            self._admit_next()
+            self._admit_next(self._waiting)
 
-    async def _wait(self) -> bool:
+    @property
+    def _has_spare(self) -> bool:
+        return self._taken < self._limit() and not self._waiting
+
+    def _demand_back(self) -> None:
+        """Let those that borrowed a slot give it back."""
+        loop = asyncio.get_running_loop()
+        for limit in self._lent:
+            if limit.when() is None:
+                limit.reschedule(loop.time() + GIVE_BACK_S)
+
+    async def _wait(self, queue: deque[asyncio.Future[bool]]) -> bool:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append(waiter)
+        queue.append(waiter)
         timers = (
             loop.call_later(WAIT_S, _dismiss, waiter),
             loop.call_later(STALLED_S, self._suspect),
@@ -94,8 +141,8 @@ class Slots:
     def _is_stalled(self) -> bool:
         return self._stalled_since == self._released_at
 
-    def _admit_next(self) -> None:
-        waiter = self._waiting.popleft()
+    def _admit_next(self, queue: deque[asyncio.Future[bool]]) -> None:
+        waiter = queue.popleft()
         if not waiter.done():
             self._taken += 1
             waiter.set_result(True)

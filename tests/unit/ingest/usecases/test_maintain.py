@@ -8,8 +8,8 @@ import pytest
 from imagedrift_ingest.core.retention import Retention, Step
 from imagedrift_ingest.usecases.maintain import STEP_WITHIN_S, TURN_S, Maintain, StepsFailed
 from support.ingest import NOW
-from support.storing import StillClock
 from support.turns import OwnTurns
+from support.virtual_time import StillClock
 
 
 class Tables:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from imagedrift_ingest.core.arrival_wait import FIRST_S, FLEET_QUIET_S, MANY_HOSTS, QUIET_S
 from imagedrift_ingest.core.freshness import FreshnessRules
-from imagedrift_ingest.core.gathering import FIRST_S, FLEET_QUIET_S, MANY_HOSTS, QUIET_S
 from imagedrift_ingest.core.questions import DueDigest, DueTag, PublishOutcome
 from imagedrift_ingest.usecases.plan import Plan
 from imagedrift_runtime.clock import Clock, SystemClock

@@ -76,8 +76,8 @@ def fold(
 
     `surely_newest`: the bucket has none that is newer, so that no doubt is left.
     """
-    judgement = stands(state, answer, epoch=epoch, seq=seq)
-    if judgement == "older" or (judgement == "doubtful" and not surely_newest):
+    order = stands(state, answer, epoch=epoch, seq=seq)
+    if order == "older" or (order == "doubtful" and not surely_newest):
         return None
     state = replace(state, epoch=epoch, seq=seq, attempted_at=answer.checked_at)
     match answer.outcome:

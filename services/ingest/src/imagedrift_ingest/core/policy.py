@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.registry_name import RegistryName
 
 Policy: TypeAlias = Literal["ask", "pinned", "machine_bound"]
 
@@ -20,5 +21,10 @@ def policy_of(reference: ImageReference, is_named: Callable[[str], bool]) -> Pol
     """Tell whether a registry is asked about the reference."""
     if reference.is_pinned:
         return "pinned"
-    bound = reference.is_machine_bound and not is_named(reference.registry)
+    return policy_of_tags(RegistryName(reference.registry), is_named)
+
+
+def policy_of_tags(registry: RegistryName, is_named: Callable[[str], bool]) -> Policy:
+    """Tell whether a registry is asked about its references that are named by tag."""
+    bound = registry.is_machine_bound and not is_named(registry.text)
     return "machine_bound" if bound else "ask"

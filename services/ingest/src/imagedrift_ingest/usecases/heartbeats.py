@@ -3,7 +3,8 @@
 Rules:
 - A heartbeat may only be about the host that its subject names (P8).
 - While the database does not work heartbeats are kept, of a bounded number of hosts.
-- What is refused is told in dead letters, which become rarer the more there are.
+- What is refused is told in dead letters, which become rarer the more there are. Those that NATS
+  did not take are published with the next ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,14 +19,16 @@ from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter
 from imagedrift_schemas import subjects
+from imagedrift_schemas.dead_letters import bounded
 from imagedrift_schemas.errors import SchemaError
-from imagedrift_schemas.text import cleaned
 from imagedrift_schemas.v1 import DeadLetter
 
 MOST_HELD: Final = 500_000
 """Heartbeats of so many hosts wait for the database; the others will come again."""
-MOST_PAYLOAD: Final = 1024
-MOST_ERROR: Final = 500
+
+
+MOST_LETTERS: Final = 1_000
+"""Letters of so many refusals wait for NATS, each of up to 64 KiB; a metric counts them all."""
 
 
 class HeartbeatStore(Protocol):
@@ -38,8 +41,8 @@ class HeartbeatStore(Protocol):
 class DeadLetterStream(Protocol):
     """Where refused messages are published."""
 
-    async def publish(self, letters: Sequence[DeadLetter]) -> None:
-        """Publish letters, as far as that is possible now."""
+    async def publish(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Publish letters, and return those that are not stored."""
 
 
 class Heartbeats:
@@ -85,7 +88,7 @@ class Heartbeats:
             raise
         finally:
             letters, self._letters = self._letters, []
-            await self._dead_letters.publish(letters)
+            self._letters = [*await self._dead_letters.publish(letters), *self._letters]
 
     def _hold(self, name: HostName, heartbeat: ReceivedHeartbeat) -> None:
         before = self._held.get(name)
@@ -98,14 +101,14 @@ class Heartbeats:
         metrics.heartbeats_refused.add(reason=reason)
         at = self._clock.now()
         due = self._limiter.refused(subject, reason, at)
-        if due:
-            letter = DeadLetter(
+        if due and len(self._letters) < MOST_LETTERS:
+            told = DeadLetter(
                 service="ingest",
                 subject=subject,
                 reason=reason,
-                error=cleaned(error, MOST_ERROR),
+                error=error,
                 received_at=at,
-                payload=payload[:MOST_PAYLOAD] if due.with_payload else b"",
+                payload=payload if due.with_payload else b"",
                 times=due.times,
             )
-            self._letters.append(letter)
+            self._letters.append(bounded(told))

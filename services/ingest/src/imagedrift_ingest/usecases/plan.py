@@ -4,7 +4,7 @@ Rules:
 - One replica plans at a time, in a turn; there is no leader to lose.
 - Nothing is locked while questions are published. What is due is read, published, and noted, each
   for itself: a crash or a failure in between asks again, and the stream drops what it holds.
-- After news planning waits until no further host brings new references (`core.gathering`). Where
+- After news planning waits until no further host brings new references (`core.arrival_wait`). Where
   many hosts do so at once, it waits before it asks, as the order of questions depends on all.
 """
 
@@ -15,8 +15,8 @@ from datetime import datetime
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from imagedrift_ingest.core.arrival_wait import begin_wait, is_fleet
 from imagedrift_ingest.core.freshness import FreshnessRules
-from imagedrift_ingest.core.gathering import gathering, is_fleet
 from imagedrift_ingest.core.questions import (
     DueDigest,
     DueTag,
@@ -91,7 +91,7 @@ class Plan:
         clock: Clock,
         news: asyncio.Event,
         stopping: asyncio.Event,
-        noted_at_once: int = NOTED_AT_ONCE,
+        noted_at_once: int,
     ) -> None:
         self._questions = questions
         self._blocked = blocked
@@ -147,7 +147,7 @@ class Plan:
 
     async def _gather(self, before: AbstractSet[int]) -> None:
         """Wait until no further host brings new references; leave `news` set where some came."""
-        waiting = gathering(self._clock.monotonic(), before | self._arrivals.bringers)
+        waiting = begin_wait(self._clock.monotonic(), before | self._arrivals.bringers)
         came = False
         while not self._stopping.is_set():
             left_s = waiting.ends_at - self._clock.monotonic()

@@ -3,10 +3,10 @@
 - The name is resolved here, every address is checked, and the connection is made to the very
   address that was checked: a name that resolves differently a moment later (DNS rebinding) gains
   nothing.
-- The families take turns, IPv6 first; the next attempt starts `NEXT_AFTER_S` after the last one, or
-  at once when that one fails. The first that connects wins, the others are closed.
+- The families take turns, IPv6 first; the next attempt starts a quarter of a second after the last
+  one, or at once when that one fails. The first that connects wins, the others are closed.
 - The address that worked is tried first the next time. One that accepts and then leaves TLS
-  unanswered gives way to the others after `SECURE_WITHIN_S`.
+  unanswered gives way to the others after `secure_within_s`.
 """
 
 import asyncio
@@ -14,12 +14,10 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_STREAM, if_nametoindex, socket
-from typing import Any, Final
+from typing import Final, Protocol
 
-import aiohappyeyeballs
-
-from imagedrift_resolver.adapters.names import Names
+from imagedrift_resolver.adapters.names import LookUp, NameLimits, Names
+from imagedrift_resolver.adapters.network import SystemNetwork
 from imagedrift_resolver.adapters.proxy_tunnel import tunnel
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import ConnectionRoute
@@ -27,8 +25,8 @@ from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.address import address_fault, metadata_fault
 from imagedrift_resolver.core.proxy import Proxy, unresolved_fault
 from imagedrift_resolver.core.url import Url
+from imagedrift_runtime.clock import Clock
 
-NEXT_AFTER_S: Final = 0.25
 SECURE_WITHIN_S: Final = 2.0
 """How long a TLS handshake may take while there is another address."""
 MOST_ADDRESSES: Final = 16
@@ -42,11 +40,28 @@ Endpoint = tuple[str, int]
 """A host and a port."""
 
 
+class Network(Protocol):
+    """Sockets. Raises `RequestFailed` and `OSError`."""
+
+    async def race(self, addresses: Sequence[str], port: int) -> tuple[str, SocketStream]:
+        """Connect to the first address that answers; which one, and the connection."""
+
+    async def secure(self, stream: SocketStream, context: ssl.SSLContext, host: str) -> None:
+        """Begin TLS on a connection."""
+
+
+def system_dialer(look_up: LookUp, clock: Clock) -> "Dialer":
+    """Make a dialer on this machine's sockets."""
+    return Dialer(Names(look_up, NameLimits(), clock), SystemNetwork(), SECURE_WITHIN_S)
+
+
 class Dialer:
     """Opens connections, and remembers which address of a name works."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, network: Network, secure_within_s: float) -> None:
         self._names = names
+        self._network = network
+        self._secure_within_s = secure_within_s
         self._worked: OrderedDict[Endpoint, str] = OrderedDict()
 
     async def connect(
@@ -73,6 +88,10 @@ class Dialer:
         except (OSError, ValueError) as error:  # a name that TLS cannot take is a ValueError
             raise RequestFailed.of(error) from error
 
+    async def close(self) -> None:
+        """Wait for no look-up any longer."""
+        await self._names.close()
+
     async def _reach_through(
         self, proxy: Proxy, url: Url, context: ssl.SSLContext | None
     ) -> SocketStream:
@@ -88,7 +107,7 @@ class Dialer:
             return stream
         with _closing_on_error(stream):
             await tunnel(stream, proxy, url)
-            await _secure(stream, context, url.host.strip("[]"))
+            await self._network.secure(stream, context, url.host.strip("[]"))
         return stream
 
     async def _reach(
@@ -96,13 +115,13 @@ class Dialer:
     ) -> SocketStream:
         addresses = await self._allowed(host, port, trusted)
         while True:
-            address, stream = await _race(addresses, port)
+            address, stream = await self._network.race(addresses, port)
             addresses.remove(address)
             try:
                 with _closing_on_error(stream):
                     if context is not None:
-                        async with asyncio.timeout(SECURE_WITHIN_S if addresses else None):
-                            await _secure(stream, context, host)
+                        async with asyncio.timeout(self._secure_within_s if addresses else None):
+                            await self._network.secure(stream, context, host)
             except (TimeoutError, ConnectionError):
                 self._worked.pop((host, port), None)
                 if not addresses:
@@ -154,46 +173,3 @@ def in_turn(addresses: Sequence[str], first: str = "") -> list[str]:
         if at < len(family)
     ]
     return [first, *turns] if first in addresses else turns
-
-
-async def _race(addresses: Sequence[str], port: int) -> tuple[str, SocketStream]:
-    """Connect to the first address that answers; which one, and the connection."""
-    try:
-        connected = await aiohappyeyeballs.start_connection(
-            [_info(address, port) for address in addresses],
-            happy_eyeballs_delay=NEXT_AFTER_S,
-            interleave=0,
-        )
-    except OSError as error:
-        if error.errno is None:  # several addresses, several reasons
-            why = f"none of its {len(addresses)} addresses can be connected to"
-            raise RequestFailed("closed", why) from error
-        raise
-    try:
-        address = _answering(connected, addresses)
-        _, stream = await asyncio.get_running_loop().create_connection(SocketStream, sock=connected)
-    except BaseException:
-        connected.close()
-        raise
-    return address, stream
-
-
-def _info(address: str, port: int) -> Any:
-    text, _, scope = address.partition("%")
-    if ":" not in text:
-        return AF_INET, SOCK_STREAM, IPPROTO_TCP, "", (text, port)
-    number = if_nametoindex(scope) if scope else 0
-    return AF_INET6, SOCK_STREAM, IPPROTO_TCP, "", (text, port, 0, number)
-
-
-def _answering(connected: socket, addresses: Sequence[str]) -> str:
-    peer = str(connected.getpeername()[0])
-    return peer if peer in addresses else addresses[0]
-
-
-async def _secure(stream: SocketStream, context: ssl.SSLContext, host: str) -> None:
-    loop = asyncio.get_running_loop()
-    transport = await loop.start_tls(stream.transport, stream, context, server_hostname=host)
-    if transport is None:
-        raise RequestFailed("tls", "the connection ended during the TLS handshake")
-    stream.connection_made(transport)

@@ -17,7 +17,6 @@ import httpx
 
 from imagedrift_resolver.adapters.dialer import Dialer
 from imagedrift_resolver.adapters.http_transport import CheckedTransport
-from imagedrift_resolver.adapters.names import Names
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import Routes
 from imagedrift_resolver.core.answer import ERROR_CAP
@@ -40,11 +39,11 @@ Headers = list[tuple[str, str]]
 class HttpClient:
     """Makes requests to any origin."""
 
-    def __init__(self, routes: Routes, names: Names) -> None:
+    def __init__(self, routes: Routes, dialer: Dialer) -> None:
         self._routes = routes
-        self._names = names
+        self._dialer = dialer
         self._client = _Client(
-            transport=CheckedTransport(Dialer(names), LIMITS),
+            transport=CheckedTransport(dialer, LIMITS),
             follow_redirects=False,
             trust_env=False,
             limits=LIMITS,
@@ -88,7 +87,7 @@ class HttpClient:
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
-        await self._names.close()
+        await self._dialer.close()
 
     async def _exchange(self, request: httpx.Request, cap: int) -> Reply:
         response = await self._client.send(request, stream=True)

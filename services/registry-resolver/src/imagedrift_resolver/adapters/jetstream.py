@@ -6,6 +6,7 @@ from typing import Final, TypeVar, overload
 
 import structlog
 
+from imagedrift_resolver.core.finding import Asked, Kept
 from imagedrift_resolver.core.freshness import overtakes
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import BusError
@@ -18,6 +19,8 @@ from imagedrift_schemas.v1 import (
     AnyAnswer,
     Describe,
     Described,
+    List,
+    Listed,
     Question,
     RegistryState,
     Resolve,
@@ -26,14 +29,15 @@ from imagedrift_schemas.v1 import (
 log = structlog.get_logger()
 
 MOST_TRIES: Final = 8
-A = TypeVar("A", bound=AnyAnswer)
+A = TypeVar("A", bound=Kept)
 
 
 class JetStreamCache:
-    """Answers, by question."""
+    """Answers, by question. Those for tags have a bucket of their own."""
 
-    def __init__(self, bucket: Bucket, now: Callable[[], datetime]) -> None:
-        self._bucket = bucket
+    def __init__(self, digests: Bucket, tags: Bucket, now: Callable[[], datetime]) -> None:
+        self._digests = digests
+        self._tags = tags
         self._now = now
 
     @overload
@@ -42,7 +46,10 @@ class JetStreamCache:
     @overload
     async def read(self, question: Question) -> tuple[AnyAnswer | None, int]: ...
 
-    async def read(self, question: Question) -> tuple[AnyAnswer | None, int]:
+    @overload
+    async def read(self, question: Asked) -> tuple[Kept | None, int]: ...
+
+    async def read(self, question: Asked) -> tuple[Kept | None, int]:
         """Read the last answer to a question from the leader, and its revision."""
         key = subjects.answer_key(question)
         match question:
@@ -50,6 +57,8 @@ class JetStreamCache:
                 return await self._read(key, Answer)
             case Describe():
                 return await self._read(key, Described)
+            case List():
+                return await self._read(key, Listed)
 
     async def keep(self, answer: A, revision: int) -> A:
         """Keep an answer in place of the one of `revision`, and return what is kept.
@@ -57,15 +66,18 @@ class JetStreamCache:
         A replica that was held up must not put an old answer over a newer one of another replica.
         """
         key, value, kind = subjects.answer_key(answer), codec.encode(answer), type(answer)
-        while await self._bucket.replace(key, value, revision) is None:
+        while await self._bucket(kind).replace(key, value, revision) is None:
             other, revision = await self._read(key, kind)
             if other and overtakes(other, answer, self._now()):
                 log.info("answer.overtaken", key=key)
                 return other
         return answer
 
+    def _bucket(self, kind: type[object]) -> Bucket:
+        return self._tags if kind is Listed else self._digests
+
     async def _read(self, key: str, kind: type[A]) -> tuple[A | None, int]:
-        entry = await self._bucket.get(key)
+        entry = await self._bucket(kind).get(key)
         if entry is None:
             return None, 0
         try:
@@ -130,7 +142,7 @@ class JetStreamQuestions:
 
 
 class JetStreamLanes:
-    """The lanes' consumers, which the server can hold for all replicas at once."""
+    """The consumers of the lanes, which the server can hold for all replicas at once."""
 
     def __init__(self, bus: Bus, registries: Registries) -> None:
         self._bus = bus
@@ -142,8 +154,8 @@ class JetStreamLanes:
             return
         lane = self._registries.lane_of(registry)
         try:
-            consumer = subjects.lane_consumer(lane)
-            await self._bus.pause(subjects.STREAM_LOOKUP, consumer, until)
+            for consumer in (subjects.lane_consumer(lane), subjects.list_consumer(lane)):
+                await self._bus.pause(subjects.STREAM_LOOKUP, consumer, until)
             log.info("lane.paused", lane=lane, until=until.isoformat())
         except BusError as error:  # every replica still knows from the shared state
             log.warning("lane.unpaused", lane=lane, error=str(error))

@@ -3,14 +3,14 @@
 `getaddrinfo` takes a thread until it returns: with dead name servers that is half a minute, and
 anybody who can name an image can name many such. So:
 
-- A name has one look-up at a time, however many ask for it; who waits longer than `WITHIN_S` is
+- A name has one look-up at a time, however many ask for it; who waits longer than `within_s` is
   told so, and the thread is left to itself.
 - Threads are shared out by what is known of a name: those that have resolved before have their own
   (`PROVEN`), and those that failed last time may hold few (`DOUBTFUL`), so that new ones (`NEW`)
   find room.
 - What came of a look-up is kept for a while, failures for less. Who connects checks the address
   that is connected to, kept or not.
-- A name that resolved within `STALE_S` and whose servers say nothing for `STALE_AFTER_S` has the
+- A name that resolved within `stale_s` and whose servers say nothing for `stale_after_s` has the
   addresses of before (RFC 8767): those who ask a registry that answers wait for no dead server.
 """
 
@@ -18,21 +18,16 @@ import asyncio
 import ipaddress
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
+from imagedrift_runtime.clock import Clock
 
-WITHIN_S: Final = 3.0
-KEPT_S: Final = 30.0
-FAILED_KEPT_S: Final = 5.0
-STALE_AFTER_S: Final = 1.0
-STALE_S: Final = 3600.0
-MOST_KEPT: Final = 10_000
-MOST_FAILED: Final = 2_000
 MOST_ADDRESSES: Final = 64
 """Of one name: what its owner says may be as long as he likes."""
 BYTES: Final = 16 * 1024 * 1024
@@ -50,24 +45,34 @@ def look_up(host: str) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class _Kept(NamedTuple):
+class NameLimits(Struct, frozen=True, kw_only=True):
+    """How long look-ups may take, and how long and how many of their results are kept."""
+
+    within_s: float = 3.0
+    kept_s: float = 30.0
+    failed_kept_s: float = 5.0
+    stale_after_s: float = 1.0
+    stale_s: float = 3600.0
+    most_kept: int = 10_000
+    most_failed: int = 2_000
+
+
+class _KnownAddresses(NamedTuple):
     until: float
     found: tuple[str, ...]
     at: float
     """When they were looked up."""
 
-    def may_serve(self) -> bool:
-        """Tell whether these addresses will do while no name server answers."""
-        return bool(self.found) and time.monotonic() - self.at < STALE_S
-
 
 class Names:
     """Resolves names, each once at a time, and remembers what came of it."""
 
-    def __init__(self, look_up: LookUp) -> None:
+    def __init__(self, look_up: LookUp, limits: NameLimits, clock: Clock) -> None:
         self._look_up = look_up
-        self._kept: BoundedMap[str, _Kept] = BoundedMap(
-            Bound(MOST_KEPT, BYTES), Bound(MOST_FAILED, BYTES)
+        self._limits = limits
+        self._clock = clock
+        self._kept: BoundedMap[str, _KnownAddresses] = BoundedMap(
+            Bound(limits.most_kept, BYTES), Bound(limits.most_failed, BYTES)
         )
         self._looking: dict[str, tuple[float, asyncio.Task[tuple[str, ...]]]] = {}
         self._proven, self._new, self._doubtful = map(asyncio.Semaphore, (PROVEN, NEW, DOUBTFUL))
@@ -77,23 +82,23 @@ class Names:
         if _is_address(host):
             return (host,)
         kept = self._kept.get(host)
-        if kept and time.monotonic() < kept.until:
+        if kept and self._clock.monotonic() < kept.until:
             if not kept.found:
                 raise RequestFailed("dns", "its name does not resolve")
             return kept.found
-        stale = kept if kept and kept.may_serve() else None
-        within_s = STALE_AFTER_S if stale else WITHIN_S
+        stale = kept if kept and self._may_serve(kept) else None
+        within_s = self._limits.stale_after_s if stale else self._limits.within_s
         began, task = self._looking.get(host) or self._begin(host)
         try:
-            async with asyncio.timeout(began + within_s - time.monotonic()):
+            async with asyncio.timeout(began + within_s - self._clock.monotonic()):
                 return await asyncio.shield(task)
         except TimeoutError:
             if stale:
-                self._keep(host, stale.found, FAILED_KEPT_S, stale.at)
+                self._keep(host, stale.found, self._limits.failed_kept_s, stale.at)
                 return stale.found
-            self._keep(host, (), FAILED_KEPT_S)
+            self._keep(host, (), self._limits.failed_kept_s)
             raise RequestFailed(
-                "dns", f"its name does not resolve: no answer in {WITHIN_S:.0f} s"
+                "dns", f"its name does not resolve: no answer in {within_s:.0f} s"
             ) from None
         except (OSError, ValueError) as error:
             if stale and _is_no_answer(error):
@@ -107,7 +112,7 @@ class Names:
 
     def _begin(self, host: str) -> tuple[float, "asyncio.Task[tuple[str, ...]]"]:
         task = asyncio.create_task(self._resolve(host, self._share(host)))
-        self._looking[host] = (time.monotonic(), task)
+        self._looking[host] = (self._clock.monotonic(), task)
         task.add_done_callback(lambda ended: self._end(host, ended))
         return self._looking[host]
 
@@ -117,19 +122,23 @@ class Names:
             return
         error = task.exception()
         kept = self._kept.get(host)
-        if kept and kept.may_serve() and _is_no_answer(error):
-            self._keep(host, kept.found, FAILED_KEPT_S, kept.at)
+        if kept and self._may_serve(kept) and _is_no_answer(error):
+            self._keep(host, kept.found, self._limits.failed_kept_s, kept.at)
             return
         found = () if error else task.result()
-        self._keep(host, found, KEPT_S if found else FAILED_KEPT_S)
+        self._keep(host, found, self._limits.kept_s if found else self._limits.failed_kept_s)
 
     def _keep(
         self, host: str, found: tuple[str, ...], seconds: float, at: float | None = None
     ) -> None:
         size = 400 + len(host) + 100 * len(found)
-        now = time.monotonic()
-        entry = _Kept(now + seconds, found, now if at is None else at)
+        now = self._clock.monotonic()
+        entry = _KnownAddresses(now + seconds, found, now if at is None else at)
         self._kept.put(host, entry, size, is_proven=bool(found))
+
+    def _may_serve(self, kept: _KnownAddresses) -> bool:
+        """Tell whether kept addresses will do while no name server answers."""
+        return bool(kept.found) and self._clock.monotonic() - kept.at < self._limits.stale_s
 
     def _share(self, host: str) -> asyncio.Semaphore:
         """Return the share of threads that a name may take one of."""
@@ -139,7 +148,7 @@ class Names:
         return self._proven if kept.found else self._doubtful
 
     async def _resolve(self, host: str, share: asyncio.Semaphore) -> tuple[str, ...]:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(self._limits.within_s):
             await share.acquire()
         try:
             return await _in_thread(self._look_up, host)

@@ -1,8 +1,10 @@
 """Registries, asked over HTTP: holds the conversations of `core`, and does what their steps say."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from contextlib import nullcontext
+from typing import Any, Final, TypeVar
 
+import structlog
 from msgspec.structs import replace
 
 from imagedrift_resolver.adapters.http_client import HttpClient
@@ -20,15 +22,19 @@ from imagedrift_resolver.core.conversation import (
     Conversation,
     RegistryProfile,
     Send,
+    Step,
     resolve,
 )
 from imagedrift_resolver.core.credential import Anonymous
 from imagedrift_resolver.core.description import Children, describe
 from imagedrift_resolver.core.finding import Finding, failure_of
+from imagedrift_resolver.core.listing import Listing, list_tags
 from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import NoResponse, Reply
-from imagedrift_resolver.core.site import FRONT_DOOR, Site
-from imagedrift_resolver.rate_limiter import RegistryLimiter
+from imagedrift_resolver.core.site import API_ROOT, Site
+from imagedrift_resolver.core.steps import Elapsed
+from imagedrift_resolver.list_limiter import ListLimiter
+from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_schemas import subjects
@@ -36,11 +42,15 @@ from imagedrift_schemas.v1 import (
     Describe,
     Failure,
     Limited,
+    List,
     Question,
     Resolve,
     Unreachable,
 )
 
+log = structlog.get_logger()
+
+Limiter = RegistryLimiter | ListLimiter
 T = TypeVar("T")
 
 
@@ -76,6 +86,24 @@ class OciClient:
                     lambda profile: describe(site, profile, question, known, self._clock.now()),
                 )
 
+    async def list_tags(
+        self, site: Site, question: List, limiter: ListLimiter
+    ) -> Listing | Failure:
+        """Ask a registry for the tags of a repository.
+
+        The first conversation with a registry is not waited for, nor held alone: a list is long.
+        """
+        found = await self._converse(
+            site,
+            limiter,
+            subjects.answer_key(question),
+            self._sessions.of(site),
+            lambda profile: list_tags(site, profile, question.repository, self._clock.now()),
+        )
+        if isinstance(found, Listing):
+            _count(question, found)
+        return found
+
     async def _hold(
         self,
         site: Site,
@@ -85,17 +113,17 @@ class OciClient:
     ) -> T | Failure:
         session = self._sessions.of(site)
         async with session.conversation():
-            return await self._converse(site, limiter, question, session, talk)
+            return await self._converse(site, limiter, subjects.answer_key(question), session, talk)
 
     async def _converse(
         self,
         site: Site,
-        limiter: RegistryLimiter,
-        question: Question,
+        limiter: Limiter,
+        key: str,
         session: RegistrySession,
         talk: Callable[[RegistryProfile], Conversation[T]],
     ) -> T | Failure:
-        base = session.profile
+        base, began = session.profile, self._clock.monotonic()
         conversation = talk(base)
         result: Any = None
         answered: Reply | None = None
@@ -107,45 +135,57 @@ class OciClient:
                 profile = session.profile.joined(base, learnt)
                 session.learn(profile, has_answered=limiter.has_answered)
                 if answered and isinstance(failure_of(found), Unreachable):
-                    await self._note_error(site, limiter, question, answered)
+                    await self._note_error(site, limiter, key, answered)
                 return found  # type: ignore[no-any-return]  # a generator's value is untyped
-            answered = None
-            if isinstance(step, Authorise):
-                result = await self._tokens.get(step)
-                if isinstance(result, Limited):
-                    await limiter.observe_limit(result)
-                continue
-            if step.own and (refused := await limiter.wait_turn(step.method, spare=step.spare)):
-                if step.spare:
-                    result = refused
-                    continue
-                conversation.close()
-                return refused
-            result = await self._show(step)
-            if isinstance(result, Reply):
-                answered = result if step.own else None
-                await self._learn(limiter, step, result)
+            try:
+                result = await self._do(limiter, step, began)
+            except NotAdmitted as refused:
+                if not (isinstance(step, Send) and step.spare):
+                    conversation.close()
+                    return refused.failure
+                result = refused.failure
+            is_own = isinstance(step, Send) and step.own
+            answered = result if is_own and isinstance(result, Reply) else None
 
-    async def _note_error(
-        self, site: Site, limiter: RegistryLimiter, question: Question, reply: Reply
-    ) -> None:
+    async def _do(self, limiter: Limiter, step: Step, began: float) -> Any:
+        """Do what a step says. Raises `NotAdmitted` where a request must not be made."""
+        match step:
+            case Elapsed():
+                return self._clock.monotonic() - began
+            case Authorise():
+                token = await self._tokens.get(step)
+                if isinstance(token, Limited):
+                    await limiter.observe_limit(token)
+                return token
+            case Send():
+                turn = limiter.turn(step.counts_as, spare=step.spare) if step.own else _NO_TURN
+                async with turn:
+                    got = await self._show(step)
+                if isinstance(got, Reply):
+                    await self._learn(limiter, step, got)
+                return got
+
+    async def _note_error(self, site: Site, limiter: Limiter, key: str, reply: Reply) -> None:
         """Note that a question was answered with an error, and whether the host is well.
 
-        Its front door tells: a registry that is broken as a whole answers nothing there either.
+        Its API root tells: a registry that is broken as a whole answers nothing there either.
+        A list says nothing of it.
         """
-        key, is_documented = subjects.answer_key(question), has_error_document(reply)
+        if isinstance(limiter, ListLimiter):
+            return
+        is_documented = has_error_document(reply)
         if not limiter.health.doubts(key, is_documented=is_documented):
             limiter.health.errored(key)
             return
-        url = replace(site.api, target=FRONT_DOOR)
+        url = replace(site.api, target=API_ROOT)
         step = Send("GET", url, None, ERROR_CAP, site.trusts(url.host), own=True)
         if await limiter.wait_turn(step.method):
             limiter.health.errored(key)
             return
-        door = await self._send(step)
-        if isinstance(door, Reply):
-            await self._learn(limiter, step, door)
-        limiter.health.errored(key, is_well=_is_well(door, is_documented))
+        root = await self._send(step)
+        if isinstance(root, Reply):
+            await self._learn(limiter, step, root)
+        limiter.health.errored(key, is_well=_is_well(root, is_documented))
 
     async def _show(self, step: Send) -> Any:
         """Make a request; one that shows a credential only while that does not rest."""
@@ -160,22 +200,22 @@ class OciClient:
         )
 
     async def _is_known(self, step: Send) -> bool:
-        """Tell whether a front door that asks for a credential lets the one of a request in.
+        """Tell whether an API root that asks for a credential lets the one of a request in.
 
         Then it is good, and the repositories that refused it are not for it.
         """
-        url = replace(step.url, target=FRONT_DOOR)
-        door = replace(step, method="GET", url=url, cap=ERROR_CAP)
-        bare = await self._send(replace(door, authorization=None))
+        url = replace(step.url, target=API_ROOT)
+        root = replace(step, method="GET", url=url, cap=ERROR_CAP)
+        bare = await self._send(replace(root, authorization=None))
         if not isinstance(bare, Reply) or bare.status != 401:
             return False
-        shown = await self._send(door)
+        shown = await self._send(root)
         return isinstance(shown, Reply) and shown.status == 200
 
-    async def _learn(self, limiter: RegistryLimiter, step: Send, reply: Reply) -> None:
+    async def _learn(self, limiter: Limiter, step: Send, reply: Reply) -> None:
         """Let the limiter learn. Of whom a redirect led to only that its limit is used up."""
         if step.own:
-            await limiter.observe(reply, step.method)
+            await limiter.observe(reply, step.counts_as)
         elif isinstance(outcome := failure(reply, self._clock.now()), Limited):
             await limiter.observe_limit(outcome)
 
@@ -183,7 +223,7 @@ class OciClient:
         headers = [
             ("Host", step.url.authority),
             ("User-Agent", USER_AGENT),
-            ("Accept", ACCEPT),
+            ("Accept", "application/json" if step.is_list else ACCEPT),
             ("Accept-Encoding", "identity"),
         ]
         if step.authorization:
@@ -198,11 +238,29 @@ class OciClient:
         return got
 
 
-def _is_well(door: Reply | NoResponse, is_documented: bool) -> bool:
-    """Tell whether the front door's answer shows a registry that works.
+_NO_TURN: Final = nullcontext()
+"""A request to another host counts against no limit of the registry."""
+
+
+def _count(question: List, found: Listing) -> None:
+    metrics.lists.add(end=found.truncated or "whole")
+    metrics.list_pages.add(found.tags.pages)
+    if found.truncated:
+        log.info(
+            "list.stopped",
+            registry=question.registry,
+            repository=question.repository,
+            reason=found.truncated,
+            error=found.failure.reason if found.failure else "",
+            pages=found.tags.pages,
+        )
+
+
+def _is_well(root: Reply | NoResponse, is_documented: bool) -> bool:
+    """Tell whether the API root's answer shows a registry that works.
 
     Where the error itself was a registry's, anything will do that is no error of the server.
     """
-    if not isinstance(door, Reply) or door.status >= 500:
+    if not isinstance(root, Reply) or root.status >= 500:
         return False
-    return is_documented or door.status in (200, 401) or is_registrys_word(door)
+    return is_documented or root.status in (200, 401) or is_registrys_word(root)

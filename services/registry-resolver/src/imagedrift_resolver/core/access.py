@@ -6,11 +6,11 @@
 
 - A method that failed is not tried again in the same request: its failure is the result.
 - The answer to who showed nothing is not the registry's word while a credential is at hand. A 403,
-  a 404 or a 401 without a challenge then leads to the front door (`GET /v2/`), which every
+  a 404 or a 401 without a challenge then leads to the API root (`GET /v2/`), which every
   registry guards if it guards anything (containerd/containerd#3291). Its challenge is answered,
   and the request made again.
 - A registry that refuses so quietly would do the same to a credential that has ended. There a 403
-  or 404 counts once the front door has accepted what was shown.
+  or 404 counts once the API root has accepted what was shown.
 - A 403 to a token may mean that it has ended: it is renewed once in a conversation.
 """
 
@@ -22,10 +22,14 @@ from msgspec.structs import replace
 from imagedrift_resolver.core.answer import ERROR_CAP
 from imagedrift_resolver.core.challenge import parse_challenges
 from imagedrift_resolver.core.credential import Anonymous, Credential, Secret
-from imagedrift_resolver.core.registry_profile import DOOR_USES, ProtectionSpace, RegistryProfile
+from imagedrift_resolver.core.registry_profile import (
+    ROOT_USES,
+    ProtectionSpace,
+    RegistryProfile,
+)
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import (
-    FRONT_DOOR,
+    API_ROOT,
     REPOSITORY,
     AuthMethod,
     Bearer,
@@ -143,10 +147,10 @@ def _with(
     """Make a request that shows something; what a quiet registry says of that is asked for."""
     got: Got = yield _send(site, request, value, credential)
     if auth.is_quiet and isinstance(got, Reply) and got.status in (403, 404):
-        door: Got = yield _knock(site, request, value, credential)
-        if isinstance(door, Reply) and door.status == 401:
-            got = door
-        elif fault := _no_word(door):
+        root: Got = yield _knock(site, request, value, credential)
+        if isinstance(root, Reply) and root.status == 401:
+            got = root
+        elif fault := _no_word(root):
             return fault
     return _told(site, request, got, value)
 
@@ -166,7 +170,7 @@ def _find_auth_method(
     """Find out from a refusal how to be let in. None: it is the registry's word."""
     challenges = parse_challenges(bare.all("www-authenticate")) if bare.status == 401 else ()
     if not can_be_answered(challenges) and _may_hide(site, request, bare):
-        found, profile = yield from _ask_front_door(site, profile, request)
+        found, profile = yield from _ask_api_root(site, profile, request)
         if found is not None:
             return found, profile
     if bare.status != 401:
@@ -184,33 +188,31 @@ def _may_hide(site: Site, request: Request, bare: Reply) -> bool:
     return site.is_own(request.url) and (bare.status == 401 or not has_nothing)
 
 
-def _ask_front_door(
+def _ask_api_root(
     site: Site, profile: RegistryProfile, request: Request
 ) -> Conversation[AuthMethod | Failure | None]:
-    """Ask the registry's front door for its challenge. None: it asks for nothing."""
+    """Ask the registry's API root for its challenge. None: it asks for nothing."""
     origin = request.url.origin
-    if uses := profile.doors.get(origin, 0):
+    if uses := profile.roots.get(origin, 0):
         return None, (
-            profile.with_door(origin, uses - 1) if uses > 1 else profile.without_doors(origin)
+            profile.with_root(origin, uses - 1) if uses > 1 else profile.without_root(origin)
         )
-    door: Got = yield _knock(site, request)
-    if fault := _no_word(door):
+    root: Got = yield _knock(site, request)
+    if fault := _no_word(root):
         return fault, profile
-    challenges = parse_challenges(door.all("www-authenticate")) if isinstance(door, Reply) else ()
-    if isinstance(door, Reply) and door.status == 401 and can_be_answered(challenges):
+    challenges = parse_challenges(root.all("www-authenticate")) if isinstance(root, Reply) else ()
+    if isinstance(root, Reply) and root.status == 401 and can_be_answered(challenges):
         return auth_method_for(site, request.url, challenges, is_quiet=True), profile
-    return None, profile.with_door(origin, DOOR_USES)
+    return None, profile.with_root(origin, ROOT_USES)
 
 
-def _no_word(door: Got) -> Failure | None:
-    """Return why the front door told nothing, if it did not."""
-    if isinstance(door, Reply):
-        if door.status < 500 and door.status != 429:
+def _no_word(root: Got) -> Failure | None:
+    """Return why the API root told nothing, if it did not."""
+    if isinstance(root, Reply):
+        if root.status < 500 and root.status != 429:
             return None
-        return Unreachable(
-            reason=f"the registry's front door ({FRONT_DOOR}) answered {door.status}"
-        )
-    return Unreachable(reason=door.text) if isinstance(door, NoResponse) else door
+        return Unreachable(reason=f"the registry's API root ({API_ROOT}) answered {root.status}")
+    return Unreachable(reason=root.text) if isinstance(root, NoResponse) else root
 
 
 def _is_same(one: AuthMethod, other: AuthMethod) -> bool:
@@ -220,7 +222,7 @@ def _is_same(one: AuthMethod, other: AuthMethod) -> bool:
 def _knock(
     site: Site, request: Request, value: Secret | None = None, credential: Credential = _NOTHING
 ) -> Send:
-    url = replace(request.url, target=FRONT_DOOR)
+    url = replace(request.url, target=API_ROOT)
     return _send(site, replace(request, method="GET", url=url, cap=ERROR_CAP), value, credential)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from imagedrift_resolver.core.description import Description
+from imagedrift_resolver.core.listing import Listing, listed
 from imagedrift_schemas.v1 import (
     Answer,
     AnyAnswer,
@@ -14,19 +15,26 @@ from imagedrift_schemas.v1 import (
     Described,
     Failure,
     Found,
+    List,
+    Listed,
     Outcome,
     Question,
     Resolve,
 )
 
-Finding: TypeAlias = Outcome | Description
-"""An outcome for a `Resolve`; for a `Describe` a description, or the failure alone."""
+Asked: TypeAlias = Question | List
+Kept: TypeAlias = AnyAnswer | Listed
+"""A question, and its answer, of each kind that the resolver knows."""
+
+Finding: TypeAlias = Outcome | Description | Listing
+"""An outcome for a `Resolve`. For a `Describe` a description, for a `List` a listing, or the
+failure alone."""
 
 
 def failure_of(finding: Finding) -> Failure | None:
     """Return why a registry could not be asked, or did not answer well; None when it did."""
     match finding:
-        case Description(failure=failure):
+        case Description(failure=failure) | Listing(failure=failure):
             return failure
         case Found():
             return None
@@ -35,23 +43,28 @@ def failure_of(finding: Finding) -> Failure | None:
 
 
 def answer_to(
-    question: Question,
+    question: Asked,
     finding: Finding,
-    previous: AnyAnswer | None,
+    previous: Kept | None,
     checked_at: datetime,
     credential: str,
-) -> AnyAnswer:
+) -> Kept:
     """Make the answer to keep. `previous`: the last answer, where this one may inherit from it."""
     match question:
         case Resolve():
-            assert not isinstance(finding, Description), "a tag is not described"
+            assert not isinstance(finding, Description | Listing), "a tag is resolved"
             last = previous if isinstance(previous, Answer) else None
             return answer(question, finding, last, checked_at, credential)
         case Describe():
-            assert not isinstance(finding, Found), "a digest is not resolved"
+            assert not isinstance(finding, Found | Listing), "a digest is described"
             before = previous if isinstance(previous, Described) else None
             whole = finding if isinstance(finding, Description) else Description(failure=finding)
             return described(question, whole, before, checked_at, credential)
+        case List():
+            assert not isinstance(finding, Found | Description), "a repository is listed"
+            last_list = previous if isinstance(previous, Listed) else None
+            listing = finding if isinstance(finding, Listing) else Listing(failure=finding)
+            return listed(question, listing, last_list, checked_at, credential)
 
 
 def answer(

@@ -5,16 +5,21 @@ from datetime import datetime
 from imagedrift_resolver.core.clock_skew import is_in_future
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.description import lacking_facts
-from imagedrift_schemas.v1 import Answer, AnyAnswer, Describe, Described, Question, Resolve
+from imagedrift_resolver.core.finding import Asked, Kept
+from imagedrift_schemas.constraints import MOST_TAGS
+from imagedrift_schemas.tags.version import read
+from imagedrift_schemas.v1 import Answer, Describe, Described, List, Listed, Resolve
 
 
-def is_enough(known: AnyAnswer, question: Question, credential: str, now: datetime) -> bool:
+def is_enough(known: Kept, question: Asked, credential: str, now: datetime) -> bool:
     """Tell whether a known answer answers a question, so that no registry is asked."""
     match question, known:
         case Resolve(), Answer():
             return is_fresh(known, question, credential, now)
         case Describe(), Described():
             return is_described(known, question, credential, now)
+        case List(), Listed():
+            return is_listed(known, question, credential, now)
         case _:
             return False
 
@@ -33,19 +38,19 @@ def is_fresh(answer: Answer | None, question: Resolve, credential: str, now: dat
     )
 
 
-def overtakes(other: Answer | Described, answer: Answer | Described, now: datetime) -> bool:
+def overtakes(other: Kept, answer: Kept, now: datetime) -> bool:
     """Tell whether another answer, kept meanwhile, is newer than this one."""
     return other.checked_at >= answer.checked_at and not is_in_future(other.checked_at, now)
 
 
-def may_serve(answer: Answer | Described, credential: str) -> bool:
+def may_serve(answer: Kept, credential: str) -> bool:
     """Tell whether who holds `credential` may be told: what anybody may know, or what it opened."""
     if answer.credential == credential:
         return True
     return answer.credential == ANONYMOUS and _is_good(answer)
 
 
-def may_inherit(answer: Answer | Described, credential: str) -> bool:
+def may_inherit(answer: Kept, credential: str) -> bool:
     """Tell whether what an answer knows may live on in the next one, got with `credential`."""
     return answer.credential in (credential, ANONYMOUS)
 
@@ -67,6 +72,27 @@ def is_described(
     return question.asked_at <= known.checked_at and not is_in_future(known.checked_at, now)
 
 
+def is_listed(known: Listed | None, question: List, credential: str, now: datetime) -> bool:
+    """Tell whether a list is young enough, and has the tracks that are asked for.
+
+    A list that lacks one of them for room is made anew, once per question.
+    """
+    if known is None or not may_serve(known, credential) or is_in_future(known.checked_at, now):
+        return False
+    if known.checked_at < question.fresh_since:
+        return False
+    return question.asked_at <= known.checked_at or not _lacks_track(known, question)
+
+
+def _lacks_track(known: Listed, question: List) -> bool:
+    if not known.cut:
+        return False
+    first = (read(track.names[0]) for track in known.tracks if track.names)
+    kept = {version.track for version in first if version}
+    wanted = (read(tag) for tag in question.tags[:MOST_TAGS])
+    return any(version and version.track not in kept for version in wanted)
+
+
 def is_complete(known: Described) -> bool:
     """Tell whether every child was read, so that there is nothing more to be learnt.
 
@@ -85,7 +111,7 @@ def is_wanting(known: Described, question: Describe) -> bool:
     return bool(offered & {*question.platforms})
 
 
-def _is_good(answer: Answer | Described) -> bool:
-    if isinstance(answer, Described):
-        return answer.failure is None
-    return answer.failures == 0
+def _is_good(answer: Kept) -> bool:
+    if isinstance(answer, Answer):
+        return answer.failures == 0
+    return answer.failure is None

@@ -8,18 +8,18 @@ every host are never asked, nor ports that belong to other services.
 from typing import Final
 
 from imagedrift_resolver.core.address import address_fault
+from imagedrift_resolver.core.finding import Asked
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.registry_name import RegistryName
-from imagedrift_schemas.v1 import Describe, Question
+from imagedrift_schemas.v1 import Describe, List
 
 LOWEST_FREE_PORT: Final = 1024
 
 
-def question_fault(question: Question) -> str:
+def question_fault(question: Asked) -> str:
     """Return what is wrong with a question's reference, or nothing."""
-    what = f"@{question.digest}" if isinstance(question, Describe) else f":{question.tag}"
-    text = f"{question.registry}/{question.repository}{what}"
+    text = f"{question.registry}/{question.repository}{_of_repository(question)}"
     try:
         reference = ImageReference.parse(text)
     except BadReference as error:
@@ -28,6 +28,12 @@ def question_fault(question: Question) -> str:
     if meant != (question.registry, question.repository):
         return f"reference {text[:160]!a}: its normal form is {reference.canonical[:160]!a}"
     return ""
+
+
+def _of_repository(question: Asked) -> str:
+    if isinstance(question, List):
+        return ""
+    return f"@{question.digest}" if isinstance(question, Describe) else f":{question.tag}"
 
 
 def registry_fault(registry: str, *, named: bool, allowed: bool) -> str:

@@ -6,7 +6,7 @@ it is the same wherever it is shown in vain: in a header to a registry, or to a 
     new ── MOST_REFUSALS in a row ──▶ rests ── REST_S ──▶ shown once ──refused──▶ rests
      └─────────────── accepted ───────────────────────────────┴──▶ accepted
 
-Before it rests in a registry, the front door is asked once whether it is good: repositories that
+Before it rests in a registry, the API root is asked once whether it is good: repositories that
 are not for it say 401 as well.
 
 One that was not accepted yet, or refused last, is shown by one request at a time: else as many

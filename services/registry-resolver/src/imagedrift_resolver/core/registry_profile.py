@@ -6,7 +6,7 @@
 - Whether HEAD tells a digest is learnt per project, the first part of a repository's name: a
   registry's proxied projects differ from its own. HEAD is given up after twice in vain in a row,
   at once where the registry says that it does not do it, and tried again after `GETS_WITHOUT_HEAD`.
-- A front door (`/v2/`) that asked for nothing is taken at its word `DOOR_USES` times.
+- An API root (`/v2/`) that asked for nothing is taken at its word `ROOT_USES` times.
 
 Everything is bounded by `MOST_KEPT`; what was learnt longest ago goes first.
 """
@@ -22,7 +22,7 @@ from imagedrift_resolver.core.url import Origin
 
 ProtectionSpace: TypeAlias = tuple[Origin, str]
 MOST_KEPT: Final = 512
-DOOR_USES: Final = 32
+ROOT_USES: Final = 32
 IN_VAIN: Final = 2
 GETS_WITHOUT_HEAD: Final = 100
 
@@ -35,8 +35,8 @@ class RegistryProfile(Struct, frozen=True):
 
     auth_methods: dict[ProtectionSpace, AuthMethod] = {}
     """How to be let in; under an empty name, the auth method that worked last at an origin."""
-    doors: dict[Origin, int] = {}
-    """How many more refusals are believed because the front door asked for nothing."""
+    roots: dict[Origin, int] = {}
+    """How many more refusals are believed because the API root asked for nothing."""
     vain: dict[str, int] = {}
     """Projects in which HEAD was in vain, and how often; from `IN_VAIN` on, GETs without it."""
     tested: frozenset[ProtectionSpace] = frozenset()
@@ -51,7 +51,7 @@ class RegistryProfile(Struct, frozen=True):
             if isinstance(auth, Bearer)
         )
         return (
-            4000 + told + 1500 * len(self.auth_methods) + 600 * (len(self.doors) + len(self.vain))
+            4000 + told + 1500 * len(self.auth_methods) + 600 * (len(self.roots) + len(self.vain))
         )
 
     def auth_method_of(self, space: ProtectionSpace) -> AuthMethod | None:
@@ -75,20 +75,20 @@ class RegistryProfile(Struct, frozen=True):
         learnt = replace(
             self, auth_methods=_bounded(_without(self.auth_methods, *changed) | changed)
         )
-        return learnt.without_doors(space[0]) if other else learnt
+        return learnt.without_root(space[0]) if other else learnt
 
     def without_auth_method(self, space: ProtectionSpace) -> "RegistryProfile":
         """Forget the auth method of a space: it has failed."""
         key = space if space in self.auth_methods else (space[0], "")
-        return replace(self, auth_methods=_without(self.auth_methods, key)).without_doors(space[0])
+        return replace(self, auth_methods=_without(self.auth_methods, key)).without_root(space[0])
 
-    def without_doors(self, origin: Origin) -> "RegistryProfile":
-        """Ask the front door again when it matters."""
-        return replace(self, doors=_without(self.doors, origin)) if self.doors else self
+    def without_root(self, origin: Origin) -> "RegistryProfile":
+        """Ask the API root again when it matters."""
+        return replace(self, roots=_without(self.roots, origin)) if self.roots else self
 
-    def with_door(self, origin: Origin, uses: int) -> "RegistryProfile":
-        """Remember a front door that asked for nothing, and how often that is still believed."""
-        return replace(self, doors=_bounded(_without(self.doors, origin) | {origin: uses}))
+    def with_root(self, origin: Origin, uses: int) -> "RegistryProfile":
+        """Remember an API root that asked for nothing, and how often that is still believed."""
+        return replace(self, roots=_bounded(_without(self.roots, origin) | {origin: uses}))
 
     def with_tested(self, space: ProtectionSpace) -> "RegistryProfile":
         """Note that a 403 was looked into, for the rest of this conversation."""
@@ -121,7 +121,7 @@ class RegistryProfile(Struct, frozen=True):
             return self
         return RegistryProfile(
             _joined(self.auth_methods, base.auth_methods, learnt.auth_methods),
-            _joined(self.doors, base.doors, learnt.doors),
+            _joined(self.roots, base.roots, learnt.roots),
             _joined(self.vain, base.vain, learnt.vain),
         )
 

@@ -10,6 +10,7 @@ HEARD: Final = frozenset(
         "content-type",
         "docker-content-digest",
         "docker-distribution-api-version",
+        "link",
         "location",
         "ratelimit",
         "ratelimit-limit",

@@ -33,9 +33,9 @@ from imagedrift_schemas.reference import parents
 from imagedrift_schemas.v1 import Denied, Failure, Invalid, Refused
 
 MOST_HOPS: Final = 3
-FRONT_DOOR: Final = "/v2/"
+API_ROOT: Final = "/v2/"
 HUB_API: Final = "registry-1.docker.io"
-REPOSITORY: Final = re.compile(r"/v2/(.+)/(?:manifests|blobs)/[^/]+")
+REPOSITORY: Final = re.compile(r"/v2/([^?]+)/(?:(?:manifests|blobs)/[^/]+|tags/list(?:\?|$))")
 """A path of the distribution API, which tells the repository that a token is for."""
 PAIRS: Final = frozenset(
     {
@@ -71,7 +71,7 @@ class Site(Struct, frozen=True, kw_only=True):
         return self.api.host == HUB_API
 
     def url(self, repository: str, kind: str, reference: str) -> Url:
-        """Return the url of a manifest or blob."""
+        """Return the url of a manifest or blob, or of the list of `tags`."""
         query = f"?ns={self.namespace}" if self.namespace else ""
         return replace(self.api, target=f"/v2/{self.prefix}{repository}/{kind}/{reference}{query}")
 
@@ -84,7 +84,7 @@ class Site(Struct, frozen=True, kw_only=True):
         return self.credential if self.is_own(url) and self._is_in_part(url) else Anonymous()
 
     def _is_in_part(self, url: Url) -> bool:
-        if not self.part or url.target == FRONT_DOOR:
+        if not self.part or url.target == API_ROOT:
             return True
         path = REPOSITORY.match(url.target)
         return path is not None and self.part in parents(path[1])
@@ -114,7 +114,7 @@ class Header(Struct, frozen=True):
     credential: Credential
     """What the value shows."""
     is_quiet: bool = False
-    """Who is not let in gets a 403 or 404 without a challenge; only the front door challenges."""
+    """Who is not let in gets a 403 or 404 without a challenge; only the API root challenges."""
 
 
 class Bearer(Struct, frozen=True):

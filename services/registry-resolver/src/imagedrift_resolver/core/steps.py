@@ -36,6 +36,16 @@ class Send(Struct, frozen=True):
     credential: Credential = Anonymous()
     """The credential that `authorization` shows as it is; a token shows none."""
 
+    @property
+    def is_list(self) -> bool:
+        """Tell whether this asks for tags."""
+        return self.url.target.partition("?")[0].endswith("/tags/list")
+
+    @property
+    def counts_as(self) -> Method:
+        """Return how limits count it: Docker Hub counts GETs of manifests, and no lists of tags."""
+        return "HEAD" if self.is_list else self.method
+
 
 class Authorise(Struct, frozen=True):
     """Get a token; send back a `Token` or a `Failure`. `refused` is one that no longer works."""
@@ -49,9 +59,13 @@ class Authorise(Struct, frozen=True):
     """Get one that nobody else uses: a token may be good for one request."""
 
 
+class Elapsed(Struct, frozen=True):
+    """Send back how many seconds the conversation has lasted."""
+
+
 T = TypeVar("T")
 Got: TypeAlias = Reply | NoResponse | Failure
-Step: TypeAlias = Send | Authorise
+Step: TypeAlias = Send | Authorise | Elapsed
 Conversation: TypeAlias = Generator[Step, Any, tuple[T, RegistryProfile]]
 Exchange: TypeAlias = Generator[Step, Any, T]
 """A part of a conversation that teaches nothing."""

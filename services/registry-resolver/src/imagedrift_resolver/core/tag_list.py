@@ -4,30 +4,28 @@
 - Per track the newest name is kept first, then the newest of each major part, then the newest of
   each major and minor part, then the others. The first three tell all that `newer` can say.
 - Tracks that hosts run come first, rank by rank; then the others. At most `MOST_BYTES` are kept.
-- A track of which one of the first three ranks lacks a name is not `is_whole`; one without a name
+- A track of which one of the first three ranks lacks a name is not `whole`; one without a name
   here was left out, and the list is `cut`.
 - A list that was stopped or failed is whole in no track: of it nobody learns that nothing is newer
   (P11).
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from msgspec import Struct
 
-from imagedrift_schemas.tags.newer import Newer, newer_versions
 from imagedrift_schemas.tags.version import Track, Version, read
+from imagedrift_schemas.v1 import TagTrack, Truncated
 
 MOST_BYTES: Final = 32 * 1024
 MOST_PAGES: Final = 20
 MOST_LISTED_BYTES: Final = 4 * 1024 * 1024
+MOST_NAMES: Final = 20_000
 TRACK_BYTES: Final = 32
 """What a track costs beside its names, as JSON: its braces, fields and flags."""
 NAME_BYTES: Final = 3
 NEWEST, OF_MAJOR, OF_MINOR, OTHER = range(4)
-
-Truncated: TypeAlias = Literal["", "pages", "bytes", "time", "failed"]
-"""Why a list ended before its end; empty where it did not."""
 
 
 class TagList(Struct, frozen=True):
@@ -37,11 +35,9 @@ class TagList(Struct, frozen=True):
     pages: int = 0
     listed_bytes: int = 0
 
-    def add(self, page: Iterable[str]) -> "TagList":
-        """Return the list with one more page."""
-        told = [*page]
-        size = self.listed_bytes + sum(len(name) + NAME_BYTES for name in told)
-        return TagList(self.names.union(told), self.pages + 1, size)
+    def add(self, page: Iterable[str], size: int) -> "TagList":
+        """Return the list with one more page, of which so many bytes were read."""
+        return TagList(self.names.union(page), self.pages + 1, self.listed_bytes + size)
 
     @property
     def count(self) -> int:
@@ -52,20 +48,14 @@ class TagList(Struct, frozen=True):
         """Say why no further page is read, if that is so."""
         if self.pages >= MOST_PAGES:
             return "pages"
-        return "bytes" if self.listed_bytes >= MOST_LISTED_BYTES else ""
-
-
-class KeptTrack(Struct, frozen=True):
-    """The names of one track, likeliest first."""
-
-    names: tuple[str, ...]
-    is_whole: bool = True
+        is_large = self.listed_bytes >= MOST_LISTED_BYTES or self.count >= MOST_NAMES
+        return "bytes" if is_large else ""
 
 
 class KeptList(Struct, frozen=True):
     """The kept part of a list."""
 
-    tracks: tuple[KeptTrack, ...] = ()
+    tracks: tuple[TagTrack, ...] = ()
     count: int = 0
     cut: bool = False
     """Tracks were left out for room: one that is not here may exist."""
@@ -89,20 +79,11 @@ def keep(
             by_track.setdefault(version.track, []).append(version)
     chosen, short = _choose(_in_order(by_track, first), most_bytes)
     tracks = tuple(
-        KeptTrack(tuple(names), is_whole=not truncated and track not in short)
+        TagTrack(names=tuple(names), whole=not truncated and track not in short)
         for track, names in chosen.items()
     )
     cut = len(chosen) < len(by_track)
     return KeptList(tracks=tracks, count=listed.count, cut=cut, truncated=truncated)
-
-
-def newer_in(kept: KeptList, version: Version) -> Newer:
-    """Find what is newer than a version by what was kept; UNSET where that cannot be known."""
-    for track in kept.tracks:
-        versions = [each for name in track.names if (each := read(name))]
-        if versions[0].track == version.track:
-            return newer_versions(version, versions, is_whole=track.is_whole)
-    return newer_versions(version, (), is_whole=not kept.cut and not kept.truncated)
 
 
 def _choose(

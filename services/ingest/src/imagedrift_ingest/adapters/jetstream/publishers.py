@@ -1,6 +1,7 @@
 """Publishes for ingest: questions, changed verdicts, and dead letters of refused heartbeats."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -93,15 +94,19 @@ class ChangePublisher:
 
 
 class DeadLetterPublisher:
-    """Publishes dead letters. One that cannot be published now is given up."""
+    """Publishes dead letters. One that was stored already, its reply lost, is stored once."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def publish(self, letters: Sequence[DeadLetter]) -> None:
-        """Publish letters, one after the other."""
-        for letter in letters:
+    async def publish(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Publish letters in order until one fails, and return those that are not stored."""
+        for place, letter in enumerate(letters):
+            payload = codec.encode(letter)
+            once = hashlib.sha256(payload).hexdigest()
             try:
-                await self._bus.publish(subjects.dead(letter.service), codec.encode(letter))
+                await self._bus.publish(subjects.dead(letter.service), payload, message_id=once)
             except NotPublished as error:
-                log.warning("dead_letter.failed", subject=letter.subject, error=str(error))
+                log.warning("dead_letter.kept", subject=letter.subject, error=str(error))
+                return letters[place:]
+        return ()

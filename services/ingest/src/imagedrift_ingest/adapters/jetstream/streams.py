@@ -41,6 +41,7 @@ class SourceStream:
         self._epoch = 0
         self._looked_up_at = 0.0
         self._free = asyncio.Semaphore(ASKED_AT_ONCE)
+        metrics.went_back.begin(stream=name)
 
     async def epoch(self) -> int:
         """Tell when the stream was created, in microseconds."""

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 SQL = load("planner")
 LOOK_EVERY: Final = timedelta(seconds=5)
 LOOK_AHEAD: Final = 2 * LOOK_EVERY
-MOST_AT_ONCE = 1000
+MOST_AT_ONCE: Final = 1000
 
 
 Misplaced: TypeAlias = dict[int, asyncpg.Record]
@@ -31,7 +31,7 @@ class BlockedReferences:
     """The references that are due although their registry is blocked, or no longer."""
 
     def __init__(
-        self, database: Database, rules: freshness.FreshnessRules, most_at_once: int = MOST_AT_ONCE
+        self, database: Database, rules: freshness.FreshnessRules, most_at_once: int
     ) -> None:
         self._database = database
         self._most_at_once = most_at_once

@@ -5,7 +5,8 @@ Rules:
 - New rows are made in transactions of their own, sorted, so that replicas cannot deadlock. They
   count them for the hosts that bring them (`core.quota`), in the database: no restart and no
   second replica lets a host bring more.
-- Of many new images so many are made at a time that others, who bring a few, need not wait.
+- Of many new images so many are made at a time that others, who bring a few, need not wait. Batches
+  make images of different references at the same time (`reference_locks`).
 - A comparison is born with its verdict. The answer that it is made of stays locked until the
   commit, so that an answer arriving at the same time either is seen here or sees the new row.
 - Size and date are kept once, as the first host told them. A host that tells others keeps its own
@@ -13,15 +14,15 @@ Rules:
   As part of the identity they would make an image of every size that a disk gives it.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
 
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
+from imagedrift_ingest.adapters.postgres.reference_locks import ReferenceLocks
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
@@ -72,7 +73,7 @@ class ComparisonIds:
         self.bringers: set[int] = set()
         """The hosts that brought them, since these were last taken."""
         self._known: BoundedCache[ImageKey, Comparison] = BoundedCache(MOST_REMEMBERED)
-        self._one_at_a_time = asyncio.Lock()
+        self._locks = ReferenceLocks()
 
     def forget(self) -> None:
         """Forget every key; batches at work keep those that they have."""
@@ -90,8 +91,12 @@ class ComparisonIds:
         known = self._known
         wanted = {image.key for images in brought.values() for image in images}
         found = _remembered(known, wanted)
-        for some in _portions(wanted - found.keys(), brought):
-            found |= await self._found_or_made(known, some, brought)
+        new = _running_first(wanted - found.keys(), brought)
+        while new:
+            async with self._locks.take(new, MADE_AT_ONCE) as some:
+                found |= await self._found_or_made(known, some, brought)
+            done = set(some)
+            new = [key for key in new if key not in done]
         return found | await self._add_versions(known, found, brought)
 
     async def _add_versions(
@@ -114,13 +119,12 @@ class ComparisonIds:
         wanted: Collection[ImageKey],
         brought: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
-        async with self._one_at_a_time:
-            # Another batch may have brought the same images meanwhile.
-            found = _remembered(known, wanted)
-            identities = {key: key.identity for key in wanted if key not in found}
-            new = await self._find_or_make(identities, brought) if identities else {}
-            for key, comparison in new.items():
-                known.put(key, comparison, weight(key) + FACTS_BYTES)
+        # Another batch may have brought the same images meanwhile.
+        found = _remembered(known, wanted)
+        identities = {key: key.identity for key in wanted if key not in found}
+        new = await self._find_or_make(identities, brought) if identities else {}
+        for key, comparison in new.items():
+            known.put(key, comparison, weight(key) + FACTS_BYTES)
         return found | new
 
     async def _find_or_make(
@@ -200,18 +204,14 @@ class ComparisonIds:
         return [images[key] for key in given]
 
 
-def _portions(
+def _running_first(
     new: Collection[ImageKey], brought: Mapping[int, Sequence[HostImage]]
-) -> Iterator[Collection[ImageKey]]:
-    """Yield new images, so many at a time: what runs first."""
+) -> list[ImageKey]:
+    """Order new images, if they are too many to be made at once: what runs first."""
     if len(new) <= MADE_AT_ONCE:
-        if new:
-            yield new
-        return
+        return list(new)
     running = {i.key for images in brought.values() for i in images if i.local.running > 0}
-    ordered = sorted(new, key=lambda key: key not in running)
-    for first in range(0, len(ordered), MADE_AT_ONCE):
-        yield ordered[first : first + MADE_AT_ONCE]
+    return sorted(new, key=lambda key: key not in running)
 
 
 async def read_inside(

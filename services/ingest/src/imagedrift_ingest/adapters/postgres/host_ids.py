@@ -28,9 +28,9 @@ class RowsGone(Exception):
 class HostIds:
     """The ids of hosts, by name. A batch keeps the ones that it began with."""
 
-    def __init__(self, database: Database, dictionary: ComparisonIds) -> None:
+    def __init__(self, database: Database, comparisons: ComparisonIds) -> None:
         self._database = database
-        self._dictionary = dictionary
+        self._comparisons = comparisons
         self._ids: dict[HostName, int] = {}
 
     async def of(self, names: Collection[HostName]) -> Mapping[HostName, int]:
@@ -48,7 +48,7 @@ class HostIds:
 
     def forget(self) -> None:
         """Forget every key."""
-        self._dictionary.forget()
+        self._comparisons.forget()
         self._ids = {}
 
 

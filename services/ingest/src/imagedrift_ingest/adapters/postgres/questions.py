@@ -37,7 +37,7 @@ class QuestionTable:
         database: Database,
         rules: freshness.FreshnessRules,
         outstanding: int,
-        of_one_host: int = OF_ONE_HOST,
+        of_one_host: int,
     ) -> None:
         self._database = database
         self._rules = rules

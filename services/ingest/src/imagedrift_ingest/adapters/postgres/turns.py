@@ -37,13 +37,11 @@ UNREADY_AFTER_S: Final = 60.0
 class TurnTable:
     """Work by name, done by one process at a time.
 
-    turns = TurnTable(database, health, clock)
+    turns = TurnTable(database, health, clock, LEASE_S)
     result = await turns.run("plan", work)  # None: another process does it
     """
 
-    def __init__(
-        self, database: Database, health: Health, clock: Clock, lease_s: float = LEASE_S
-    ) -> None:
+    def __init__(self, database: Database, health: Health, clock: Clock, lease_s: float) -> None:
         self._database = database
         self._health = health
         self._clock = clock
@@ -67,13 +65,13 @@ class TurnTable:
         except Exception as error:
             self._failed(name, error)
             with suppress(DatabaseUnavailable):
-                await self._give_back(name, holder, is_done=False)
+                await self._release(name, holder, is_done=False)
             if isinstance(error, TimeoutError) and limit.expired():
                 raise DatabaseUnavailable(
                     f"{name}: not done in {self._lease_s * WORKS_FOR:.0f} s"
                 ) from error
             raise
-        await self._give_back(name, holder, is_done=True)
+        await self._release(name, holder, is_done=True)
         self._works(name)
         return result
 
@@ -95,8 +93,8 @@ class TurnTable:
         _show_done_at(name, row)
         return bool(row["taken"])
 
-    async def _give_back(self, name: str, holder: uuid.UUID, *, is_done: bool) -> None:
-        for row in await self._database.fetch(SQL["give_back"], name, holder, is_done):
+    async def _release(self, name: str, holder: uuid.UUID, *, is_done: bool) -> None:
+        for row in await self._database.fetch(SQL["release"], name, holder, is_done):
             _show_done_at(name, row)
 
 

@@ -9,8 +9,8 @@ from imagedrift_ingest.adapters.postgres import references
 from imagedrift_ingest.adapters.postgres.answers import rejudge
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.core.policy import Policy, policy_of
-from imagedrift_schemas.reference import ImageReference
+from imagedrift_ingest.core.policy import policy_of_tags
+from imagedrift_schemas.registry_name import RegistryName
 
 SQL = load("maintenance")
 MOST_AT_ONCE: Final = 500
@@ -44,7 +44,7 @@ class StoredVerdicts:
     ) -> int:
         changed: list[str] = []
         for row in await connection.fetch(SQL["policies"]):
-            wanted = _policy(row["registry"], is_named)
+            wanted = policy_of_tags(RegistryName(row["registry"]), is_named)
             if wanted != row["policy"]:
                 rows = await connection.fetch(SQL["set_policy"], row["registry"], wanted)
                 changed += [row["reference"] for row in rows]
@@ -64,8 +64,3 @@ class StoredVerdicts:
             return 0, 0
         locked = await references.lock(connection, [row["reference"] for row in rows])
         return rows[-1]["ref_id"], await rejudge(connection, locked)
-
-
-def _policy(registry: str, is_named: Callable[[str], bool]) -> Policy:
-    """Tell the policy of a registry's references that are named by tag."""
-    return policy_of(ImageReference.parse(f"{registry}/a:b"), is_named)

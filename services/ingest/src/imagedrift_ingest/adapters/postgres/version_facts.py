@@ -27,7 +27,7 @@ async def add_versions(
         image.key: facts
         for images in brought
         for image in images
-        if image.key in lacking and (facts := versions.of_local(image.local))
+        if (facts := versions.of_local(image.local)) and image.key in lacking
     }
     if told:
         rows = [(lacking[key], as_json(facts)) for key, facts in told.items()]

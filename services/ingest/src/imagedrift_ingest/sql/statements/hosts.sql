@@ -1,4 +1,4 @@
--- Hosts, their inventories and their signs of life.
+-- Hosts, their inventories and their heartbeats.
 
 -- name: insert_hosts
 -- Make rows for hosts that are new. Sorted by the caller, so that two replicas cannot deadlock.

@@ -17,7 +17,7 @@ WITH hurried AS MATERIALIZED (
 )
 SELECT EXISTS (SELECT FROM taken) AS taken, (SELECT done_at FROM fleet.turns WHERE name = $1::text) AS done_at
 
--- name: give_back
+-- name: release
 -- End a turn, unless it has run out and is another's; $3: the work is done.
 WITH hurried AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true) AS done

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from imagedrift_ingest.core import incoming
+from imagedrift_ingest.core import message_bounds
 from imagedrift_ingest.usecases.store.batches import (
     OrderedStream,
     RefusalLog,
@@ -148,17 +148,17 @@ async def _newest(
 
 def _answer(delivery: Delivery) -> AnyAnswer:
     message: AnyAnswer = codec.decode(delivery.payload, AnyAnswer)
-    return incoming.answer(message, delivery.stored_at)
+    return message_bounds.answer(message, delivery.stored_at)
 
 
 def _registry_state(delivery: Delivery) -> RegistryState:
     message = codec.decode(delivery.payload, RegistryState)
-    return incoming.registry_state(message, delivery.stored_at)
+    return message_bounds.registry_state(message, delivery.stored_at)
 
 
 def _dead_letter(delivery: Delivery) -> DeadLetter:
     message = codec.decode(delivery.payload, DeadLetter)
-    return incoming.dead_letter(message, delivery.stored_at)
+    return message_bounds.dead_letter(message, delivery.stored_at)
 
 
 def _reference_of(subject: str) -> str:

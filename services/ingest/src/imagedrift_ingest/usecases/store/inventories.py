@@ -2,6 +2,8 @@
 
 Rules:
 - An image that cannot be stored costs neither its inventory nor its host.
+- Nothing large is decoded in the event loop, which has heartbeats to receive: neither compressed
+  messages, nor many images.
 - A large inventory that is new is stored alone, after the others of its batch. A host that sends
   one after the other waits in between (`core.pacing`).
 """
@@ -27,6 +29,7 @@ from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_schemas import subjects
+from imagedrift_schemas.compression import is_compressed
 from imagedrift_schemas.errors import SchemaError
 
 FEW_BYTES: Final = 512 * 1024
@@ -71,7 +74,8 @@ class StoreInventories:
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store inventories, the newest of each host."""
         late = order.put_off(deliveries)
-        read = [WENT_BACK if n in late else _read(d) for n, d in enumerate(deliveries)]
+        told = iter(await _read_all([d for n, d in enumerate(deliveries) if n not in late]))
+        read = [WENT_BACK if n in late else next(told) for n in range(len(deliveries))]
         newest = inventories.newest(r for r in read if isinstance(r, ReceivedInventory))
         stored = await self._store_newest(newest)
         outcomes = [
@@ -157,6 +161,14 @@ class StoreInventories:
                 return images, in_doubt
 
 
+async def _read_all(deliveries: Sequence[Delivery]) -> list[ReceivedInventory | Reject]:
+    """Read messages: large ones, and compressed ones, beside the loop."""
+    size = sum(len(each.payload) for each in deliveries)
+    if size <= FEW_BYTES and not any(is_compressed(each.payload) for each in deliveries):
+        return [_read(each) for each in deliveries]
+    return await asyncio.to_thread(lambda: [_read(each) for each in deliveries])
+
+
 def _read(delivery: Delivery) -> ReceivedInventory | Reject:
     try:
         return inventories.read(
@@ -169,7 +181,7 @@ def _read(delivery: Delivery) -> ReceivedInventory | Reject:
 async def _read_images(
     batch: Sequence[ReceivedInventory], changed: Collection[HostName], reading: IdentityReader
 ) -> dict[HostName, HostImages]:
-    """Read the images of hosts; many of them beside the loop, which has heartbeats to receive."""
+    """Read the images of hosts; many of them beside the loop."""
     some = [one for one in batch if one.name in changed]
     if sum(map(_size, some)) <= FEW_BYTES:
         return _images_of(some, reading)

@@ -1,0 +1,121 @@
+"""One page of a repository's tags: its names, and where the next page is.
+
+- The names of a page that was cut for its size count as far as they came.
+- A name that no tag can have is left out.
+- The next page is of the same list: the same origin, and the same path. Only the query of a `Link`
+  is taken, so that its path may lack a part of ours, as Artifactory's does, or have more of them,
+  as behind a redirect.
+"""
+
+import re
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from imagedrift_resolver.core import answer
+from imagedrift_resolver.core.reply import Reply
+from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.core.tag_list import MOST_NAMES
+from imagedrift_resolver.core.url import BadUrl, Url, parse_url
+from imagedrift_schemas.tags.patterns import TAG
+from imagedrift_schemas.v1 import Failure, Invalid, Unsupported
+
+PAGE: Final = 1000
+"""How many names are asked for: no registry takes more, and most take so many."""
+_LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
+_RELATION: Final = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
+
+
+class TagPage(Struct, frozen=True):
+    """The names of one page."""
+
+    names: tuple[str, ...]
+    told: int
+    """How many names the registry wrote, those that no tag can have included."""
+    size: int
+    """How many bytes were read."""
+    is_cut: bool = False
+    """There are more names than were read."""
+
+
+class _Body(Struct):
+    tags: list[str] | UnsetType | None = UNSET
+
+
+_BODIES: Final = msgspec.json.Decoder(_Body)
+
+
+def first_page(site: Site, repository: str) -> Url:
+    """Return the url of a list's first page."""
+    url = site.url(repository, "tags", "list")
+    mark = "&" if "?" in url.target else "?"
+    return replace(url, target=f"{url.target}{mark}n={PAGE}")
+
+
+def read_page(reply: Reply, most: int, now: datetime) -> TagPage | Failure:
+    """Read a page of which `most` bytes were taken at the most."""
+    if reply.status in (405, 406, 415, 501):
+        return Unsupported(reason=f"the registry answered {reply.status}: it lists no tags")
+    if reply.status != 200:
+        return answer.failure(reply, now)
+    if reply.first("content-encoding") not in ("", "identity"):
+        return Invalid(reason="the list of tags was sent compressed, which nobody asked for")
+    if not reply.cut:
+        return _page(reply.body, is_cut=False)
+    if len(reply.body) < most:
+        return Invalid(reason="the list of tags ended early, or came in crumbs")
+    page = _page(_mended(reply.body), is_cut=True)
+    return page if isinstance(page, TagPage) else TagPage((), 0, len(reply.body), is_cut=True)
+
+
+def next_page(site: Site, url: Url, links: tuple[str, ...]) -> Url | Invalid | None:
+    """Return the url of the page after the one of `url`; None after the last."""
+    link = _next_link(", ".join(links))
+    if link is None:
+        return None
+    try:
+        target = parse_url(link, url)
+    except BadUrl as error:
+        return Invalid(reason=f"the list's next page is at an address that {error}")
+    path, _, query = target.target.partition("?")
+    own, _, _ = url.target.partition("?")
+    if target.origin != url.origin or not _is_same_list(own, path):
+        return Invalid(reason="the list's next page is elsewhere")
+    if site.namespace and not re.search(r"(?:^|&)ns=", query):
+        query = f"{query}&ns={site.namespace}"
+    return replace(url, target=f"{own}?{query}")
+
+
+def _page(body: bytes, *, is_cut: bool) -> TagPage | Invalid:
+    try:
+        told = _BODIES.decode(body).tags
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return Invalid(reason="the list of tags is no JSON of that form")
+    if told is UNSET:
+        return Invalid(reason="the list of tags has no `tags`")
+    names = told or []
+    read = tuple(name for name in names[:MOST_NAMES] if TAG.fullmatch(name))
+    return TagPage(read, len(names), len(body), is_cut or len(names) > MOST_NAMES)
+
+
+def _mended(body: bytes) -> bytes:
+    """End a body that was cut within its names after the last whole one."""
+    return body[: body.rfind(b'",') + 1] + b"]}"
+
+
+def _next_link(header: str) -> str | None:
+    """Find the link to the next page; one that names no relation counts, too."""
+    for match in _LINK.finditer(header):
+        relation = _RELATION.search(match[2])
+        if relation is None or "next" in relation[1].lower().split():
+            return match[1].strip()
+    return None
+
+
+def _is_same_list(own: str, path: str) -> bool:
+    """Tell whether one path is the other's end, in whole parts, after `/v2`."""
+    ours, theirs = (f"/{each.strip('/').removeprefix('v2/')}" for each in (own, path))
+    return theirs.endswith("/tags/list") and (ours.endswith(theirs) or theirs.endswith(ours))

@@ -1,0 +1,24 @@
+"""Some weeks of a fleet that builds and throws away: the tables settle, with maintenance alone."""
+
+from imagedrift_bench.year import MONTH, Churn, live
+from imagedrift_ingest.adapters.postgres.migrations import migrate
+from imagedrift_ingest.core.retention import Retention
+
+KEEP = Retention(retire_after=2, history=3, dead_letters=4)
+DAYS = MONTH + 14
+CHURN = Churn(standing=10, tags=20, hosts=10)
+
+
+async def test_tables_settle_and_keep_what_is_in_use(database_dsn: str) -> None:
+    """The tables keep as many rows as the retention allows, and those in use."""
+    await migrate(database_dsn)
+    lived = await live(database_dsn, CHURN, KEEP, DAYS)
+    assert lived.grown() == []
+    days = KEEP.retire_after + KEEP.history + 3
+    assert lived.after["hosts"] <= CHURN.standing + CHURN.hosts * days
+    assert lived.after["hosts"] >= CHURN.standing + CHURN.hosts
+    assert lived.after["image_refs"] <= CHURN.tags * days
+    assert lived.after["registry_states"] <= 10 * (KEEP.retire_after + 2)
+    assert lived.after["dead_letters"] <= 100 * (KEEP.dead_letters + 2)
+    assert lived.after["usage_changes"] <= CHURN.tags
+    assert 0 < lived.after["host_changes"] < CHURN.standing * DAYS

@@ -1,0 +1,20 @@
+"""An engine whose single objects fail in every way."""
+
+from typing import Any
+
+from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.core.address import Address
+from imagedrift_sandbox.engine import ScriptedEngine
+
+
+def source_on(engine: ScriptedEngine) -> Engine:
+    """The adapter, impatient."""
+    return Engine(lambda: Address(path=str(engine.path)), answer_within_s=0.5)
+
+
+def add_container(engine: ScriptedEngine, number: int, answer: Any) -> None:
+    """Add a container of which the list shows only its image's id."""
+    image = engine.answers["/images/json"][0]["Id"]
+    name = f"{number:063x}e"
+    engine.answers["/containers/json"].append({"Id": name, "Image": image, "ImageID": image})
+    engine.answers[f"/containers/{name}/json"] = answer

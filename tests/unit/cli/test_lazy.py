@@ -1,0 +1,32 @@
+"""Commands that are loaded when they are used."""
+
+import subprocess
+import sys
+
+import click
+
+from imagedrift_cli.__main__ import main
+
+HEAVY = ("asyncpg", "nats", "aiohttp", "httpx", "rich.progress")
+
+
+def test_help_loads_no_command() -> None:
+    """The list of commands loads no command's modules."""
+    told = f"""
+import sys
+from imagedrift_cli.__main__ import main
+try:
+    main(["--help"])
+except SystemExit:
+    print("loaded:", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    out = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+
+    assert "bench" in out.stdout
+    assert out.stdout.endswith("loaded: []\n")
+
+
+def test_names_are_completed_without_loading_a_command() -> None:
+    """Completion offers command names without loading a command."""
+    context = click.Context(main)
+    assert [each.value for each in main.shell_complete(context, "outd")] == ["outdated"]

@@ -1,0 +1,75 @@
+"""The demonstration's acts: a check that does not hold is collected."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from imagedrift_cli.database import Reader
+from imagedrift_cli.demo import catalogue, scenario
+from imagedrift_cli.demo.scenario import OUTDATED, Scenario
+from imagedrift_sandbox.registry import SandboxRegistry
+
+Row = dict[str, Any]
+REGISTRY = SandboxRegistry()
+STAR = REGISTRY.reference(catalogue.STAR, catalogue.TAG)
+
+
+class Told(Reader):
+    """A database that answers with what a test gives."""
+
+    def __init__(self, **answers: Sequence[Row]) -> None:
+        self._answers = answers
+
+    async def ask(self, sql: str, *arguments: object) -> list[Row]:
+        """Answer by the kind of the statement."""
+        if sql == OUTDATED:
+            return [{"reference": "a"}, {"reference": "b"}]
+        if "ops.due" in sql:
+            return list(self._answers["due"])
+        return list(self._answers.get("image", ()))
+
+
+def told_to(reader: Reader) -> tuple[Scenario, io.StringIO]:
+    """A scenario, and what it prints."""
+    shown = io.StringIO()
+    return Scenario(reader, REGISTRY, Console(file=shown, width=100), 60), shown
+
+
+def states(**of: str) -> list[Row]:
+    """Rows of what is due, by reference."""
+    named = {"moved": STAR}
+    return [{"state": state, "reference": named.get(name, name)} for name, state in of.items()]
+
+
+@pytest.mark.parametrize(
+    ("due", "failed"),
+    [
+        (states(moved="wait", a="skip", b="due"), []),
+        (states(moved="wait", a="due", b="due"), ["what is due is not what was decided"]),
+    ],
+)
+async def test_what_was_decided_is_checked(due: list[Row], failed: list[str]) -> None:
+    """Each statement is printed as it is run."""
+    act, shown = told_to(Told(due=due))
+
+    await act.what_is_due_is_told()
+
+    assert act.failed == failed
+    assert "ops.decide" in shown.getvalue()
+
+
+async def test_a_tag_that_does_not_flip_every_host_is_a_failed_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is told how many hosts there are, and how long they had."""
+    monkeypatch.setattr(scenario, "FLIPPED_WITHIN_S", 0.0)
+    act, _ = told_to(Told(image=[{"outdated_hosts": 2, "remote_digest": "x"}]))
+
+    with Progress(console=Console(file=io.StringIO())) as progress:
+        await act.a_tag_moves(3, progress)
+
+    assert act.failed == ["not all 3 hosts flipped within 0 s"]

@@ -1,0 +1,44 @@
+"""How a command that runs for a while is told to end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from imagedrift_cli import signals
+
+INTERRUPTED = """
+import os, signal
+from imagedrift_cli.signals import end_as_by_ctrl_c
+end_as_by_ctrl_c()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    print("as by Ctrl-C")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_either_signal_sets_the_event(number: signal.Signals) -> None:
+    """It interrupts nothing."""
+    stop = signals.asked()
+    try:
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(10):
+            await stop.wait()
+    finally:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(each)
+    assert stop.is_set()
+
+
+def test_sigterm_does_what_ctrl_c_does() -> None:
+    """Also in a shell's background, where Ctrl-C is not heard."""
+    shell = ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, INTERRUPTED]
+
+    shown = subprocess.run(shell, capture_output=True, text=True, check=True)
+
+    assert shown.stdout == "as by Ctrl-C\n"
