@@ -13,6 +13,31 @@ from imagedrift_runtime.clock import SystemClock
 
 OPERATOR = "imagedrift_operator"
 LOCAL = "http://127.0.0.1:8088"
+NGINX = "docker.io/library/nginx:1.27"
+WHY = f"/hosts/ber1/web-1/why?reference={NGINX}"
+IMAGE = f"/image?reference={NGINX}"
+ADDRESSES = (
+    "/",
+    "/places",
+    "/places?inside=fra1",
+    "/hosts",
+    "/hosts?site=fra1&state=silent",
+    "/hosts/fra1/web-1",
+    "/hosts/fra1/web-1?verdict=outdated&running=yes",
+    WHY,
+    "/images",
+    "/images?registry=docker.io&outdated=yes&text=nginx",
+    IMAGE,
+    f"{IMAGE}&verdict=outdated&label=env%3Dprod&place=ber1&site=ber1&text=web",
+    "/due",
+    "/due?overdue=yes&site=ber1&running=yes",
+    "/excused",
+    "/decisions",
+    "/decisions?active=yes&text=x",
+    "/registries",
+    "/dead-letters",
+)
+"""Addresses of every page, on the small fleet of `support.command_fleet`."""
 
 
 class ReadPage(HTMLParser):

@@ -1,10 +1,7 @@
-"""The address of a page, and the filters in it."""
+"""The address of a page: what is read of it, and how it is written."""
 
-import pytest
-
-from imagedrift_dashboard.core import filters, location
+from imagedrift_dashboard.core import location
 from imagedrift_dashboard.core.location import Location
-from imagedrift_dashboard.core.page_fault import PageFault
 
 
 def test_a_link_keeps_the_filters() -> None:
@@ -20,28 +17,6 @@ def test_an_empty_parameter_is_none() -> None:
     at = location.read("/hosts", {}, [("site", ""), ("text", " ")], ("site", "text"))
 
     assert at == Location(path="/hosts")
-
-
-def test_filters_are_written_with_values_apart() -> None:
-    """A filter's value never stands in the condition."""
-    at = Location(parameters={"site": "'; DROP", "label": "a=b=c", "text": "x", "running": "yes"})
-
-    written, values = filters.conditions(at, ("site", "label", "running", "text"), ("a", "b"))
-
-    assert written == [
-        "site = :site::text",
-        "labels @> :label::jsonb",
-        "running > 0",
-        "(strpos(lower(a), lower(:text::text)) > 0 OR strpos(lower(b), lower(:text::text)) > 0)",
-    ]
-    assert values == {"site": "'; DROP", "label": '{"a": "b=c"}', "running": "yes", "text": "x"}
-
-
-@pytest.mark.parametrize("text", ["prod", "=prod"])
-def test_a_label_without_a_key_is_refused(text: str) -> None:
-    """A label is key=value."""
-    with pytest.raises(PageFault, match="400"):
-        filters.conditions(Location(parameters={"label": text}), ("label",), ())
 
 
 def test_a_part_of_a_path_stays_one_part() -> None:
