@@ -5,7 +5,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core import keyset
 from imagedrift_dashboard.core.keyset import ROWS, by
 from imagedrift_dashboard.core.location import Location
-from imagedrift_dashboard.core.query import Listing, fixed
+from imagedrift_dashboard.core.query import PagedList, fixed
 
 
 class Named(Struct, frozen=True):
@@ -14,7 +14,7 @@ class Named(Struct, frozen=True):
     name: str
 
 
-LISTING = Listing(
+LISTING = PagedList(
     statement="SELECT name\nFROM ops.x\n{where}", row=Named, keys=(by("name"),), filters=("site",)
 )
 

@@ -37,7 +37,7 @@ def fixed(statement: str, row: type[R], **values: object) -> Query[R]:
     return Query(row=row, sql=statement, page_sql=statement, values=values)
 
 
-class Listing(Struct, Generic[R], frozen=True, kw_only=True):
+class PagedList(Struct, Generic[R], frozen=True, kw_only=True):
     """A statement with `{where}`, how its rows are filtered, sorted and paged."""
 
     statement: str

@@ -10,7 +10,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core.filters import TEXT
 from imagedrift_dashboard.core.keyset import by
 from imagedrift_dashboard.core.location import Location
-from imagedrift_dashboard.core.query import Listing
+from imagedrift_dashboard.core.query import PagedList
 from imagedrift_dashboard.markup import cells
 from imagedrift_dashboard.markup.table import Column, table
 from imagedrift_dashboard.pages.page import Page, PageKind, Section
@@ -36,7 +36,7 @@ class RefusedMessage(Struct, frozen=True):
 
 def dead_letters(location: Location) -> Page:
     """Make the page of the dead letters. Raises `PageFault`."""
-    listing = Listing(
+    listing = PagedList(
         statement=statements()["dead_letters"],
         row=RefusedMessage,
         keys=(by("received_at", "timestamptz", descending=True), by("letter", descending=True)),

@@ -5,7 +5,7 @@ from typing import Final
 from imagedrift_dashboard.core.filters import TEXT
 from imagedrift_dashboard.core.keyset import by
 from imagedrift_dashboard.core.location import Location
-from imagedrift_dashboard.core.query import Listing
+from imagedrift_dashboard.core.query import PagedList
 from imagedrift_dashboard.markup.decision_table import DecisionRow, decision_table
 from imagedrift_dashboard.pages.page import Page, PageKind, Section
 from imagedrift_dashboard.queries import statements
@@ -15,7 +15,7 @@ FILTERS: Final = ("active", TEXT)
 
 def decisions(location: Location) -> Page:
     """Make the page of all decisions. Raises `PageFault`."""
-    listing = Listing(
+    listing = PagedList(
         statement=statements()["decisions"],
         row=DecisionRow,
         keys=(

@@ -10,7 +10,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core.filters import TEXT
 from imagedrift_dashboard.core.keyset import SortKey, by
 from imagedrift_dashboard.core.location import Location
-from imagedrift_dashboard.core.query import Listing
+from imagedrift_dashboard.core.query import PagedList
 from imagedrift_dashboard.markup import cells
 from imagedrift_dashboard.markup.table import Column, table
 from imagedrift_dashboard.pages import links
@@ -71,7 +71,7 @@ class ExcusedImage(Struct, frozen=True):
 
 def due(location: Location) -> Page:
     """Make the page of what is due. Raises `PageFault`."""
-    listing = Listing(
+    listing = PagedList(
         statement=statements()["due"], row=DueImage, keys=KEYS, filters=DUE_FILTERS, texts=TEXTS
     )
     section = Section(
@@ -86,7 +86,7 @@ def due(location: Location) -> Page:
 
 def excused(location: Location) -> Page:
     """Make the page of what is excused or waits. Raises `PageFault`."""
-    listing = Listing(
+    listing = PagedList(
         statement=statements()["excused"],
         row=ExcusedImage,
         keys=KEYS,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core.filters import TEXT
 from imagedrift_dashboard.core.keyset import SortKey, by
 from imagedrift_dashboard.core.location import Location
-from imagedrift_dashboard.core.query import Listing, fixed
+from imagedrift_dashboard.core.query import PagedList, fixed
 from imagedrift_dashboard.markup import cells
 from imagedrift_dashboard.markup.table import Column, record, table
 from imagedrift_dashboard.pages import links
@@ -81,7 +81,7 @@ class HostChange(Struct, frozen=True):
 def host(location: Location) -> Page:
     """Make the page of one host. Raises `PageFault`."""
     site, name = location.names["site"], location.names["host"]
-    images = Listing(
+    images = PagedList(
         statement=statements()["host_images"],
         row=ImageOnHost,
         keys=(

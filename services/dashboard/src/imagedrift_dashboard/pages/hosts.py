@@ -10,7 +10,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core.filters import TEXT
 from imagedrift_dashboard.core.keyset import by
 from imagedrift_dashboard.core.location import Location
-from imagedrift_dashboard.core.query import Listing
+from imagedrift_dashboard.core.query import PagedList
 from imagedrift_dashboard.markup import cells
 from imagedrift_dashboard.markup.table import Column, table
 from imagedrift_dashboard.pages import links
@@ -38,7 +38,7 @@ class ListedHost(Struct, frozen=True):
 
 def hosts(location: Location) -> Page:
     """Make the page of the list of hosts. Raises `PageFault`."""
-    listing = Listing(
+    listing = PagedList(
         statement=statements()["hosts"],
         row=ListedHost,
         keys=(by("site"), by("host")),

@@ -11,7 +11,7 @@ from imagedrift_dashboard.core.filters import TEXT
 from imagedrift_dashboard.core.keyset import by
 from imagedrift_dashboard.core.location import Location
 from imagedrift_dashboard.core.page_fault import PageFault
-from imagedrift_dashboard.core.query import Listing, fixed
+from imagedrift_dashboard.core.query import PagedList, fixed
 from imagedrift_dashboard.markup import cells
 from imagedrift_dashboard.markup.decision_table import DecisionRow, decision_table
 from imagedrift_dashboard.markup.table import Column, record, table
@@ -65,7 +65,7 @@ def image(location: Location) -> Page:
     """Make the page of one image. Raises `PageFault`."""
     if not (reference := location.get("reference")):
         raise PageFault(400, "the image is missing", "Begin with the list of images.")
-    hosts = Listing(
+    hosts = PagedList(
         statement=statements()["image_hosts"],
         row=HostOfImage,
         keys=(by("site"), by("host"), by("image_id"), by("platform")),

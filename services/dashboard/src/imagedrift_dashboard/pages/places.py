@@ -10,7 +10,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core.filters import TEXT
 from imagedrift_dashboard.core.keyset import by
 from imagedrift_dashboard.core.location import Location, url_of
-from imagedrift_dashboard.core.query import Listing
+from imagedrift_dashboard.core.query import PagedList
 from imagedrift_dashboard.markup import cells
 from imagedrift_dashboard.markup.table import Column, table
 from imagedrift_dashboard.pages import links
@@ -34,7 +34,7 @@ class PlaceCounts(Struct, frozen=True):
 def places(location: Location) -> Page:
     """Make the page of the places inside one, or of the outermost. Raises `PageFault`."""
     inside = location.get("inside").rstrip("/")
-    listing = Listing(
+    listing = PagedList(
         statement=statements()["places"],
         row=PlaceCounts,
         keys=(by("place"),),

@@ -10,7 +10,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core.filters import TEXT
 from imagedrift_dashboard.core.keyset import by
 from imagedrift_dashboard.core.location import Location
-from imagedrift_dashboard.core.query import Listing, fixed
+from imagedrift_dashboard.core.query import PagedList, fixed
 from imagedrift_dashboard.markup import cells
 from imagedrift_dashboard.markup.budget_table import RegistryBudget, budget_table
 from imagedrift_dashboard.markup.table import Column, table
@@ -35,7 +35,7 @@ class FailedLookup(Struct, frozen=True):
 
 def registries(location: Location) -> Page:
     """Make the page of the registries. Raises `PageFault`."""
-    errors = Listing(
+    errors = PagedList(
         statement=statements()["lookup_errors"],
         row=FailedLookup,
         keys=(by("hosts", "bigint", descending=True), by("reference")),
