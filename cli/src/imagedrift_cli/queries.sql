@@ -267,3 +267,14 @@ FROM ops.decide(:pattern::text, :selector::text::jsonb, :kind::text,
 
 -- name: undo
 SELECT ops.undo(:decision_id::bigint, :reason::text);
+
+-- name: version_of
+SELECT * FROM ops.versions WHERE reference = :reference::text;
+
+-- name: versions
+SELECT reference, newest_patch, newest_minor, newest_major, behind, running_hosts, hosts, truncated,
+       listed_at, next_list_at, error, version, track, patch_state, minor_state, major_state,
+       registry, repository, tag, names
+FROM ops.versions
+{where}
+ORDER BY running_hosts DESC, hosts DESC, reference;
