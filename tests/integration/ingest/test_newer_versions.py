@@ -305,3 +305,16 @@ async def test_a_list_that_is_delivered_again_or_is_older_changes_nothing(planne
     assert await planned.listed(tags_listed((), checked_at=now() - DAY), seq=6) == set()
     assert await planned.listed(tags_listed(()), seq=6) == {6}, "in doubt: its stream is asked"
     assert await planned.database.fetch("SELECT * FROM fleet.newer ORDER BY step") == before
+
+
+async def test_an_image_that_was_marked_unused_counts_as_soon_as_a_host_has_it(
+    planned: Planned,
+) -> None:
+    """The mark of unused images, which is set now and then, keeps no list and no state back."""
+    await planned.has("web-1", image(RUN, running=1))
+    await planned.database.pool.execute("UPDATE fleet.comparisons SET unused_since = now()")
+    await planned.follows()
+    assert len(await planned.lists_asked()) == 1
+    await planned.listed(tags_listed())
+    await resolve_all(planned, RUN, *CANDIDATES)
+    assert (await shown(planned))["newest_patch"] == "1.27.5"

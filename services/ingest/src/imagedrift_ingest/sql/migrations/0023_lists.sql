@@ -97,7 +97,8 @@ COMMENT ON COLUMN fleet.newer.candidate_ref_id IS 'The reference with the newest
 COMMENT ON COLUMN fleet.newer.state IS 'newer, or same_image, once its registry told what the candidate is; unresolved before. missing and failed: not known.';
 COMMENT ON COLUMN fleet.newer.since IS 'When the registry was first seen to have a newer image in this step: no later candidate changes it.';
 
--- An image that was built on its host is asked of no registry, nor is its repository (P2).
+-- An image that was built on its host is asked of no registry, nor is its repository (P2): such a
+-- reference is not due. `unused_since` is not looked at, as it lags behind by up to an hour.
 CREATE VIEW fleet.used_versions AS
 SELECT v.ref_id, v.list_id, v.is_compared, r.reference, r.registry, r.repository, r.tag, a.weight
 FROM fleet.versions AS v
@@ -106,7 +107,7 @@ JOIN fleet.image_refs AS r ON r.ref_id = v.ref_id
 WHERE v.list_id IS NOT NULL AND r.policy = 'ask' AND a.hosts > 0 AND a.next_check_at IS NOT NULL
   AND EXISTS (
     SELECT FROM fleet.comparisons AS c
-    WHERE c.ref_id = v.ref_id AND c.repo_digests <> '{}' AND c.unused_since IS NULL
+    WHERE c.ref_id = v.ref_id AND c.repo_digests <> '{}'
   );
 COMMENT ON VIEW fleet.used_versions IS 'References that tell a version and that hosts have an image of which was pulled.';
 COMMENT ON COLUMN fleet.used_versions.ref_id IS 'The reference.';

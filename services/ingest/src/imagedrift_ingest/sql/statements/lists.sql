@@ -213,7 +213,8 @@ WHERE a.ref_id = any($1::bigint[])
 -- The images that hosts have of references, by platform.
 SELECT c.ref_id, c.platform, c.manifest_digest, c.repo_digests
 FROM fleet.comparisons AS c
-WHERE c.ref_id = any($1::bigint[]) AND c.repo_digests <> '{}' AND c.unused_since IS NULL
+WHERE c.ref_id = any($1::bigint[]) AND c.repo_digests <> '{}'
+  AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
 ORDER BY c.comparison_id
 
 -- name: save_states
