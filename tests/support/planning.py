@@ -11,22 +11,37 @@ from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
-from imagedrift_ingest.adapters.postgres.questions import OF_ONE_HOST, QuestionTable
+from imagedrift_ingest.adapters.postgres.questions import (
+    OF_ONE_HOST,
+    ListQuestions,
+    QuestionTable,
+)
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
+from imagedrift_ingest.usecases.versions import FollowVersions
 from imagedrift_runtime.clock import SystemClock, now
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import Described, LocalImage, Question, RegistryState, Resolve
+from imagedrift_schemas.v1 import (
+    Described,
+    List,
+    Listed,
+    LocalImage,
+    Question,
+    RegistryState,
+    Resolve,
+)
 from support.ingest import answer, inventory
 from support.storing import (
     answers_on,
     comparison_ids_on,
     database_of,
     hosts_on,
+    lists_on,
+    maintain_on,
     store_inventories,
     turns_on,
 )
@@ -36,7 +51,7 @@ LATER = timedelta(seconds=FRESHNESS + 10)
 POLICY = FreshnessRules(freshness_s=FRESHNESS, stretch=4)
 
 
-Ask = Callable[[Sequence[Question]], Awaitable[list[PublishOutcome]]]
+Ask = Callable[[Sequence[Question | List]], Awaitable[list[PublishOutcome]]]
 """Publishes questions."""
 
 
@@ -47,11 +62,13 @@ class Planned:
         self.database = database
         self.answers = answers_on(database, POLICY)
         self.registries = RegistryTable(database)
+        self.lists = lists_on(database, POLICY)
+        self.versions = FollowVersions(self.lists, turns_on(database), SystemClock(), 0)
         self.comparisons = comparison_ids_on(database, freshness_s=FRESHNESS)
         self.refuse: set[str] = set()
         self._seq = 0
         self._states = 0
-        self._asked: list[Question] = []
+        self._asked: list[Question | List] = []
         self.ask: Ask = self._keep
         self.restart(outstanding)
         self.use(hosts_on(database, self.comparisons))
@@ -72,6 +89,7 @@ class Planned:
         event = asyncio.Event()
         self.plan = Plan(
             QuestionTable(self.database, POLICY, outstanding, OF_ONE_HOST),
+            ListQuestions(self.database, POLICY),
             BlockedReferences(self.database, POLICY, moved_at_once),
             self,
             self.comparisons,
@@ -103,6 +121,17 @@ class Planned:
         self._seq += 1
         await self.answers.store(1, {}, [said], surely_newest=False, read_to=self._seq)
 
+    async def listed(self, said: Listed, seq: int = 0) -> set[int]:
+        """The registry lists the tags of a repository; what is in doubt."""
+        self._seq += 1
+        lists = {(said.registry, said.repository): (seq or self._seq, said)}
+        return await self.lists.store(1, lists, surely_newest=False, read_to=self._seq)
+
+    async def follows(self) -> None:
+        """Hosts are counted, and versions followed, as is done now and then."""
+        await maintain_on(self.database).count_hosts()
+        await self.versions.run()
+
     async def told(self, registry: str, credential: str = "anonymous", **facts: Any) -> None:
         """The registry says what it allows one credential."""
         self._states += 1
@@ -110,16 +139,21 @@ class Planned:
         await self.registries.store(1, [(self._states, state)], surely_newest=False)
 
     async def asks(self, at: datetime | None = None) -> list[Question]:
-        """The questions that the planner asks at a moment."""
+        """The questions that the planner asks at a moment, but for those for tags."""
         self._asked = []
         await self.plan.ask_due(at or now())
-        return self._asked
+        return [question for question in self._asked if not isinstance(question, List)]
 
-    async def publish(self, questions: Sequence[Question]) -> list[PublishOutcome]:
+    async def lists_asked(self, at: datetime | None = None) -> list[List]:
+        """The questions for tags that the planner asks at a moment."""
+        await self.asks(at)
+        return [question for question in self._asked if isinstance(question, List)]
+
+    async def publish(self, questions: Sequence[Question | List]) -> list[PublishOutcome]:
         """Publish as `ask` does, which a test may set."""
         return await self.ask(questions)
 
-    async def _keep(self, questions: Sequence[Question]) -> list[PublishOutcome]:
+    async def _keep(self, questions: Sequence[Question | List]) -> list[PublishOutcome]:
         """Keep questions; those that are refused are in the stream already."""
         self._asked.extend(questions)
         return ["already_there" if name(q) in self.refuse else "asked" for q in questions]
@@ -129,8 +163,10 @@ class Planned:
         return [name(question) for question in await self.asks(at) if isinstance(question, Resolve)]
 
 
-def name(question: Question) -> str:
-    """The reference that a question is about."""
+def name(question: Question | List) -> str:
+    """The reference or repository that a question is about."""
+    if isinstance(question, List):
+        return f"{question.registry}/{question.repository}"
     if isinstance(question, Resolve):
         return f"{question.registry}/{question.repository}:{question.tag}"
     return f"{question.registry}/{question.repository}@{question.digest}"

@@ -12,6 +12,7 @@ from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
+from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
 from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.quota import MOST_NEW
@@ -95,6 +96,12 @@ def answers_on(database: Database, rules: FreshnessRules | None = None) -> Answe
     return AnswerTable(
         database, bookmarks, rules or FreshnessRules(), lambda _: False, lambda: None
     )
+
+
+def lists_on(database: Database, rules: FreshnessRules | None = None) -> TagListTable:
+    """Make the table of tag lists, for an operator who named no registry."""
+    bookmarks = Bookmarks(database, "T", StillStream())
+    return TagListTable(database, bookmarks, rules or FreshnessRules(), lambda _: False)
 
 
 def store_inventories(

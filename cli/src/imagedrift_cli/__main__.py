@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "outdated": Command(
         "imagedrift_cli.operator:outdated", "Which hosts run an image that was since replaced."
     ),
+    "versions": Command("imagedrift_cli.versions:versions", "Newer versions of what hosts have."),
     "due": Command("imagedrift_cli.due:due", "Outdated images that have to be updated now."),
     "decisions": Command("imagedrift_cli.due:decisions", "Who put off which images, and why."),
     "decide": Command("imagedrift_cli.decide:decide", "Put an image off, or say when it is due."),

@@ -12,6 +12,7 @@ from imagedrift_cli.filters import OF_HOSTS, Filters, Scope, filtered, where
 from imagedrift_cli.listing import Asked, Before, noted
 from imagedrift_cli.operator import OF_COMPARISONS
 from imagedrift_cli.output import Output, shown
+from imagedrift_cli.version_remarks import on_version
 
 OF_CHANGES = Scope(frozenset({"site"}), "(site, host)", ("reference",))
 
@@ -91,7 +92,7 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
         as_records=True,
         before=finding,
         if_none=is_absent,
-        remarking=remarks.on_hosts,
+        remarking=on_version(canonical, remarks.on_hosts),
     )  # fmt: skip
     listing.answer(asked, output)
 

@@ -19,6 +19,7 @@ from imagedrift_cli.filters import (
 )
 from imagedrift_cli.listing import Asked
 from imagedrift_cli.output import Output, shown
+from imagedrift_cli.version_remarks import on_version
 
 OF_REFERENCES: Final = Scope(frozenset({"registry"}), "reference", texts=("reference",))
 OF_ERRORS: Final = Scope(frozenset(), "reference", texts=("reference", "error"))
@@ -142,6 +143,7 @@ def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None
         noun="images",
         filters=filters,
         before=is_there,
+        remarking=on_version(named.canonical),
     )  # fmt: skip
     if hosts:
         asked = replace(

@@ -302,3 +302,14 @@ SELECT plan_id, ring, site, host, hostname, reference, state, running_before, ru
 FROM ops.plan_hosts
 {where}
 ORDER BY plan_id DESC, ring, site, hostname, host, reference;
+
+-- name: version_of
+SELECT * FROM ops.versions WHERE reference = :reference::text;
+
+-- name: versions
+SELECT reference, newest_patch, newest_minor, newest_major, behind, running_hosts, hosts, truncated,
+       listed_at, next_list_at, error, version, track, patch_state, minor_state, major_state,
+       registry, repository, tag, names
+FROM ops.versions
+{where}
+ORDER BY running_hosts DESC, hosts DESC, reference;

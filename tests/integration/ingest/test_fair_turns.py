@@ -10,7 +10,7 @@ from imagedrift_ingest.adapters.postgres import questions
 from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime.clock import now
-from imagedrift_schemas.v1 import Question
+from imagedrift_schemas.v1 import List, Question
 from support.ingest import NGINX, image
 from support.many_images import many
 from support.planning import FRESHNESS, LATER, Planned, name, planning
@@ -85,7 +85,7 @@ async def test_a_planner_that_was_killed_while_publishing_is_followed(dsn: str) 
         await killed.has("web-1", image())
         reached = asyncio.Event()
 
-        async def hang(_: Sequence[Question]) -> list[PublishOutcome]:
+        async def hang(_: Sequence[Question | List]) -> list[PublishOutcome]:
             reached.set()
             await asyncio.Event().wait()
             return []
@@ -106,7 +106,7 @@ async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(d
         await planned.has("web-1", image(), *many("web", 3))
         reached, free = asyncio.Event(), asyncio.Event()
 
-        async def hang(asked: Sequence[Question]) -> list[PublishOutcome]:
+        async def hang(asked: Sequence[Question | List]) -> list[PublishOutcome]:
             reached.set()
             await free.wait()
             return ["asked"] * len(asked)
@@ -134,7 +134,7 @@ async def test_what_was_published_before_a_turn_ended_is_noted(dsn: str) -> None
         await planned.has("web-1", *many("web", 5))
         asked: list[str] = []
 
-        async def fails_at_the_third(some: Sequence[Question]) -> list[PublishOutcome]:
+        async def fails_at_the_third(some: Sequence[Question | List]) -> list[PublishOutcome]:
             if len(asked) == 4:
                 raise DatabaseUnavailable("NATS")
             asked.extend(map(name, some))

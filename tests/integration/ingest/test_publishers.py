@@ -22,6 +22,7 @@ def publisher(agents: Fleet, missing: str = "") -> QuestionPublisher:
         lane_of=lambda registry: registry.partition(".")[0],
         is_missing=lambda lane: lane == missing,
         ttl_s=60,
+        list_ttl_s=60,
     )
 
 

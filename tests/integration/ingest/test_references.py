@@ -7,7 +7,7 @@ import pytest
 
 from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_runtime.clock import now
-from imagedrift_schemas.v1 import Describe, Described, Question, Unreachable
+from imagedrift_schemas.v1 import Describe, Described, List, Question, Unreachable
 from support.ingest import NGINX, digest, image
 from support.many_images import many
 from support.planning import LATER, Planned, planning
@@ -51,7 +51,7 @@ async def test_planner_and_learner_never_wait_for_each_other_in_a_circle(dsn: st
         before = await deadlocks(planned)
         told: list[asyncio.Task[None]] = []
 
-        async def ask(asked: Sequence[Question]) -> list[PublishOutcome]:
+        async def ask(asked: Sequence[Question | List]) -> list[PublishOutcome]:
             if isinstance(asked[0], Describe):
                 told.append(asyncio.create_task(other.described(described(NGINX, 2))))
                 await until(lambda: stored_or_waiting(planned, told[0]), what="it is stored")

@@ -26,6 +26,9 @@ BOUNDED = {
     "descriptions": "descriptions_dropped",
     "image_facts": "image_facts_dropped",
     "comparisons": "images_dropped",
+    "tag_lists": "lists_dropped",
+    "versions": "goes with its reference",
+    "newer": "goes with its reference, three rows at most",
     "usage_totals": "goes with its image",
     "usage_changes": "emptied every 10 seconds",
     "registry_states": "registries_dropped",
@@ -70,6 +73,8 @@ OLD_ROWS = {
           VALUES ($1, 'due', '{}', '{1}', '') RETURNING plan_id)
         INSERT INTO fleet.plan_hosts
         SELECT plan_id, n, 1, 1, 0 FROM p, generate_series(1, $2) AS n""",
+    "tag_lists": """INSERT INTO fleet.tag_lists (registry, repository, attempted_at)
+        SELECT 'r.example', 'app' || n, $1 FROM generate_series(1, $2) AS n""",
     "host_changes_default": """INSERT INTO fleet.host_changes
         (occurred_at, host_id, ref_id, new_comparison_id)
         SELECT $1::timestamptz - interval '10 years', 1, 1, n FROM generate_series(1, $2) AS n""",

@@ -27,6 +27,8 @@ CONTRACT = {
     "host_history": "site host reference old_digests new_digests occurred_at",
     "trend": "taken_at hosts silent_hosts images current outdated pinned local missing unknown"
     " stale",
+    "versions": "reference version newest_patch newest_minor newest_major behind listed_at"
+    " next_list_at truncated error hosts running_hosts",
     "dead_letters": "received_at subject reason error payload",
     "places": "place hosts outdated silent",
 }

@@ -38,6 +38,14 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
             "how many times less often a tag is asked that has not moved for weeks; 1 is off",
         ),
     ] = 4.0
+    list_freshness: Annotated[
+        float,
+        Meta(ge=0, le=2_592_000),
+        Variable(
+            "IMAGEDRIFT_LIST_FRESHNESS",
+            "seconds after which a repository's tags are listed again; 0: newer versions are off",
+        ),
+    ] = 43_200.0
     outstanding: Annotated[
         int,
         Meta(ge=1, le=100_000),
@@ -90,4 +98,8 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
     @property
     def freshness_rules(self) -> FreshnessRules:
         """How fresh answers shall be."""
-        return FreshnessRules(freshness_s=self.freshness, stretch=self.stretch)
+        return FreshnessRules(
+            freshness_s=self.freshness,
+            stretch=self.stretch,
+            list_freshness_s=self.list_freshness,
+        )

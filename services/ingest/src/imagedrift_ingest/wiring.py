@@ -12,7 +12,7 @@ from imagedrift_ingest.adapters.jetstream.publishers import (
     DeadLetterPublisher,
     QuestionPublisher,
 )
-from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, SourceStream
+from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, TAGS, SourceStream
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
 from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
@@ -26,11 +26,16 @@ from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.outbox import OutboxTable
-from imagedrift_ingest.adapters.postgres.questions import OF_ONE_HOST, QuestionTable
+from imagedrift_ingest.adapters.postgres.questions import (
+    OF_ONE_HOST,
+    ListQuestions,
+    QuestionTable,
+)
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
+from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
 from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
-from imagedrift_ingest.core.freshness import question_ttl
+from imagedrift_ingest.core.freshness import list_ttl, question_ttl
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.usecases.announce import Announce
@@ -44,6 +49,9 @@ from imagedrift_ingest.usecases.store.answers import (
     StoreRegistryStates,
 )
 from imagedrift_ingest.usecases.store.inventories import StoreInventories
+from imagedrift_ingest.usecases.store.lists import BATCH as LISTS_AT_ONCE
+from imagedrift_ingest.usecases.store.lists import StoreLists
+from imagedrift_ingest.usecases.versions import FollowVersions
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus
@@ -74,6 +82,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     add_up: float = 10.0
     count: float = 30.0
     due: float = 60.0
+    versions: float = 5.0
     trend: float = 30.0
 
 
@@ -125,6 +134,11 @@ class Wiring:
             database, subjects.STREAM_INVENTORY, self._inventories
         )
         self._digest_bookmarks = Bookmarks(database, DIGESTS, self._digests)
+        self._tags = SourceStream(bus, TAGS, clock)
+        self._tag_bookmarks = Bookmarks(database, TAGS, self._tags)
+        self._tag_lists = TagListTable(
+            database, self._tag_bookmarks, settings.freshness_rules, registries.is_named
+        )
         self._heartbeats = Heartbeats(
             StoredHeartbeats(database, self._keys), DeadLetterPublisher(bus), clock, MOST_HELD
         )
@@ -158,7 +172,9 @@ class Wiring:
         )
         async with asyncio.TaskGroup() as tasks:
             for stream, handler in self._handlers():
-                tasks.create_task(self._pull(stream, handler))
+                tasks.create_task(self._pull(stream, handler, self._settings.batch))
+            lists = StoreLists(self._tag_lists, self._tags, self._tag_bookmarks)
+            tasks.create_task(self._pull(TAGS, lists.handle, LISTS_AT_ONCE))
             for each in self._works(every):
                 tasks.create_task(
                     periodic.repeat(
@@ -170,14 +186,14 @@ class Wiring:
                     )
                 )
 
-    async def _pull(self, stream: str, handler: BatchHandler) -> None:
+    async def _pull(self, stream: str, handler: BatchHandler, size: int) -> None:
         await consumer.handle_batches(
             self._bus,
             stream,
             subjects.CONSUMER_INGEST,
             handler,
             service="ingest",
-            size=self._settings.batch,
+            size=size,
             stopping=self._process.stopping,
         )
 
@@ -207,6 +223,7 @@ class Wiring:
             Work("note_heartbeats", self._heartbeats.store, every.heartbeats),
             Work("look_at_inventories", self._inventory_bookmarks.look, every.bookmarks),
             Work("look_at_answers", self._digest_bookmarks.look, every.bookmarks),
+            Work("look_at_lists", self._tag_bookmarks.look, every.bookmarks),
             Work("registries", self._follow.run, every.registries, self._process.reload),
             Work("look_at_lanes", self._lanes.look, every.lanes),
             Work("tidy", maintain.tidy, every.tidy),
@@ -214,6 +231,7 @@ class Wiring:
             Work("add_up_usage", maintain.add_up_usage, every.add_up),
             Work("count_hosts", maintain.count_hosts, every.count, first_after_s=every.count),
             Work("count_due", maintain.count_due, every.due, first_after_s=every.trend / 2),
+            Work("versions", self._follow_versions().run, every.versions),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]
 
@@ -240,10 +258,15 @@ class Wiring:
     def _plan(self) -> Plan:
         rules = self._settings.freshness_rules
         publisher = QuestionPublisher(
-            self._bus, self._registries.lane_of, self._lanes.is_missing, question_ttl(rules)
+            self._bus,
+            self._registries.lane_of,
+            self._lanes.is_missing,
+            question_ttl(rules),
+            list_ttl(rules),
         )
         return Plan(
             QuestionTable(self._database, rules, self._settings.outstanding, OF_ONE_HOST),
+            ListQuestions(self._database, rules),
             BlockedReferences(self._database, rules, MOVED_AT_ONCE),
             publisher,
             self._comparisons,
@@ -262,6 +285,9 @@ class Wiring:
             self._turns,
             self._announce_now,
         )
+
+    def _follow_versions(self) -> FollowVersions:
+        return FollowVersions(self._tag_lists, self._turns, self._clock)
 
     def _maintain(self) -> Maintain:
         return Maintain(

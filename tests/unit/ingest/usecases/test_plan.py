@@ -8,10 +8,10 @@ import pytest
 
 from imagedrift_ingest.core.arrival_wait import FIRST_S, FLEET_QUIET_S, MANY_HOSTS, QUIET_S
 from imagedrift_ingest.core.freshness import FreshnessRules
-from imagedrift_ingest.core.questions import DueDigest, DueTag, PublishOutcome
+from imagedrift_ingest.core.questions import DueDigest, DueList, DueTag, PublishOutcome
 from imagedrift_ingest.usecases.plan import Plan
 from imagedrift_runtime.clock import Clock, SystemClock
-from imagedrift_schemas.v1 import Describe, Question, Resolve
+from imagedrift_schemas.v1 import Describe, List, Question, Resolve
 from support.ingest import NOW, digest
 from support.turns import OwnTurns
 from support.virtual_time import NOW as NOW_THERE
@@ -52,6 +52,22 @@ class Questions:
         self.rescheduled.append(at)
 
 
+class Lists:
+    """Repositories that are due in memory, and what is noted of them."""
+
+    def __init__(self, count: int = 0) -> None:
+        self._lists = [DueList(n, list_of(n)) for n in range(count)]
+        self.asked: list[tuple[int, datetime, bool]] = []
+
+    async def due(self, at: datetime) -> Sequence[DueList]:
+        """Return all."""
+        return self._lists
+
+    async def note_asked(self, at: datetime, due: Sequence[tuple[DueList, datetime, bool]]) -> None:
+        """Keep what is noted."""
+        self.asked += [(each.list_id, when, is_asked) for each, when, is_asked in due]
+
+
 class Arrivals:
     """Hosts that brought new images."""
 
@@ -69,9 +85,9 @@ class Publisher:
 
     def __init__(self, *outcomes: PublishOutcome) -> None:
         self._outcomes = outcomes
-        self.questions: list[Question] = []
+        self.questions: list[Question | List] = []
 
-    async def publish(self, questions: Sequence[Question]) -> Sequence[PublishOutcome]:
+    async def publish(self, questions: Sequence[Question | List]) -> Sequence[PublishOutcome]:
         """Publish."""
         self.questions += questions
         return [self._outcomes[n % len(self._outcomes)] for n in range(len(questions))]
@@ -80,6 +96,11 @@ class Publisher:
 def resolve(number: int) -> Resolve:
     """A question about a tag."""
     return Resolve(registry="r.io", repository="a", tag=str(number), asked_at=NOW, fresh_since=NOW)
+
+
+def list_of(number: int) -> List:
+    """A question for tags."""
+    return List(registry="r.io", repository=f"a{number}", asked_at=NOW, fresh_since=NOW)
 
 
 def describe(number: int) -> Describe:
@@ -95,13 +116,17 @@ def plan(
     stopping: asyncio.Event | None = None,
     arrivals: Arrivals | None = None,
     clock: Clock | None = None,
+    lists: Lists | None = None,
 ) -> Plan:
     """A planner that notes two questions at a time."""
     news, stopping = news or asyncio.Event(), stopping or asyncio.Event()
     turns = turns or OwnTurns()
     arrivals = arrivals or Arrivals()
     clock = clock or SystemClock()
-    return Plan(questions, questions, publisher, arrivals, turns, POLICY, clock, news, stopping, 2)
+    lists = lists or Lists()
+    return Plan(
+        questions, lists, questions, publisher, arrivals, turns, POLICY, clock, news, stopping, 2
+    )
 
 
 async def test_a_tag_is_due_again_by_what_became_of_its_question() -> None:
@@ -199,3 +224,15 @@ async def test_a_stop_ends_the_wait_for_new_references() -> None:
     await plan(questions, Publisher("asked"), news=news, stopping=stopping, clock=clock).run()
     assert clock.monotonic() == 0.0
     assert len(questions.asked) == 1
+
+
+async def test_a_repository_is_due_again_by_what_became_of_its_question() -> None:
+    """A question for tags that could not be published is published again after a minute."""
+    lists = Lists(3)
+    publisher = Publisher("asked", "already_there", "failed")
+    assert await plan(Questions(), publisher, lists=lists).ask_due(NOW) == 1
+    in_an_hour = NOW + timedelta(seconds=3601)
+    in_a_minute = NOW + timedelta(minutes=1)
+    assert lists.asked == [
+        (0, in_an_hour, True), (1, in_an_hour, True), (2, in_a_minute, False)
+    ]  # fmt: skip

@@ -7,6 +7,8 @@ Rules:
 - After a failure: later each time it fails again, up to `FAILED_AT_MOST` periods; when the
   registry named a moment, then.
 - While its registry blocks us: when the block ends; see `blocks`.
+- A repository's tags are listed by the same rules, with a freshness of their own. So is a candidate
+  asked that no host has.
 - A question lives in its stream for `question_ttl`: until then the server refuses another one,
   and no answer can be older than its question, so `due` is never before that.
 """
@@ -23,6 +25,7 @@ DESCRIBE_AGAIN_PERIODS: Final = 12
 """How many periods after a digest was asked about, or failed, it is asked about again."""
 STRETCH_STARTS_AFTER: Final = timedelta(days=7)
 BLOCKED_AT_MOST: Final = timedelta(days=1)
+MOST_LIST_TTL_S: Final = 3600
 TOKEN_GRACE_S: Final = 1.0
 """The server removes a question up to a second after its time."""
 
@@ -33,6 +36,8 @@ class FreshnessRules(Struct, frozen=True, kw_only=True):
     freshness_s: float = 300.0
     stretch: float = 4.0
     """A tag that never moves is asked up to this many times less often; 1 switches that off."""
+    list_freshness_s: float = 43_200.0
+    """How old a repository's tags may be; 0: they are never listed."""
 
 
 def period_s(rules: FreshnessRules, unmoved_for: timedelta) -> float:
@@ -41,27 +46,21 @@ def period_s(rules: FreshnessRules, unmoved_for: timedelta) -> float:
     It grows evenly from one freshness for a tag that stood still for a week to `stretch` of them
     for one that stood still for `stretch` weeks.
     """
-    weeks = unmoved_for / STRETCH_STARTS_AFTER
-    return rules.freshness_s * min(max(weeks, 1.0), max(rules.stretch, 1.0))
+    return rules.freshness_s * _stretch(rules, unmoved_for)
 
 
 def due_after_answer(
     rules: FreshnessRules, reference: str, checked_at: datetime, unmoved_for: timedelta
 ) -> datetime:
     """Tell when a reference with a conclusive answer is asked next."""
-    spread = 1 + SPREAD * (zlib.crc32(reference.encode()) % 1000) / 1000
-    return checked_at + timedelta(seconds=period_s(rules, unmoved_for) * spread)
+    return checked_at + timedelta(seconds=period_s(rules, unmoved_for) * _spread(reference))
 
 
 def due_after_failure(
     rules: FreshnessRules, failed_at: datetime, failures: int, until: datetime | None
 ) -> datetime:
     """Tell when a reference whose check failed is asked next."""
-    periods = min(2 ** min(max(failures - 1, 0), 10), FAILED_AT_MOST)
-    due = failed_at + timedelta(seconds=rules.freshness_s * periods)
-    if until is None:
-        return due
-    return min(max(until, failed_at), failed_at + BLOCKED_AT_MOST)
+    return _after_failure(rules.freshness_s, failed_at, failures, until)
 
 
 def describe_again_s(rules: FreshnessRules) -> float:
@@ -92,3 +91,52 @@ def lapsed_before(rules: FreshnessRules, now: datetime) -> datetime:
 def due_refused(rules: FreshnessRules, refused_at: datetime) -> datetime:
     """Tell when to try again after the stream still held a question for the same reference."""
     return refused_at + timedelta(seconds=max(TOKEN_GRACE_S, rules.freshness_s / 10))
+
+
+def due_after_list(
+    rules: FreshnessRules, repository: str, listed_at: datetime, unchanged_for: timedelta
+) -> datetime:
+    """Tell when a repository is listed next, given how long its tags have not changed."""
+    period = rules.list_freshness_s * _stretch(rules, unchanged_for)
+    return listed_at + timedelta(seconds=period * _spread(repository))
+
+
+def due_after_list_failure(
+    rules: FreshnessRules, failed_at: datetime, failures: int, until: datetime | None
+) -> datetime:
+    """Tell when a repository that could not be listed is tried next."""
+    return _after_failure(list_ttl(rules), failed_at, failures, until)
+
+
+def list_ttl(rules: FreshnessRules) -> int:
+    """Tell how long a question for tags keeps others out, in whole seconds."""
+    return max(1, int(min(rules.list_freshness_s / 4, MOST_LIST_TTL_S)))
+
+
+def lists_lapsed_before(rules: FreshnessRules, now: datetime) -> datetime:
+    """Tell since when a question for tags must have been asked that may still be in its stream."""
+    return now - timedelta(seconds=list_ttl(rules) + TOKEN_GRACE_S)
+
+
+def list_due_unanswered(rules: FreshnessRules, asked_at: datetime) -> datetime:
+    """Tell when a question for tags that stays without an answer is asked again."""
+    return asked_at + timedelta(seconds=list_ttl(rules) + TOKEN_GRACE_S)
+
+
+def _stretch(rules: FreshnessRules, unchanged_for: timedelta) -> float:
+    weeks = unchanged_for / STRETCH_STARTS_AFTER
+    return min(max(weeks, 1.0), max(rules.stretch, 1.0))
+
+
+def _spread(name: str) -> float:
+    return 1 + SPREAD * (zlib.crc32(name.encode()) % 1000) / 1000
+
+
+def _after_failure(
+    period_s: float, failed_at: datetime, failures: int, until: datetime | None
+) -> datetime:
+    """Wait longer each time, up to some periods; when a moment was named, until then."""
+    if until is not None:
+        return min(max(until, failed_at), failed_at + BLOCKED_AT_MOST)
+    periods = min(2 ** min(max(failures - 1, 0), 10), FAILED_AT_MOST)
+    return failed_at + timedelta(seconds=period_s * periods)

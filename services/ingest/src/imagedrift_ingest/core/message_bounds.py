@@ -24,11 +24,15 @@ from imagedrift_schemas.v1 import (
     Failure,
     Found,
     Limited,
+    Listed,
     RegistryState,
 )
 
 MOST_TEXT: Final = 2000
+MOST_LISTED_NAMES: Final = 20_000
 _REGISTRY: Final = re.compile(reference.CANONICAL_REGISTRY, re.ASCII)
+_REPOSITORY: Final = re.compile(reference.CANONICAL_REPOSITORY, re.ASCII)
+_TAG: Final = re.compile(reference.TAG, re.ASCII)
 MOST_PLATFORM: Final = 200
 MOST_FAILURES: Final = 1_000_000
 MOST_COUNT: Final = 2**31 - 1
@@ -55,6 +59,30 @@ def answer(said: AnyAnswer, stored_at: datetime) -> AnyAnswer:
         checked_at=checked_at,
         last_found_at=times.plausible(said.last_found_at, checked_at),
         outcome=outcome if isinstance(outcome, Found) else _failure(outcome, stored_at),
+        failures=min(max(said.failures, 0), MOST_FAILURES),
+    )
+
+
+def listed(said: Listed, stored_at: datetime) -> Listed:
+    """Return a tag list as it is believed. Raises `Malformed` naming the field."""
+    if not _REGISTRY.fullmatch(said.registry):
+        raise Malformed(f"registry: {said.registry[:80]!a} is none in canonical form")
+    if not _REPOSITORY.fullmatch(said.repository):
+        raise Malformed(f"repository: {said.repository[:80]!a} is none in canonical form")
+    if sum(len(track.names) for track in said.tracks) > MOST_LISTED_NAMES:
+        raise Malformed(f"tracks: more than {MOST_LISTED_NAMES} names")
+    for n, track in enumerate(said.tracks):
+        for name in track.names:
+            if not _TAG.fullmatch(name):
+                raise Malformed(f"tracks[{n}].names: {name[:80]!a} is no tag")
+    checked_at = times.past(said.checked_at, stored_at)
+    return replace(
+        said,
+        checked_at=checked_at,
+        listed_at=times.plausible(said.listed_at, checked_at),
+        tracks=tuple(track for track in said.tracks if track.names),
+        count=_count(said.count) or 0,
+        failure=said.failure and _failure(said.failure, stored_at),
         failures=min(max(said.failures, 0), MOST_FAILURES),
     )
 

@@ -1,13 +1,16 @@
 """Questions that are due, and when each is due again after it was published."""
 
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from imagedrift_ingest.core import freshness
 from imagedrift_ingest.core.freshness import FreshnessRules
-from imagedrift_schemas.v1 import Describe, Resolve
+from imagedrift_schemas.v1 import Describe, List, Resolve
+
+LIST_AGAIN: Final = timedelta(minutes=1)
+"""A question for tags that could not be published is published again after so long."""
 
 PublishOutcome: TypeAlias = Literal["asked", "already_there", "failed"]
 """`already_there`: the stream holds the same question; `failed`: it could not be published now."""
@@ -28,6 +31,13 @@ class DueDigest(Struct, frozen=True):
     question: Describe
     comparison_ids: tuple[int, ...]
     """The images for which it is asked."""
+
+
+class DueList(Struct, frozen=True):
+    """A repository whose tags are due to be listed, and the question for them."""
+
+    list_id: int
+    question: List
 
 
 def next_check_at(outcome: PublishOutcome, rules: FreshnessRules, at: datetime) -> datetime | None:
@@ -52,3 +62,12 @@ def next_description_at(
             return freshness.due_refused(rules, at)
         case "failed":
             return None
+
+
+def next_list_at(outcome: PublishOutcome, rules: FreshnessRules, at: datetime) -> datetime:
+    """Tell when a repository is due again."""
+    match outcome:
+        case "asked" | "already_there":
+            return freshness.list_due_unanswered(rules, at)
+        case "failed":
+            return at + LIST_AGAIN

@@ -63,6 +63,7 @@ def steps(keep: Retention, at: datetime) -> list[Step]:
         "images_marked": at,
         "images_dropped": history,
         "references_dropped": history,
+        "lists_dropped": silent,
         "tags_dropped": history,
         "descriptions_dropped": history,
         "image_facts_dropped": history,

@@ -19,15 +19,17 @@ from imagedrift_ingest.core.arrival_wait import begin_wait, is_fleet
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.questions import (
     DueDigest,
+    DueList,
     DueTag,
     PublishOutcome,
     next_check_at,
     next_description_at,
+    next_list_at,
 )
 from imagedrift_ingest.turns import Turns
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.waiting import wait_for_any
-from imagedrift_schemas.v1 import Question
+from imagedrift_schemas.v1 import List, Question
 
 T = TypeVar("T")
 
@@ -52,6 +54,16 @@ class DueQuestions(Protocol):
         """Note that digests were asked about, and when each may be asked about again."""
 
 
+class DueLists(Protocol):
+    """The repositories whose tags are due to be listed. Raises `DatabaseUnavailable`."""
+
+    async def due(self, at: datetime) -> Sequence[DueList]:
+        """Read the repositories that are due, a bounded number of them."""
+
+    async def note_asked(self, at: datetime, due: Sequence[tuple[DueList, datetime, bool]]) -> None:
+        """Note which repositories were asked about, and when each is due again."""
+
+
 class BlockedRegistries(Protocol):
     """The references of registries that cannot be asked now."""
 
@@ -62,7 +74,7 @@ class BlockedRegistries(Protocol):
 class QuestionLanes(Protocol):
     """Where questions are published."""
 
-    async def publish(self, questions: Sequence[Question]) -> Sequence[PublishOutcome]:
+    async def publish(self, questions: Sequence[Question | List]) -> Sequence[PublishOutcome]:
         """Publish questions, and return the outcome of each."""
 
 
@@ -83,6 +95,7 @@ class Plan:
     def __init__(
         self,
         questions: DueQuestions,
+        lists: DueLists,
         blocked: BlockedRegistries,
         publisher: QuestionLanes,
         arrivals: Arrivals,
@@ -94,6 +107,7 @@ class Plan:
         noted_at_once: int,
     ) -> None:
         self._questions = questions
+        self._lists = lists
         self._blocked = blocked
         self._publisher = publisher
         self._arrivals = arrivals
@@ -127,6 +141,8 @@ class Plan:
             asked += await self._resolve(tags, at)
         for digests in self._portions(await self._questions.due_digests(at)):
             asked += await self._describe(digests, at)
+        if lists := await self._lists.due(at):
+            asked += await self._list(lists, at)
         return asked
 
     async def _resolve(self, tags: Sequence[DueTag], at: datetime) -> int:
@@ -143,6 +159,16 @@ class Plan:
         again = [next_description_at(outcome, self._rules, at) for outcome in outcomes]
         due = [(digest, when) for digest, when in zip(digests, again, strict=True) if when]
         await self._questions.note_described(at, due)
+        return outcomes.count("asked")
+
+    async def _list(self, lists: Sequence[DueList], at: datetime) -> int:
+        """Ask for the tags of repositories, and note what was published."""
+        outcomes = await self._publisher.publish([each.question for each in lists])
+        due = [
+            (each, next_list_at(outcome, self._rules, at), outcome != "failed")
+            for each, outcome in zip(lists, outcomes, strict=True)
+        ]
+        await self._lists.note_asked(at, due)
         return outcomes.count("asked")
 
     async def _gather(self, before: AbstractSet[int]) -> None:

@@ -14,7 +14,7 @@ from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import DeadLetter, Question
+from imagedrift_schemas.v1 import DeadLetter, List, Question
 
 log = structlog.get_logger()
 
@@ -30,34 +30,42 @@ class QuestionPublisher:
         lane_of: Callable[[str], str],
         is_missing: Callable[[str], bool],
         ttl_s: int,
+        list_ttl_s: int,
     ) -> None:
         self._bus = bus
         self._lane_of = lane_of
         self._is_missing = is_missing
         self._ttl_s = ttl_s
+        self._list_ttl_s = list_ttl_s
         self._free = asyncio.Semaphore(PUBLISHED_AT_ONCE)
 
-    async def publish(self, questions: Sequence[Question]) -> Sequence[PublishOutcome]:
+    async def publish(self, questions: Sequence[Question | List]) -> Sequence[PublishOutcome]:
         """Publish questions, and return the outcome of each."""
         return await asyncio.gather(*map(self._publish_one, questions))
 
-    async def _publish_one(self, question: Question) -> PublishOutcome:
+    async def _publish_one(self, question: Question | List) -> PublishOutcome:
         outcome = await self._outcome(question)
         metrics.questions.add(outcome=outcome)
         return outcome
 
-    async def _outcome(self, question: Question) -> PublishOutcome:
+    async def _outcome(self, question: Question | List) -> PublishOutcome:
         lane = self._lane_of(question.registry)
         if self._is_missing(lane):
             return "failed"
-        subject = subjects.lookup(lane, question)
+        subject, ttl_s = self._place(lane, question)
         async with self._free:
             try:
-                result = await self._bus.publish(subject, codec.encode(question), ttl_s=self._ttl_s)
+                result = await self._bus.publish(subject, codec.encode(question), ttl_s=ttl_s)
             except NotPublished as error:
                 log.warning("question.failed", subject=subject, error=str(error))
                 return "failed"
         return "asked" if isinstance(result, Stored) else "already_there"
+
+    def _place(self, lane: str, question: Question | List) -> tuple[str, int]:
+        """Return a question's subject, and how many seconds it keeps others out."""
+        if isinstance(question, List):
+            return subjects.list_question(lane, question), self._list_ttl_s
+        return subjects.lookup(lane, question), self._ttl_s
 
 
 class ChangePublisher:

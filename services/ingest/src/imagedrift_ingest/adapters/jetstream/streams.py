@@ -23,8 +23,9 @@ from imagedrift_schemas import subjects
 log = structlog.get_logger()
 
 DIGESTS: Final = f"KV_{subjects.BUCKET_DIGESTS}"
+TAGS: Final = f"KV_{subjects.BUCKET_TAGS}"
 REGISTRIES: Final = f"KV_{subjects.BUCKET_REGISTRIES}"
-READ_BY_INGEST: Final = (DIGESTS, REGISTRIES, subjects.STREAM_DEAD, subjects.STREAM_INVENTORY)
+READ_BY_INGEST: Final = (DIGESTS, TAGS, REGISTRIES, subjects.STREAM_DEAD, subjects.STREAM_INVENTORY)
 EPOCH_KEPT_S: Final = 10.0
 SAME_MOMENT: Final = timedelta(milliseconds=1)
 """nats-py rounds one and the same moment differently where it is read from different places."""

@@ -2,7 +2,7 @@
 
 Rules:
 - One transaction a batch. Locks in one order (ARCHITECTURE.md): digests, descriptions, answers by
-  id, comparisons by id.
+  id, comparisons by id, steps to newer versions.
 - An answer and a description of one digest are stored one after the other, as each looks for what
   the other one says. A lock that readers could take would stop both.
 - Comparisons are read and judged only where an answer says something else than before; only
@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres import comparisons
+from imagedrift_ingest.adapters.postgres import comparisons, newer
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
@@ -88,13 +88,16 @@ class AnswerTable:
         await add_references(connection, references, self._is_named)
         locked = await lock(connection, references, sorted(described))
         folded = {ref.ref_id: self._fold(ref, batch) for ref in locked}
-        await _save(connection, locked, folded)
+        await _save(connection, locked, folded, self._rules.list_freshness_s)
         suspects = [
             Locked(ref.ref_id, ref.reference, ref.policy, folded[ref.ref_id] or ref.state)
             for ref in locked
             if _says_something_else(ref, folded[ref.ref_id], described)
         ]
-        return await rejudge(connection, suspects), _in_doubt(locked, batch)
+        changed = await rejudge(connection, suspects)
+        if suspects:
+            await newer.confirm(connection, [ref.ref_id for ref in suspects])
+        return changed, _in_doubt(locked, batch)
 
     async def _describe(
         self, connection: asyncpg.Connection, described: Sequence[Described]
@@ -196,6 +199,7 @@ async def _save(
     connection: asyncpg.Connection,
     locked: Sequence[Locked],
     folded: Mapping[int, core.AnswerState | None],
+    candidates_for_s: float,
 ) -> None:
     """Write new states, and the periods that they end and begin."""
     steps = [(ref, after) for ref in locked if (after := folded[ref.ref_id]) is not None]
@@ -205,7 +209,7 @@ async def _save(
         (ref.ref_id, *(getattr(after, name) for name in core.AnswerState.__struct_fields__))
         for ref, after in steps
     ]
-    await connection.execute(SQL["save"], *arguments(rows, 13))
+    await connection.execute(SQL["save"], *arguments(rows, 13), candidates_for_s)
     periods = [(ref.ref_id, p) for ref, after in steps if (p := core.history(ref.state, after))]
     if periods:
         ended = [(ref_id, period.at) for ref_id, period in periods]

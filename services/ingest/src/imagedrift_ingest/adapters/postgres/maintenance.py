@@ -22,6 +22,7 @@ DROPPING: Final = {
     "images_marked": "mark_unused",
     "images_dropped": "drop_unused",
     "references_dropped": "drop_refs",
+    "lists_dropped": "drop_lists",
     "tags_dropped": "drop_tags",
     "descriptions_dropped": "drop_descriptions",
     "image_facts_dropped": "drop_image_facts",

@@ -12,12 +12,19 @@ import asyncpg
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import freshness
-from imagedrift_ingest.core.questions import DueDigest, DueTag
+from imagedrift_ingest.core.questions import DueDigest, DueList, DueTag
 from imagedrift_runtime.nats.topology import LANE_SLOTS
-from imagedrift_schemas.v1 import Describe, Resolve
+from imagedrift_schemas.constraints import MOST_TAGS
+from imagedrift_schemas.v1 import Describe, List, Resolve
 
 SQL = load("planner")
+LISTS = load("lists")
 MOST_AT_ONCE: Final = 1000
+CANDIDATES: Final = 50
+"""So many digests are asked for at a look to tell whether a newer version is another image."""
+LISTED_AT_ONCE: Final = 50
+LISTS_OF_REGISTRY: Final = 32
+"""So many questions for tags of a registry are out at a time: what wants it most is asked first."""
 OF_ONE_HOST: Final = LANE_SLOTS // 2
 """So many questions about what one host brought are out at a time.
 
@@ -66,8 +73,15 @@ class QuestionTable:
     async def due_digests(self, at: datetime) -> Sequence[DueDigest]:
         """Read the digests whose content would tell whether images are outdated."""
         rows = await self._database.fetch(SQL["undescribed"], at, MOST_AT_ONCE)
-        return [
+        wanted = [
             DueDigest(row["ref_id"], _describe(row, at), tuple(row["comparisons"])) for row in rows
+        ]
+        asked = {each.question.digest for each in wanted}
+        candidates = await self._database.fetch(LISTS["undescribed_candidates"], at, CANDIDATES)
+        return wanted + [
+            DueDigest(row["ref_id"], _describe_candidate(row, at), ())
+            for row in candidates
+            if row["digest"] not in asked
         ]
 
     async def note_described(self, at: datetime, due: Sequence[tuple[DueDigest, datetime]]) -> None:
@@ -91,6 +105,29 @@ class QuestionTable:
         found = await self._database.transaction(_read_unwanted, due_before, list(brought_by))
         await self._database.transaction(_let_rest, [row["ref_id"] for row in found])
         return len(found)
+
+
+class ListQuestions:
+    """The repositories whose tags are due to be listed."""
+
+    def __init__(self, database: Database, rules: freshness.FreshnessRules) -> None:
+        self._database = database
+        self._rules = rules
+
+    async def due(self, at: datetime) -> Sequence[DueList]:
+        """Read the repositories that are due, a bounded number of them."""
+        if not await self._database.fetch_value(LISTS["any_list_due"], at):
+            return []
+        lapsed = freshness.lists_lapsed_before(self._rules, at)
+        bounds = (LISTS_OF_REGISTRY, LISTED_AT_ONCE, lapsed, MOST_TAGS)
+        rows = await self._database.fetch(LISTS["due_lists"], at, *bounds)
+        fresh_since = at - timedelta(seconds=self._rules.list_freshness_s)
+        return [DueList(row["list_id"], _list(row, at, fresh_since)) for row in rows]
+
+    async def note_asked(self, at: datetime, due: Sequence[tuple[DueList, datetime, bool]]) -> None:
+        """Note which repositories were asked about, and when each is due again."""
+        rows = [(each.list_id, at if asked else None, again) for each, again, asked in due]
+        await self._database.transaction(_note_listed, at, rows)
 
 
 async def _read_unwanted(
@@ -120,6 +157,36 @@ async def _note_described(
 ) -> None:
     await connection.execute(SQL["asked_inside"], at, *arguments(marks, 4))
     await connection.execute(SQL["asked_for"], *arguments(images, 2))
+
+
+async def _note_listed(
+    connection: asyncpg.Connection, at: datetime, rows: list[tuple[Any, ...]]
+) -> None:
+    ids, asked_at, again = arguments(rows, 3)
+    await connection.fetch(LISTS["lock_lists"], ids)
+    await connection.execute(LISTS["asked_lists"], ids, at, asked_at, again)
+
+
+def _list(row: asyncpg.Record, at: datetime, fresh_since: datetime) -> List:
+    return List(
+        registry=row["registry"],
+        repository=row["repository"],
+        asked_at=at,
+        fresh_since=fresh_since,
+        tags=tuple(row["tags"]),
+        hosts=row["hosts"],
+    )
+
+
+def _describe_candidate(row: asyncpg.Record, at: datetime) -> Describe:
+    """Ask for the children of a digest alone: their configurations are not needed."""
+    return Describe(
+        registry=row["registry"],
+        repository=row["repository"],
+        digest=row["digest"],
+        asked_at=at,
+        hosts=row["hosts"],
+    )
 
 
 def _describe(row: asyncpg.Record, at: datetime) -> Describe:

@@ -39,12 +39,18 @@ FROM unnest(
 ON CONFLICT (digest, platform) DO NOTHING
 
 -- name: save
--- Write what is now known of references.
+-- Write what is now known of references. A candidate that no host has is asked again after $14 seconds
+-- at the earliest: it is as fresh as the list that names it.
 UPDATE fleet.answers AS a SET
   epoch = s.epoch, seq = s.seq, remote_digest = s.remote_digest, remote_since = s.remote_since,
   gone = s.gone, checked_at = s.checked_at, attempted_at = s.attempted_at, failure = s.failure,
   error = s.error, failures = s.failures, failing_since = s.failing_since,
-  next_check_at = CASE WHEN a.next_check_at IS NOT NULL THEN s.next_check_at END
+  next_check_at = CASE
+    WHEN a.next_check_at IS NULL THEN NULL
+    WHEN a.hosts = 0 AND s.failure IS NULL AND EXISTS (SELECT FROM fleet.newer AS n WHERE n.candidate_ref_id = a.ref_id)
+      THEN greatest(s.next_check_at, s.attempted_at + make_interval(secs => $14::float8))
+    ELSE s.next_check_at
+  END
 FROM unnest(
   $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[], $6::boolean[],
   $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::integer[],

@@ -137,7 +137,8 @@ WHERE t.comparison_id = s.comparison_id
 
 -- name: count_hosts
 -- Note how many hosts have, and run, each reference: due references are asked in that order. What no
--- host has an image of to compare is not due, and what one has is: mostly that is known already.
+-- host has an image of to compare is not due, and what one has is: mostly that is known already. So is
+-- a candidate for a newer version; it is asked at once when a host gets it.
 WITH counted AS MATERIALIZED (
   SELECT
     c.ref_id, sum(u.hosts) AS hosts, sum(u.running) AS running,
@@ -145,21 +146,30 @@ WITH counted AS MATERIALIZED (
   FROM fleet.usage AS u
   JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
   GROUP BY c.ref_id
+), candidates AS (
+  SELECT DISTINCT candidate_ref_id AS ref_id FROM fleet.newer
 ), locked AS MATERIALIZED (
   SELECT
     a.ref_id, coalesce(n.hosts, 0) AS hosts, coalesce(n.running, 0) AS running,
-    coalesce(n.wanted, false) AND r.policy = 'ask' AS wanted
+    (coalesce(n.wanted, false) OR d.ref_id IS NOT NULL) AND r.policy = 'ask' AS wanted
   FROM fleet.answers AS a
   JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
   LEFT JOIN counted AS n ON n.ref_id = a.ref_id
+  LEFT JOIN candidates AS d ON d.ref_id = a.ref_id
   WHERE (a.hosts, a.weight, a.next_check_at IS NOT NULL)
-    IS DISTINCT FROM (coalesce(n.hosts, 0), coalesce(n.running, 0), coalesce(n.wanted, false) AND r.policy = 'ask')
+    IS DISTINCT FROM (
+      coalesce(n.hosts, 0), coalesce(n.running, 0),
+      (coalesce(n.wanted, false) OR d.ref_id IS NOT NULL) AND r.policy = 'ask')
   ORDER BY a.ref_id
   FOR NO KEY UPDATE OF a
 )
 UPDATE fleet.answers AS a SET
   hosts = l.hosts, weight = l.running,
-  next_check_at = CASE WHEN l.wanted THEN coalesce(a.next_check_at, now()) END
+  next_check_at = CASE
+    WHEN NOT l.wanted THEN NULL
+    WHEN a.hosts = 0 AND l.hosts > 0 THEN least(a.next_check_at, now())
+    ELSE coalesce(a.next_check_at, now())
+  END
 FROM locked AS l
 WHERE a.ref_id = l.ref_id
 
@@ -255,7 +265,19 @@ WHERE r.ref_id IN (
   LEFT JOIN fleet.answers AS a ON a.ref_id = u.ref_id
   WHERE greatest(u.first_seen_at, a.attempted_at) < $1::timestamptz
     AND NOT EXISTS (SELECT FROM fleet.comparisons AS c WHERE c.ref_id = u.ref_id)
+    AND NOT EXISTS (SELECT FROM fleet.newer AS n WHERE n.candidate_ref_id = u.ref_id)
   ORDER BY u.ref_id
+  LIMIT $2::integer
+)
+
+-- name: drop_lists
+-- Remove the tags of repositories that no reference is of any more.
+DELETE FROM fleet.tag_lists WHERE list_id IN (
+  SELECT l.list_id
+  FROM fleet.tag_lists AS l
+  WHERE coalesce(greatest(l.attempted_at, l.asked_at), '-infinity') < $1::timestamptz
+    AND NOT EXISTS (SELECT FROM fleet.versions AS v WHERE v.list_id = l.list_id)
+  ORDER BY l.list_id
   LIMIT $2::integer
 )
 
@@ -309,7 +331,7 @@ DELETE FROM fleet.plans WHERE plan_id IN (
 -- Forget every fact. What NATS still has comes again when its consumers are reset.
 TRUNCATE
   fleet.hosts, fleet.host_state, fleet.host_images, fleet.host_changes, fleet.image_refs,
-  fleet.answers, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
+  fleet.answers, fleet.tag_lists, fleet.versions, fleet.newer, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
   fleet.usage_totals, fleet.usage_changes, fleet.outbox,
   fleet.registry_states, fleet.dead_letters, fleet.trend, fleet.due_counts,
   fleet.plans, fleet.plan_targets, fleet.plan_hosts

@@ -1,0 +1,75 @@
+"""A remark on one image: the version that hosts run, the one they would get, and what is newer."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from imagedrift_cli.database import Reader
+from imagedrift_cli.listing import Remarks, noted
+
+Row = dict[str, Any]
+
+STEPS = ("patch", "minor", "major")
+
+
+class _Version:
+    """Remarks on the version of one reference."""
+
+    def __init__(self, known: Row | None, others: Remarks | None) -> None:
+        self._known = known
+        self._others = others
+        self._runs: set[str] = set()
+        self._gets: set[str] = set()
+
+    def see(self, rows: Sequence[Row]) -> None:
+        """Take note of the versions that rows tell."""
+        self._runs |= {row["local_version"] for row in rows if row.get("local_version")}
+        self._gets |= {row["remote_version"] for row in rows if row.get("remote_version")}
+        if self._others:
+            self._others.see(rows)
+
+    def lines(self) -> list[str]:
+        """Say which version it is and what is newer, as far as anything is known."""
+        others = self._others.lines() if self._others else []
+        line = told(self._known, self._runs, self._gets)
+        return [noted(line), *others] if line else others
+
+
+def on_version(
+    reference: str, others: Callable[[Reader], Awaitable[Remarks]] | None = None
+) -> Callable[[Reader], Awaitable[Remarks]]:
+    """Make what reads the newer versions of a reference, and remarks on them before others."""
+
+    async def remarking(reader: Reader) -> Remarks:
+        rows = await reader.named("version_of", reference=reference)
+        return _Version(rows[0] if rows else None, await others(reader) if others else None)
+
+    return remarking
+
+
+def told(known: Row | None, runs: set[str], gets: set[str]) -> str:
+    """Put into words what is known; empty where that is nothing."""
+    runs = runs or ({known["version"]} if known else set())
+    parts = [f"runs {' and '.join(sorted(runs))}"] if runs else []
+    if gets and gets != runs:
+        parts.append(f"would get {' and '.join(sorted(gets))}")
+    newer = _newer(known) if known else ""
+    return "; ".join([", ".join(parts), newer] if newer else [", ".join(parts)])
+
+
+def _newer(known: Row) -> str:
+    """Say what is newer in the repository, and why that is not known."""
+    named = [f"newest {step} {tag}" for step in STEPS if (tag := known[f"newest_{step}"])]
+    states = {known[f"{step}_state"] for step in STEPS}
+    if named:
+        return ", ".join(named)
+    if "unknown" not in states:
+        return "nothing newer"
+    return f"what is newer is not known: {_why_unknown(known)}"
+
+
+def _why_unknown(known: Row) -> str:
+    if known["error"]:
+        return str(known["error"])
+    if known["truncated"]:
+        return f"the list of tags is cut: {known['truncated']}"
+    return "not listed yet" if known["listed_at"] is None else "not resolved yet"

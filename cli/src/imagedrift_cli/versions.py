@@ -1,0 +1,33 @@
+"""`imagedrift versions`: which references have a newer version, and how far each is behind."""
+
+import click
+
+from imagedrift_cli import listing
+from imagedrift_cli.filters import Filters, Scope, filtered, where
+from imagedrift_cli.listing import Asked
+from imagedrift_cli.output import Output, shown
+
+BEHIND = "behind > 0"
+OF_VERSIONS = Scope(frozenset({"registry"}), "reference", texts=("reference",))
+
+
+@click.command()
+@click.option("--behind", is_flag=True, help="Only what has a newer version.")
+@shown()
+@filtered()
+def versions(filters: Filters, output: Output, behind: bool) -> None:
+    """Newer versions of what hosts have, by the tags of each repository; most hosts first.
+
+    A version is shown as newer once its registry has told that it is another image. TEXT has
+    to be in the reference.
+    """
+    asked = Asked(
+        statement="versions",
+        values=filters.values,
+        clauses={"where": where(filters, OF_VERSIONS, *([BEHIND] if behind else []))},
+        brief=("reference", "newest_patch=patch", "newest_minor=minor", "newest_major=major",
+               "behind", "running_hosts=running", "hosts", "truncated?", "listed_at=listed"),
+        noun="versions",
+        filters=filters,
+    )  # fmt: skip
+    listing.answer(asked, output)

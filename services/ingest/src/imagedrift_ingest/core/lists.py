@@ -1,0 +1,131 @@
+"""The changes that a tag list makes to what is known of a repository, and when it is asked next.
+
+Rules:
+- Only a newer list counts (`core.order`), as of answers.
+- A failure keeps the tracks that were read last. Nothing is whole then (P11).
+- A list without any name is believed to hide them: hosts have pulled from the repository.
+- A list that never changes is asked less often: `freshness.due_after_list`.
+"""
+
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from imagedrift_ingest.core import freshness, order
+from imagedrift_ingest.core.newer import TrackIndex
+from imagedrift_schemas.v1 import Limited, Listed, TagTrack, Truncated
+
+ListFailure: TypeAlias = Literal[
+    "missing", "denied", "limited", "unreachable", "refused", "unsupported", "invalid"
+]
+
+
+class ListState(Struct, frozen=True, kw_only=True):
+    """Everything kept about the tags of a repository; the columns of `fleet.tag_lists`."""
+
+    epoch: int = 0
+    seq: int = 0
+    tracks: tuple[TagTrack, ...] | None = None
+    names: int = 0
+    cut: bool = False
+    truncated: Truncated = ""
+    listed_at: datetime | None = None
+    changed_at: datetime | None = None
+    attempted_at: datetime | None = None
+    failure: ListFailure | None = None
+    error: str | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    next_list_at: datetime | None = None
+
+    @property
+    def index(self) -> TrackIndex:
+        """Return the tracks, to be searched."""
+        was_read = self.tracks is not None and self.names > 0
+        is_complete = was_read and not self.truncated and self.failure is None
+        return TrackIndex(self.tracks or (), cut=self.cut, is_complete=is_complete)
+
+    def tells_as(self, other: "ListState") -> bool:
+        """Tell whether the same is newer by another state."""
+        return _telling(self) == _telling(other)
+
+
+NOT_LISTED: Final = ListState()
+
+
+def _telling(state: ListState) -> tuple[object, ...]:
+    return state.tracks, state.cut, state.truncated, state.failure is None
+
+
+def stands(state: ListState, listed: Listed, *, epoch: int, seq: int) -> order.Order:
+    """Tell whether a list is newer than what is known."""
+    return order.compare(
+        order.Position(epoch, seq, listed.checked_at),
+        order.Position(state.epoch, state.seq, state.attempted_at),
+    )
+
+
+def fold(
+    state: ListState,
+    listed: Listed,
+    *,
+    epoch: int,
+    seq: int,
+    rules: freshness.FreshnessRules,
+    surely_newest: bool = False,
+) -> ListState | None:
+    """Return the state after a list; None when it is older than the state, or in doubt.
+
+    `surely_newest`: the bucket has none that is newer, so that no doubt is left.
+    """
+    judgement = stands(state, listed, epoch=epoch, seq=seq)
+    if judgement == "older" or (judgement == "doubtful" and not surely_newest):
+        return None
+    after = replace(state, epoch=epoch, seq=seq, attempted_at=listed.checked_at)
+    if listed.failure is None:
+        return _read(after, listed, rules)
+    if listed.listed_at is not None:
+        after = _with_tracks(after, listed, listed.listed_at)
+    return _failed(after, listed, rules)
+
+
+def _read(state: ListState, listed: Listed, rules: freshness.FreshnessRules) -> ListState:
+    state = _with_tracks(state, listed, listed.checked_at)
+    state = replace(state, failure=None, error=None, failures=0, failing_since=None)
+    name = f"{listed.registry}/{listed.repository}"
+    unchanged_for = listed.checked_at - (state.changed_at or listed.checked_at)
+    due = freshness.due_after_list(rules, name, listed.checked_at, unchanged_for)
+    return replace(state, next_list_at=due)
+
+
+def _with_tracks(state: ListState, listed: Listed, at: datetime) -> ListState:
+    """Return a state with the tracks of a list that were read at a moment."""
+    is_same = state.tracks == listed.tracks and state.changed_at is not None
+    return replace(
+        state,
+        tracks=listed.tracks,
+        names=listed.count,
+        cut=listed.cut,
+        truncated=listed.truncated,
+        listed_at=at,
+        changed_at=min(state.changed_at, at) if is_same and state.changed_at else at,
+    )
+
+
+def _failed(state: ListState, listed: Listed, rules: freshness.FreshnessRules) -> ListState:
+    failure = listed.failure
+    assert failure is not None
+    kind: ListFailure = failure.__struct_config__.tag  # type: ignore[assignment]
+    failures = max(listed.failures, state.failures + 1)
+    until = failure.until if isinstance(failure, Limited) else None
+    return replace(
+        state,
+        truncated="failed",
+        failure=kind,
+        error=failure.reason or kind,
+        failures=failures,
+        failing_since=state.failing_since or listed.checked_at,
+        next_list_at=freshness.due_after_list_failure(rules, listed.checked_at, failures, until),
+    )

@@ -1,0 +1,253 @@
+-- Tag lists, and what is newer than what hosts run.
+--
+-- Locks in one order: lists by id, answers by id, rows of newer by reference and step.
+
+-- name: unread_tags
+-- References whose tags were not read yet, a bounded number of them.
+SELECT r.ref_id, r.registry, r.repository, r.tag
+FROM fleet.image_refs AS r
+LEFT JOIN fleet.versions AS v ON v.ref_id = r.ref_id
+WHERE v.ref_id IS NULL AND r.tag IS NOT NULL
+ORDER BY r.ref_id
+LIMIT $1::integer
+FOR KEY SHARE OF r
+
+-- name: open_lists
+-- Make rows for repositories that have none. Sorted by the caller.
+INSERT INTO fleet.tag_lists (registry, repository)
+SELECT s.registry, s.repository FROM unnest($1::text[], $2::text[]) AS s (registry, repository)
+ON CONFLICT (registry, repository) DO NOTHING
+
+-- name: add_versions
+-- Note what the tags of references tell. Sorted by the caller.
+INSERT INTO fleet.versions (ref_id, list_id, track, version)
+SELECT s.ref_id, l.list_id, CASE WHEN l.list_id IS NOT NULL THEN s.track END, CASE WHEN l.list_id IS NOT NULL THEN s.version END
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS s (ref_id, registry, repository, track, version)
+LEFT JOIN fleet.tag_lists AS l ON l.registry = s.registry AND l.repository = s.repository AND s.track IS NOT NULL
+ON CONFLICT (ref_id) DO NOTHING
+
+-- name: count_lists
+-- Note how many hosts run versions of each repository. A list that none wants is not due; one that is
+-- wanted again is due when the last one is $1 seconds old.
+WITH counted AS MATERIALIZED (
+  SELECT list_id, sum(weight)::integer AS weight FROM fleet.used_versions WHERE weight > 0 GROUP BY list_id
+), locked AS MATERIALIZED (
+  SELECT l.list_id, coalesce(n.weight, 0) AS weight
+  FROM fleet.tag_lists AS l
+  LEFT JOIN counted AS n ON n.list_id = l.list_id
+  WHERE (l.weight, l.next_list_at IS NOT NULL) IS DISTINCT FROM (coalesce(n.weight, 0), n.weight IS NOT NULL)
+  ORDER BY l.list_id
+  FOR NO KEY UPDATE OF l
+)
+UPDATE fleet.tag_lists AS l SET
+  weight = k.weight,
+  next_list_at = CASE WHEN k.weight > 0 THEN coalesce(l.next_list_at, greatest(now(), l.attempted_at + make_interval(secs => $1::float8))) END
+FROM locked AS k
+WHERE l.list_id = k.list_id
+
+-- name: rest_lists
+-- Let no list be due: they are switched off.
+UPDATE fleet.tag_lists SET next_list_at = NULL
+WHERE list_id IN (SELECT list_id FROM fleet.tag_lists WHERE next_list_at IS NOT NULL ORDER BY list_id FOR NO KEY UPDATE)
+
+-- name: any_list_due
+-- Whether a list is due: asked often, so it reads one index entry.
+SELECT EXISTS (SELECT FROM fleet.tag_lists WHERE next_list_at <= $1::timestamptz)
+
+-- name: due_lists
+-- Lists that are due, those of most running hosts first, and the tags that hosts run. At most $2 of a
+-- registry are out at a time; $4: questions from before that have left their stream.
+WITH out AS MATERIALIZED (
+  SELECT registry, count(*) AS n
+  FROM fleet.tag_lists
+  WHERE next_list_at > $1::timestamptz AND asked_at > $4::timestamptz AND asked_at > coalesce(attempted_at, '-infinity')
+  GROUP BY registry
+), ranked AS (
+  SELECT
+    l.list_id, l.registry, l.repository, l.weight, l.attempted_at,
+    row_number() OVER (PARTITION BY l.registry ORDER BY l.weight DESC, l.attempted_at NULLS FIRST, l.list_id) AS rank
+  FROM fleet.tag_lists AS l
+  WHERE l.next_list_at <= $1::timestamptz
+    AND NOT coalesce((
+      SELECT bool_and(greatest(g.blocked_until, g.get_blocked_until, '-infinity') > $1::timestamptz)
+      FROM fleet.registry_states AS g
+      WHERE g.registry = l.registry
+    ), false)
+), picked AS MATERIALIZED (
+  SELECT k.*
+  FROM ranked AS k
+  LEFT JOIN out AS o ON o.registry = k.registry
+  WHERE k.rank <= $2::integer - coalesce(o.n, 0)
+  ORDER BY k.weight DESC, k.attempted_at NULLS FIRST, k.list_id
+  LIMIT $3::integer
+)
+SELECT
+  p.list_id, p.registry, p.repository, p.weight AS hosts,
+  ARRAY(
+    SELECT u.tag FROM fleet.used_versions AS u
+    WHERE u.list_id = p.list_id
+    ORDER BY u.weight DESC, u.ref_id
+    LIMIT $5::integer
+  ) AS tags
+FROM picked AS p
+ORDER BY p.weight DESC, p.attempted_at NULLS FIRST, p.list_id
+
+-- name: lock_lists
+-- Lock lists in id order, as everybody locks them.
+SELECT FROM fleet.tag_lists WHERE list_id = any($1::bigint[]) ORDER BY list_id FOR NO KEY UPDATE
+
+-- name: asked_lists
+-- Note that questions are out, and when they are due next. The list may have come already.
+UPDATE fleet.tag_lists AS l SET
+  asked_at = coalesce(s.asked_at, l.asked_at),
+  next_list_at = greatest(s.next_list_at, CASE WHEN l.next_list_at > $2::timestamptz THEN l.next_list_at END)
+FROM unnest($1::bigint[], $3::timestamptz[], $4::timestamptz[]) AS s (list_id, asked_at, next_list_at)
+WHERE l.list_id = s.list_id AND l.next_list_at IS NOT NULL
+
+-- name: take_lists
+-- What is known of repositories, locked in id order.
+SELECT
+  l.list_id, l.registry, l.repository, l.epoch, l.seq, l.tracks, l.names, l.cut, l.truncated, l.listed_at,
+  l.changed_at, l.attempted_at, l.failure, l.error, l.failures, l.failing_since, l.next_list_at
+FROM unnest($1::text[], $2::text[]) AS s (registry, repository)
+JOIN fleet.tag_lists AS l ON l.registry = s.registry AND l.repository = s.repository
+ORDER BY l.list_id
+FOR NO KEY UPDATE OF l
+
+-- name: save_lists
+-- Write what is now known of repositories.
+UPDATE fleet.tag_lists AS l SET
+  epoch = s.epoch, seq = s.seq, tracks = s.tracks, names = s.names, cut = s.cut, truncated = s.truncated,
+  listed_at = s.listed_at, changed_at = s.changed_at, attempted_at = s.attempted_at, failure = s.failure,
+  error = s.error, failures = s.failures, failing_since = s.failing_since,
+  next_list_at = CASE WHEN l.next_list_at IS NOT NULL THEN s.next_list_at END
+FROM unnest(
+  $1::bigint[], $2::bigint[], $3::bigint[], $4::jsonb[], $5::integer[], $6::boolean[], $7::text[],
+  $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::integer[],
+  $14::timestamptz[], $15::timestamptz[]
+) AS s (
+  list_id, epoch, seq, tracks, names, cut, truncated, listed_at, changed_at, attempted_at, failure, error,
+  failures, failing_since, next_list_at
+)
+WHERE l.list_id = s.list_id
+
+-- name: unsettled
+-- Repositories whose references have to be compared with the list that is there, or are compared and
+-- on no host any more; a bounded number of them.
+SELECT l.registry, l.repository
+FROM fleet.versions AS v
+JOIN fleet.tag_lists AS l ON l.list_id = v.list_id
+LEFT JOIN fleet.used_versions AS u ON u.ref_id = v.ref_id
+WHERE (u.ref_id IS NULL AND v.is_compared) OR (u.ref_id IS NOT NULL AND NOT v.is_compared AND l.listed_at IS NOT NULL)
+GROUP BY l.registry, l.repository
+LIMIT $1::integer
+
+-- name: versions_of
+-- The references of lists that are compared or have to be, those of most hosts first; `used`: a host
+-- has an image of it.
+SELECT v.ref_id, v.list_id, r.registry, r.repository, r.tag, v.is_compared, v.is_whole, v.behind, u.ref_id IS NOT NULL AS used
+FROM fleet.versions AS v
+JOIN fleet.image_refs AS r ON r.ref_id = v.ref_id
+LEFT JOIN fleet.used_versions AS u ON u.ref_id = v.ref_id
+WHERE v.list_id = any($1::bigint[]) AND (v.is_compared OR u.ref_id IS NOT NULL)
+ORDER BY u.weight DESC NULLS LAST, v.ref_id
+
+-- name: steps_of
+-- The steps in which something is newer than references, by the tag of the candidate.
+SELECT n.ref_id, n.step, r.tag
+FROM fleet.newer AS n
+JOIN fleet.image_refs AS r ON r.ref_id = n.candidate_ref_id
+WHERE n.ref_id = any($1::bigint[])
+
+-- name: wake_candidates
+-- Make candidates due that rest: the caller holds them.
+UPDATE fleet.answers SET next_check_at = now() WHERE ref_id = any($1::bigint[]) AND next_check_at IS NULL
+
+-- name: keys_of
+-- The keys of references.
+SELECT reference, ref_id FROM fleet.image_refs WHERE reference = any($1::text[])
+
+-- name: lock_answers
+-- Lock answers in id order, as everybody locks them.
+SELECT FROM fleet.answers WHERE ref_id = any($1::bigint[]) ORDER BY ref_id FOR NO KEY UPDATE
+
+-- name: save_versions
+-- Note how references stand in their lists. Their list is locked.
+UPDATE fleet.versions AS v SET is_compared = s.is_compared, is_whole = s.is_whole, behind = s.behind
+FROM unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::integer[]) AS s (ref_id, is_compared, is_whole, behind)
+WHERE v.ref_id = s.ref_id
+
+-- name: drop_steps
+-- Remove the steps in which nothing is newer any more. Their list is locked.
+DELETE FROM fleet.newer AS n
+USING unnest($1::bigint[], $2::text[]) AS s (ref_id, step)
+WHERE n.ref_id = s.ref_id AND n.step = s.step
+
+-- name: save_steps
+-- Note the newest tag of a step. One that replaces another is not resolved yet; the moment since which
+-- something is newer stays. Sorted by the caller; their list is locked.
+INSERT INTO fleet.newer AS n (ref_id, step, candidate_ref_id, state)
+SELECT s.ref_id, s.step, s.candidate_ref_id, 'unresolved'
+FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS s (ref_id, step, candidate_ref_id)
+ON CONFLICT (ref_id, step) DO UPDATE SET candidate_ref_id = excluded.candidate_ref_id, state = 'unresolved'
+
+-- name: lock_steps
+-- The steps that references are part of, on either side, locked in order until the commit.
+SELECT n.ref_id, n.step, n.candidate_ref_id, n.state, n.since
+FROM fleet.newer AS n
+WHERE n.ref_id = any($1::bigint[]) OR n.candidate_ref_id = any($1::bigint[])
+ORDER BY n.ref_id, n.step
+FOR NO KEY UPDATE OF n
+
+-- name: sides
+-- What is known of references and of the digests that they point to, read when the steps are locked.
+SELECT
+  a.ref_id, a.remote_digest, a.gone, a.failure IS NOT NULL AS failed, d.children,
+  d.failure IS NOT NULL AS undescribable,
+  (SELECT min(t.valid_from) FROM fleet.remote_history AS t WHERE t.ref_id = a.ref_id) AS since
+FROM fleet.answers AS a
+LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
+WHERE a.ref_id = any($1::bigint[])
+
+-- name: local_sides
+-- The images that hosts have of references, by platform.
+SELECT c.ref_id, c.platform, c.manifest_digest, c.repo_digests
+FROM fleet.comparisons AS c
+WHERE c.ref_id = any($1::bigint[]) AND c.repo_digests <> '{}'
+  AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
+ORDER BY c.comparison_id
+
+-- name: save_states
+-- Note what candidates turned out to be.
+UPDATE fleet.newer AS n SET state = s.state, since = s.since
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) AS s (ref_id, step, state, since)
+WHERE n.ref_id = s.ref_id AND n.step = s.step
+
+-- name: undescribed_candidates
+-- Digests whose inside would tell whether a candidate is another image than what hosts run, once each:
+-- the candidate's, and that of the reference itself. What is described already is not asked for.
+WITH wanting AS (
+  SELECT s.digest, s.ref_id, o.hosts, o.weight
+  FROM fleet.newer AS n
+  JOIN fleet.answers AS c ON c.ref_id = n.candidate_ref_id
+  JOIN fleet.answers AS o ON o.ref_id = n.ref_id
+  CROSS JOIN LATERAL (VALUES (c.remote_digest, c.ref_id), (o.remote_digest, o.ref_id)) AS s (digest, ref_id)
+  LEFT JOIN fleet.descriptions AS d ON d.digest = s.digest
+  WHERE n.state IN ('unresolved', 'failed') AND NOT c.gone AND s.digest IS NOT NULL
+    AND c.remote_digest IS NOT NULL AND c.remote_digest IS DISTINCT FROM o.remote_digest
+    AND d.children IS NULL AND (d.digest IS NULL OR d.next_ask_at <= $1::timestamptz)
+), chosen AS (
+  SELECT digest, max(hosts) AS hosts, max(weight) AS weight, (array_agg(ref_id ORDER BY weight DESC, ref_id))[1] AS ref_id
+  FROM wanting
+  GROUP BY digest
+)
+SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts
+FROM chosen AS ch
+JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
+WHERE r.policy = 'ask' AND NOT coalesce((
+  SELECT bool_and(greatest(g.blocked_until, g.get_blocked_until, '-infinity') > $1::timestamptz)
+  FROM fleet.registry_states AS g
+  WHERE g.registry = r.registry
+), false)
+ORDER BY ch.weight DESC, ch.digest
+LIMIT $2::integer

@@ -1,0 +1,58 @@
+"""The line about an image's version: what hosts run, what they would get, and what is newer."""
+
+from typing import Any
+
+import pytest
+
+from imagedrift_cli.version_remarks import told
+
+NONE: dict[str, Any] = {
+    "version": "1.27.3",
+    **{f"newest_{step}": None for step in ("patch", "minor", "major")},
+    **{f"{step}_state": "none" for step in ("patch", "minor", "major")},
+    "error": None,
+    "truncated": None,
+    "listed_at": "2026-11-23",
+}
+UNKNOWN = NONE | {"major_state": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("known", "runs", "gets", "line"),
+    [
+        (None, set(), set(), ""),
+        (None, {"1.27.3"}, {"1.27.3"}, "runs 1.27.3"),
+        (None, {"1.27.3"}, {"1.27.5"}, "runs 1.27.3, would get 1.27.5"),
+        (NONE, set(), set(), "runs 1.27.3; nothing newer"),
+        (
+            NONE | {"newest_minor": "1.28.1", "minor_state": "newer"},
+            {"1.27.3", "1.27.2"},
+            {"1.27.5"},
+            "runs 1.27.2 and 1.27.3, would get 1.27.5; newest minor 1.28.1",
+        ),
+        (UNKNOWN, set(), set(), "runs 1.27.3; what is newer is not known: not resolved yet"),
+        (
+            UNKNOWN | {"listed_at": None},
+            set(),
+            set(),
+            "runs 1.27.3; what is newer is not known: not listed yet",
+        ),
+        (
+            UNKNOWN | {"truncated": "pages"},
+            set(),
+            set(),
+            "runs 1.27.3; what is newer is not known: the list of tags is cut: pages",
+        ),
+        (
+            UNKNOWN | {"error": "denied"},
+            set(),
+            set(),
+            "runs 1.27.3; what is newer is not known: denied",
+        ),
+    ],
+)
+def test_a_version_is_told_as_far_as_it_is_known(
+    known: dict[str, Any] | None, runs: set[str], gets: set[str], line: str
+) -> None:
+    """An unknown version is said to be so, with the reason, and never as nothing newer."""
+    assert told(known, runs, gets) == line
