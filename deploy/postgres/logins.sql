@@ -10,4 +10,4 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 GRANT imagedrift_writer TO ingest;
 GRANT imagedrift_operator TO operator;
 ALTER ROLE ingest PASSWORD :'ingest_password' CONNECTION LIMIT 40;
-ALTER ROLE operator PASSWORD :'operator_password' CONNECTION LIMIT 10;
+ALTER ROLE operator PASSWORD :'operator_password' CONNECTION LIMIT 20; -- the pages take 8

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from imagedrift_sandbox.engine import ScriptedEngine, populate
@@ -82,9 +83,12 @@ async def test_a_signal_stops_it_in_order(
 async def test_a_second_up_is_refused_and_down_ends_the_first(
     up: subprocess.Popen[bytes], folder: Path, engine: ScriptedEngine
 ) -> None:
-    """A second `up` is refused and names the first; after `down` the address is the same."""
+    """A second `up` is refused and names the first; after `down` the addresses are the same."""
     await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
-    address = [line for line in output(folder).splitlines() if line.startswith("DATABASE_URL=")]
+    addresses = addresses_in(output(folder))
+    assert len(addresses) == 2
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(addresses[0].removeprefix("pages: "))).status_code == 200
     environment = BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,7 +111,7 @@ async def test_a_second_up_is_refused_and_down_ends_the_first(
     again = start(folder, engine)
     try:
         await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
-        assert address[0] in output(folder)
+        assert addresses_in(output(folder)) == addresses
     finally:
         os.killpg(again.pid, signal.SIGTERM)
         again.wait(WITHIN_S)
@@ -156,6 +160,11 @@ def start(folder: Path, engine: ScriptedEngine) -> subprocess.Popen[bytes]:
             stderr=told,
             start_new_session=True,
         )
+
+
+def addresses_in(told: str) -> list[str]:
+    """Return the lines with the address of the pages and that of the database."""
+    return [line for line in told.splitlines() if line.startswith(("pages: ", "DATABASE_URL="))]
 
 
 def output(folder: Path) -> str:

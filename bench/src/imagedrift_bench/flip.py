@@ -71,7 +71,8 @@ async def _measure(hosts: int, home: Path) -> tuple[dict[str, float | int], list
         failed = [words for words in (await flip.check(having),) if words]
         await connection.close()
     typical = sorted(runs, key=lambda run: run["answer_to_visible_ms"])[REPEATS // 2]
-    if runs[0]["rows_written"] > VERSIONS:
+    # One row more: of the image whose own digest the registry is asked about, that it was asked.
+    if runs[0]["rows_written"] > VERSIONS + 1:
         failed.append(f"{runs[0]['rows_written']} rows written for {VERSIONS} distinct images")
     shown = {"hosts": hosts, "hosts_with_it": having, "distinct_images": VERSIONS}
     first = {name: runs[0][name] for name in ("rows_written", "other_rows_written", "wal_bytes")}
@@ -146,6 +147,7 @@ class _Flip:
 
     async def _counters(self) -> asyncpg.Record:
         await asyncio.sleep(1.5)  # statistics are reported a second after a transaction
+        await self._db.execute("SELECT pg_stat_force_next_flush()")  # the seed's own are pending
         row = await self._db.fetchrow(WRITTEN)
         assert row is not None
         return row

@@ -53,7 +53,8 @@ class GoodHosts:
 
     async def until_judged(self) -> None:
         """Wait until all inventories are stored and every reference has its verdict."""
-        self._unjudged = {image.reference: time.monotonic() for image in self._images}
+        held = itertools.chain.from_iterable(map(self._images_of, range(len(self._names))))
+        self._unjudged = {image.reference: time.monotonic() for image in held}
         await self._until_seen()
         self._stored, self._judged = [], []
 

@@ -199,6 +199,7 @@ class _Run:
 
     async def _counters(self) -> _Counters:
         await asyncio.sleep(1.5)  # statistics are reported a second after a transaction
+        await self._db.execute("SELECT pg_stat_force_next_flush()")  # and our own now
         row = await self._db.fetchrow(
             """SELECT pg_current_wal_insert_lsn()::text AS lsn,
                  pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal,

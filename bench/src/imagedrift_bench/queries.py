@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 import click
 
-from imagedrift_bench import report
+from imagedrift_bench import due, report
 from imagedrift_bench.seed import Truth, seed
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.fleet.invented import SITE, InventedFleet
@@ -76,8 +76,13 @@ async def _measure(fleet: InventedFleet) -> tuple[dict[str, float | int], list[s
                 figures[name], good = await _ask(asked_on, question)
                 if not good:
                     failed.append(f"{name}: the answer is wrong")
+            report.progress.print("what is due")
+            await due.decide(connection, fleet)
+            found, wrong = await due.measure(server.dsn(), fleet)
             await connection.close()
             await planning.close()
+            figures |= found
+            failed += wrong
     return figures, failed
 
 

@@ -32,6 +32,8 @@ COMMANDS: Final = {
     "decisions": Command("imagedrift_cli.due:decisions", "Who put off which images, and why."),
     "decide": Command("imagedrift_cli.decide:decide", "Put an image off, or say when it is due."),
     "undo": Command("imagedrift_cli.decide:undo", "Take a decision back."),
+    "plan": Command("imagedrift_cli.plan:plan", "Which hosts get which digest, in which ring."),
+    "plans": Command("imagedrift_cli.plan:plans", "Saved plans, and how far their hosts are."),
     "unknown": Command("imagedrift_cli.operator:unknown", "Images without a known verdict."),
     "images": Command(
         "imagedrift_cli.operator:images", "Every image, those to roll out first at the top."

@@ -92,11 +92,11 @@ def _elements(rows: Sequence[Row]) -> str:
     return _safe(array[1:-2])
 
 
-def as_yaml(rows: Sequence[Row]) -> str:
-    """Write rows as a YAML list of mappings."""
+def as_yaml(value: object) -> str:
+    """Write rows as a YAML list of mappings, or whatever else JSON could have."""
     import yaml  # noqa: PLC0415 - a fifth of the time that a command takes, and rarely asked for
 
-    plain = msgspec.to_builtins(list(rows), str_keys=True)
+    plain = msgspec.to_builtins(value, str_keys=True)
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast, where it is built
     return str(yaml.dump(plain, Dumper=dumper, sort_keys=False, width=1_000_000))
 

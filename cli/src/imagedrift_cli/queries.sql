@@ -268,6 +268,41 @@ FROM ops.decide(:pattern::text, :selector::text::jsonb, :kind::text,
 -- name: undo
 SELECT ops.undo(:decision_id::bigint, :reason::text);
 
+-- name: plan
+SELECT ring, site, host, hostname, reference, digest, running, containers
+FROM (
+  SELECT width_bucket(
+           ('x' || substr(md5(site || '/' || host), 1, 8))::bit(32)::bigint / 4294967296.0,
+           :ends::numeric[]) + 1 AS ring,
+         site, host, hostname, reference, remote_digest AS digest,
+         sum(running)::integer AS running,
+         string_to_array(nullif(string_agg(nullif(array_to_string(containers, chr(31)), ''), chr(31)), ''),
+                         chr(31)) AS containers
+  FROM {view}
+  {where}
+  GROUP BY site, host, hostname, reference, remote_digest
+) AS p
+WHERE ring <= cardinality(:ends::numeric[])
+ORDER BY ring, site, hostname, host, reference;
+
+-- name: make_plan
+SELECT plan_id, images
+FROM ops.make_plan(:references::text[], :rings::numeric[], :selector::text::jsonb, :note::text);
+
+-- name: plans
+SELECT plan_id, made_at, by, what, selector, ring, share, hosts, images, done, waiting, silent,
+       regressed, note
+FROM ops.plans
+{where}
+ORDER BY made_at DESC, plan_id DESC, ring;
+
+-- name: plan_hosts
+SELECT plan_id, ring, site, host, hostname, reference, state, running_before, running, digest,
+       containers, place, labels
+FROM ops.plan_hosts
+{where}
+ORDER BY plan_id DESC, ring, site, hostname, host, reference;
+
 -- name: version_of
 SELECT * FROM ops.versions WHERE reference = :reference::text;
 

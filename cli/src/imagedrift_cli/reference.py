@@ -23,6 +23,7 @@ from imagedrift_cli.exits import MEANINGS
 from imagedrift_cli.maintenance import RetentionSettings
 from imagedrift_cli.scan.via_fleet import SharedSettings
 from imagedrift_cli.up import UpSettings
+from imagedrift_dashboard.settings import DashboardSettings
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.common_settings import CommonSettings
@@ -32,6 +33,7 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift-agent", AgentSettings),
     ("imagedrift-resolver", ResolverSettings),
     ("imagedrift-ingest", IngestSettings),
+    ("imagedrift-dashboard", DashboardSettings),
     ("imagedrift migrate, rebuild, and the operator's commands", DatabaseSettings),
     ("imagedrift, where it prints", DisplaySettings),
     ("imagedrift streams", StreamSettings),

@@ -27,6 +27,7 @@ from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import RegistriesFault
 from imagedrift_runtime.settings import SettingsFault, Variable
 from imagedrift_sandbox.child_process import ProgramError
+from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.stack import Stack
 
 REFRESH_S = 2.0
@@ -73,10 +74,12 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="PostgreSQL's port.")
 @click.option("--nats-port", type=click.IntRange(1, 65535), help="NATS' port.")
-def up(home: Path | None, port: int | None, nats_port: int | None) -> None:
+@click.option("--page-port", type=click.IntRange(1, 65535), help="The pages' port.")
+def up(home: Path | None, port: int | None, nats_port: int | None, page_port: int | None) -> None:
     """Watch this machine's Docker Engine against the real registries, until Ctrl-C.
 
-    Prints each verdict as it comes or changes. `imagedrift down` ends it from elsewhere.
+    Prints the address of its pages, and each verdict as it comes or changes. `imagedrift down`
+    ends it from elsewhere.
 
     All that it learns is kept in one folder, the ports too: ~/.local/share/imagedrift, for root
     /var/lib/imagedrift/up, or that of --home. Nothing is written elsewhere: remove the folder, and
@@ -88,7 +91,7 @@ def up(home: Path | None, port: int | None, nats_port: int | None) -> None:
         folder = home or up_home.default_home(values.home, values.data_home)
         up_home.prepare(folder)
         with up_home.locked(folder):
-            ports = up_home.ports(folder, Ports(port or 0, nats_port or 0))
+            ports = up_home.ports(folder, Ports(port or 0, nats_port or 0, page_port or 0))
             asyncio.run(_watch(folder, ports, values, agent, Console()))
     except SourceFault as fault:
         raise Unusable(f"no engine to watch (DOCKER_HOST names one): {fault}") from fault
@@ -113,11 +116,13 @@ async def _watch(
         postgres_port=ports.postgres,
         nats_port=ports.nats,
     ) as stack:
-        up_home.remember(home, Ports(stack.postgres.port, stack.nats.port))
+        page_port = ports.pages or free_port()
+        up_home.remember(home, Ports(stack.postgres.port, stack.nats.port, page_port))
         with console.status("starting the services"):
             await _start(stack, values, agent)
+            address = await stack.start_dashboard(page_port)
         stop = signals.asked()
-        click.echo(f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
+        click.echo(f"pages: {address}\nDATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
         click.echo("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
         await _show(stack.dsn, stop)
         console.print("stopping")

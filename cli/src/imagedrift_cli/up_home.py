@@ -25,10 +25,11 @@ PORTS: Final = "up.json"
 
 
 class Ports(Struct, frozen=True):
-    """Where the two servers listen; 0 for a free one."""
+    """Where the servers and the pages listen; 0 for a free one."""
 
     postgres: int = 0
     nats: int = 0
+    pages: int = 0
 
 
 def default_home(home: str, data_home: str) -> Path:
@@ -81,13 +82,18 @@ def running(home: Path) -> int | None:
 
 def ports(home: Path, wanted: Ports) -> Ports:
     """Choose ports: those asked for, else those of before, else free ones. Raises `Unusable`."""
-    for port, option in ((wanted.postgres, "--port"), (wanted.nats, "--nats-port")):
+    for port, option in (
+        (wanted.postgres, "--port"),
+        (wanted.nats, "--nats-port"),
+        (wanted.pages, "--page-port"),
+    ):
         if port and not _is_free(port):
             raise Unusable(f"{option}: {port} of {LOOPBACK} is taken: choose another one")
     before = _remembered(home)
     return Ports(
         wanted.postgres or (before.postgres if _is_free(before.postgres) else 0),
         wanted.nats or (before.nats if _is_free(before.nats) else 0),
+        wanted.pages or (before.pages if _is_free(before.pages) else 0),
     )
 
 

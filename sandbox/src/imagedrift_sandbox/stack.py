@@ -18,6 +18,7 @@ from typing import Self
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.registries import operator_file
+from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import can_reach, unprivileged_account
@@ -114,6 +115,20 @@ class Stack:
             **({"DOCKER_HOST": docker_host} if docker_host else {}),
             **environment,
         )
+
+    async def start_dashboard(self, port: int = 0) -> str:
+        """Start the pages, which read as operators do, and return their address.
+
+        A port that is 0 is a free one.
+        """
+        chosen = port or free_port()
+        await self._start(
+            "imagedrift-dashboard",
+            DATABASE_URL=self.dsn,
+            IMAGEDRIFT_DASHBOARD_PORT=str(chosen),
+            IMAGEDRIFT_DASHBOARD_ROLE="imagedrift_operator",
+        )
+        return f"http://{LOOPBACK}:{chosen}/"
 
     async def stop_services(self) -> list[int]:
         """Stop every service, the newest first; their exit codes."""

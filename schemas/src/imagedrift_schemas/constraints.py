@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from imagedrift_schemas import digest, platform, reference, subjects
+from imagedrift_schemas import digest, platform, reference, subjects, update_labels
 
 Schema = dict[str, Any]
 
@@ -113,6 +113,11 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "ImageFacts.source": _FACT,
     "base_name": _FACT,
     "base_digest": _DIGEST_OR_NONE,
+    "policy": {
+        "maxProperties": len(update_labels.KEYS),
+        "propertyNames": {"enum": list(update_labels.KEYS)},
+        "additionalProperties": {"minLength": 1, "maxLength": update_labels.MOST_LABEL},
+    },
     # a question, and its answer
     "registry": _pattern(_REGISTRY),
     "repository": _pattern(_REPOSITORY),

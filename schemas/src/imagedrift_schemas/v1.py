@@ -61,6 +61,9 @@ class LocalImage(Struct, frozen=True, kw_only=True):
     """Where its sources are, by the label `.source`: often a URL, and the packager's own."""
     base_name: str | UnsetType = UNSET
     base_digest: str | UnsetType = UNSET
+    policy: dict[str, str] | UnsetType = UNSET
+    """When it is to be updated, by labels of its containers (`imagedrift.wait` is `wait`). Written
+    only where a container has such a label."""
 
 
 class Host(Struct, frozen=True, kw_only=True):

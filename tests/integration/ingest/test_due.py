@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from imagedrift_ingest.adapters.postgres.statements import load
 from support.decided_fleet import (
     HOSTS,
     NEW,
@@ -21,6 +22,7 @@ from support.decided_fleet import (
 )
 
 NGINX = REFERENCES[0]
+COUNT_DUE = load("maintenance")["count_due"]
 
 
 @pytest.fixture
@@ -96,6 +98,15 @@ async def test_what_is_due_is_what_the_rules_say(
         )
         assert {(row["host"], row["reference"]): dict(row.items()) for row in found} == {
             key: {"host": key[0], "reference": key[1], **state} for key, state in right.items()
+        }
+        await database.execute(COUNT_DUE)
+        counted = await database.fetchrow("SELECT * FROM ops.fleet_summary")
+        assert counted is not None
+        assert {name: counted[name] for name in ("due", "overdue", "waiting", "excused")} == {
+            "due": sum(state["due"] for state in right.values()),
+            "overdue": sum(state["overdue"] for state in right.values()),
+            "waiting": sum(not (s["due"] or s["excused"]) for s in right.values()),
+            "excused": sum(state["excused"] for state in right.values()),
         }
     finally:
         await transaction.rollback()
@@ -220,3 +231,45 @@ async def test_versions_are_decided_about_already(database: asyncpg.Connection) 
         ("within", "minor"), ("track", "{n}.{n}-alpine"), ("pin", None),
     ]  # fmt: skip
     assert len(await due(database)) == len(HOSTS) * len(REFERENCES)
+
+
+async def test_what_is_due_names_versions(database: asyncpg.Connection) -> None:
+    """Columns of versions stand at the end, as in ops.outdated."""
+    await database.execute(
+        'UPDATE fleet.comparisons SET facts = \'{"version": "1.27.3", "source": "here"}\''
+    )
+    await database.execute(
+        "INSERT INTO fleet.image_facts (digest, platform, version, built_at, read_at)"
+        " VALUES ($1, 'linux/amd64', '1.27.5', '2026-10-01', now())",
+        NEW,
+    )
+    await decide(database, Decided("docker.io/*", "ignore"))
+    columns = "host, reference, local_version, remote_version, remote_built_at, source"
+    order = "ORDER BY host, reference"
+    held = await database.fetch(f"SELECT {columns} FROM ops.outdated {order}")
+    rows = await database.fetch(
+        f"SELECT {columns} FROM ops.due UNION ALL SELECT {columns} FROM ops.excused {order}"
+    )
+    assert rows == held
+    assert {row["local_version"] for row in rows} == {"1.27.3"}
+    assert {row["remote_version"] for row in rows} == {"1.27.5"}
+
+
+async def test_a_label_of_a_container_comes_before_every_decision(
+    database: asyncpg.Connection,
+) -> None:
+    """An image that waits by a label says so and is counted; only an excuse changes that."""
+    await decide(database, Decided("*", "wait", "0 days"))
+    await database.execute(
+        """UPDATE fleet.host_images SET own = '{"policy": {"wait_s": 34560000}}'"""
+        " WHERE host_id = (SELECT host_id FROM fleet.hosts WHERE host = 'a')"
+    )
+    assert {host for host, _ in await due(database)} == {"b", "c"}
+    [row, *_] = await database.fetch("SELECT * FROM ops.excused")
+    assert (row["host"], row["kind"], row["decision_id"]) == ("a", "wait", None)
+    assert row["excused_by"] == "wait by a container's label"
+    await database.execute(COUNT_DUE)
+    assert await database.fetchval("SELECT waiting FROM ops.fleet_summary") == len(REFERENCES)
+
+    await decide(database, Decided("*", "ignore"))
+    assert {row[0] for row in await database.fetch("SELECT kind FROM ops.excused")} == {"ignore"}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from imagedrift_bench.due import decide
 from imagedrift_bench.seed import seed
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
@@ -32,6 +33,22 @@ async def filled(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await seed(connection, FLEET)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def decided_dsn(fleet_dsn: str) -> str:
+    """The same database, with a thousand decisions."""
+    asyncio.run(decided(fleet_dsn))
+    return fleet_dsn
+
+
+async def decided(dsn: str) -> None:
+    """Decide about the fleet."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await decide(connection, FLEET)
     finally:
         await connection.close()
 
@@ -91,6 +108,33 @@ async def test_the_whole_fleet_is_counted_without_its_hosts_images(
     found = await plan(fleet_dsn, f"SELECT * FROM ops.{view}")
     assert "usage_totals" in found
     assert "host_images" not in found.replace("host_images_shared_idx on host_images", "")
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        (f"SELECT * FROM ops.due WHERE {HOST}", "host_images_pkey"),
+        (f"SELECT * FROM ops.excused WHERE {HOST}", "host_images_pkey"),
+        (f"SELECT * FROM ops.due WHERE {REFERENCE} LIMIT 100", "host_images_comparison_idx"),
+        ("SELECT * FROM ops.due ORDER BY available_since LIMIT 100", "comparisons_outdated_idx"),
+    ],
+)
+async def test_what_is_due_is_found_by_indexes(decided_dsn: str, sql: str, index: str) -> None:
+    """Neither the fleet nor all decisions are read for one host, one image or the first hundred."""
+    found = await plan(decided_dsn, sql)
+    assert index in found
+    assert "decisions_pattern_idx" in found
+    whole = {"host_images", "hosts", "comparisons", "answers", "image_refs", "decisions"}
+    assert not scanned(found) & whole, found
+
+
+async def test_what_is_due_is_counted_without_hosts_where_no_decision_asks_for_them(
+    decided_dsn: str,
+) -> None:
+    """Images are counted as often as hosts have them, and hosts are found by their images."""
+    found = await plan(decided_dsn, load("maintenance")["count_due"])
+    assert "usage_totals" in found
+    assert "host_images" not in scanned(found), found
 
 
 async def test_columns_that_are_not_asked_for_are_not_joined(fleet_dsn: str) -> None:

@@ -34,6 +34,10 @@ BOUNDED = {
     "registry_states": "registries_dropped",
     "dead_letters": "letters_dropped",
     "trend": "trend_dropped",
+    "due_counts": "has one row at most",
+    "plans": "plans_dropped",
+    "plan_targets": "goes with its plan",
+    "plan_hosts": "plan_hosts_dropped",
     "outbox": "changes_dropped",
     "bookmarks": "old ones are dropped when ingest starts",
     "generation": "has one row",
@@ -62,6 +66,13 @@ OLD_ROWS = {
         (reference, registry, repository, tag, policy, first_seen_at)
         SELECT 'r.example/app:' || n, 'r.example', 'app', n::text, 'ask', $1
         FROM generate_series(1, $2) AS n""",
+    "plans": """INSERT INTO fleet.plans (made_at, what, selector, rings, note)
+        SELECT $1, 'due', '{}', '{1}', '' FROM generate_series(1, $2)""",
+    "plan_hosts": """WITH p AS (
+          INSERT INTO fleet.plans (made_at, what, selector, rings, note)
+          VALUES ($1, 'due', '{}', '{1}', '') RETURNING plan_id)
+        INSERT INTO fleet.plan_hosts
+        SELECT plan_id, n, 1, 1, 0 FROM p, generate_series(1, $2) AS n""",
     "tag_lists": """INSERT INTO fleet.tag_lists (registry, repository, attempted_at)
         SELECT 'r.example', 'app' || n, $1 FROM generate_series(1, $2) AS n""",
     "host_changes_default": """INSERT INTO fleet.host_changes

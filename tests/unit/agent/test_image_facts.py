@@ -7,7 +7,7 @@ from msgspec import UNSET
 from imagedrift_agent.core import image_facts
 from imagedrift_agent.core.records import ImageConfig
 from imagedrift_schemas import codec
-from support.engine_records import D1, D2, ID, container, image, images_of
+from support.engine_records import D1, D2, ID, OTHER, container, image, images_of
 
 
 def test_digests_of_another_repository_do_not_count() -> None:
@@ -77,6 +77,19 @@ def test_an_image_without_such_labels_has_the_hash_that_it_had() -> None:
     assert not {"version", "revision", "source", "base_name", "base_digest"} & set(
         msgspec.json.decode(written)
     )
+
+
+def test_labels_of_containers_say_when_their_image_is_updated() -> None:
+    """They stand in the list of containers already; without one the field is not written."""
+    labels = {"imagedrift.wait": "3d", "com.example": "x"}
+    images = [image(ID, "nginx:1"), image(OTHER, "redis:7")]
+    containers = [container("nginx:1", labels=labels), container("redis:7", OTHER, labels={})]
+
+    found, without = images_of(images, containers)
+
+    assert found.policy == {"wait": "3d"}
+    assert without.policy is UNSET
+    assert b"policy" not in codec.encode(without)
 
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "\x00\x01", ""])

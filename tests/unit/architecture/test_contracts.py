@@ -14,6 +14,7 @@ MEMBERS = (
     "services/agent",
     "services/registry-resolver",
     "services/ingest",
+    "services/dashboard",
     "sandbox",
     "cli",
     "bench",
@@ -109,6 +110,21 @@ PLANTED = {
         "imagedrift_ingest/adapters/jetstream/streams.py",
         "import imagedrift_ingest.adapters.jetstream.lanes",
         "ingest-jetstream:",
+    ),
+    "a page knows the database": (
+        "imagedrift_dashboard/pages/hosts.py",
+        "import imagedrift_dashboard.adapters.database",
+        "dashboard:",
+    ),
+    "a page uses another page": (
+        "imagedrift_dashboard/pages/hosts.py",
+        "import imagedrift_dashboard.pages.fleet",
+        "dashboard's pages:",
+    ),
+    "the database knows the web": (
+        "imagedrift_dashboard/adapters/database.py",
+        "import imagedrift_dashboard.adapters.web",
+        "dashboard's adapters:",
     ),
     "a half of the agent imports the other": (
         "imagedrift_agent/reporter.py",

@@ -15,7 +15,7 @@ def terms() -> list[str]:
     return re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)[1:]
 
 
-def test_the_glossary_has_at_most_forty_terms_of_one_line_each() -> None:
+def test_the_glossary_has_at_most_45_terms_of_one_line_each() -> None:
     """Every row is one term with its meaning and a synonym, and no term has two rows."""
     page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("|")][2:]

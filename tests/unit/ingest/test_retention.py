@@ -18,6 +18,7 @@ def test_rows_that_refer_to_others_go_before_them() -> None:
         ("images_marked", "images_dropped"),
         ("images_dropped", "references_dropped"),
         ("tags_dropped", "descriptions_dropped"),
+        ("plan_hosts_dropped", "plans_dropped"),
     ):
         assert names.index(first) < names.index(then)
 
@@ -32,6 +33,7 @@ def test_rows_that_refer_to_others_go_before_them() -> None:
         ("letters_dropped", 7),
         ("changes_dropped", 7),
         ("quotas_dropped", 0),
+        ("plans_dropped", 90),
     ],
 )
 def test_each_step_has_its_limit(name: str, days: int) -> None:

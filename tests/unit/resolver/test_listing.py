@@ -174,6 +174,17 @@ def test_a_page_of_too_many_names_ends_the_list() -> None:
     assert (found.truncated, found.tags.count) == ("bytes", MOST_NAMES)
 
 
+def test_a_page_of_a_million_names_is_read_in_part() -> None:
+    """Of a million names of one letter the first 512 KiB are read, and the list is truncated."""
+    body = b'{"tags":["1.0",' + b'"a",' * 1_000_000 + b'"2.0"]}'
+
+    found, _ = list_by_hand(in_turn(Reply(200, body=body)))
+
+    assert (found.truncated, found.failure) == ("bytes", None)
+    assert found.tags.names == {"1.0", "a"}
+    assert_p11(answered(found))
+
+
 def test_all_pages_together_have_a_bound() -> None:
     """The second page may only have what the first one left."""
     first = page(["1.0"] + ["x" * 128] * 10_000, NEXT)

@@ -159,7 +159,7 @@ def with_unknown_fields(value: Any) -> Any:
     match value:
         case dict():
             inner = {
-                name: part if name in ("labels", "skipped") else with_unknown_fields(part)
+                name: part if name in ("labels", "skipped", "policy") else with_unknown_fields(part)
                 for name, part in value.items()
             }
             return {"of_the_future": {"deep": [1, None]}, **inner}

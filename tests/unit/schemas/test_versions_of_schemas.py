@@ -11,7 +11,7 @@ from imagedrift_schemas.v1 import Child, Describe, Described, ImageFacts, Invent
 from support.samples import SAMPLES
 
 NEW_FIELDS = {
-    LocalImage: {"version", "revision", "source", "base_name", "base_digest"},
+    LocalImage: {"version", "revision", "source", "base_name", "base_digest", "policy"},
     Describe: {"facts_of"},
     Child: {"facts"},
 }
@@ -49,7 +49,9 @@ EARLIER: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", ["inventory.fullest", "describe.fullest", "described.fuller"])
+@pytest.mark.parametrize(
+    "name", ["inventory.fullest", "inventory.fully", "describe.fullest", "described.fuller"]
+)
 def test_an_earlier_reader_understands_all_but_the_new_fields(name: str) -> None:
     """It misses nothing that it knew, so services may be upgraded in any order."""
     read = codec.decode(PAYLOADS[name], EARLIER[name.partition(".")[0]])

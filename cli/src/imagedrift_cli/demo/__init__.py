@@ -38,7 +38,7 @@ WIDTH = 140
     show_default=True,
     help="Hosts to simulate.",
 )
-@click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C, and print the DSN.")
+@click.option("--keep", is_flag=True, help="Stay up afterwards with the pages, until Ctrl-C.")
 def demo(hosts: int, keep: bool) -> None:
     """Show the whole system at work on this machine, on embedded servers."""
     console = Console()
@@ -109,8 +109,9 @@ async def _engine_answers() -> bool:
 
 
 async def _stay(stack: Stack, console: Console) -> None:
+    address = await stack.start_dashboard()
     stop = signals.asked()
-    console.print(f"\nDATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
+    console.print(f"\npages: {address}\nDATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
     console.print("Still running; Ctrl-C stops.")
     await stop.wait()
 

@@ -81,6 +81,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     analyze: float = 3.0
     add_up: float = 10.0
     count: float = 30.0
+    due: float = 60.0
     versions: float = 5.0
     trend: float = 30.0
 
@@ -229,6 +230,7 @@ class Wiring:
             Work("analyze_grown", maintain.analyze_grown, every.analyze),
             Work("add_up_usage", maintain.add_up_usage, every.add_up),
             Work("count_hosts", maintain.count_hosts, every.count, first_after_s=every.count),
+            Work("count_due", maintain.count_due, every.due, first_after_s=every.trend / 2),
             Work("versions", self._follow_versions().run, every.versions),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]

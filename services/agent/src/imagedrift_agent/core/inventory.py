@@ -13,7 +13,7 @@ Rules:
 - An image with a digest but no tag in a repository is listed as `repo@digest`, unless a container
   already says what it is called there.
 - Its labels tell its version and base (`image_facts`); an image without them has no such fields, so
-  that the hash of an unchanged host stays.
+  that the hash of an unchanged host stays. So do the labels of its containers (`update_labels`).
 - What has no usable name is passed over and counted by reason; nothing here raises for it.
 """
 
@@ -33,6 +33,7 @@ from imagedrift_agent.core.records import (
     is_prefix_of_id,
 )
 from imagedrift_agent.core.traits import EngineTraits
+from imagedrift_schemas import update_labels
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
@@ -229,7 +230,9 @@ def _local_image(
         digest_lost=True if is_lost else UNSET,
         by_digest=True if by_digest else UNSET,
     )
-    return replace(listed, **image_facts.version_facts(image))
+    policy = update_labels.told_by(container.labels or {} for container in containers)
+    facts = image_facts.version_facts(image)
+    return replace(listed, **facts, policy=policy or UNSET)
 
 
 def _named_digests(entry: _Entry, engine: EngineTraits) -> Set[str]:

@@ -18,10 +18,11 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from imagedrift_ingest.core import times
 from imagedrift_ingest.core.bounded_cache import BoundedCache
+from imagedrift_schemas import update_labels
 from imagedrift_schemas.constraints import MOST_DIGESTS, MOST_IMAGES
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import BadReference, Malformed
@@ -94,14 +95,16 @@ class Facts(NamedTuple):
 
 
 def own_facts(local: LocalImage, first: Facts) -> dict[str, Any]:
-    """Return what a host tells of an image that is not as the first host told it."""
-    if first == (local.size, local.created_at):
+    """Return what a host tells of an image otherwise than the first host, and of its containers."""
+    if first == (local.size, local.created_at) and local.policy is UNSET:
         return {}
     own: dict[str, Any] = {}
     if local.size != first.size:
         own["size"] = local.size
     if local.created_at != first.created_at:
         own["created_at"] = local.created_at
+    if not isinstance(local.policy, UnsetType) and (policy := update_labels.read(local.policy)):
+        own["policy"] = policy
     return own
 
 

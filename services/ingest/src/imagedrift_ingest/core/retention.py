@@ -19,6 +19,9 @@ class Retention(Struct, frozen=True, kw_only=True):
     dead_letters: int = 30
     """Refused messages, and changes that could not be published."""
 
+    plans: int = 90
+    """Saved plans."""
+
     def retire_before(self, at: datetime) -> datetime:
         """Tell before which moment silence is too long."""
         return at - timedelta(days=self.retire_after)
@@ -30,6 +33,10 @@ class Retention(Struct, frozen=True, kw_only=True):
     def letters_before(self, at: datetime) -> datetime:
         """Tell before which moment refused messages are dropped."""
         return at - timedelta(days=self.dead_letters)
+
+    def plans_before(self, at: datetime) -> datetime:
+        """Tell before which moment a plan is over."""
+        return at - timedelta(days=self.plans)
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -65,6 +72,8 @@ def steps(keep: Retention, at: datetime) -> list[Step]:
         "changes_dropped": letters,
         "letters_dropped": letters,
         "quotas_dropped": at,
+        "plan_hosts_dropped": keep.plans_before(at),
+        "plans_dropped": keep.plans_before(at),
     }
     return [Step(name=name, before=before, at=at) for name, before in limits.items()]
 

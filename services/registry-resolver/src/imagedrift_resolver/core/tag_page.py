@@ -25,6 +25,9 @@ from imagedrift_schemas.v1 import Failure, Invalid, Unsupported
 
 PAGE: Final = 1000
 """How many names are asked for: no registry takes more, and most take so many."""
+MOST_TEXTS: Final = 200_000
+BRIEF_BYTES: Final = 512 * 1024
+"""Of a page of more texts only so much is read: a million of them would hold the event loop."""
 _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
 _RELATION: Final = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
 
@@ -63,12 +66,13 @@ def read_page(reply: Reply, most: int, now: datetime) -> TagPage | Failure:
         return answer.failure(reply, now)
     if reply.first("content-encoding") not in ("", "identity"):
         return Invalid(reason="the list of tags was sent compressed, which nobody asked for")
+    if reply.body.count(b'"') > 2 * MOST_TEXTS:
+        return _part(reply.body[:BRIEF_BYTES])
     if not reply.cut:
         return _page(reply.body, is_cut=False)
     if len(reply.body) < most:
         return Invalid(reason="the list of tags ended early, or came in crumbs")
-    page = _page(_mended(reply.body), is_cut=True)
-    return page if isinstance(page, TagPage) else TagPage((), 0, len(reply.body), is_cut=True)
+    return _part(reply.body)
 
 
 def next_page(site: Site, url: Url, links: tuple[str, ...]) -> Url | Invalid | None:
@@ -99,6 +103,12 @@ def _page(body: bytes, *, is_cut: bool) -> TagPage | Invalid:
     names = told or []
     read = tuple(name for name in names[:MOST_NAMES] if TAG.fullmatch(name))
     return TagPage(read, len(names), len(body), is_cut or len(names) > MOST_NAMES)
+
+
+def _part(body: bytes) -> TagPage:
+    """Read the beginning of a page; none of its names where it ends before them."""
+    page = _page(_mended(body), is_cut=True)
+    return page if isinstance(page, TagPage) else TagPage((), 0, len(body), is_cut=True)
 
 
 def _mended(body: bytes) -> bytes:

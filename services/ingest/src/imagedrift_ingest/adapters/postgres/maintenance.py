@@ -31,6 +31,8 @@ DROPPING: Final = {
     "changes_dropped": "drop_changes",
     "letters_dropped": "drop_letters",
     "quotas_dropped": "drop_quotas",
+    "plan_hosts_dropped": "drop_plan_hosts",
+    "plans_dropped": "drop_plans",
 }
 """The statements of steps that take a moment and how many rows they may write."""
 
@@ -69,6 +71,10 @@ class MaintainedTables:
     async def count_hosts(self) -> int:
         """Count the hosts of every reference."""
         return await self._database.execute(SQL["count_hosts"])
+
+    async def count_due(self) -> int:
+        """Count the images that are due."""
+        return await self._database.execute(SQL["count_due"])
 
     async def take_trend(self) -> int:
         """Keep the fleet summary of these five minutes."""

@@ -16,14 +16,49 @@ SELECT fleet.drop_months($1::timestamptz)
 -- name: take_trend
 -- Keep the fleet summary, once per five minutes.
 INSERT INTO fleet.trend (
-  taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown, stale
+  taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown, stale,
+  due, overdue, waiting, excused
 )
 SELECT
   date_bin('5 minutes', s.as_of, 'epoch'), s.hosts, s.silent_hosts, s.images, s.current, s.outdated,
-  s.pinned, s.local, s.missing, s.unknown, s.stale
+  s.pinned, s.local, s.missing, s.unknown, s.stale, s.due, s.overdue, s.waiting, s.excused
 FROM ops.fleet_summary AS s
 WHERE NOT EXISTS (SELECT FROM fleet.trend AS t WHERE t.taken_at = date_bin('5 minutes', now(), 'epoch'))
 ON CONFLICT (taken_at) DO NOTHING
+
+-- name: count_due
+-- Count the images that are due. Decisions are read once per reference. Hosts are read only for images
+-- about which something is decided for some hosts, or by the label of a container.
+WITH images AS MATERIALIZED (
+  SELECT
+    c.comparison_id, w.is_excused,
+    c.verdict_since + make_interval(secs => coalesce(w.wait[5], 0)) AS due_at,
+    c.verdict_since + make_interval(secs => coalesce(w.wait[5], 0) + coalesce(w.due_after[5], 0)) AS overdue_at,
+    w.by_host IS NOT NULL OR EXISTS (
+      SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id AND hi.own ? 'policy'
+    ) AS is_by_host
+  FROM fleet.comparisons AS c
+  JOIN fleet.rules AS w ON w.ref_id = c.ref_id
+  WHERE c.verdict = 'outdated'
+), counted AS (
+  SELECT u.hosts AS n, i.is_excused, i.due_at, i.overdue_at
+  FROM images AS i
+  JOIN fleet.usage AS u ON u.comparison_id = i.comparison_id
+  WHERE NOT i.is_by_host
+  UNION ALL
+  SELECT 1, d.is_excused, d.due_at, d.overdue_at
+  FROM fleet.due_rows AS d
+  WHERE d.comparison_id = ANY (ARRAY(SELECT comparison_id FROM images WHERE is_by_host))
+)
+INSERT INTO fleet.due_counts (due, overdue, waiting, excused)
+SELECT
+  coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at <= now()), 0),
+  coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at <= now() AND overdue_at <= now()), 0),
+  coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at > now()), 0),
+  coalesce(sum(n) FILTER (WHERE is_excused), 0)
+FROM counted
+ON CONFLICT (id) DO UPDATE SET
+  counted_at = now(), due = excluded.due, overdue = excluded.overdue, waiting = excluded.waiting, excused = excluded.excused
 
 -- name: drop_trend
 -- Drop trend rows after their retention.
@@ -270,13 +305,36 @@ DELETE FROM fleet.image_facts WHERE (digest, platform) IN (
   LIMIT $2::integer
 )
 
+-- name: drop_plan_hosts
+-- Remove the hosts of plans that are over.
+DELETE FROM fleet.plan_hosts WHERE (plan_id, host_id, ref_id) IN (
+  SELECT h.plan_id, h.host_id, h.ref_id
+  FROM fleet.plans AS p
+  JOIN fleet.plan_hosts AS h ON h.plan_id = p.plan_id
+  WHERE p.made_at < $1::timestamptz
+  ORDER BY h.plan_id, h.host_id, h.ref_id
+  LIMIT $2::integer
+)
+
+-- name: drop_plans
+-- Remove plans that are over, once their hosts are removed.
+DELETE FROM fleet.plans WHERE plan_id IN (
+  SELECT p.plan_id
+  FROM fleet.plans AS p
+  WHERE p.made_at < $1::timestamptz
+    AND NOT EXISTS (SELECT FROM fleet.plan_hosts AS h WHERE h.plan_id = p.plan_id)
+  ORDER BY p.plan_id
+  LIMIT $2::integer
+)
+
 -- name: empty
 -- Forget every fact. What NATS still has comes again when its consumers are reset.
 TRUNCATE
   fleet.hosts, fleet.host_state, fleet.host_images, fleet.host_changes, fleet.image_refs,
   fleet.answers, fleet.tag_lists, fleet.versions, fleet.newer, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
   fleet.usage_totals, fleet.usage_changes, fleet.outbox,
-  fleet.registry_states, fleet.dead_letters, fleet.trend
+  fleet.registry_states, fleet.dead_letters, fleet.trend, fleet.due_counts,
+  fleet.plans, fleet.plan_targets, fleet.plan_hosts
 
 -- name: new_generation
 -- Note when the database was emptied. Only ingest before 0014_restore reads `generation`.

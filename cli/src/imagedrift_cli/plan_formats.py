@@ -1,0 +1,128 @@
+"""A plan as other tools read it: a table, JSON, an inventory of Ansible, overrides of compose.
+
+Rules:
+- A ring is a share of all hosts: `1%,10%,rest`. The shares are at most 100 % together; without
+  `rest`, the hosts beyond the last ring are in no plan.
+- An image is written as `name:tag@digest`: a container made from that is still followed by its tag.
+- A group of Ansible is a ring. Where hosts share a name, each is called by its id and site.
+- An override of compose names a service as its container is called, as no more is known of it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate, groupby
+from typing import Final, Literal, assert_never
+
+from imagedrift_cli import cells, forms
+from imagedrift_cli.display import Display
+from imagedrift_cli.failures import BadUsage
+from imagedrift_cli.tables import Row
+
+PlanFormat = Literal["table", "json", "ansible", "compose"]
+FORMATS: Final[tuple[PlanFormat, ...]] = ("table", "json", "ansible", "compose")
+COLUMNS: Final = (
+    "ring",
+    "site",
+    "host",
+    "hostname",
+    "reference",
+    "digest",
+    "running",
+    "containers",
+)
+BRIEF: Final = ("ring", "site", "hostname", "reference", "running", "digest")
+MOST_RINGS: Final = 20
+
+
+def shares_of(rings: str) -> list[Decimal]:
+    """Read the shares of rings, as `1%,10%,rest`. Raises `BadUsage`."""
+    shares: list[Decimal] = []
+    for part in map(str.strip, rings.split(",")):
+        share = 1 - sum(shares, Decimal(0)) if part == "rest" else _share(part)
+        if share <= 0 or sum(shares) + share > 1:
+            raise BadUsage(f"--ring {rings}: the shares are above 0 %, and at most 100 % together")
+        shares.append(share)
+    if len(shares) > MOST_RINGS:
+        raise BadUsage(f"--ring: a plan has at most {MOST_RINGS} rings")
+    return shares
+
+
+def ends_of(shares: Sequence[Decimal]) -> list[Decimal]:
+    """Say where each ring ends between 0 and 1."""
+    return list(accumulate(shares))
+
+
+def written(rows: Sequence[Row], form: PlanFormat, display: Display) -> str:
+    """Write a plan in a format."""
+    match form:
+        case "table":
+            return forms.render(rows, "table", display, columns=COLUMNS, brief=BRIEF)
+        case "json":
+            return forms.render(rows, "json", display, columns=COLUMNS)
+        case "ansible":
+            return as_ansible(rows)
+        case "compose":
+            return as_compose(rows)
+        case _:
+            assert_never(form)
+
+
+def as_ansible(rows: Sequence[Row]) -> str:
+    """Write an inventory: a group for each ring, and the images of each host in its variables."""
+    names = _names(rows)
+    groups: dict[str, dict[str, dict[str, dict[str, object]]]] = {}
+    for row in rows:
+        hosts = groups.setdefault(f"ring_{row['ring']}", {"hosts": {}})["hosts"]
+        name = names[row["site"], row["host"]]
+        told = hosts.setdefault(name, _variables(row, name))
+        images = told["imagedrift_images"]
+        assert isinstance(images, list)
+        images.append({name: row[name] for name in ("reference", "digest", "containers")})
+    return forms.as_yaml({"all": {"children": groups}})
+
+
+def as_compose(rows: Sequence[Row]) -> str:
+    """Write a document for each host that has containers to be made anew."""
+    documents = []
+    for (ring, site, host), images in groupby(
+        rows, lambda row: (row["ring"], row["site"], row["host"])
+    ):
+        services = {
+            container: {"image": f"{row['reference']}@{row['digest']}"}
+            for row in images
+            for container in row["containers"] or ()
+        }
+        if services:
+            documents.append(
+                f"# ring {ring}: {cells.exact(f'{site}/{host}')}\n"
+                + forms.as_yaml({"services": services})
+            )
+    return "---\n".join(documents)
+
+
+def _share(part: str) -> Decimal:
+    """Read one share. Raises `BadUsage`."""
+    try:
+        share = Decimal(part.removesuffix("%")) / 100
+    except InvalidOperation:
+        share = Decimal("NaN")
+    if not part.endswith("%") or not share.is_finite():
+        raise BadUsage(f"--ring {part}: write shares as 1%,10%,rest")
+    return share
+
+
+def _names(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+    """Name each host as Ansible reaches it, and where that is not unique, by its id and site."""
+    hosts = {(row["site"], row["host"]): row["hostname"] or row["host"] for row in rows}
+    times = Counter(hosts.values())
+    return {
+        (site, host): name if times[name] == 1 else f"{host}.{site}"
+        for (site, host), name in hosts.items()
+    }
+
+
+def _variables(row: Row, name: str) -> dict[str, object]:
+    reached = row["hostname"] or row["host"]
+    told: dict[str, object] = {} if name == reached else {"ansible_host": reached}
+    return told | {"imagedrift_site": row["site"], "imagedrift_images": []}

@@ -1,0 +1,154 @@
+"""Reading the views: all queries of a page in one snapshot, as the role of its viewer.
+
+Nothing is written: every transaction is read-only, whatever the login may do. What the database
+refuses becomes a `PageFault` with the status and the advice for whoever reads the page.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar, cast
+
+import asyncpg
+import msgspec
+import structlog
+from msgspec import Struct
+
+from imagedrift_dashboard.core.page_fault import PageFault
+from imagedrift_dashboard.core.query import Query
+from imagedrift_runtime import named_sql
+
+log = structlog.get_logger()
+
+R = TypeVar("R", bound=Struct)
+
+CONNECTIONS: Final = 8
+CONNECT_WITHIN_S: Final = 5.0
+STATEMENT_TIMEOUT_MS: Final = 15_000
+PORTION: Final = 2_000
+"""Rows of a CSV in memory at a time."""
+EXPORTS: Final = 2
+"""CSVs written at once: each holds a connection for as long as its reader takes."""
+_BEGIN: Final = (
+    "SELECT set_config('role', coalesce(nullif($1, ''), 'none'), true),"
+    f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true)"
+)
+FAILURES: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+_WRONG_VALUES: Final = (asyncpg.DataError,)
+_AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.OperatorInterventionError,
+)
+_OTHER_SCHEMA: Final = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
+
+
+class ViewReader:
+    """Asks the views of `ops`."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+        self._exports = asyncio.Semaphore(EXPORTS)
+
+    async def answer(self, queries: Sequence[Query[Any]], role: str) -> list[list[Any]]:
+        """Return the rows of each query's page, all of one moment. Raises `PageFault`."""
+        async with self._snapshot(role) as connection:
+            return [await _rows(connection, each) for each in queries]
+
+    async def every_row(self, query: Query[Any], role: str) -> AsyncIterator[list[asyncpg.Record]]:
+        """Yield all rows of a query in portions, with the columns' names. Raises `PageFault`."""
+        sql, arguments = named_sql.positional(query.sql, query.values)
+        async with self._exports, self._snapshot(role) as connection:
+            cursor = await connection.cursor(sql, *arguments)
+            while rows := await cursor.fetch(PORTION):
+                yield rows
+
+    @asynccontextmanager
+    async def _snapshot(self, role: str) -> AsyncIterator[asyncpg.Connection]:
+        try:
+            async with self._pool.acquire(timeout=CONNECT_WITHIN_S) as taken:
+                connection = cast(asyncpg.Connection, taken)
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    await connection.execute(_BEGIN, role)
+                    yield connection
+        except FAILURES as error:
+            if fault := _fault(error):
+                raise fault from error
+            raise
+
+
+@asynccontextmanager
+async def open_reader(dsn: str) -> AsyncIterator[ViewReader]:
+    """Open the views for the length of the context; a database that is away is met at a query."""
+    logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=CONNECTIONS,
+        timeout=CONNECT_WITHIN_S,
+        command_timeout=2 * STATEMENT_TIMEOUT_MS / 1000,
+        max_inactive_connection_lifetime=60,
+        init=_decode_json,
+        server_settings={"application_name": "imagedrift-dashboard", "jit": "off"},
+    )
+    try:
+        yield ViewReader(pool)
+    finally:
+        try:
+            async with asyncio.timeout(5):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+
+async def _decode_json(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=str, decoder=msgspec.json.decode, schema="pg_catalog"
+    )
+
+
+async def _rows(connection: asyncpg.Connection, query: Query[R]) -> list[R]:
+    sql, arguments = named_sql.positional(query.page_sql, query.values)
+    records = await connection.fetch(sql, *arguments)
+    return [msgspec.convert(dict(record), query.row) for record in records]
+
+
+def _fault(error: Exception) -> PageFault | None:
+    """Tell in words what the database refused; none for an error that is a defect."""
+    match error:
+        case asyncpg.QueryCanceledError():
+            log.warning("query.cancelled", error=str(error))
+            advice = "Narrow the list by its filters, or try again later."
+            return PageFault(504, "the database took too long", advice)
+        case asyncpg.InsufficientPrivilegeError() | asyncpg.InvalidParameterValueError():
+            log.warning("query.refused", error=str(error))
+            advice = "Its owner gives a login the right by GRANT imagedrift_operator TO it."
+            return PageFault(403, f"the database refused: {error}", advice)
+        case _ if isinstance(error, _WRONG_VALUES):
+            return PageFault(400, f"the database cannot read a value: {error}", "Change it.")
+        case _ if isinstance(error, _OTHER_SCHEMA):
+            log.error("schema.differs", error=str(error))
+            advice = "Run `imagedrift migrate` of this version."
+            return PageFault(503, "the database has the schema of another version", advice)
+        case _ if isinstance(error, _AWAY):
+            log.warning("database.failed", error=f"{type(error).__name__}: {error}")
+            advice = "Is PostgreSQL started, and DATABASE_URL right? The log says more."
+            return PageFault(503, "the database cannot be reached", advice)
+    return None

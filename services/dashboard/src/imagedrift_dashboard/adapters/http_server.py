@@ -1,0 +1,66 @@
+"""Runs uvicorn inside the process: our signals, our logs, and an end within its bound."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+import uvicorn
+
+from imagedrift_runtime.process import NoPort
+
+log = structlog.get_logger()
+
+END_WITHIN_S: Final = 5
+BACKLOG: Final = 128
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process."""
+        yield
+
+
+async def serve(application: Any, listening: socket.socket, stopping: asyncio.Event) -> None:
+    """Serve until asked to stop; then finish the responses that are under way."""
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        http="h11",
+        loop="none",
+        timeout_graceful_shutdown=END_WITHIN_S,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    server = _Server(config)
+    log.info("pages.served", address=f"http://{_written(listening.getsockname())}/")
+    running = asyncio.ensure_future(server.serve([listening]))
+    await stopping.wait()
+    server.should_exit = True
+    await running
+
+
+@contextmanager
+def listening_on(address: str, port: int) -> Iterator[socket.socket]:
+    """Listen for the length of the context. Raises `NoPort` where the address cannot be had."""
+    try:
+        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+        made = socket.create_server((address, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise NoPort(f"IMAGEDRIFT_DASHBOARD_PORT: {address}:{port}: {reason}") from error
+    with made:
+        yield made
+
+
+def _written(where: tuple[Any, ...]) -> str:
+    host, port = where[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,183 @@
+"""The pages over HTTP: addresses, HTML, CSV, server-sent events and the assets."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from imagedrift_dashboard.adapters.changes import ChangeFeed, ReferenceChange
+from imagedrift_dashboard.adapters.database import ViewReader
+from imagedrift_dashboard.adapters.guard import Application, Guard
+from imagedrift_dashboard.core import location as locations
+from imagedrift_dashboard.core.access import AccessRules, Viewer
+from imagedrift_dashboard.core.location import CSV, Location
+from imagedrift_dashboard.core.page_fault import PageFault
+from imagedrift_dashboard.markup import layout
+from imagedrift_dashboard.markup.layout import ShownSection
+from imagedrift_dashboard.pages.catalogue import PAGES
+from imagedrift_dashboard.pages.page import Page, PageKind, Section
+from imagedrift_runtime import named_sql, value_text
+from imagedrift_runtime.clock import Clock
+
+ASSETS: Final = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+KEEP_ALIVE_S: Final = 15.0
+GATHER_S: Final = 1.0
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def application(
+    reader: ViewReader, feed: ChangeFeed, rules: AccessRules, clock: Clock
+) -> Application:
+    """Make the application that serves every page."""
+    starlette = Starlette(
+        routes=[
+            *(Route(kind.path, _page_endpoint(kind, reader, clock)) for kind in PAGES),
+            Route("/events", _events_endpoint(feed, clock)),
+            Route("/assets/{name}", _asset),
+        ],
+        exception_handlers={
+            PageFault: _answer_fault,
+            HTTPException: _answer_http_exception,
+            Exception: _answer_defect,
+        },
+    )
+    return Guard(starlette, rules)
+
+
+def _page_endpoint(kind: PageKind, reader: ViewReader, clock: Clock) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        viewer: Viewer = request.state.viewer
+        pairs = request.query_params.multi_items()
+        at = locations.read(request.url.path, request.path_params, pairs, kind.parameters)
+        page = kind.make(at)
+        if name := at.get(CSV):
+            return await _csv(page, name, reader, viewer)
+        rows = await reader.answer([each.query for each in page.sections], viewer.role)
+        return HTMLResponse(_written(page, rows, at, clock.now(), viewer))
+
+    return endpoint
+
+
+def _written(
+    page: Page, rows: Sequence[Sequence[Any]], at: Location, now: datetime, viewer: Viewer
+) -> str:
+    """Write a page. Raises `PageFault` where what it is about does not exist."""
+    shown = [_shown(*each, now) for each in zip(page.sections, rows, strict=True)]
+    parts = (layout.section(each, at) for each in shown)
+    form = layout.filter_form(page.filters, at)
+    return str(layout.document(page.title, form, *parts, user=viewer.name, path=at.path))
+
+
+def _shown(section: Section[Any], rows: Sequence[Any], now: datetime) -> ShownSection:
+    if section.is_required and not rows:
+        raise PageFault(404, section.empty, "It may have been removed, or renamed.")
+    taken, next_position = section.query.page(rows)
+    query = section.query
+    return ShownSection(
+        name=section.name,
+        title=section.title,
+        body=section.show(taken, now) if taken else layout.empty(section.empty),
+        sql=named_sql.filled_in(query.page_sql, query.values),
+        next_position=next_position,
+    )
+
+
+async def _csv(page: Page, name: str, reader: ViewReader, viewer: Viewer) -> Response:
+    """Write all rows of a section. The first portion is read first: it may be refused."""
+    section = next((each for each in page.sections if each.name == name), None)
+    if section is None:
+        has = ", ".join(each.name for each in page.sections)
+        raise PageFault(404, f"this page has no table {name}", f"Its tables are: {has}.")
+    portions = _csv_portions(section, reader, viewer)
+    first = await anext(portions)
+
+    async def every() -> AsyncIterator[str]:
+        yield first
+        async for each in portions:
+            yield each
+
+    headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
+    return StreamingResponse(every(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _csv_portions(
+    section: Section[Any], reader: ViewReader, viewer: Viewer
+) -> AsyncIterator[str]:
+    columns = list(section.query.row.__struct_fields__)
+    yield_first = _csv_lines([columns])
+    async for rows in reader.every_row(section.query, viewer.role):
+        lines = ([value_text.no_formula(row[name]) for name in columns] for row in rows)
+        yield yield_first + _csv_lines(lines)
+        yield_first = ""
+    if yield_first:
+        yield yield_first
+
+
+def _csv_lines(lines: Iterable[Sequence[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(lines)
+    return buffer.getvalue()
+
+
+def _events_endpoint(feed: ChangeFeed, clock: Clock) -> Endpoint:
+    async def events() -> AsyncIterator[str]:
+        yield "retry: 3000\n\n"
+        async for changes, more in feed.follow(KEEP_ALIVE_S):
+            yield _event(changes, more) if changes else ": alive\n\n"
+            if changes:
+                await clock.sleep(GATHER_S)
+
+    async def endpoint(_request: Request) -> Response:
+        if feed.is_full:
+            raise PageFault(503, "too many pages are open", "Close some; pages work without it.")
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    return endpoint
+
+
+def _event(changes: Sequence[ReferenceChange], more: int) -> str:
+    told = msgspec.json.encode({"changes": changes, "more": more}).decode()
+    return f"event: changed\ndata: {told}\n\n"
+
+
+async def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in ASSETS:
+        raise HTTPException(404)
+    content = files("imagedrift_dashboard").joinpath("assets", name).read_bytes()
+    return Response(content, media_type=ASSETS[name], headers={"cache-control": "no-cache"})
+
+
+async def _answer_fault(_request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, PageFault)
+    return HTMLResponse(str(layout.fault(fault)), fault.status)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    faults = {
+        404: PageFault(404, "there is no such page", "Begin with the fleet."),
+        405: PageFault(405, f"{request.method} does nothing here", "The pages are read-only."),
+    }
+    told = faults.get(error.status_code, PageFault(error.status_code, error.detail, "Try again."))
+    response = HTMLResponse(str(layout.fault(told)), told.status)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _answer_defect(_request: Request, _error: Exception) -> Response:
+    told = PageFault(500, "this is a defect of imagedrift", "Please report it, with the log.")
+    return HTMLResponse(str(layout.fault(told)), told.status)

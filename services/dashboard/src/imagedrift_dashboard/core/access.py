@@ -1,0 +1,114 @@
+"""Access: the viewers of the pages, and the role of the database that each reads as.
+
+| setting                           | who reads                                                   |
+|-----------------------------------|-------------------------------------------------------------|
+| no proxies (the default)          | whoever reaches the address, by a name of this machine      |
+| `IMAGEDRIFT_DASHBOARD_PROXIES`    | whom a proxy of these addresses names in the header of users |
+| and `IMAGEDRIFT_DASHBOARD_ROLES`  | of these, who is in one of the groups; each with its role   |
+
+Rules:
+- A header counts only in a request whose connection comes from a proxy. Nobody else is answered.
+- With roles, a user without a group has no entry. With several groups the first of the setting
+  counts.
+- Without proxies the `Host` has to be a name of this machine: a page of another site, whose name is
+  made to mean 127.0.0.1, reads nothing.
+"""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from imagedrift_dashboard.core.page_fault import PageFault
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Viewer(Struct, frozen=True):
+    """Somebody who may read."""
+
+    name: str = ""
+    """As the proxy says; empty without one."""
+    role: str = ""
+    """The role of the database; empty for that of the login."""
+
+
+class AccessRules(Struct, frozen=True, kw_only=True):
+    """The rules that the settings make."""
+
+    proxies: tuple[Network, ...] = ()
+    user_header: str = "x-forwarded-user"
+    group_header: str = "x-forwarded-groups"
+    roles: Mapping[str, str] = {}
+    """Groups, and the role of each."""
+    role: str = ""
+    """The role of everybody, where groups have none."""
+
+    def viewer(self, peer: str, headers: Mapping[str, str]) -> Viewer:
+        """Tell who sent a request, by its connection and headers. Raises `PageFault`."""
+        if not self.proxies:
+            return self._local_viewer(headers.get("host", ""))
+        if not _is_within(peer, self.proxies):
+            advice = "Use the address of the proxy in front of it."
+            raise PageFault(403, "this address answers its proxy only", advice)
+        if not (user := headers.get(self.user_header, "").strip()):
+            advice = f"Sign in at the proxy; it has to send {self.user_header}."
+            raise PageFault(401, "nobody is signed in", advice)
+        return Viewer(user, self._role(user, headers.get(self.group_header, "")))
+
+    def _local_viewer(self, host: str) -> Viewer:
+        if _host_name(host) not in LOCAL_NAMES:
+            advice = "Use http://127.0.0.1 or http://localhost, or put a proxy in front of it."
+            raise PageFault(421, f"this page is not {host}", advice)
+        return Viewer(role=self.role)
+
+    def _role(self, user: str, groups: str) -> str:
+        if not self.roles:
+            return self.role
+        has = {each.strip() for each in groups.split(",")}
+        for group, role in self.roles.items():
+            if group in has:
+                return role
+        advice = "IMAGEDRIFT_DASHBOARD_ROLES names the groups that may read."
+        raise PageFault(403, f"{user} is in no group that may read", advice)
+
+
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Read addresses and networks. Raises `ValueError`."""
+    return tuple(ipaddress.ip_network(each) for each in texts)
+
+
+def network_fault(text: str) -> str:
+    """Say what is wrong with an address or a network; empty when nothing is."""
+    try:
+        networks([text])
+    except ValueError as error:
+        return f"is no address and no network: {error}"
+    return ""
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    try:
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_within(peer: str, allowed: Sequence[Network]) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in allowed)
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,47 @@
+"""A page: a title and sections, each of one query and a function that shows its rows.
+
+A page is made from its address alone, without the database: `make(location)`. Who serves it runs
+the queries, all in one snapshot, and hands each section its rows.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from htpy import Node
+from msgspec import Struct
+
+from imagedrift_dashboard.core.location import Location
+from imagedrift_dashboard.core.query import Query
+
+R = TypeVar("R", bound=Struct)
+
+
+class Section(Struct, Generic[R], frozen=True, kw_only=True):
+    """A part of a page: one query, and how its rows are shown."""
+
+    name: str
+    """In the address of its CSV."""
+    title: str
+    query: Query[R]
+    show: Callable[[Sequence[R], datetime], Node]
+    empty: str
+    """What it says without rows, and what to do then."""
+    is_required: bool = False
+    """Without rows there is no such page."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A page of one address."""
+
+    title: str
+    sections: tuple[Section, ...]  # type: ignore[type-arg]  # each has rows of its own type
+    filters: tuple[str, ...] = ()
+
+
+class PageKind(Struct, frozen=True):
+    """A kind of page: its path, what it is made by, and the parameters of its address."""
+
+    path: str
+    make: Callable[[Location], Page]
+    parameters: tuple[str, ...] = ()

@@ -1,0 +1,149 @@
+"""`imagedrift-dashboard` as a process: it serves, tells changes, and stops in order."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from imagedrift_runtime.nats import bus, provision
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_sandbox.free_port import free_port
+from imagedrift_sandbox.nats import NatsServer
+from imagedrift_sandbox.processes import ServiceProcess
+from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.v1 import Changed
+from support.ingest import NOW
+
+SCRIPT = "imagedrift-dashboard"
+
+
+class Served:
+    """A running process and its address."""
+
+    def __init__(self, process: ServiceProcess, url: str) -> None:
+        self.process = process
+        self.url = url
+
+
+@pytest.fixture
+async def served(pages_dsn: str, nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[Served]:
+    """The service on a free port."""
+    port = free_port()
+    environment = {
+        "DATABASE_URL": pages_dsn,
+        "NATS_URL": nats_server.url,
+        "IMAGEDRIFT_DASHBOARD_PORT": str(port),
+        "IMAGEDRIFT_DASHBOARD_ROLE": "imagedrift_operator",
+        "IMAGEDRIFT_LOG": "json",
+    }
+    async with ServiceProcess.start(SCRIPT, environment, log=tmp_path / "log") as process:
+        yield Served(process, f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture
+async def nats(nats_server: NatsServer) -> AsyncIterator[Bus]:
+    """A connection to a server with streams."""
+    async with bus.connect([nats_server.url], "test") as connected:
+        await provision.ensure(connected)
+        yield connected
+
+
+async def test_the_service_serves_pages_and_stops_when_told(served: Served) -> None:
+    """SIGTERM ends the service with exit code 0 within its bound, an open page notwithstanding."""
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(served.url)).status_code == 200
+        async with client.stream("GET", f"{served.url}/events") as events:
+            assert events.status_code == 200
+            assert await served.process.stop() == 0
+    assert "Traceback" not in served.process.log_text()
+
+
+async def test_an_open_page_is_told_of_a_changed_verdict(served: Served, nats: Bus) -> None:
+    """A change that ingest publishes reaches an open page."""
+    async with (
+        httpx.AsyncClient() as client,
+        client.stream("GET", f"{served.url}/events") as events,
+    ):
+        lines = events.aiter_lines()
+        assert await anext(lines) == "retry: 3000"
+        told = await _told(nats, lines)
+
+    assert told == {
+        "changes": [
+            {
+                "reference": "docker.io/library/nginx:1.27",
+                "verdict": "outdated",
+                "hosts": 100_000,
+                "running_hosts": 90_000,
+            }
+        ],
+        "more": 0,
+    }
+
+
+async def _told(nats: Bus, lines: AsyncIterator[str]) -> object:
+    """Publish until the page is told: it may listen a moment after it is ready."""
+    changed = Changed(
+        registry="docker.io",
+        repository="library/nginx",
+        tag="1.27",
+        platform="linux/amd64",
+        image_id="sha256:" + "01" * 32,
+        from_verdict="current",
+        from_reason="digest_match",
+        to_verdict="outdated",
+        to_reason="digest_differs",
+        changed_at=NOW,
+        hosts=100_000,
+        running_hosts=90_000,
+    )
+    waiting = asyncio.ensure_future(_next_event(lines))
+    while not waiting.done():
+        await nats.publish(subjects.CHANGED_ALL.replace("*", "x"), codec.encode(changed))
+        await asyncio.wait({waiting}, timeout=0.5)
+    return json.loads(waiting.result())
+
+
+async def _next_event(lines: AsyncIterator[str]) -> str:
+    async for line in lines:
+        if line.startswith("data: "):
+            return line.removeprefix("data: ")
+    raise AssertionError("the events ended")
+
+
+async def test_a_taken_port_is_told(pages_dsn: str, served: Served, tmp_path: Path) -> None:
+    """A second service on the same port ends with a line that names the setting."""
+    port = served.url.rpartition(":")[2]
+    environment = {"DATABASE_URL": pages_dsn, "IMAGEDRIFT_DASHBOARD_PORT": port}
+    second = ServiceProcess.spawn(SCRIPT, environment, log=tmp_path / "second")
+
+    assert await second.ended() == 1
+    assert "IMAGEDRIFT_DASHBOARD_PORT" in second.log_text()
+
+
+async def test_an_address_for_other_machines_needs_a_proxy(pages_dsn: str, tmp_path: Path) -> None:
+    """An address beyond this machine without a proxy is a wrong setting."""
+    environment = {"DATABASE_URL": pages_dsn, "IMAGEDRIFT_DASHBOARD_ADDRESS": "0.0.0.0"}
+    refused = ServiceProcess.spawn(SCRIPT, environment, log=tmp_path / "log")
+
+    assert await refused.ended() == 2
+    assert "IMAGEDRIFT_DASHBOARD_PROXIES" in refused.log_text()
+
+
+async def test_pages_are_served_while_nats_is_away(pages_dsn: str, tmp_path: Path) -> None:
+    """Without NATS only the live updates are missing."""
+    port = free_port()
+    environment = {
+        "DATABASE_URL": pages_dsn,
+        "NATS_URL": f"nats://127.0.0.1:{free_port()}",
+        "IMAGEDRIFT_DASHBOARD_PORT": str(port),
+    }
+    async with (
+        ServiceProcess.start(SCRIPT, environment, log=tmp_path / "log") as process,
+        httpx.AsyncClient() as client,
+    ):
+        assert (await client.get(f"http://127.0.0.1:{port}/hosts")).status_code == 200
+        assert await process.stop() == 0

@@ -1,0 +1,43 @@
+"""A request that gets no page gets one that says why, what to do, and the right status."""
+
+import pytest
+
+from support.pages import Browser
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "told"),
+    [
+        ("/nowhere", 404, "no such page"),
+        ("/hosts/fra1/none", 404, "no host fra1/none"),
+        ("/hosts/fra1/web-1/why?reference=docker.io/library/none:1", 404, "has no image"),
+        ("/hosts/fra1/web-1/why", 400, "image is missing"),
+        ("/hosts?colour=red", 400, "no filter colour"),
+        ("/hosts?site=a&site=b", 400, "given twice"),
+        ("/hosts?state=tired", 400, "tate cannot be tired"),
+        ("/hosts?label=prod", 400, "not key=value"),
+        ("/hosts?after=x", 400, "no such position"),
+        ("/hosts?after=WyJhIl0", 400, "no such position"),
+        ("/hosts?site=%00", 400, "cannot be shown"),
+        ("/hosts?site=" + "a" * 1001, 400, "too long"),
+        ("/hosts/fra1/web-1?csv=secrets", 404, "no table secrets"),
+        ("/hosts/fra1/web-1?after=WyJmIiwiYSIsImIiLCJ4Il0x", 400, "no such position"),
+        ("/hosts/fra1/web-1?after=WyJuZWl0aGVyIiwiYSIsImIiLCJ4Il0", 400, "cannot read a value"),
+        ("/assets/../settings.py", 404, "no such page"),
+        ("/assets/settings.py", 404, "no such page"),
+    ],
+)
+async def test_a_wrong_address_is_told(pages: Browser, url: str, status: int, told: str) -> None:
+    """A page names the fault of its address, under its status."""
+    page = await pages.get(url, status)
+
+    assert told in page.text
+    assert "To the fleet" in page.text
+
+
+async def test_nothing_is_written_by_a_page(pages: Browser) -> None:
+    """Another method than GET is refused."""
+    response = await pages.client.post("/hosts")
+
+    assert response.status_code == 405
+    assert "read-only" in response.text

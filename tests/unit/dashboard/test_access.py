@@ -1,0 +1,59 @@
+"""Access to the pages, by connection and headers."""
+
+import pytest
+
+from imagedrift_dashboard.core.access import AccessRules, Viewer, is_loopback, networks
+from imagedrift_dashboard.core.page_fault import PageFault
+
+PROXIED = AccessRules(
+    proxies=networks(["127.0.0.1", "fd00::/8"]), roles={"sre": "all", "dev": "some"}
+)
+
+
+@pytest.mark.parametrize("host", ["localhost:8088", "127.0.0.1", "[::1]:8088", "LOCALHOST"])
+def test_without_a_proxy_a_name_of_this_machine_is_answered(host: str) -> None:
+    """A request by a name of this machine reads as the role of everybody."""
+    assert AccessRules(role="reader").viewer("192.0.2.1", {"host": host}) == Viewer("", "reader")
+
+
+@pytest.mark.parametrize("host", ["", "evil.example", "127.0.0.1.evil.example", "[", "localhost@x"])
+def test_another_name_is_refused(host: str) -> None:
+    """A request by another name, or by none, is refused."""
+    with pytest.raises(PageFault) as refused:
+        AccessRules().viewer("127.0.0.1", {"host": host})
+    assert refused.value.status == 421
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1", "fd12::1"])
+@pytest.mark.parametrize(
+    ("groups", "role"), [("sre", "all"), ("dev", "some"), ("x, dev ,sre", "all")]
+)
+def test_a_proxy_names_the_user_and_the_groups(peer: str, groups: str, role: str) -> None:
+    """The first group of the setting that the user has gives the role."""
+    headers = {"x-forwarded-user": "ada", "x-forwarded-groups": groups}
+
+    assert PROXIED.viewer(peer, headers) == Viewer("ada", role)
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "status"),
+    [
+        ("127.0.0.2", {"x-forwarded-user": "ada", "x-forwarded-groups": "sre"}, 403),
+        ("", {"x-forwarded-user": "ada", "x-forwarded-groups": "sre"}, 403),
+        ("127.0.0.1", {"x-forwarded-groups": "sre"}, 401),
+        ("127.0.0.1", {"x-forwarded-user": " ", "x-forwarded-groups": "sre"}, 401),
+        ("127.0.0.1", {"x-forwarded-user": "ada"}, 403),
+        ("127.0.0.1", {"x-forwarded-user": "ada", "x-forwarded-groups": "sres"}, 403),
+    ],
+)
+def test_whom_no_proxy_lets_in_is_refused(peer: str, headers: dict[str, str], status: int) -> None:
+    """Another connection, no user, or no group: no entry."""
+    with pytest.raises(PageFault) as refused:
+        PROXIED.viewer(peer, headers)
+    assert refused.value.status == status
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_a_loopback_address_is_known(address: str) -> None:
+    """Only this machine reaches these addresses."""
+    assert is_loopback(address)
