@@ -23,6 +23,7 @@ from imagedrift_schemas.v1 import (
     Answer,
     Found,
     Inventory,
+    Listed,
     LocalImage,
     Outcome,
     Resolve,
@@ -143,6 +144,11 @@ class Fleet:
         """Put an answer or a description into the shared cache."""
         bucket = await self.bus.bucket(subjects.BUCKET_DIGESTS)
         await bucket.put(subjects.answer_key(said), codec.encode(said))
+
+    async def lists(self, said: Listed) -> None:
+        """Put a list of tags into its bucket, as a resolver does."""
+        bucket = await self.bus.bucket(subjects.BUCKET_TAGS)
+        await bucket.put(subjects.list_key(said), codec.encode(said))
 
     async def asked(self, reference: str, lane: str = "hub") -> Resolve | None:
         """The question about a reference that waits in its lane."""

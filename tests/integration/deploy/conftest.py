@@ -12,6 +12,7 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Missing, RegistryState, Unreachable
 from support.ingest import NOW, Fleet, answer, fleet, image, ingest
+from support.listing import tags_listed
 from support.operator import Operator
 from support.polling import until
 
@@ -48,6 +49,7 @@ async def _speak(agents: Fleet) -> None:
     await agents.answers(answer(version=2))
     await agents.answers(answer(GONE, outcome=Missing(reason="MANIFEST_UNKNOWN")))
     await agents.answers(answer(REDIS, outcome=Unreachable(reason="connection refused")))
+    await agents.lists(tags_listed(("1.28", "1.27")))
     registries = await agents.bus.bucket(subjects.BUCKET_REGISTRIES)
     state = RegistryState(registry="quay.io", rate_limit=100, rate_remaining=0, observed_at=NOW)
     await registries.put(subjects.registry_key("quay.io", "anonymous"), codec.encode(state))
@@ -62,5 +64,6 @@ async def _settled(operator: Operator) -> None:
         "SELECT FROM ops.registries",
         "SELECT FROM ops.dead_letters",
         "SELECT FROM ops.hosts WHERE silent",
+        "SELECT FROM ops.versions WHERE behind = 1",
     ):
         await until(lambda sql=sql: operator.ask(sql), what=sql)  # type: ignore[misc]

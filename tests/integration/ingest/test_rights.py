@@ -27,7 +27,7 @@ CHANGES = (
     "REVOKE ALL ON FUNCTION ops.undo(bigint, text) FROM imagedrift_decider",
     "GRANT INSERT ON fleet.decisions TO imagedrift_decider",
     "GRANT USAGE, CREATE ON SCHEMA fleet TO PUBLIC",
-    "CREATE VIEW ops.newer AS SELECT 1 AS one; CREATE TABLE fleet.newer (x integer)",
+    "CREATE VIEW ops.newer AS SELECT 1 AS one; CREATE TABLE fleet.later (x integer)",
 )
 """Too little and too much, on each kind of thing."""
 

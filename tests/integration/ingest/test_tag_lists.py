@@ -8,20 +8,14 @@ from msgspec.structs import replace
 
 from imagedrift_ingest.__main__ import EVERY
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import List, Listed
+from imagedrift_schemas import subjects
+from imagedrift_schemas.v1 import List
 from support.ingest import NOW, Fleet, Operator, answer, image, ingest
 from support.listing import CANDIDATES, RUN, described, tags_listed
 from support.polling import until
 
 SOON = replace(EVERY, versions=0.2, count=0.2)
 ABOUT = List(registry="docker.io", repository="library/nginx", asked_at=NOW, fresh_since=NOW)
-
-
-async def put(agents: Fleet, said: Listed) -> None:
-    """Put a list into its bucket, as a resolver does."""
-    bucket = await agents.bus.bucket(subjects.BUCKET_TAGS)
-    await bucket.put(subjects.list_key(said), codec.encode(said))
 
 
 async def asked(agents: Fleet) -> Any:
@@ -56,7 +50,7 @@ async def test_what_is_newer_is_asked_and_shown(
         question = await asked(agents)
         assert (question.tags, question.hosts) == (("1.27.3",), 1)
 
-        await put(agents, tags_listed())
+        await agents.lists(tags_listed())
 
         async def candidates_are_asked() -> bool:
             return all([await agents.asked(reference) for reference in CANDIDATES])
