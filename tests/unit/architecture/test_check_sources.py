@@ -115,7 +115,7 @@ GOOD = {
 
 MEMBERS = {
     *("schemas", "runtime", "sandbox", "cli", "bench"),
-    *("services/agent", "services/registry-resolver", "services/ingest"),
+    *("services/agent", "services/registry-resolver", "services/ingest", "services/dashboard"),
 }
 
 
