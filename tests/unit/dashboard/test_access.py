@@ -10,7 +10,9 @@ PROXIED = AccessRules(
 )
 
 
-@pytest.mark.parametrize("host", ["localhost:8088", "127.0.0.1", "[::1]:8088", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["localhost:8088", "127.0.0.1", "127.0.0.2:8088", "[::1]:8088", "LOCALHOST"]
+)
 def test_without_a_proxy_a_name_of_this_machine_is_answered(host: str) -> None:
     """A request by a name of this machine reads as the role of everybody."""
     assert AccessRules(role="reader").viewer("192.0.2.1", {"host": host}) == Viewer("", "reader")
@@ -51,6 +53,15 @@ def test_whom_no_proxy_lets_in_is_refused(peer: str, headers: dict[str, str], st
     with pytest.raises(PageFault) as refused:
         PROXIED.viewer(peer, headers)
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize("name", ["x-forwarded-user", "x-forwarded-groups", "host"])
+def test_a_header_of_the_viewer_that_comes_twice_is_refused(name: str) -> None:
+    """A client's own header before the proxy's does not name the viewer."""
+    with pytest.raises(PageFault) as refused:
+        PROXIED.headers([(name, "mallory"), ("accept", "a"), ("accept", "b"), (name, "ada")])
+    assert refused.value.status == 400
+    assert PROXIED.headers([(name, "ada"), ("accept", "a")]) == {name: "ada", "accept": "a"}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])

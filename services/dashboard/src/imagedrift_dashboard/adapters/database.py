@@ -26,13 +26,16 @@ R = TypeVar("R", bound=Struct)
 CONNECTIONS: Final = 8
 CONNECT_WITHIN_S: Final = 5.0
 STATEMENT_TIMEOUT_MS: Final = 15_000
+IDLE_TIMEOUT_MS: Final = 60_000
+"""How long a reader of a CSV may take for a portion: PostgreSQL keeps all old rows meanwhile."""
 PORTION: Final = 2_000
 """Rows of a CSV in memory at a time."""
 EXPORTS: Final = 2
 """CSVs written at once: each holds a connection for as long as its reader takes."""
 _BEGIN: Final = (
     "SELECT set_config('role', coalesce(nullif($1, ''), 'none'), true),"
-    f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true)"
+    f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true),"
+    f" set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT_MS}', true)"
 )
 FAILURES: Final = (
     OSError,
@@ -75,10 +78,23 @@ class ViewReader:
     async def every_row(self, query: Query[Any], role: str) -> AsyncIterator[list[asyncpg.Record]]:
         """Yield all rows of a query in portions, with the columns' names. Raises `PageFault`."""
         sql, arguments = named_sql.positional(query.sql, query.values)
-        async with self._exports, self._snapshot(role) as connection:
+        async with self._export_slot(), self._snapshot(role) as connection:
             cursor = await connection.cursor(sql, *arguments)
             while rows := await cursor.fetch(PORTION):
                 yield rows
+
+    @asynccontextmanager
+    async def _export_slot(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN_S):
+                await self._exports.acquire()
+        except TimeoutError:
+            what = f"{EXPORTS} tables are being exported already"
+            raise PageFault(503, what, "Try again when one has ended.") from None
+        try:
+            yield
+        finally:
+            self._exports.release()
 
     @asynccontextmanager
     async def _snapshot(self, role: str) -> AsyncIterator[asyncpg.Connection]:

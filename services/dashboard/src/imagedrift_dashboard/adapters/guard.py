@@ -49,7 +49,7 @@ class Guard:
 
         peer, _ = scope.get("client") or ("", 0)
         try:
-            viewer = self._rules.viewer(peer, Headers(scope=scope))
+            viewer = self._rules.viewer(peer, self._rules.headers(Headers(scope=scope).items()))
         except PageFault as fault:
             response = HTMLResponse(str(layout.fault(fault)), fault.status)
             await response(scope, receive, send_guarded)

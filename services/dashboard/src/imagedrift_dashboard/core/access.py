@@ -8,6 +8,7 @@
 
 Rules:
 - A header counts only in a request whose connection comes from a proxy. Nobody else is answered.
+- A header of the viewer that comes twice is refused: the first may be the client's own.
 - With roles, a user without a group has no entry. With several groups the first of the setting
   counts.
 - Without proxies the `Host` has to be a name of this machine: a page of another site, whose name is
@@ -15,8 +16,7 @@ Rules:
 """
 
 import ipaddress
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -24,7 +24,6 @@ from msgspec import Struct
 from imagedrift_dashboard.core.page_fault import PageFault
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Viewer(Struct, frozen=True):
@@ -47,6 +46,16 @@ class AccessRules(Struct, frozen=True, kw_only=True):
     role: str = ""
     """The role of everybody, where groups have none."""
 
+    def headers(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Give the headers of a request by name. Raises `PageFault`."""
+        found: dict[str, str] = {}
+        for name, value in pairs:
+            if name in found and name in (self.user_header, self.group_header, "host"):
+                advice = "The proxy has to replace it, and not to add its own."
+                raise PageFault(400, f"the header {name} is given twice", advice)
+            found.setdefault(name, value)
+        return found
+
     def viewer(self, peer: str, headers: Mapping[str, str]) -> Viewer:
         """Tell who sent a request, by its connection and headers. Raises `PageFault`."""
         if not self.proxies:
@@ -60,7 +69,7 @@ class AccessRules(Struct, frozen=True, kw_only=True):
         return Viewer(user, self._role(user, headers.get(self.group_header, "")))
 
     def _local_viewer(self, host: str) -> Viewer:
-        if _host_name(host) not in LOCAL_NAMES:
+        if not is_loopback(_host_name(host)):
             advice = "Use http://127.0.0.1 or http://localhost, or put a proxy in front of it."
             raise PageFault(421, f"this page is not {host}", advice)
         return Viewer(role=self.role)

@@ -21,6 +21,8 @@ AFTER: Final = "after"
 CSV: Final = "csv"
 MOST_CHARACTERS: Final = 1_000
 """Characters of one value in an address."""
+MOST_OF_A_POSITION: Final = 8_000
+"""A position has the longest reference, or place, and more: a page's own link has to be read."""
 
 
 class Location(Struct, frozen=True, kw_only=True):
@@ -72,8 +74,9 @@ def path_of(*parts: str) -> str:
 
 
 def _checked(name: str, value: str) -> str:
-    if len(value) > MOST_CHARACTERS:
-        advice = f"A value has at most {MOST_CHARACTERS} characters."
+    most = MOST_OF_A_POSITION if name in (AFTER, "place") else MOST_CHARACTERS
+    if len(value) > most:
+        advice = f"A value has at most {most} characters."
         raise PageFault(400, f"{name} is too long", advice)
     if not value.isprintable():
         raise PageFault(400, f"{name} has characters that cannot be shown", "Type it anew.")
