@@ -71,7 +71,7 @@ def test_compose_reads_the_file_of_other_hosts_beside_it(tmp_path: Path) -> None
     assert services["nats"]["command"] == ["nats-server", "--config", "/etc/nats/tls.conf"]
     of_nats = {name: each["environment"].get("NATS_URL") for name, each in services.items()
                if "NATS_URL" in each.get("environment", {})}  # fmt: skip
-    assert set(of_nats) == {"agent", "ingest", "resolver", "streams"}
+    assert set(of_nats) == {"agent", "dashboard", "ingest", "resolver", "streams"}
     assert {url.partition(":")[0] for url in of_nats.values()} == {"tls"}
     for name in of_nats:
         assert f"{ROOT}/deploy/tls/ca.crt" in str(services[name]["volumes"])
