@@ -52,22 +52,25 @@ async def test_a_question_that_no_stream_takes_has_failed(agents: Fleet) -> None
     assert await publisher(agents).publish([question("hub.io")]) == ["failed"]
 
 
-async def test_a_letter_that_cannot_be_published_is_given_up(agents: Fleet) -> None:
-    """The letters after it are published."""
-    letter = DeadLetter(
-        service="ingest",
-        stream="",
-        subject="drift.v1.alive.a.b",
-        reason="malformed",
-        error="no",
-        payload=b"x",
-        received_at=NOW,
+async def test_a_letter_that_cannot_be_published_is_given_back(agents: Fleet) -> None:
+    """A letter is stored once however often it is published; one that is not stored comes back."""
+    first, second = (
+        DeadLetter(
+            service="ingest",
+            stream="",
+            subject=f"drift.v1.alive.a.{host}",
+            reason="malformed",
+            error="no",
+            payload=b"x",
+            received_at=NOW,
+        )
+        for host in ("b", "c")
     )
     publish = DeadLetterPublisher(agents.bus).publish
 
-    await publish([letter, letter])
+    assert not await publish([first, second, first])
     stored = await jetstream(agents.bus).stream_info(subjects.STREAM_DEAD)
     await jetstream(agents.bus).delete_stream(subjects.STREAM_DEAD)
-    await publish([letter])
 
+    assert list(await publish([first, second])) == [first, second]
     assert stored.state.messages == 2
