@@ -42,6 +42,6 @@ def test_a_host_stays_where_the_question_is_not_answered_with_yes(own_dsn: str, 
 
     result = CliRunner().invoke(main, ["forget", host], input="n\n")
 
-    assert result.exit_code == 130
+    assert result.exit_code == 64
     assert f"Forget {host}?" in result.output
     assert hosts(own_dsn) == before
