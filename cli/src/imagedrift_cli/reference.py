@@ -100,10 +100,16 @@ def commands_page() -> str:
 
 
 def _session() -> str:
-    """Return what `tests/integration/cli/test_session.py` recorded."""
-    text = (_repository() / "tests/integration/cli/session.txt").read_text()
-    told = "Recorded by a test, on a small fleet: two sites have a host `web-1` each."
-    return f"## A session\n\n{told}\n\n```\n{text.strip()}\n```"
+    """Return what the tests of `tests/integration/cli` recorded."""
+    told = "Recorded by tests, on a small fleet: two sites have a host `web-1` each."
+    live = "Recorded by a test, too; addresses, times and counts are others at each run."
+    parts = ["## A session", told, _recorded("session.txt"), live, _recorded("live.txt")]
+    return "\n\n".join(parts)
+
+
+def _recorded(name: str) -> str:
+    text = (_repository() / "tests/integration/cli" / name).read_text()
+    return f"```\n{text.strip()}\n```"
 
 
 def _exits() -> str:
