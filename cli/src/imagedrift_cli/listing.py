@@ -70,6 +70,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The named statement that counts the rows, up to a limit."""
     as_records: bool = False
     """Whether a terminal has each row as lines of its own."""
+    is_summary: bool = False
+    """Whether there is a row whatever the filters leave."""
     before: Before | None = None
     """Makes sure that what was named is there; remarks on it."""
     if_none: Callable[[Reader], Awaitable[None]] | None = None
@@ -143,11 +145,10 @@ def _is_laid_out(output: Output, seen: Display) -> bool:
 
 
 async def _explain_none(asked: Asked, reader: Reader, first: Portion) -> None:
-    """Say what is not there, where there is no row. Raises `NotFound`."""
-    if first.rows:
-        return
-    await names.check_filters(reader, asked.filters)
-    if asked.if_none:
+    """Say what is not there, where rows do not tell that it is. Raises `NotFound`."""
+    if not first.rows or asked.is_summary or asked.filters.has_alternatives:
+        await names.check_filters(reader, asked.filters)
+    if not first.rows and asked.if_none:
         await asked.if_none(reader)
 
 
@@ -157,7 +158,7 @@ def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> form
         "records" if asked.as_records and _is_laid_out(output, seen) else output.form,
         seen,
         columns=first.columns,
-        brief=_chosen(asked.brief, first.rows, seen),
+        brief=chosen(asked.brief, first.rows, seen),
         header=output.header,
     )
 
@@ -197,7 +198,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}"
 
 
-def _chosen(brief: Sequence[str], rows: Sequence[Row], seen: Display) -> list[str]:
+def chosen(brief: Sequence[str], rows: Sequence[Row], seen: Display) -> list[str]:
     """Choose the columns of a table: those with a mark go where they tell nothing apart."""
     return [
         name.replace("?", "") for name in brief

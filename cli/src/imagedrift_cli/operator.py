@@ -46,6 +46,7 @@ def status(filters: Filters, output: Output) -> None:
                "missing", "unknown", "stale"),
         noun="",
         filters=filters,
+        is_summary=True,
         remarking=remarks.on_fleet(filters),
     )  # fmt: skip
     listing.answer(asked, output)

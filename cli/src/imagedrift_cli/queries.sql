@@ -202,6 +202,10 @@ SELECT place AS name FROM ops.places;
 -- name: labels
 SELECT DISTINCT key || '=' || value AS name FROM ops.hosts, jsonb_each_text(labels) LIMIT 10000;
 
+-- name: has_label
+SELECT EXISTS (SELECT FROM ops.hosts
+               WHERE labels @> jsonb_build_object(:key::text, :value::text)) AS found;
+
 -- name: registry_names
 SELECT DISTINCT registry AS name FROM ops.images;
 

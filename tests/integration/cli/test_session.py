@@ -23,7 +23,8 @@ from support.engine_replies import Held, Variant, replies
 
 SESSION = Path(__file__).parent / "session.txt"
 READING = (
-    "status", "outdated", "outdated --site ber1 --running", "due", "images", "image nginx:1.27",
+    "status", "outdated", "outdated --site ber1 --running", "versions", "due", "plan nginx:1.27",
+    "images", "image nginx:1.27",
     "image nginx:1.27 --hosts", "hosts", "host fra1/web-1", "host web-1",
     "why fra1/web-1 nginx:1.27", "history nginx:1.27", "history ber1/web-1", "unknown", "errors",
     "registries", "dead-letters", "top --once",
@@ -34,12 +35,16 @@ WRONG = (
 )  # fmt: skip
 ACTING = (
     "check nginx:1.27 --wait 1", "decide nginx:1.27 snooze --for 30d --reason 'after the fair'",
-    "due --excused", "decisions", "undo {decision}", "dead-letters --drop ecf5f0dcfcdf",
-    "forget fra1/job-1 --yes", "forget fra1/job-1 --yes", "migrate", "streams", "maintain",
-    "rebuild --yes", "down --home {folder}/up", "completion bash",
+    "due --excused", "decisions", "undo {decided}", "undo {decided}",
+    "plan --due --ring 30%,rest --save --note 'the monthly one'", "plans", "plans {plans}",
+    "dead-letters --drop ecf5f0dcfcdf", "forget fra1/job-1 --yes", "forget fra1/job-1 --yes",
+    "migrate", "streams", "maintain", "rebuild --yes", "down --home {folder}/up",
+    "completion bash",
 )  # fmt: skip
 HEAD = 4
 """Lines that are recorded of a script."""
+KEYS = re.compile(r"(decided|plans) (\d{10,})")
+"""What a later command names of an earlier one's output."""
 LISTED = """\
 {host}/team/api:2@{same}
 {host}/team/web:1@{old}
@@ -119,20 +124,19 @@ def acting(dsns: tuple[str, str], nats_url: str, folder: Path) -> Iterator[str]:
 
 
 def _acted(environment: dict[str, str], columns: int | None) -> Iterator[str]:
-    decision = ""
+    keys = {"folder": environment["HOME"]}
     for template in ACTING:
-        command = template.format(decision=decision, folder=environment["HOME"])
+        command = template.format_map(keys)
         ended = watched(shlex.split(command), environment, columns=columns)
-        decision = next(iter(re.findall(r"^decided (\d+):", ended.out)), decision)
-        shown = command if columns else f"{command} | cat"
+        keys |= dict(KEYS.findall(ended.out + ended.err))
         if command == "completion bash":
-            shown, ended = f"{command} | head -{HEAD}", ended._replace(out=_head(ended.out))
-        yield from _entry(shown, ended)
+            ended = ended._replace(out=_head(ended.out))
+        yield from _entry(command if columns else f"{command} | cat", ended)
         yield f"(exit code {ended.code})"
 
 
 def _head(text: str) -> str:
-    return "".join(text.splitlines(keepends=True)[:HEAD])
+    return "".join([*text.splitlines(keepends=True)[:HEAD], "[...]\n"])
 
 
 def _entry(command: str, ended: Ended) -> Iterator[str]:
