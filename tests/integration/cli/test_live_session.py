@@ -103,10 +103,10 @@ def _one_old_and_one_new(registry: SandboxRegistry) -> dict[str, Any]:
 def _watched(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     """Tell what `up` prints, on a terminal and in a pipe."""
     command = ["up", "--home", f"{folder}/up"]
-    yield "`up` on a terminal of 80 columns, until Ctrl-C; here with the last line of each image:"
+    yield "== `up` on a terminal of 80 columns, until Ctrl-C; here with the last line of each image"
     shown = watched(command, environment, enough=_all_judged)
     yield from _entry(" ".join(command), _settled(shown))
-    yield "\nThe same in a pipe; what it learnt before is there again:"
+    yield "\n== The same in a pipe; what it learnt before is there again"
     shown = watched(command, environment, columns=None, enough=_all_judged)
     yield from _entry(f"{' '.join(command)} | cat", _settled(shown))
 
@@ -114,7 +114,7 @@ def _watched(folder: Path, environment: dict[str, str]) -> Iterator[str]:
 def _shown(folder: Path) -> Iterator[str]:
     """Tell what `demo` and a benchmark print."""
     temporary = {"TMPDIR": str(folder)}
-    yield "\n`demo` and one benchmark:"
+    yield "\n== `demo` and one benchmark"
     for command, columns in itertools.product((DEMO, BENCH), (80, None)):
         shown = watched(command.split(), temporary, columns=columns, within_s=SLOW_S)
         assert shown.code == 0, shown.out + shown.err

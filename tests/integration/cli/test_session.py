@@ -92,13 +92,13 @@ def test_a_terminal_of_160_columns_shortens_nothing(fleet_dsn: str) -> None:
 
 def told(dsn: str) -> Iterator[str]:
     """Tell the session, line by line."""
-    yield "On a terminal of 80 columns:"
+    yield "== On a terminal of 80 columns"
     for command in READING:
         yield from _entry(command, on_terminal(dsn, *shlex.split(command)))
-    yield "\nThe same in a pipe, where every line is whole:"
+    yield "\n== The same in a pipe, where every line is whole"
     for command in READING:
         yield from _entry(f"{command} | cat", piped(dsn, *shlex.split(command)))
-    yield "\nWhat is typed wrongly, and what is not there:"
+    yield "\n== What is typed wrongly, and what is not there"
     for command in WRONG:
         ended = piped(dsn, *shlex.split(command))
         yield from _entry(command, ended)
@@ -112,14 +112,14 @@ def acting(dsns: tuple[str, str], nats_url: str, folder: Path) -> Iterator[str]:
         "IMAGEDRIFT_REGISTRIES": f"{folder}/registries.toml",
         "HOME": str(folder),
     }
-    yield "\nThis host; here a list of images, by IMAGEDRIFT_SOURCE=list:/srv/images.txt:"
+    yield "\n== This host, here a list of images, by IMAGEDRIFT_SOURCE=list:/srv/images.txt"
     yield from _entry("scan", on_terminal("", "scan", columns=80, **source))
     yield from _entry("scan | cat", piped("", "scan", **source))
     assert piped("", "streams", NATS_URL=nats_url).code == 0
-    yield "\nCommands that do something, on a terminal; no resolver runs here that would answer:"
+    yield "\n== Commands that do something, on a terminal; no resolver runs here that would answer"
     environment = {"NATS_URL": nats_url, "HOME": str(folder)}
     yield from _acted({"DATABASE_URL": dsns[0]} | environment, 80)
-    yield "\nThe same in a pipe:"
+    yield "\n== The same in a pipe"
     yield from _acted({"DATABASE_URL": dsns[1]} | environment, None)
 
 

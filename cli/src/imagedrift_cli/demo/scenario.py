@@ -13,7 +13,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 from rich.syntax import Syntax
-from rich.table import Table
 
 from imagedrift_cli import tables
 from imagedrift_cli.database import Reader
@@ -115,8 +114,7 @@ class Scenario:
         totals = self._registry.totals()
         askable = {c.image.reference for p in self.products if p.asked for c in p.choices}
         asked = len(askable & self._reported)
-        facts = Table("", "", show_header=False, title="What it took", title_justify="left")
-        for name, value in (
+        facts = (
             ("hosts that reported", hosts),
             ("images on them", self._images),
             ("distinct references", len(self._reported)),
@@ -124,9 +122,12 @@ class Scenario:
             ("HEAD requests to the registry", totals.head_requests),
             ("GET requests, to look inside an index", totals.get_requests),
             ("seconds from the first report to the last verdict", f"{self._seconds:.1f}"),
-        ):
-            facts.add_row(name, f"{value:,}" if isinstance(value, int) else value)
-        self._console.print(facts)
+        )
+        rows = [
+            {"what": name, "number": f"{value:,}" if isinstance(value, int) else value}
+            for name, value in facts
+        ]
+        self._print_rows(rows, ("what=What it took", "number"))
         periods = 1 + int((time.monotonic() - self._started) / self._freshness_s)
         if not asked <= totals.head_requests <= asked * periods:
             self.failed.append(f"{totals.head_requests} HEADs were made for {asked} references")
@@ -179,8 +180,11 @@ class Scenario:
         rows: Sequence[dict[str, Any]] = await self._reader.ask(sql)
         self._print_sql(sql)
         self._console.print(f"[italic]{title}[/italic]")
+        self._print_rows(rows, list(rows[0]) if rows else ())
+
+    def _print_rows(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         seen = Display(now=now(), width=self._console.width)
-        for line in tables.as_table(rows, list(rows[0]) if rows else (), seen):
+        for line in tables.as_table(rows, columns, seen):
             self._console.print(line, markup=False, highlight=False, no_wrap=True)
 
     def _print_sql(self, sql: str) -> None:
