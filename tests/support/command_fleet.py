@@ -96,8 +96,8 @@ FROM h
 
 _VERSIONS: Final = """
 WITH listed AS (
-  INSERT INTO fleet.tag_lists (registry, repository, tracks, names, truncated, listed_at, changed_at,
-                               attempted_at, next_list_at)
+  INSERT INTO fleet.tag_lists (registry, repository, tracks, names, truncated, listed_at,
+                               changed_at, attempted_at, next_list_at)
   SELECT registry, repository, '[]', names, truncated, moment, moment, moment,
          now() + interval '11 hours 5 minutes'
   FROM (VALUES ('docker.io', 'library/nginx', 812, ''), ('docker.io', 'library/redis', 640, ''),

@@ -17,8 +17,9 @@ import pytest
 
 from imagedrift_sandbox.child_process import ChildProcess
 
-OURS: Final = "192.0.2.10"
-ITS: Final = "192.0.2.11"
+OURS: Final = "198.51.100.10"
+ITS: Final = "198.51.100.11"
+"""Of a net for examples, as the page's own; on this machine that one may be in use."""
 PROGRAMS: Final = ("unshare", "nsenter", "ip", "mount")
 EMPTIED: Final = ("/opt", "/root", "/run", "/var/lib")
 """Folders that are empty there, but for one that holds the Python of this machine."""

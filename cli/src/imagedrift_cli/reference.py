@@ -102,8 +102,8 @@ def commands_page() -> str:
 def _session() -> str:
     """Return what the tests of `tests/integration/cli` recorded."""
     told = (
-        "Recorded by tests, so that it is what the commands print: at first on a small fleet, of which"
-        " two sites have a host `web-1` each. Times and keys are made alike."
+        "Recorded by tests, so that it is what the commands print: at first on a small fleet,"
+        " of which two sites have a host `web-1` each. Times and keys are made alike."
     )
     return "\n\n".join(["## A session", told, *_recorded("session.txt"), *_recorded("live.txt")])
 

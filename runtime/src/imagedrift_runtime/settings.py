@@ -32,7 +32,7 @@ FILE_SUFFIX = "_FILE"
 _LOOKED_AT = 1024 * 1024
 """Bytes of a file in which its mark has to come."""
 _PATTERN = re.compile(r"Expected `str` matching regex '.*?'(?: - at `[^`]*`)?$")
-"""How a value that a pattern refuses is told: no operator reads patterns, the help says the form."""
+"""How a pattern's refusal is found: no operator reads patterns, and the help says the form."""
 
 
 class Variable(Struct, frozen=True):

@@ -111,7 +111,7 @@ async def test_a_second_host_joins_by_the_commands_of_the_page(
     database_dsn: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """From an empty machine to a line of `imagedrift hosts`, over TLS and as the host's own user."""
+    """From an empty machine to a line of `imagedrift hosts`, over TLS, as the host's own user."""
     began = time.monotonic()
     checksum = await asyncio.to_thread(bundle_in, server_folder)
     copies = ("agent-bundle", "deploy/tls/ca.crt")
