@@ -54,7 +54,7 @@ def decisions(output: Output, texts: tuple[str, ...], every: bool) -> None:
         values=filters.values,
         clauses={"where": where(filters, scope, *([] if every else [ACTIVE]))},
         brief=("decision_id=id", "by", "kind", "pattern", "selector?", "value?", "until?",
-               "matches", "reason?"),
+               "matches", "reason?=why"),
         noun="decisions",
     )  # fmt: skip
     listing.answer(asked, output)

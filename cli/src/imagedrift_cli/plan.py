@@ -149,8 +149,8 @@ def _all_plans() -> Asked:
     return Asked(
         statement="plans",
         clauses={"where": ""},
-        brief=("plan_id=plan", "made_at=made", "by", "what", "ring", "hosts", "done", "waiting",
-               "silent", "regressed", "note?"),
+        brief=("plan_id=plan", "made_at=made", "what", "ring", "hosts", "done", "waiting", "silent",
+               "regressed"),
         noun="rings",
     )  # fmt: skip
 

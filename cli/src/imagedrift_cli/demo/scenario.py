@@ -41,11 +41,11 @@ SELECT count(DISTINCT host) AS hosts, count(*) AS images,
 FROM ops.comparisons WHERE site = 'demo'"""
 
 STAR = """\
-SELECT reference, hosts, outdated_hosts, remote_digest, remote_since, checked_at
+SELECT reference, hosts, outdated_hosts, remote_digest, remote_since
 FROM ops.images WHERE reference = '{reference}'"""
 
 FLIPPED = """\
-SELECT hostname, verdict, reason, local_digests, remote_digest, outdated_for
+SELECT hostname, reason, local_digests, remote_digest
 FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
 
 OUTDATED = """\
