@@ -45,7 +45,7 @@ SELECT reference, hosts, outdated_hosts, remote_digest, remote_since
 FROM ops.images WHERE reference = '{reference}'"""
 
 FLIPPED = """\
-SELECT hostname, reason, local_digests, remote_digest
+SELECT hostname, verdict, local_digests, remote_digest
 FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
 
 OUTDATED = """\
