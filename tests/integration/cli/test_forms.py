@@ -55,6 +55,20 @@ async def test_no_form_loses_a_row(own_dsn: str) -> None:
     assert "3 of 914 outdated images; as asked" in asked.err
 
 
+def test_the_first_rows_are_those_that_maintenance_keeps(own_dsn: str) -> None:
+    """A terminal has the rows that are kept, and searches for them once some are gone."""
+    asyncio.run(command_fleet.add_outdated(own_dsn, 910))
+    assert piped(own_dsn, "maintain").code == 0
+    kept = asyncio.run(Operator(own_dsn).ask("SELECT site, hostname FROM ops.longest_outdated"))
+
+    shown = on_terminal(own_dsn, "outdated").lines[1:]
+    assert {tuple(line.split()[:2]) for line in shown} == {(r["site"], r["hostname"]) for r in kept}
+
+    gone = "DELETE FROM fleet.host_images WHERE host_id IN (SELECT host_id FROM"
+    asyncio.run(Operator(own_dsn).ask(f"{gone} fleet.longest_outdated LIMIT 3)"))
+    assert len(on_terminal(own_dsn, "outdated").lines) == 101
+
+
 MANY = {
     "outdated": "100 of 10,004 outdated images; --limit 10004 or a pipe has all",
     "outdated --running": "100 of more than 10,000 outdated images; a pipe has all",
