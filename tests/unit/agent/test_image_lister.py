@@ -29,7 +29,7 @@ def test_the_same_records_give_the_same_list() -> None:
 def test_every_change_of_a_record_is_listed() -> None:
     """A change of an image, a container or the engine, also back again, gives the list of it."""
     lister = ImageLister()
-    passes = (
+    passes: tuple[tuple[list[EngineImage], list[Container], EngineTraits], ...] = (
         ([IMAGE], [CONTAINER], TRAITS),
         ([replace(IMAGE, repo_tags=["nginx:1.28"])], [CONTAINER], TRAITS),
         ([IMAGE], [replace(CONTAINER, state="exited")], TRAITS),
