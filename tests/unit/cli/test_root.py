@@ -81,7 +81,7 @@ def test_what_cannot_be_used_is_told(
 
 @pytest.mark.parametrize(("command", "variable", "value"), [
     ("down", "IMAGEDRIFT_FRESHNESS", "soon"), ("up", "IMAGEDRIFT_FRESHNESS", "soon"),
-    ("scan", "IMAGEDRIFT_SITE", "Fra1"), ("demo", "TERM", "\udcff"), ("status", "TERM", "\udcff"),
+    ("scan", "IMAGEDRIFT_SITE", "Fra1"), ("status", "TERM", "\udcff"),
     ("check nginx", "NATS_URL", "http://x"), ("streams", "NATS_URL", "http://x"),
     ("top", "NATS_URL", "http://x"), ("rebuild", "NATS_URL", "http://x"),
     ("maintain", "IMAGEDRIFT_RETIRE_DAYS", "0"), ("migrate", "DATABASE_URL", "x"),

@@ -25,6 +25,8 @@ from imagedrift_sandbox.registry.server import SandboxRegistry
 
 ANSWERED_WITHIN_S = 30.0
 FLIPPED_WITHIN_S = 30.0
+UNCONFIRMED = "digest_differs"
+"""The reason of an outdated image before its index is known."""
 
 VERDICTS = """\
 SELECT verdict, reason, count(*) AS images, count(DISTINCT host) AS hosts, min(error) AS error
@@ -174,7 +176,8 @@ class Scenario:
         found: Counter[str] = Counter()
         for row in rows:
             found[row["verdict"]] += row["images"]
-        return found == self._truth
+        is_confirmed = all(row["reason"] != UNCONFIRMED for row in rows)
+        return is_confirmed and found == self._truth
 
     async def _show(self, sql: str, title: str) -> None:
         rows: Sequence[dict[str, Any]] = await self._reader.ask(sql)
