@@ -20,6 +20,7 @@ from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.stack import named_registry
 from support.command_line import Ended, on_terminal, piped, watched
 from support.engine_replies import Held, Variant, replies
+from support.operator import Operator
 
 SESSION = Path(__file__).parent / "session.txt"
 READING = (
@@ -45,6 +46,8 @@ HEAD = 4
 """Lines that are recorded of a script."""
 KEYS = re.compile(r"(decided|plans) (\d{10,})")
 """What a later command names of an earlier one's output."""
+AGED = "UPDATE fleet.plans SET made_at = now() - interval '2 minutes 5 seconds'"
+"""A plan was made some time ago, so that its age stays the same."""
 LISTED = """\
 {host}/team/api:2@{same}
 {host}/team/web:1@{old}
@@ -129,6 +132,7 @@ def _acted(environment: dict[str, str], columns: int | None) -> Iterator[str]:
         command = template.format_map(keys)
         ended = watched(shlex.split(command), environment, columns=columns)
         keys |= dict(KEYS.findall(ended.out + ended.err))
+        asyncio.run(Operator(environment["DATABASE_URL"]).ask(AGED))
         if command == "completion bash":
             ended = ended._replace(out=_head(ended.out))
         if command == "migrate":
