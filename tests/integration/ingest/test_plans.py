@@ -229,6 +229,7 @@ SHORT = (
     "Materialize",  # due references are paired with the registries, of which there are few
     "Aggregate",  # the hosts of one image are counted from an index
     "Seq Scan on descriptions d",  # empty in this database
+    'Values Scan on "*VALUES*"',  # both sides of a candidate
 )
 HOT = [
     (file, name)

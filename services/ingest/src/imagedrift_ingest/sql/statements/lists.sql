@@ -71,44 +71,43 @@ SELECT EXISTS (SELECT FROM fleet.tag_lists WHERE next_list_at <= $1::timestamptz
 -- Lists that are due, those of most running hosts first, and the tags that hosts run. At most $2 of a
 -- registry are out at a time. Among lists that as many hosts run, one or none being as many, the hosts
 -- that brought them take turns, and at most $6 of those that one host alone brought are out: however many
--- repositories a host brings, another's few are not behind them. $4: questions from before that have
--- left their stream.
-WITH out AS MATERIALIZED (
-  SELECT registry, greatest(weight, 1) AS weight, coalesce(brought_by, 0) AS brought_by
+-- repositories a host brings, another's few are not behind them. What is out has the first turns. $4:
+-- questions from before that have left their stream.
+WITH waiting AS (
+  SELECT list_id, registry, repository, weight AS hosts, attempted_at, brought_by, false AS is_out
+  FROM fleet.tag_lists
+  WHERE next_list_at <= $1::timestamptz AND registry <> ALL (ARRAY(
+    SELECT registry
+    FROM fleet.registry_states
+    GROUP BY registry
+    HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
+  ))
+  UNION ALL
+  SELECT list_id, registry, repository, weight, attempted_at, brought_by, true
   FROM fleet.tag_lists
   WHERE (attempted_at IS NULL OR asked_at > attempted_at) AND asked_at > $4::timestamptz AND next_list_at > $1::timestamptz
-), of_registry AS (
-  SELECT registry, count(*) AS n FROM out GROUP BY registry
-), of_host AS (
-  SELECT brought_by, count(*) AS n FROM out WHERE weight = 1 GROUP BY brought_by
-), blocked AS (
-  SELECT registry
-  FROM fleet.registry_states
-  GROUP BY registry
-  HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
-), waiting AS (
+), in_turn AS (
   SELECT
-    l.list_id, l.registry, l.repository, l.weight AS hosts, l.attempted_at, greatest(l.weight, 1) AS weight,
-    coalesce(l.brought_by, 0) AS brought_by,
-    row_number() OVER (
-      PARTITION BY greatest(l.weight, 1), coalesce(l.brought_by, 0) ORDER BY l.attempted_at NULLS FIRST, l.list_id
+    w.*, greatest(w.hosts, 1) AS weight, row_number() OVER (
+      PARTITION BY greatest(w.hosts, 1), coalesce(w.brought_by, 0)
+      ORDER BY w.is_out DESC, w.attempted_at NULLS FIRST, w.list_id
     ) AS turn
-  FROM fleet.tag_lists AS l
-  LEFT JOIN blocked AS b ON b.registry = l.registry
-  WHERE l.next_list_at <= $1::timestamptz AND b.registry IS NULL
-), ranked AS (
-  SELECT w.*, row_number() OVER (PARTITION BY w.registry ORDER BY w.weight DESC, w.turn, w.attempted_at NULLS FIRST, w.list_id) AS rank
   FROM waiting AS w
+), ranked AS (
+  SELECT
+    t.*, row_number() OVER (
+      PARTITION BY t.registry ORDER BY t.is_out DESC, t.weight DESC, t.turn, t.attempted_at NULLS FIRST, t.list_id
+    ) AS rank
+  FROM in_turn AS t
 ), askable AS (
-  SELECT k.*, row_number() OVER (PARTITION BY k.weight, k.brought_by ORDER BY k.turn) AS nth
+  -- Counted for the host after this: what its registry has no room for takes no room of the host's.
+  SELECT k.*, row_number() OVER (PARTITION BY k.weight, coalesce(k.brought_by, 0) ORDER BY k.turn) AS nth
   FROM ranked AS k
-  LEFT JOIN of_registry AS o ON o.registry = k.registry
-  WHERE k.rank <= $2::integer - coalesce(o.n, 0)
+  WHERE k.is_out OR k.rank <= $2::integer
 ), picked AS MATERIALIZED (
   SELECT k.*
   FROM askable AS k
-  LEFT JOIN of_host AS o ON o.brought_by = k.brought_by
-  WHERE k.weight > 1 OR k.nth <= $6::integer - coalesce(o.n, 0)
+  WHERE NOT k.is_out AND (k.weight > 1 OR k.nth <= $6::integer)
   ORDER BY k.weight DESC, k.turn, k.attempted_at NULLS FIRST, k.list_id
   LIMIT $3::integer
 )
@@ -291,19 +290,12 @@ WHERE n.ref_id = s.ref_id AND n.step = s.step
 -- Digests whose inside would tell whether a candidate is another image than what hosts run, once each:
 -- the candidate's, and that of the reference itself. What is described already is not asked for. At most
 -- $2 descriptions are out at a time, and of what one host alone brought $3: hosts take turns, as for
--- references. $4: questions from before that have left their stream.
+-- references. What is out has the first turns. $4: questions from before that have left their stream.
 WITH out AS MATERIALIZED (
   SELECT coalesce(a.brought_by, 0) AS brought_by, greatest(a.weight, 1) AS weight
   FROM fleet.descriptions AS d
   LEFT JOIN fleet.answers AS a ON a.ref_id = d.asked_ref_id
   WHERE (d.described_at IS NULL OR d.asked_at > d.described_at) AND d.asked_at > $4::timestamptz
-), of_host AS (
-  SELECT brought_by, count(*) AS n FROM out WHERE coalesce(weight, 1) = 1 GROUP BY brought_by
-), blocked AS (
-  SELECT registry
-  FROM fleet.registry_states
-  GROUP BY registry
-  HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
 ), wanting AS (
   SELECT s.digest, s.ref_id, o.hosts, greatest(o.weight, 1) AS weight, coalesce(o.brought_by, 0) AS brought_by
   FROM fleet.newer AS n
@@ -321,20 +313,26 @@ WITH out AS MATERIALIZED (
     (array_agg(brought_by ORDER BY weight DESC, ref_id))[1] AS brought_by
   FROM wanting
   GROUP BY digest
-), askable AS (
-  SELECT
-    ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.weight, ch.brought_by,
-    row_number() OVER (PARTITION BY ch.weight, ch.brought_by ORDER BY ch.digest) AS turn
-  FROM chosen AS ch
-  JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
-  LEFT JOIN blocked AS b ON b.registry = r.registry
-  WHERE r.policy = 'ask' AND b.registry IS NULL
+), in_turn AS (
+  SELECT c.*, row_number() OVER (PARTITION BY c.weight, c.brought_by ORDER BY c.is_out DESC, c.digest) AS turn
+  FROM (
+    SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.weight, ch.brought_by, false AS is_out
+    FROM chosen AS ch
+    JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
+    WHERE r.policy = 'ask' AND r.registry <> ALL (ARRAY(
+      SELECT registry
+      FROM fleet.registry_states
+      GROUP BY registry
+      HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
+    ))
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, weight, brought_by, true FROM out
+  ) AS c
 )
-SELECT k.digest, k.ref_id, k.registry, k.repository, k.hosts
-FROM askable AS k
-LEFT JOIN of_host AS o ON o.brought_by = k.brought_by
-WHERE k.weight > 1 OR k.turn <= $3::integer - coalesce(o.n, 0)
-ORDER BY k.weight DESC, k.turn, k.digest
+SELECT t.digest, t.ref_id, t.registry, t.repository, t.hosts
+FROM in_turn AS t
+WHERE NOT t.is_out AND (t.weight > 1 OR t.turn <= $3::integer)
+ORDER BY t.weight DESC, t.turn, t.digest
 LIMIT greatest($2::integer - (SELECT count(*) FROM out), 0)
 
 -- name: open_quotas
