@@ -1,13 +1,11 @@
-"""Lists and candidates of one host never delay those of others."""
+"""Lists of one host never delay those of others."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from imagedrift_ingest.adapters.postgres import questions
-from imagedrift_schemas.v1 import Describe
 from support.ingest import image
-from support.listing import described, tags_listed
 from support.planning import Planned, name, planning
 
 SMALL = "docker.io/small/app:1.2"
@@ -56,41 +54,3 @@ async def test_hosts_take_turns_and_what_most_hosts_run_is_listed_first(planned:
     assert next(name(one) for one in asked) == "docker.io/team/app"
     assert "docker.io/small/app" in [name(one) for one in asked][1:3]
     assert {name(one): one.hosts for one in asked}["docker.io/big/app"] == 1
-
-
-async def test_candidates_are_asked_in_the_turns_of_the_host_that_wants_them(dsn: str) -> None:
-    """A host with many candidates has few of them out, and another's are not behind them."""
-    async with planning(dsn, outstanding=10_000) as planned:
-        tags = [f"docker.io/big/app:{n}.2" for n in range(questions.OF_ONE_HOST + 10)]
-        await brings(planned, "big", *tags)
-        await brings(planned, "small", SMALL)
-        await planned.follows()
-        newer = tuple(f"{n}.{m}" for n in range(len(tags)) for m in (3, 2))
-        await planned.listed(tags_listed(newer, repository="docker.io/big/app"))
-        await planned.listed(tags_listed(("1.3", "1.2"), repository="docker.io/small/app"))
-        asked = await planned.names()
-        assert len([one for one in asked if "/big/" in one]) == questions.OF_ONE_HOST
-        assert "docker.io/small/app:1.3" in asked
-
-
-async def test_a_bounded_number_of_descriptions_for_candidates_is_out(planned: Planned) -> None:
-    """A host's candidates are described a few at a time, and another's are not behind them."""
-    tags = [f"docker.io/big/app:{n}.2" for n in range(questions.OF_ONE_HOST + 10)]
-    await brings(planned, "big", *tags)
-    await brings(planned, "small", SMALL)
-    await planned.follows()
-    newer = tuple(f"{n}.{m}" for n in range(len(tags)) for m in (3, 2))
-    await planned.listed(tags_listed(newer, repository="docker.io/big/app"))
-    await planned.listed(tags_listed(("1.3", "1.2"), repository="docker.io/small/app"))
-    for tag in tags:
-        await planned.answered(tag.removesuffix("2") + "3")
-    await planned.answered("docker.io/small/app:1.3")
-    asked = [one for one in await planned.asks() if isinstance(one, Describe)]
-    of_big = [one for one in asked if one.repository == "big/app"]
-    assert len(of_big) == questions.OF_ONE_HOST
-    assert len(asked) - len(of_big) == 2
-    assert [one for one in await planned.asks() if isinstance(one, Describe)] == []
-    for one in tags:
-        await planned.described(described(one))
-    again = [one for one in await planned.asks() if isinstance(one, Describe)]
-    assert 0 < len(again) <= questions.OF_ONE_HOST

@@ -67,10 +67,8 @@ async def following(database: Database) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_p5_what_is_newer_is_by_the_newest_list_whatever_the_order(
-    dsn: str, seed: int
-) -> None:
-    """P5: shuffled, repeated and interrupted lists and answers end in the newest list."""
+async def test_what_is_newer_is_by_the_newest_list_whatever_the_order(dsn: str, seed: int) -> None:
+    """Shuffled, repeated and interrupted lists and answers end in the newest list."""
     draw = random.Random(seed)
     todo = operations()
     todo += draw.sample(todo, len(todo) // 3)

@@ -10,7 +10,6 @@ import pytest
 from msgspec.structs import replace
 
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import (
     Denied,
@@ -19,7 +18,6 @@ from imagedrift_schemas.v1 import (
     Found,
     Invalid,
     Limited,
-    Listed,
     Missing,
     Refused,
     Truncated,
@@ -39,7 +37,6 @@ from support.listing import (
 )
 from support.planning import LATER, Planned, planning
 from support.polling import until
-from support.storing import lists_on
 
 DAY = timedelta(days=1)
 NEWEST = f"{REPOSITORY}:2.0.0"
@@ -167,31 +164,6 @@ async def test_p11_a_list_that_is_not_read_any_more_does_not_say_that_nothing_is
     older, newest = await versions(planned)
     assert (newest["behind"], newest["major_state"]) == (None, "unknown")
     assert (older["major_state"], older["minor_state"]) == ("unknown", "unknown")
-
-
-async def test_p11_a_reference_that_is_left_out_says_so(planned: Planned) -> None:
-    """A step whose candidate is over its host's quota is unknown, and asked on another day."""
-    few = lists_on(planned.database, most_candidates=2)
-    await planned.has("web-1", image(RUN, running=1))
-    await planned.follows()
-    await _store(few, tags_listed(), 1)
-    [row] = await versions(planned)
-    assert (row["left_out"], row["behind"]) == (True, 4)
-    assert [row[f"{step}_state"] for step in STEPS] == ["unknown"] * 3
-    assert await planned.database.fetch_value("SELECT count(*) FROM fleet.newer") == 2
-
-    await _store(few, tags_listed(), 2)
-    assert await planned.database.fetch_value("SELECT count(*) FROM fleet.newer") == 2
-    await planned.database.pool.execute("UPDATE fleet.host_quotas SET day = day - 1")
-    await _store(few, tags_listed(), 3)
-    [row] = await versions(planned)
-    assert row["left_out"] is False
-    assert await planned.database.fetch_value("SELECT count(*) FROM fleet.newer") == 3
-
-
-async def _store(lists: TagListTable, said: Listed, seq: int) -> None:
-    stated = {(said.registry, said.repository): (seq, said)}
-    await lists.store(1, stated, surely_newest=True, read_to=seq)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +299,7 @@ async def test_a_local_build_beside_a_pulled_image_is_not_counted(planned: Plann
 
 
 async def test_a_list_is_written_in_the_order_of_locks_of_an_answer(planned: Planned) -> None:
-    """Who holds an answer gets its steps, though a list that drops one waits for the answer."""
+    """A list that waits for an answer holds no step that the holder of the answer needs."""
     await planned.has("web-1", image(RUN, running=1))
     await planned.follows()
     await planned.listed(tags_listed(("1.28.1", "1.27.5", "1.27.3")))

@@ -114,7 +114,7 @@ WHOLE = {"is_compared": True, "is_whole": True}
 
 
 def told(rows: Sequence[StoredStanding], is_new: bool = True) -> list[Difference]:
-    """What differs of rows by the list of these tests."""
+    """The differences of rows by the list of these tests."""
     return list(differences(rows, index(), is_new=is_new))
 
 
@@ -138,7 +138,7 @@ def test_a_list_that_tells_the_same_is_read_for_new_references_alone() -> None:
 
 
 def test_a_reference_that_no_host_has_loses_its_steps() -> None:
-    """What is on no host is compared with nothing, whether a list was read or not."""
+    """A reference without hosts is compared with nothing, whether a list was read or not."""
     gone = StoredStanding(1, "1.27.3", is_used=False, is_compared=True, steps={"patch": "1.27.5"})
     [found] = differences([gone], None, is_new=False)
     assert (found.is_compared, found.dropped) == (False, ("patch",))

@@ -34,7 +34,7 @@ def test_a_sorted_track_tells_what_every_pair_of_its_versions_tells(tags: list[s
 
 
 def by_pairs(version: Version, others: list[Version], *, is_whole: bool) -> Newer:
-    """What is newer than a version, by each other one."""
+    """The newer versions of a version, each held against it."""
     seen = [
         other
         for other in others

@@ -61,7 +61,7 @@ WORDS = st.sampled_from(
 @example("v1.2-m")
 @example("202501.1")
 def test_a_plain_tag_is_read_as_by_the_whole_grammar(tag: str) -> None:
-    """What is read in short is read as in full, and a grammar has one meaning."""
+    """A tag that is read in short tells what the whole grammar reads."""
     assert read(tag) == read_by_grammar(tag)
 
 

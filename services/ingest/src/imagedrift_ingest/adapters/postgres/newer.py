@@ -145,7 +145,7 @@ def _changed_states(
 
 
 class _Rows(Struct, frozen=True):
-    """What is written of references, each kind in the order of its keys."""
+    """The rows that are written, each kind in the order of its keys."""
 
     versions: list[tuple[Any, ...]]
     steps: list[tuple[Any, ...]]
