@@ -226,8 +226,26 @@ def outdated_state(
     return state(age, about, now, excused=excused) | {"newest": None}
 
 
+def skipped(
+    reference: str, about: Sequence[tuple[int, Decided]], ever: Sequence[tuple[int, Decided]]
+) -> set[str]:
+    """The versions that are skipped: without a value all, where one was asked for by then."""
+    tags = {tag for tag, _ in NEWER.get(reference, {}).values()}
+    asked = [n for n, d in ever if d.kind == "within" and matches(d, reference)]
+    skips = [(n, d.value) for n, d in about if d.kind == "skip"]
+    return {
+        tag
+        for n, value in skips
+        for tag in tags
+        if tag == value or (value is None and any(before < n for before in asked))
+    }
+
+
 def version_state(
-    reference: str, about: Sequence[tuple[int, Decided]], now: datetime
+    reference: str,
+    about: Sequence[tuple[int, Decided]],
+    ever: Sequence[tuple[int, Decided]],
+    now: datetime,
 ) -> dict[str, Any] | None:
     """Read the rules for an image with newer versions; None where none is asked for."""
     within = chosen(["within", "pin"], about)
@@ -239,8 +257,8 @@ def version_state(
     offered = [steps[step] for step in asked if step in steps]
     if not offered:
         return None
-    skips = [d for _, d in about if d.kind == "skip"]
-    kept = [(tag, age) for tag, age in offered if not any(d.value in (None, tag) for d in skips)]
+    out = skipped(reference, about, ever)
+    kept = [(tag, age) for tag, age in offered if tag not in out]
     excused = not kept or any(d.kind in EXCUSES and d.kind != "skip" for _, d in about)
     left = kept or offered
     age = max(age for _, age in left)
@@ -248,14 +266,14 @@ def version_state(
 
 
 def expected(
-    decisions: Sequence[tuple[int, Decided]], now: datetime
+    decisions: Sequence[tuple[int, Decided]], ever: Sequence[tuple[int, Decided]], now: datetime
 ) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Read the rules for every image of every host, and each cause."""
+    """Read the rules for every image of every host, and each cause; `ever`: also what is undone."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for name, host in HOSTS.items():
         for reference, age in zip(REFERENCES, AGES, strict=True):
             about = [(n, d) for n, d in decisions if matches(d, reference) and fits(d, host)]
             found[name, reference, "outdated"] = outdated_state(age, about, now)
-            if version := version_state(reference, about, now):
+            if version := version_state(reference, about, ever, now):
                 found[name, reference, "version"] = version
     return found

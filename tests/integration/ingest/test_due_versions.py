@@ -43,6 +43,22 @@ async def label(database: asyncpg.Connection, host: str, **policy: object) -> No
     )
 
 
+async def replace(database: asyncpg.Connection, before: str, after: str) -> None:
+    """Let another tag be the newest of a step."""
+    name = APP.rpartition(":")[0]
+    await database.execute(
+        "WITH c AS (INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)"
+        " SELECT $1 || ':' || $3, registry, repository, $3, policy FROM fleet.image_refs"
+        " WHERE reference = $1 || ':' || $2 RETURNING ref_id)"
+        " UPDATE fleet.newer SET candidate_ref_id = (SELECT ref_id FROM c)"
+        " WHERE candidate_ref_id ="
+        " (SELECT ref_id FROM fleet.image_refs WHERE reference = $1 || ':' || $2)",
+        name,
+        before,
+        after,
+    )
+
+
 async def test_a_newer_version_is_due_only_where_it_is_asked_for(
     database: asyncpg.Connection,
 ) -> None:
@@ -110,20 +126,27 @@ async def test_a_version_that_is_skipped_gives_way_to_the_next(
     rows = await database.fetch("SELECT * FROM ops.excused WHERE cause = 'version'")
     assert {(row["kind"], row["decision_id"]) for row in rows} == {("skip", key)}
 
-    await database.execute("UPDATE fleet.image_refs SET tag = '3.3' WHERE tag = '3.2'")
+    await replace(database, "3.2", "3.3")
     assert set((await versions(database)).values()) == {"3.3"}
 
 
 async def test_a_skip_of_versions_says_whether_it_holds(database: asyncpg.Connection) -> None:
     """It is over when none of its versions is the newest of a step any more."""
     await decide(database, Decided(APP, "skip", "4"))
-    await decide(database, Decided(REFERENCES[3], "skip"))
-    rows = await database.fetch("SELECT value, versions, active FROM ops.decisions ORDER BY until")
-    assert ("4", ["4"], True) in [tuple(row) for row in rows]
+    [row] = await database.fetch("SELECT value, versions, active FROM ops.decisions")
+    assert tuple(row) == ("4", ["4"], True)
 
-    await database.execute("UPDATE fleet.image_refs SET tag = '5' WHERE tag = '4'")
-    rows = await database.fetch("SELECT active FROM ops.decisions WHERE versions IS NOT NULL")
-    assert [row["active"] for row in rows] == [False]
+    await replace(database, "4", "5")
+    assert await database.fetchval("SELECT active FROM ops.decisions") is False
+
+
+async def test_a_skip_where_no_version_is_asked_for_is_of_the_digest_alone(
+    database: asyncpg.Connection,
+) -> None:
+    """A version that is asked for later is due."""
+    await decide(database, Decided(APP, "skip"))
+    await decide(database, Decided(APP, "within", "minor"))
+    assert set((await versions(database)).values()) == {"3.2"}
 
 
 async def test_a_digest_that_is_skipped_is_no_version(database: asyncpg.Connection) -> None:
@@ -144,7 +167,7 @@ async def test_the_waiting_time_of_a_version_is_not_restarted(database: asyncpg.
     assert {row["reference"] for row in before} == {APP}  # 9 days; the others for less than 7
     await database.execute("UPDATE fleet.answers SET remote_since = now(), checked_at = now()")
     await database.execute("UPDATE fleet.host_images SET since = now(), running = 0")
-    await database.execute("UPDATE fleet.comparisons SET verdict = 'current', verdict_since = now()")
+    await database.execute("UPDATE fleet.comparisons SET verdict = 'current', reason = 'digest_match'")
     assert await database.fetch(sql) == before
 
 

@@ -370,7 +370,7 @@ DECLARE
 BEGIN
   PERFORM fleet.check_pattern(pattern);
   PERFORM fleet.check_selector(chosen);
-  -- Without a value: all that there is now, the remote digest and the newer versions.
+  -- Without a value: all that there is now, the remote digest and the newer versions that are asked for.
   IF kind = 'skip' THEN
     digest := CASE WHEN value IS NULL THEN (
       SELECT a.remote_digest FROM fleet.image_refs AS r
@@ -381,7 +381,13 @@ BEGIN
       SELECT DISTINCT t.tag FROM fleet.image_refs AS r
       JOIN fleet.newer AS n ON n.ref_id = r.ref_id
       JOIN fleet.image_refs AS t ON t.ref_id = n.candidate_ref_id
-      WHERE r.reference = pattern AND t.tag = coalesce(value, t.tag));
+      WHERE r.reference = pattern AND CASE
+        WHEN value IS NOT NULL THEN t.tag = value
+        ELSE EXISTS (SELECT FROM fleet.decided_refs AS p WHERE p.ref_id = r.ref_id AND p.kind = 'within') OR EXISTS (
+          SELECT FROM fleet.comparisons AS c
+          JOIN fleet.host_images AS hi ON hi.comparison_id = c.comparison_id
+          WHERE c.ref_id = r.ref_id AND hi.own ? 'policy')
+      END);
   END IF;
   fault := CASE
     WHEN kind IS NULL OR kind NOT IN ('ignore', 'snooze', 'skip', 'accept', 'wait', 'due_after', 'within', 'track', 'pin')
