@@ -241,39 +241,39 @@ def skipped(
     }
 
 
-def version_state(
+def version_states(
     reference: str,
     about: Sequence[tuple[int, Decided]],
     ever: Sequence[tuple[int, Decided]],
     now: datetime,
-) -> dict[str, Any] | None:
-    """Read the rules for an image with newer versions; None where none is asked for."""
+) -> dict[str, dict[str, Any]]:
+    """Read the rules for an image with newer versions, by the steps that are asked for."""
     within = chosen(["within", "pin"], about)
     track = chosen(["track"], about)
     if within is None or within.kind == "pin" or (track and track.value != TRACK):
-        return None
+        return {}
     asked = STEPS[: STEPS.index(within.value or "") + 1]
-    steps = NEWER.get(reference, {})
-    offered = [steps[step] for step in asked if step in steps]
-    if not offered:
-        return None
     out = skipped(reference, about, ever)
-    kept = [(tag, age) for tag, age in offered if tag not in out]
-    excused = not kept or any(d.kind in EXCUSES and d.kind != "skip" for _, d in about)
-    left = kept or offered
-    age = max(age for _, age in left)
-    return state(age, about, now, excused=excused) | {"newest": left[-1][0]}
+    excused = any(d.kind in EXCUSES and d.kind != "skip" for _, d in about)
+    return {
+        step: state(age, about, now, excused=excused or tag in out) | {"newest": tag}
+        for step, (tag, age) in NEWER.get(reference, {}).items()
+        if step in asked
+    }
 
 
 def expected(
     decisions: Sequence[tuple[int, Decided]], ever: Sequence[tuple[int, Decided]], now: datetime
 ) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Read the rules for every image of every host, and each cause; `ever`: also what is undone."""
+    """Read the rules for every image of every host, and each cause; `ever`: also what is undone.
+
+    The cause is a step, or empty where the image is outdated.
+    """
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for name, host in HOSTS.items():
         for reference, age in zip(REFERENCES, AGES, strict=True):
             about = [(n, d) for n, d in decisions if matches(d, reference) and fits(d, host)]
-            found[name, reference, "outdated"] = outdated_state(age, about, now)
-            if version := version_state(reference, about, ever, now):
-                found[name, reference, "version"] = version
+            found[name, reference, ""] = outdated_state(age, about, now)
+            for step, version in version_states(reference, about, ever, now).items():
+                found[name, reference, step] = version
     return found

@@ -103,11 +103,12 @@ async def test_what_is_due_is_what_the_rules_say(
         ever = [(key, each) for key, each, _ in keys]
         right = expected([(key, each) for key, each, undone in keys if not undone], ever, now)
         found = await database.fetch(
-            "SELECT host, reference, cause, newest, true AS due, overdue_for IS NOT NULL AS overdue,"
-            " false AS excused FROM ops.due UNION ALL"
-            " SELECT host, reference, cause, newest, false, false, kind <> 'wait' FROM ops.excused"
+            "SELECT host, reference, coalesce(step, '') AS step, newest, true AS due,"
+            " overdue_for IS NOT NULL AS overdue, false AS excused FROM ops.due UNION ALL"
+            " SELECT host, reference, coalesce(step, ''), newest, false, false, kind <> 'wait'"
+            " FROM ops.excused"
         )
-        names = ("host", "reference", "cause")
+        names = ("host", "reference", "step")
         assert len(found) == len(right)
         assert {tuple(row[name] for name in names): dict(row.items()) for row in found} == {
             key: {**dict(zip(names, key, strict=True)), **state} for key, state in right.items()
@@ -117,7 +118,7 @@ async def test_what_is_due_is_what_the_rules_say(
         assert counted is not None
         shown = ("due", "overdue", "waiting", "excused", "due_versions")
         assert {name: counted[name] for name in shown} == {
-            "due_versions": sum(s["due"] for key, s in right.items() if key[2] == "version"),
+            "due_versions": sum(s["due"] for key, s in right.items() if key[2]),
             "due": sum(state["due"] for state in right.values()),
             "overdue": sum(state["overdue"] for state in right.values()),
             "waiting": sum(not (s["due"] or s["excused"]) for s in right.values()),

@@ -4,12 +4,16 @@
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';
 
--- What has been newer longest is found by it.
+-- What has been due longest is found by these: both have the states of fleet.due_images, in one order.
 -- squawk-ignore require-concurrent-index-creation
-CREATE INDEX newer_since_idx ON fleet.newer (since) WHERE state = 'newer';
+CREATE INDEX newer_since_idx ON fleet.newer (since) WHERE state IN ('outdated', 'newer');
+-- squawk-ignore require-concurrent-index-creation
+CREATE INDEX comparisons_since_idx ON fleet.comparisons (verdict_since) WHERE verdict IN ('outdated', 'newer');
+-- squawk-ignore require-concurrent-index-deletion
+DROP INDEX fleet.comparisons_outdated_idx;
 -- A decision is stored by hand, so nobody waits for this.
 -- squawk-ignore require-concurrent-index-creation
-CREATE INDEX decisions_kind_idx ON fleet.decisions (kind, pattern) WHERE kind <> 'undo';
+CREATE INDEX decisions_within_idx ON fleet.decisions (pattern) WHERE kind = 'within';
 
 -- A skip is about the remote digest, about versions by their tags, or about both.
 ALTER TABLE fleet.decisions
@@ -28,10 +32,16 @@ ALTER TYPE fleet.host_rule ADD ATTRIBUTE skipped text;
 CREATE OR REPLACE VIEW fleet.rules AS
 SELECT
   r.ref_id, r.reference, r.registry, r.repository, r.tag,
+  a.remote_digest, a.checked_at, a.next_check_at, a.failure, a.error,
+  a.excuse, a.wait, a.due_after, a.by_host, a.is_excused,
+  a.version_excuse, a.within, a.track, a.skipped
+FROM fleet.image_refs AS r
+CROSS JOIN LATERAL (
+SELECT
   a.remote_digest, coalesce(a.checked_at, a.attempted_at) AS checked_at, a.next_check_at, a.failure, a.error,
   w.excuse, w.wait, w.due_after, w.by_host, w.is_excused,
   w.version_excuse, w.within, w.track, w.skipped
-FROM fleet.image_refs AS r
+FROM (SELECT) AS one
 LEFT JOIN fleet.answers AS a ON a.ref_id = r.ref_id
 CROSS JOIN LATERAL (
   SELECT
@@ -67,27 +77,47 @@ CROSS JOIN LATERAL (
       AND d.kind <> 'undo'
       AND (d.until IS NULL OR d.until > now())
       AND NOT EXISTS (SELECT FROM fleet.decisions AS u WHERE u.undoes = d.decision_id)
+    OFFSET 0 -- each rank is put together once
   ) AS x
-) AS w;
+) AS w
+OFFSET 0 -- planned apart: few ways to join are left to be weighed
+) AS a;
 COMMENT ON COLUMN fleet.rules.version_excuse IS 'Rank of the decision that excuses newer versions, too, on every host.';
 COMMENT ON COLUMN fleet.rules.within IS 'Rank of the decision that says which newer versions are due on every host: [5] is the largest step, 1 for patch; 0: none.';
 COMMENT ON COLUMN fleet.rules.track IS 'Rank of the decision that names a track on every host: [5] is 1 where it is the reference''s own, else 0.';
 COMMENT ON COLUMN fleet.rules.skipped IS 'The newer versions that are skipped on every host.';
 
--- The other way round: from decisions to references, to leave out at once what no decision is about.
--- No reference has a character behind `~`, so what begins with a pattern is a range of the index.
-CREATE VIEW fleet.decided_refs AS
-SELECT r.ref_id, d.kind
+-- The other way round, from decisions to references: what is in no part of it is read no further. No
+-- reference has a character behind `~`, so what begins with a pattern is a range of the index.
+CREATE VIEW fleet.put_off AS
+SELECT r.ref_id, d.decision_id
 FROM fleet.decisions AS d
 JOIN fleet.image_refs AS r
   ON r.reference >= d.pattern AND r.reference < d.pattern || '~' AND (d.is_prefix OR r.reference = d.pattern)
-WHERE (d.until IS NULL OR d.until > now()) AND (d.kind <> 'wait' OR d.span_s > 0)
+WHERE (d.kind IN ('ignore', 'accept', 'snooze', 'skip') OR (d.kind = 'wait' AND d.span_s > 0))
+  AND (d.until IS NULL OR d.until > now())
   AND NOT EXISTS (SELECT FROM fleet.decisions AS u WHERE u.undoes = d.decision_id);
-COMMENT ON VIEW fleet.decided_refs IS 'The references that decisions in force are about.';
-COMMENT ON COLUMN fleet.decided_refs.ref_id IS 'The reference.';
-COMMENT ON COLUMN fleet.decided_refs.kind IS 'The kind of the decision.';
+COMMENT ON VIEW fleet.put_off IS 'References with a decision in force that excuses images or makes them wait, on some host.';
+COMMENT ON COLUMN fleet.put_off.ref_id IS 'The reference.';
+COMMENT ON COLUMN fleet.put_off.decision_id IS 'The decision.';
 
-CREATE OR REPLACE VIEW fleet.due_rows AS
+-- Why an image may be due: each row of both tables as it is, so that one plan reads them in the order
+-- of `since` for the fleet, or those of one reference.
+CREATE VIEW fleet.causes AS
+SELECT ref_id, comparison_id, verdict AS state, verdict_since AS since, NULL::text COLLATE "C" AS step, NULL::bigint AS candidate_ref_id
+FROM fleet.comparisons
+UNION ALL
+SELECT ref_id, NULL::bigint, state, since, step, candidate_ref_id
+FROM fleet.newer;
+COMMENT ON VIEW fleet.causes IS 'Images with their verdicts, and references with newer versions.';
+COMMENT ON COLUMN fleet.causes.ref_id IS 'The reference.';
+COMMENT ON COLUMN fleet.causes.comparison_id IS 'The local image; null for a newer version, which is one for all images of the reference.';
+COMMENT ON COLUMN fleet.causes.state IS 'The verdict, or the state of the newer version.';
+COMMENT ON COLUMN fleet.causes.since IS 'Since when.';
+COMMENT ON COLUMN fleet.causes.step IS 'The step of the newer version.';
+COMMENT ON COLUMN fleet.causes.candidate_ref_id IS 'The reference of the newer version.';
+
+CREATE VIEW fleet.due_images AS
 SELECT
   h.site, h.host, h.hostname, h.labels,
   w.reference, w.registry, w.repository, w.tag,
@@ -95,127 +125,83 @@ SELECT
   c.verdict, c.reason, greatest(c.verdict_since, hi.since) AS verdict_since,
   w.checked_at, w.next_check_at, w.failure IS NOT NULL AS stale,
   nullif(concat_ws('; ',
-      CASE WHEN c.by_digest THEN 'a container names the digest beside the tag: change the digest where the container is defined, and recreate it' END,
+      CASE WHEN c.by_digest AND x.step IS NULL THEN 'a container names the digest beside the tag: change the digest where the container is defined, and recreate it' END,
       w.error,
-      CASE WHEN c.reason = 'digest_differs' THEN 'whether this very image was replaced is not known: '
+      CASE WHEN c.reason = 'digest_differs' AND x.step IS NULL THEN 'whether this very image was replaced is not known: '
         || (SELECT d.error FROM fleet.descriptions AS d WHERE d.digest = w.remote_digest) END), '') AS error,
   hi.running, coalesce(hi.containers, '{}') AS containers,
   coalesce((hi.own ->> 'size')::bigint, c.size_bytes) AS size,
   CASE WHEN hi.own ? 'created_at' THEN (hi.own ->> 'created_at')::timestamptz ELSE c.created_at END AS created_at,
-  now() - greatest(c.verdict_since, hi.since) AS outdated_for,
-  hi.shared AND NOT hi.tagged AND NOT c.by_digest AND EXISTS (
+  CASE WHEN x.step IS NULL THEN now() - greatest(c.verdict_since, hi.since) END AS outdated_for,
+  x.step IS NULL AND hi.shared AND NOT hi.tagged AND NOT c.by_digest AND EXISTS (
     SELECT FROM fleet.host_images AS other
     JOIN fleet.comparisons AS new ON new.comparison_id = other.comparison_id
     WHERE other.host_id = hi.host_id AND other.tagged AND new.ref_id = c.ref_id
       AND new.verdict = 'current' AND new.platform = c.platform
     OFFSET 0 -- looked up for the rows that are shown, and never hashed for the whole fleet
   ) AS recreate_only,
-  h.place, hi.tagged, hi.since AS on_host_since,
-  c.manifest_digest, c.by_digest,
+  h.place, hi.tagged, hi.since AS on_host_since, c.manifest_digest, c.by_digest,
   -- An image that is outdated when it is first seen has its verdict since its own digest was replaced
   -- (`add_comparisons`), so this is the start of a period of the tag, and no host changes it.
-  c.verdict_since AS available_since,
-  c.verdict_since + make_interval(secs => t.wait_s) AS due_at,
-  c.verdict_since + make_interval(secs => t.wait_s + t.due_after_s) AS overdue_at,
-  (greatest(w.excuse, s.excuse))[4] AS excuse_id,
-  CASE WHEN NOT t.waits_by_label THEN (greatest(w.wait, s.wait))[4] END AS wait_id,
-  w.is_excused OR s.is_excused AS is_excused, t.waits_by_label, hi.host_id, hi.comparison_id, c.ref_id,
-  c.facts ->> 'version' AS local_version,
-  (SELECT f.version FROM fleet.image_facts AS f WHERE f.digest = w.remote_digest AND f.platform IN (c.platform, '') ORDER BY f.platform DESC LIMIT 1) AS remote_version,
-  (SELECT f.built_at FROM fleet.image_facts AS f WHERE f.digest = w.remote_digest AND f.platform IN (c.platform, '') ORDER BY f.platform DESC LIMIT 1) AS remote_built_at,
-  coalesce(
-    (SELECT f.source FROM fleet.image_facts AS f WHERE f.digest = w.remote_digest AND f.platform IN (c.platform, '') ORDER BY f.platform DESC LIMIT 1),
-    c.facts ->> 'source') AS source,
-  w.is_excused AS is_excused_for_all,
-  c.verdict_since + make_interval(secs => coalesce(w.wait[5], 0)) AS due_at_for_all,
-  w.by_host IS NOT NULL OR l.is_labelled AS is_by_host,
-  EXISTS (SELECT FROM fleet.decided_refs AS p WHERE p.ref_id = c.ref_id AND p.kind IN ('ignore', 'accept', 'snooze', 'skip', 'wait')) AS is_put_off,
-  l.is_labelled
-FROM fleet.host_images AS hi
-JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
-JOIN fleet.rules AS w ON w.ref_id = c.ref_id
-JOIN fleet.hosts AS h ON h.host_id = hi.host_id
-CROSS JOIN LATERAL (
-  SELECT EXISTS (SELECT FROM fleet.host_images AS p WHERE p.comparison_id = c.comparison_id AND p.own ? 'policy') AS is_labelled
-  OFFSET 0 -- looked up once for an image
-) AS l
-CROSS JOIN LATERAL (
-  SELECT
-    max(x.rank) FILTER (WHERE x.excuses) AS excuse,
-    max(x.rank) FILTER (WHERE x.kind = 'wait') AS wait,
-    max(x.rank) FILTER (WHERE x.kind = 'due_after') AS due_after,
-    coalesce(bool_or(x.excuses), false) AS is_excused
-  FROM unnest(w.by_host) AS x
-  WHERE fleet.fits(h, x.site, x.place, x.label_key, x.label_value)
-) AS s
-CROSS JOIN LATERAL (
-  -- What a container's label says comes before every decision.
-  SELECT
-    coalesce((hi.own #>> '{policy,wait_s}')::bigint, (greatest(w.wait, s.wait))[5], 0) AS wait_s,
-    coalesce((hi.own #>> '{policy,due_after_s}')::bigint, (greatest(w.due_after, s.due_after))[5], 0) AS due_after_s,
-    coalesce(hi.own -> 'policy' ? 'wait_s', false) AS waits_by_label
-) AS t
-WHERE c.verdict = 'outdated';
-COMMENT ON COLUMN fleet.due_rows.is_excused_for_all IS 'Whether a decision excuses it on every host.';
-COMMENT ON COLUMN fleet.due_rows.due_at_for_all IS 'When it is due where no decision about some hosts and no label says otherwise.';
-COMMENT ON COLUMN fleet.due_rows.is_by_host IS 'Whether each host has to be looked at: something is decided for some hosts, or by the label of a container.';
-COMMENT ON COLUMN fleet.due_rows.is_put_off IS 'Whether a decision about its reference puts images off, on some host.';
-COMMENT ON COLUMN fleet.due_rows.is_labelled IS 'Whether some container of it has a label of ours.';
-
--- A row for each image of each host, by the step that was newer first of those that count there. A
--- version that is skipped counts only where all are.
-CREATE VIEW fleet.due_versions AS
-SELECT
-  h.site, h.host, h.hostname, h.labels,
-  w.reference, w.registry, w.repository, w.tag,
-  c.platform, c.image_id, c.repo_digests AS local_digests, w.remote_digest,
-  c.verdict, c.reason, greatest(c.verdict_since, hi.since) AS verdict_since,
-  w.checked_at, w.next_check_at, w.failure IS NOT NULL AS stale, w.error,
-  hi.running, coalesce(hi.containers, '{}') AS containers,
-  coalesce((hi.own ->> 'size')::bigint, c.size_bytes) AS size,
-  CASE WHEN hi.own ? 'created_at' THEN (hi.own ->> 'created_at')::timestamptz ELSE c.created_at END AS created_at,
-  h.place, hi.tagged, hi.since AS on_host_since, c.manifest_digest, c.by_digest,
-  n.since AS available_since,
-  n.since + make_interval(secs => t.wait_s) AS due_at,
-  n.since + make_interval(secs => t.wait_s + t.due_after_s) AS overdue_at,
+  x.since AS available_since,
+  x.since + make_interval(secs => t.wait_s) AS due_at,
+  x.since + make_interval(secs => t.wait_s + t.due_after_s) AS overdue_at,
   CASE
-    WHEN w.version_excuse IS NOT NULL OR s.excuse IS NOT NULL THEN (greatest(w.version_excuse, s.excuse))[4]
-    WHEN m.is_skipped THEN (
+    WHEN x.step IS NULL THEN (greatest(w.excuse, s.excuse))[4]
+    WHEN w.version_excuse IS NOT NULL OR s.version_excuse IS NOT NULL THEN (greatest(w.version_excuse, s.version_excuse))[4]
+    WHEN t.skipped IS NOT NULL THEN (
       SELECT max(d.decision_id) FROM fleet.decisions AS d
-      WHERE d.kind = 'skip' AND d.pattern = w.reference AND m.newest = ANY (d.versions)
+      WHERE d.kind = 'skip' AND d.pattern = w.reference AND (SELECT k.tag FROM fleet.image_refs AS k WHERE k.ref_id = x.candidate_ref_id) = ANY (d.versions)
         AND (d.until IS NULL OR d.until > now()) AND fleet.fits(h, d.site, d.place, d.label_key, d.label_value)
         AND NOT EXISTS (SELECT FROM fleet.decisions AS u WHERE u.undoes = d.decision_id))
   END AS excuse_id,
   CASE WHEN NOT t.waits_by_label THEN (greatest(w.wait, s.wait))[4] END AS wait_id,
-  w.version_excuse IS NOT NULL OR s.excuse IS NOT NULL OR m.is_skipped AS is_excused,
-  t.waits_by_label, hi.host_id, hi.comparison_id, c.ref_id,
-  c.facts ->> 'version' AS local_version, c.facts ->> 'source' AS source, m.newest, m.step,
-  w.version_excuse IS NOT NULL AS is_excused_for_all,
-  n.since + make_interval(secs => coalesce(w.wait[5], 0)) AS due_at_for_all,
-  w.by_host IS NOT NULL OR w.skipped IS NOT NULL OR l.is_labelled AS is_by_host,
-  EXISTS (SELECT FROM fleet.decided_refs AS p WHERE p.ref_id = c.ref_id AND p.kind IN ('ignore', 'accept', 'snooze', 'skip', 'wait')) AS is_put_off,
-  l.is_labelled
-FROM fleet.newer AS n
-JOIN fleet.rules AS w ON w.ref_id = n.ref_id
-JOIN fleet.comparisons AS c ON c.ref_id = n.ref_id
+  CASE
+    WHEN x.step IS NULL THEN w.is_excused OR s.is_excused
+    WHEN t.skipped IS NULL THEN s.version_excuse IS NOT NULL OR w.version_excuse IS NOT NULL
+    ELSE s.version_excuse IS NOT NULL OR w.version_excuse IS NOT NULL
+      OR (SELECT k.tag FROM fleet.image_refs AS k WHERE k.ref_id = x.candidate_ref_id) = ANY (string_to_array(t.skipped, ' '))
+  END AS is_excused,
+  hi.host_id, hi.comparison_id, x.ref_id,
+  c.facts ->> 'version' AS local_version,
+  CASE WHEN x.step IS NULL THEN (SELECT f.version FROM fleet.image_facts AS f WHERE f.digest = w.remote_digest AND f.platform IN (c.platform, '') ORDER BY f.platform DESC LIMIT 1) END AS remote_version,
+  CASE WHEN x.step IS NULL THEN (SELECT f.built_at FROM fleet.image_facts AS f WHERE f.digest = w.remote_digest AND f.platform IN (c.platform, '') ORDER BY f.platform DESC LIMIT 1) END AS remote_built_at,
+  coalesce(
+    (SELECT f.source FROM fleet.image_facts AS f WHERE f.digest = w.remote_digest AND f.platform IN (c.platform, '') ORDER BY f.platform DESC LIMIT 1),
+    c.facts ->> 'source') AS source,
+  CASE WHEN x.step IS NULL THEN 'outdated' ELSE 'version' END AS cause,
+  (SELECT k.tag FROM fleet.image_refs AS k WHERE k.ref_id = x.candidate_ref_id) AS newest,
+  x.step,
+  -- For a host that no decision of its own and no label is about: known before hosts are read.
+  CASE WHEN x.step IS NULL THEN w.is_excused ELSE w.version_excuse IS NOT NULL END AS is_excused_for_all,
+  x.since + make_interval(secs => coalesce(w.wait[5], 0)) AS due_at_for_all,
+  x.step IS NULL OR array_position('{patch,minor,major}', x.step) <= w.within[5] AS is_asked_for_all,
+  w.by_host IS NOT NULL OR (x.step IS NOT NULL AND w.skipped IS NOT NULL) OR EXISTS (
+    SELECT FROM fleet.host_images AS p
+    WHERE p.comparison_id = c.comparison_id AND p.own ? 'policy'
+    OFFSET 0
+  ) AS is_by_host,
+  EXISTS (SELECT FROM fleet.host_images AS p WHERE p.comparison_id = c.comparison_id AND p.own ? 'policy' OFFSET 0) AS is_labelled
+FROM fleet.causes AS x
+JOIN fleet.comparisons AS c ON c.ref_id = x.ref_id AND (x.comparison_id IS NULL OR c.comparison_id = x.comparison_id)
+JOIN fleet.rules AS w ON w.ref_id = c.ref_id
 JOIN fleet.host_images AS hi ON hi.comparison_id = c.comparison_id
 JOIN fleet.hosts AS h ON h.host_id = hi.host_id
 CROSS JOIN LATERAL (
-  SELECT EXISTS (SELECT FROM fleet.host_images AS p WHERE p.comparison_id = c.comparison_id AND p.own ? 'policy') AS is_labelled
-  OFFSET 0 -- looked up once for an image
-) AS l
-CROSS JOIN LATERAL (
   SELECT
-    max(x.rank) FILTER (WHERE x.excuses AND x.kind <> 'skip') AS excuse,
-    max(x.rank) FILTER (WHERE x.kind = 'wait') AS wait,
-    max(x.rank) FILTER (WHERE x.kind = 'due_after') AS due_after,
-    max(x.rank) FILTER (WHERE x.kind IN ('within', 'pin')) AS within,
-    max(x.rank) FILTER (WHERE x.kind = 'track') AS track,
-    string_agg(x.skipped, ' ') AS skipped
-  FROM unnest(w.by_host) AS x
-  WHERE fleet.fits(h, x.site, x.place, x.label_key, x.label_value)
+    max(o.rank) FILTER (WHERE o.excuses) AS excuse,
+    max(o.rank) FILTER (WHERE o.kind = 'wait') AS wait,
+    max(o.rank) FILTER (WHERE o.kind = 'due_after') AS due_after,
+    coalesce(bool_or(o.excuses), false) AS is_excused,
+    max(o.rank) FILTER (WHERE o.excuses AND o.kind <> 'skip') AS version_excuse,
+    max(o.rank) FILTER (WHERE o.kind IN ('within', 'pin')) AS within,
+    max(o.rank) FILTER (WHERE o.kind = 'track') AS track,
+    string_agg(o.skipped, ' ') AS skipped
+  FROM unnest(w.by_host) AS o
+  WHERE fleet.fits(h, o.site, o.place, o.label_key, o.label_value)
 ) AS s
 CROSS JOIN LATERAL (
+  -- What a container's label says comes before every decision.
   SELECT
     coalesce((hi.own #>> '{policy,wait_s}')::bigint, (greatest(w.wait, s.wait))[5], 0) AS wait_s,
     coalesce((hi.own #>> '{policy,due_after_s}')::bigint, (greatest(w.due_after, s.due_after))[5], 0) AS due_after_s,
@@ -225,32 +211,18 @@ CROSS JOIN LATERAL (
       ELSE coalesce(array_position('{patch,minor,major}', hi.own #>> '{policy,within}'), (greatest(w.within, s.within))[5], 0)
     END AS within,
     CASE
-      WHEN hi.own -> 'policy' ? 'track' THEN EXISTS (SELECT FROM fleet.versions AS v WHERE v.ref_id = n.ref_id AND v.track = hi.own #>> '{policy,track}')
+      WHEN hi.own -> 'policy' ? 'track' THEN EXISTS (SELECT FROM fleet.versions AS v WHERE v.ref_id = c.ref_id AND v.track = hi.own #>> '{policy,track}' OFFSET 0)
       ELSE coalesce((greatest(w.track, s.track))[5], 1) = 1
     END AS is_own_track,
-    string_to_array(concat_ws(' ', w.skipped, s.skipped), ' ') AS skipped
+    nullif(concat_ws(' ', w.skipped, s.skipped), '') AS skipped
 ) AS t
-CROSS JOIN LATERAL (
-  SELECT
-    (array_agg(e.tag ORDER BY e.is_skipped, e.place DESC))[1] AS newest,
-    (array_agg(e.step ORDER BY e.is_skipped, e.place DESC))[1] AS step,
-    (array_agg(e.step ORDER BY e.is_skipped, e.since, e.place))[1] AS first_step,
-    bool_and(e.is_skipped) AS is_skipped
-  FROM (
-    SELECT r.tag, k.step, k.since, array_position('{patch,minor,major}', k.step) AS place, r.tag = ANY (t.skipped) AS is_skipped
-    FROM fleet.newer AS k
-    JOIN fleet.image_refs AS r ON r.ref_id = k.candidate_ref_id
-    WHERE k.ref_id = n.ref_id AND k.state = 'newer' AND array_position('{patch,minor,major}', k.step) <= t.within
-  ) AS e
-) AS m
-WHERE n.state = 'newer' AND c.repo_digests <> '{}'
-  -- Before hosts are read: what no decision and no label asks for.
-  AND (l.is_labelled OR EXISTS (SELECT FROM fleet.decided_refs AS p WHERE p.ref_id = n.ref_id AND p.kind = 'within'))
-  AND (l.is_labelled OR w.by_host IS NOT NULL OR array_position('{patch,minor,major}', n.step) <= w.within[5])
-  AND t.is_own_track AND array_position('{patch,minor,major}', n.step) <= t.within AND n.step = m.first_step;
-COMMENT ON VIEW fleet.due_versions IS 'Every image of every host with a newer version that decisions or labels ask for, with what is decided about it.';
+WHERE x.state IN ('outdated', 'newer')
+  -- Where nothing asks for versions, none is looked at.
+  AND (x.step IS NULL OR (SELECT true FROM fleet.decisions AS d WHERE d.kind = 'within' LIMIT 1)
+    OR (SELECT true FROM fleet.host_images AS p WHERE p.own ? 'policy' LIMIT 1))
+  AND (x.step IS NULL OR (c.repo_digests <> '{}' AND t.is_own_track AND array_position('{patch,minor,major}', x.step) <= t.within));
+COMMENT ON VIEW fleet.due_images IS 'Every image of every host that is outdated, and for each step with a newer version that decisions or labels ask for, with what is decided about it.';
 
--- Both parts are in order, so that the first of all are the first of each.
 CREATE OR REPLACE VIEW ops.due AS
 SELECT
   site, host, hostname, labels, reference, registry, repository, tag, platform, image_id, local_digests,
@@ -259,28 +231,10 @@ SELECT
   due_at, CASE WHEN overdue_at <= now() THEN now() - overdue_at END AS overdue_for,
   NULL::text AS excused_by, cause, available_since,
   local_version, remote_version, remote_built_at, source, newest, step
-FROM (
-  (SELECT
-    site, host, hostname, labels, reference, registry, repository, tag, platform, image_id, local_digests,
-    remote_digest, verdict, reason, verdict_since, checked_at, next_check_at, stale, error, running, containers,
-    size, created_at, outdated_for, recreate_only, place, tagged, on_host_since, manifest_digest, by_digest,
-    due_at, overdue_at, 'outdated'::text AS cause, available_since,
-    local_version, remote_version, remote_built_at, source, NULL::text AS newest, NULL::text AS step
-  FROM fleet.due_rows
-  WHERE due_at <= now() AND NOT is_excused AND NOT is_excused_for_all AND (due_at_for_all <= now() OR is_by_host)
-  ORDER BY available_since)
-  UNION ALL
-  (SELECT
-    site, host, hostname, labels, reference, registry, repository, tag, platform, image_id, local_digests,
-    remote_digest, verdict, reason, verdict_since, checked_at, next_check_at, stale, error, running, containers,
-    size, created_at, NULL::interval AS outdated_for, false AS recreate_only, place, tagged, on_host_since, manifest_digest, by_digest,
-    due_at, overdue_at, 'version'::text AS cause, available_since,
-    local_version, NULL::text AS remote_version, NULL::timestamptz AS remote_built_at, source, newest, step
-  FROM fleet.due_versions
-  WHERE due_at <= now() AND NOT is_excused AND NOT is_excused_for_all AND (due_at_for_all <= now() OR is_by_host)
-  ORDER BY available_since)
-) AS x;
-COMMENT ON VIEW ops.due IS 'Images that are due: outdated, or behind by a version that is asked for, not excused by a decision, and past their waiting time. One row for each cause.';
+FROM fleet.due_images
+WHERE due_at <= now() AND NOT is_excused
+  AND NOT is_excused_for_all AND ((due_at_for_all <= now() AND is_asked_for_all) OR is_by_host);
+COMMENT ON VIEW ops.due IS 'Images that are due: outdated, or behind by a version that is asked for, not excused by a decision, and past their waiting time. One row for each cause, and of versions for each step.';
 
 CREATE OR REPLACE VIEW ops.excused AS
 SELECT
@@ -290,38 +244,17 @@ SELECT
   due_at, CASE WHEN overdue_at <= now() THEN now() - overdue_at END AS overdue_for,
   coalesce(
     (SELECT d.kind || ' by ' || d.decided_by || CASE d.reason WHEN '' THEN '' ELSE ': ' || d.reason END
-      FROM fleet.decisions AS d WHERE d.decision_id = x.decision_id),
+      FROM fleet.decisions AS d WHERE d.decision_id = coalesce(x.excuse_id, x.wait_id)),
     'wait by a container''s label') AS excused_by,
   cause, available_since,
-  coalesce((SELECT d.kind FROM fleet.decisions AS d WHERE d.decision_id = x.decision_id), 'wait') AS kind,
-  (SELECT d.until FROM fleet.decisions AS d WHERE d.decision_id = x.decision_id) AS until,
-  decision_id,
+  coalesce((SELECT d.kind FROM fleet.decisions AS d WHERE d.decision_id = coalesce(x.excuse_id, x.wait_id)), 'wait') AS kind,
+  (SELECT d.until FROM fleet.decisions AS d WHERE d.decision_id = coalesce(x.excuse_id, x.wait_id)) AS until,
+  coalesce(excuse_id, wait_id) AS decision_id,
   local_version, remote_version, remote_built_at, source, newest, step
-FROM (
-  (SELECT
-    site, host, hostname, labels, reference, registry, repository, tag, platform, image_id, local_digests,
-    remote_digest, verdict, reason, verdict_since, checked_at, next_check_at, stale, error, running, containers,
-    size, created_at, outdated_for, recreate_only, place, tagged, on_host_since, manifest_digest, by_digest,
-    due_at, overdue_at, 'outdated'::text AS cause, available_since,
-    local_version, remote_version, remote_built_at, source, NULL::text AS newest, NULL::text AS step,
-    coalesce(excuse_id, wait_id) AS decision_id
-  FROM fleet.due_rows
-  WHERE (is_excused OR due_at > now()) AND (is_excused_for_all OR due_at_for_all > now() OR is_by_host)
-    AND (is_put_off OR is_labelled)
-  ORDER BY available_since)
-  UNION ALL
-  (SELECT
-    site, host, hostname, labels, reference, registry, repository, tag, platform, image_id, local_digests,
-    remote_digest, verdict, reason, verdict_since, checked_at, next_check_at, stale, error, running, containers,
-    size, created_at, NULL::interval AS outdated_for, false AS recreate_only, place, tagged, on_host_since, manifest_digest, by_digest,
-    due_at, overdue_at, 'version'::text AS cause, available_since,
-    local_version, NULL::text AS remote_version, NULL::timestamptz AS remote_built_at, source, newest, step,
-    coalesce(excuse_id, wait_id) AS decision_id
-  FROM fleet.due_versions
-  WHERE (is_excused OR due_at > now()) AND (is_excused_for_all OR due_at_for_all > now() OR is_by_host)
-    AND (is_put_off OR is_labelled)
-  ORDER BY available_since)
-) AS x;
+FROM fleet.due_images AS x
+WHERE (is_excused OR due_at > now())
+  AND (ref_id IN (SELECT p.ref_id FROM fleet.put_off AS p) OR is_labelled)
+  AND (((is_excused_for_all OR due_at_for_all > now()) AND is_asked_for_all) OR is_by_host);
 COMMENT ON VIEW ops.excused IS 'Images that are outdated, or behind by a version that is asked for, and not due: excused by a decision, or still waiting.';
 
 CREATE OR REPLACE VIEW ops.decisions AS
@@ -383,7 +316,12 @@ BEGIN
       JOIN fleet.image_refs AS t ON t.ref_id = n.candidate_ref_id
       WHERE r.reference = pattern AND CASE
         WHEN value IS NOT NULL THEN t.tag = value
-        ELSE EXISTS (SELECT FROM fleet.decided_refs AS p WHERE p.ref_id = r.ref_id AND p.kind = 'within') OR EXISTS (
+        ELSE EXISTS (
+          SELECT FROM fleet.decisions AS d
+          WHERE d.kind = 'within' AND (d.until IS NULL OR d.until > now())
+            AND CASE WHEN d.is_prefix THEN starts_with(pattern, d.pattern) ELSE d.pattern = pattern END
+            AND NOT EXISTS (SELECT FROM fleet.decisions AS u WHERE u.undoes = d.decision_id)
+        ) OR EXISTS (
           SELECT FROM fleet.comparisons AS c
           JOIN fleet.host_images AS hi ON hi.comparison_id = c.comparison_id
           WHERE c.ref_id = r.ref_id AND hi.own ? 'policy')
@@ -483,12 +421,12 @@ BEGIN
     FROM (VALUES
       ('cause', 'Why it could be due: outdated, or version (a newer one, that a decision or a label asks for).'),
       ('available_since', 'Since when the registry has had another image for it, or a newer version. No check, restart or recreation changes this.'),
-      ('newest', 'The newest version that is asked for, by its tag; null where the cause is outdated.'),
+      ('newest', 'The newest version of a step that is asked for, by its tag; null where the cause is outdated.'),
       ('step', 'Its step: patch, minor or major.')
     ) AS w (name, words)
     JOIN pg_attribute AS c ON c.attname = w.name
     JOIN pg_class AS v ON v.oid = c.attrelid
-    WHERE v.oid IN ('ops.due'::regclass, 'ops.excused'::regclass, 'fleet.due_versions'::regclass)
+    WHERE v.oid IN ('ops.due'::regclass, 'ops.excused'::regclass, 'fleet.due_images'::regclass)
   LOOP
     EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', said.name, said.attname, said.words);
   END LOOP;
@@ -497,11 +435,16 @@ BEGIN
     SELECT v.attrelid::regclass AS name, v.attname, col_description(o.attrelid, o.attnum) AS words
     FROM pg_attribute AS v
     JOIN pg_attribute AS o ON o.attrelid = 'fleet.due_rows'::regclass AND o.attname = v.attname
-    WHERE v.attrelid = 'fleet.due_versions'::regclass AND v.attname <> 'available_since'
+    WHERE v.attrelid = 'fleet.due_images'::regclass AND v.attname NOT IN ('available_since', 'cause', 'newest', 'step')
   LOOP
     EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', said.name, said.attname, said.words);
   END LOOP;
 END
 $$;
+COMMENT ON COLUMN fleet.due_images.is_excused_for_all IS 'Whether a decision excuses it on every host.';
+COMMENT ON COLUMN fleet.due_images.due_at_for_all IS 'When it is due where no decision about some hosts and no label says otherwise.';
+COMMENT ON COLUMN fleet.due_images.is_asked_for_all IS 'Whether it is outdated, or decisions about all hosts ask for the version.';
+COMMENT ON COLUMN fleet.due_images.is_by_host IS 'Whether each host has to be looked at: something is decided for some hosts, or by the label of a container.';
+COMMENT ON COLUMN fleet.due_images.is_labelled IS 'Whether the label of a container says when the image is due, on some host.';
 -- migrate: rollback
 -- Forward only.
