@@ -79,8 +79,8 @@ class Scope(Struct, frozen=True):
     """Columns that a text is looked for in."""
     key_there: str = ""
     """The key's columns in `ops.comparisons`, where they have other names."""
-    conditions: Mapping[str, str] = CONDITIONS
-    """What each filter of `own` asks of a row."""
+    conditions: Mapping[str, str] = {}
+    """What each filter of `own` asks of a row, where that is not as in `CONDITIONS`."""
     among: str = "{key} IN (\n{keys})"
     """How a row is found among the keys that pass."""
 
@@ -123,12 +123,13 @@ EXISTS (SELECT FROM (
 
 def where(filters: Filters, scope: Scope, *always: str) -> str:
     """Write the WHERE clause of a list; empty where everything passes."""
-    own = [scope.conditions[name] for name in filters.kinds if name in scope.own]
+    conditions = scope.conditions or CONDITIONS
+    own = [conditions[name] for name in filters.kinds if name in scope.own]
     if [name for name in filters.kinds if name not in scope.own]:
         inside = "\n    AND ".join(CONDITIONS[name] for name in filters.kinds)
         own.append(scope.among.format(key=scope.key, keys=_subquery(scope, inside)))
-    conditions = [*always, *own, *(_text(i, scope) for i in range(len(filters.texts)))]
-    return "WHERE " + "\n  AND ".join(conditions) if conditions else ""
+    every = [*always, *own, *(_text(i, scope) for i in range(len(filters.texts)))]
+    return "WHERE " + "\n  AND ".join(every) if every else ""
 
 
 def filtered(*, without: Sequence[str] = (), texts: bool = True) -> Callable[[F], F]:

@@ -128,7 +128,7 @@ def test_a_pattern_with_a_slip_names_what_may_be_meant(own_dsn: str) -> None:
 
 
 FILTERED = {
-    ("--site", "fra1"): {"everywhere", "fra1", "collector"},
+    ("--site", "fra1"): {"everywhere", "rack", "fra1", "collector"},
     ("--site", "ber1"): {"everywhere", "rack", "collector"},
     ("--place", "ber1"): {"everywhere", "rack", "collector", "fra1"},
     ("--place", "ber1/rack-1"): {"everywhere", "rack", "collector", "fra1"},
@@ -140,7 +140,7 @@ FILTERED = {
     ("--running",): {"everywhere", "rack", "fra1", "collector"},
     ("--verdict", "current"): {"everywhere", "fra1"},
     ("--verdict", "unknown"): {"everywhere"},
-    ("--site", "fra1", "--verdict", "outdated"): {"everywhere", "fra1", "collector"},
+    ("--site", "fra1", "--verdict", "current"): {"everywhere", "fra1"},
     ("rack",): {"rack"},
 }
 

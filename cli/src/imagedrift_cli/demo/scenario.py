@@ -58,7 +58,8 @@ WITHIN = "SELECT ops.decide('{reference}', '{{}}', 'within', NULL, 'minor versio
 
 BEHIND = """\
 SELECT cause, reference, newest, step, count(*) AS images, min(available_since) AS available_since
-FROM ops.due WHERE reference = '{reference}' GROUP BY cause, reference, newest, step"""
+FROM ops.due WHERE reference = '{reference}' GROUP BY cause, reference, newest, step
+ORDER BY newest"""
 
 OUTDATED = """\
 SELECT reference FROM ops.images WHERE outdated_hosts > 0 AND reference <> $1
@@ -199,10 +200,10 @@ class Scenario:
         self._print_sql(sql)
         await self._reader.ask(sql)
         query = BEHIND.format(reference=reference)
-        await self._show(query, "A minor version is asked for, and so it is due")
+        await self._show(query, "Versions up to the next minor one are asked for, and so are due")
         rows = await self._reader.ask(query)
-        if [(row["newest"], row["images"]) for row in rows] != [(catalogue.NEWER[-1], hosts)]:
-            self.failed.append("the newer version is not due on every host")
+        if [(row["newest"], row["images"]) for row in rows] != [(n, hosts) for n in catalogue.NEWER]:
+            self.failed.append("the newer versions are not due on every host")
 
     async def _is_true(self) -> bool:
         rows = await self._reader.ask(VERDICTS)

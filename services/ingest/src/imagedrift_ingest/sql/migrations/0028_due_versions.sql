@@ -183,7 +183,8 @@ SELECT
   ) AS is_by_host,
   EXISTS (SELECT FROM fleet.host_images AS p WHERE p.comparison_id = c.comparison_id AND p.own ? 'policy' OFFSET 0) AS is_labelled
 FROM fleet.causes AS x
-JOIN fleet.comparisons AS c ON c.ref_id = x.ref_id AND (x.comparison_id IS NULL OR c.comparison_id = x.comparison_id)
+-- CASE, and NOT below, as OR and <= are taken to leave few rows: then all are read and sorted.
+JOIN fleet.comparisons AS c ON c.ref_id = x.ref_id AND CASE WHEN x.comparison_id IS NULL THEN true ELSE c.comparison_id = x.comparison_id END
 JOIN fleet.rules AS w ON w.ref_id = c.ref_id
 JOIN fleet.host_images AS hi ON hi.comparison_id = c.comparison_id
 JOIN fleet.hosts AS h ON h.host_id = hi.host_id
@@ -232,8 +233,8 @@ SELECT
   NULL::text AS excused_by, cause, available_since,
   local_version, remote_version, remote_built_at, source, newest, step
 FROM fleet.due_images
-WHERE due_at <= now() AND NOT is_excused
-  AND NOT is_excused_for_all AND ((due_at_for_all <= now() AND is_asked_for_all) OR is_by_host);
+WHERE NOT due_at > now() AND NOT is_excused
+  AND NOT is_excused_for_all AND ((NOT due_at_for_all > now() AND is_asked_for_all) OR is_by_host);
 COMMENT ON VIEW ops.due IS 'Images that are due: outdated, or behind by a version that is asked for, not excused by a decision, and past their waiting time. One row for each cause, and of versions for each step.';
 
 CREATE OR REPLACE VIEW ops.excused AS
