@@ -216,9 +216,7 @@ def state(
     return {"due": is_due, "overdue": is_due and overdue_at <= now, "excused": excused}
 
 
-def outdated_state(
-    age: int, about: Sequence[tuple[int, Decided]], now: datetime
-) -> dict[str, Any]:
+def outdated_state(age: int, about: Sequence[tuple[int, Decided]], now: datetime) -> dict[str, Any]:
     """Read the rules for an outdated image."""
     excused = any(
         d.kind in EXCUSES and (d.kind != "skip" or d.value in (None, NEW)) for _, d in about

@@ -1,10 +1,9 @@
 """Measures the due images of a large fleet with 1,000 decisions, and how soon a decision shows.
 
-A person's tool plans each query anew, so that is measured; for one host also what it takes when it is
-planned already, as for a dashboard. The decisions are of every kind: 900
-about one reference, 80 about references that begin alike, 20 about some hosts only. One reference
-in three has a newer minor version, and one decision asks for those of all. What is due is known
-without asking the database.
+A person's tool plans each query anew, so that is measured; for one host also what it takes when it
+is planned already, as for a dashboard. The decisions are of every kind: 900 about one reference, 80
+about references that begin alike, 20 about some hosts only. One reference in three has a newer
+minor version, and one decision asks for those of all. What is due is known without the database.
 """
 
 import statistics
@@ -31,7 +30,9 @@ COLUMNS: Final = "kind pattern is_prefix place span_s step reason"
 ONE_HOST: Final = "SELECT * FROM ops.due WHERE site = $1 AND host = $2"
 FIRST_100: Final = "SELECT * FROM ops.due ORDER BY available_since LIMIT 100"
 EXCUSED_100: Final = "SELECT * FROM ops.excused ORDER BY available_since LIMIT 100"
-VERSIONS: Final = "SELECT * FROM ops.versions WHERE behind > 0 ORDER BY running_hosts DESC LIMIT 100"
+VERSIONS: Final = (
+    "SELECT * FROM ops.versions WHERE behind > 0 ORDER BY running_hosts DESC LIMIT 100"
+)
 IGNORE: Final = "SELECT decision_id FROM ops.decide($1, '{}', 'ignore', NULL, 'a benchmark')"
 UNDO: Final = "SELECT ops.undo($1, 'a benchmark')"
 WRITTEN: Final = """

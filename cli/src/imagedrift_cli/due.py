@@ -24,8 +24,8 @@ ACTIVE = "active"
 def due(filters: Filters, output: Output, name: str | None, overdue: bool, excused: bool) -> None:
     """Images that are due: not excused, and past their waiting time; longest first.
 
-    An image is outdated, or behind by a version that `imagedrift decide REF within STEP` or its
-    container's label asks for. TEXT has to be in the reference or the host's name. See `imagedrift decide`.
+    An image is outdated, or behind by a version that is asked for, by `imagedrift decide` or its
+    container's label. TEXT has to be in the reference or the host's name.
     """
     conditions = [names.host_condition(name)] if name else []
     conditions += [OVERDUE] if overdue else []

@@ -103,7 +103,10 @@ def test_a_pattern_that_matches_nothing_is_told_and_kept(own_dsn: str) -> None:
     [
         (["due", "--host", "web-2"], "no such host: web-2; did you mean web-1?"),
         (["due", "--host", "fra2/web-1"], "no such host"),
-        (["decide", "nginx:1.27", "pin", "--site", "fra2"], "no such site: fra2; did you mean fra1?"),
+        (
+            ["decide", "nginx:1.27", "pin", "--site", "fra2"],
+            "no such site: fra2; did you mean fra1?",
+        ),
         (["decide", "nginx:1.27", "pin", "--place", "ber1/rack-9/"], "did you mean ber1/rack-1"),
         (["decide", "nginx:1.27", "pin", "--label", "env=prd"], "did you mean env=prod?"),
         (["undo", "99"], "no such decision: 99; see `imagedrift decisions --all`"),

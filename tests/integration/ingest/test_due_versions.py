@@ -170,7 +170,9 @@ async def test_the_waiting_time_of_a_version_is_not_restarted(database: asyncpg.
     assert {row["reference"] for row in before} == {APP}  # 9 days; the others for less than 7
     await database.execute("UPDATE fleet.answers SET remote_since = now(), checked_at = now()")
     await database.execute("UPDATE fleet.host_images SET since = now(), running = 0")
-    await database.execute("UPDATE fleet.comparisons SET verdict = 'current', reason = 'digest_match'")
+    await database.execute(
+        "UPDATE fleet.comparisons SET verdict = 'current', reason = 'digest_match'"
+    )
     assert await database.fetch(sql) == before
 
 
@@ -197,5 +199,5 @@ async def test_only_a_newest_version_can_be_skipped(
     database: asyncpg.Connection, value: str
 ) -> None:
     """The words say where the versions are."""
-    with pytest.raises(asyncpg.InvalidParameterValueError, match="see ops.versions"):
+    with pytest.raises(asyncpg.InvalidParameterValueError, match=r"see ops\.versions"):
         await decide(database, Decided(APP, "skip", value))

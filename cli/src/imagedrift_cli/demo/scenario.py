@@ -54,7 +54,9 @@ NEWER = """\
 SELECT reference, newest_patch, newest_minor, newest_major, behind, running_hosts
 FROM ops.versions WHERE reference = '{reference}'"""
 
-WITHIN = "SELECT ops.decide('{reference}', '{{}}', 'within', NULL, 'minor versions are safe', 'minor')"
+WITHIN = (
+    "SELECT ops.decide('{reference}', '{{}}', 'within', NULL, 'minor versions are safe', 'minor')"
+)
 
 BEHIND = """\
 SELECT cause, reference, newest, step, count(*) AS images, min(available_since) AS available_since
@@ -202,7 +204,9 @@ class Scenario:
         query = BEHIND.format(reference=reference)
         await self._show(query, "Versions up to the next minor one are asked for, and so are due")
         rows = await self._reader.ask(query)
-        if [(row["newest"], row["images"]) for row in rows] != [(n, hosts) for n in catalogue.NEWER]:
+        if [(row["newest"], row["images"]) for row in rows] != [
+            (n, hosts) for n in catalogue.NEWER
+        ]:
             self.failed.append("the newer versions are not due on every host")
 
     async def _is_true(self) -> bool:
