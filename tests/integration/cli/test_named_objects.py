@@ -32,7 +32,7 @@ SLIPS: Final = {
     "letter": ("ecf5f0dcfcde", "no such letter: ecf5f0dcfcde; did you mean ecf5f0dcfcdf?"),
     "dropped": ("ecf5f0dcfcde", "no such letter: ecf5f0dcfcde; did you mean ecf5f0dcfcdf?"),
     "plan_id": ("99", "no such plan: 99; see `imagedrift plans`"),
-    "decision_id": ("99", "no such decision: 99; see `imagedrift decisions`"),
+    "decision_id": ("99", "no such decision: 99; see `imagedrift decisions --all`"),
 }  # fmt: skip
 """A wrong name for each parameter that names something, and what is said of it."""
 NAMELESS: Final = frozenset({
