@@ -22,6 +22,8 @@ from imagedrift_cli.tables import Row
 
 STATES: Final = ("waiting", "done", "silent", "regressed")
 NAMED: Final = "reference = ANY (:references::text[])"
+OUTDATED: Final = "cause = 'outdated'"
+"""A newer version is another reference: whoever defines the container has to name it."""
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -50,7 +52,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """Write the query of its rows."""
-        named = [NAMED] if self.references else []
+        named = [NAMED] if self.references else [OUTDATED]
         view = "ops.outdated" if self.references else "ops.due"
         return queries.composed("plan", view=view, where=where(self._filters, Scope(), *named))
 
@@ -90,7 +92,8 @@ def plan(
 ) -> None:  # fmt: skip
     """Show which hosts should get which digest, in which ring; or save that to follow it.
 
-    REFERENCE is planned for every host where it is outdated, excused or not. A host is in the same
+    REFERENCE is planned for every host where it is outdated, excused or not; a newer version is not
+    planned, as its tag is another. A host is in the same
     ring of every plan with the same shares. To save needs the role imagedrift_decider.
     """
     if bool(references) == is_due:

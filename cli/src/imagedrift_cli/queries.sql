@@ -237,7 +237,7 @@ SELECT * FROM ops.activity;
 -- name: due
 SELECT site, hostname, reference, running, due_at, overdue_for, available_since, cause,
        recreate_only, stale, local_digests, remote_digest, checked_at, host, place, labels,
-       containers, platform, verdict, reason, verdict_since, outdated_for, error
+       containers, platform, verdict, reason, verdict_since, outdated_for, error, newest, step
 FROM ops.due
 {where}
 ORDER BY available_since, site, hostname, host, reference;
@@ -246,7 +246,7 @@ ORDER BY available_since, site, hostname, host, reference;
 SELECT site, hostname, reference, running, due_at, excused_by, kind, until, decision_id,
        overdue_for, available_since, cause, recreate_only, stale, local_digests, remote_digest,
        checked_at, host, place, labels, containers, platform, verdict, reason, verdict_since,
-       outdated_for, error
+       outdated_for, error, newest, step
 FROM ops.excused
 {where}
 ORDER BY available_since, site, hostname, host, reference;
@@ -257,6 +257,10 @@ SELECT decision_id, decided_at, by, kind, pattern, selector, value, until, activ
 FROM ops.decisions
 {where}
 ORDER BY decided_at DESC, decision_id DESC;
+
+-- name: decision_ids
+SELECT decision_id::text AS name FROM ops.decisions
+ORDER BY decided_at DESC LIMIT 5000;
 
 -- name: decide
 SELECT decision_id, matches

@@ -26,6 +26,7 @@ from imagedrift_sandbox.registry.server import SandboxRegistry
 
 ANSWERED_WITHIN_S = 30.0
 FLIPPED_WITHIN_S = 30.0
+LISTED_WITHIN_S = 60.0
 
 VERDICTS = """\
 SELECT verdict, reason, count(*) AS images, count(DISTINCT host) AS hosts, min(error) AS error
@@ -48,6 +49,19 @@ FROM ops.images WHERE reference = '{reference}'"""
 FLIPPED = """\
 SELECT hostname, verdict, reason, local_digests, remote_digest, outdated_for
 FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
+
+NEWER = """\
+SELECT reference, newest_patch, newest_minor, newest_major, behind, running_hosts
+FROM ops.versions WHERE reference = '{reference}'"""
+
+WITHIN = (
+    "SELECT ops.decide('{reference}', '{{}}', 'within', NULL, 'minor versions are safe', 'minor')"
+)
+
+BEHIND = """\
+SELECT cause, reference, newest, step, count(*) AS images, min(available_since) AS available_since
+FROM ops.due WHERE reference = '{reference}' GROUP BY cause, reference, newest, step
+ORDER BY newest"""
 
 OUTDATED = """\
 SELECT reference FROM ops.images WHERE outdated_hosts > 0 AND reference <> $1
@@ -128,7 +142,8 @@ class Scenario:
             facts.add_row(name, f"{value:,}" if isinstance(value, int) else value)
         self._console.print(facts)
         periods = 1 + int((time.monotonic() - self._started) / self._freshness_s)
-        if not asked <= totals.head_requests <= asked * periods:
+        most = (asked + len(catalogue.NEWER)) * periods
+        if not asked <= totals.head_requests <= most:
             self.failed.append(f"{totals.head_requests} HEADs were made for {asked} references")
         await self._show(VERDICTS, "Verdicts")
         await self._show(WORST, "Images that most hosts should replace")
@@ -167,6 +182,32 @@ class Scenario:
         states = {row["reference"]: row["state"] for row in await self._reader.ask(query)}
         if states != {moved: "wait", skipped: "skip", left: "due"}:
             self.failed.append("what is due is not what was decided")
+
+    async def newer_versions_are_told(self, hosts: int, progress: Progress) -> None:
+        """See what is newer than a tag that never moves, and make its minor versions due."""
+        reference = self._registry.reference(catalogue.FIXED, catalogue.FIXED_TAG)
+        task = progress.add_task(f"the tags of {catalogue.FIXED} are listed", total=1)
+        query = NEWER.format(reference=reference)
+
+        async def told() -> bool:
+            rows = await self._reader.ask(query)
+            newest = [(row["newest_patch"], row["newest_minor"]) for row in rows]
+            return bool(newest == [catalogue.NEWER])
+
+        if not await _within(LISTED_WITHIN_S, told):
+            self.failed.append(f"no newer version was told within {LISTED_WITHIN_S:.0f} s")
+        progress.advance(task)
+        await self._show(query, "A tag that never moves, and what is newer in its repository")
+        sql = WITHIN.format(reference=reference)
+        self._print_sql(sql)
+        await self._reader.ask(sql)
+        query = BEHIND.format(reference=reference)
+        await self._show(query, "Versions up to the next minor one are asked for, and so are due")
+        rows = await self._reader.ask(query)
+        if [(row["newest"], row["images"]) for row in rows] != [
+            (n, hosts) for n in catalogue.NEWER
+        ]:
+            self.failed.append("the newer versions are not due on every host")
 
     async def _is_true(self) -> bool:
         rows = await self._reader.ask(VERDICTS)
