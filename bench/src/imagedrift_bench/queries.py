@@ -19,7 +19,11 @@ import click
 
 from imagedrift_bench import due, report
 from imagedrift_bench.seed import Truth, seed
+from imagedrift_ingest.adapters.postgres.connection import database
+from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.migrations import migrate
+from imagedrift_runtime.clock import SystemClock
+from imagedrift_runtime.health import Health
 from imagedrift_sandbox.fleet.invented import SITE, InventedFleet
 from imagedrift_sandbox.postgres import PostgresServer
 
@@ -66,6 +70,7 @@ async def _measure(fleet: InventedFleet) -> tuple[dict[str, float | int], list[s
             report.progress.print(f"writing {fleet.hosts * fleet.images} rows")
             truth = await seed(connection, fleet)
             figures: dict[str, float | int] = {"hosts": fleet.hosts, "images": fleet.images}
+            figures["count_fleet"] = await _count(server.dsn())
             failed = []
             questions = [*_of_hosts(fleet, truth), *_of_images(fleet, truth)]
             planning = await asyncpg.connect(server.dsn(), statement_cache_size=0)
@@ -84,6 +89,15 @@ async def _measure(fleet: InventedFleet) -> tuple[dict[str, float | int], list[s
             figures |= found
             failed += wrong
     return figures, failed
+
+
+async def _count(dsn: str) -> float:
+    """Count what is kept, as ingest does once a minute; the milliseconds that it takes."""
+    clock, health = SystemClock(), Health()
+    async with database(dsn, connections=1, health=health, clock=clock) as opened:
+        began = time.perf_counter()
+        await MaintainedTables(opened).count_fleet()
+        return round((time.perf_counter() - began) * 1000, 2)
 
 
 async def _ask(connection: asyncpg.Connection, question: Question) -> tuple[float, bool]:
@@ -122,6 +136,12 @@ def _of_hosts(fleet: InventedFleet, truth: Truth) -> list[Question]:
         ),
         Question(
             "worst_hosts",
+            "SELECT * FROM ops.worst_hosts LIMIT 20",
+            (),
+            lambda rows: [row["outdated"] for row in rows] == worst,
+        ),
+        Question(
+            "worst_hosts_now",
             "SELECT * FROM ops.host_counts ORDER BY outdated DESC LIMIT 20",
             (),
             lambda rows: [row["outdated"] for row in rows] == worst,
@@ -166,6 +186,12 @@ def _of_images(fleet: InventedFleet, truth: Truth) -> list[Question]:
         ),
         Question(
             "longest_outdated",
+            "SELECT host, reference, outdated_for FROM ops.longest_outdated LIMIT 20",
+            (),
+            lambda rows: len(rows) == min(20, truth.verdicts["outdated"]),
+        ),
+        Question(
+            "longest_outdated_now",
             "SELECT host, reference, outdated_for FROM ops.outdated"
             " ORDER BY outdated_for DESC LIMIT 20",
             (),

@@ -36,3 +36,14 @@ INSERT INTO fleet.registry_states (registry, credential, rate_limit, observed_at
 INSERT INTO fleet.dead_letters VALUES (1, 1, now(), 'ingest', 's', 'S', 1, 'bad', 'why', 'x');
 INSERT INTO fleet.trend SELECT now(), hosts, silent_hosts, images, current, outdated, pinned,
   local, missing, unknown, stale FROM ops.fleet_summary;
+
+-- Counted as maintenance counts.
+INSERT INTO fleet.counted DEFAULT VALUES;
+INSERT INTO fleet.place_counts SELECT * FROM fleet.place_counts_now;
+INSERT INTO fleet.worst_hosts
+SELECT host_id, outdated, unknown, outdated_running FROM fleet.host_counts_now WHERE outdated > 0;
+INSERT INTO fleet.longest_outdated
+SELECT hi.host_id, hi.comparison_id
+FROM fleet.host_images AS hi
+JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
+WHERE c.verdict = 'outdated';

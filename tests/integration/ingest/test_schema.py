@@ -30,8 +30,15 @@ CONTRACT = {
     "versions": "reference version newest_patch newest_minor newest_major behind listed_at"
     " next_list_at truncated error hosts running_hosts",
     "dead_letters": "received_at subject reason error payload",
-    "places": "place hosts outdated silent",
+    "places": "place hosts outdated silent counted_at",
+    "worst_hosts": "site host hostname labels place images outdated unknown outdated_running"
+    " counted_at",
+    "longest_outdated": "site host hostname labels place reference outdated_for running counted_at",
 }
+
+HOST_STATE = """INSERT INTO fleet.host_state
+    (host_id, content, interval_s, images, silent_at, last_seen_at, changed_at)
+    VALUES (1, sha256('x'), 300, 1, now(),"""
 
 UNCOMMENTED = """
     SELECT n.nspname || '.' || c.relname || '.' || a.attname
@@ -125,6 +132,37 @@ async def test_bad_rows_cannot_be_stored(dsn: str) -> None:
         for statement in BAD_ROWS:
             with pytest.raises(asyncpg.IntegrityConstraintViolationError):
                 await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("constraint", "statement"),
+    [
+        ("host_state_moments", f"{HOST_STATE} 'infinity', now())"),
+        ("host_state_moments", f"{HOST_STATE} now(), '-infinity')"),
+        ("host_images_since", "UPDATE fleet.host_images SET since = '-infinity'"),
+        (
+            "outbox_changed_at",
+            "INSERT INTO fleet.outbox (comparison_id, from_verdict, from_reason, to_verdict,"
+            " to_reason, changed_at) VALUES (1, '', '', 'current', 'digest_match', 'infinity')",
+        ),
+        (
+            "dead_letters_first",
+            "INSERT INTO fleet.dead_letters (epoch, seq, received_at, subject, service, stream,"
+            " stream_seq, reason, error, payload, first_received_at)"
+            " VALUES (1, 1, now(), 's', 'ingest', 'S', 1, 'r', 'e', '', 'infinity')",
+        ),
+    ],
+)
+async def test_no_moment_is_infinite(dsn: str, constraint: str, statement: str) -> None:
+    """A moment that many clients cannot read, as it is infinite, is refused by its constraint."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(GOOD_ROWS)
+        with pytest.raises(asyncpg.CheckViolationError) as refused:
+            await connection.execute(statement)
+        assert refused.value.constraint_name == constraint
     finally:
         await connection.close()
 

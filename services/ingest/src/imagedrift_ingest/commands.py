@@ -32,6 +32,7 @@ async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
         done["images_counted"] = await work.add_up_usage()
         done["references_counted"] = await work.count_hosts()
         done["due_counted"] = await work.count_due()
+        done["fleet_counted"] = await work.count_fleet()
         done["trend_taken"] = await work.take_trend()
         return Maintained(done)
 

@@ -30,8 +30,8 @@ from imagedrift_agent.adapters.engine_faults import (
 from imagedrift_agent.core import api_version, decoding, records
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.image_facts import shown, with_few_labels
-from imagedrift_agent.core.inventory import list_images
-from imagedrift_agent.core.lists import EngineLists, known_by_list, with_manifests, with_own_digest
+from imagedrift_agent.core.image_lister import ImageLister
+from imagedrift_agent.core.lists import EngineLists, known_by_list, with_manifests
 from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_agent.core.traits import is_podman, traits_of
 from imagedrift_agent.core.unreadable import UnreadableObjects
@@ -66,6 +66,7 @@ class Engine:
         self._info: records.Info | None = None
         self._images: dict[records.SummaryKey, records.EngineImage] = {}
         self._configured: dict[str, str] = {}
+        self._lister = ImageLister()
         self._unreadable_images = UnreadableObjects()
         self._unreadable_containers = UnreadableObjects()
         self._unreadable_calls = UnreadableObjects()
@@ -107,7 +108,7 @@ class Engine:
         if details.engine_is_suspect:
             await _version(client)  # it may be away: then nothing was wrong with the objects
         traits = traits_of(version, self._info, images)
-        image_list = list_images([with_own_digest(i, traits) for i in images], containers, traits)
+        image_list = self._lister.list(images, containers, traits)
         info = self._info or records.Info()
         return Snapshot(
             image_list=replace(image_list, skipped={**image_list.skipped, **self._unread(lists)}),

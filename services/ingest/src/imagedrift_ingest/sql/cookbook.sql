@@ -54,15 +54,13 @@ ORDER BY outdated_for DESC;
 -- name: longest_outdated
 -- Who has been outdated longest?
 SELECT site, host, reference, outdated_for
-FROM ops.outdated
-ORDER BY outdated_for DESC
+FROM ops.longest_outdated
 LIMIT 20;
 
 -- name: worst_hosts
 -- Which hosts have most outdated images?
 SELECT site, host, outdated, images
-FROM ops.host_counts
-ORDER BY outdated DESC
+FROM ops.worst_hosts
 LIMIT 20;
 
 -- name: silent_hosts

@@ -51,6 +51,9 @@ class MaintenanceStore(Protocol):
     async def count_due(self) -> int:
         """Count the images that are due, for the fleet summary."""
 
+    async def count_fleet(self) -> int:
+        """Count what needs a look at every image of every host; 1."""
+
     async def take_trend(self) -> int:
         """Keep the fleet summary of these five minutes."""
 
@@ -81,6 +84,10 @@ class Maintain:
     async def count_due(self) -> int:
         """Count the images that are due, for the fleet summary."""
         return await self._turns.run("count_due", self._store.count_due) or 0
+
+    async def count_fleet(self) -> int:
+        """Count what needs a look at every image of every host."""
+        return await self._turns.run("count_fleet", self._store.count_fleet) or 0
 
     async def take_trend(self) -> int:
         """Keep the fleet summary of these five minutes."""

@@ -60,6 +60,57 @@ FROM counted
 ON CONFLICT (id) DO UPDATE SET
   counted_at = now(), due = excluded.due, overdue = excluded.overdue, waiting = excluded.waiting, excused = excluded.excused
 
+-- name: count_places
+-- Count the hosts of each place. Only what changed is written.
+WITH now AS MATERIALIZED (
+  SELECT place, hosts, outdated, silent, outdated_images FROM fleet.place_counts_now
+), gone AS (
+  DELETE FROM fleet.place_counts AS p WHERE NOT EXISTS (SELECT FROM now WHERE now.place = p.place)
+)
+INSERT INTO fleet.place_counts AS p (place, hosts, outdated, silent, outdated_images)
+SELECT place, hosts, outdated, silent, outdated_images FROM now
+ON CONFLICT (place) DO UPDATE SET
+  hosts = excluded.hosts, outdated = excluded.outdated, silent = excluded.silent, outdated_images = excluded.outdated_images
+WHERE (p.hosts, p.outdated, p.silent, p.outdated_images)
+  <> (excluded.hosts, excluded.outdated, excluded.silent, excluded.outdated_images)
+
+-- name: find_worst_hosts
+-- Keep the hundred hosts with most outdated images.
+WITH now AS MATERIALIZED (
+  SELECT host_id, outdated, unknown, outdated_running
+  FROM fleet.host_counts_now
+  WHERE outdated > 0
+  ORDER BY outdated DESC, host_id
+  LIMIT 100
+), gone AS (
+  DELETE FROM fleet.worst_hosts AS w WHERE NOT EXISTS (SELECT FROM now WHERE now.host_id = w.host_id)
+)
+INSERT INTO fleet.worst_hosts (host_id, outdated, unknown, outdated_running)
+SELECT host_id, outdated, unknown, outdated_running FROM now
+ON CONFLICT (host_id) DO UPDATE SET
+  outdated = excluded.outdated, unknown = excluded.unknown, outdated_running = excluded.outdated_running
+
+-- name: find_longest_outdated
+-- Keep the hundred images of hosts that have been outdated longest.
+WITH now AS MATERIALIZED (
+  SELECT hi.host_id, hi.comparison_id
+  FROM fleet.host_images AS hi
+  JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
+  WHERE c.verdict = 'outdated'
+  ORDER BY greatest(c.verdict_since, hi.since), hi.host_id, hi.comparison_id
+  LIMIT 100
+), gone AS (
+  DELETE FROM fleet.longest_outdated AS l
+  WHERE NOT EXISTS (SELECT FROM now WHERE now.host_id = l.host_id AND now.comparison_id = l.comparison_id)
+)
+INSERT INTO fleet.longest_outdated (host_id, comparison_id)
+SELECT host_id, comparison_id FROM now
+ON CONFLICT DO NOTHING
+
+-- name: note_counted
+-- Note when places and hosts were counted.
+INSERT INTO fleet.counted DEFAULT VALUES ON CONFLICT (id) DO UPDATE SET counted_at = now()
+
 -- name: drop_trend
 -- Drop trend rows after their retention.
 DELETE FROM fleet.trend WHERE taken_at IN (
@@ -334,6 +385,7 @@ TRUNCATE
   fleet.answers, fleet.tag_lists, fleet.versions, fleet.newer, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
   fleet.usage_totals, fleet.usage_changes, fleet.outbox,
   fleet.registry_states, fleet.dead_letters, fleet.trend, fleet.due_counts,
+  fleet.counted, fleet.place_counts, fleet.worst_hosts, fleet.longest_outdated,
   fleet.plans, fleet.plan_targets, fleet.plan_hosts
 
 -- name: new_generation
