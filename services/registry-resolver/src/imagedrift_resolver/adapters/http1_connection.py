@@ -1,4 +1,4 @@
-"""One connection, as an httpx transport: one request at a time.
+"""One connection over h11, as an httpx transport: one request at a time.
 
 No byte after a response belongs to the next one (RFC 9112, 6.3). A connection that holds bytes
 which were not asked for is not used again: after the response, while idle, or before a request.
@@ -6,18 +6,21 @@ which were not asked for is not used again: after the response, while idle, or b
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
+import h11
 import httpx
 
-from imagedrift_resolver.adapters.http1_request import write_request
-from imagedrift_resolver.adapters.http1_response import Head, ResponseParser
+from imagedrift_resolver.adapters.header_guard import HeaderGuard
 from imagedrift_resolver.adapters.proxy_tunnel import WANTS_CREDENTIAL, headers_for, refusal
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.proxy import Proxy
 from imagedrift_resolver.core.reply import HEARD
 
+HEADERS_CAP: Final = 64 * 1024
+MOST_INTERIM: Final = 8
 _HEARD: Final = frozenset(name.encode() for name in HEARD)
 
 Release = Callable[["Http1Connection"], Awaitable[None]]
@@ -33,9 +36,12 @@ class Http1Connection(httpx.AsyncBaseTransport):
         self._stream = stream
         self._prefix = origin.encode() if proxy else b""
         self._proxy = proxy
-        self._for_proxy = headers_for(proxy) if proxy else ()
+        self._for_proxy = tuple(
+            (name.encode(), value.encode()) for name, value in (headers_for(proxy) if proxy else ())
+        )
         self._release = release
-        self._parser = ResponseParser("")
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADERS_CAP)
+        self._guard = HeaderGuard()
         self._idle_since = time.monotonic()
         self.has_response_begun = False
         """A byte came since the last request began."""
@@ -47,10 +53,18 @@ class Http1Connection(httpx.AsyncBaseTransport):
 
         Raises `RequestFailed`.
         """
-        target = self._prefix + request.extensions["target"]
-        headers = (*request.headers.raw, *self._for_proxy)
-        data = write_request(request.method, target, headers, request.content)
-        self._parser = ResponseParser(request.method)
+        content = await request.aread()
+        try:
+            head = h11.Request(
+                method=request.method,
+                target=self._prefix + request.extensions["target"],
+                headers=_checked((*request.headers.raw, *self._for_proxy)),
+            )
+        except h11.LocalProtocolError as error:
+            raise RequestFailed("protocol", "the request has a byte that HTTP forbids") from error
+        data = self._http.send(head) or b""
+        data += (self._http.send(h11.Data(data=content)) or b"") if content else b""
+        data += self._http.send(h11.EndOfMessage()) or b""
         self.has_response_begun = False
         if self._stream.unread:
             self.is_out_of_step = True
@@ -58,14 +72,20 @@ class Http1Connection(httpx.AsyncBaseTransport):
         self._stream.write(data)
         return self._response(await self._head())
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """Return the body of the response, as it arrives. Raises `RequestFailed`."""
+    async def next_event(self) -> Any:
+        """Return the next part of the response. Raises `RequestFailed`."""
         while True:
-            for piece in self._parser.read_body():
-                yield piece
-            if self._parser.is_complete:
-                return
-            await self._receive()
+            try:
+                event = self._http.next_event()
+            except h11.ProtocolError as error:
+                why = "the response is not HTTP, or ended early"
+                raise RequestFailed("protocol", why) from error
+            if event is h11.NEED_DATA:
+                await self._receive()
+            elif event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                raise RequestFailed("closed", "the connection ended without a response")
+            else:
+                return event
 
     async def release(self) -> None:
         """End the response, and give the connection back to be used again, or be closed."""
@@ -73,15 +93,14 @@ class Http1Connection(httpx.AsyncBaseTransport):
 
     def finish(self) -> bool:
         """Tell whether the response was read to its end, and the connection can be used again."""
-        parser = self._parser
-        if not parser.is_complete or parser.head is None:
-            return False
-        if parser.has_trailing or self._stream.unread:
-            self.is_out_of_step = True
-        if self.is_out_of_step or self._stream.has_ended or not parser.head.keeps:
-            return False
-        self._idle_since = time.monotonic()
-        return True
+        unasked = self._http.trailing_data[0] or self._stream.unread
+        self.is_out_of_step = self.is_out_of_step or bool(unasked)
+        is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if is_done and not self.is_out_of_step and not self._stream.has_ended:
+            self._http.start_next_cycle()
+            self._idle_since = time.monotonic()
+            return True
+        return False
 
     @property
     def has_unasked(self) -> bool:
@@ -99,29 +118,31 @@ class Http1Connection(httpx.AsyncBaseTransport):
     async def _receive(self) -> None:
         data = await self._stream.read()
         self.has_response_begun = self.has_response_begun or bool(data)
-        self._parser.feed(data)
+        if self._guard.is_hostile(data):
+            why = "the response has more blanks in a row than any real header"
+            raise RequestFailed("protocol", why)
+        self._http.receive_data(data)
 
-    async def _head(self) -> Head:
-        try:
-            while (head := self._parser.read_head()) is None:
-                await self._receive()
-        finally:
-            if not self._parser.is_http:  # late bytes of the response before
-                self.is_out_of_step = True
-        return head
+    async def _head(self) -> h11.Response:
+        for _ in range(MOST_INTERIM):
+            event = await self.next_event()
+            if isinstance(event, h11.Response):
+                return event
+        raise RequestFailed("protocol", "the response never begins")
 
-    def _response(self, head: Head) -> httpx.Response:
+    def _response(self, head: h11.Response) -> httpx.Response:
         """Make httpx's response, with the headers that decide anything: no cookie ever comes in.
 
         A `Location` goes by an extension: httpx parses that header, even if it follows no
         redirect, and fails on a target that it cannot read. `core` decides about it.
         """
-        self.is_out_of_step = head.has_two_lengths
-        if head.status == WANTS_CREDENTIAL and self._proxy:
-            raise RequestFailed("closed", refusal(self._proxy, head.status))
-        heard = [each for each in head.headers if each[0] in _HEARD]
+        names = [name for name, _ in head.headers]
+        self.is_out_of_step = b"transfer-encoding" in names and b"content-length" in names
+        if head.status_code == WANTS_CREDENTIAL and self._proxy:
+            raise RequestFailed("closed", refusal(self._proxy, head.status_code))
+        heard = [(name, value) for name, value in head.headers if name in _HEARD]
         return httpx.Response(
-            head.status,
+            head.status_code,
             headers=[each for each in heard if each[0] != b"location"],
             stream=_Body(self),
             extensions={"location": [each for each in heard if each[0] == b"location"]},
@@ -134,8 +155,15 @@ class _Body(httpx.AsyncByteStream):
     def __init__(self, connection: Http1Connection) -> None:
         self._connection = connection
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._connection.body()
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while isinstance(event := await self._connection.next_event(), h11.Data):
+            yield bytes(event.data)
 
     async def aclose(self) -> None:
         await self._connection.release()
+
+
+@lru_cache(maxsize=256)
+def _checked(raw: tuple[tuple[bytes, bytes], ...]) -> Any:
+    """Give headers h11's form, which checks every byte of them."""
+    return h11.Request(method="GET", target="/", headers=list(raw)).headers

@@ -1,21 +1,20 @@
 """The HTTP endpoint that registries notify of a push: `POST /`, one request per connection.
 
-Served by asyncio and llhttp (httptools), which the resolver has anyway: one method, one path and
-one answer need no web framework. A request is bounded in size and time before the secret is looked
-at: how many connections there are, how many of them one address has, how long each takes, and how
-many bytes.
+Served by asyncio and h11, which the resolver has anyway: one method, one path and one answer need
+no web framework. A request is bounded in size and time before the secret is looked at: how many
+connections there are, how many of them one address has, how long each takes, and how many bytes.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Final
 
-import httptools
+import h11
 import structlog
 
+from imagedrift_resolver.adapters.header_guard import HeaderGuard
 from imagedrift_resolver.core.notification import BODY_CAP, Unreadable, moved_tags
 from imagedrift_resolver.core.webhook_auth import has_secret
 from imagedrift_runtime import metrics
@@ -28,9 +27,7 @@ WITHIN_S: Final = 10.0
 MOST_AT_ONCE: Final = 64
 MOST_OF_ONE: Final = 32
 """Connections of one address; behind a proxy all have the same."""
-HEADERS_CAP: Final = 64 * 1024
-MOST_BYTES: Final = HEADERS_CAP + 2 * BODY_CAP
-"""Bytes of a request: a body in chunks has some beside it."""
+_READ: Final = 64 * 1024
 
 Moved = Callable[[tuple[ImageReference, ...]], Awaitable[int]]
 
@@ -78,14 +75,16 @@ class Webhook:
                 del self._open[source]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_READ)
         try:
             async with asyncio.timeout(WITHIN_S):
-                try:
-                    status, text = await self._answer(await _read(reader))
-                except _NoRequest as error:
-                    status, text = 400, f"this is no request: {error}"
-                writer.write(_response(status, text))
+                request, body = await _read(connection, reader)
+                status, text = await self._answer(request, body)
+                _respond(connection, writer, status, text)
                 await writer.drain()
+        except h11.RemoteProtocolError as error:
+            if connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                _respond(connection, writer, error.error_status_hint, "this is no request")
         except (TimeoutError, OSError) as error:
             log.warning("notification.lost", error=repr(error))
         except Exception:
@@ -93,14 +92,15 @@ class Webhook:
         finally:
             writer.close()
 
-    async def _answer(self, request: "_Request") -> tuple[int, str]:
+    async def _answer(self, request: h11.Request, body: bytes | None) -> tuple[int, str]:
         """Decide about a request: its status, and a sentence for who set it up."""
-        if request.method != "POST":
+        if request.method != b"POST":
             return 405, "send notifications by POST"
-        body, target = bytes(request.body), request.target.decode("latin-1")
-        if not request.is_complete:
+        if body is None:
             return 413, f"a notification has at most {BODY_CAP} bytes"
-        if not has_secret(self._secret, target, request.headers, body):
+        headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
+        target = request.target.decode("latin-1")
+        if not has_secret(self._secret, target, headers, body):
             metrics.notifications.add(outcome="refused")
             log.warning("notification.refused")
             return 401, "show the secret: Authorization, X-Hub-Signature-256 or ?secret="
@@ -116,76 +116,43 @@ class Webhook:
         return 202, f"{asked} of {len(references)} tags are looked up again"
 
 
-class _NoRequest(Exception):
-    """The bytes that came are no request of HTTP/1; the message says why."""
+async def _read(
+    connection: h11.Connection, reader: asyncio.StreamReader
+) -> tuple[h11.Request, bytes | None]:
+    """Read a request; its body is None when it is too large."""
+    request: h11.Request | None = None
+    body, guard = bytearray(), HeaderGuard()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            data = await reader.read(_READ)
+            if guard.is_hostile(data):
+                raise h11.RemoteProtocolError("too many blanks in a row", error_status_hint=400)
+            connection.receive_data(data)
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > BODY_CAP and request:
+                return request, None
+        elif isinstance(event, h11.EndOfMessage) and request:
+            return request, bytes(body)
+        else:
+            raise h11.RemoteProtocolError("the connection ended", error_status_hint=400)
 
 
-class _Request:
-    """A request as llhttp tells it; of what follows its end nothing is kept."""
-
-    def __init__(self) -> None:
-        self.method = ""
-        self.target = b""
-        self.headers: dict[str, str] = {}
-        """By lower-case name."""
-        self.body = bytearray()
-        self.has_head = False
-        self.is_complete = False
-        """False of one that is too large to be read to its end."""
-
-    def on_url(self, url: bytes) -> None:
-        """Keep the target, which may come in parts."""
-        if not self.has_head:
-            self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; a trailer is none."""
-        if not self.has_head:
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip(" \t")
-
-    def on_headers_complete(self) -> None:
-        """Note the end of the head."""
-        self.has_head = True
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a part of the body."""
-        if not self.is_complete:
-            self.body += body
-
-    def on_message_complete(self) -> None:
-        """Note the end of the request."""
-        self.is_complete = True
-
-
-async def _read(reader: asyncio.StreamReader) -> _Request:
-    """Read a request, as far as it is not too large. Raises `_NoRequest`."""
-    request = _Request()
-    parser = httptools.HttpRequestParser(request)
-    count = 0
-    while not request.is_complete and len(request.body) <= BODY_CAP and count <= MOST_BYTES:
-        data = await reader.read(HEADERS_CAP)
-        if not data:
-            raise _NoRequest("the connection ended")
-        count += len(data)
-        try:
-            parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not request.is_complete:
-                raise _NoRequest("HTTP/1 has no such bytes") from error
-        if not request.has_head and count > HEADERS_CAP:
-            raise _NoRequest("its headers are larger than 64 KiB")
-        request.method = parser.get_method().decode() if request.has_head else ""
-    if len(request.body) > BODY_CAP:
-        request.is_complete = False
-    return request
-
-
-def _response(status: int, text: str) -> bytes:
+def _respond(
+    connection: h11.Connection, writer: asyncio.StreamWriter, status: int, text: str
+) -> None:
     body = f"{text}\n".encode()
-    head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Connection", "close"),
+    ]
+    for event in (
+        h11.Response(status_code=status, headers=headers),
+        h11.Data(data=body),
+        h11.EndOfMessage(),
+    ):
+        writer.write(connection.send(event) or b"")
