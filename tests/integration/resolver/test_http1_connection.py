@@ -306,7 +306,7 @@ class Wire(asyncio.Transport):
 
 
 class Told(NamedTuple):
-    """The response as a connection tells it."""
+    """A response, as a connection tells it."""
 
     status: int = 0
     headers: tuple[tuple[str, str], ...] = ()
