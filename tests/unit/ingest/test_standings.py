@@ -63,8 +63,9 @@ def test_the_newest_tag_has_nothing_newer() -> None:
         index([ALPINE], is_complete=False),
         index([], is_complete=False),
         index([], cut=True),
-        index([PLAIN, PLAIN]),
-        index([TagTrack(names=(*NAMES, "1.27.9-alpine"))]),
+        index([PLAIN, ALPINE, TagTrack(names=("1.0.0",))]),
+        index([TagTrack(names=(*NAMES, "3.0.0-alpine"))]),
+        index([TagTrack(names=(*NAMES, "latest"))]),
         index([TagTrack(names=("latest",)), ALPINE]),
     ],
 )

@@ -5,10 +5,10 @@ Rules:
 - A failure keeps the tracks that were read last. Nothing is whole then (P11).
 - A list without any name is believed to hide them: hosts have pulled from the repository.
 - A list that never changes is asked less often: `freshness.due_after_list`.
-- A list counts as whole for twice the time after which it is asked again: one that is not read any
-  more does not say for ever that nothing is newer (P11).
 - A list that another tag grammar cut is whole in no track: it may lack what ours takes for the
   newest.
+- A list counts as whole for twice the time after which it is asked again: one that is not read any
+  more does not say for ever that nothing is newer (P11).
 """
 
 from datetime import datetime

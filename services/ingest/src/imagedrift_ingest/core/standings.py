@@ -2,7 +2,7 @@
 
 Rules:
 - Of a list that is not whole, or failed, nobody learns that nothing is newer (P11): `is_whole` is
-  false then, and so it is for a track that lacks names.
+  false then, and so it is for a track that lacks names, comes twice, or has a name of another.
 - At most `MOST_COMPARED` tags of a repository are looked at, those of most hosts first, and at most
   `MOST_CANDIDATES` of its tags are resolved. A reference beyond is left out: it has no steps, is
   not whole, and says that it was not looked at.
@@ -52,7 +52,7 @@ class TrackIndex:
     def __init__(self, tracks: Sequence[TagTrack], *, cut: bool, is_complete: bool) -> None:
         there = placed(tracks)
         self._is_complete = is_complete
-        self._knows_others = is_complete and not cut and there.are_all
+        self._knows_others = is_complete and there.are_all and not cut
         self._tracks = there.tracks
         self._sorted: dict[Track, tuple[SortedTrack, bool]] = {}
 
@@ -61,9 +61,9 @@ class TrackIndex:
         track = self._tracks.get(version.track)
         if track is None:
             return VersionStanding(is_whole=True, behind=0) if self._knows_others else UNKNOWN
-        names, are_its_own = self._sorted_track(version.track, track)
-        is_whole = track.whole and are_its_own and self._is_complete
-        found = names.newer(version, is_whole=is_whole)
+        ordered, are_its_own = self._sorted_track(version.track, track)
+        is_whole = track.whole and self._is_complete and are_its_own
+        found = ordered.newer(version, is_whole=is_whole)
         steps: dict[Step, object] = {
             "patch": found.patch,
             "minor": found.minor,
@@ -76,7 +76,7 @@ class TrackIndex:
         )
 
     def _sorted_track(self, of: Track, track: TagTrack) -> tuple[SortedTrack, bool]:
-        """Sort the names of a track; whether each is of it."""
+        """Sort a track; whether each of its names belongs to it."""
         if of not in self._sorted:
             versions, are_its_own = versions_of(of, track.names)
             self._sorted[of] = SortedTrack(versions), are_its_own
