@@ -134,7 +134,9 @@ async def test_the_whole_fleet_is_counted_without_its_hosts_images(
         (f"SELECT * FROM ops.due WHERE {HOST}", "host_images_pkey"),
         (f"SELECT * FROM ops.excused WHERE {HOST}", "host_images_pkey"),
         (f"SELECT * FROM ops.due WHERE {REFERENCE} LIMIT 100", "host_images_comparison_idx"),
-        ("SELECT * FROM ops.due ORDER BY available_since LIMIT 100", "comparisons_outdated_idx"),
+        ("SELECT * FROM ops.due ORDER BY available_since LIMIT 100", "comparisons_since_idx"),
+        ("SELECT * FROM ops.due ORDER BY available_since LIMIT 100", "newer_since_idx"),
+        ("SELECT * FROM ops.excused ORDER BY available_since LIMIT 100", "comparisons_since_idx"),
     ],
 )
 async def test_what_is_due_is_found_by_indexes(decided_dsn: str, sql: str, index: str) -> None:
