@@ -308,12 +308,12 @@ FROM ops.plan_hosts
 ORDER BY plan_id DESC, ring, site, hostname, host, reference;
 
 -- name: version_of
-SELECT * FROM ops.versions WHERE reference = :reference::text;
+SELECT *, coalesce(whole_until <= now(), false) AS is_old FROM ops.versions WHERE reference = :reference::text;
 
 -- name: versions
 SELECT reference, newest_patch, newest_minor, newest_major, behind, running_hosts, hosts, truncated,
        listed_at, next_list_at, error, version, track, patch_state, minor_state, major_state,
-       registry, repository, tag, names
+       registry, repository, tag, names, whole_until, left_out
 FROM ops.versions
 {where}
 ORDER BY running_hosts DESC, hosts DESC, reference;

@@ -72,4 +72,8 @@ def _why_unknown(known: Row) -> str:
         return str(known["error"])
     if known["truncated"]:
         return f"the list of tags is cut: {known['truncated']}"
-    return "not listed yet" if known["listed_at"] is None else "not resolved yet"
+    if known["left_out"]:
+        return "more of its repository is in use than is looked at"
+    if known["listed_at"] is None:
+        return "not listed yet"
+    return "the list of tags is old" if known["is_old"] else "not resolved yet"

@@ -110,6 +110,27 @@ def test_p11_a_list_without_any_name_tells_nothing() -> None:
     assert state.index.standing(version).behind is None
 
 
+def test_p11_a_list_counts_as_whole_for_twice_its_period() -> None:
+    """A list that is not read any more does not say for ever that nothing is newer."""
+    state = folded(ListState(), listed())
+    assert state.next_list_at is not None
+    assert state.whole_until == NOW + 2 * (state.next_list_at - NOW)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        listed(failure=Denied(), truncated="failed", checked_at=NOW + DAY),
+        listed(truncated="pages", checked_at=NOW + DAY),
+        listed(tracks=(), count=0, checked_at=NOW + DAY),
+    ],
+)
+def test_p11_a_list_that_is_not_whole_never_counts_as_whole(said: Listed) -> None:
+    """A failed, truncated or empty list ends the time in which the one before it counts."""
+    state = folded(folded(ListState(), listed()), said, seq=2)
+    assert state.whole_until is None
+
+
 def test_a_list_that_is_read_again_ends_the_failure() -> None:
     """After a failure a whole list counts in full."""
     failed = folded(ListState(), listed(failure=Denied(), truncated="failed"))

@@ -4,14 +4,17 @@ Of a list that is not whole nobody learns that nothing is newer (P11): a step is
 a newer tag was seen.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-from imagedrift_schemas.tags.version import Version, read
+from imagedrift_schemas.tags.version import Numbers, Version, read
 from imagedrift_schemas.v1 import TagTrack
 
+Value: TypeAlias = tuple[Numbers, Numbers, Numbers]
+"""The value by which versions are ordered."""
 Newest: TypeAlias = str | UnsetType | None
 """The newest tag of a step; None where there is none; UNSET where that is not known."""
 
@@ -63,28 +66,55 @@ def newer(version: Version, names: Iterable[str], *, is_whole: bool) -> Newer:
 
 def newer_versions(version: Version, others: Iterable[Version], *, is_whole: bool) -> Newer:
     """Find what is newer than a version among versions. `is_whole`: no name of the track lacks."""
-    seen = [other for other in others if _is_candidate(version, other)]
-    steps: dict[str, Version] = {}
-    for other in seen:
-        step = _step(version, other)
-        steps[step] = max(steps.get(step, other), other)
-    none = None if is_whole else UNSET
-    patch, minor, major = (
-        str(steps[step]) if step in steps else none for step in ("patch", "minor", "major")
-    )
-    return Newer(patch, minor, major, len({other.value for other in seen}))
+    track = SortedTrack(other for other in others if other.track == version.track)
+    return track.newer(version, is_whole=is_whole)
 
 
-def _is_candidate(version: Version, other: Version) -> bool:
-    """Tell whether another version may be shown as newer."""
-    return (
-        other.track == version.track
-        and other.value > version.value
-        and (other.is_release or not version.is_release)
-    )
+class SortedTrack:
+    """The versions of one track in their order: many are held against it at little cost each.
+
+    A release is held against releases alone, so these have an order of their own.
+    """
+
+    def __init__(self, versions: Iterable[Version]) -> None:
+        self._all = sorted(versions, key=_order)
+        self._releases = [version for version in self._all if version.is_release]
+        self._values = _distinct(self._all)
+        self._release_values = _distinct(self._releases)
+
+    def newer(self, version: Version, *, is_whole: bool) -> Newer:
+        """Find what is newer than a version of the track. `is_whole`: the track lacks no name."""
+        offered = self._releases if version.is_release else self._all
+        values = self._release_values if version.is_release else self._values
+        own = (version.major, version.minor)
+        newest = _last(offered, own, lambda each: (each.major, each.minor))
+        patch = newest if newest and newest.value > version.value else None
+        newest = _last(offered, own[:1], lambda each: (each.major,))
+        minor = newest if newest and newest.minor > version.minor else None
+        newest = offered[-1] if offered else None
+        major = newest if newest and newest.major > version.major else None
+        none = None if is_whole else UNSET
+        return Newer(
+            str(patch) if patch else none,
+            str(minor) if minor else none,
+            str(major) if major else none,
+            len(values) - bisect_right(values, version.value),
+        )
 
 
-def _step(version: Version, other: Version) -> str:
-    if other.major != version.major:
-        return "major"
-    return "minor" if other.minor != version.minor else "patch"
+def _last(
+    offered: Sequence[Version], begins: Numbers, beginning: Callable[[Version], Numbers]
+) -> Version | None:
+    """Return the last of ordered versions whose numbers begin so."""
+    place = bisect_right(offered, begins, key=beginning)
+    if place and beginning(offered[place - 1]) == begins:
+        return offered[place - 1]
+    return None
+
+
+def _order(version: Version) -> tuple[Value, str]:
+    return version.value, str(version)
+
+
+def _distinct(ordered: Iterable[Version]) -> list[Value]:
+    return list(dict.fromkeys(version.value for version in ordered))
