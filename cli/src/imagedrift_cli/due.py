@@ -58,7 +58,7 @@ def decisions(filters: Filters, output: Output, every: bool) -> None:
         values=filters.values,
         clauses={"where": where(filters, OF_DECISIONS, *([] if every else [ACTIVE]))},
         brief=("decision_id=id", "by", "kind", "pattern", "selector?", "value?", "until?",
-               "matches", "reason?"),
+               "matches", "reason?=why"),
         noun="decisions",
         filters=replace(filters, texts=()),
     )  # fmt: skip

@@ -56,6 +56,16 @@ class Filters(Struct, frozen=True, kw_only=True):
         return [name for name, value in given.items() if value]
 
     @property
+    def is_set(self) -> bool:
+        """Whether anything may be left out."""
+        return bool(self.kinds or self.texts)
+
+    @property
+    def has_alternatives(self) -> bool:
+        """Whether rows may pass although one of the names is not there."""
+        return len(self.sites) > 1 or len(self.registries) > 1
+
+    @property
     def values(self) -> dict[str, object]:
         """Give the parameters of the conditions."""
         return {

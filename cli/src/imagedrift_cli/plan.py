@@ -41,7 +41,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         """Give the parameters of its statements."""
         shares = plan_formats.shares_of(self.rings)
         given = {"site": self.site, "place": self.place, "label": self.label}
-        return self._filters.values | {
+        return self.filters.values | {
             "references": list(self.references) or None,
             "rings": shares,
             "ends": plan_formats.ends_of(shares),
@@ -54,10 +54,11 @@ class Wish(Struct, frozen=True, kw_only=True):
         """Write the query of its rows."""
         named = [NAMED] if self.references else [OUTDATED]
         view = "ops.outdated" if self.references else "ops.due"
-        return queries.composed("plan", view=view, where=where(self._filters, Scope(), *named))
+        return queries.composed("plan", view=view, where=where(self.filters, Scope(), *named))
 
     @property
-    def _filters(self) -> Filters:
+    def filters(self) -> Filters:
+        """Give the filters that choose its hosts."""
         key, mark, value = (self.label or "").partition("=")
         if self.label and not (key and mark):
             raise BadUsage(f"--label {self.label} is not K=V, as env=prod")
@@ -151,8 +152,8 @@ def _all_plans() -> Asked:
     return Asked(
         statement="plans",
         clauses={"where": ""},
-        brief=("plan_id=plan", "made_at=made", "by", "what", "ring", "hosts", "done", "waiting",
-               "silent", "regressed", "note?"),
+        brief=("plan_id=plan", "made_at=made", "what", "ring", "hosts", "done", "waiting", "silent",
+               "regressed"),
         noun="rings",
     )  # fmt: skip
 
@@ -163,6 +164,7 @@ async def _planned(wish: Wish, *, is_saved: bool) -> tuple[Sequence[Row], int | 
     async with Reader.connected(database_url()) as reader:
         for reference in wish.references:
             await names.find_image(reader, names.parsed(reference))
+        await names.check_filters(reader, wish.filters)
         if not is_saved:
             text, arguments = queries.positional(wish.text, values)
             return [_sorted(row) for row in await reader.ask(text, *arguments)], None

@@ -26,6 +26,15 @@ FROM ops.outdated
 {where}
 ORDER BY outdated_for DESC NULLS LAST, site, hostname, host, reference;
 
+-- name: outdated_longest
+WITH longest AS MATERIALIZED (SELECT site, host, reference FROM ops.longest_outdated)
+SELECT site, hostname, reference, running, reason, outdated_for, recreate_only, stale,
+       local_digests, remote_digest, checked_at, host, place, labels, containers, platform,
+       verdict, verdict_since, error
+FROM ops.outdated
+WHERE (site, host, reference) IN (SELECT site, host, reference FROM longest)
+ORDER BY outdated_for DESC NULLS LAST, site, hostname, host, reference;
+
 -- name: unknown
 SELECT site, hostname, reference, reason, running, error, verdict_since, checked_at,
        next_check_at, host, place, labels, containers, platform, verdict
@@ -201,6 +210,10 @@ SELECT place AS name FROM ops.places;
 
 -- name: labels
 SELECT DISTINCT key || '=' || value AS name FROM ops.hosts, jsonb_each_text(labels) LIMIT 10000;
+
+-- name: has_label
+SELECT EXISTS (SELECT FROM ops.hosts
+               WHERE labels @> jsonb_build_object(:key::text, :value::text)) AS found;
 
 -- name: registry_names
 SELECT DISTINCT registry AS name FROM ops.images;

@@ -7,7 +7,7 @@ import pytest
 
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.lists import ListState, fold
-from imagedrift_schemas.tags.version import read
+from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import (
     Denied,
     Failure,
@@ -163,3 +163,15 @@ def test_an_older_list_changes_nothing() -> None:
     sure = fold(state, doubtful, epoch=1, seq=4, rules=RULES, surely_newest=True)
     assert sure is not None
     assert sure.listed_at == NOW + DAY
+
+
+def test_p11_a_list_that_another_grammar_cut_is_whole_in_no_track() -> None:
+    """P11: its newer names are shown, and no track of it is said to have no more of them."""
+    ours = folded(ListState(), listed())
+    other = folded(ListState(), listed(grammar=GRAMMAR + 1))
+    assert ours.tracks
+    assert other.tracks
+    assert (ours.tracks[0].whole, ours.cut) == (True, False)
+    assert (other.tracks[0].whole, other.cut) == (False, True)
+    assert other.tracks[0].names == ours.tracks[0].names
+    assert not other.tells_as(ours)

@@ -63,6 +63,10 @@ def test_the_newest_tag_has_nothing_newer() -> None:
         index([ALPINE], is_complete=False),
         index([], is_complete=False),
         index([], cut=True),
+        index([PLAIN, ALPINE, TagTrack(names=("1.0.0",))]),
+        index([TagTrack(names=(*NAMES, "3.0.0-alpine"))]),
+        index([TagTrack(names=(*NAMES, "latest"))]),
+        index([TagTrack(names=("latest",)), ALPINE]),
     ],
 )
 def test_p11_a_list_that_is_not_whole_never_says_that_nothing_is_newer(of: TrackIndex) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 from rich.syntax import Syntax
-from rich.table import Table
 
 from imagedrift_cli import tables
 from imagedrift_cli.database import Reader
@@ -27,6 +26,8 @@ from imagedrift_sandbox.registry.server import SandboxRegistry
 ANSWERED_WITHIN_S = 30.0
 FLIPPED_WITHIN_S = 30.0
 LISTED_WITHIN_S = 60.0
+UNCONFIRMED = "digest_differs"
+"""The reason of an outdated image before its index is known."""
 
 VERDICTS = """\
 SELECT verdict, reason, count(*) AS images, count(DISTINCT host) AS hosts, min(error) AS error
@@ -43,11 +44,11 @@ SELECT count(DISTINCT host) AS hosts, count(*) AS images,
 FROM ops.comparisons WHERE site = 'demo'"""
 
 STAR = """\
-SELECT reference, hosts, outdated_hosts, remote_digest, remote_since, checked_at
+SELECT reference, hosts, outdated_hosts, remote_digest, remote_since
 FROM ops.images WHERE reference = '{reference}'"""
 
 FLIPPED = """\
-SELECT hostname, verdict, reason, local_digests, remote_digest, outdated_for
+SELECT hostname, verdict, local_digests, remote_digest
 FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
 
 NEWER = """\
@@ -129,8 +130,7 @@ class Scenario:
         totals = self._registry.totals()
         askable = {c.image.reference for p in self.products if p.asked for c in p.choices}
         asked = len(askable & self._reported)
-        facts = Table("", "", show_header=False, title="What it took", title_justify="left")
-        for name, value in (
+        facts = (
             ("hosts that reported", hosts),
             ("images on them", self._images),
             ("distinct references", len(self._reported)),
@@ -138,9 +138,12 @@ class Scenario:
             ("HEAD requests to the registry", totals.head_requests),
             ("GET requests, to look inside an index", totals.get_requests),
             ("seconds from the first report to the last verdict", f"{self._seconds:.1f}"),
-        ):
-            facts.add_row(name, f"{value:,}" if isinstance(value, int) else value)
-        self._console.print(facts)
+        )
+        rows = [
+            {"what": name, "number": f"{value:,}" if isinstance(value, int) else value}
+            for name, value in facts
+        ]
+        self._print_rows(rows, ("what=What it took", "number"))
         periods = 1 + int((time.monotonic() - self._started) / self._freshness_s)
         most = (asked + len(catalogue.NEWER)) * periods
         if not asked <= totals.head_requests <= most:
@@ -214,14 +217,18 @@ class Scenario:
         found: Counter[str] = Counter()
         for row in rows:
             found[row["verdict"]] += row["images"]
-        return found == self._truth
+        is_confirmed = all(row["reason"] != UNCONFIRMED for row in rows)
+        return is_confirmed and found == self._truth
 
     async def _show(self, sql: str, title: str) -> None:
         rows: Sequence[dict[str, Any]] = await self._reader.ask(sql)
         self._print_sql(sql)
         self._console.print(f"[italic]{title}[/italic]")
+        self._print_rows(rows, list(rows[0]) if rows else ())
+
+    def _print_rows(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         seen = Display(now=now(), width=self._console.width)
-        for line in tables.as_table(rows, list(rows[0]) if rows else (), seen):
+        for line in tables.as_table(rows, columns, seen):
             self._console.print(line, markup=False, highlight=False, no_wrap=True)
 
     def _print_sql(self, sql: str) -> None:

@@ -1,7 +1,8 @@
 """Finds newer versions among the names of a tag list.
 
 Of a list that is not whole nobody learns that nothing is newer (P11): a step is UNSET then, unless
-a newer tag was seen.
+a newer tag was seen. Not whole is a track, too, that comes twice or has a name of another track,
+and every track of a list that was cut by another grammar than ours.
 """
 
 from bisect import bisect_right
@@ -10,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-from imagedrift_schemas.tags.version import Numbers, Version, read
+from imagedrift_schemas.tags.version import GRAMMAR, Numbers, Track, Version, read
 from imagedrift_schemas.v1 import TagTrack
 
 Value: TypeAlias = tuple[Numbers, Numbers, Numbers]
@@ -47,15 +48,50 @@ class KeptTags(Protocol):
     def truncated(self) -> str:
         """Tell why the list was not read to its end; empty when it was."""
 
+    @property
+    def grammar(self) -> int:
+        """Return the number of the grammar by which names were kept."""
+
+
+class PlacedTracks(Struct, frozen=True):
+    """The tracks of a list, by the track of their names."""
+
+    tracks: dict[Track, TagTrack]
+    are_all: bool
+    """Every one was placed."""
+
+
+def placed(tracks: Iterable[TagTrack]) -> PlacedTracks:
+    """Find the track of each by its first name. One that comes twice becomes one, not whole."""
+    found: dict[Track, TagTrack] = {}
+    are_all = True
+    for track in tracks:
+        first = read(track.names[0]) if track.names else None
+        if first is None:
+            are_all = are_all and not track.names
+        elif twin := found.get(first.track):
+            found[first.track] = TagTrack(names=twin.names + track.names, whole=False)
+        else:
+            found[first.track] = track
+    return PlacedTracks(found, are_all)
+
+
+def versions_of(track: Track, names: Sequence[str]) -> tuple[list[Version], bool]:
+    """Read the names of a track; whether each is of it."""
+    versions = [found for name in names if (found := read(name)) and found.track == track]
+    return versions, len(versions) == len(names)
+
 
 def newer_in(kept: KeptTags, version: Version) -> Newer:
     """Find what is newer than a version by what was kept; UNSET where that cannot be known."""
-    for track in kept.tracks:
-        first = read(track.names[0]) if track.names else None
-        if first and first.track == version.track:
-            is_whole = track.whole and not kept.truncated
-            return newer(version, track.names, is_whole=is_whole)
-    return newer_versions(version, (), is_whole=not kept.cut and not kept.truncated)
+    is_complete = not kept.truncated and kept.grammar == GRAMMAR
+    there = placed(kept.tracks)
+    track = there.tracks.get(version.track)
+    if track is None:
+        is_whole = is_complete and there.are_all and not kept.cut
+        return newer_versions(version, (), is_whole=is_whole)
+    _, are_its_own = versions_of(version.track, track.names)
+    return newer(version, track.names, is_whole=is_complete and track.whole and are_its_own)
 
 
 def newer(version: Version, names: Iterable[str], *, is_whole: bool) -> Newer:

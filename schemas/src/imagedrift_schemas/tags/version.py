@@ -30,6 +30,9 @@ from msgspec import Struct
 
 from imagedrift_schemas.tags import patterns
 
+GRAMMAR: Final = 1
+"""The number of this grammar. It rises when a tag comes to another track, or to another place in
+its own: a list that was cut by another grammar may lack what this one takes for the newest."""
 ANY_HASH: Final = "<*>"
 ANY_BUILD: Final = "<>"
 """How a track writes what may differ in it. No tag has such a character."""

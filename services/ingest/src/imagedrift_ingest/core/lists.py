@@ -5,6 +5,8 @@ Rules:
 - A failure keeps the tracks that were read last. Nothing is whole then (P11).
 - A list without any name is believed to hide them: hosts have pulled from the repository.
 - A list that never changes is asked less often: `freshness.due_after_list`.
+- A list that another tag grammar cut is whole in no track: it may lack what ours takes for the
+  newest.
 - A list counts as whole for twice the time after which it is asked again: one that is not read any
   more does not say for ever that nothing is newer (P11).
 """
@@ -17,6 +19,7 @@ from msgspec.structs import replace
 
 from imagedrift_ingest.core import freshness, order
 from imagedrift_ingest.core.standings import TrackIndex
+from imagedrift_schemas.tags.version import GRAMMAR
 from imagedrift_schemas.v1 import Limited, Listed, TagTrack, Truncated
 
 ListFailure: TypeAlias = Literal[
@@ -111,16 +114,24 @@ def _read(state: ListState, listed: Listed, rules: freshness.FreshnessRules) -> 
 
 def _with_tracks(state: ListState, listed: Listed, at: datetime) -> ListState:
     """Return a state with the tracks of a list that were read at a moment."""
-    is_same = state.tracks == listed.tracks and state.changed_at is not None
+    tracks, cut = _in_our_grammar(listed)
+    is_same = state.tracks == tracks and state.changed_at is not None
     return replace(
         state,
-        tracks=listed.tracks,
+        tracks=tracks,
         names=listed.count,
-        cut=listed.cut,
+        cut=cut,
         truncated=listed.truncated,
         listed_at=at,
         changed_at=min(state.changed_at, at) if is_same and state.changed_at else at,
     )
+
+
+def _in_our_grammar(listed: Listed) -> tuple[tuple[TagTrack, ...], bool]:
+    """Return the tracks of a list as far as they are whole, and whether there may be others."""
+    if listed.grammar == GRAMMAR:
+        return listed.tracks, listed.cut
+    return tuple(replace(track, whole=False) for track in listed.tracks), True
 
 
 def _failed(state: ListState, listed: Listed, rules: freshness.FreshnessRules) -> ListState:

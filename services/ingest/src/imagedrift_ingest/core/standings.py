@@ -2,7 +2,7 @@
 
 Rules:
 - Of a list that is not whole, or failed, nobody learns that nothing is newer (P11): `is_whole` is
-  false then, and so it is for a track that lacks names.
+  false then, and so it is for a track that lacks names, comes twice, or has a name of another.
 - At most `MOST_COMPARED` tags of a repository are looked at, those of most hosts first, and at most
   `MOST_CANDIDATES` of its tags are resolved. A reference beyond is left out: it has no steps, is
   not whole, and says that it was not looked at.
@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagedrift_schemas.tags.newer import SortedTrack
+from imagedrift_schemas.tags.newer import SortedTrack, placed, versions_of
 from imagedrift_schemas.tags.version import Track, Version, read
 from imagedrift_schemas.v1 import TagTrack
 
@@ -50,22 +50,20 @@ class TrackIndex:
     """
 
     def __init__(self, tracks: Sequence[TagTrack], *, cut: bool, is_complete: bool) -> None:
+        there = placed(tracks)
         self._is_complete = is_complete
-        self._knows_others = is_complete and not cut
-        self._tracks: dict[Track, TagTrack] = {}
-        self._sorted: dict[Track, SortedTrack] = {}
-        for track in tracks:
-            first = read(track.names[0]) if track.names else None
-            if first:
-                self._tracks[first.track] = track
+        self._knows_others = is_complete and there.are_all and not cut
+        self._tracks = there.tracks
+        self._sorted: dict[Track, tuple[SortedTrack, bool]] = {}
 
     def standing(self, version: Version) -> VersionStanding:
         """Tell how a version stands in the list."""
         track = self._tracks.get(version.track)
         if track is None:
             return VersionStanding(is_whole=True, behind=0) if self._knows_others else UNKNOWN
-        is_whole = track.whole and self._is_complete
-        found = self._sorted_track(version.track, track).newer(version, is_whole=is_whole)
+        ordered, are_its_own = self._sorted_track(version.track, track)
+        is_whole = track.whole and self._is_complete and are_its_own
+        found = ordered.newer(version, is_whole=is_whole)
         steps: dict[Step, object] = {
             "patch": found.patch,
             "minor": found.minor,
@@ -77,10 +75,11 @@ class TrackIndex:
             found.behind if is_whole or found.behind else None,
         )
 
-    def _sorted_track(self, of: Track, track: TagTrack) -> SortedTrack:
+    def _sorted_track(self, of: Track, track: TagTrack) -> tuple[SortedTrack, bool]:
+        """Sort a track; whether each of its names belongs to it."""
         if of not in self._sorted:
-            versions = (read(name) for name in track.names)
-            self._sorted[of] = SortedTrack(each for each in versions if each and each.track == of)
+            versions, are_its_own = versions_of(of, track.names)
+            self._sorted[of] = SortedTrack(versions), are_its_own
         return self._sorted[of]
 
 

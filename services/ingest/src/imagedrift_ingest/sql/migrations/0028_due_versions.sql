@@ -1,5 +1,5 @@
 -- Newer versions are due, too, where a decision or a container's label asks for them
--- depends: 0023_lists 0026_plans
+-- depends: 0027_list_bounds
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';
