@@ -18,8 +18,6 @@ def test_there_are_a_thousand_decisions_of_every_kind() -> None:
 
 def test_what_is_ignored_is_known_without_the_database() -> None:
     """The benchmark's own check rests on it."""
-    ignored = {
-        row[1] for row in decisions(FLEET) if row[0] == "ignore" and row[3] is None
-    }  # fmt: skip
+    ignored = {row[1] for row in decisions(FLEET) if row[0] == "ignore" and row[3] is None}
     numbers = range(FLEET.references)
     assert ignored == {FLEET.reference(number) for number in numbers if is_ignored(number)}

@@ -55,6 +55,8 @@ async def fill(dsn: str) -> None:
                 )
                 await _has(connection, host_id, [(ids[i - 1], RUNNING.get(i, 0)) for i in has])
             await _budget_and_letters(connection)
+            await connection.execute(_VERSIONS)
+            await connection.execute(_NEWER)
     finally:
         await connection.close()
 
@@ -90,6 +92,40 @@ SELECT host_id, (SELECT min(comparison_id) FROM fleet.comparisons), now() - inte
        ARRAY['app']
 FROM h
 """
+
+
+_VERSIONS: Final = """
+WITH listed AS (
+  INSERT INTO fleet.tag_lists (registry, repository, tracks, names, truncated, listed_at,
+                               changed_at, attempted_at, next_list_at)
+  SELECT registry, repository, '[]', names, truncated, moment, moment, moment,
+         now() + interval '11 hours 5 minutes'
+  FROM (VALUES ('docker.io', 'library/nginx', 812, ''), ('docker.io', 'library/redis', 640, ''),
+               ('ghcr.io', 'example-organisation/platform/telemetry-collector', 100, 'pages'))
+         AS l (registry, repository, names, truncated),
+       (SELECT now() - interval '2 minutes 5 seconds' AS moment) AS m
+  RETURNING list_id, registry, repository
+), versions AS (
+  INSERT INTO fleet.versions (ref_id, list_id, track, version, is_compared, is_whole, behind)
+  SELECT r.ref_id, l.list_id, '', r.tag, true, l.registry = 'docker.io',
+         CASE r.tag WHEN '1.27' THEN 2 WHEN '7' THEN 0 END
+  FROM fleet.image_refs AS r
+  JOIN listed AS l ON (l.registry, l.repository) = (r.registry, r.repository)
+), candidate AS (
+  INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+  VALUES ('docker.io/library/nginx:1.29', 'docker.io', 'library/nginx', '1.29', 'ask')
+  RETURNING ref_id
+)
+SELECT ref_id FROM candidate
+"""
+_NEWER: Final = """
+INSERT INTO fleet.newer (ref_id, step, candidate_ref_id, state, since)
+SELECT old.ref_id, 'minor', new.ref_id, 'newer', now() - interval '3 days 4 hours 30 minutes'
+FROM fleet.image_refs AS old, fleet.image_refs AS new
+WHERE old.reference = 'docker.io/library/nginx:1.27'
+  AND new.reference = 'docker.io/library/nginx:1.29'
+"""
+"""nginx has a newer version, redis has none, and the third list was not read to its end."""
 
 
 def _interval(text: str) -> object:

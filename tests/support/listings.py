@@ -45,6 +45,17 @@ def paged(paging: TagPaging, tags: Sequence[str]) -> ListServer:
     return serve
 
 
+def silent(tags: Sequence[str], most: int, *, begins_again: bool = False) -> ListServer:
+    """A registry that gives out so many names in order, and no link; or always the first ones."""
+
+    def serve(step: Send) -> Reply:
+        query = dict(parse_qsl(step.url.target.partition("?")[2]))
+        last = "" if begins_again else query.get("last", "")
+        return page([tag for tag in sorted(tags) if tag > last][:most])
+
+    return serve
+
+
 def in_turn(*replies: Got) -> ListServer:
     """A registry that answers each request with the next of these."""
     left = list(replies)

@@ -7,6 +7,7 @@ import asyncpg
 
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
+from imagedrift_ingest.adapters.postgres.candidates import CandidateRules
 from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
@@ -15,7 +16,7 @@ from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
 from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
 from imagedrift_ingest.core.freshness import FreshnessRules
-from imagedrift_ingest.core.quota import MOST_NEW
+from imagedrift_ingest.core.quota import MOST_CANDIDATES, MOST_NEW
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.usecases.maintain import Maintain
 from imagedrift_ingest.usecases.store.answers import StoreAnswers
@@ -98,10 +99,15 @@ def answers_on(database: Database, rules: FreshnessRules | None = None) -> Answe
     )
 
 
-def lists_on(database: Database, rules: FreshnessRules | None = None) -> TagListTable:
+def lists_on(
+    database: Database,
+    rules: FreshnessRules | None = None,
+    most_candidates: int = MOST_CANDIDATES,
+) -> TagListTable:
     """Make the table of tag lists, for an operator who named no registry."""
     bookmarks = Bookmarks(database, "T", StillStream())
-    return TagListTable(database, bookmarks, rules or FreshnessRules(), lambda _: False)
+    candidates = CandidateRules(lambda _: False, most_candidates)
+    return TagListTable(database, bookmarks, rules or FreshnessRules(), candidates)
 
 
 def store_inventories(

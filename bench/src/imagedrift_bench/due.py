@@ -1,28 +1,38 @@
 """Measures the due images of a large fleet with 1,000 decisions, and how soon a decision shows.
 
-A person's tool plans each query anew, so that is measured. The decisions are of every kind: 900
-about one reference, 80 about references that begin alike, 20 about some hosts only. Which images
-they excuse is known without asking the database.
+A person's tool plans each query anew, so that is measured; for one host also what it takes when it
+is planned already, as for a dashboard. The decisions are of every kind: 900 about one reference, 80
+about references that begin alike, 20 about some hosts only. One reference in three has a newer
+minor version, and one decision asks for those of all. What is due is known without the database.
 """
 
 import statistics
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
 
 import asyncpg
 
 from imagedrift_bench.seed import verdict_of
+from imagedrift_runtime.clock import now
 from imagedrift_sandbox.fleet.invented import SITE, InventedFleet
 
 EXACT: Final = 900
 PREFIXES: Final = 80
 BY_HOST: Final = 20
 REPEATS: Final = 15
-COLUMNS: Final = "kind pattern is_prefix place span_s reason"
+WITHIN: Final = 40
+"""The prefix that asks for minor versions of every reference."""
+NEWER_EVERY: Final = 3
+COLUMNS: Final = "kind pattern is_prefix place span_s step reason"
 ONE_HOST: Final = "SELECT * FROM ops.due WHERE site = $1 AND host = $2"
 FIRST_100: Final = "SELECT * FROM ops.due ORDER BY available_since LIMIT 100"
+EXCUSED_100: Final = "SELECT * FROM ops.excused ORDER BY available_since LIMIT 100"
+VERSIONS: Final = (
+    "SELECT * FROM ops.versions WHERE behind > 0 ORDER BY running_hosts DESC LIMIT 100"
+)
 IGNORE: Final = "SELECT decision_id FROM ops.decide($1, '{}', 'ignore', NULL, 'a benchmark')"
 UNDO: Final = "SELECT ops.undo($1, 'a benchmark')"
 WRITTEN: Final = """
@@ -36,7 +46,31 @@ async def decide(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
     await connection.copy_records_to_table(
         "decisions", schema_name="fleet", columns=COLUMNS.split(), records=decisions(fleet)
     )
-    await connection.execute("VACUUM ANALYZE fleet.decisions")
+    for table, columns, rows in _versions(fleet):
+        await connection.copy_records_to_table(
+            table, schema_name="fleet", columns=columns.split(), records=rows, timeout=900
+        )
+    await connection.execute("VACUUM ANALYZE", timeout=600)
+
+
+def _versions(fleet: InventedFleet) -> Iterable[tuple[str, str, Iterable[tuple[Any, ...]]]]:
+    """List the rows that say what is newer: by table, with their columns."""
+    at = now()
+    references = range(fleet.references)
+    newer = [number for number in references if has_newer(number)]
+    last = fleet.references + 1
+    names = {number: fleet.reference(number).removesuffix(":stable") for number in references}
+    lists = ((n + 1, "docker.io", names[n][10:], "[]", at, at) for n in references)
+    yield "tag_lists", "list_id registry repository tracks listed_at changed_at", lists
+    tags = ((last + n, f"{names[n]}:2", "docker.io", names[n][10:], "2", "ask") for n in newer)
+    yield "image_refs", "ref_id reference registry repository tag policy", tags
+    answers = ((last + n, at, fleet.digest(n, 0, "newer"), at, at) for n in newer)
+    yield "answers", "ref_id remote_since remote_digest checked_at attempted_at", answers
+    standing = ((n + 1, n + 1, "<1>", "1", True, True, int(has_newer(n))) for n in references)
+    columns = "ref_id list_id track version is_compared is_whole behind"
+    yield "versions", columns, standing
+    since = ((n + 1, "minor", last + n, "newer", at - timedelta(seconds=n)) for n in newer)
+    yield "newer", "ref_id step candidate_ref_id state since", since
 
 
 def decisions(fleet: InventedFleet) -> Iterable[tuple[Any, ...]]:
@@ -45,18 +79,26 @@ def decisions(fleet: InventedFleet) -> Iterable[tuple[Any, ...]]:
         reference = 2 * number + 1
         kind = "ignore" if is_ignored(reference) else "due_after"
         span = None if kind == "ignore" else 3600
-        yield kind, fleet.reference(reference), False, None, span, "a benchmark"
+        yield kind, fleet.reference(reference), False, None, span, None, "a benchmark"
     for number in range(PREFIXES):
-        beginning = f"docker.io/fleet/app{number:03d}" if number else ""
-        yield ("wait", "due_after")[number % 2], beginning, True, None, 0, "a benchmark"
+        beginning = f"docker.io/fleet/app{number:03d}" if number not in (0, WITHIN) else ""
+        kind, span, step = (("wait", "due_after")[number % 2], 0, None)
+        if number == WITHIN:
+            kind, span, step = "within", None, "minor"
+        yield kind, beginning, True, None, span, step, "a benchmark"
     for number in range(BY_HOST):
         pattern = fleet.reference(2 * number)
-        yield "ignore", pattern, False, fleet.place(number), None, "a benchmark"
+        yield "ignore", pattern, False, fleet.place(number), None, None, "a benchmark"
 
 
 def is_ignored(reference: int) -> bool:
     """Whether a decision excuses a reference on every host."""
     return reference < 2 * EXACT and reference % 4 == 1
+
+
+def has_newer(reference: int) -> bool:
+    """Whether a reference has a newer version."""
+    return reference % NEWER_EVERY == 0
 
 
 async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
@@ -66,8 +108,11 @@ async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
     number = next(n for n in range(fleet.hosts // 2, fleet.hosts) if _due_on(fleet, n))
     host, due = (SITE, fleet.host(number)), _due_on(fleet, number)
     try:
-        one_host, rows = await _ask(asking, ONE_HOST, *host)
+        one_host, _ = await _ask(deciding, ONE_HOST, *host)
+        anew, rows = await _ask(asking, ONE_HOST, *host)
         first, hundred = await _ask(asking, FIRST_100)
+        excused, put_off = await _ask(asking, EXCUSED_100)
+        versions, newer = await _ask(asking, VERSIONS)
         visible, missed = await _show(deciding, asking, fleet.reference(due[0]), host)
         written = await _written(deciding, fleet.reference(due[0]))
     finally:
@@ -75,14 +120,21 @@ async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
         await deciding.close()
     figures: Figures = {
         "due_one_host": one_host,
+        "due_one_host_planned_anew": anew,
         "due_first_100": first,
+        "excused_first_100": excused,
+        "versions": versions,
         "decision_visible": visible,
         "rows_per_decision": written,
     }
     checks = {
         "due_one_host: the answer is wrong": len(rows) == len(due),
-        "due_first_100: the answer is wrong": len(hundred) == _due_up_to(fleet, 100)
+        "due_first_100: the answer is wrong": len(hundred) == _up_to(fleet, 100, excused=False)
         and not any(is_ignored(int(row["repository"][-5:])) for row in hundred),
+        "excused_first_100: the answer is wrong": len(put_off) == _up_to(fleet, 100, excused=True)
+        and all(row["kind"] == "ignore" for row in put_off),
+        "versions: the answer is wrong": len(newer) == min(100, -(-fleet.references // NEWER_EVERY))
+        and all(row["newest_minor"] == "2" for row in newer),
         "decision_visible: the image is still due": not missed,
         "rows_per_decision: more than its own row": written == 1,
     }
@@ -90,25 +142,41 @@ async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
 
 
 def _due_on(fleet: InventedFleet, host: int) -> list[int]:
-    """List the references that are due on a host."""
-    return [held.reference for held in fleet.held(host) if _is_due(fleet, host, held)]
+    """List the references that are due on a host, once for each cause."""
+    behind = _behind_on(fleet, host)
+    return [reference for reference in behind if not _is_excused(fleet, host, reference)]
 
 
-def _due_up_to(fleet: InventedFleet, most: int) -> int:
-    """Count the images of the fleet that are due, up to a number."""
-    images = (True for host, held in fleet.rows() if _is_due(fleet, host, held))
-    return sum(islice(images, most))
+def _behind_on(fleet: InventedFleet, host: int) -> list[int]:
+    """List the references that are due on a host or excused, once for each cause."""
+    return [
+        held.reference
+        for held in fleet.held(host)
+        for is_cause in (verdict_of(held) == "outdated", has_newer(held.reference))
+        if is_cause
+    ]
 
 
-def _is_due(fleet: InventedFleet, host: int, held: Any) -> bool:
+def _up_to(fleet: InventedFleet, most: int, *, excused: bool) -> int:
+    """Count the images of the fleet that are excused, or due, up to a number."""
+    images = (
+        reference
+        for host in range(fleet.hosts)
+        for reference in _behind_on(fleet, host)
+        if _is_excused(fleet, host, reference) == excused
+    )
+    return len(list(islice(images, most)))
+
+
+def _is_excused(fleet: InventedFleet, host: int, reference: int) -> bool:
     """Read the decisions for one image of one host."""
-    if verdict_of(held) != "outdated" or is_ignored(held.reference):
-        return False
-    number, odd = divmod(held.reference, 2)
-    if odd or number >= BY_HOST:
+    if is_ignored(reference):
         return True
+    number, odd = divmod(reference, 2)
+    if odd or number >= BY_HOST:
+        return False
     inside, place = fleet.place(host), fleet.place(number)
-    return not (inside == place or inside.startswith(f"{place}/"))
+    return inside == place or inside.startswith(f"{place}/")
 
 
 async def _ask(

@@ -10,7 +10,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
+
+from imagedrift_cli import display, tables
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,8 +46,11 @@ def finish(
     if as_json:
         click.echo(json.dumps(dict(figures)))
     else:
-        table = Table("figure", "value", title=f"bench {name}")
-        for key, value in figures.items():
-            table.add_row(key, f"{value:,.3f}" if isinstance(value, float) else str(value))
-        Console().print(table)
+        rows = [
+            {"figure": key, "value": f"{value:,.3f}" if isinstance(value, float) else str(value)}
+            for key, value in figures.items()
+        ]
+        click.echo(
+            "\n".join(tables.as_table(rows, (f"figure=bench {name}", "value"), display.current()))
+        )
     sys.exit(1 if failed_checks else 0)

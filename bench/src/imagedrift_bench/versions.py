@@ -40,9 +40,14 @@ MOST_KEPT: Final = 32 * 1024
 SHOWN: Final = """\
 SELECT reference, newest_patch, newest_minor, newest_major, behind FROM ops.versions"""
 TOLD: Final = """\
-SELECT count(*) FILTER (WHERE listed_at IS NOT NULL) AS listed,
-       count(*) FILTER (WHERE 'unknown' NOT IN (patch_state, minor_state, major_state)) AS told
-FROM ops.versions"""
+SELECT count(*) FILTER (WHERE l.listed_at IS NOT NULL) AS listed,
+       count(*) FILTER (WHERE v.is_compared AND NOT EXISTS (
+         SELECT FROM fleet.newer AS n WHERE n.ref_id = v.ref_id AND n.state = 'unresolved'
+       )) AS told
+FROM fleet.versions AS v
+JOIN fleet.tag_lists AS l ON l.list_id = v.list_id
+JOIN fleet.answers AS a ON a.ref_id = v.ref_id AND a.hosts > 0"""
+TRUNCATED: Final = "SELECT count(*) FROM fleet.tag_lists WHERE truncated <> ''"
 
 
 class Pin(NamedTuple):
@@ -86,6 +91,7 @@ async def _measure(
         await publish(nats, messages)
         listed_s = await _until(database, "listed", len(pins), began)
         told_s = await _until(database, "told", len(pins), began)
+        truncated = await database.fetchval(TRUNCATED)
         rows = {row["reference"]: row for row in await database.fetch(SHOWN)}
         kept = await _kept(nats, registry, repositories)
         lists = await nats.last_seq(f"KV_{subjects.BUCKET_TAGS}")
@@ -93,6 +99,7 @@ async def _measure(
     wrong = sum(not _is_right(rows.get(fleet.reference(pin)), pin) for pin in pins)
     failed = [f"{wrong} of {len(pins)} rows are wrong"] if wrong else []
     failed += [f"a list of {max(kept)} bytes is kept"] if max(kept) > MOST_KEPT else []
+    failed += [f"{truncated} lists were truncated"] if truncated else []
     failed += [f"{lists} lists were made of {repositories}"] if lists != repositories else []
     return {
         "list_requests": lists,
@@ -103,6 +110,7 @@ async def _measure(
         "listed_seconds": round(listed_s, 1),
         "bytes_kept_per_repository_max": max(kept),
         "references": len(pins),
+        "truncated": truncated,
         "wrong": wrong,
     }, failed
 
@@ -175,7 +183,10 @@ def _is_right(row: asyncpg.Record | None, pin: Pin) -> bool:
 
 
 async def _until(database: Any, what: str, count: int, began: float) -> float:
-    """Wait until so many rows are there, and return how many seconds it took."""
+    """Wait until so many rows are there, and return how many seconds it took.
+
+    A row is told when nothing of it is still to be resolved, known or not.
+    """
     deadline = began + WITHIN_S
     while (row := await database.fetchrow(TOLD))[what] < count:
         if time.monotonic() > deadline:

@@ -1,6 +1,5 @@
 """The `imagedrift` command: wiring only. Each command is loaded when it is named."""
 
-import logging
 from typing import Final
 
 import click
@@ -81,7 +80,9 @@ def main() -> None:
 
     Start with `imagedrift demo`. The operator's commands read DATABASE_URL.
     """
-    from imagedrift_runtime import logs  # noqa: PLC0415 - not loaded for `--help`, which ends before
+    import logging  # noqa: PLC0415 - not loaded for `--help`, which ends before
+
+    from imagedrift_runtime import logs  # noqa: PLC0415 - as logging
 
     # What fails for good is an error of the command; what was tried again is nobody's concern.
     logs.configure("imagedrift", "console", least=logging.ERROR)

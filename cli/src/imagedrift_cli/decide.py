@@ -11,6 +11,8 @@ import click
 
 from imagedrift_cli import listing, names, queries
 from imagedrift_cli.database import Reader, database_url
+from imagedrift_cli.failures import NotFound, nearest, suggestion
+from imagedrift_cli.filters import Filters
 
 KINDS: Final = (
     "ignore", "snooze", "skip", "accept", "wait", "due_after", "within", "track", "pin",
@@ -31,7 +33,7 @@ def pattern_of(text: str) -> str:
 @click.command()
 @click.argument("pattern")
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
-@click.option("--value", help="The span of wait and due_after, or the digest of skip.")
+@click.option("--value", help="A span, a digest or version to skip, a step, or a track.")
 @click.option("--until", default="", metavar="TIME", help="When it ends, as 2026-12-24 or 18:00Z.")
 @click.option("--for", "span", default="", metavar="SPAN", help="How long it holds, as 3d or 12h.")
 @click.option("--site", help="Only for hosts of this site.")
@@ -45,9 +47,10 @@ def decide(
 ) -> None:  # fmt: skip
     """Decide about an image, or with * at its end about all images that begin so.
 
-    KIND is ignore, accept (until undone), snooze (until a time), skip (the present digest only),
-    wait or due_after (a span), or within, track, pin, which newer versions will obey. The login
-    needs the role imagedrift_decider; `imagedrift decisions` shows who decided what.
+    KIND is ignore, accept (until undone), snooze (until a time), skip (the present digest and newer
+    versions only), wait or due_after (a span), within (patch, minor or major versions are due),
+    track (only those of this track), or pin (none). The login needs the role imagedrift_decider;
+    `imagedrift decisions` shows who decided what.
     """
     given = {"site": site, "place": place, "label": label}
     values: dict[str, object] = {
@@ -62,11 +65,12 @@ def decide(
     if as_sql:
         click.echo(queries.filled_in(queries.statements()["decide"], values))
         return
-    [row] = asyncio.run(_run("decide", values))
-    about = listing.counted(row["matches"], "references")
-    click.echo(f"decided {row['decision_id']}: {kind} {values['pattern']} ({about})")
-    if row["matches"] == 0:
-        click.echo(listing.noted("no host has such an image now"), err=True)
+    made, like = asyncio.run(_decide(values, _hosts(site, place, label)))
+    about = listing.counted(made["matches"], "references")
+    click.echo(f"decided {made['decision_id']}: {kind} {values['pattern']} ({about})")
+    if made["matches"] == 0:
+        told = "; ".join(filter(None, ["no host has such an image now", suggestion(like)]))
+        click.echo(listing.noted(told), err=True)
 
 
 @click.command()
@@ -82,10 +86,39 @@ def undo(decision_id: int, reason: str, as_sql: bool) -> None:
     if as_sql:
         click.echo(queries.filled_in(queries.statements()["undo"], values))
         return
-    asyncio.run(_run("undo", values))
+    asyncio.run(_undo(decision_id, values))
     click.echo(f"undone {decision_id}")
 
 
-async def _run(statement: str, values: dict[str, object]) -> list[dict[str, int]]:
+def _hosts(site: str | None, place: str | None, label: str | None) -> Filters:
+    """Name the hosts of a decision, to make sure that they are there."""
+    key, mark, value = (label or "").partition("=")
+    return Filters(
+        sites=(site,) if site else (),
+        place=(place or "").rstrip("/"),
+        labels=((key, value),) if key and mark else (),
+    )
+
+
+async def _decide(values: dict[str, object], hosts: Filters) -> tuple[dict[str, int], list[str]]:
+    """Decide; the decision, and what may have been meant where it is about no reference."""
     async with Reader.connected(database_url()) as reader:
-        return await reader.named(statement, **values)
+        await names.check_filters(reader, hosts)
+        [made] = await reader.named("decide", **values)
+        return made, [] if made["matches"] else await _alike(reader, str(values["pattern"]))
+
+
+async def _alike(reader: Reader, pattern: str) -> list[str]:
+    """Find the images that hosts have whose names are near to a pattern."""
+    name = pattern.rstrip("*")
+    repository = name.partition("/")[2].partition(":")[0]
+    rows = await reader.named("images_like", name=name, repository=repository)
+    return nearest(name, [row["name"] for row in rows])
+
+
+async def _undo(decision_id: int, values: dict[str, object]) -> None:
+    async with Reader.connected(database_url()) as reader:
+        if not await reader.ask("SELECT FROM ops.decisions WHERE decision_id = $1", decision_id):
+            known = [row["name"] for row in await reader.named("decision_ids")]
+            raise NotFound("decision", str(decision_id), known, "see `imagedrift decisions --all`")
+        await reader.named("undo", **values)

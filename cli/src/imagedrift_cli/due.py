@@ -1,15 +1,18 @@
 """`imagedrift due` and `decisions`: what has to be updated now, and what was decided about it."""
 
+from collections.abc import Sequence
+
 import click
+from msgspec.structs import replace
 
 from imagedrift_cli import listing, names, remarks
-from imagedrift_cli.filters import OF_A_HOST, Filters, Scope, filtered, where
-from imagedrift_cli.listing import Asked
+from imagedrift_cli.database import Reader
+from imagedrift_cli.filters import OF_DECISIONS, Filters, Scope, filtered, where
+from imagedrift_cli.listing import Asked, Before, noted
 from imagedrift_cli.output import Output, shown
 
 OVERDUE = "overdue_for IS NOT NULL"
 ACTIVE = "active"
-DECISION_TEXTS = ("pattern", "by", "kind", "reason")
 
 
 @click.command()
@@ -17,11 +20,12 @@ DECISION_TEXTS = ("pattern", "by", "kind", "reason")
 @click.option("--overdue", is_flag=True, help="Only what is overdue.")
 @click.option("--excused", is_flag=True, help="What is excused or waits, and by which decision.")
 @shown()
-@filtered(without=("verdict",))
+@filtered()
 def due(filters: Filters, output: Output, name: str | None, overdue: bool, excused: bool) -> None:
-    """Outdated images that are due: not excused, and past their waiting time; longest first.
+    """Images that are due: not excused, and past their waiting time; longest first.
 
-    TEXT has to be in the reference or the host's name. See `imagedrift decide`.
+    An image is outdated, or behind by a version that is asked for, by `imagedrift decide` or its
+    container's label. TEXT has to be in the reference or the host's name.
     """
     conditions = [names.host_condition(name)] if name else []
     conditions += [OVERDUE] if overdue else []
@@ -29,10 +33,11 @@ def due(filters: Filters, output: Output, name: str | None, overdue: bool, excus
         statement="excused" if excused else "due",
         values=filters.values | names.host_values(name or ""),
         clauses={"where": where(filters, Scope(), *conditions)},
-        brief=("site?", "hostname", "host?", "reference", "running", "due_at=due",
+        brief=("site?", "hostname", "host?", "reference", "newest?", "running", "due_at=due",
                "excused_by?" if excused else "overdue_for?=overdue"),
         noun="excused or waiting images" if excused else "due images",
         filters=filters,
+        before=_finding(name, filters) if name else None,
         remarking=remarks.on_hosts,
     )  # fmt: skip
     listing.answer(asked, output)
@@ -40,21 +45,31 @@ def due(filters: Filters, output: Output, name: str | None, overdue: bool, excus
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Also those that ended or were undone.")
-@click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @shown()
-def decisions(output: Output, texts: tuple[str, ...], every: bool) -> None:
+@filtered()
+def decisions(filters: Filters, output: Output, every: bool) -> None:
     """Decisions in force, the newest first: who decided what, for which hosts, and why.
 
-    TEXT has to be in the pattern, the login, the kind or the reason.
+    A filter leaves the decisions that may be about such hosts and images. TEXT has to be in the
+    pattern, the login, the kind or the reason.
     """
-    filters = Filters(texts=texts)
-    scope = Scope(OF_A_HOST, texts=DECISION_TEXTS)
     asked = Asked(
         statement="decisions",
         values=filters.values,
-        clauses={"where": where(filters, scope, *([] if every else [ACTIVE]))},
+        clauses={"where": where(filters, OF_DECISIONS, *([] if every else [ACTIVE]))},
         brief=("decision_id=id", "by", "kind", "pattern", "selector?", "value?", "until?",
-               "matches", "reason?"),
+               "matches", "reason?=why"),
         noun="decisions",
+        filters=replace(filters, texts=()),
     )  # fmt: skip
     listing.answer(asked, output)
+
+
+def _finding(name: str, filters: Filters) -> Before:
+    """Make the step that finds the hosts of a name, and says where there are several."""
+
+    async def find(reader: Reader) -> Sequence[str]:
+        told = names.several(name, await names.find_hosts(reader, name, filters.sites))
+        return [noted(told)] if told else []
+
+    return find

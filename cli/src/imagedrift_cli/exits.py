@@ -24,8 +24,8 @@ MEANINGS: Final[dict[Exit, str]] = {
     Exit.UNTOLD: "`scan`, `check`: at least one image could not be judged."
     " `migrate`: ingest or readers lack rights.",
     Exit.MISSING: "`scan`: a tag is missing.",
-    Exit.NOT_FOUND: "No such host, image, site, place, label, registry or letter; the nearest"
-    " names are told.",
+    Exit.NOT_FOUND: "No such host, image, site, place, label, registry, letter, plan or decision;"
+    " the nearest names are told.",
     Exit.USAGE: "A wrong argument or setting; the nearest right one is told.",
     Exit.UNAVAILABLE: "A server, the engine or a disk does not do its part; the line says whose.",
     Exit.DEFECT: "A defect of imagedrift, with its traceback.",

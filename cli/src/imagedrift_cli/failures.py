@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from imagedrift_cli import cells
 from imagedrift_cli.exits import Exit
 
 
@@ -56,4 +55,6 @@ def nearest(name: str, names: Iterable[str], most: int = 3) -> list[str]:
 
 def suggestion(names: Sequence[str]) -> str:
     """Say which names may have been meant; empty for none."""
+    from imagedrift_cli import cells  # noqa: PLC0415 - not loaded for `--help`, which names nothing
+
     return f"did you mean {' or '.join(map(cells.exact, names))}?" if names else ""

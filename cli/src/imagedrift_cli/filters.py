@@ -56,6 +56,16 @@ class Filters(Struct, frozen=True, kw_only=True):
         return [name for name, value in given.items() if value]
 
     @property
+    def is_set(self) -> bool:
+        """Whether anything may be left out."""
+        return bool(self.kinds or self.texts)
+
+    @property
+    def has_alternatives(self) -> bool:
+        """Whether rows may pass although one of the names is not there."""
+        return len(self.sites) > 1 or len(self.registries) > 1
+
+    @property
     def values(self) -> dict[str, object]:
         """Give the parameters of the conditions."""
         return {
@@ -79,6 +89,10 @@ class Scope(Struct, frozen=True):
     """Columns that a text is looked for in."""
     key_there: str = ""
     """The key's columns in `ops.comparisons`, where they have other names."""
+    conditions: Mapping[str, str] = {}
+    """What each filter of `own` asks of a row, where that is not as in `CONDITIONS`."""
+    among: str = "{key} IN (\n{keys})"
+    """How a row is found among the keys that pass."""
 
 
 OF_HOSTS: Final = Scope(OF_A_HOST, "(site, host)", texts=("hostname", "host"))
@@ -90,16 +104,42 @@ OF_LETTERS: Final = Scope(
     key_there="(site, host)",
 )
 """Rows of `ops.dead_letters`; those of a host are refused inventories."""
+OF_DECISIONS: Final = Scope(
+    OF_A_HOST | {"registry"},
+    "reference",
+    texts=("pattern", "by", "kind", "reason"),
+    conditions={
+        "site": "coalesce(selector ->> 'site' = ANY (:sites::text[]), true)",
+        "place": """\
+(selector -> 'place' IS NULL OR starts_with(selector ->> 'place' || '/', :place::text || '/')
+   OR starts_with(:place::text || '/', selector ->> 'place' || '/'))""",
+        "label": """\
+coalesce(:labels::jsonb ->> split_part(selector ->> 'label', '=', 1)
+           = substr(selector ->> 'label', strpos(selector ->> 'label', '=') + 1), true)""",
+        "registry": """\
+EXISTS (SELECT FROM unnest(:registries::text[]) AS r
+          WHERE starts_with(pattern, r || '/')
+             OR (pattern LIKE '%*' AND starts_with(r || '/', rtrim(pattern, '*'))))""",
+    },
+    among="""\
+EXISTS (SELECT FROM (
+    SELECT DISTINCT reference FROM (
+{keys}) AS held) AS i
+          WHERE i.reference = pattern
+             OR (pattern LIKE '%*' AND starts_with(i.reference, rtrim(pattern, '*'))))""",
+)
+"""Rows of `ops.decisions`: those that may be about a host or an image that passes."""
 
 
 def where(filters: Filters, scope: Scope, *always: str) -> str:
     """Write the WHERE clause of a list; empty where everything passes."""
-    own = [CONDITIONS[name] for name in filters.kinds if name in scope.own]
+    conditions = scope.conditions or CONDITIONS
+    own = [conditions[name] for name in filters.kinds if name in scope.own]
     if [name for name in filters.kinds if name not in scope.own]:
         inside = "\n    AND ".join(CONDITIONS[name] for name in filters.kinds)
-        own.append(f"{scope.key} IN (\n{_subquery(scope, inside)})")
-    conditions = [*always, *own, *(_text(i, scope) for i in range(len(filters.texts)))]
-    return "WHERE " + "\n  AND ".join(conditions) if conditions else ""
+        own.append(scope.among.format(key=scope.key, keys=_subquery(scope, inside)))
+    every = [*always, *own, *(_text(i, scope) for i in range(len(filters.texts)))]
+    return "WHERE " + "\n  AND ".join(every) if every else ""
 
 
 def filtered(*, without: Sequence[str] = (), texts: bool = True) -> Callable[[F], F]:

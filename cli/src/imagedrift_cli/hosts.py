@@ -89,6 +89,7 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
         brief=("site", "host", "reference", "verdict", "reason", "running", "verdict_since=since",
                "image_id", "local_version", "remote_version", "remote_built_at", "error"),
         noun="",
+        filters=replace(filters, sites=()),
         as_records=True,
         before=finding,
         if_none=is_absent,

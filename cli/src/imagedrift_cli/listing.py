@@ -3,6 +3,7 @@
 Rules:
 - Rows, their number and the remarks are of one moment of the database.
 - A terminal's table has the first 100 rows, and says of how many. Every other form has all rows.
+- The first rows of a whole fleet may be kept in a view: then nobody searches all for them.
 - Counting must not take longer than the rows: a whole fleet is counted by its summary, and what
   filters leave is counted up to 10,000.
 - Rows are read and written in portions, so that memory is bounded for any fleet. A terminal's table
@@ -63,6 +64,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     brief: Sequence[str] = ()
     """Columns of a table, as `name`, `name=heading`, or `name?` where it tells something."""
     noun: str = "rows"
+    first: str = ""
+    """The named statement that has the first rows of all without a search through all."""
     filters: Filters = Filters()
     summary: str = ""
     """Column of `ops.fleet_summary` with the number of rows that no filter has left out."""
@@ -70,6 +73,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The named statement that counts the rows, up to a limit."""
     as_records: bool = False
     """Whether a terminal has each row as lines of its own."""
+    is_summary: bool = False
+    """Whether there is a row whatever the filters leave."""
     before: Before | None = None
     """Makes sure that what was named is there; remarks on it."""
     if_none: Callable[[Reader], Awaitable[None]] | None = None
@@ -101,7 +106,8 @@ async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int
             notes = list(await asked.before(reader)) if asked.before else []
             remarks = await asked.remarking(reader) if asked.remarking else None
             here = 0
-            async for rows, written in _written(reader, asked, text, limit, output, seen):
+            chosen_text = await _quickest(reader, asked, text, limit)
+            async for rows, written in _written(reader, asked, chosen_text, limit, output, seen):
                 spool.write(written)
                 here += len(rows)
                 if remarks:
@@ -115,6 +121,14 @@ async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int
     for line in [*below, *notes, *(remarks.lines() if remarks else ())]:
         click.echo(line, err=True)
     return total.rows
+
+
+async def _quickest(reader: Reader, asked: Asked, text: str, limit: int | None) -> str:
+    """Choose the statement that has the first rows kept, where these are as many as are wanted."""
+    if not asked.first or not limit or limit > AT_FIRST or asked.filters.is_set:
+        return text
+    first = queries.composed(asked.first)
+    return first if len(await reader.ask(_limited(first, limit))) == limit else text
 
 
 async def _written(
@@ -143,11 +157,10 @@ def _is_laid_out(output: Output, seen: Display) -> bool:
 
 
 async def _explain_none(asked: Asked, reader: Reader, first: Portion) -> None:
-    """Say what is not there, where there is no row. Raises `NotFound`."""
-    if first.rows:
-        return
-    await names.check_filters(reader, asked.filters)
-    if asked.if_none:
+    """Say what is not there, where rows do not tell that it is. Raises `NotFound`."""
+    if not first.rows or asked.is_summary or asked.filters.has_alternatives:
+        await names.check_filters(reader, asked.filters)
+    if not first.rows and asked.if_none:
         await asked.if_none(reader)
 
 
@@ -157,14 +170,14 @@ def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> form
         "records" if asked.as_records and _is_laid_out(output, seen) else output.form,
         seen,
         columns=first.columns,
-        brief=_chosen(asked.brief, first.rows, seen),
+        brief=chosen(asked.brief, first.rows, seen),
         header=output.header,
     )
 
 
 async def _counted(reader: Reader, asked: Asked, text: str, here: int) -> Total:
     """Count the rows that there are without a limit, as far as that is quick."""
-    if asked.summary and not asked.filters.kinds and not asked.filters.texts:
+    if asked.summary and not asked.filters.is_set:
         [fleet] = await reader.named("status")
         return Total(int(fleet[asked.summary]))
     most = max(MOST_COUNTED, here)
@@ -197,7 +210,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}"
 
 
-def _chosen(brief: Sequence[str], rows: Sequence[Row], seen: Display) -> list[str]:
+def chosen(brief: Sequence[str], rows: Sequence[Row], seen: Display) -> list[str]:
     """Choose the columns of a table: those with a mark go where they tell nothing apart."""
     return [
         name.replace("?", "") for name in brief

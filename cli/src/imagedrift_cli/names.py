@@ -88,7 +88,9 @@ async def check_filters(reader: Reader, filters: Filters) -> None:
     if filters.place:
         await _check(reader, "place", filters.place, "places")
     for key, value in filters.labels:
-        await _check(reader, "label", f"{key}={value}", "labels")
+        [row] = await reader.named("has_label", key=key, value=value)
+        if not row["found"]:
+            await _check(reader, "label", f"{key}={value}", "labels")
     for text in filters.texts:
         [row] = await reader.named("is_a_word", text=text)
         if not row["found"]:

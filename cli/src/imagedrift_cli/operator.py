@@ -32,7 +32,7 @@ OF_COMPARISONS: Final = Scope()
 @filtered()
 def status(filters: Filters, output: Output) -> None:
     """How the fleet is: hosts, images and their verdicts, or what filters leave of them."""
-    within = bool(filters.kinds or filters.texts)
+    within = filters.is_set
     hosts = replace(filters, registries=(), running=False, verdicts=(), texts=())
     clauses = {
         "where": where(filters, OF_COMPARISONS),
@@ -46,6 +46,7 @@ def status(filters: Filters, output: Output) -> None:
                "missing", "unknown", "stale"),
         noun="",
         filters=filters,
+        is_summary=True,
         remarking=remarks.on_fleet(filters),
     )  # fmt: skip
     listing.answer(asked, output)
@@ -67,6 +68,7 @@ def outdated(filters: Filters, output: Output, exit_code: bool) -> None:
         brief=("site?", "hostname", "host?", "reference", "running", "outdated_for",
                "recreate_only=recreate"),
         noun="outdated images",
+        first="outdated_longest",
         summary="outdated",
         filters=filters,
         remarking=remarks.on_hosts,

@@ -22,6 +22,8 @@ from imagedrift_cli.tables import Row
 
 STATES: Final = ("waiting", "done", "silent", "regressed")
 NAMED: Final = "reference = ANY (:references::text[])"
+OUTDATED: Final = "cause = 'outdated'"
+"""A newer version is another reference: whoever defines the container has to name it."""
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         """Give the parameters of its statements."""
         shares = plan_formats.shares_of(self.rings)
         given = {"site": self.site, "place": self.place, "label": self.label}
-        return self._filters.values | {
+        return self.filters.values | {
             "references": list(self.references) or None,
             "rings": shares,
             "ends": plan_formats.ends_of(shares),
@@ -50,12 +52,13 @@ class Wish(Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """Write the query of its rows."""
-        named = [NAMED] if self.references else []
+        named = [NAMED] if self.references else [OUTDATED]
         view = "ops.outdated" if self.references else "ops.due"
-        return queries.composed("plan", view=view, where=where(self._filters, Scope(), *named))
+        return queries.composed("plan", view=view, where=where(self.filters, Scope(), *named))
 
     @property
-    def _filters(self) -> Filters:
+    def filters(self) -> Filters:
+        """Give the filters that choose its hosts."""
         key, mark, value = (self.label or "").partition("=")
         if self.label and not (key and mark):
             raise BadUsage(f"--label {self.label} is not K=V, as env=prod")
@@ -90,7 +93,8 @@ def plan(
 ) -> None:  # fmt: skip
     """Show which hosts should get which digest, in which ring; or save that to follow it.
 
-    REFERENCE is planned for every host where it is outdated, excused or not. A host is in the same
+    REFERENCE is planned for every host where it is outdated, excused or not; a newer version is not
+    planned, as its tag is another. A host is in the same
     ring of every plan with the same shares. To save needs the role imagedrift_decider.
     """
     if bool(references) == is_due:
@@ -148,8 +152,8 @@ def _all_plans() -> Asked:
     return Asked(
         statement="plans",
         clauses={"where": ""},
-        brief=("plan_id=plan", "made_at=made", "by", "what", "ring", "hosts", "done", "waiting",
-               "silent", "regressed", "note?"),
+        brief=("plan_id=plan", "made_at=made", "what", "ring", "hosts", "done", "waiting", "silent",
+               "regressed"),
         noun="rings",
     )  # fmt: skip
 
@@ -160,6 +164,7 @@ async def _planned(wish: Wish, *, is_saved: bool) -> tuple[Sequence[Row], int | 
     async with Reader.connected(database_url()) as reader:
         for reference in wish.references:
             await names.find_image(reader, names.parsed(reference))
+        await names.check_filters(reader, wish.filters)
         if not is_saved:
             text, arguments = queries.positional(wish.text, values)
             return [_sorted(row) for row in await reader.ask(text, *arguments)], None

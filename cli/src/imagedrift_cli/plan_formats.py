@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import accumulate, groupby
 from typing import Final, Literal, assert_never
 
-from imagedrift_cli import cells, forms
+from imagedrift_cli import cells, forms, listing
 from imagedrift_cli.display import Display
 from imagedrift_cli.failures import BadUsage
 from imagedrift_cli.tables import Row
@@ -31,7 +31,7 @@ COLUMNS: Final = (
     "running",
     "containers",
 )
-BRIEF: Final = ("ring", "site", "hostname", "reference", "running", "digest")
+BRIEF: Final = ("ring", "site", "hostname", "host?", "reference", "running", "digest")
 MOST_RINGS: Final = 20
 
 
@@ -57,7 +57,8 @@ def written(rows: Sequence[Row], form: PlanFormat, display: Display) -> str:
     """Write a plan in a format."""
     match form:
         case "table":
-            return forms.render(rows, "table", display, columns=COLUMNS, brief=BRIEF)
+            brief = listing.chosen(BRIEF, rows, display)
+            return forms.render(rows, "table", display, columns=COLUMNS, brief=brief)
         case "json":
             return forms.render(rows, "json", display, columns=COLUMNS)
         case "ansible":

@@ -26,6 +26,15 @@ FROM ops.outdated
 {where}
 ORDER BY outdated_for DESC NULLS LAST, site, hostname, host, reference;
 
+-- name: outdated_longest
+WITH longest AS MATERIALIZED (SELECT site, host, reference FROM ops.longest_outdated)
+SELECT site, hostname, reference, running, reason, outdated_for, recreate_only, stale,
+       local_digests, remote_digest, checked_at, host, place, labels, containers, platform,
+       verdict, verdict_since, error
+FROM ops.outdated
+WHERE (site, host, reference) IN (SELECT site, host, reference FROM longest)
+ORDER BY outdated_for DESC NULLS LAST, site, hostname, host, reference;
+
 -- name: unknown
 SELECT site, hostname, reference, reason, running, error, verdict_since, checked_at,
        next_check_at, host, place, labels, containers, platform, verdict
@@ -202,6 +211,10 @@ SELECT place AS name FROM ops.places;
 -- name: labels
 SELECT DISTINCT key || '=' || value AS name FROM ops.hosts, jsonb_each_text(labels) LIMIT 10000;
 
+-- name: has_label
+SELECT EXISTS (SELECT FROM ops.hosts
+               WHERE labels @> jsonb_build_object(:key::text, :value::text)) AS found;
+
 -- name: registry_names
 SELECT DISTINCT registry AS name FROM ops.images;
 
@@ -237,7 +250,7 @@ SELECT * FROM ops.activity;
 -- name: due
 SELECT site, hostname, reference, running, due_at, overdue_for, available_since, cause,
        recreate_only, stale, local_digests, remote_digest, checked_at, host, place, labels,
-       containers, platform, verdict, reason, verdict_since, outdated_for, error
+       containers, platform, verdict, reason, verdict_since, outdated_for, error, newest, step
 FROM ops.due
 {where}
 ORDER BY available_since, site, hostname, host, reference;
@@ -246,7 +259,7 @@ ORDER BY available_since, site, hostname, host, reference;
 SELECT site, hostname, reference, running, due_at, excused_by, kind, until, decision_id,
        overdue_for, available_since, cause, recreate_only, stale, local_digests, remote_digest,
        checked_at, host, place, labels, containers, platform, verdict, reason, verdict_since,
-       outdated_for, error
+       outdated_for, error, newest, step
 FROM ops.excused
 {where}
 ORDER BY available_since, site, hostname, host, reference;
@@ -257,6 +270,10 @@ SELECT decision_id, decided_at, by, kind, pattern, selector, value, until, activ
 FROM ops.decisions
 {where}
 ORDER BY decided_at DESC, decision_id DESC;
+
+-- name: decision_ids
+SELECT decision_id::text AS name FROM ops.decisions
+ORDER BY decided_at DESC LIMIT 5000;
 
 -- name: decide
 SELECT decision_id, matches
@@ -304,12 +321,12 @@ FROM ops.plan_hosts
 ORDER BY plan_id DESC, ring, site, hostname, host, reference;
 
 -- name: version_of
-SELECT * FROM ops.versions WHERE reference = :reference::text;
+SELECT *, coalesce(whole_until <= now(), false) AS is_old FROM ops.versions WHERE reference = :reference::text;
 
 -- name: versions
 SELECT reference, newest_patch, newest_minor, newest_major, behind, running_hosts, hosts, truncated,
        listed_at, next_list_at, error, version, track, patch_state, minor_state, major_state,
-       registry, repository, tag, names
+       registry, repository, tag, names, whole_until, left_out
 FROM ops.versions
 {where}
 ORDER BY running_hosts DESC, hosts DESC, reference;

@@ -100,10 +100,20 @@ def commands_page() -> str:
 
 
 def _session() -> str:
-    """Return what `tests/integration/cli/test_session.py` recorded."""
-    text = (_repository() / "tests/integration/cli/session.txt").read_text()
-    told = "Recorded by a test, on a small fleet: two sites have a host `web-1` each."
-    return f"## A session\n\n{told}\n\n```\n{text.strip()}\n```"
+    """Return what the tests of `tests/integration/cli` recorded."""
+    told = (
+        "Recorded by tests, so that it is what the commands print: at first on a small fleet,"
+        " of which two sites have a host `web-1` each. Times and keys are made alike."
+    )
+    return "\n\n".join(["## A session", told, *_recorded("session.txt"), *_recorded("live.txt")])
+
+
+def _recorded(name: str) -> Iterator[str]:
+    """Yield each part of a record below its heading, which is a line that begins with `==`."""
+    text = (_repository() / "tests/integration/cli" / name).read_text()
+    for part in f"\n{text}".split("\n== ")[1:]:
+        heading, _, lines = part.partition("\n")
+        yield f"### {heading}\n\n```\n{lines.strip()}\n```"
 
 
 def _exits() -> str:

@@ -52,7 +52,8 @@ class RootGroup(LazyGroup):
             sys.exit(Exit.ANSWERED)
         except OSError as error:
             _end_unavailable(error, output)
-        except Exception:
+        except Exception as error:
+            _end_on_fault_of_settings(error)
             traceback.print_exc()
             _end("Error: this is a defect of imagedrift: please report it", Exit.DEFECT)
         sys.exit(result if isinstance(result, int) else Exit.ANSWERED)
@@ -104,6 +105,14 @@ def _choices(error: UsageError) -> list[str]:
     ):
         return [str(each) for each in error.param.type.choices]
     return []
+
+
+def _end_on_fault_of_settings(error: Exception) -> None:
+    """Say what is wrong with the environment, if that is what it is."""
+    from imagedrift_runtime.settings import SettingsFault  # noqa: PLC0415 - not loaded for `--help`
+
+    if isinstance(error, SettingsFault):
+        _end(f"Error: {error}", Exit.USAGE)
 
 
 def _end_unavailable(error: OSError, output: TextIO) -> NoReturn:

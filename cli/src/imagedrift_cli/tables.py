@@ -21,9 +21,10 @@ LEAST: Final = 8
 """Columns that a shortened text keeps."""
 ELASTIC: Final = frozenset({
     "reference", "hostname", "host", "site", "error", "containers", "labels", "place", "subject",
-    "degraded", "payload", "last_error", "registry", "credential", "note",
+    "degraded", "payload", "last_error", "registry", "credential", "note", "what", "pattern",
+    "selector", "excused_by", "why",
 })  # fmt: skip
-"""What may be shortened."""
+"""What may be shortened, by the name of a column or its heading."""
 STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "current": {"fg": "green"},
     "outdated": {"fg": "red"},
@@ -43,6 +44,10 @@ class Table:
     def __init__(self, names: Sequence[str], display: Display) -> None:
         self._columns = [each.partition("=")[0] for each in names]
         self._headings = [each.partition("=")[2] or each for each in names]
+        self._elastic = [
+            i for i, pair in enumerate(zip(self._columns, self._headings, strict=True))
+            if not ELASTIC.isdisjoint(pair)
+        ]  # fmt: skip
         self._display = display
         self._least = [0] * len(names)
 
@@ -58,7 +63,7 @@ class Table:
         widths = list(map(max, widest, self._least))
         gap = GAP
         if display.width is not None:
-            gap, widths = _fit(self._columns, widths, display.width)
+            gap, widths = _fit(self._elastic, widths, display.width)
         self._least = widths
         lines = [_line(each, widths, gap, display) for each in told]
         if display.has_colours:
@@ -98,12 +103,11 @@ def _familiar(row: Row) -> Row:
     return row | {"reference": text.removeprefix(HUB).removeprefix("library/")}
 
 
-def _fit(columns: Sequence[str], widths: list[int], room: int) -> tuple[int, list[int]]:
+def _fit(elastic: Sequence[int], widths: list[int], room: int) -> tuple[int, list[int]]:
     """Narrow the widest elastic columns until all fit, and the gaps if that is not enough."""
     narrowed = list(widths)
     for gap in (GAP, 1):
-        free = room - gap * (len(columns) - 1)
-        elastic = [i for i, name in enumerate(columns) if name in ELASTIC]
+        free = room - gap * (len(widths) - 1)
         while sum(narrowed) > free:
             widest = max(elastic, key=lambda i: narrowed[i], default=None)
             if widest is None or narrowed[widest] <= LEAST:

@@ -19,9 +19,11 @@ class _Version:
         self._others = others
         self._runs: set[str] = set()
         self._gets: set[str] = set()
+        self._has_rows = False
 
     def see(self, rows: Sequence[Row]) -> None:
         """Take note of the versions that rows tell."""
+        self._has_rows = self._has_rows or bool(rows)
         self._runs |= {row["local_version"] for row in rows if row.get("local_version")}
         self._gets |= {row["remote_version"] for row in rows if row.get("remote_version")}
         if self._others:
@@ -30,7 +32,7 @@ class _Version:
     def lines(self) -> list[str]:
         """Say which version it is and what is newer, as far as anything is known."""
         others = self._others.lines() if self._others else []
-        line = told(self._known, self._runs, self._gets)
+        line = told(self._known, self._runs, self._gets) if self._has_rows else ""
         return [noted(line), *others] if line else others
 
 
@@ -72,4 +74,8 @@ def _why_unknown(known: Row) -> str:
         return str(known["error"])
     if known["truncated"]:
         return f"the list of tags is cut: {known['truncated']}"
-    return "not listed yet" if known["listed_at"] is None else "not resolved yet"
+    if known["left_out"]:
+        return "more of its repository is in use than is looked at"
+    if known["listed_at"] is None:
+        return "not listed yet"
+    return "the list of tags is old" if known["is_old"] else "not resolved yet"

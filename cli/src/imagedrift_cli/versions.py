@@ -18,15 +18,16 @@ OF_VERSIONS = Scope(frozenset({"registry"}), "reference", texts=("reference",))
 def versions(filters: Filters, output: Output, behind: bool) -> None:
     """Newer versions of what hosts have, by the tags of each repository; most hosts first.
 
-    A version is shown as newer once its registry has told that it is another image. TEXT has
-    to be in the reference.
+    A version is shown as newer once its registry has told that it is another image. A reference is
+    behind by at least as many versions as are told. TEXT has to be in the reference.
     """
     asked = Asked(
         statement="versions",
         values=filters.values,
         clauses={"where": where(filters, OF_VERSIONS, *([BEHIND] if behind else []))},
         brief=("reference", "newest_patch=patch", "newest_minor=minor", "newest_major=major",
-               "behind", "running_hosts=running", "hosts", "truncated?", "listed_at=listed"),
+               "behind=behind>=", "running_hosts=running", "hosts", "truncated?",
+               "listed_at=listed"),
         noun="versions",
         filters=filters,
     )  # fmt: skip

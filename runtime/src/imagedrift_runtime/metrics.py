@@ -133,10 +133,11 @@ questions = Counter(
 )
 lanes_without_consumer = Gauge(
     "lanes_without_consumer",
-    "Lanes of registries.toml for which there is no consumer: their questions are not published.",
+    "Lanes of registries.toml, and lists of lanes, without a consumer: they get no questions.",
 )
 lanes_unread = Gauge(
-    "lanes_unread", "Lanes in which questions wait, and which no resolver asks for messages."
+    "lanes_unread",
+    "Lanes, and lists of lanes, in which questions wait and which no resolver asks for messages.",
 )
 images_left_out = Counter(
     "images_left_out_total",

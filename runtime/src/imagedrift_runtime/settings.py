@@ -13,6 +13,7 @@ Rules:
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -30,6 +31,8 @@ FILE_SUFFIX = "_FILE"
 
 _LOOKED_AT = 1024 * 1024
 """Bytes of a file in which its mark has to come."""
+_PATTERN = re.compile(r"Expected `str` matching regex '.*?'(?: - at `[^`]*`)?$")
+"""How a pattern's refusal is found: no operator reads patterns, and the help says the form."""
 
 
 class Variable(Struct, frozen=True):
@@ -167,7 +170,8 @@ def _value(text: str, hint: Any, variable: Variable) -> Any:
         if variable.secret:
             raise _Fault(f"{variable.name}: not valid, and secret ({variable.help})") from None
         told = urls.shown(text) if "@" in text or "://" in text else text
-        raise _Fault(f"{variable.name}: {error} (it is {told!r}; {variable.help})") from None
+        reason = _PATTERN.sub("not of the form that it takes", str(error))
+        raise _Fault(f"{variable.name}: {reason} (it is {told!r}; {variable.help})") from None
     for item in value if isinstance(value, tuple) else (value,):
         if variable.check and (fault := variable.check(item)):
             raise _Fault(f"{variable.name}: {fault} ({variable.help})")

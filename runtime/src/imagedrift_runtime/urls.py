@@ -63,6 +63,8 @@ def database_fault(url: str) -> str:
 
 def nats_fault(url: str) -> str:
     """Say what is wrong with the URL of a NATS server; empty when nothing is."""
+    if not url.startswith(("nats://", "tls://")):
+        return "is not as nats://host:4222 or tls://host:4222"
     try:
         hosts = urlsplit(url).netloc.rpartition("@")[2]
     except ValueError:

@@ -54,14 +54,14 @@ def no_formula(value: Any) -> str:
 def whole(value: Any) -> str:
     """Write a value whole for a column of text: nothing is a dash, a list has commas."""
     match value:
-        case None | "" | [] | {}:
+        case None | "" | []:
             return NOTHING
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case list():
             return clean(",".join(map(str, value)))
-        case dict():
-            return clean(",".join(f"{key}={item}" for key, item in value.items()))
+        case dict():  # a pattern `{}` would be any mapping
+            return clean(",".join(f"{key}={item}" for key, item in value.items())) or NOTHING
         case bool():
             return "yes" if value else "no"
         case timedelta():

@@ -132,6 +132,7 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "media_type": _TEXT,
     "credential": _pattern(rf"[^\u0000-\u001f\u007f]{{1,{MOST_CREDENTIAL}}}"),
     "failures": _COUNT,
+    "grammar": _COUNT,
     "children": {"maxItems": MOST_CHILDREN},
     "Child.platform": _pattern(platform.PATTERN, ""),
     "config_digest": _DIGEST_OR_NONE,

@@ -336,6 +336,9 @@ class Listed(Struct, frozen=True, kw_only=True, tag="listed"):
     credential: str = "anonymous"
     failures: int = 0
     """How many checks in a row have failed."""
+    grammar: int = 1
+    """The number of the tag grammar by which names were kept. Who reads tags by another one takes
+    the list as one that is `cut`, and none of its tracks as whole."""
 
 
 # --- What is known of a registry's limits -------------------------------------------------------

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
+from imagedrift_ingest.__main__ import EVERY
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Child, Described
 from support.ingest import MISCOUNTED, NOW, Fleet, Operator, answer, digest, image, ingest
+from support.listing import tags_listed
 from support.nats_backup import back_up, restore
 from support.polling import until
 from support.postgres import NEWEST
@@ -21,6 +24,7 @@ from support.restoring import WAYS, take
 STREAMS = (
     subjects.STREAM_INVENTORY,
     f"KV_{subjects.BUCKET_DIGESTS}",
+    f"KV_{subjects.BUCKET_TAGS}",
     f"KV_{subjects.BUCKET_REGISTRIES}",
     subjects.STREAM_DEAD,
 )
@@ -29,6 +33,8 @@ ROWS = """
     FROM ops.comparisons AS c
 """
 Row = tuple[str, str, str, str, str, str]
+VERSIONS = "SELECT repository, behind, whole_until > now() FROM ops.versions"
+SOON = replace(EVERY, versions=0.2)
 
 
 class Truth:
@@ -71,6 +77,13 @@ class Truth:
                 children=(inside,),
             )
             await self._agents.answers(described)
+            tags = [str(number) for number in range(version + 1, 0, -1)]
+            await self._agents.lists(tags_listed(tags, repository=f"docker.io/{name}"))
+
+    def versions(self) -> set[tuple[str, int, bool]]:
+        """How many versions each repository that hosts run has after the first one."""
+        held = {name for versions in self._held.values() for name in versions}
+        return {(name, self._newest[name], True) for name in held}
 
     def rows(self) -> set[Row]:
         """Every row that has to be there."""
@@ -102,7 +115,7 @@ async def running(on: bool, postgres: PostgresServer, nats: NatsServer) -> Async
     """Ingest, or none."""
     async with AsyncExitStack() as stack:
         if on:
-            await stack.enter_async_context(ingest(postgres.dsn(), nats.url))
+            await stack.enter_async_context(ingest(postgres.dsn(), nats.url, every=SOON))
         yield
 
 
@@ -114,14 +127,15 @@ async def equal(operator: Operator, truth: Truth) -> None:
         nonlocal told
         try:
             told = {tuple(row.values()) for row in await operator.ask(ROWS)}
+            told |= {tuple(row.values()) for row in await operator.ask(VERSIONS)}
         except (OSError, asyncpg.PostgresError):
             return False
-        return told == truth.rows()
+        return told == truth.rows() | truth.versions()
 
     try:
         await until(equals, what="the tables are the truth")
     except AssertionError as error:
-        only = told ^ truth.rows()
+        only = told ^ (truth.rows() | truth.versions())
         raise AssertionError(f"{error}; only in one of the two: {only}") from None
     assert await operator.ask(MISCOUNTED) == []
 
@@ -145,7 +159,7 @@ async def test_a_database_taken_back_is_brought_to_what_nats_has(
     """Ingest brings a restored database to the state of NATS by itself."""
     truth = Truth(agents)
     async with AsyncExitStack() as first:
-        await first.enter_async_context(ingest(postgres.dsn(), fresh_nats.url))
+        await first.enter_async_context(ingest(postgres.dsn(), fresh_nats.url, every=SOON))
         await truth.become(FIRST, {"lib/x": 1, "lib/y": 1, "lib/z": 1})
         await equal(operator, truth)
         backup = await asyncio.to_thread(take, way, postgres, tmp_path)
@@ -198,7 +212,7 @@ async def test_nats_taken_back_is_told_again_by_the_fleet(
             back.append(again)
 
     async with AsyncExitStack() as first:
-        await first.enter_async_context(ingest(postgres.dsn(), fresh_nats.url))
+        await first.enter_async_context(ingest(postgres.dsn(), fresh_nats.url, every=SOON))
         await truth.become(FIRST, {"lib/x": 1, "lib/y": 1, "lib/z": 1})
         await equal(operator, truth)
         await take_backups(1)

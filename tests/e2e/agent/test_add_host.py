@@ -1,12 +1,14 @@
 """The second host joins by the commands of docs/deployment.md, "Add a host"."""
 
 import asyncio
+import functools
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,10 @@ import pytest
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_sandbox.child_process import ChildProcess
+from imagedrift_sandbox.engine import ScriptedEngine, populate
+from imagedrift_sandbox.nats import nats_program
 from support.deploy import DEPLOY, ROOT, ShippedNats, nats_environment
+from support.empty_machine import EmptyMachine
 from support.ingest import ingest
 from support.polling import until
 from support.programs import require_program
@@ -22,17 +27,21 @@ from support.programs import require_program
 PASSWORD = "0123456789abcdef"
 
 
+PAGE = (ROOT / "docs" / "deployment.md").read_text()
+SECTION = PAGE.split("## Add a host\n")[1].split("\n## ")[0]
+
+
 def blocks(kind: str) -> list[str]:
     """The fenced blocks of one kind in the section."""
-    page = (ROOT / "docs" / "deployment.md").read_text()
-    section = page.split("## Add a host\n")[1].split("\n## ")[0]
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
     return [text for word, text in found if word == kind]
 
 
 CERTIFICATES, BUNDLE, INSTALL = blocks("sh")
 USER = next(block for block in blocks("") if "permissions" in block)
 DOCTOR, HOSTS = next(block for block in blocks("") if "doctor" in block).splitlines()
+UNINSTALL, FORGET = re.findall(r"`(sh install.sh --uninstall|\S.*migrate forget web-2)`", SECTION)
+PROGRAM = Path(sys.executable).parent / "imagedrift"
 
 
 def shell(script: str, folder: Path, **environment: str) -> str:
@@ -51,12 +60,27 @@ def shell(script: str, folder: Path, **environment: str) -> str:
 
 @pytest.fixture
 def server_folder(tmp_path: Path) -> Path:
-    """The server's repository after step 1."""
+    """The server's repository after step 1; this machine reaches NATS as localhost."""
     require_program("openssl", "apt-get install openssl")
     folder = tmp_path / "server"
     (folder / "deploy").mkdir(parents=True)
-    shell(CERTIFICATES.replace("nats.example.org", "localhost"), folder)
+    named = "DNS:nats.example.org"
+    assert named in CERTIFICATES
+    shell(CERTIFICATES.replace(named, f"{named},DNS:localhost"), folder)
     return folder
+
+
+class Server(ShippedNats):
+    """NATS that listens on every address of the server, as step 3 tells it to."""
+
+    def launch(self) -> ChildProcess:
+        """Start the program, with health on this machine alone."""
+        flags = ["--port", str(self.port), "--http_port", str(self.monitor_port)]
+        return ChildProcess.spawn(
+            [nats_program(), "--config", self.home / "tls.conf", "--addr", "0.0.0.0", *flags],
+            log=self.home / "nats-server.log",
+            environment=nats_environment(),
+        )
 
 
 @pytest.fixture
@@ -66,80 +90,43 @@ def server(server_folder: Path) -> Iterator[ShippedNats]:
     user = USER.replace("PASSWORD", PASSWORD)
     agents = listed.replace("users: [\n", f"users: [\n{user}", 1)
     tls = server_folder / "deploy" / "tls"
-    with ShippedNats("tls.conf", nats_environment(), agents=agents, tls=tls).started() as running:
+    with Server("tls.conf", nats_environment(), agents=agents, tls=tls).started() as running:
         yield running
 
 
-class SecondHost:
-    """Folders that stand in for the second host's own."""
-
-    def __init__(self, home: Path, server: ShippedNats) -> None:
-        self.home = home
-        self._places = {
-            "/etc/imagedrift": str(home / "etc"),
-            "/opt/imagedrift": str(home / "opt"),
-            "nats.example.org:4222": f"localhost:{server.port}",
-            "PASSWORD": PASSWORD,
-        }
-        images = home / "images"
-        images.write_text(f"nginx:1.27@sha256:{'a' * 64}\n")
-        self.environment = {
-            "IMAGEDRIFT_PREFIX": str(home / "opt"),
-            "IMAGEDRIFT_ETC": str(home / "etc"),
-            "IMAGEDRIFT_SYSTEMD": str(home / "no-systemd"),
-            "IMAGEDRIFT_STATE_DIR": str(home / "state"),
-            "IMAGEDRIFT_SOURCE": f"list:{images}",
-        }
-
-    def run(self, script: str) -> str:
-        """Run a block of the page here."""
-        return shell(self._here(script), self.home, **self.environment)
-
-    def start(self) -> ChildProcess:
-        """Start the agent as the installer says, where there is no systemd."""
-        script = "set -a; . /etc/imagedrift/agent.env; exec /opt/imagedrift/current/venv/bin/"
-        return ChildProcess.spawn(
-            ["sh", "-euc", self._here(f"{script}imagedrift-agent")],
-            log=self.home / "agent.log",
-            environment={"PATH": os.defpath} | self.environment,
-        )
-
-    def _here(self, script: str) -> str:
-        for theirs, ours in self._places.items():
-            script = script.replace(theirs, ours)
-        return script
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[EmptyMachine]:
+    """The second host, which has an engine with a few images, and nothing else."""
+    socket = tmp_path / "engine.sock"
+    async with ScriptedEngine.serving(socket) as engine:
+        populate(engine, 3, 1)
+        with EmptyMachine.started(tmp_path / "web-2", socket, ["nats.example.org"]) as made:
+            yield made
 
 
 async def test_a_second_host_joins_by_the_commands_of_the_page(
-    tmp_path: Path,
     server_folder: Path,
     server: ShippedNats,
+    machine: EmptyMachine,
     database_dsn: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """From an empty folder to a line of `imagedrift hosts`, over TLS and as the host's own user."""
+    """From an empty machine to a line of `imagedrift hosts`, over TLS, as the host's own user."""
     began = time.monotonic()
-    home = tmp_path / "web-2"
-    home.mkdir()
-    host = SecondHost(home, server)
-    made = BUNDLE.replace("deploy/bundle.sh", str(DEPLOY / "bundle.sh"))
-    checksum = shell(made.replace("python3 ", f"{sys.executable} "), server_folder).split()[-1]
-    copies = (
-        server_folder / "agent-bundle",
-        DEPLOY / "install.sh",
-        server_folder / "deploy/tls/ca.crt",
-    )
-    for each in copies:
-        (home / each.name).symlink_to(each)
-    ca = str(server_folder / "deploy/tls/ca.crt")
-    service = f"tls://service:20261123@localhost:{server.port}"
-    async with bus.connect([service], "test", ca=ca) as connection:
-        await provision.ensure(connection)
-    await migrate(database_dsn)
+    checksum = await asyncio.to_thread(bundle_in, server_folder)
+    copies = ("agent-bundle", "deploy/tls/ca.crt")
+    for each in [*(server_folder / name for name in copies), DEPLOY / "install.sh"]:
+        copy = shutil.copytree if each.is_dir() else shutil.copy
+        copy(each, machine.home / each.name)
+    service, ca = await prepared(server, server_folder, database_dsn)
 
-    host.run(INSTALL.replace("CHECKSUM", checksum))
-    examined = host.run(DOCTOR)
-    agent = host.start()
+    def there(script: str) -> str:
+        told = {":4222": f":{server.port}", "PASSWORD": PASSWORD, "CHECKSUM": checksum}
+        return machine.run(functools.reduce(lambda s, each: s.replace(*each), told.items(), script))
+
+    installed = await asyncio.to_thread(there, INSTALL)
+    examined = await asyncio.to_thread(there, DOCTOR)
+    agent = machine.start(command_of(installed))
     try:
         async with ingest(database_dsn, service, nats_ca=ca):
             listed = await until(
@@ -151,14 +138,40 @@ async def test_a_second_host_joins_by_the_commands_of_the_page(
 
     with capsys.disabled():
         took = time.monotonic() - began
-        sys.stdout.write(f"\nfrom an empty folder to a line of `imagedrift hosts`: {took:.0f} s\n")
+        sys.stdout.write(f"\nfrom an empty machine to a line of `imagedrift hosts`: {took:.0f} s\n")
     assert "may publish drift.v1.inventory.fra1.web-2" in examined
     assert "web-2" in listed
+    there(UNINSTALL)
+    assert there("ls /opt") == ""
+    forget = FORGET.partition("migrate ")[2]
+    forgotten = shell(f"{PROGRAM} {forget} --yes", ROOT, DATABASE_URL=database_dsn)
+    assert forgotten == "forgotten: fra1/web-2\n"
+
+
+def bundle_in(server_folder: Path) -> str:
+    """Make the bundle of step 4; its checksum."""
+    made = BUNDLE.replace("deploy/bundle.sh", str(DEPLOY / "bundle.sh"))
+    return shell(made.replace("python3 ", f"{sys.executable} "), server_folder).split()[-1]
+
+
+async def prepared(server: ShippedNats, folder: Path, dsn: str) -> tuple[str, str]:
+    """Prepare NATS and the database as Compose does; where services connect, and their CA."""
+    ca = str(folder / "deploy/tls/ca.crt")
+    service = f"tls://service:20261123@localhost:{server.port}"
+    async with bus.connect([service], "test", ca=ca) as connection:
+        await provision.ensure(connection)
+    await migrate(dsn)
+    return service, ca
+
+
+def command_of(installed: str) -> str:
+    """The command that starts the agent, as the installer prints it where there is no systemd."""
+    [line] = [each for each in installed.splitlines() if "exec " in each]
+    return line
 
 
 def hosts(dsn: str) -> str:
     """Return what `imagedrift hosts` lists, without its header."""
     *_, command = HOSTS.split()
-    program = Path(sys.executable).parent / "imagedrift"
-    told = shell(f"{program} {command} -o csv", ROOT, DATABASE_URL=dsn)
+    told = shell(f"{PROGRAM} {command} -o csv", ROOT, DATABASE_URL=dsn)
     return "\n".join(told.splitlines()[1:])

@@ -21,13 +21,15 @@ def fleet_dsn(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def new_dsn(postgres_server: PostgresServer) -> Iterator[str]:
-    """The same in a database that was filled right now, so that no age has grown."""
-    dsn = postgres_server.create_database("command_new")
+def new_dsns(postgres_server: PostgresServer) -> Iterator[tuple[str, str]]:
+    """The same in two databases that were filled right now, so that no age has grown."""
+    names = ("command_new", "command_new_too")
+    dsn = postgres_server.create_database(names[0])
     asyncio.run(migrate(dsn))
     asyncio.run(command_fleet.fill(dsn))
-    yield dsn
-    postgres_server.drop_database("command_new")
+    yield dsn, postgres_server.create_database(names[1], names[0])
+    for name in names:
+        postgres_server.drop_database(name)
 
 
 @pytest.fixture

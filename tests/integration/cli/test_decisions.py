@@ -21,6 +21,27 @@ PATTERNS = {
 }
 
 
+NEWER = """
+WITH r AS (
+  SELECT ref_id, registry, repository FROM fleet.image_refs
+  WHERE reference = 'docker.io/library/redis:7'
+), c AS (
+  INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+  SELECT 'docker.io/library/redis:7.4', registry, repository, '7.4', 'ask' FROM r
+  RETURNING ref_id
+), l AS (
+  INSERT INTO fleet.tag_lists (registry, repository) SELECT registry, repository FROM r
+  RETURNING list_id
+), v AS (
+  INSERT INTO fleet.versions (ref_id, list_id, track, version)
+  SELECT r.ref_id, l.list_id, '<1>', '7' FROM r, l
+  RETURNING ref_id
+)
+INSERT INTO fleet.newer (ref_id, step, candidate_ref_id, state, since)
+SELECT v.ref_id, 'minor', c.ref_id, 'newer', now() - interval '1 day' FROM v, c
+"""
+
+
 def decided(ended_out: str) -> str:
     """The key of the decision in the command's answer."""
     found = re.match(r"decided (\d+): ", ended_out)
@@ -75,6 +96,94 @@ def test_a_pattern_that_matches_nothing_is_told_and_kept(own_dsn: str) -> None:
     assert made.code == 0
     assert "(0 references)" in made.out
     assert "no host has such an image" in made.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["due", "--host", "web-2"], "no such host: web-2; did you mean web-1?"),
+        (["due", "--host", "fra2/web-1"], "no such host"),
+        (
+            ["decide", "nginx:1.27", "pin", "--site", "fra2"],
+            "no such site: fra2; did you mean fra1?",
+        ),
+        (["decide", "nginx:1.27", "pin", "--place", "ber1/rack-9/"], "did you mean ber1/rack-1"),
+        (["decide", "nginx:1.27", "pin", "--label", "env=prd"], "did you mean env=prod?"),
+        (["undo", "99"], "no such decision: 99; see `imagedrift decisions --all`"),
+        (["decisions", "--site", "fra2"], "did you mean fra1?"),
+    ],
+)
+def test_what_is_not_there_is_told_with_the_nearest_names(
+    fleet_dsn: str, arguments: list[str], words: str
+) -> None:
+    """With exit code 4, in one line; nothing is decided."""
+    ended = piped(fleet_dsn, *arguments)
+    assert ended.code == 4, ended.err
+    assert words in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+def test_a_pattern_with_a_slip_names_what_may_be_meant(own_dsn: str) -> None:
+    """The decision is kept, as its images may come."""
+    made = piped(own_dsn, "decide", "ngnix:1.27", "pin")
+    assert made.code == 0
+    assert f"no host has such an image now; did you mean {NGINX}?" in made.err
+
+
+FILTERED = {
+    ("--site", "fra1"): {"everywhere", "rack", "fra1", "collector"},
+    ("--site", "ber1"): {"everywhere", "rack", "collector"},
+    ("--place", "ber1"): {"everywhere", "rack", "collector", "fra1"},
+    ("--place", "ber1/rack-1"): {"everywhere", "rack", "collector", "fra1"},
+    ("--place", "fra1/rack-7"): {"everywhere", "collector", "fra1"},
+    ("--label", "env=test"): {"everywhere", "rack", "fra1"},
+    ("--label", "env=prod"): {"everywhere", "rack", "fra1", "collector"},
+    ("--registry", "ghcr.io"): {"everywhere", "collector"},
+    ("--registry", "docker.io"): {"everywhere", "rack", "fra1"},
+    ("--running",): {"everywhere", "rack", "fra1", "collector"},
+    ("--verdict", "current"): {"everywhere", "fra1"},
+    ("--verdict", "unknown"): {"everywhere"},
+    ("--site", "fra1", "--verdict", "current"): {"everywhere", "fra1"},
+    ("rack",): {"rack"},
+}
+
+
+@pytest.fixture
+def decided_dsn(own_dsn: str) -> str:
+    """The fleet with decisions, each named by its reason."""
+    for arguments in (
+        ["*", "wait", "--value", "0 days", "--reason", "everywhere"],
+        ["nginx:1.27", "pin", "--place", "ber1/rack-1", "--reason", "rack"],
+        ["docker.io/library/*", "pin", "--site", "fra1", "--reason", "fra1"],
+        ["ghcr.io/example*", "pin", "--label", "env=prod", "--reason", "collector"],
+    ):
+        assert piped(own_dsn, "decide", *arguments).code == 0
+    return own_dsn
+
+
+def test_the_filters_of_decisions_leave_those_that_may_be_about_such_images(
+    decided_dsn: str,
+) -> None:
+    """As the filters of every list do."""
+    for arguments, reasons in FILTERED.items():
+        ended = piped(decided_dsn, "decisions", "--json", *arguments)
+        assert ended.code == 0, ended.err
+        assert {row["reason"] for row in json.loads(ended.out)} == reasons, arguments
+
+
+def test_a_version_is_asked_for_and_skipped(own_dsn: str) -> None:
+    """The list of what is due names it; of versions only the newest can be skipped."""
+    asyncio.run(Operator(own_dsn).ask(NEWER))
+    assert piped(own_dsn, "decide", "redis:7", "within", "--value", "minor").code == 0
+    rows = json.loads(piped(own_dsn, "due", "--json", "redis").out)
+    assert {(row["cause"], row["newest"], row["step"]) for row in rows} == {
+        ("version", "7.4", "minor")
+    }
+    assert "7.4" in piped(own_dsn, "due", "redis").out
+
+    assert piped(own_dsn, "decide", "redis:7", "skip", "--value", "7.9").code == 64
+    assert piped(own_dsn, "decide", "redis:7", "skip", "--value", "7.4").code == 0
+    assert json.loads(piped(own_dsn, "due", "--json", "redis").out) == []
 
 
 @pytest.mark.parametrize(

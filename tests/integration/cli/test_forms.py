@@ -15,7 +15,7 @@ import yaml
 
 from imagedrift_sandbox.processes import console_script
 from support import command_fleet
-from support.command_line import on_terminal, piped
+from support.command_line import Ended, on_terminal, piped
 from support.operator import Operator
 
 LISTS = {
@@ -38,9 +38,14 @@ async def test_no_form_loses_a_row(own_dsn: str) -> None:
             len(piped(own_dsn, "outdated", "--csv").lines) - 1,
             len(json.loads(piped(own_dsn, "outdated", "--json").out)),
             len(piped(own_dsn, "outdated", "-o", "ndjson").lines),
+            len(piped(own_dsn, "outdated", "-o", "tsv").lines) - 1,
+            len(yaml.safe_load(piped(own_dsn, "outdated", "-o", "yaml").out)),
+            len(on_terminal(own_dsn, "outdated", "--limit", "914").lines) - 1,
+            len(piped(own_dsn, "due", "--csv").lines) - 1,
+            len(piped(own_dsn, "plan", "--due").lines) - 1,
         )
 
-    assert await asyncio.to_thread(counts) == (914,) * 5
+    assert await asyncio.to_thread(counts) == (914,) * 10
 
     cut = await asyncio.to_thread(on_terminal, own_dsn, "outdated")
     assert len(cut.lines) == 101
@@ -48,6 +53,20 @@ async def test_no_form_loses_a_row(own_dsn: str) -> None:
     asked = await asyncio.to_thread(piped, own_dsn, "outdated", "--limit", "3")
     assert len(asked.lines) == 4
     assert "3 of 914 outdated images; as asked" in asked.err
+
+
+def test_the_first_rows_are_those_that_maintenance_keeps(own_dsn: str) -> None:
+    """A terminal has the rows that are kept, and searches for them once some are gone."""
+    asyncio.run(command_fleet.add_outdated(own_dsn, 910))
+    assert piped(own_dsn, "maintain").code == 0
+    kept = asyncio.run(Operator(own_dsn).ask("SELECT site, hostname FROM ops.longest_outdated"))
+
+    shown = on_terminal(own_dsn, "outdated").lines[1:]
+    assert {tuple(line.split()[:2]) for line in shown} == {(r["site"], r["hostname"]) for r in kept}
+
+    gone = "DELETE FROM fleet.host_images WHERE host_id IN (SELECT host_id FROM"
+    asyncio.run(Operator(own_dsn).ask(f"{gone} fleet.longest_outdated LIMIT 3)"))
+    assert len(on_terminal(own_dsn, "outdated").lines) == 101
 
 
 MANY = {
@@ -108,7 +127,7 @@ def weighed(dsn: str, form: str) -> tuple[int, float]:
 
 @pytest.mark.parametrize("arguments", [
     ["host", "web-1"], ["outdated", "web-1"], ["image", NGINX, "--hosts"], ["why", "web-1", NGINX],
-    ["hosts", "web-1"],
+    ["hosts", "web-1"], ["due", "web-1"], ["due", "--host", "web-1"],
 ], ids=" ".join)  # fmt: skip
 def test_two_hosts_of_one_name_are_told_apart_in_each_form(
     fleet_dsn: str, arguments: list[str]
@@ -123,6 +142,29 @@ def test_two_hosts_of_one_name_are_told_apart_in_each_form(
     for shown in (piped(fleet_dsn, *arguments), on_terminal(fleet_dsn, *arguments)):
         assert "ber1" in shown.out
         assert "fra1" in shown.out
+
+
+NAMES_OF_HOSTS = (
+    "outdated", "due", "hosts", "host web-1", "image redis:7 --hosts", "why web-1 redis:7",
+    "history web-1", "plan --due", "plan --due --format json", "plan --due --format ansible",
+    "plan --due --format compose",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [on_terminal, piped], ids=["terminal", "pipe"])
+def test_two_hosts_of_one_name_on_one_site_are_told_apart(
+    own_dsn: str, form: Callable[..., Ended]
+) -> None:
+    """Each command that names hosts has the id where site and name do not tell them apart."""
+    sql = "UPDATE fleet.hosts SET hostname = 'web-1' WHERE host = 'db-1'"
+    asyncio.run(Operator(own_dsn).ask(sql))
+    history = "UPDATE fleet.host_changes SET host_id = (SELECT host_id FROM fleet.hosts"
+    asyncio.run(Operator(own_dsn).ask(f"{history} WHERE host = 'db-1')"))
+
+    told = {each: form(own_dsn, *each.split()) for each in NAMES_OF_HOSTS}
+
+    assert {each: ended.code for each, ended in told.items()} == dict.fromkeys(NAMES_OF_HOSTS, 0)
+    assert [each for each, ended in told.items() if "db-1" not in ended.out] == []
 
 
 def test_a_name_that_is_not_unique_is_said(fleet_dsn: str) -> None:

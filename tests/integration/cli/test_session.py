@@ -18,23 +18,36 @@ from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.stack import named_registry
-from support.command_line import Ended, on_terminal, piped
+from support.command_line import Ended, on_terminal, piped, watched
 from support.engine_replies import Held, Variant, replies
+from support.operator import Operator
 
 SESSION = Path(__file__).parent / "session.txt"
-COMMANDS = (
-    "status", "outdated", "outdated --site ber1 --running", "images", "image nginx:1.27",
+READING = (
+    "status", "outdated", "outdated --site ber1 --running", "versions", "due", "plan nginx:1.27",
+    "images", "image nginx:1.27",
     "image nginx:1.27 --hosts", "hosts", "host fra1/web-1", "host web-1",
     "why fra1/web-1 nginx:1.27", "history nginx:1.27", "history ber1/web-1", "unknown", "errors",
     "registries", "dead-letters", "top --once",
 )  # fmt: skip
 WRONG = (
     "outdatd", "outdated --cvs", "outdated --site fr1", "host web-9", "image ngnix:1.27",
-    "why web-1 redis:8", "outdated --limit 0",
+    "why web-1 redis:8", "outdated --limit 0", "forget web-1 --yes", "forget fra1/job-1",
 )  # fmt: skip
 ACTING = (
-    "check nginx:1.27 --wait 1", "forget fra1/job-1 --yes", "forget fra1/job-1 --yes",
+    "check nginx:1.27 --wait 1", "decide nginx:1.27 snooze --for 30d --reason 'after the fair'",
+    "due --excused", "decisions", "undo {decided}", "undo {decided}",
+    "plan --due --ring 30%,rest --save --note 'the monthly one'", "plans", "plans {plans}",
+    "dead-letters --drop ecf5f0dcfcdf", "forget fra1/job-1 --yes", "forget fra1/job-1 --yes",
+    "migrate", "streams", "maintain", "rebuild --yes", "down --home {folder}/up",
+    "completion bash",
 )  # fmt: skip
+HEAD = 4
+"""Lines that are recorded of a script."""
+KEYS = re.compile(r"(decided|plans) (\d{10,})")
+"""What a later command names of an earlier one's output."""
+AGED = "UPDATE fleet.plans SET made_at = now() - interval '2 minutes 5 seconds'"
+"""A plan was made some time ago, so that its age stays the same."""
 LISTED = """\
 {host}/team/api:2@{same}
 {host}/team/web:1@{old}
@@ -46,12 +59,13 @@ SAME = (
     (re.compile(r"P3DT\d{5}S"), "P3DT16200S"),
     (re.compile(r"\b\d min ago"), "2 min ago"),
     (re.compile(r"in \d min"), "in 2 min"),
+    (re.compile(r"\b\d{19}\b"), "3757126000000000001"),
 )
 """What is not the same at each run, and what stands for it in the page."""
 
 
 async def test_the_session_is_what_the_command_prints(
-    new_dsn: str, nats_server: NatsServer, tmp_path: Path
+    new_dsns: tuple[str, str], nats_server: NatsServer, tmp_path: Path
 ) -> None:
     """The recorded session equals the command's present output."""
     async with SandboxRegistry().serving() as registry:
@@ -62,7 +76,7 @@ async def test_the_session_is_what_the_command_prints(
         (tmp_path / "images.txt").write_text(listed)
         (tmp_path / "registries.toml").write_text(named_registry(registry.host))
         lines = await asyncio.to_thread(
-            lambda: [*told(new_dsn), *acting(new_dsn, nats_server.url, tmp_path)]
+            lambda: [*told(new_dsns[0]), *acting(new_dsns, nats_server.url, tmp_path)]
         )
     session = "\n".join(lines).replace(str(tmp_path), "/srv") + "\n"
     session = session.replace(registry.host, "reg.example.org")
@@ -74,52 +88,65 @@ async def test_the_session_is_what_the_command_prints(
 
 def test_a_terminal_of_160_columns_shortens_nothing(fleet_dsn: str) -> None:
     """A terminal of 160 columns shows every text whole."""
-    for command in COMMANDS[:2]:
+    for command in READING[:2]:
         shown = on_terminal(fleet_dsn, *shlex.split(command), columns=160)
         assert "…" not in shown.out
 
 
 def told(dsn: str) -> Iterator[str]:
     """Tell the session, line by line."""
-    yield "On a terminal of 80 columns:"
-    for command in COMMANDS:
+    yield "== On a terminal of 80 columns"
+    for command in READING:
         yield from _entry(command, on_terminal(dsn, *shlex.split(command)))
-    yield "\nThe same in a pipe, where every line is whole:"
-    for command in COMMANDS:
+    yield "\n== The same in a pipe, where every line is whole"
+    for command in READING:
         yield from _entry(f"{command} | cat", piped(dsn, *shlex.split(command)))
-    yield "\nWhat is typed wrongly, and what is not there:"
+    yield "\n== What is typed wrongly, and what is not there"
     for command in WRONG:
         ended = piped(dsn, *shlex.split(command))
         yield from _entry(command, ended)
         yield f"(exit code {ended.code})"
 
 
-def acting(dsn: str, nats_url: str, folder: Path) -> Iterator[str]:
+def acting(dsns: tuple[str, str], nats_url: str, folder: Path) -> Iterator[str]:
     """Tell what commands print that do more than read: here, where no service runs."""
     source = {
         "IMAGEDRIFT_SOURCE": f"list:{folder}/images.txt",
         "IMAGEDRIFT_REGISTRIES": f"{folder}/registries.toml",
         "HOME": str(folder),
     }
-    yield "\nThis host; here a list of images, by IMAGEDRIFT_SOURCE=list:/srv/images.txt:"
+    yield "\n== This host, here a list of images, by IMAGEDRIFT_SOURCE=list:/srv/images.txt"
     yield from _entry("scan", on_terminal("", "scan", columns=80, **source))
     yield from _entry("scan | cat", piped("", "scan", **source))
     assert piped("", "streams", NATS_URL=nats_url).code == 0
-    yield "\nCommands that do something; here no resolver runs that would answer:"
-    for command in (*ACTING, f"down --home {folder}/up"):
-        shown = on_terminal(dsn, *shlex.split(command), NATS_URL=nats_url, HOME=str(folder))
-        yield from _entry(command, shown)
-        yield f"(exit code {shown.code})"
-    script = piped("", "completion", "bash")
-    yield from _entry("completion bash | head -3", script._replace(out=_head(script.out, 3)))
+    yield "\n== Commands that do something, on a terminal; no resolver runs here that would answer"
+    environment = {"NATS_URL": nats_url, "HOME": str(folder)}
+    yield from _acted({"DATABASE_URL": dsns[0]} | environment, 80)
+    yield "\n== The same in a pipe"
+    yield from _acted({"DATABASE_URL": dsns[1]} | environment, None)
 
 
-def _head(text: str, lines: int) -> str:
-    return "".join(text.splitlines(keepends=True)[:lines])
+def _acted(environment: dict[str, str], columns: int | None) -> Iterator[str]:
+    keys = {"folder": environment["HOME"]}
+    for template in ACTING:
+        command = template.format_map(keys)
+        ended = watched(shlex.split(command), environment, columns=columns)
+        keys |= dict(KEYS.findall(ended.out + ended.err))
+        asyncio.run(Operator(environment["DATABASE_URL"]).ask(AGED))
+        if command == "completion bash":
+            ended = ended._replace(out=_head(ended.out))
+        if command == "migrate":
+            ended = ended._replace(err="")  # it names the other databases of the suite's cluster
+        yield from _entry(command if columns else f"{command} | cat", ended)
+        yield f"(exit code {ended.code})"
+
+
+def _head(text: str) -> str:
+    return "".join([*text.splitlines(keepends=True)[:HEAD], "[...]\n"])
 
 
 def _entry(command: str, ended: Ended) -> Iterator[str]:
-    yield f"\n$ imagedrift {command}"
+    yield functools.reduce(_replaced, SAME, f"\n$ imagedrift {command}")
     for line in (ended.out + ended.err).splitlines():
         yield functools.reduce(_replaced, SAME, line).rstrip()
 

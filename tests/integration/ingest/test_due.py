@@ -13,8 +13,11 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from support.decided_fleet import (
     HOSTS,
     NEW,
+    NEWER,
     OTHER,
     REFERENCES,
+    STEPS,
+    TRACK,
     Decided,
     decide,
     expected,
@@ -51,6 +54,9 @@ selectors = {
 }
 spans = st.sampled_from(["0 days", "2 days", "4 days", "10 days", "100 days"])
 skipped = st.sampled_from([None, NEW, OTHER])
+skippable = st.sampled_from(
+    [(reference, tag) for reference, steps in NEWER.items() for tag, _ in steps.values()]
+)
 
 
 def decisions(
@@ -69,6 +75,10 @@ decided = st.one_of(
     decisions(["ignore", "accept"]),
     decisions(["snooze"], until_days=1.0),
     decisions(["skip"], st.sampled_from(REFERENCES), skipped),
+    decisions(["within"], value=st.sampled_from(STEPS)),
+    decisions(["pin"]),
+    decisions(["track"], value=st.sampled_from([TRACK, "v<2>"])),
+    st.builds(lambda of, **host: Decided(of[0], "skip", of[1], **host), skippable, **selectors),
 )
 
 
@@ -90,19 +100,25 @@ async def test_what_is_due_is_what_the_rules_say(
             if undone:
                 await database.execute("SELECT ops.undo($1, '')", key)
         now = await database.fetchval("SELECT now()")
-        right = expected([(key, each) for key, each, undone in keys if not undone], now)
+        ever = [(key, each) for key, each, _ in keys]
+        right = expected([(key, each) for key, each, undone in keys if not undone], ever, now)
         found = await database.fetch(
-            "SELECT host, reference, true AS due, overdue_for IS NOT NULL AS overdue,"
-            " false AS excused FROM ops.due UNION ALL"
-            " SELECT host, reference, false, false, kind <> 'wait' FROM ops.excused"
+            "SELECT host, reference, coalesce(step, '') AS step, newest, true AS due,"
+            " overdue_for IS NOT NULL AS overdue, false AS excused FROM ops.due UNION ALL"
+            " SELECT host, reference, coalesce(step, ''), newest, false, false, kind <> 'wait'"
+            " FROM ops.excused"
         )
-        assert {(row["host"], row["reference"]): dict(row.items()) for row in found} == {
-            key: {"host": key[0], "reference": key[1], **state} for key, state in right.items()
+        names = ("host", "reference", "step")
+        assert len(found) == len(right)
+        assert {tuple(row[name] for name in names): dict(row.items()) for row in found} == {
+            key: {**dict(zip(names, key, strict=True)), **state} for key, state in right.items()
         }
         await database.execute(COUNT_DUE)
         counted = await database.fetchrow("SELECT * FROM ops.fleet_summary")
         assert counted is not None
-        assert {name: counted[name] for name in ("due", "overdue", "waiting", "excused")} == {
+        shown = ("due", "overdue", "waiting", "excused", "due_versions")
+        assert {name: counted[name] for name in shown} == {
+            "due_versions": sum(s["due"] for key, s in right.items() if key[2]),
             "due": sum(state["due"] for state in right.values()),
             "overdue": sum(state["overdue"] for state in right.values()),
             "waiting": sum(not (s["due"] or s["excused"]) for s in right.values()),
@@ -220,17 +236,6 @@ async def test_the_waiting_time_is_not_restarted_by_a_further_move(
     await database.execute("UPDATE fleet.host_images SET since = now()")
     after = await database.fetch("SELECT reference, due_at FROM ops.due ORDER BY host, reference")
     assert before == after
-
-
-async def test_versions_are_decided_about_already(database: asyncpg.Connection) -> None:
-    """Decisions about newer versions are checked and kept, and change nothing of today."""
-    for kind, value in (("within", "minor"), ("track", "{n}.{n}-alpine"), ("pin", None)):
-        await decide(database, Decided(NGINX, kind, value))
-    rows = await database.fetch("SELECT kind, value FROM ops.decisions ORDER BY decision_id")
-    assert [tuple(row) for row in rows] == [
-        ("within", "minor"), ("track", "{n}.{n}-alpine"), ("pin", None),
-    ]  # fmt: skip
-    assert len(await due(database)) == len(HOSTS) * len(REFERENCES)
 
 
 async def test_what_is_due_names_versions(database: asyncpg.Connection) -> None:

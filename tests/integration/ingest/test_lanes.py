@@ -53,7 +53,7 @@ async def test_lanes_are_looked_at_before_anything_is_asked(
         await watch.look()
 
     assert (watch.is_missing("hub"), watch.is_missing("corp:5000")) == (False, True)
-    assert "the lanes corp:5000:" in health.parts()[LANES].reason
+    assert "the lanes corp:5000, corp:5000 (lists):" in health.parts()[LANES].reason
 
 
 async def test_a_look_that_nobody_answers_is_told_and_keeps_what_was_known(

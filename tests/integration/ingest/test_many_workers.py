@@ -10,13 +10,11 @@ import asyncpg
 import pytest
 
 from imagedrift_ingest.adapters.postgres import connection
-from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
-from imagedrift_runtime.clock import SystemClock
-from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done
 from imagedrift_schemas import codec, subjects
+from support.flaky_database import FlakyDatabase
 from support.ingest import MISCOUNTED, NOW, image, inventory
 from support.storing import StillStream, database_of, hosts_on, maintain_on, store_inventories
 
@@ -46,33 +44,6 @@ class Report(NamedTuple):
         payload = codec.encode(inventory(self.host, images))
         stored_at = NOW + timedelta(days=self.epoch, seconds=self.seq)
         return Delivery(subject, payload, f"S{self.epoch}", self.seq, 1, stored_at)
-
-
-class RolledBack(Exception):
-    """Thrown after everything was written."""
-
-
-class FlakyDatabase(Database):
-    """Rolls back one transaction in ten after its work, and pauses now and then."""
-
-    def __init__(self, pool: Any, draw: random.Random) -> None:
-        super().__init__(pool, Health(), SystemClock())
-        self._draw = draw
-
-    async def transaction(self, work: Any, /, *arguments: Any, **named: Any) -> Any:
-        """Run, and sometimes throw the work away before running it again."""
-
-        async def wasted(connection: asyncpg.Connection) -> None:
-            await work(connection, *arguments, **named)
-            await asyncio.sleep(self._draw.random() * 0.01)
-            raise RolledBack
-
-        if self._draw.random() < 0.1:
-            with pytest.raises(RolledBack):
-                await super().transaction(wasted)
-        if self._draw.random() < 0.1:
-            await asyncio.sleep(self._draw.random() * 0.05)
-        return await super().transaction(work, *arguments, **named)
 
 
 class Stream(StillStream):

@@ -1,16 +1,21 @@
 """Newer versions on a real database: what is listed, resolved and described, and what is shown."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
+from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import (
     Denied,
     Describe,
     Failure,
+    Found,
     Invalid,
     Limited,
     Missing,
@@ -31,6 +36,7 @@ from support.listing import (
     versions,
 )
 from support.planning import LATER, Planned, planning
+from support.polling import until
 
 DAY = timedelta(days=1)
 NEWEST = f"{REPOSITORY}:2.0.0"
@@ -54,6 +60,7 @@ async def shown(planned: Planned) -> dict[str, object]:
 async def test_a_newer_version_is_listed_resolved_described_and_shown(planned: Planned) -> None:
     """A version that hosts run has its tags listed; a candidate is shown once it is known."""
     await planned.has("web-1", image(RUN, running=1))
+    await planned.answered(RUN)
     await planned.follows()
     [asked] = await planned.lists_asked()
     assert (asked.registry, asked.repository) == ("docker.io", "library/nginx")
@@ -138,9 +145,31 @@ async def test_p11_a_list_that_lacks_names_never_says_that_nothing_is_newer(
     assert await shown(planned) == {}
 
 
+async def test_p11_a_list_that_is_not_read_any_more_does_not_say_that_nothing_is_newer(
+    planned: Planned,
+) -> None:
+    """After twice its period the newest tag may have a newer one, and so may the same image."""
+    run = f"{REPOSITORY}:1.28.1"
+    await planned.has("web-1", image(NEWEST, running=1), image(run, running=1))
+    await planned.follows()
+    await planned.listed(tags_listed(checked_at=now() - timedelta(hours=23)))
+    await resolve_all(planned, run)
+    await planned.answered(NEWEST, outcome=Found(digest=digest((run, 1))))
+    older, newest = await versions(planned)
+    assert (newest["behind"], newest["major_state"]) == (0, "none")
+    assert (older["major_state"], older["minor_state"]) == ("same_image", "none")
+    assert newest["whole_until"] > now()
+
+    await planned.database.pool.execute("UPDATE fleet.tag_lists SET whole_until = now()")
+    older, newest = await versions(planned)
+    assert (newest["behind"], newest["major_state"]) == (None, "unknown")
+    assert (older["major_state"], older["minor_state"]) == ("unknown", "unknown")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
+        "UPDATE fleet.versions SET left_out = true",
         "UPDATE fleet.versions SET is_whole = false, behind = 0",
         "UPDATE fleet.versions SET is_compared = false",
         "UPDATE fleet.tag_lists SET failure = 'denied', failing_since = now()",
@@ -166,7 +195,7 @@ async def test_the_same_image_under_a_newer_tag_is_not_newer(planned: Planned) -
     await planned.follows()
     await planned.listed(tags_listed(("1.28.1", "1.27.5", "1.27.3")))
     await resolve_all(planned, RUN)
-    await planned.answered(f"{REPOSITORY}:1.27.5", outcome=_found(RUN))
+    await planned.answered(f"{REPOSITORY}:1.27.5", outcome=Found(digest=digest((RUN, 1))))
     await planned.answered(f"{REPOSITORY}:1.28.1")
     same = described(f"{REPOSITORY}:1.28.1", child=("amd64", RUN, 1))
     await planned.described(same)
@@ -175,12 +204,6 @@ async def test_the_same_image_under_a_newer_tag_is_not_newer(planned: Planned) -
         "same_image", "same_image", "none"
     )  # fmt: skip
     assert "newest_patch" not in found
-
-
-def _found(reference: str) -> object:
-    from imagedrift_schemas.v1 import Found
-
-    return Found(digest=digest((reference, 1)))
 
 
 async def test_the_order_in_which_both_sides_are_known_does_not_matter(planned: Planned) -> None:
@@ -205,8 +228,6 @@ async def test_a_candidate_that_is_gone_or_fails_is_unknown(planned: Planned) ->
     await planned.answered(minor, outcome=Unreachable())
     await planned.answered(major)
     failed = described(major)
-    from msgspec.structs import replace
-
     await planned.described(replace(failed, children=(), failure=Denied()))
     assert await shown(planned) == {"behind": 4}
     states = await planned.database.fetch("SELECT step, state FROM fleet.newer ORDER BY step")
@@ -234,10 +255,93 @@ async def test_a_later_candidate_keeps_the_moment_since_when_something_is_newer(
     assert await planned.database.fetch_value("SELECT since FROM fleet.newer") == since
 
 
+async def test_the_moment_since_when_something_is_newer_outlives_an_absence_of_its_hosts(
+    planned: Planned,
+) -> None:
+    """A host that lacks its image for one inventory does not restart the time of a step."""
+    await planned.has("web-1", image(RUN, running=1))
+    await planned.follows()
+    await planned.listed(tags_listed(("1.27.5", "1.27.3")))
+    await resolve_all(planned, RUN, f"{REPOSITORY}:1.27.5")
+    since = await planned.database.fetch_value("SELECT since FROM fleet.newer")
+    await planned.has("web-1")
+    await planned.follows()
+    assert await planned.database.fetch_value("SELECT count(*) FROM fleet.newer") == 0
+    await planned.listed(tags_listed(("1.27.6", "1.27.5", "1.27.3"), checked_at=now() + DAY))
+    await resolve_all(planned, f"{REPOSITORY}:1.27.6")
+    await planned.has("web-1", image(RUN, running=1))
+    await planned.follows()
+    assert (await shown(planned))["newest_patch"] == "1.27.6"
+    assert await planned.database.fetch_value("SELECT since FROM fleet.newer") == since
+
+
+async def test_a_whole_list_without_a_step_ends_its_moment(planned: Planned) -> None:
+    """Something that is newer after nothing was has its own moment."""
+    await planned.has("web-1", image(RUN, running=1))
+    await planned.follows()
+    await planned.listed(tags_listed(("1.27.5", "1.27.3")))
+    await resolve_all(planned, RUN, f"{REPOSITORY}:1.27.5")
+    since = await planned.database.fetch_value("SELECT since FROM fleet.newer")
+    await planned.listed(tags_listed(("1.27.3",), checked_at=now() + DAY))
+    await planned.listed(tags_listed(("1.27.6", "1.27.3"), checked_at=now() + 2 * DAY))
+    await resolve_all(planned, f"{REPOSITORY}:1.27.6")
+    assert await planned.database.fetch_value("SELECT since FROM fleet.newer") > since
+
+
+async def test_a_local_build_beside_a_pulled_image_is_not_counted(planned: Planned) -> None:
+    """A host with two own builds of a reference runs no version of its repository."""
+    await planned.has("web-1", image(RUN, running=1))
+    builds = [image(RUN, n, running=1, repo_digests=()) for n in (7, 8)]
+    await planned.has("web-2", *builds)
+    await planned.follows()
+    [row] = await versions(planned)
+    assert (row["hosts"], row["running_hosts"]) == (1, 1)
+
+
+async def test_a_list_is_written_in_the_order_of_locks_of_an_answer(planned: Planned) -> None:
+    """A list that waits for an answer holds no step that the holder of the answer needs."""
+    await planned.has("web-1", image(RUN, running=1))
+    await planned.follows()
+    await planned.listed(tags_listed(("1.28.1", "1.27.5", "1.27.3")))
+    key = await planned.database.fetch_value(
+        "SELECT ref_id FROM fleet.image_refs WHERE reference = $1", RUN
+    )
+    async with planned.database.pool.acquire() as other, other.transaction():
+        await other.fetch(load("lists")["lock_answers"], [key])
+        said = tags_listed(("1.28.2", "1.27.3"), checked_at=now() + DAY)
+        storing = asyncio.create_task(planned.listed(said))
+        await until(partial(_waits_for_a_lock, planned), what="the list waits for the answer")
+        await other.execute("SET LOCAL lock_timeout = '1s'")
+        assert len(await other.fetch(load("lists")["lock_steps"], [key])) == 2
+    assert await storing == set()
+    steps = await planned.database.fetch("SELECT step FROM fleet.newer")
+    assert [row["step"] for row in steps] == ["minor"]
+
+
+async def _waits_for_a_lock(planned: Planned) -> bool:
+    sql = """
+        SELECT count(*) > 0 FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()
+    """
+    return bool(await planned.database.fetch_value(sql))
+
+
+async def test_a_repository_is_listed_once_a_tag_of_it_was_found(planned: Planned) -> None:
+    """A repository that its registry denies, or does not have, is not listed."""
+    await planned.has("web-1", image(RUN, running=1))
+    await planned.answered(RUN, outcome=Denied())
+    await planned.follows()
+    assert await planned.lists_asked() == []
+    await planned.answered(RUN)
+    await planned.follows()
+    assert len(await planned.lists_asked()) == 1
+
+
 async def test_p2_the_repository_of_a_local_build_is_never_listed(planned: Planned) -> None:
     """An image without a digest, or that only rests on a host, has no list asked."""
     await planned.has("web-1", image("docker.io/library/mine:1.2.3", running=1, repo_digests=()))
     await planned.has("web-2", image("docker.io/library/rests:1.2.3"))
+    await planned.answered("docker.io/library/rests:1.2.3")
     await planned.follows()
     assert await planned.lists_asked() == []
     assert [row["reference"] for row in await versions(planned)] == [
@@ -249,6 +353,7 @@ async def test_p2_the_repository_of_a_local_build_is_never_listed(planned: Plann
 async def test_a_tag_that_tells_no_version_is_not_listed(planned: Planned, tag: str) -> None:
     """A tag without a version is read once, and nothing is asked for it."""
     await planned.has("web-1", image(f"{REPOSITORY}:{tag}", running=1))
+    await planned.answered(f"{REPOSITORY}:{tag}")
     await planned.follows()
     assert await planned.lists_asked() == []
     assert await planned.database.fetch_value("SELECT count(*) FROM fleet.versions") == 1
@@ -291,6 +396,7 @@ async def test_a_list_that_came_before_its_references_counts(planned: Planned) -
     """A database that is filled anew reads lists before inventories, and shows the same."""
     await planned.listed(tags_listed())
     await planned.has("web-1", image(RUN, running=1))
+    await planned.answered(RUN)
     await planned.follows()
     assert await shown(planned) == {"behind": 4}
     assert await planned.lists_asked() == []
@@ -313,6 +419,7 @@ async def test_an_image_that_was_marked_unused_counts_as_soon_as_a_host_has_it(
     """The mark of unused images, which is set now and then, keeps no list and no state back."""
     await planned.has("web-1", image(RUN, running=1))
     await planned.database.pool.execute("UPDATE fleet.comparisons SET unused_since = now()")
+    await planned.answered(RUN)
     await planned.follows()
     assert len(await planned.lists_asked()) == 1
     await planned.listed(tags_listed())

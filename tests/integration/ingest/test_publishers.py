@@ -4,8 +4,9 @@ from imagedrift_ingest.adapters.jetstream.publishers import (
     DeadLetterPublisher,
     QuestionPublisher,
 )
+from imagedrift_ingest.core.lanes import lists_of
 from imagedrift_schemas import subjects
-from imagedrift_schemas.v1 import DeadLetter, Resolve
+from imagedrift_schemas.v1 import DeadLetter, List, Resolve
 from support.ingest import NOW, Fleet
 from support.nats_client import jetstream
 
@@ -43,6 +44,15 @@ async def test_a_lane_without_a_consumer_gets_no_question(agents: Fleet) -> None
 
     assert outcomes == ["failed", "asked"]
     assert await agents.asked("hub.io/a/b:1", "hub") is None
+
+
+async def test_lists_without_a_consumer_are_not_asked_for(agents: Fleet) -> None:
+    """A lane whose lists no consumer delivers gets its other questions."""
+    tags = List(registry="hub.io", repository="a/b", asked_at=NOW, fresh_since=NOW)
+
+    outcomes = await publisher(agents, missing=lists_of("hub")).publish([tags, question("hub.io")])
+
+    assert outcomes == ["failed", "asked"]
 
 
 async def test_a_question_that_no_stream_takes_has_failed(agents: Fleet) -> None:

@@ -42,6 +42,7 @@ async def test_what_is_newer_is_asked_and_shown(
     """From an inventory to the newest patch, minor and major, over NATS."""
     async with ingest(dsn, fresh_nats.url, every=SOON, freshness=2):
         await agents.has("web-1", image(RUN, running=1))
+        await agents.answers(answer(RUN))
 
         async def is_asked() -> bool:
             return await asked(agents) is not None
@@ -75,6 +76,7 @@ async def test_lists_can_be_switched_off(
     """With a freshness of 0 no repository is listed, and nothing is said to be newer."""
     async with ingest(dsn, fresh_nats.url, every=SOON, list_freshness=0):
         await agents.has("web-1", image(RUN, running=1))
+        await agents.answers(answer(RUN))
 
         async def is_read() -> bool:
             return bool(await rows())

@@ -20,6 +20,18 @@ def test_an_option_leaves_some_rows(arguments: list[str], told: str) -> None:
     assert told in statement("due", *arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--verdict", "outdated"], "verdict = ANY"),
+        (["--excused", "--verdict", "current"], "verdict = ANY"),
+    ],
+)
+def test_every_filter_works_on_what_is_due(arguments: list[str], told: str) -> None:
+    """Also the verdict: a newer version is due of an image that is current."""
+    assert told in statement("due", *arguments)
+
+
 def test_decisions_that_have_ended_are_listed_when_asked_for() -> None:
     """Without `--all` only those in force."""
     assert "WHERE active" in statement("decisions")

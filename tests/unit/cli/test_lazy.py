@@ -7,7 +7,7 @@ import click
 
 from imagedrift_cli.__main__ import main
 
-HEAVY = ("asyncpg", "nats", "aiohttp", "httpx", "rich.progress")
+HEAVY = ("asyncio", "asyncpg", "nats", "aiohttp", "httpx", "rich", "structlog")
 
 
 def test_help_loads_no_command() -> None:

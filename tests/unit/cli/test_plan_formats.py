@@ -111,5 +111,5 @@ def test_an_empty_plan_is_empty_in_every_format() -> None:
     assert written([], "compose", PIPE) == ""
     assert written([], "json", PIPE) == "[]\n"
     assert written([], "table", PIPE).split() == [
-        "ring", "site", "hostname", "reference", "running", "digest",
+        "ring", "site", "hostname", "host", "reference", "running", "digest",
     ]  # fmt: skip

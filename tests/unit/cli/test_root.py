@@ -79,6 +79,28 @@ def test_what_cannot_be_used_is_told(
     assert isinstance(result.exception, SystemExit)
 
 
+@pytest.mark.parametrize(("command", "variable", "value"), [
+    ("down", "IMAGEDRIFT_FRESHNESS", "soon"), ("up", "IMAGEDRIFT_FRESHNESS", "soon"),
+    ("scan", "IMAGEDRIFT_SITE", "Fra1"), ("status", "TERM", "\udcff"),
+    ("check nginx", "NATS_URL", "http://x"), ("streams", "NATS_URL", "http://x"),
+    ("top", "NATS_URL", "http://x"), ("rebuild", "NATS_URL", "http://x"),
+    ("maintain", "IMAGEDRIFT_RETIRE_DAYS", "0"), ("migrate", "DATABASE_URL", "x"),
+])  # fmt: skip
+def test_a_wrong_setting_is_named(
+    command: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command tells a wrong variable by its name in one line, and ends with 64."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv(variable, value)
+
+    result = CliRunner().invoke(main, command.split())
+
+    assert result.exit_code == Exit.USAGE, result.output
+    assert result.output.startswith(f"Error: {variable}: ")
+    assert len(result.output.splitlines()) == 1
+    assert "regex" not in result.output
+
+
 def refused(*arguments: str) -> str:
     """The one line by which a wrong argument is refused, with exit code 64."""
     result = CliRunner().invoke(main, arguments)

@@ -29,7 +29,7 @@ class Told(Reader):
         if sql == OUTDATED:
             return [{"reference": "a"}, {"reference": "b"}]
         if "ops.due" in sql:
-            return list(self._answers["due"])
+            return list(self._answers["behind" if "newest" in sql else "due"])
         return list(self._answers.get("image", ()))
 
 
@@ -60,6 +60,46 @@ async def test_what_was_decided_is_checked(due: list[Row], failed: list[str]) ->
 
     assert act.failed == failed
     assert "ops.decide" in shown.getvalue()
+
+
+NEWER = [{"newest_patch": catalogue.NEWER[0], "newest_minor": catalogue.NEWER[1]}]
+BEHIND = [{"newest": tag, "images": 3} for tag in catalogue.NEWER]
+NOT_DUE = "the newer versions are not due on every host"
+
+
+@pytest.mark.parametrize(
+    ("behind", "failed"),
+    [
+        (BEHIND, []),
+        ([BEHIND[0], BEHIND[1] | {"images": 2}], [NOT_DUE]),
+        (BEHIND[:1], [NOT_DUE]),
+        ([], [NOT_DUE]),
+    ],
+)
+async def test_a_newer_version_has_to_be_due_on_every_host(
+    behind: list[Row], failed: list[str]
+) -> None:
+    """After it is asked for, by a statement that is printed."""
+    act, shown = told_to(Told(image=NEWER, behind=behind))
+
+    with Progress(console=Console(file=io.StringIO())) as progress:
+        await act.newer_versions_are_told(3, progress)
+
+    assert act.failed == failed
+    assert "'within'" in shown.getvalue()
+
+
+async def test_a_newer_version_that_is_not_told_is_a_failed_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is told how long it was waited for."""
+    monkeypatch.setattr(scenario, "LISTED_WITHIN_S", 0.0)
+    act, _ = told_to(Told(image=NEWER, behind=BEHIND))
+
+    with Progress(console=Console(file=io.StringIO())) as progress:
+        await act.newer_versions_are_told(3, progress)
+
+    assert act.failed == ["no newer version was told within 0 s"]
 
 
 async def test_a_tag_that_does_not_flip_every_host_is_a_failed_check(

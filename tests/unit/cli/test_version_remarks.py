@@ -13,6 +13,8 @@ NONE: dict[str, Any] = {
     "error": None,
     "truncated": None,
     "listed_at": "2026-11-23",
+    "left_out": False,
+    "is_old": False,
 }
 UNKNOWN = NONE | {"major_state": "unknown"}
 
@@ -42,6 +44,19 @@ UNKNOWN = NONE | {"major_state": "unknown"}
             set(),
             set(),
             "runs 1.27.3; what is newer is not known: the list of tags is cut: pages",
+        ),
+        (
+            UNKNOWN | {"left_out": True},
+            set(),
+            set(),
+            "runs 1.27.3; what is newer is not known: more of its repository is in use than is"
+            " looked at",
+        ),
+        (
+            UNKNOWN | {"is_old": True},
+            set(),
+            set(),
+            "runs 1.27.3; what is newer is not known: the list of tags is old",
         ),
         (
             UNKNOWN | {"error": "denied"},

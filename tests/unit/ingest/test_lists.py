@@ -7,7 +7,7 @@ import pytest
 
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.lists import ListState, fold
-from imagedrift_schemas.tags.version import read
+from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import (
     Denied,
     Failure,
@@ -110,6 +110,27 @@ def test_p11_a_list_without_any_name_tells_nothing() -> None:
     assert state.index.standing(version).behind is None
 
 
+def test_p11_a_list_counts_as_whole_for_twice_its_period() -> None:
+    """A list that is not read any more does not say for ever that nothing is newer."""
+    state = folded(ListState(), listed())
+    assert state.next_list_at is not None
+    assert state.whole_until == NOW + 2 * (state.next_list_at - NOW)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        listed(failure=Denied(), truncated="failed", checked_at=NOW + DAY),
+        listed(truncated="pages", checked_at=NOW + DAY),
+        listed(tracks=(), count=0, checked_at=NOW + DAY),
+    ],
+)
+def test_p11_a_list_that_is_not_whole_never_counts_as_whole(said: Listed) -> None:
+    """A failed, truncated or empty list ends the time in which the one before it counts."""
+    state = folded(folded(ListState(), listed()), said, seq=2)
+    assert state.whole_until is None
+
+
 def test_a_list_that_is_read_again_ends_the_failure() -> None:
     """After a failure a whole list counts in full."""
     failed = folded(ListState(), listed(failure=Denied(), truncated="failed"))
@@ -142,3 +163,15 @@ def test_an_older_list_changes_nothing() -> None:
     sure = fold(state, doubtful, epoch=1, seq=4, rules=RULES, surely_newest=True)
     assert sure is not None
     assert sure.listed_at == NOW + DAY
+
+
+def test_p11_a_list_that_another_grammar_cut_is_whole_in_no_track() -> None:
+    """P11: its newer names are shown, and no track of it is said to have no more of them."""
+    ours = folded(ListState(), listed())
+    other = folded(ListState(), listed(grammar=GRAMMAR + 1))
+    assert ours.tracks
+    assert other.tracks
+    assert (ours.tracks[0].whole, ours.cut) == (True, False)
+    assert (other.tracks[0].whole, other.cut) == (False, True)
+    assert other.tracks[0].names == ours.tracks[0].names
+    assert not other.tells_as(ours)

@@ -57,3 +57,9 @@ def test_no_host_is_given_more_and_none_less_than_it_may(
         assert all(key in keys for key, owner in given_.items() if owner == host)
         if keys - given_.keys():
             assert counted[host] + spent.get(host, 0) >= most
+
+
+def test_candidates_count_for_the_host_that_wants_them() -> None:
+    """Each host has room of its own for new candidates, and those that are first are made."""
+    wanted = {"a": 1, "b": 1, "c": 2, "d": 1}
+    assert quota.granted_candidates(wanted, {1: 3}, 5) == {"a", "b", "c"}

@@ -15,6 +15,7 @@ from imagedrift_resolver.core.freshness import (
     may_serve,
     overtakes,
 )
+from imagedrift_schemas.tags.version import GRAMMAR
 from imagedrift_schemas.v1 import (
     Answer,
     Child,
@@ -212,6 +213,14 @@ def test_a_list_that_was_cut_is_made_again_once_for_a_track_that_it_lacks() -> N
     assert not is_enough(cut, LIST, "anonymous", LATER)
     assert is_enough(cut, replace(LIST, tags=("1.2", "latest")), "anonymous", LATER)
     assert is_enough(replace(cut, checked_at=LATER), LIST, "anonymous", LATER)
+
+
+def test_a_list_that_another_grammar_cut_is_made_again_once() -> None:
+    """A resolver that reads tags in another way lists anew, and then no more for that question."""
+    other = replace(TAGS, grammar=GRAMMAR + 1)
+
+    assert not is_enough(other, LIST, "anonymous", LATER)
+    assert is_enough(replace(other, checked_at=LATER), LIST, "anonymous", LATER)
 
 
 def test_an_answer_of_another_kind_is_none() -> None:

@@ -25,7 +25,16 @@ from imagedrift_schemas.v1 import (
     Unsupported,
 )
 from support.conversations import BEARER, NOW, challenge, shown, site, unknown
-from support.listings import Got, ListServer, answered, in_turn, list_by_hand, page, paged
+from support.listings import (
+    Got,
+    ListServer,
+    answered,
+    in_turn,
+    list_by_hand,
+    page,
+    paged,
+    silent,
+)
 
 MANY = [f"1.{minor}.{patch}" for minor in range(50) for patch in range(50)]
 """2,500 tags."""
@@ -58,8 +67,7 @@ def test_every_way_of_paging_is_followed_to_its_end(
 @pytest.mark.parametrize(
     ("paging", "tags", "truncated", "requests"),
     [
-        (TagPaging.CAPPED, MANY, "pages", 1),
-        (TagPaging.PLAIN, MANY[:1000], "pages", 1),
+        (TagPaging.CAPPED, MANY, "pages", 2),
         (TagPaging.ENDLESS, [], "pages", MOST_PAGES),
         (TagPaging.QUAY, MANY, "pages", MOST_PAGES),
         (TagPaging.REPEATS, MANY, "pages", 2),
@@ -76,6 +84,77 @@ def test_p11_a_list_that_lies_or_is_too_long_is_told_as_cut_short(
     assert len(asked) == requests
     assert {step.url.host for step in asked} == {"registry.example.org"}
     assert_p11(answered(found))
+
+
+@pytest.mark.parametrize("most", [50, 100, 200, 250, 500, 1000])
+@pytest.mark.parametrize("count", [0, 1, 130])
+def test_p11_a_cap_without_a_word_is_found_out(most: int, count: int) -> None:
+    """P11: after a page of just so many names as registries give at the most, the next is asked."""
+    tags = MANY[: most + count]
+
+    found, asked = list_by_hand(silent(tags, most))
+
+    assert found == Listing(found.tags)
+    assert found.tags.names == set(tags)
+    assert len(asked) == -(-len(tags) // most) + 1
+    assert asked[1].url.target == f"/v2/team/app/tags/list?n=1000&last={sorted(tags)[most - 1]}"
+    assert all(step.spare for step in asked)
+
+
+@pytest.mark.parametrize("most", [50, 100, 200, 250, 500, 1000])
+def test_p11_a_page_that_comes_again_proves_nothing(most: int) -> None:
+    """P11: a registry that always begins anew may have more names than it gives out."""
+    found, asked = list_by_hand(silent(MANY, most, begins_again=True))
+
+    assert (found.truncated, found.tags.count, len(asked)) == ("pages", most, 2)
+    assert_p11(answered(found))
+
+
+@pytest.mark.parametrize(
+    ("reply", "truncated"),
+    [
+        (Reply(400), "pages"),
+        (Reply(405), "pages"),
+        (unknown("NAME_UNKNOWN"), "pages"),
+        (Reply(503), "failed"),
+        (Reply(429), "failed"),
+        (page([]), ""),
+        (page(["1.0"]), ""),
+    ],
+)
+def test_p11_a_registry_may_not_know_how_to_go_on(reply: Reply, truncated: Truncated) -> None:
+    """P11: a refusal of the names after the last one leaves the list cut short; no news end it."""
+    found, _ = list_by_hand(in_turn(page(["1.0"] + [f"x{n}" for n in range(99)]), reply))
+
+    assert found.truncated == truncated
+    assert (found.failure is not None) is (truncated == "failed")
+    if truncated:
+        assert_p11(answered(found))
+
+
+@pytest.mark.parametrize("count", [49, 51, 99, 101, 930, 999])
+def test_another_number_of_names_is_all_of_them(count: int) -> None:
+    """A page of a number that no registry caps at costs no second request."""
+    found, asked = list_by_hand(paged(TagPaging.PLAIN, MANY[:count]))
+
+    assert (found, len(asked)) == (Listing(found.tags), 1)
+
+
+def test_a_last_page_of_fifty_names_after_links_is_the_last() -> None:
+    """A registry that links its pages tells their end, whatever number the last one has."""
+    found, asked = list_by_hand(paged(TagPaging.QUAY, MANY[:100]))
+
+    assert (found, len(asked)) == (Listing(found.tags), 2)
+
+
+def test_the_names_after_the_last_one_may_be_linked_again() -> None:
+    """A registry that begins to link its pages is followed."""
+    first = page([f"1.{number}" for number in range(50)])
+
+    found, _ = list_by_hand(in_turn(first, page(["2.0"], NEXT), page(["2.1"])))
+
+    assert found == Listing(found.tags)
+    assert found.tags.names >= {"1.49", "2.0", "2.1"}
 
 
 def assert_p11(told: Listed) -> None:
@@ -216,15 +295,32 @@ def test_no_page_is_read_from_the_last_half_of_a_limit() -> None:
 
 def test_a_registry_that_refuses_the_number_is_asked_without_it() -> None:
     """A registry with a smaller maximum answers 400 to the number of names, and then 200."""
+    serve = silent(["1.0"], 30)
+
     found, asked = list_by_hand(
-        lambda step: Reply(400) if "n=1000" in step.url.target else page(["1.0"])
+        lambda step: Reply(400) if "n=1000" in step.url.target else serve(step)
     )
 
     assert found == Listing(found.tags)
     assert [step.url.target for step in asked] == [
         "/v2/team/app/tags/list?n=1000",
         "/v2/team/app/tags/list",
+        "/v2/team/app/tags/list?last=1.0",
     ]
+
+
+def test_pages_of_a_registrys_own_size_are_asked_for_to_the_end() -> None:
+    """A registry that refuses our number and links no page is read name by name."""
+    tags = [f"1.{number}" for number in range(100)]
+    serve = silent(tags, 30)
+
+    found, asked = list_by_hand(
+        lambda step: Reply(400) if "n=1000" in step.url.target else serve(step)
+    )
+
+    assert found == Listing(found.tags)
+    assert found.tags.names == set(tags)
+    assert len(asked) == 1 + 4 + 1
 
 
 def test_a_mirror_is_told_the_registry_on_every_page() -> None:

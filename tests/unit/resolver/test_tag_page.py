@@ -6,7 +6,14 @@ import pytest
 
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
-from imagedrift_resolver.core.tag_page import TagPage, first_page, next_page, read_page
+from imagedrift_resolver.core.tag_page import (
+    TagPage,
+    first_page,
+    may_be_capped,
+    next_page,
+    page_after,
+    read_page,
+)
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_schemas.v1 import Invalid, Missing, Unsupported
 
@@ -21,19 +28,21 @@ def test_a_thousand_names_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "names", "told"),
+    ("body", "names", "told", "last"),
     [
-        (b'{"name":"a","tags":["1.0","1.1"]}', ("1.0", "1.1"), 2),
-        (b'{"tags":["1.0","no tag",""]}', ("1.0",), 3),
-        (b'{"tags":null}', (), 0),
-        (b'{"tags":[]}', (), 0),
+        (b'{"name":"a","tags":["1.0","1.1"]}', ("1.0", "1.1"), 2, "1.1"),
+        (b'{"tags":["1.0","","no tag"]}', ("1.0",), 3, "no tag"),
+        (b'{"tags":null}', (), 0, ""),
+        (b'{"tags":[]}', (), 0, ""),
     ],
 )
 def test_names_that_no_tag_can_have_are_left_out(
-    body: bytes, names: tuple[str, ...], told: int
+    body: bytes, names: tuple[str, ...], told: int, last: str
 ) -> None:
     """Every name is counted, and those are read that a tag can have."""
-    assert read_page(Reply(200, body=body), 999, NOW) == TagPage(names, told, len(body))
+    read = read_page(Reply(200, body=body), 999, NOW)
+
+    assert read == TagPage(names, told, len(body), last=last)
 
 
 def test_a_page_that_was_cut_for_its_size_counts_as_far_as_it_came() -> None:
@@ -96,3 +105,50 @@ def test_a_link_that_leads_elsewhere_is_not_followed(link: str) -> None:
 def test_the_last_page_has_no_link_to_a_next_one(links: tuple[str, ...]) -> None:
     """A link of another relation leads nowhere."""
     assert next_page(SITE, FIRST, links) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "is_first", "has_own_size", "expected"),
+    [
+        (100, True, False, True),
+        (100, False, False, False),
+        (101, True, False, False),
+        (1000, False, False, True),
+        (7, True, True, True),
+        (0, True, True, False),
+    ],
+)
+def test_a_page_of_as_many_names_as_registries_give_may_be_capped(
+    told: int, is_first: bool, has_own_size: bool, expected: bool
+) -> None:
+    """So many on the first page, a thousand on any, and any number that the registry chose."""
+    page = TagPage((), told, 0)
+
+    assert may_be_capped(page, is_first=is_first, has_own_size=has_own_size) is expected
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "expected"),
+    [
+        ("/v2/a/tags/list", "1.0", "/v2/a/tags/list?last=1.0"),
+        ("/v2/a/tags/list?n=1000", "1.0", "/v2/a/tags/list?n=1000&last=1.0"),
+        (
+            "/v2/a/tags/list?ns=docker.io&n=9&last=0&token=x",
+            "1",
+            "/v2/a/tags/list?ns=docker.io&n=9&last=1",
+        ),
+        ("/v2/a/tags/list?n=1000", "a&n=1 \ud800", "/v2/a/tags/list?n=1000&last=a%26n%3D1%20%3F"),
+    ],
+)
+def test_the_names_after_one_are_asked_for_by_it(target: str, name: str, expected: str) -> None:
+    """The number and the registry's name stay; a cursor of another page goes."""
+    after = page_after(parse_url(f"https://r.example{target}"), name)
+
+    assert after is not None
+    assert after.target == expected
+
+
+@pytest.mark.parametrize("name", ["", "x" * 129])
+def test_no_names_are_asked_for_after_what_is_no_name(name: str) -> None:
+    """After an empty name, or one longer than any tag, nothing is asked."""
+    assert page_after(FIRST, name) is None

@@ -65,6 +65,16 @@ def test_every_fault_is_told_at_once_with_its_variable() -> None:
     assert "expected k=v,k=v but found 'novalue'" in told[4]
 
 
+def test_a_value_of_another_form_is_told_without_the_pattern() -> None:
+    """The form is told in words, as nobody reads a regular expression at night."""
+    [told] = faults(X_DSN="dsn", NATS_URL="http://nats.example.org:4222")
+
+    assert told == (
+        "NATS_URL: not of the form that it takes (it is 'http://nats.example.org:4222'; "
+        "NATS servers, comma-separated: nats://host:4222 or tls://host:4222)"
+    )
+
+
 def test_text_that_is_not_utf_8_is_a_fault() -> None:
     """So are bytes of another encoding shown in an environment; no message could carry them."""
     told = faults(X_DSN="dsn", X_LABELS=os.fsdecode(b"env=caf\xe9"), X_COUNT="0")

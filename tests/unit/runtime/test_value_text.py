@@ -18,6 +18,8 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
         (True, "True", "yes"),
         (["a", "b"], '["a","b"]', "a,b"),
         ([], "[]", "-"),
+        ({"env": "prod", "team": "web"}, '{"env":"prod","team":"web"}', "env=prod,team=web"),
+        ({}, "{}", "-"),
         (NOW, "2026-11-26T12:00:00+00:00", "2026-11-26T12:00:00Z"),
         (timedelta(seconds=90, microseconds=5), "PT90.000005S", "PT90S"),
     ],

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from imagedrift_schemas.tags.newer import Newer, newer, newer_in
-from imagedrift_schemas.tags.version import Track, read
+from imagedrift_schemas.tags.version import GRAMMAR, Track, read
 from imagedrift_schemas.v1 import Listed, TagTrack, Truncated
 
 Row = dict[str, Any]
@@ -228,6 +228,35 @@ def test_p11_a_list_that_was_cut_knows_nothing_of_a_track_that_it_lacks() -> Non
 
     assert newer_in(replace(KEPT, cut=True), version) == Newer(UNSET, UNSET, UNSET)
     assert newer_in(replace(KEPT, cut=True), kept) == Newer()
+
+
+def test_p11_a_list_that_was_cut_by_another_grammar_is_whole_in_no_track() -> None:
+    """P11: what this grammar takes for the newest may have been left out by another one."""
+    for tag in ("18.1", "18.1-slim"):
+        version = read(tag)
+        assert version is not None
+        assert newer_in(replace(KEPT, grammar=GRAMMAR + 1), version) == Newer(UNSET, UNSET, UNSET)
+        assert newer_in(replace(KEPT, grammar=GRAMMAR), version) == Newer()
+
+
+@pytest.mark.parametrize(
+    ("tracks", "newest"),
+    [
+        ([("18.1",), ("18.1-slim",), ("17.9", "18.2")], Newer(UNSET, "18.2", UNSET, 1)),
+        ([("18.1", "18.0-slim")], Newer(UNSET, UNSET, UNSET)),
+        ([("18.1", "latest")], Newer(UNSET, UNSET, UNSET)),
+        ([("latest", "18.2")], Newer(UNSET, UNSET, UNSET)),
+    ],
+)
+def test_p11_tracks_that_are_mixed_up_are_not_whole(
+    tracks: list[tuple[str, ...]], newest: Newer
+) -> None:
+    """P11: a track that comes twice, or has a name of another one, lacks names for all we know."""
+    version = read("18.1")
+    assert version is not None
+    kept = replace(KEPT, tracks=tuple(TagTrack(names=names) for names in tracks))
+
+    assert newer_in(kept, version) == newest
 
 
 def test_two_tracks_have_two_texts() -> None:

@@ -8,7 +8,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from imagedrift_schemas.tags.newer import newer
-from imagedrift_schemas.tags.version import read
+from imagedrift_schemas.tags.patterns import PLAIN
+from imagedrift_schemas.tags.version import read, read_by_grammar
 from support.tags import OF_ONE_TRACK, PRE
 
 TAG = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", fullmatch=True)
@@ -48,6 +49,20 @@ def test_writing_what_was_read_gives_the_tag_back(tag: str) -> None:
     version = read(tag)
 
     assert version is None or str(version) == tag
+
+
+WORDS = st.sampled_from(
+    ["", "-rc", "-alpha", "-beta", "-eap", "-dev", "-gabcdefa", "-abcdefa", "-alpine", "-sig"]
+)
+
+
+@given(TAG | LIKELY | st.from_regex(PLAIN, fullmatch=True) | st.tuples(NUMBERS, WORDS).map("".join))
+@example("2025.1.2")
+@example("v1.2-m")
+@example("202501.1")
+def test_a_plain_tag_is_read_as_by_the_whole_grammar(tag: str) -> None:
+    """A tag that is read in short tells what the whole grammar reads."""
+    assert read(tag) == read_by_grammar(tag)
 
 
 @given(OF_ONE_TRACK)

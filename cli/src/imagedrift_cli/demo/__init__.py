@@ -79,6 +79,7 @@ async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list
             await scenario.a_tag_moves(hosts, progress)
             await scenario.the_flip_is_told()
             await scenario.what_is_due_is_told()
+            await scenario.newer_versions_are_told(hosts, progress)
             progress.stop()
             if keep:
                 await _stay(stack, console)

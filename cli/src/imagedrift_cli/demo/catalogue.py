@@ -21,6 +21,11 @@ SITE: Final = "demo"
 STAR: Final = "library/nginx"
 """On every host; its tag is moved in the end."""
 TAG: Final = "1.27"
+FIXED: Final = "data/keycloak"
+FIXED_TAG: Final = "26.0.5"
+"""On every host; this tag never moves."""
+NEWER: Final = ("26.0.8", "26.4.1")
+"""The newest patch and minor version in its repository."""
 PLATFORM: Final = "linux/amd64"
 REPOSITORIES: Final = (
     *("library/" + name for name in ("redis", "postgres", "mariadb", "rabbitmq", "memcached")),
@@ -51,7 +56,7 @@ class Product(Struct, frozen=True, kw_only=True):
 def stock(registry: SandboxRegistry) -> list[Product]:
     """Push every image, and say what hosts may have of each."""
     plain = [_replaced(registry, name, 1 + number) for number, name in enumerate(REPOSITORIES)]
-    return [_star(registry), *plain, *_special(registry)]
+    return [_star(registry), *plain, *_special(registry), _fixed(registry)]
 
 
 def move_the_star(registry: SandboxRegistry) -> str:
@@ -87,6 +92,15 @@ class DemoFleet(Fleet[Choice]):
 def _star(registry: SandboxRegistry) -> Product:
     now = registry.push_image(STAR, TAG, seed=1)
     image = _image(registry, STAR, now, containers=("web",), running=1)
+    return Product(choices=(Choice(image=image, verdict="current"),), weights=(1,), everywhere=True)
+
+
+def _fixed(registry: SandboxRegistry) -> Product:
+    """Make a product whose tag names a version, while its repository has newer ones."""
+    for seed, tag in enumerate(("26.0.7", *NEWER), 500):
+        registry.push_image(FIXED, tag, seed=seed)
+    now = registry.push_image(FIXED, FIXED_TAG, seed=499)
+    image = _image(registry, FIXED, now, tag=FIXED_TAG, containers=("auth",), running=1)
     return Product(choices=(Choice(image=image, verdict="current"),), weights=(1,), everywhere=True)
 
 
@@ -166,11 +180,12 @@ def _image(
     repository: str,
     pushed: Pushed,
     *,
+    tag: str = TAG,
     containers: tuple[str, ...] = (),
     running: int = 0,
 ) -> LocalImage:
     return LocalImage(
-        reference=registry.reference(repository, TAG),
+        reference=registry.reference(repository, tag),
         image_id=pushed.configs[PLATFORM],
         repo_digests=(pushed.digest,),
         platform=PLATFORM,

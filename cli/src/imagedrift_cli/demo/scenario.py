@@ -13,7 +13,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 from rich.syntax import Syntax
-from rich.table import Table
 
 from imagedrift_cli import tables
 from imagedrift_cli.database import Reader
@@ -26,6 +25,9 @@ from imagedrift_sandbox.registry.server import SandboxRegistry
 
 ANSWERED_WITHIN_S = 30.0
 FLIPPED_WITHIN_S = 30.0
+LISTED_WITHIN_S = 60.0
+UNCONFIRMED = "digest_differs"
+"""The reason of an outdated image before its index is known."""
 
 VERDICTS = """\
 SELECT verdict, reason, count(*) AS images, count(DISTINCT host) AS hosts, min(error) AS error
@@ -42,12 +44,25 @@ SELECT count(DISTINCT host) AS hosts, count(*) AS images,
 FROM ops.comparisons WHERE site = 'demo'"""
 
 STAR = """\
-SELECT reference, hosts, outdated_hosts, remote_digest, remote_since, checked_at
+SELECT reference, hosts, outdated_hosts, remote_digest, remote_since
 FROM ops.images WHERE reference = '{reference}'"""
 
 FLIPPED = """\
-SELECT hostname, verdict, reason, local_digests, remote_digest, outdated_for
+SELECT hostname, verdict, local_digests, remote_digest
 FROM ops.outdated WHERE reference = '{reference}' ORDER BY hostname LIMIT 3"""
+
+NEWER = """\
+SELECT reference, newest_patch, newest_minor, newest_major, behind, running_hosts
+FROM ops.versions WHERE reference = '{reference}'"""
+
+WITHIN = (
+    "SELECT ops.decide('{reference}', '{{}}', 'within', NULL, 'minor versions are safe', 'minor')"
+)
+
+BEHIND = """\
+SELECT cause, reference, newest, step, count(*) AS images, min(available_since) AS available_since
+FROM ops.due WHERE reference = '{reference}' GROUP BY cause, reference, newest, step
+ORDER BY newest"""
 
 OUTDATED = """\
 SELECT reference FROM ops.images WHERE outdated_hosts > 0 AND reference <> $1
@@ -115,8 +130,7 @@ class Scenario:
         totals = self._registry.totals()
         askable = {c.image.reference for p in self.products if p.asked for c in p.choices}
         asked = len(askable & self._reported)
-        facts = Table("", "", show_header=False, title="What it took", title_justify="left")
-        for name, value in (
+        facts = (
             ("hosts that reported", hosts),
             ("images on them", self._images),
             ("distinct references", len(self._reported)),
@@ -124,11 +138,15 @@ class Scenario:
             ("HEAD requests to the registry", totals.head_requests),
             ("GET requests, to look inside an index", totals.get_requests),
             ("seconds from the first report to the last verdict", f"{self._seconds:.1f}"),
-        ):
-            facts.add_row(name, f"{value:,}" if isinstance(value, int) else value)
-        self._console.print(facts)
+        )
+        rows = [
+            {"what": name, "number": f"{value:,}" if isinstance(value, int) else value}
+            for name, value in facts
+        ]
+        self._print_rows(rows, ("what=What it took", "number"))
         periods = 1 + int((time.monotonic() - self._started) / self._freshness_s)
-        if not asked <= totals.head_requests <= asked * periods:
+        most = (asked + len(catalogue.NEWER)) * periods
+        if not asked <= totals.head_requests <= most:
             self.failed.append(f"{totals.head_requests} HEADs were made for {asked} references")
         await self._show(VERDICTS, "Verdicts")
         await self._show(WORST, "Images that most hosts should replace")
@@ -168,19 +186,49 @@ class Scenario:
         if states != {moved: "wait", skipped: "skip", left: "due"}:
             self.failed.append("what is due is not what was decided")
 
+    async def newer_versions_are_told(self, hosts: int, progress: Progress) -> None:
+        """See what is newer than a tag that never moves, and make its minor versions due."""
+        reference = self._registry.reference(catalogue.FIXED, catalogue.FIXED_TAG)
+        task = progress.add_task(f"the tags of {catalogue.FIXED} are listed", total=1)
+        query = NEWER.format(reference=reference)
+
+        async def told() -> bool:
+            rows = await self._reader.ask(query)
+            newest = [(row["newest_patch"], row["newest_minor"]) for row in rows]
+            return bool(newest == [catalogue.NEWER])
+
+        if not await _within(LISTED_WITHIN_S, told):
+            self.failed.append(f"no newer version was told within {LISTED_WITHIN_S:.0f} s")
+        progress.advance(task)
+        await self._show(query, "A tag that never moves, and what is newer in its repository")
+        sql = WITHIN.format(reference=reference)
+        self._print_sql(sql)
+        await self._reader.ask(sql)
+        query = BEHIND.format(reference=reference)
+        await self._show(query, "Versions up to the next minor one are asked for, and so are due")
+        rows = await self._reader.ask(query)
+        if [(row["newest"], row["images"]) for row in rows] != [
+            (n, hosts) for n in catalogue.NEWER
+        ]:
+            self.failed.append("the newer versions are not due on every host")
+
     async def _is_true(self) -> bool:
         rows = await self._reader.ask(VERDICTS)
         found: Counter[str] = Counter()
         for row in rows:
             found[row["verdict"]] += row["images"]
-        return found == self._truth
+        is_confirmed = all(row["reason"] != UNCONFIRMED for row in rows)
+        return is_confirmed and found == self._truth
 
     async def _show(self, sql: str, title: str) -> None:
         rows: Sequence[dict[str, Any]] = await self._reader.ask(sql)
         self._print_sql(sql)
         self._console.print(f"[italic]{title}[/italic]")
+        self._print_rows(rows, list(rows[0]) if rows else ())
+
+    def _print_rows(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         seen = Display(now=now(), width=self._console.width)
-        for line in tables.as_table(rows, list(rows[0]) if rows else (), seen):
+        for line in tables.as_table(rows, columns, seen):
             self._console.print(line, markup=False, highlight=False, no_wrap=True)
 
     def _print_sql(self, sql: str) -> None:

@@ -1,17 +1,21 @@
 """Finds newer versions among the names of a tag list.
 
 Of a list that is not whole nobody learns that nothing is newer (P11): a step is UNSET then, unless
-a newer tag was seen.
+a newer tag was seen. Not whole is a track, too, that comes twice or has a name of another track,
+and every track of a list that was cut by another grammar than ours.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-from imagedrift_schemas.tags.version import Version, read
+from imagedrift_schemas.tags.version import GRAMMAR, Numbers, Track, Version, read
 from imagedrift_schemas.v1 import TagTrack
 
+Value: TypeAlias = tuple[Numbers, Numbers, Numbers]
+"""The value by which versions are ordered."""
 Newest: TypeAlias = str | UnsetType | None
 """The newest tag of a step; None where there is none; UNSET where that is not known."""
 
@@ -44,15 +48,50 @@ class KeptTags(Protocol):
     def truncated(self) -> str:
         """Tell why the list was not read to its end; empty when it was."""
 
+    @property
+    def grammar(self) -> int:
+        """Return the number of the grammar by which names were kept."""
+
+
+class PlacedTracks(Struct, frozen=True):
+    """The tracks of a list, by the track of their names."""
+
+    tracks: dict[Track, TagTrack]
+    are_all: bool
+    """Every one was placed."""
+
+
+def placed(tracks: Iterable[TagTrack]) -> PlacedTracks:
+    """Find the track of each by its first name. One that comes twice becomes one, not whole."""
+    found: dict[Track, TagTrack] = {}
+    are_all = True
+    for track in tracks:
+        first = read(track.names[0]) if track.names else None
+        if first is None:
+            are_all = are_all and not track.names
+        elif twin := found.get(first.track):
+            found[first.track] = TagTrack(names=twin.names + track.names, whole=False)
+        else:
+            found[first.track] = track
+    return PlacedTracks(found, are_all)
+
+
+def versions_of(track: Track, names: Sequence[str]) -> tuple[list[Version], bool]:
+    """Read the names of a track; whether each is of it."""
+    versions = [found for name in names if (found := read(name)) and found.track == track]
+    return versions, len(versions) == len(names)
+
 
 def newer_in(kept: KeptTags, version: Version) -> Newer:
     """Find what is newer than a version by what was kept; UNSET where that cannot be known."""
-    for track in kept.tracks:
-        first = read(track.names[0]) if track.names else None
-        if first and first.track == version.track:
-            is_whole = track.whole and not kept.truncated
-            return newer(version, track.names, is_whole=is_whole)
-    return newer_versions(version, (), is_whole=not kept.cut and not kept.truncated)
+    is_complete = not kept.truncated and kept.grammar == GRAMMAR
+    there = placed(kept.tracks)
+    track = there.tracks.get(version.track)
+    if track is None:
+        is_whole = is_complete and there.are_all and not kept.cut
+        return newer_versions(version, (), is_whole=is_whole)
+    _, are_its_own = versions_of(version.track, track.names)
+    return newer(version, track.names, is_whole=is_complete and track.whole and are_its_own)
 
 
 def newer(version: Version, names: Iterable[str], *, is_whole: bool) -> Newer:
@@ -63,28 +102,55 @@ def newer(version: Version, names: Iterable[str], *, is_whole: bool) -> Newer:
 
 def newer_versions(version: Version, others: Iterable[Version], *, is_whole: bool) -> Newer:
     """Find what is newer than a version among versions. `is_whole`: no name of the track lacks."""
-    seen = [other for other in others if _is_candidate(version, other)]
-    steps: dict[str, Version] = {}
-    for other in seen:
-        step = _step(version, other)
-        steps[step] = max(steps.get(step, other), other)
-    none = None if is_whole else UNSET
-    patch, minor, major = (
-        str(steps[step]) if step in steps else none for step in ("patch", "minor", "major")
-    )
-    return Newer(patch, minor, major, len({other.value for other in seen}))
+    track = SortedTrack(other for other in others if other.track == version.track)
+    return track.newer(version, is_whole=is_whole)
 
 
-def _is_candidate(version: Version, other: Version) -> bool:
-    """Tell whether another version may be shown as newer."""
-    return (
-        other.track == version.track
-        and other.value > version.value
-        and (other.is_release or not version.is_release)
-    )
+class SortedTrack:
+    """The versions of one track in their order: many are held against it at little cost each.
+
+    A release is held against releases alone, so these have an order of their own.
+    """
+
+    def __init__(self, versions: Iterable[Version]) -> None:
+        self._all = sorted(versions, key=_order)
+        self._releases = [version for version in self._all if version.is_release]
+        self._values = _distinct(self._all)
+        self._release_values = _distinct(self._releases)
+
+    def newer(self, version: Version, *, is_whole: bool) -> Newer:
+        """Find what is newer than a version of the track. `is_whole`: the track lacks no name."""
+        offered = self._releases if version.is_release else self._all
+        values = self._release_values if version.is_release else self._values
+        own = (version.major, version.minor)
+        newest = _last(offered, own, lambda each: (each.major, each.minor))
+        patch = newest if newest and newest.value > version.value else None
+        newest = _last(offered, own[:1], lambda each: (each.major,))
+        minor = newest if newest and newest.minor > version.minor else None
+        newest = offered[-1] if offered else None
+        major = newest if newest and newest.major > version.major else None
+        none = None if is_whole else UNSET
+        return Newer(
+            str(patch) if patch else none,
+            str(minor) if minor else none,
+            str(major) if major else none,
+            len(values) - bisect_right(values, version.value),
+        )
 
 
-def _step(version: Version, other: Version) -> str:
-    if other.major != version.major:
-        return "major"
-    return "minor" if other.minor != version.minor else "patch"
+def _last(
+    offered: Sequence[Version], begins: Numbers, beginning: Callable[[Version], Numbers]
+) -> Version | None:
+    """Return the last of ordered versions whose numbers begin so."""
+    place = bisect_right(offered, begins, key=beginning)
+    if place and beginning(offered[place - 1]) == begins:
+        return offered[place - 1]
+    return None
+
+
+def _order(version: Version) -> tuple[Value, str]:
+    return version.value, str(version)
+
+
+def _distinct(ordered: Iterable[Version]) -> list[Value]:
+    return list(dict.fromkeys(version.value for version in ordered))

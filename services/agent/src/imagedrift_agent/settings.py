@@ -19,7 +19,10 @@ class AgentSettings(CommonSettings, frozen=True, kw_only=True):
     host_id: Annotated[
         str,
         Meta(pattern=r"\A([a-z0-9-]{1,63})?\Z"),
-        Variable("IMAGEDRIFT_HOST_ID", "id of the host within its site; made up and kept if unset"),
+        Variable(
+            "IMAGEDRIFT_HOST_ID",
+            "id of the host within its site, of the same form; made up and kept if unset",
+        ),
     ] = ""
     labels: Annotated[
         dict[str, str], Variable("IMAGEDRIFT_LABELS", "labels of the host, k=v,k=v")

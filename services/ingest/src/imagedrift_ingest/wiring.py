@@ -18,6 +18,7 @@ from imagedrift_ingest.adapters.postgres.answers import AnswerTable
 from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
+from imagedrift_ingest.adapters.postgres.candidates import CandidateRules
 from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
@@ -137,7 +138,10 @@ class Wiring:
         self._tags = SourceStream(bus, TAGS, clock)
         self._tag_bookmarks = Bookmarks(database, TAGS, self._tags)
         self._tag_lists = TagListTable(
-            database, self._tag_bookmarks, settings.freshness_rules, registries.is_named
+            database,
+            self._tag_bookmarks,
+            settings.freshness_rules,
+            CandidateRules(registries.is_named),
         )
         self._heartbeats = Heartbeats(
             StoredHeartbeats(database, self._keys), DeadLetterPublisher(bus), clock, MOST_HELD

@@ -12,7 +12,7 @@ class Versions:
         self, clock: StillClock, tags: int = 0, lists: int = 0, takes_s: float = 0
     ) -> None:
         self._clock, self._takes_s = clock, takes_s
-        self.tags, self.lists, self.counted = tags, lists, 0
+        self.tags, self.lists, self.counted, self.changed = tags, lists, 0, 0
 
     async def read_tags(self) -> int:
         """Read one portion."""
@@ -23,7 +23,7 @@ class Versions:
     async def count(self) -> int:
         """Count."""
         self.counted += 1
-        return 1
+        return self.changed
 
     async def settle(self) -> int:
         """Settle one portion."""
@@ -59,5 +59,18 @@ async def test_hosts_are_counted_after_new_tags_and_now_and_then() -> None:
         (170, 0, 5), (195, 0, 6),
     ):  # fmt: skip
         clock.at, versions.tags = at, tags
+        await follow.run()
+        assert versions.counted == counted, at
+
+
+async def test_hosts_are_counted_often_as_long_as_repositories_are_found() -> None:
+    """While counts change, as tags are found for the first time, the next count is soon."""
+    clock = StillClock(100)
+    versions = Versions(clock)
+    follow = FollowVersions(versions, OwnTurns(), clock)
+    for at, changed, counted in (
+        (100, 1, 1), (105, 1, 2), (134, 0, 3), (136, 0, 3), (164, 0, 4), (170, 0, 4),
+    ):  # fmt: skip
+        clock.at, versions.changed = at, changed
         await follow.run()
         assert versions.counted == counted, at

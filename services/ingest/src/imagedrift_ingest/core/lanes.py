@@ -4,6 +4,8 @@ Rules:
 - A lane without its consumer takes no questions: they stay due.
 - A lane is reported when no resolver asked for its messages in two looks, while questions wait:
   they wait there until they end, as long as no resolver has this lane.
+- A lane's questions for lists of tags have a consumer of their own, and are watched for themselves:
+  a resolver of before reads none of them.
 """
 
 from collections.abc import Collection, Mapping
@@ -35,7 +37,7 @@ class Lag(Protocol):
 
 
 class LaneStates(Struct, frozen=True):
-    """The state of the lanes at one moment."""
+    """The state of the lanes at one moment, and of their lists, by the names of both."""
 
     missing: frozenset[str] = frozenset()
     """Those without a consumer."""
@@ -49,12 +51,18 @@ class LaneStates(Struct, frozen=True):
         return self.unread & self.unread_before
 
 
+def lists_of(lane: str) -> str:
+    """Name the lists of a lane: no lane has a name with a blank."""
+    return f"{lane} (lists)"
+
+
 def next_states(before: LaneStates, lanes: Collection[str], found: Mapping[str, Lag]) -> LaneStates:
     """Return what is known after a look at the stream's consumers, by their names."""
     lags = {lane: found.get(subjects.lane_consumer(lane)) for lane in lanes}
+    lags |= {lists_of(lane): found.get(subjects.list_consumer(lane)) for lane in lanes}
     return LaneStates(
-        missing=frozenset(lane for lane, lag in lags.items() if lag is None),
-        unread=frozenset(lane for lane, lag in lags.items() if lag and _is_unread(lag)),
+        missing=frozenset(name for name, lag in lags.items() if lag is None),
+        unread=frozenset(name for name, lag in lags.items() if lag and _is_unread(lag)),
         unread_before=before.unread,
     )
 

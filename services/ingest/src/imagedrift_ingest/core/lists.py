@@ -5,6 +5,10 @@ Rules:
 - A failure keeps the tracks that were read last. Nothing is whole then (P11).
 - A list without any name is believed to hide them: hosts have pulled from the repository.
 - A list that never changes is asked less often: `freshness.due_after_list`.
+- A list that another tag grammar cut is whole in no track: it may lack what ours takes for the
+  newest.
+- A list counts as whole for twice the time after which it is asked again: one that is not read any
+  more does not say for ever that nothing is newer (P11).
 """
 
 from datetime import datetime
@@ -14,7 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagedrift_ingest.core import freshness, order
-from imagedrift_ingest.core.newer import TrackIndex
+from imagedrift_ingest.core.standings import TrackIndex
+from imagedrift_schemas.tags.version import GRAMMAR
 from imagedrift_schemas.v1 import Limited, Listed, TagTrack, Truncated
 
 ListFailure: TypeAlias = Literal[
@@ -39,13 +44,19 @@ class ListState(Struct, frozen=True, kw_only=True):
     failures: int = 0
     failing_since: datetime | None = None
     next_list_at: datetime | None = None
+    whole_until: datetime | None = None
+    """Until when it may say that nothing is newer; None: it may not."""
 
     @property
     def index(self) -> TrackIndex:
         """Return the tracks, to be searched."""
+        return TrackIndex(self.tracks or (), cut=self.cut, is_complete=self.is_complete)
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether the list was read to its end, and has names."""
         was_read = self.tracks is not None and self.names > 0
-        is_complete = was_read and not self.truncated and self.failure is None
-        return TrackIndex(self.tracks or (), cut=self.cut, is_complete=is_complete)
+        return was_read and not self.truncated and self.failure is None
 
     def tells_as(self, other: "ListState") -> bool:
         """Tell whether the same is newer by another state."""
@@ -97,21 +108,30 @@ def _read(state: ListState, listed: Listed, rules: freshness.FreshnessRules) -> 
     name = f"{listed.registry}/{listed.repository}"
     unchanged_for = listed.checked_at - (state.changed_at or listed.checked_at)
     due = freshness.due_after_list(rules, name, listed.checked_at, unchanged_for)
-    return replace(state, next_list_at=due)
+    whole_until = due + (due - listed.checked_at) if state.is_complete else None
+    return replace(state, next_list_at=due, whole_until=whole_until)
 
 
 def _with_tracks(state: ListState, listed: Listed, at: datetime) -> ListState:
     """Return a state with the tracks of a list that were read at a moment."""
-    is_same = state.tracks == listed.tracks and state.changed_at is not None
+    tracks, cut = _in_our_grammar(listed)
+    is_same = state.tracks == tracks and state.changed_at is not None
     return replace(
         state,
-        tracks=listed.tracks,
+        tracks=tracks,
         names=listed.count,
-        cut=listed.cut,
+        cut=cut,
         truncated=listed.truncated,
         listed_at=at,
         changed_at=min(state.changed_at, at) if is_same and state.changed_at else at,
     )
+
+
+def _in_our_grammar(listed: Listed) -> tuple[tuple[TagTrack, ...], bool]:
+    """Return the tracks of a list as far as they are whole, and whether there may be others."""
+    if listed.grammar == GRAMMAR:
+        return listed.tracks, listed.cut
+    return tuple(replace(track, whole=False) for track in listed.tracks), True
 
 
 def _failed(state: ListState, listed: Listed, rules: freshness.FreshnessRules) -> ListState:
@@ -128,4 +148,5 @@ def _failed(state: ListState, listed: Listed, rules: freshness.FreshnessRules) -
         failures=failures,
         failing_since=state.failing_since or listed.checked_at,
         next_list_at=freshness.due_after_list_failure(rules, listed.checked_at, failures, until),
+        whole_until=None,
     )

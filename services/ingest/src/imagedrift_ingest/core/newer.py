@@ -1,4 +1,4 @@
-"""Newer versions of a reference: which tags of a list they are, and whether they are another image.
+"""Whether the newer versions of a reference are another image than what hosts have of it.
 
 A step is `patch`, `minor` or `major`. Its candidate, the newest tag of it, turns out to be:
 
@@ -15,101 +15,20 @@ A step is `patch`, `minor` or `major`. Its candidate, the newest tag of it, turn
 | another manifest, for a platform in use           | described, or cannot be      | `newer`      |
 | no manifest for any platform in use               | described, or cannot be      | `missing`    |
 
-Rules:
-- Of a list that is not whole, or failed, nobody learns that nothing is newer (P11): `is_whole` is
-  false then, and so it is for a track that lacks names.
-- At most `MOST_CANDIDATES` tags of a repository are resolved, those of most hosts first. A
-  reference beyond has no steps, and is not whole.
+Which tags are candidates is decided in `standings`.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final, Literal, TypeAlias
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
-from imagedrift_schemas.tags.newer import newer_versions
-from imagedrift_schemas.tags.version import Track, Version, read
-from imagedrift_schemas.v1 import Child, TagTrack
+from imagedrift_schemas.v1 import Child
 
-Step: TypeAlias = Literal["patch", "minor", "major"]
 State: TypeAlias = Literal["unresolved", "newer", "same_image", "missing", "failed"]
-
-MOST_CANDIDATES: Final = 600
-
-
-class VersionStanding(Struct, frozen=True):
-    """How a reference stands in the list of its repository."""
-
-    candidates: dict[Step, str] = {}
-    """The newest tag of each step that has one."""
-    is_whole: bool = False
-    """Whether a step without a candidate has none; else it is not known."""
-    behind: int | None = None
-    """How many newer versions were seen; None when none was and some may be there."""
-
-
-UNKNOWN: Final = VersionStanding()
-
-
-class TrackIndex:
-    """The tracks of one list, found by the track of a version; each is read when it is needed.
-
-    Reading a name takes 25 microseconds, and a list has some thousand names.
-    """
-
-    def __init__(self, tracks: Sequence[TagTrack], *, cut: bool, is_complete: bool) -> None:
-        self._is_complete = is_complete
-        self._knows_others = is_complete and not cut
-        self._tracks: dict[Track, TagTrack] = {}
-        self._read: dict[Track, list[Version]] = {}
-        for track in tracks:
-            first = read(track.names[0]) if track.names else None
-            if first:
-                self._tracks[first.track] = track
-
-    def standing(self, version: Version) -> VersionStanding:
-        """Tell how a version stands in the list."""
-        track = self._tracks.get(version.track)
-        if track is None:
-            return VersionStanding(is_whole=True, behind=0) if self._knows_others else UNKNOWN
-        is_whole = track.whole and self._is_complete
-        found = newer_versions(version, self._versions(version.track, track), is_whole=is_whole)
-        steps: dict[Step, object] = {
-            "patch": found.patch,
-            "minor": found.minor,
-            "major": found.major,
-        }
-        return VersionStanding(
-            {step: tag for step, tag in steps.items() if isinstance(tag, str)},
-            is_whole,
-            found.behind if is_whole or found.behind else None,
-        )
-
-    def _versions(self, of: Track, track: TagTrack) -> list[Version]:
-        if of not in self._read:
-            versions = (read(name) for name in track.names)
-            self._read[of] = [version for version in versions if version]
-        return self._read[of]
-
-
-def standings(
-    tags: Iterable[str], index: TrackIndex, most: int = MOST_CANDIDATES
-) -> dict[str, VersionStanding]:
-    """Tell how tags stand, those of most hosts first; only so many candidates are named."""
-    found: dict[str, VersionStanding] = {}
-    candidates: set[str] = set()
-    for tag in tags:
-        version = read(tag)
-        standing = index.standing(version) if version else UNKNOWN
-        named = candidates | set(standing.candidates.values())
-        if len(named) > most:
-            found[tag] = VersionStanding(behind=standing.behind or None)
-            continue
-        candidates = named
-        found[tag] = standing
-    return found
 
 
 class LocalImageSide(Struct, frozen=True):
@@ -188,6 +107,7 @@ def _child_for(platform: str, children: Sequence[Child]) -> Child | None:
     return unnamed[0] if unnamed else None
 
 
+@lru_cache(maxsize=1024)  # a fleet has few, and each candidate of a repository has them all
 def _platform(text: str) -> Platform | None:
     try:
         return Platform.parse(text)

@@ -6,6 +6,8 @@ Rules:
 - What is over is left out of the inventory and the rest of the host is stored, what runs first. The
   host is read again when the day has ended, although it says nothing new.
 - Without new images a host costs nothing here, however many it has.
+- Candidates for newer versions have a quota of their own, of the host that brought the reference.
+  What is over is told as not looked at, and tried on another day.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -18,6 +20,8 @@ from imagedrift_ingest.core.images import HostImage, HostImages, ImageKey
 REASON: Final = "over_quota"
 MOST_NEW: Final = 25_000
 """The first inventory of a host may have 20,000 images; there is some room for the same day."""
+MOST_CANDIDATES: Final = 10_000
+"""A host with 60 versions has 180 candidates at most."""
 
 
 def granted(
@@ -31,6 +35,17 @@ def granted(
             if room > 0 and image.key not in given:
                 given[image.key] = host_id
                 room -= 1
+    return given
+
+
+def granted_candidates(wanted: Mapping[str, int], made: Mapping[int, int], most: int) -> set[str]:
+    """Tell which new candidates are made. `wanted` has the host that each counts for."""
+    room = {host_id: most - made.get(host_id, 0) for host_id in wanted.values()}
+    given: set[str] = set()
+    for name, host_id in wanted.items():
+        if room[host_id] > 0:
+            given.add(name)
+            room[host_id] -= 1
     return given
 
 

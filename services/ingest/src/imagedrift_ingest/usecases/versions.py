@@ -3,7 +3,8 @@
 Rules:
 - One replica works at a time, in a turn, and a bounded number of rows at a time.
 - Hosts are counted in each run for a while after tags were read, as the rows of their hosts follow
-  these, and now and then later: that reads all references.
+  these, and after counts changed, as references are found one after another. Later they are counted
+  now and then: that reads all references.
 - Each step is repeated until nothing is left, or for some seconds: the next run goes on.
 """
 
@@ -57,7 +58,8 @@ class FollowVersions:
         if await self._repeat(self._store.read_tags, until):
             self._often_until = began + self._counted_every_s
         if began <= self._often_until or began >= self._count_at:
-            await self._store.count()
+            if await self._store.count():
+                self._often_until = began + self._counted_every_s
             await self._repeat(self._store.settle, until)
             self._count_at = began + self._counted_every_s
 

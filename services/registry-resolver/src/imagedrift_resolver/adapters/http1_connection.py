@@ -54,11 +54,14 @@ class Http1Connection(httpx.AsyncBaseTransport):
         Raises `RequestFailed`.
         """
         content = await request.aread()
-        head = h11.Request(
-            method=request.method,
-            target=self._prefix + request.extensions["target"],
-            headers=_checked((*request.headers.raw, *self._for_proxy)),
-        )
+        try:
+            head = h11.Request(
+                method=request.method,
+                target=self._prefix + request.extensions["target"],
+                headers=_checked((*request.headers.raw, *self._for_proxy)),
+            )
+        except h11.LocalProtocolError as error:
+            raise RequestFailed("protocol", "the request has a byte that HTTP forbids") from error
         data = self._http.send(head) or b""
         data += (self._http.send(h11.Data(data=content)) or b"") if content else b""
         data += self._http.send(h11.EndOfMessage()) or b""

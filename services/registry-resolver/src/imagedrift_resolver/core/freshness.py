@@ -7,7 +7,7 @@ from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.description import lacking_facts
 from imagedrift_resolver.core.finding import Asked, Kept
 from imagedrift_schemas.constraints import MOST_TAGS
-from imagedrift_schemas.tags.version import read
+from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import Answer, Describe, Described, List, Listed, Resolve
 
 
@@ -75,13 +75,15 @@ def is_described(
 def is_listed(known: Listed | None, question: List, credential: str, now: datetime) -> bool:
     """Tell whether a list is young enough, and has the tracks that are asked for.
 
-    A list that lacks one of them for room is made anew, once per question.
+    A list that lacks one of them for room, or was cut by another grammar, is made anew, once per
+    question.
     """
     if known is None or not may_serve(known, credential) or is_in_future(known.checked_at, now):
         return False
     if known.checked_at < question.fresh_since:
         return False
-    return question.asked_at <= known.checked_at or not _lacks_track(known, question)
+    is_made_for_it = question.asked_at <= known.checked_at
+    return is_made_for_it or (known.grammar == GRAMMAR and not _lacks_track(known, question))
 
 
 def _lacks_track(known: Listed, question: List) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from imagedrift_schemas.tags.version import Track, Version, read
+from imagedrift_schemas.tags.version import GRAMMAR, Track, Version, read
 from imagedrift_schemas.v1 import TagTrack, Truncated
 
 MOST_BYTES: Final = 32 * 1024
@@ -60,6 +60,8 @@ class KeptList(Struct, frozen=True):
     cut: bool = False
     """Tracks were left out for room: one that is not here may exist."""
     truncated: Truncated = ""
+    grammar: int = GRAMMAR
+    """The number of the tag grammar by which names were chosen."""
 
 
 def keep(

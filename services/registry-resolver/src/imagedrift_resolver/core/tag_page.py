@@ -5,11 +5,14 @@
 - The next page is of the same list: the same origin, and the same path. Only the query of a `Link`
   is taken, so that its path may lack a part of ours, as Artifactory's does, or have more of them,
   as behind a redirect.
+- Without a `Link`, a page of as many names as registries give out at the most may lack others. So
+  may each page of a registry that refuses our number and chooses its own.
 """
 
 import re
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -25,6 +28,10 @@ from imagedrift_schemas.v1 import Failure, Invalid, Unsupported
 
 PAGE: Final = 1000
 """How many names are asked for: no registry takes more, and most take so many."""
+CAPS: Final = frozenset({50, 100, 200, 250, 500, PAGE})
+"""How many names registries give out at the most, without a word."""
+LONGEST: Final = 128
+"""Characters of a tag."""
 MOST_TEXTS: Final = 200_000
 BRIEF_BYTES: Final = 512 * 1024
 """Of a page of more texts only so much is read: a million of them would hold the event loop."""
@@ -42,6 +49,8 @@ class TagPage(Struct, frozen=True):
     """How many bytes were read."""
     is_cut: bool = False
     """There are more names than were read."""
+    last: str = ""
+    """The last name as the registry wrote it."""
 
 
 class _Body(Struct):
@@ -93,6 +102,23 @@ def next_page(site: Site, url: Url, links: tuple[str, ...]) -> Url | Invalid | N
     return replace(url, target=f"{own}?{query}")
 
 
+def may_be_capped(page: TagPage, *, is_first: bool, has_own_size: bool) -> bool:
+    """Tell whether names may lack after a page without a link."""
+    if has_own_size:
+        return page.told > 0
+    return page.told == PAGE or (is_first and page.told in CAPS)
+
+
+def page_after(url: Url, name: str) -> Url | None:
+    """Return the url of the names after the last one of a page; None where it has no such name."""
+    if not 0 < len(name) <= LONGEST:
+        return None
+    path, _, query = url.target.partition("?")
+    kept = [each for each in query.split("&") if each.startswith(("n=", "ns="))]
+    after = quote(name, safe="", errors="replace")
+    return replace(url, target=f"{path}?{'&'.join((*kept, f'last={after}'))}")
+
+
 def _page(body: bytes, *, is_cut: bool) -> TagPage | Invalid:
     try:
         told = _BODIES.decode(body).tags
@@ -102,7 +128,8 @@ def _page(body: bytes, *, is_cut: bool) -> TagPage | Invalid:
         return Invalid(reason="the list of tags has no `tags`")
     names = told or []
     read = tuple(name for name in names[:MOST_NAMES] if TAG.fullmatch(name))
-    return TagPage(read, len(names), len(body), is_cut or len(names) > MOST_NAMES)
+    is_cut = is_cut or len(names) > MOST_NAMES
+    return TagPage(read, len(names), len(body), is_cut, names[-1] if names else "")
 
 
 def _part(body: bytes) -> TagPage:

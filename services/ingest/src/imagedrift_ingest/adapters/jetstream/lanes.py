@@ -26,9 +26,9 @@ class LaneMonitor:
         self._states = LaneStates()
         self._reason = ""
 
-    def is_missing(self, lane: str) -> bool:
-        """Tell whether a lane had no consumer at the last look."""
-        return lane in self._states.missing
+    def is_missing(self, name: str) -> bool:
+        """Tell whether a lane, or its lists, had no consumer at the last look."""
+        return name in self._states.missing
 
     async def look(self) -> None:
         """Look at the consumers, and tell. While NATS does not answer, the last look stands."""

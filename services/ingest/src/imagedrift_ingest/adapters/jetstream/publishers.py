@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from imagedrift_ingest.core.lanes import lists_of
 from imagedrift_ingest.core.outbox import OutboxEntry
 from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_runtime import metrics
@@ -22,7 +23,7 @@ PUBLISHED_AT_ONCE: Final = 64
 
 
 class QuestionPublisher:
-    """Publishes questions, each to the lane of its registry, unless that has no consumer."""
+    """Publishes questions, each to the lane of its registry, unless none would deliver it there."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class QuestionPublisher:
 
     async def _outcome(self, question: Question | List) -> PublishOutcome:
         lane = self._lane_of(question.registry)
-        if self._is_missing(lane):
+        if self._is_missing(lists_of(lane) if isinstance(question, List) else lane):
             return "failed"
         subject, ttl_s = self._place(lane, question)
         async with self._free:

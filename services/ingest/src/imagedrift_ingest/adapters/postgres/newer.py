@@ -2,38 +2,39 @@
 
 Rules:
 - The rows of a repository are compared while its list is locked; only differences are written.
-- Candidates are references like all others, made where they are new, and due at once.
-- The answers of both sides are locked before a step is written. So an answer that comes at the same
-  time either is seen here, or sees the step.
+- The answers of both sides are locked before a step is locked or written, as by whoever stores an
+  answer. So an answer that comes at the same time either is seen here, or sees the step.
 - The steps are locked before the two sides are read. So of two transactions, each with the answer
   of one side, the later one sees both.
+- What takes long is done beside the event loop: a list has thousands of names.
 """
 
 import asyncio
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 import msgspec
 from msgspec import Struct
 
+from imagedrift_ingest.adapters.postgres.candidates import CandidateRules, candidate_keys
 from imagedrift_ingest.adapters.postgres.connection import arguments
-from imagedrift_ingest.adapters.postgres.references import add_references
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.core import newer
+from imagedrift_ingest.core import newer, standings
 from imagedrift_ingest.core.lists import ListState
-from imagedrift_ingest.core.newer import LocalImageSide, ResolvedSide, VersionStanding
+from imagedrift_ingest.core.newer import LocalImageSide, ResolvedSide
+from imagedrift_ingest.core.standings import (
+    Difference,
+    StoredStanding,
+    TrackIndex,
+    differences,
+    within_quota,
+)
 from imagedrift_schemas.v1 import Child
 
 SQL = load("lists")
+FEW_STEPS: Final = 100
+"""So many are told on the event loop: of more, each with many platforms, it takes too long."""
 
 _children = msgspec.json.Decoder(tuple[Child, ...])
 
@@ -48,33 +49,64 @@ class LockedList(Struct, frozen=True):
     is_new: bool = False
     """Whether all references have to be compared with it, and not only new ones."""
 
+    @property
+    def index(self) -> TrackIndex | None:
+        """Return its tracks, to be searched; None when it was never read."""
+        return None if self.state.tracks is None else self.state.index
 
-class _Difference(Struct, frozen=True):
-    """A reference that stands otherwise than stored."""
+    def reference(self, tag: str) -> str:
+        """Return the full name of a tag."""
+        return f"{self.registry}/{self.repository}:{tag}"
 
-    ref_id: int
-    is_compared: bool
-    standing: VersionStanding
-    changed: Mapping[newer.Step, str]
-    """The candidates by step that are new, by their full names."""
-    dropped: tuple[str, ...]
+
+_Found: TypeAlias = tuple[LockedList, list[Difference]]
+"""A list, and the references that stand otherwise in it than stored."""
 
 
 async def compare(
-    connection: asyncpg.Connection,
-    lists: Sequence[LockedList],
-    is_named: Callable[[str], bool],
+    connection: asyncpg.Connection, lists: Sequence[LockedList], rules: CandidateRules
 ) -> None:
     """Compare the references of locked lists with these."""
     if not lists:
         return
-    rows = await connection.fetch(SQL["versions_of"], [each.list_id for each in lists])
-    steps = await _stored_steps(connection, rows)
-    differences = [
-        difference for each in lists async for difference in _differences(each, rows, steps)
+    ids = [each.list_id for each in lists]
+    rows = await connection.fetch(SQL["versions_of"], ids, standings.MOST_COMPARED)
+    steps = await connection.fetch(SQL["steps_of"], [row["ref_id"] for row in rows])
+    found = await asyncio.to_thread(_differences, lists, rows, steps)
+    if any(differing for _, differing in found):
+        await _write(connection, found, rules)
+
+
+def _differences(
+    lists: Sequence[LockedList], rows: Iterable[asyncpg.Record], steps: Iterable[asyncpg.Record]
+) -> list[_Found]:
+    """Find the references of each list that stand otherwise than stored."""
+    tags: dict[int, dict[str, str]] = {}
+    for step in steps:
+        tags.setdefault(step["ref_id"], {})[step["step"]] = step["tag"]
+    stored: dict[int, list[StoredStanding]] = {}
+    for row in rows:
+        own = stored.setdefault(row["list_id"], [])
+        own.append(_stored(row, tags.get(row["ref_id"], {})))
+    return [
+        (each, [*differences(stored.get(each.list_id, ()), each.index, is_new=each.is_new)])
+        for each in lists
     ]
-    if differences:
-        await _write(connection, differences, is_named)
+
+
+def _stored(row: asyncpg.Record, steps: Mapping[str, str]) -> StoredStanding:
+    return StoredStanding(
+        row["ref_id"],
+        row["tag"],
+        row["used"],
+        row["rank"],
+        row["brought_by"],
+        row["is_compared"],
+        row["is_whole"],
+        row["behind"],
+        row["left_out"],
+        steps,
+    )
 
 
 async def confirm(connection: asyncpg.Connection, ref_ids: Collection[int]) -> None:
@@ -85,9 +117,24 @@ async def confirm(connection: asyncpg.Connection, ref_ids: Collection[int]) -> N
     references = sorted({row["ref_id"] for row in held})
     sides = sorted({*references, *(row["candidate_ref_id"] for row in held)})
     rows = {row["ref_id"]: row for row in await connection.fetch(SQL["sides"], sides)}
-    local = _local_sides(await connection.fetch(SQL["local_sides"], references))
+    local = await connection.fetch(SQL["local_sides"], references)
+    if len(held) > FEW_STEPS:
+        changed = await asyncio.to_thread(_changed_states, held, rows, local)
+    else:
+        changed = _changed_states(held, rows, local)
+    if changed:
+        await connection.execute(SQL["save_states"], *arguments(changed, 4))
+
+
+def _changed_states(
+    held: Iterable[asyncpg.Record],
+    rows: Mapping[int, asyncpg.Record],
+    local_rows: Iterable[asyncpg.Record],
+) -> list[tuple[Any, ...]]:
+    """Return the steps whose state is another one now, as their rows."""
+    local = _local_sides(local_rows)
     resolved = {ref_id: _resolved(row) for ref_id, row in rows.items()}
-    changed = [
+    return [
         (row["ref_id"], row["step"], state, since)
         for row in held
         for state, since in [
@@ -95,97 +142,68 @@ async def confirm(connection: asyncpg.Connection, ref_ids: Collection[int]) -> N
         ]
         if (state, since) != (row["state"], row["since"])
     ]
-    if changed:
-        await connection.execute(SQL["save_states"], *arguments(changed, 4))
 
 
-async def _stored_steps(
-    connection: asyncpg.Connection, rows: Iterable[asyncpg.Record]
-) -> dict[int, dict[str, str]]:
-    """Read the candidates of references, as tags by step."""
-    steps: dict[int, dict[str, str]] = {}
-    found = await connection.fetch(SQL["steps_of"], [row["ref_id"] for row in rows])
-    for row in found:
-        steps.setdefault(row["ref_id"], {})[row["step"]] = row["tag"]
-    return steps
+class _Rows(Struct, frozen=True):
+    """The rows that are written, each kind in the order of its keys."""
 
-
-async def _differences(
-    each: LockedList, rows: Iterable[asyncpg.Record], steps: Mapping[int, Mapping[str, str]]
-) -> AsyncIterator[_Difference]:
-    """Yield the references of a list that stand otherwise than stored."""
-    own = [row for row in rows if row["list_id"] == each.list_id]
-    used = [row for row in own if row["used"]]
-    to_read = used if each.is_new else [row for row in used if not row["is_compared"]]
-    found: dict[str, VersionStanding] = {}
-    if to_read and each.state.tracks is not None:
-        found = newer.standings([row["tag"] for row in used], each.state.index)
-    for row in own:
-        stored = steps.get(row["ref_id"], {})
-        if not row["used"]:
-            yield _Difference(row["ref_id"], False, newer.UNKNOWN, {}, tuple(stored))
-        elif found and (difference := _difference(each, row, found[row["tag"]], stored)):
-            yield difference
-    await asyncio.sleep(0)  # reading a list takes up to some tenths of a second
-
-
-def _difference(
-    each: LockedList, row: asyncpg.Record, standing: VersionStanding, stored: Mapping[str, str]
-) -> _Difference | None:
-    wanted = standing.candidates
-    prefix = f"{each.registry}/{each.repository}"
-    changed = {step: f"{prefix}:{tag}" for step, tag in wanted.items() if stored.get(step) != tag}
-    dropped = tuple(step for step in stored if step not in wanted)
-    before = (row["is_compared"], row["is_whole"], row["behind"])
-    if not changed and not dropped and before == (True, standing.is_whole, standing.behind):
-        return None
-    return _Difference(row["ref_id"], True, standing, changed, dropped)
+    versions: list[tuple[Any, ...]]
+    steps: list[tuple[Any, ...]]
+    dropped: list[tuple[Any, ...]]
 
 
 async def _write(
-    connection: asyncpg.Connection,
-    differences: Sequence[_Difference],
-    is_named: Callable[[str], bool],
+    connection: asyncpg.Connection, found: Sequence[_Found], rules: CandidateRules
 ) -> None:
     """Write what differs, and tell what the candidates are that are new."""
-    rows = sorted(
-        (each.ref_id, each.is_compared, each.standing.is_whole, each.standing.behind)
-        for each in differences
-    )
-    await connection.execute(SQL["save_versions"], *arguments([*rows], 4))
-    dropped = [(each.ref_id, step) for each in differences for step in each.dropped]
-    if dropped:
-        await connection.execute(SQL["drop_steps"], *arguments(dropped, 2))
-    changed = {each.ref_id: each.changed for each in differences if each.changed}
-    if not changed:
-        return
-    keys = await _candidate_keys(connection, changed.values(), is_named)
-    await connection.fetch(SQL["lock_answers"], sorted({*keys.values(), *changed}))
-    await connection.execute(SQL["wake_candidates"], sorted(keys.values()))
-    steps = sorted(_steps(changed, keys))
-    await connection.execute(SQL["save_steps"], *arguments([*steps], 3))
+    wanted = await asyncio.to_thread(_wanted, found)
+    keys = await candidate_keys(connection, wanted, rules)
+    rows = await asyncio.to_thread(_rows, found, keys)
+    changed = {ref_id for ref_id, *_ in rows.steps}
+    await connection.fetch(SQL["lock_answers"], sorted(changed.union(keys.values())))
+    held = changed.union(ref_id for ref_id, _ in rows.dropped)
+    await connection.fetch(SQL["lock_steps"], sorted(held))
+    woken = sorted((key, wanted[name]) for name, key in keys.items())
+    await connection.execute(SQL["wake_candidates"], *arguments([*woken], 2))
+    await connection.execute(SQL["save_steps"], *arguments(rows.steps, 3))
+    await connection.execute(SQL["save_versions"], *arguments(rows.versions, 5))
+    await connection.execute(SQL["drop_steps"], *arguments(rows.dropped, 2))
     await confirm(connection, changed)
 
 
-async def _candidate_keys(
-    connection: asyncpg.Connection,
-    changed: Iterable[Mapping[newer.Step, str]],
-    is_named: Callable[[str], bool],
-) -> dict[str, int]:
-    """Return the keys of candidates, making rows for those that are new."""
-    names = sorted({name for steps in changed for name in steps.values()})
-    await add_references(connection, names, is_named)
-    rows = await connection.fetch(SQL["keys_of"], names)
-    return {row["reference"]: row["ref_id"] for row in rows}
+def _rows(found: Sequence[_Found], keys: Mapping[str, int]) -> _Rows:
+    """Lay out what differs as rows, without the candidates that have no key."""
+    rows = _Rows([], [], [])
+    for each, differing in found:
+        for difference in differing:
+            named = {tag: keys.get(each.reference(tag)) for tag in difference.changed.values()}
+            made = {tag: key for tag, key in named.items() if key is not None}
+            one = within_quota(difference, made)
+            rows.versions.append(_version_row(one))
+            rows.steps.extend((one.ref_id, step, made[tag]) for step, tag in one.changed.items())
+            rows.dropped.extend((one.ref_id, step) for step in one.dropped)
+    for part in (rows.versions, rows.steps, rows.dropped):
+        part.sort(key=lambda row: row[:2])
+    return rows
 
 
-def _steps(
-    changed: Mapping[int, Mapping[newer.Step, str]], keys: Mapping[str, int]
-) -> Iterator[tuple[int, str, int]]:
-    for ref_id, steps in changed.items():
-        for step, name in steps.items():
-            if name in keys:
-                yield ref_id, step, keys[name]
+def _wanted(found: Sequence[_Found]) -> dict[str, int]:
+    """Return the candidates that are new, by their full names, and for which host each is asked.
+
+    The references of most hosts come first.
+    """
+    wanted: dict[str, int] = {}
+    for each, differing in found:
+        for difference in differing:
+            for tag in difference.changed.values():
+                wanted.setdefault(each.reference(tag), difference.brought_by)
+    return wanted
+
+
+def _version_row(one: Difference) -> tuple[Any, ...]:
+    standing = one.standing
+    told = (standing.is_whole, standing.behind, standing.left_out)
+    return (one.ref_id, one.is_compared, *told)
 
 
 def _resolved(row: asyncpg.Record) -> ResolvedSide:
@@ -222,7 +240,7 @@ def _state(
     match state:
         case "newer":
             return state, step["since"] or candidate["since"]
-        case "same_image" | "missing":
+        case "same_image":
             return state, None
         case _:
             return state, step["since"]

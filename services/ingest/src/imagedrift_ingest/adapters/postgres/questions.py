@@ -20,8 +20,8 @@ from imagedrift_schemas.v1 import Describe, List, Resolve
 SQL = load("planner")
 LISTS = load("lists")
 MOST_AT_ONCE: Final = 1000
-CANDIDATES: Final = 50
-"""So many digests are asked for at a look to tell whether a newer version is another image."""
+CANDIDATES_OUT: Final = 200
+"""So many digests are out at a time to tell whether a newer version is another image."""
 LISTED_AT_ONCE: Final = 50
 LISTS_OF_REGISTRY: Final = 32
 """So many questions for tags of a registry are out at a time: what wants it most is asked first."""
@@ -30,6 +30,7 @@ OF_ONE_HOST: Final = LANE_SLOTS // 2
 
 Whatever becomes of them, the other half of a lane's slots is free for all others.
 """
+LISTS_OF_ONE_HOST: Final = LISTS_OF_REGISTRY // 2
 NEW_FOR_S: Final = 3.0
 """A new reference is made before the rows of its host, so it does not rest while it is so new."""
 RESTED_AT_MOST: Final = 10
@@ -77,7 +78,9 @@ class QuestionTable:
             DueDigest(row["ref_id"], _describe(row, at), tuple(row["comparisons"])) for row in rows
         ]
         asked = {each.question.digest for each in wanted}
-        candidates = await self._database.fetch(LISTS["undescribed_candidates"], at, CANDIDATES)
+        lapsed = freshness.lapsed_before(self._rules, at)
+        bounds = (CANDIDATES_OUT, self._of_one_host, lapsed)
+        candidates = await self._database.fetch(LISTS["undescribed_candidates"], at, *bounds)
         return wanted + [
             DueDigest(row["ref_id"], _describe_candidate(row, at), ())
             for row in candidates
@@ -119,7 +122,7 @@ class ListQuestions:
         if not await self._database.fetch_value(LISTS["any_list_due"], at):
             return []
         lapsed = freshness.lists_lapsed_before(self._rules, at)
-        bounds = (LISTS_OF_REGISTRY, LISTED_AT_ONCE, lapsed, MOST_TAGS)
+        bounds = (LISTS_OF_REGISTRY, LISTED_AT_ONCE, lapsed, MOST_TAGS, LISTS_OF_ONE_HOST)
         rows = await self._database.fetch(LISTS["due_lists"], at, *bounds)
         fresh_since = at - timedelta(seconds=self._rules.list_freshness_s)
         return [DueList(row["list_id"], _list(row, at, fresh_since)) for row in rows]

@@ -8,13 +8,14 @@ Rules:
   reads lists before inventories.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
 import msgspec
 
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
+from imagedrift_ingest.adapters.postgres.candidates import CandidateRules
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.newer import LockedList, compare
 from imagedrift_ingest.adapters.postgres.statements import load
@@ -42,12 +43,12 @@ class TagListTable:
         database: Database,
         bookmarks: Bookmarks,
         rules: FreshnessRules,
-        is_named: Callable[[str], bool],
+        candidates: CandidateRules,
     ) -> None:
         self._database = database
         self._bookmarks = bookmarks
         self._rules = rules
-        self._is_named = is_named
+        self._candidates = candidates
 
     async def store(
         self,
@@ -82,7 +83,7 @@ class TagListTable:
         return len(wanted)
 
     async def _settle(self, connection: asyncpg.Connection, wanted: list[Repository]) -> None:
-        await compare(connection, await _take(connection, wanted), self._is_named)
+        await compare(connection, await _take(connection, wanted), self._candidates)
 
     async def _write(
         self,
@@ -114,7 +115,7 @@ class TagListTable:
             elif core.stands(held.state, listed, epoch=epoch, seq=seq) == "doubtful":
                 in_doubt.add(seq)
         await _save(connection, saved)
-        await compare(connection, saved, self._is_named)
+        await compare(connection, saved, self._candidates)
         return in_doubt
 
 
@@ -155,7 +156,7 @@ def _state(row: asyncpg.Record) -> ListState:
 async def _save(connection: asyncpg.Connection, lists: list[LockedList]) -> None:
     rows = [(each.list_id, *_columns(each.state)) for each in lists]
     if rows:
-        await connection.execute(SQL["save_lists"], *arguments(rows, 15))
+        await connection.execute(SQL["save_lists"], *arguments(rows, 16))
 
 
 def _columns(state: ListState) -> list[Any]:

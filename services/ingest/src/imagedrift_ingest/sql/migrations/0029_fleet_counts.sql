@@ -1,5 +1,5 @@
 -- What needs a look at every image of every host is counted once a minute, and read at no cost
--- depends: 0026_plans
+-- depends: 0028_due_versions
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '10min';

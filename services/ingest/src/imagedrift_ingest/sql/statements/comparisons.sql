@@ -15,7 +15,8 @@ FROM unnest($1::bigint[]) AS s (host_id)
 ORDER BY s.host_id
 ON CONFLICT (host_id) DO UPDATE SET
   day = excluded.day,
-  made = CASE WHEN q.day = excluded.day THEN q.made ELSE 0 END
+  made = CASE WHEN q.day = excluded.day THEN q.made ELSE 0 END,
+  candidates = CASE WHEN q.day = excluded.day THEN q.candidates ELSE 0 END
 RETURNING host_id, made
 
 -- name: spend

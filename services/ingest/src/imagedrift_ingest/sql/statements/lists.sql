@@ -1,6 +1,6 @@
 -- Tag lists, and what is newer than what hosts run.
 --
--- Locks in one order: lists by id, answers by id, rows of newer by reference and step.
+-- Locks in one order: lists by id, quotas by host, answers by id, rows of newer by reference and step.
 
 -- name: unread_tags
 -- References whose tags were not read yet, a bounded number of them.
@@ -27,20 +27,33 @@ LEFT JOIN fleet.tag_lists AS l ON l.registry = s.registry AND l.repository = s.r
 ON CONFLICT (ref_id) DO NOTHING
 
 -- name: count_lists
--- Note how many hosts run versions of each repository. A list that none wants is not due; one that is
--- wanted again is due when the last one is $1 seconds old.
-WITH counted AS MATERIALIZED (
-  SELECT list_id, sum(weight)::integer AS weight FROM fleet.used_versions WHERE weight > 0 GROUP BY list_id
+-- Note how many hosts run versions of each repository, and who brought it. However many tags a host
+-- brought, it counts once. A repository is listed once its registry has told a digest of it: a name
+-- that somebody made up is not. A list that none wants is not due; one that is wanted again is due when
+-- the last one is $1 seconds old.
+WITH brought AS (
+  SELECT list_id, coalesce(brought_by, 0) AS brought_by, max(weight) AS weight
+  FROM fleet.used_versions
+  WHERE weight > 0 AND is_found
+  GROUP BY list_id, coalesce(brought_by, 0)
+), counted AS MATERIALIZED (
+  SELECT
+    list_id, sum(weight)::integer AS weight,
+    (array_agg(brought_by ORDER BY weight DESC, brought_by))[1] AS brought_by
+  FROM brought
+  GROUP BY list_id
 ), locked AS MATERIALIZED (
-  SELECT l.list_id, coalesce(n.weight, 0) AS weight
+  SELECT l.list_id, coalesce(n.weight, 0) AS weight, coalesce(n.brought_by, l.brought_by) AS brought_by
   FROM fleet.tag_lists AS l
   LEFT JOIN counted AS n ON n.list_id = l.list_id
-  WHERE (l.weight, l.next_list_at IS NOT NULL) IS DISTINCT FROM (coalesce(n.weight, 0), n.weight IS NOT NULL)
+  WHERE (l.weight, l.next_list_at IS NOT NULL, l.brought_by)
+    IS DISTINCT FROM (coalesce(n.weight, 0), n.weight IS NOT NULL, coalesce(n.brought_by, l.brought_by))
   ORDER BY l.list_id
   FOR NO KEY UPDATE OF l
 )
 UPDATE fleet.tag_lists AS l SET
   weight = k.weight,
+  brought_by = k.brought_by,
   next_list_at = CASE WHEN k.weight > 0 THEN coalesce(l.next_list_at, greatest(now(), l.attempted_at + make_interval(secs => $1::float8))) END
 FROM locked AS k
 WHERE l.list_id = k.list_id
@@ -56,33 +69,50 @@ SELECT EXISTS (SELECT FROM fleet.tag_lists WHERE next_list_at <= $1::timestamptz
 
 -- name: due_lists
 -- Lists that are due, those of most running hosts first, and the tags that hosts run. At most $2 of a
--- registry are out at a time; $4: questions from before that have left their stream.
-WITH out AS MATERIALIZED (
-  SELECT registry, count(*) AS n
+-- registry are out at a time. Among lists that as many hosts run, one or none being as many, the hosts
+-- that brought them take turns, and at most $6 of those that one host alone brought are out: however many
+-- repositories a host brings, another's few are not behind them. What is out has the first turns. $4:
+-- questions from before that have left their stream.
+WITH waiting AS (
+  SELECT list_id, registry, repository, weight AS hosts, attempted_at, brought_by, false AS is_out
   FROM fleet.tag_lists
-  WHERE next_list_at > $1::timestamptz AND asked_at > $4::timestamptz AND asked_at > coalesce(attempted_at, '-infinity')
-  GROUP BY registry
+  WHERE next_list_at <= $1::timestamptz AND registry <> ALL (ARRAY(
+    SELECT registry
+    FROM fleet.registry_states
+    GROUP BY registry
+    HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
+  ))
+  UNION ALL
+  SELECT list_id, registry, repository, weight, attempted_at, brought_by, true
+  FROM fleet.tag_lists
+  WHERE (attempted_at IS NULL OR asked_at > attempted_at) AND asked_at > $4::timestamptz AND next_list_at > $1::timestamptz
+), in_turn AS (
+  SELECT
+    w.*, greatest(w.hosts, 1) AS weight, row_number() OVER (
+      PARTITION BY greatest(w.hosts, 1), coalesce(w.brought_by, 0)
+      ORDER BY w.is_out DESC, w.attempted_at NULLS FIRST, w.list_id
+    ) AS turn
+  FROM waiting AS w
 ), ranked AS (
   SELECT
-    l.list_id, l.registry, l.repository, l.weight, l.attempted_at,
-    row_number() OVER (PARTITION BY l.registry ORDER BY l.weight DESC, l.attempted_at NULLS FIRST, l.list_id) AS rank
-  FROM fleet.tag_lists AS l
-  WHERE l.next_list_at <= $1::timestamptz
-    AND NOT coalesce((
-      SELECT bool_and(greatest(g.blocked_until, g.get_blocked_until, '-infinity') > $1::timestamptz)
-      FROM fleet.registry_states AS g
-      WHERE g.registry = l.registry
-    ), false)
+    t.*, row_number() OVER (
+      PARTITION BY t.registry ORDER BY t.is_out DESC, t.weight DESC, t.turn, t.attempted_at NULLS FIRST, t.list_id
+    ) AS rank
+  FROM in_turn AS t
+), askable AS (
+  -- Counted for the host after this: what its registry has no room for takes no room of the host's.
+  SELECT k.*, row_number() OVER (PARTITION BY k.weight, coalesce(k.brought_by, 0) ORDER BY k.turn) AS nth
+  FROM ranked AS k
+  WHERE k.is_out OR k.rank <= $2::integer
 ), picked AS MATERIALIZED (
   SELECT k.*
-  FROM ranked AS k
-  LEFT JOIN out AS o ON o.registry = k.registry
-  WHERE k.rank <= $2::integer - coalesce(o.n, 0)
-  ORDER BY k.weight DESC, k.attempted_at NULLS FIRST, k.list_id
+  FROM askable AS k
+  WHERE NOT k.is_out AND (k.weight > 1 OR k.nth <= $6::integer)
+  ORDER BY k.weight DESC, k.turn, k.attempted_at NULLS FIRST, k.list_id
   LIMIT $3::integer
 )
 SELECT
-  p.list_id, p.registry, p.repository, p.weight AS hosts,
+  p.list_id, p.registry, p.repository, p.hosts,
   ARRAY(
     SELECT u.tag FROM fleet.used_versions AS u
     WHERE u.list_id = p.list_id
@@ -90,7 +120,7 @@ SELECT
     LIMIT $5::integer
   ) AS tags
 FROM picked AS p
-ORDER BY p.weight DESC, p.attempted_at NULLS FIRST, p.list_id
+ORDER BY p.weight DESC, p.turn, p.attempted_at NULLS FIRST, p.list_id
 
 -- name: lock_lists
 -- Lock lists in id order, as everybody locks them.
@@ -108,7 +138,7 @@ WHERE l.list_id = s.list_id AND l.next_list_at IS NOT NULL
 -- What is known of repositories, locked in id order.
 SELECT
   l.list_id, l.registry, l.repository, l.epoch, l.seq, l.tracks, l.names, l.cut, l.truncated, l.listed_at,
-  l.changed_at, l.attempted_at, l.failure, l.error, l.failures, l.failing_since, l.next_list_at
+  l.changed_at, l.attempted_at, l.failure, l.error, l.failures, l.failing_since, l.next_list_at, l.whole_until
 FROM unnest($1::text[], $2::text[]) AS s (registry, repository)
 JOIN fleet.tag_lists AS l ON l.registry = s.registry AND l.repository = s.repository
 ORDER BY l.list_id
@@ -119,15 +149,15 @@ FOR NO KEY UPDATE OF l
 UPDATE fleet.tag_lists AS l SET
   epoch = s.epoch, seq = s.seq, tracks = s.tracks, names = s.names, cut = s.cut, truncated = s.truncated,
   listed_at = s.listed_at, changed_at = s.changed_at, attempted_at = s.attempted_at, failure = s.failure,
-  error = s.error, failures = s.failures, failing_since = s.failing_since,
+  error = s.error, failures = s.failures, failing_since = s.failing_since, whole_until = s.whole_until,
   next_list_at = CASE WHEN l.next_list_at IS NOT NULL THEN s.next_list_at END
 FROM unnest(
   $1::bigint[], $2::bigint[], $3::bigint[], $4::jsonb[], $5::integer[], $6::boolean[], $7::text[],
   $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::integer[],
-  $14::timestamptz[], $15::timestamptz[]
+  $14::timestamptz[], $15::timestamptz[], $16::timestamptz[]
 ) AS s (
   list_id, epoch, seq, tracks, names, cut, truncated, listed_at, changed_at, attempted_at, failure, error,
-  failures, failing_since, next_list_at
+  failures, failing_since, next_list_at, whole_until
 )
 WHERE l.list_id = s.list_id
 
@@ -144,13 +174,27 @@ LIMIT $1::integer
 
 -- name: versions_of
 -- The references of lists that are compared or have to be, those of most hosts first; `used`: a host
--- has an image of it.
-SELECT v.ref_id, v.list_id, r.registry, r.repository, r.tag, v.is_compared, v.is_whole, v.behind, u.ref_id IS NOT NULL AS used
-FROM fleet.versions AS v
-JOIN fleet.image_refs AS r ON r.ref_id = v.ref_id
-LEFT JOIN fleet.used_versions AS u ON u.ref_id = v.ref_id
-WHERE v.list_id = any($1::bigint[]) AND (v.is_compared OR u.ref_id IS NOT NULL)
-ORDER BY u.weight DESC NULLS LAST, v.ref_id
+-- has an image of it. Beyond the first $2 of a list only those come that do not say yet that they are
+-- left out.
+WITH standing AS (
+  SELECT
+    v.ref_id, v.list_id, r.tag, v.is_compared, v.is_whole, v.behind, v.left_out, a.weight, a.brought_by,
+    r.policy = 'ask' AND a.hosts > 0 AND a.next_check_at IS NOT NULL AND (
+      SELECT true FROM fleet.comparisons AS c WHERE c.ref_id = v.ref_id AND c.repo_digests <> '{}' LIMIT 1
+    ) IS NOT NULL AS used
+  FROM fleet.versions AS v
+  JOIN fleet.image_refs AS r ON r.ref_id = v.ref_id
+  JOIN fleet.answers AS a ON a.ref_id = v.ref_id
+  WHERE v.list_id = any($1::bigint[])
+), ranked AS (
+  SELECT s.*, row_number() OVER (PARTITION BY s.list_id, s.used ORDER BY s.weight DESC, s.ref_id) AS rank
+  FROM standing AS s
+  WHERE s.used OR s.is_compared
+)
+SELECT ref_id, list_id, tag, is_compared, is_whole, behind, left_out, coalesce(brought_by, 0) AS brought_by, used, rank
+FROM ranked
+WHERE NOT used OR rank <= $2::integer OR NOT is_compared OR NOT left_out
+ORDER BY list_id, used DESC, rank
 
 -- name: steps_of
 -- The steps in which something is newer than references, by the tag of the candidate.
@@ -160,8 +204,12 @@ JOIN fleet.image_refs AS r ON r.ref_id = n.candidate_ref_id
 WHERE n.ref_id = any($1::bigint[])
 
 -- name: wake_candidates
--- Make candidates due that rest: the caller holds them.
-UPDATE fleet.answers SET next_check_at = now() WHERE ref_id = any($1::bigint[]) AND next_check_at IS NULL
+-- Make candidates due that rest, and note for whose reference they are asked: the caller holds them.
+UPDATE fleet.answers AS a SET
+  next_check_at = coalesce(a.next_check_at, now()),
+  brought_by = coalesce(a.brought_by, nullif(s.brought_by, 0))
+FROM unnest($1::bigint[], $2::bigint[]) AS s (ref_id, brought_by)
+WHERE a.ref_id = s.ref_id AND (a.next_check_at IS NULL OR (a.brought_by IS NULL AND s.brought_by > 0))
 
 -- name: keys_of
 -- The keys of references.
@@ -172,23 +220,38 @@ SELECT reference, ref_id FROM fleet.image_refs WHERE reference = any($1::text[])
 SELECT FROM fleet.answers WHERE ref_id = any($1::bigint[]) ORDER BY ref_id FOR NO KEY UPDATE
 
 -- name: save_versions
--- Note how references stand in their lists. Their list is locked.
-UPDATE fleet.versions AS v SET is_compared = s.is_compared, is_whole = s.is_whole, behind = s.behind
-FROM unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::integer[]) AS s (ref_id, is_compared, is_whole, behind)
+-- Note how references stand in their lists. Their list is locked. A whole list knows all steps: what is
+-- remembered of others is over.
+UPDATE fleet.versions AS v SET
+  is_compared = s.is_compared, is_whole = s.is_whole, behind = s.behind, left_out = s.left_out,
+  since = CASE WHEN NOT s.is_whole THEN v.since END
+FROM unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::integer[], $5::boolean[])
+  AS s (ref_id, is_compared, is_whole, behind, left_out)
 WHERE v.ref_id = s.ref_id
 
 -- name: drop_steps
--- Remove the steps in which nothing is newer any more. Their list is locked.
-DELETE FROM fleet.newer AS n
-USING unnest($1::bigint[], $2::text[]) AS s (ref_id, step)
-WHERE n.ref_id = s.ref_id AND n.step = s.step
+-- Remove the steps in which nothing is newer any more: the caller holds them, and their list. Where it
+-- is not known that nothing is newer, the moment is remembered since when something was.
+WITH dropped AS (
+  DELETE FROM fleet.newer AS n
+  USING unnest($1::bigint[], $2::text[]) AS s (ref_id, step)
+  WHERE n.ref_id = s.ref_id AND n.step = s.step
+  RETURNING n.ref_id, n.step, n.since
+), remembered AS (
+  SELECT ref_id, jsonb_object_agg(step, since) AS since FROM dropped WHERE since IS NOT NULL GROUP BY ref_id
+)
+UPDATE fleet.versions AS v SET since = coalesce(v.since, '{}') || d.since
+FROM remembered AS d
+WHERE v.ref_id = d.ref_id AND NOT v.is_whole
 
 -- name: save_steps
 -- Note the newest tag of a step. One that replaces another is not resolved yet; the moment since which
--- something is newer stays. Sorted by the caller; their list is locked.
-INSERT INTO fleet.newer AS n (ref_id, step, candidate_ref_id, state)
-SELECT s.ref_id, s.step, s.candidate_ref_id, 'unresolved'
+-- something is newer stays, also over a time without the step. Sorted by the caller; their list is locked.
+INSERT INTO fleet.newer AS n (ref_id, step, candidate_ref_id, state, since)
+SELECT s.ref_id, s.step, s.candidate_ref_id, 'unresolved', (v.since ->> s.step)::timestamptz
 FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS s (ref_id, step, candidate_ref_id)
+JOIN fleet.versions AS v ON v.ref_id = s.ref_id
+ORDER BY s.ref_id, s.step
 ON CONFLICT (ref_id, step) DO UPDATE SET candidate_ref_id = excluded.candidate_ref_id, state = 'unresolved'
 
 -- name: lock_steps
@@ -225,9 +288,16 @@ WHERE n.ref_id = s.ref_id AND n.step = s.step
 
 -- name: undescribed_candidates
 -- Digests whose inside would tell whether a candidate is another image than what hosts run, once each:
--- the candidate's, and that of the reference itself. What is described already is not asked for.
-WITH wanting AS (
-  SELECT s.digest, s.ref_id, o.hosts, o.weight
+-- the candidate's, and that of the reference itself. What is described already is not asked for. At most
+-- $2 descriptions are out at a time, and of what one host alone brought $3: hosts take turns, as for
+-- references. What is out has the first turns. $4: questions from before that have left their stream.
+WITH out AS MATERIALIZED (
+  SELECT coalesce(a.brought_by, 0) AS brought_by, greatest(a.weight, 1) AS weight
+  FROM fleet.descriptions AS d
+  LEFT JOIN fleet.answers AS a ON a.ref_id = d.asked_ref_id
+  WHERE (d.described_at IS NULL OR d.asked_at > d.described_at) AND d.asked_at > $4::timestamptz
+), wanting AS (
+  SELECT s.digest, s.ref_id, o.hosts, greatest(o.weight, 1) AS weight, coalesce(o.brought_by, 0) AS brought_by
   FROM fleet.newer AS n
   JOIN fleet.answers AS c ON c.ref_id = n.candidate_ref_id
   JOIN fleet.answers AS o ON o.ref_id = n.ref_id
@@ -237,17 +307,48 @@ WITH wanting AS (
     AND c.remote_digest IS NOT NULL AND c.remote_digest IS DISTINCT FROM o.remote_digest
     AND d.children IS NULL AND (d.digest IS NULL OR d.next_ask_at <= $1::timestamptz)
 ), chosen AS (
-  SELECT digest, max(hosts) AS hosts, max(weight) AS weight, (array_agg(ref_id ORDER BY weight DESC, ref_id))[1] AS ref_id
+  SELECT
+    digest, max(hosts) AS hosts, max(weight) AS weight,
+    (array_agg(ref_id ORDER BY weight DESC, ref_id))[1] AS ref_id,
+    (array_agg(brought_by ORDER BY weight DESC, ref_id))[1] AS brought_by
   FROM wanting
   GROUP BY digest
+), in_turn AS (
+  SELECT c.*, row_number() OVER (PARTITION BY c.weight, c.brought_by ORDER BY c.is_out DESC, c.digest) AS turn
+  FROM (
+    SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.weight, ch.brought_by, false AS is_out
+    FROM chosen AS ch
+    JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
+    WHERE r.policy = 'ask' AND r.registry <> ALL (ARRAY(
+      SELECT registry
+      FROM fleet.registry_states
+      GROUP BY registry
+      HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
+    ))
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, weight, brought_by, true FROM out
+  ) AS c
 )
-SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts
-FROM chosen AS ch
-JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
-WHERE r.policy = 'ask' AND NOT coalesce((
-  SELECT bool_and(greatest(g.blocked_until, g.get_blocked_until, '-infinity') > $1::timestamptz)
-  FROM fleet.registry_states AS g
-  WHERE g.registry = r.registry
-), false)
-ORDER BY ch.weight DESC, ch.digest
-LIMIT $2::integer
+SELECT t.digest, t.ref_id, t.registry, t.repository, t.hosts
+FROM in_turn AS t
+WHERE NOT t.is_out AND (t.weight > 1 OR t.turn <= $3::integer)
+ORDER BY t.weight DESC, t.turn, t.digest
+LIMIT greatest($2::integer - (SELECT count(*) FROM out), 0)
+
+-- name: open_quotas
+-- How many candidates were made today for what hosts brought, their rows locked in id order.
+INSERT INTO fleet.host_quotas AS q (host_id, day)
+SELECT s.host_id, (now() AT TIME ZONE 'UTC')::date
+FROM unnest($1::bigint[]) AS s (host_id)
+ORDER BY s.host_id
+ON CONFLICT (host_id) DO UPDATE SET
+  day = excluded.day,
+  made = CASE WHEN q.day = excluded.day THEN q.made ELSE 0 END,
+  candidates = CASE WHEN q.day = excluded.day THEN q.candidates ELSE 0 END
+RETURNING host_id, candidates
+
+-- name: spend
+-- Count new candidates for the hosts whose rows are locked.
+UPDATE fleet.host_quotas AS q SET candidates = q.candidates + s.candidates
+FROM unnest($1::bigint[], $2::integer[]) AS s (host_id, candidates)
+WHERE q.host_id = s.host_id

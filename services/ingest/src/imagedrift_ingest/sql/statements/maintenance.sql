@@ -17,48 +17,55 @@ SELECT fleet.drop_months($1::timestamptz)
 -- Keep the fleet summary, once per five minutes.
 INSERT INTO fleet.trend (
   taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown, stale,
-  due, overdue, waiting, excused
+  due, overdue, waiting, excused, due_versions
 )
 SELECT
   date_bin('5 minutes', s.as_of, 'epoch'), s.hosts, s.silent_hosts, s.images, s.current, s.outdated,
-  s.pinned, s.local, s.missing, s.unknown, s.stale, s.due, s.overdue, s.waiting, s.excused
+  s.pinned, s.local, s.missing, s.unknown, s.stale, s.due, s.overdue, s.waiting, s.excused,
+  s.due_versions
 FROM ops.fleet_summary AS s
 WHERE NOT EXISTS (SELECT FROM fleet.trend AS t WHERE t.taken_at = date_bin('5 minutes', now(), 'epoch'))
 ON CONFLICT (taken_at) DO NOTHING
 
 -- name: count_due
--- Count the images that are due. Decisions are read once per reference. Hosts are read only for images
--- about which something is decided for some hosts, or by the label of a container.
+-- Count the images that are due, for each cause and step. Decisions are read once per reference. Hosts
+-- are read only for images about which something is decided for some hosts, or by a container's label.
 WITH images AS MATERIALIZED (
   SELECT
-    c.comparison_id, w.is_excused,
-    c.verdict_since + make_interval(secs => coalesce(w.wait[5], 0)) AS due_at,
-    c.verdict_since + make_interval(secs => coalesce(w.wait[5], 0) + coalesce(w.due_after[5], 0)) AS overdue_at,
-    w.by_host IS NOT NULL OR EXISTS (
+    c.comparison_id, x.step,
+    CASE WHEN x.step IS NULL THEN w.is_excused ELSE w.version_excuse IS NOT NULL END AS is_excused,
+    x.since + make_interval(secs => coalesce(w.wait[5], 0)) AS due_at,
+    x.since + make_interval(secs => coalesce(w.wait[5], 0) + coalesce(w.due_after[5], 0)) AS overdue_at,
+    x.step IS NULL
+      OR (coalesce(w.track[5], 1) = 1 AND array_position('{patch,minor,major}', x.step) <= w.within[5]) AS is_asked,
+    w.by_host IS NOT NULL OR w.skipped IS NOT NULL OR EXISTS (
       SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id AND hi.own ? 'policy'
     ) AS is_by_host
-  FROM fleet.comparisons AS c
+  FROM fleet.causes AS x
+  JOIN fleet.comparisons AS c ON c.ref_id = x.ref_id AND (x.comparison_id IS NULL OR c.comparison_id = x.comparison_id)
   JOIN fleet.rules AS w ON w.ref_id = c.ref_id
-  WHERE c.verdict = 'outdated'
+  WHERE x.state IN ('outdated', 'newer') AND (x.step IS NULL OR c.repo_digests <> '{}')
 ), counted AS (
-  SELECT u.hosts AS n, i.is_excused, i.due_at, i.overdue_at
+  SELECT u.hosts AS n, i.step, i.is_excused, i.due_at, i.overdue_at
   FROM images AS i
   JOIN fleet.usage AS u ON u.comparison_id = i.comparison_id
-  WHERE NOT i.is_by_host
+  WHERE NOT i.is_by_host AND i.is_asked
   UNION ALL
-  SELECT 1, d.is_excused, d.due_at, d.overdue_at
-  FROM fleet.due_rows AS d
+  SELECT 1, d.step, d.is_excused, d.due_at, d.overdue_at
+  FROM fleet.due_images AS d
   WHERE d.comparison_id = ANY (ARRAY(SELECT comparison_id FROM images WHERE is_by_host))
 )
-INSERT INTO fleet.due_counts (due, overdue, waiting, excused)
+INSERT INTO fleet.due_counts (due, overdue, waiting, excused, due_versions)
 SELECT
   coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at <= now()), 0),
   coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at <= now() AND overdue_at <= now()), 0),
   coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at > now()), 0),
-  coalesce(sum(n) FILTER (WHERE is_excused), 0)
+  coalesce(sum(n) FILTER (WHERE is_excused), 0),
+  coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at <= now() AND step IS NOT NULL), 0)
 FROM counted
 ON CONFLICT (id) DO UPDATE SET
-  counted_at = now(), due = excluded.due, overdue = excluded.overdue, waiting = excluded.waiting, excused = excluded.excused
+  counted_at = now(), due = excluded.due, overdue = excluded.overdue, waiting = excluded.waiting, excused = excluded.excused,
+  due_versions = excluded.due_versions
 
 -- name: count_places
 -- Count the hosts of each place. Only what changed is written.
