@@ -119,6 +119,12 @@ WHERE active AND (pattern = :reference::text
 ORDER BY decided_at DESC, decision_id DESC
 LIMIT 20;
 
+-- name: versions
+SELECT reference, version, newest_patch, newest_minor, newest_major, patch_state, minor_state,
+       major_state, behind, running_hosts, hosts, truncated, listed_at, error, registry
+FROM ops.versions
+{where};
+
 -- name: places
 SELECT place, level, hosts, outdated, silent, outdated_images
 FROM ops.places
