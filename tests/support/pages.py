@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 
@@ -10,6 +11,8 @@ from imagedrift_dashboard.adapters import database, web
 from imagedrift_dashboard.adapters.changes import ChangeFeed
 from imagedrift_dashboard.core.access import AccessRules
 from imagedrift_runtime.clock import SystemClock
+from imagedrift_sandbox.free_port import free_port
+from imagedrift_sandbox.processes import ServiceProcess
 
 OPERATOR = "imagedrift_operator"
 LOCAL = "http://127.0.0.1:8088"
@@ -29,6 +32,8 @@ ADDRESSES = (
     "/images?registry=docker.io&outdated=yes&text=nginx",
     IMAGE,
     f"{IMAGE}&verdict=outdated&label=env%3Dprod&place=ber1&site=ber1&text=web",
+    "/versions",
+    "/versions?behind=yes&registry=docker.io&text=nginx",
     "/due",
     "/due?overdue=yes&site=ber1&running=yes",
     "/excused",
@@ -120,3 +125,17 @@ async def browser(
         )
         async with httpx.AsyncClient(transport=transport, base_url=LOCAL) as client:
             yield Browser(client)
+
+
+@asynccontextmanager
+async def served(dsn: str, nats_url: str, folder: Path) -> AsyncIterator[str]:
+    """Run the service for the length of the context; its address."""
+    port = free_port()
+    environment = {
+        "DATABASE_URL": dsn,
+        "NATS_URL": nats_url,
+        "IMAGEDRIFT_DASHBOARD_PORT": str(port),
+        "IMAGEDRIFT_DASHBOARD_ROLE": OPERATOR,
+    }
+    async with ServiceProcess.start("imagedrift-dashboard", environment, log=folder / "log"):
+        yield f"http://127.0.0.1:{port}"

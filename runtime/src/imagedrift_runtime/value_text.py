@@ -4,6 +4,7 @@ What is shown came from hosts and registries, maybe before a rule that cleans it
 plain text is replaced, and no cell of a CSV is taken for a formula.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ MOST_SHOWN: Final = 10_000
 """Characters of a cell; a spreadsheet has room for three times as many."""
 FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula, full-width forms included."""
+_AFTER_SEMICOLON: Final = re.compile(rf"(;\s*)(?=[{re.escape(''.join(FORMULA))}])")
+"""Where a spreadsheet that parts cells by semicolons, as in much of Europe, would find one."""
 NOTHING: Final = "-"
 
 
@@ -41,6 +44,8 @@ def exact(value: Any) -> str:
 def no_formula(value: Any) -> str:
     """Write a value whole, so that a spreadsheet does not run it; numbers are not texts."""
     text = exact(value)
+    if ";" in text:
+        text = _AFTER_SEMICOLON.sub(r"\1'", text)
     if not isinstance(value, str) or text[:1].isalnum():  # most begin with a letter or digit
         return text
     return "'" + text if text.lstrip().startswith(FORMULA) else text

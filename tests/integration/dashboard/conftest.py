@@ -5,11 +5,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser as Chrome
 
 from imagedrift_ingest.adapters.postgres.migrations import migrate
+from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from support import command_fleet
-from support.pages import Browser, browser
+from support.chromium import chromium
+from support.pages import Browser, browser, served
 
 TREND = """
 INSERT INTO fleet.trend (taken_at, hosts, silent_hosts, images, current, outdated, pinned, local,
@@ -18,15 +22,39 @@ SELECT date_bin('5 minutes', now(), 'epoch') - make_interval(days => d),
        4, 1, 10, 4, 4 + d, 0, 1, 0, 1, 0
 FROM generate_series(0, 3) AS d
 """
+VERSIONS = """
+WITH run AS (
+  SELECT ref_id, registry, repository FROM fleet.image_refs
+  WHERE reference = 'docker.io/library/nginx:1.27'
+), l AS (
+  INSERT INTO fleet.tag_lists (registry, repository, tracks, names, listed_at, changed_at,
+                               next_list_at)
+  SELECT registry, repository, '[]', 812, now() - interval '2 hours', now() - interval '1 day',
+         now() + interval '10 hours'
+  FROM run RETURNING list_id
+), v AS (
+  INSERT INTO fleet.versions (ref_id, list_id, track, version, is_compared, is_whole, behind)
+  SELECT ref_id, list_id, '', '1.27', true, true, 3 FROM run, l
+), c AS (
+  INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+  SELECT registry || '/' || repository || ':' || tag, registry, repository, tag, 'ask'
+  FROM run, (VALUES ('1.28'), ('2.0')) AS t (tag) RETURNING ref_id, tag
+)
+INSERT INTO fleet.newer (ref_id, step, candidate_ref_id, state, since)
+SELECT run.ref_id, CASE tag WHEN '1.28' THEN 'minor' ELSE 'major' END, c.ref_id,
+       CASE tag WHEN '1.28' THEN 'newer' ELSE 'same_image' END, now() - interval '1 day'
+FROM run, c
+"""
 
 
 async def fill(dsn: str) -> None:
-    """Write the fleet, with a trend of three days."""
+    """Write the fleet, with a trend of three days, and newer versions of an image."""
     await migrate(dsn)
     await command_fleet.fill(dsn)
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(TREND)
+        await connection.execute(VERSIONS)
     finally:
         await connection.close()
 
@@ -53,3 +81,22 @@ async def pages(pages_dsn: str) -> AsyncIterator[Browser]:
     """The pages of the fleet, as the operators' role reads it."""
     async with browser(pages_dsn) as reading:
         yield reading
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chrome() -> AsyncIterator[Chrome]:
+    """A real browser, for the tests of a module."""
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(
+    chrome: Chrome,
+    pages_dsn: str,
+    nats_server: NatsServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[str]:
+    """The address of the service, which shows the small fleet to the browser."""
+    async with served(pages_dsn, nats_server.url, tmp_path_factory.mktemp("site")) as url:
+        yield url

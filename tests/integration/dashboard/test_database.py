@@ -1,14 +1,18 @@
 """The database behind the pages: away, of another schema, read-only, and as the viewer's role."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
 from imagedrift_dashboard.adapters import database
 from imagedrift_dashboard.core.access import AccessRules, networks
+from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import fixed
 from imagedrift_dashboard.markup.tag_table import TagPeriod
 from imagedrift_sandbox.free_port import free_port
 from support.pages import browser
+from support.polling import until
 
 PROXIED = AccessRules(
     proxies=networks(["10.0.0.0/8"]), roles={"sre": "imagedrift_operator", "none": "pg_monitor"}
@@ -51,3 +55,49 @@ async def test_a_page_reads_as_the_role_of_its_viewer(pages_dsn: str) -> None:
             "/hosts", 403, {"x-forwarded-user": "eve", "x-forwarded-groups": "none"}
         )
         assert "permission denied" in refused.text
+
+
+async def test_a_pool_in_use_is_not_a_database_that_is_away(pages_dsn: str) -> None:
+    """Where every connection is in use for long, the page says so, and what to do."""
+    waiting = fixed("SELECT pg_sleep(60)", TagPeriod)
+    connection = await asyncpg.connect(pages_dsn)
+    async with database.open_reader(pages_dsn, within_s=2) as reader:
+        asks = [asyncio.ensure_future(reader.answer([waiting], "")) for _ in range(8)]
+        try:
+            await until(lambda: _all_wait(connection), "every connection is in use")
+            with pytest.raises(PageFault) as refused:
+                await reader.answer([waiting], "")
+        finally:
+            for each in asks:
+                each.cancel()
+            await asyncio.gather(*asks, return_exceptions=True)
+            await connection.close()
+
+    assert refused.value.status == 503
+    assert "too many pages" in refused.value.wrong
+
+
+async def _all_wait(connection: asyncpg.Connection) -> bool:
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
+    return bool(await connection.fetchval(asked) == database.CONNECTIONS)
+
+
+async def test_a_function_that_is_not_there_is_another_schema(pages_dsn: str) -> None:
+    """A query that calls a function of another version is told as such."""
+    async with database.open_reader(pages_dsn) as reader:
+        with pytest.raises(PageFault) as refused:
+            await reader.answer([fixed("SELECT ops.of_another_version()", TagPeriod)], "")
+    assert refused.value.status == 503
+    assert "imagedrift migrate" in refused.value.advice
+
+
+async def test_a_query_that_a_standby_gives_up_can_be_tried_again(pages_dsn: str) -> None:
+    """A conflict is no defect: the page says to try again."""
+    conflict = (
+        "DO $$ BEGIN RAISE EXCEPTION 'conflict with recovery' USING ERRCODE = '40001'; END $$"
+    )
+    async with database.open_reader(pages_dsn) as reader:
+        with pytest.raises(PageFault) as refused:
+            await reader.answer([fixed(conflict, TagPeriod)], "")
+    assert refused.value.status == 503
+    assert "conflict with recovery" in refused.value.wrong

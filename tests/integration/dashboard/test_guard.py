@@ -49,3 +49,10 @@ async def test_a_name_of_another_machine_is_not_answered(pages: Browser) -> None
     page = await pages.get("/", 421, {"host": "evil.example:8088"})
 
     assert "is not evil.example" in page.text
+
+
+async def test_another_site_opens_no_page_in_the_background(pages: Browser) -> None:
+    """A request that a page of another site makes is refused before anything is read."""
+    other = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    for url in ("/", "/events", "/hosts?csv=hosts"):
+        assert "nother site" in (await pages.get(url, 403, other)).text

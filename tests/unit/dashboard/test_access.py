@@ -68,3 +68,35 @@ def test_a_header_of_the_viewer_that_comes_twice_is_refused(name: str) -> None:
 def test_a_loopback_address_is_known(address: str) -> None:
     """Only this machine reaches these addresses."""
     assert is_loopback(address)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"},
+        {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+        {
+            "sec-fetch-site": "cross-site",
+            "sec-fetch-mode": "navigate",
+            "sec-fetch-dest": "document",
+        },
+    ],
+)
+def test_a_page_itself_and_links_to_it_are_answered(headers: dict[str, str]) -> None:
+    """A page loads what is its own, and any site may link to it."""
+    AccessRules().refuse_other_sites(headers)
+    assert AccessRules().viewer("127.0.0.1", {"host": "localhost", **headers}) == Viewer()
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(
+    ("mode", "dest"),
+    [("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("navigate", "object")],
+)
+def test_what_another_site_loads_is_refused(site: str, mode: str, dest: str) -> None:
+    """A page of another site, or of another port, loads and frames nothing."""
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+    with pytest.raises(PageFault) as refused:
+        AccessRules().refuse_other_sites(headers)
+    assert refused.value.status == 403

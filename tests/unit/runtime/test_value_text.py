@@ -36,6 +36,20 @@ def test_a_text_is_no_formula(text: str) -> None:
     assert value_text.no_formula(text) == f"'{value_text.exact(text)}"
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ("a; @x;-1", "a; '@x;'-1"),
+        ({"env": ";=1"}, """{"env":";'=1"}"""),
+        ("a;b=1", "a;b=1"),
+    ],
+)
+def test_a_text_after_a_semicolon_is_no_formula(value: object, written: str) -> None:
+    """A spreadsheet that parts cells by semicolons runs nothing of a text, a list or labels."""
+    assert value_text.no_formula(value) == written
+
+
 def test_numbers_and_plain_texts_stay_as_they_are() -> None:
     """A negative number is a number."""
     assert value_text.no_formula(-1) == "-1"

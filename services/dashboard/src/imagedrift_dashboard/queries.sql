@@ -119,6 +119,12 @@ WHERE active AND (pattern = :reference::text
 ORDER BY decided_at DESC, decision_id DESC
 LIMIT 20;
 
+-- name: versions
+SELECT reference, version, newest_patch, newest_minor, newest_major, patch_state, minor_state,
+       major_state, behind, running_hosts, hosts, truncated, listed_at, error, registry
+FROM ops.versions
+{where};
+
 -- name: places
 SELECT place, level, hosts, outdated, silent, outdated_images
 FROM ops.places
@@ -138,13 +144,14 @@ FROM ops.lookup_errors
 
 -- name: due
 SELECT available_since, site, host, hostname, reference, image_id, platform, running, due_at,
-       overdue_for, recreate_only, local_digests, remote_digest, cause, place
+       overdue_for, recreate_only, local_digests, remote_digest, cause, place, newest,
+       coalesce(step, '') AS step
 FROM ops.due
 {where};
 
 -- name: excused
 SELECT available_since, site, host, hostname, reference, image_id, platform, running, due_at,
-       excused_by, kind, until, decision_id, place
+       excused_by, kind, until, decision_id, place, newest, coalesce(step, '') AS step
 FROM ops.excused
 {where};
 

@@ -25,6 +25,7 @@ R = TypeVar("R", bound=Struct)
 
 CONNECTIONS: Final = 8
 CONNECT_WITHIN_S: Final = 5.0
+"""How long a page waits for a connection, whether a new one or one that others use."""
 STATEMENT_TIMEOUT_MS: Final = 15_000
 IDLE_TIMEOUT_MS: Final = 60_000
 """How long a reader of a CSV may take for a portion: PostgreSQL keeps all old rows meanwhile."""
@@ -57,6 +58,7 @@ _AWAY: Final = (
     asyncpg.OperatorInterventionError,
 )
 _OTHER_SCHEMA: Final = (
+    asyncpg.UndefinedFunctionError,
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
     asyncpg.InvalidSchemaNameError,
@@ -66,8 +68,9 @@ _OTHER_SCHEMA: Final = (
 class ViewReader:
     """Asks the views of `ops`."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", within_s: float) -> None:
         self._pool = pool
+        self._within_s = within_s
         self._exports = asyncio.Semaphore(EXPORTS)
 
     async def answer(self, queries: Sequence[Query[Any]], role: str) -> list[list[Any]]:
@@ -86,7 +89,7 @@ class ViewReader:
     @asynccontextmanager
     async def _export_slot(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(CONNECT_WITHIN_S):
+            async with asyncio.timeout(self._within_s):
                 await self._exports.acquire()
         except TimeoutError:
             what = f"{EXPORTS} tables are being exported already"
@@ -99,19 +102,36 @@ class ViewReader:
     @asynccontextmanager
     async def _snapshot(self, role: str) -> AsyncIterator[asyncpg.Connection]:
         try:
-            async with self._pool.acquire(timeout=CONNECT_WITHIN_S) as taken:
-                connection = cast(asyncpg.Connection, taken)
-                async with connection.transaction(isolation="repeatable_read", readonly=True):
-                    await connection.execute(_BEGIN, role)
-                    yield connection
+            async with (
+                self._connection() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                await connection.execute(_BEGIN, role)
+                yield connection
         except FAILURES as error:
             if fault := _fault(error):
                 raise fault from error
             raise
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Take a connection of the pool. Raises `PageFault` where all are in use for long."""
+        try:
+            taken = await self._pool.acquire(timeout=self._within_s)
+        except TimeoutError:
+            if self._pool.get_size() < CONNECTIONS or self._pool.get_idle_size():
+                raise
+            log.warning("pool.exhausted", connections=CONNECTIONS)
+            advice = "Try again in a moment; narrow lists by their filters."
+            raise PageFault(503, "too many pages are being read", advice) from None
+        try:
+            yield cast(asyncpg.Connection, taken)
+        finally:
+            await self._pool.release(taken)
+
 
 @asynccontextmanager
-async def open_reader(dsn: str) -> AsyncIterator[ViewReader]:
+async def open_reader(dsn: str, within_s: float = CONNECT_WITHIN_S) -> AsyncIterator[ViewReader]:
     """Open the views for the length of the context; a database that is away is met at a query."""
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     pool = await asyncpg.create_pool(
@@ -125,7 +145,7 @@ async def open_reader(dsn: str) -> AsyncIterator[ViewReader]:
         server_settings={"application_name": "imagedrift-dashboard", "jit": "off"},
     )
     try:
-        yield ViewReader(pool)
+        yield ViewReader(pool, within_s)
     finally:
         try:
             async with asyncio.timeout(5):
@@ -149,6 +169,9 @@ async def _rows(connection: asyncpg.Connection, query: Query[R]) -> list[R]:
 def _fault(error: Exception) -> PageFault | None:
     """Tell in words what the database refused; none for an error that is a defect."""
     match error:
+        case asyncpg.SerializationError():  # a standby gave up the query for what it has to replay
+            log.warning("query.conflicted", error=str(error))
+            return PageFault(503, f"the database gave up the query: {error}", "Try again.")
         case asyncpg.QueryCanceledError():
             log.warning("query.cancelled", error=str(error))
             advice = "Narrow the list by its filters, or try again later."

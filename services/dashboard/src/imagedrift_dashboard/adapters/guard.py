@@ -49,7 +49,9 @@ class Guard:
 
         peer, _ = scope.get("client") or ("", 0)
         try:
-            viewer = self._rules.viewer(peer, self._rules.headers(Headers(scope=scope).items()))
+            headers = self._rules.headers(Headers(scope=scope).items())
+            self._rules.refuse_other_sites(headers)
+            viewer = self._rules.viewer(peer, headers)
         except PageFault as fault:
             response = HTMLResponse(str(layout.fault(fault)), fault.status)
             await response(scope, receive, send_guarded)

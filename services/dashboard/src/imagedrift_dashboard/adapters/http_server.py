@@ -9,12 +9,15 @@ from typing import Any, Final
 import structlog
 import uvicorn
 
+from imagedrift_dashboard.adapters.http_connection import BoundedConnection
 from imagedrift_runtime.process import NoPort
 
 log = structlog.get_logger()
 
 END_WITHIN_S: Final = 5
 BACKLOG: Final = 128
+MOST_CONNECTIONS: Final = 800
+"""More are answered with 503: a process may commonly open 1,024 files."""
 
 
 class _Server(uvicorn.Server):
@@ -24,8 +27,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(application: Any, listening: socket.socket, stopping: asyncio.Event) -> None:
-    """Serve until asked to stop; then finish the responses that are under way."""
+async def serve(
+    application: Any,
+    listening: socket.socket,
+    stopping: asyncio.Event,
+    connection: type[BoundedConnection] = BoundedConnection,
+) -> None:
+    """Serve until asked to stop; then finish the responses that are under way.
+
+    Raises whatever ends the server before that.
+    """
     config = uvicorn.Config(
         application,
         log_config=None,
@@ -35,17 +46,24 @@ async def serve(application: Any, listening: socket.socket, stopping: asyncio.Ev
         proxy_headers=False,
         lifespan="off",
         ws="none",
-        http="h11",
+        http=connection,
         loop="none",
         timeout_graceful_shutdown=END_WITHIN_S,
+        limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=32 * 1024,
     )
     server = _Server(config)
     log.info("pages.served", address=f"http://{_written(listening.getsockname())}/")
     running = asyncio.ensure_future(server.serve([listening]))
-    await stopping.wait()
-    server.should_exit = True
-    await running
+    waiting = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await running
+    finally:
+        waiting.cancel()
+    if not stopping.is_set():
+        raise RuntimeError("the server of the pages ended, and nobody told it to")
 
 
 @contextmanager

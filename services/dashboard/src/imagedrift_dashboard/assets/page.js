@@ -2,9 +2,9 @@
  *
  * - Times are written in the viewer's zone.
  * - "Copy" copies the query that is shown.
- * - Changed verdicts are told as they come (server-sent events). The page is then read again in the
- *   background, and values are replaced where they stand. Rows never move: where there are other rows
- *   than before, a link offers to show them.
+ * - Changed verdicts are told as they come (server-sent events), while the page is seen. The page is
+ *   then read again in the background, and values are replaced where they stand. Rows never move:
+ *   where there are other rows than before, a link offers to show them.
  */
 "use strict";
 
@@ -36,20 +36,45 @@ function keys(part) {
   return [...part.querySelectorAll("[data-key]")].map((row) => row.dataset.key);
 }
 
-/* Replace the content of one part; false where its rows are others than before. */
-function replaceInPlace(part, fresh) {
+/* Make one node like another. Only what differs is touched: focus, selection and scrolling stay. */
+function morph(node, fresh) {
+  if (node.isEqualNode(fresh)) return;
+  if (node.nodeName !== fresh.nodeName) {
+    node.replaceWith(fresh);
+    return;
+  }
+  if (node.nodeType !== Node.ELEMENT_NODE) {
+    node.data = fresh.data;
+    return;
+  }
+  for (const { name } of [...node.attributes]) {
+    if (!fresh.hasAttribute(name)) node.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) node.setAttribute(name, value);
+  morphChildren(node, fresh);
+}
+
+function morphChildren(node, fresh) {
+  const before = [...node.childNodes];
+  const after = [...fresh.childNodes];
+  before.forEach((child, i) => (i < after.length ? morph(child, after[i]) : child.remove()));
+  node.append(...after.slice(before.length));
+}
+
+/* Renew the values of one part; false where its rows are others than before. */
+function renew(part, fresh) {
   const before = keys(part);
   const after = keys(fresh);
-  if (before.length !== after.length || before.some((key, i) => key !== after[i])) {
-    const rows = new Map([...fresh.querySelectorAll("[data-key]")].map((row) => [row.dataset.key, row]));
-    for (const row of part.querySelectorAll("[data-key]")) {
-      const now = rows.get(row.dataset.key);
-      if (now && !row.contains(document.activeElement)) row.replaceChildren(...now.childNodes);
-    }
-    return false;
+  if (before.length === after.length && before.every((key, i) => key === after[i])) {
+    morphChildren(part, fresh);
+    return true;
   }
-  if (!part.contains(document.activeElement)) part.replaceChildren(...fresh.childNodes);
-  return true;
+  const rows = new Map([...fresh.querySelectorAll("[data-key]")].map((row) => [row.dataset.key, row]));
+  for (const row of part.querySelectorAll("[data-key]")) {
+    const now = rows.get(row.dataset.key);
+    if (now) morphChildren(row, now);
+  }
+  return false;
 }
 
 async function reread() {
@@ -61,9 +86,22 @@ async function reread() {
     const found = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
     if (!found) continue;
     writeTimes(found);
-    isSame = replaceInPlace(part, found) && isSame;
+    isSame = renew(part, found) && isSame;
   }
   if (!isSame) offerOtherRows();
+}
+
+/* News stand below the page and over its end: what is read does not move. */
+function addNews(line) {
+  const news = document.getElementById("news");
+  if (!news.firstChild) {
+    const hide = document.createElement("button");
+    hide.type = "button";
+    hide.textContent = "Hide";
+    hide.addEventListener("click", () => news.replaceChildren());
+    news.append(hide);
+  }
+  news.append(line);
 }
 
 function offerOtherRows() {
@@ -74,7 +112,7 @@ function offerOtherRows() {
   link.href = location.href;
   link.textContent = "There are other rows now: show them";
   line.append(link);
-  document.getElementById("news").prepend(line);
+  addNews(line);
 }
 
 function tell(change) {
@@ -85,15 +123,17 @@ function tell(change) {
   const hosts = change.hosts.toLocaleString();
   const running = change.running_hosts.toLocaleString();
   line.append(name, ` is ${change.verdict} on ${hosts} hosts now, ${running} of which run it.`);
-  const news = document.getElementById("news");
-  news.append(line);
-  const lines = news.querySelectorAll("[data-news]");
+  addNews(line);
+  const lines = document.querySelectorAll("[data-news]");
   for (const old of [...lines].slice(0, Math.max(0, lines.length - MOST_NEWS))) old.remove();
 }
 
+/* Follow the changes while the page is seen: a browser has six connections for all of its tabs. */
 function follow() {
   let last = 0;
   let waiting = null;
+  let events = null;
+  let hasMissed = false;
   const rereadSoon = () => {
     if (waiting !== null) return;
     const pause = Math.max(Math.random() * 500, last + REREAD_AT_MOST_EVERY_MS - Date.now());
@@ -107,13 +147,26 @@ function follow() {
       }
     }, pause);
   };
-  const events = new EventSource("/events");
-  events.addEventListener("changed", (event) => {
-    const told = JSON.parse(event.data);
-    told.changes.forEach(tell);
-    rereadSoon();
-  });
-  addEventListener("pagehide", () => events.close());
+  const open = () => {
+    if (events) return;
+    events = new EventSource("/events");
+    events.addEventListener("open", () => {
+      if (hasMissed) rereadSoon();
+      hasMissed = true;
+    });
+    events.addEventListener("changed", (event) => {
+      JSON.parse(event.data).changes.forEach(tell);
+      rereadSoon();
+    });
+  };
+  const close = () => {
+    events?.close();
+    events = null;
+  };
+  const openWhileSeen = () => (document.visibilityState === "visible" ? open() : close());
+  document.addEventListener("visibilitychange", openWhileSeen);
+  addEventListener("pageshow", openWhileSeen);
+  addEventListener("pagehide", close);
 }
 
 writeTimes(document);

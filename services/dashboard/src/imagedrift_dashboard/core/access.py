@@ -13,6 +13,7 @@ Rules:
   counts.
 - Without proxies the `Host` has to be a name of this machine: a page of another site, whose name is
   made to mean 127.0.0.1, reads nothing.
+- Another site may link to a page, and nothing more: what it loads in the background is refused.
 """
 
 import ipaddress
@@ -23,6 +24,8 @@ from msgspec import Struct
 
 from imagedrift_dashboard.core.page_fault import PageFault
 
+_OWN_SITES = ("same-origin", "none")
+"""What a browser says of a request of the page itself, and of one that its user typed."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -55,6 +58,14 @@ class AccessRules(Struct, frozen=True, kw_only=True):
                 raise PageFault(400, f"the header {name} is given twice", advice)
             found.setdefault(name, value)
         return found
+
+    def refuse_other_sites(self, headers: Mapping[str, str]) -> None:
+        """Refuse what a page of another site loads. Raises `PageFault`."""
+        is_link = headers.get("sec-fetch-mode") == "navigate"
+        is_whole_page = headers.get("sec-fetch-dest", "document") == "document"
+        if headers.get("sec-fetch-site", "none") in _OWN_SITES or (is_link and is_whole_page):
+            return
+        raise PageFault(403, "another site asks for this", "Open the page by itself.")
 
     def viewer(self, peer: str, headers: Mapping[str, str]) -> Viewer:
         """Tell who sent a request, by its connection and headers. Raises `PageFault`."""

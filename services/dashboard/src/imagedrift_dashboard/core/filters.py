@@ -63,6 +63,7 @@ FILTERS: Final[Mapping[str, PageFilter]] = {
         ),
         choices=STATES,
     ),
+    "behind": PageFilter(label="Behind", condition="behind > 0", choices=YES),
     "overdue": PageFilter(label="Overdue", condition="overdue_for IS NOT NULL", choices=YES),
     "active": PageFilter(label="In force", condition="active", choices=YES),
     TEXT: PageFilter(label="Text", example="nginx"),

@@ -38,6 +38,11 @@ def nothing() -> Node:
     return h.span(".none")[NOTHING]
 
 
+def soft(word: str) -> Node:
+    """Show a word that stands for a value."""
+    return h.span(".none")[word]
+
+
 def number(value: int | None) -> Node:
     """Show a number, in groups of three."""
     return nothing() if value is None else f"{value:,}"

@@ -16,6 +16,7 @@ NAVIGATION: Final = (
     ("/places", "Places"),
     ("/hosts", "Hosts"),
     ("/images", "Images"),
+    ("/versions", "Versions"),
     ("/due", "Due"),
     ("/excused", "Excused"),
     ("/decisions", "Decisions"),

@@ -27,7 +27,7 @@ def table(
     caption: str, columns: Sequence[Column[R]], rows: Sequence[R], key: Callable[[R], str]
 ) -> Node:
     """Show rows. `key` names a row, so that a script finds it again."""
-    return h.div(".scroll", role="region", aria_label=caption, tabindex="0")[
+    return h.div(".scroll", role="group", aria_label=caption, tabindex="0")[
         h.table[
             h.caption(".hidden")[caption],
             h.thead[h.tr[(_head(each) for each in columns)]],

@@ -13,6 +13,7 @@ from imagedrift_dashboard.pages import (
     images,
     places,
     registries,
+    versions,
     why,
 )
 from imagedrift_dashboard.pages.page import PageKind
@@ -25,6 +26,7 @@ PAGES: Final[tuple[PageKind, ...]] = (
     why.KIND,
     images.KIND,
     image.KIND,
+    versions.KIND,
     due.KIND,
     due.EXCUSED_KIND,
     decisions.KIND,
