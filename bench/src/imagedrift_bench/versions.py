@@ -51,7 +51,8 @@ FROM ops.versions AS v"""
 TOLD: Final = """\
 SELECT count(*) FILTER (WHERE l.listed_at IS NOT NULL) AS listed,
        count(*) FILTER (WHERE v.is_compared AND NOT EXISTS (
-         SELECT FROM fleet.newer AS n WHERE n.ref_id = v.ref_id AND n.state = 'unresolved'
+         SELECT FROM fleet.newer AS n
+         WHERE n.ref_id = v.ref_id AND n.state IN ('unresolved', 'failed')
        )) AS told
 FROM fleet.versions AS v
 JOIN fleet.tag_lists AS l ON l.list_id = v.list_id
@@ -196,7 +197,7 @@ def _is_right(row: asyncpg.Record | None, pin: Pin) -> bool:
 async def _until(database: Any, what: str, count: int, began: float) -> float:
     """Wait until so many rows are there, and return how many seconds it took.
 
-    A row is told when nothing of it is still to be resolved, known or not.
+    A row is told when none of its candidates is still to be resolved; what failed is asked again.
     """
     deadline = began + WITHIN_S
     while (row := await database.fetchrow(TOLD))[what] < count:
