@@ -120,6 +120,19 @@ async def test_an_excused_image_names_its_decision(own_dsn: str) -> None:
             assert "replaced next week" in (await pages.get(url)).text
 
 
+async def test_a_newer_version_that_is_asked_for_is_a_row_of_its_own(own_dsn: str) -> None:
+    """An image that is outdated and behind by a version is due twice, by what it would get."""
+    connection = await asyncpg.connect(own_dsn)
+    await connection.execute("SELECT ops.decide($1, '{}', 'within', NULL, 'x', 'minor')", NGINX)
+    await connection.close()
+    async with browser(own_dsn) as pages:
+        page = await pages.get("/due")
+
+    assert len(page.keys) == len(set(page.keys)) == 6
+    assert sum(key.endswith("minor") for key in page.keys) == 2
+    assert page.texts.count("1.29") == 2
+
+
 async def test_a_registry_s_budget_is_a_bar_with_its_numbers(pages: Browser) -> None:
     """A budget is a bar that says its numbers, beside what could not be looked up."""
     page = await pages.get("/registries")

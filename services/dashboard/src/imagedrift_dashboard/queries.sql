@@ -126,7 +126,7 @@ FROM ops.versions
 {where};
 
 -- name: places
-SELECT place, level, hosts, outdated, silent, outdated_images
+SELECT place, level, hosts, outdated, silent, outdated_images, counted_at
 FROM ops.places
 {where};
 
@@ -144,13 +144,13 @@ FROM ops.lookup_errors
 
 -- name: due
 SELECT available_since, site, host, hostname, reference, image_id, platform, running, due_at,
-       overdue_for, recreate_only, local_digests, remote_digest, cause, place
+       overdue_for, recreate_only, local_digests, remote_digest, cause, place, newest, step
 FROM ops.due
 {where};
 
 -- name: excused
 SELECT available_since, site, host, hostname, reference, image_id, platform, running, due_at,
-       excused_by, kind, until, decision_id, place
+       excused_by, kind, until, decision_id, place, newest, step
 FROM ops.excused
 {where};
 

@@ -27,6 +27,7 @@ KEYS: Final[tuple[SortKey, ...]] = (
     by("reference"),
     by("image_id"),
     by("platform"),
+    SortKey("coalesce(step, '')", "text", lambda row: row.step or ""),
 )
 
 
@@ -48,6 +49,8 @@ class DueImage(Struct, frozen=True):
     remote_digest: str | None
     cause: str
     place: str
+    newest: str | None
+    step: str | None
 
 
 class ExcusedImage(Struct, frozen=True):
@@ -67,6 +70,8 @@ class ExcusedImage(Struct, frozen=True):
     until: datetime | None
     decision_id: int | None
     place: str
+    newest: str | None
+    step: str | None
 
 
 def due(location: Location) -> Page:
@@ -113,7 +118,7 @@ def _due(rows: Sequence[DueImage], now: datetime) -> Node:
         Column("Overdue for", lambda r: cells.span(r.overdue_for)),
         Column("Recreate only", lambda r: cells.yes(r.recreate_only)),
         Column("Has", lambda r: cells.digests(r.local_digests)),
-        Column("Would get", lambda r: cells.digest(r.remote_digest)),
+        Column("Would get", _would_get),
         Column("Place", lambda r: links.place(r.place)),
     ]
     return table("Due images", columns, rows, _key)
@@ -126,6 +131,7 @@ def _excused(rows: Sequence[ExcusedImage], now: datetime) -> Node:
         Column("Running", lambda r: cells.number(r.running), True),
         Column("New image since", lambda r: cells.age(r.available_since, now)),
         Column("Due", lambda r: cells.age(r.due_at, now)),
+        Column("Newer version", lambda r: cells.text(r.newest)),
         Column("Excused by", lambda r: cells.text(r.excused_by)),
         Column("Until", lambda r: cells.age(r.until, now)),
         Column("Place", lambda r: links.place(r.place)),
@@ -133,8 +139,12 @@ def _excused(rows: Sequence[ExcusedImage], now: datetime) -> Node:
     return table("Excused or waiting images", columns, rows, _key)
 
 
+def _would_get(row: DueImage) -> Node:
+    return cells.text(row.newest) if row.newest else cells.digest(row.remote_digest)
+
+
 def _key(row: DueImage | ExcusedImage) -> str:
-    return f"{row.site}/{row.host} {row.reference} {row.image_id} {row.platform}"
+    return f"{row.site}/{row.host} {row.reference} {row.image_id} {row.platform} {row.step or ''}"
 
 
 KIND = PageKind("/due", due, DUE_FILTERS)
