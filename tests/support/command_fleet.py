@@ -97,9 +97,9 @@ FROM h
 _VERSIONS: Final = """
 WITH listed AS (
   INSERT INTO fleet.tag_lists (registry, repository, tracks, names, truncated, listed_at,
-                               changed_at, attempted_at, next_list_at)
+                               changed_at, attempted_at, next_list_at, whole_until)
   SELECT registry, repository, '[]', names, truncated, moment, moment, moment,
-         now() + interval '11 hours 5 minutes'
+         now() + interval '11 hours 5 minutes', now() + interval '1 day'
   FROM (VALUES ('docker.io', 'library/nginx', 812, ''), ('docker.io', 'library/redis', 640, ''),
                ('ghcr.io', 'example-organisation/platform/telemetry-collector', 100, 'pages'))
          AS l (registry, repository, names, truncated),

@@ -46,6 +46,11 @@ async def decide(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
     await connection.copy_records_to_table(
         "decisions", schema_name="fleet", columns=COLUMNS.split(), records=decisions(fleet)
     )
+    await connection.execute("VACUUM ANALYZE fleet.decisions")
+
+
+async def add_versions(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
+    """Store what is newer than references, as lists and their candidates would."""
     for table, columns, rows in _versions(fleet):
         await connection.copy_records_to_table(
             table, schema_name="fleet", columns=columns.split(), records=rows, timeout=900

@@ -82,6 +82,7 @@ async def _measure(fleet: InventedFleet) -> tuple[dict[str, float | int], list[s
                 if not good:
                     failed.append(f"{name}: the answer is wrong")
             report.progress.print("what is due")
+            await due.add_versions(connection, fleet)
             await due.decide(connection, fleet)
             found, wrong = await due.measure(server.dsn(), fleet)
             await connection.close()

@@ -37,8 +37,17 @@ IMAGES_OF_HOST: Final = 60
 POLL_S: Final = 0.5
 WITHIN_S: Final = 1800.0
 MOST_KEPT: Final = 32 * 1024
+SHOWN_WRONG: Final = 3
 SHOWN: Final = """\
-SELECT reference, newest_patch, newest_minor, newest_major, behind FROM ops.versions"""
+SELECT v.reference, v.newest_patch, v.newest_minor, v.newest_major, v.behind, v.error, (
+  SELECT string_agg(n.step || ' ' || n.state || ': ' || coalesce(c.error, d.error, ''), ', ')
+  FROM fleet.image_refs AS r
+  JOIN fleet.newer AS n ON n.ref_id = r.ref_id AND n.state <> 'newer'
+  JOIN fleet.answers AS c ON c.ref_id = n.candidate_ref_id
+  LEFT JOIN fleet.descriptions AS d ON d.digest = c.remote_digest
+  WHERE r.reference = v.reference
+) AS not_newer
+FROM ops.versions AS v"""
 TOLD: Final = """\
 SELECT count(*) FILTER (WHERE l.listed_at IS NOT NULL) AS listed,
        count(*) FILTER (WHERE v.is_compared AND NOT EXISTS (
@@ -96,8 +105,10 @@ async def _measure(
         kept = await _kept(nats, registry, repositories)
         lists = await nats.last_seq(f"KV_{subjects.BUCKET_TAGS}")
         totals = registry.totals()
-    wrong = sum(not _is_right(rows.get(fleet.reference(pin)), pin) for pin in pins)
+    bad = [pin for pin in pins if not _is_right(rows.get(fleet.reference(pin)), pin)]
+    wrong = len(bad)
     failed = [f"{wrong} of {len(pins)} rows are wrong"] if wrong else []
+    failed += [f"{pin}: {dict(rows.get(fleet.reference(pin)) or {})}" for pin in bad[:SHOWN_WRONG]]
     failed += [f"a list of {max(kept)} bytes is kept"] if max(kept) > MOST_KEPT else []
     failed += [f"{truncated} lists were truncated"] if truncated else []
     failed += [f"{lists} lists were made of {repositories}"] if lists != repositories else []

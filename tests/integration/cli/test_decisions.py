@@ -29,16 +29,9 @@ WITH r AS (
   INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
   SELECT 'docker.io/library/redis:7.4', registry, repository, '7.4', 'ask' FROM r
   RETURNING ref_id
-), l AS (
-  INSERT INTO fleet.tag_lists (registry, repository) SELECT registry, repository FROM r
-  RETURNING list_id
-), v AS (
-  INSERT INTO fleet.versions (ref_id, list_id, track, version)
-  SELECT r.ref_id, l.list_id, '<1>', '7' FROM r, l
-  RETURNING ref_id
 )
 INSERT INTO fleet.newer (ref_id, step, candidate_ref_id, state, since)
-SELECT v.ref_id, 'minor', c.ref_id, 'newer', now() - interval '1 day' FROM v, c
+SELECT r.ref_id, 'minor', c.ref_id, 'newer', now() - interval '1 day' FROM r, c
 """
 
 

@@ -32,7 +32,7 @@ SLIPS: Final = {
     "letter": ("ecf5f0dcfcde", "no such letter: ecf5f0dcfcde; did you mean ecf5f0dcfcdf?"),
     "dropped": ("ecf5f0dcfcde", "no such letter: ecf5f0dcfcde; did you mean ecf5f0dcfcdf?"),
     "plan_id": ("99", "no such plan: 99; see `imagedrift plans`"),
-    "decision_id": ("99", "no such decision: 99; see `imagedrift decisions`"),
+    "decision_id": ("99", "no such decision: 99; see `imagedrift decisions --all`"),
 }  # fmt: skip
 """A wrong name for each parameter that names something, and what is said of it."""
 NAMELESS: Final = frozenset({
@@ -100,16 +100,7 @@ def test_every_parameter_is_known_to_this_table(name: str) -> None:
     assert {each.name for each in command.params} <= SLIPS.keys() | NAMELESS
 
 
-def expected() -> Iterator[object]:
-    """The calls; some are mended on another branch."""
-    later = {"due name", "decide site", "decide place", "decide label", "undo decision_id"}
-    for call in calls():
-        name = f"{call.command} {call.parameter}"
-        marks = [pytest.mark.xfail(reason="mended beside this")] if name in later else []
-        yield pytest.param(call, id=name, marks=marks)
-
-
-@pytest.mark.parametrize("call", list(expected()))
+@pytest.mark.parametrize("call", list(calls()), ids=lambda call: f"{call.command} {call.parameter}")
 def test_what_is_named_and_is_not_there_ends_with_4(
     call: Call, fleet_dsn: str, tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,

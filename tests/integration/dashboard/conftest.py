@@ -22,7 +22,6 @@ SELECT date_bin('5 minutes', now(), 'epoch') - make_interval(days => d),
        4, 1, 10, 4, 4 + d, 0, 1, 0, 1, 0
 FROM generate_series(0, 3) AS d
 """
-WHOLE = "UPDATE fleet.tag_lists SET whole_until = now() + interval '1 day' WHERE truncated = ''"
 
 
 async def fill(dsn: str) -> None:
@@ -32,7 +31,6 @@ async def fill(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(TREND)
-        await connection.execute(WHOLE)
     finally:
         await connection.close()
 

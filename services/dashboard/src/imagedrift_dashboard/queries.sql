@@ -144,13 +144,14 @@ FROM ops.lookup_errors
 
 -- name: due
 SELECT available_since, site, host, hostname, reference, image_id, platform, running, due_at,
-       overdue_for, recreate_only, local_digests, remote_digest, cause, place, newest, step
+       overdue_for, recreate_only, local_digests, remote_digest, cause, place, newest,
+       coalesce(step, '') AS step
 FROM ops.due
 {where};
 
 -- name: excused
 SELECT available_since, site, host, hostname, reference, image_id, platform, running, due_at,
-       excused_by, kind, until, decision_id, place, newest, step
+       excused_by, kind, until, decision_id, place, newest, coalesce(step, '') AS step
 FROM ops.excused
 {where};
 

@@ -20,7 +20,7 @@ from imagedrift_dashboard.core.page_fault import PageFault
 
 ROWS: Final = 50
 """Rows of a page."""
-_NAMES: Final = ("after_a", "after_b", "after_c", "after_d", "after_e", "after_f", "after_g")
+_NAMES: Final = ("after_a", "after_b", "after_c", "after_d", "after_e", "after_f")
 
 
 class SortKey(Struct, frozen=True):

@@ -1,4 +1,7 @@
-"""Due: outdated images that no decision excuses, the longest first; and those that are excused."""
+"""Due: images to update that no decision excuses, the longest first; and those that are excused.
+
+An image has a row for being outdated, and one for each step with a newer version that is asked for.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -26,8 +29,7 @@ KEYS: Final[tuple[SortKey, ...]] = (
     by("host"),
     by("reference"),
     by("image_id"),
-    by("platform"),
-    SortKey("coalesce(step, '')", "text", lambda row: row.step or ""),
+    SortKey("platform || ' ' || coalesce(step, '')", "text", lambda r: f"{r.platform} {r.step}"),
 )
 
 
@@ -50,11 +52,11 @@ class DueImage(Struct, frozen=True):
     cause: str
     place: str
     newest: str | None
-    step: str | None
+    step: str
 
 
 class ExcusedImage(Struct, frozen=True):
-    """An outdated image that a decision excuses or makes wait."""
+    """An image that a decision excuses or makes wait."""
 
     available_since: datetime
     site: str
@@ -71,7 +73,7 @@ class ExcusedImage(Struct, frozen=True):
     decision_id: int | None
     place: str
     newest: str | None
-    step: str | None
+    step: str
 
 
 def due(location: Location) -> Page:
@@ -103,7 +105,7 @@ def excused(location: Location) -> Page:
         title="Excused or waiting images",
         query=listing.at(location),
         show=_excused,
-        empty="No outdated image is excused or waits.",
+        empty="No image is excused or waits.",
     )
     return Page(title="Excused", filters=EXCUSED_FILTERS, sections=(section,))
 
@@ -114,11 +116,12 @@ def _due(rows: Sequence[DueImage], now: datetime) -> Node:
         Column("Image", lambda r: links.why(r.site, r.host, r.reference, cells.text(r.reference))),
         Column("Running", lambda r: cells.number(r.running), True),
         Column("New image since", lambda r: cells.age(r.available_since, now)),
+        Column("Newer version", lambda r: cells.text(r.newest)),
         Column("Due", lambda r: cells.age(r.due_at, now)),
         Column("Overdue for", lambda r: cells.span(r.overdue_for)),
         Column("Recreate only", lambda r: cells.yes(r.recreate_only)),
         Column("Has", lambda r: cells.digests(r.local_digests)),
-        Column("Would get", _would_get),
+        Column("Would get", lambda r: cells.digest(r.remote_digest)),
         Column("Place", lambda r: links.place(r.place)),
     ]
     return table("Due images", columns, rows, _key)
@@ -130,8 +133,8 @@ def _excused(rows: Sequence[ExcusedImage], now: datetime) -> Node:
         Column("Image", lambda r: links.why(r.site, r.host, r.reference, cells.text(r.reference))),
         Column("Running", lambda r: cells.number(r.running), True),
         Column("New image since", lambda r: cells.age(r.available_since, now)),
-        Column("Due", lambda r: cells.age(r.due_at, now)),
         Column("Newer version", lambda r: cells.text(r.newest)),
+        Column("Due", lambda r: cells.age(r.due_at, now)),
         Column("Excused by", lambda r: cells.text(r.excused_by)),
         Column("Until", lambda r: cells.age(r.until, now)),
         Column("Place", lambda r: links.place(r.place)),
@@ -139,12 +142,8 @@ def _excused(rows: Sequence[ExcusedImage], now: datetime) -> Node:
     return table("Excused or waiting images", columns, rows, _key)
 
 
-def _would_get(row: DueImage) -> Node:
-    return cells.text(row.newest) if row.newest else cells.digest(row.remote_digest)
-
-
 def _key(row: DueImage | ExcusedImage) -> str:
-    return f"{row.site}/{row.host} {row.reference} {row.image_id} {row.platform} {row.step or ''}"
+    return f"{row.site}/{row.host} {row.reference} {row.image_id} {row.platform} {row.step}"
 
 
 KIND = PageKind("/due", due, DUE_FILTERS)

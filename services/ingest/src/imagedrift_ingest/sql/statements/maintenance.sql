@@ -30,7 +30,11 @@ ON CONFLICT (taken_at) DO NOTHING
 -- name: count_due
 -- Count the images that are due, for each cause and step. Decisions are read once per reference. Hosts
 -- are read only for images about which something is decided for some hosts, or by a container's label.
-WITH images AS MATERIALIZED (
+WITH rules AS MATERIALIZED (
+  SELECT ref_id, is_excused, version_excuse, wait, due_after, within, track, by_host, skipped
+  FROM fleet.rules
+  WHERE ref_id IN (SELECT ref_id FROM fleet.causes WHERE state IN ('outdated', 'newer'))
+), images AS MATERIALIZED (
   SELECT
     c.comparison_id, x.step,
     CASE WHEN x.step IS NULL THEN w.is_excused ELSE w.version_excuse IS NOT NULL END AS is_excused,
@@ -43,7 +47,7 @@ WITH images AS MATERIALIZED (
     ) AS is_by_host
   FROM fleet.causes AS x
   JOIN fleet.comparisons AS c ON c.ref_id = x.ref_id AND (x.comparison_id IS NULL OR c.comparison_id = x.comparison_id)
-  JOIN fleet.rules AS w ON w.ref_id = c.ref_id
+  JOIN rules AS w ON w.ref_id = c.ref_id
   WHERE x.state IN ('outdated', 'newer') AND (x.step IS NULL OR c.repo_digests <> '{}')
 ), counted AS (
   SELECT u.hosts AS n, i.step, i.is_excused, i.due_at, i.overdue_at
