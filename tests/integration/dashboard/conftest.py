@@ -22,39 +22,15 @@ SELECT date_bin('5 minutes', now(), 'epoch') - make_interval(days => d),
        4, 1, 10, 4, 4 + d, 0, 1, 0, 1, 0
 FROM generate_series(0, 3) AS d
 """
-VERSIONS = """
-WITH run AS (
-  SELECT ref_id, registry, repository FROM fleet.image_refs
-  WHERE reference = 'docker.io/library/nginx:1.27'
-), l AS (
-  INSERT INTO fleet.tag_lists (registry, repository, tracks, names, listed_at, changed_at,
-                               next_list_at)
-  SELECT registry, repository, '[]', 812, now() - interval '2 hours', now() - interval '1 day',
-         now() + interval '10 hours'
-  FROM run RETURNING list_id
-), v AS (
-  INSERT INTO fleet.versions (ref_id, list_id, track, version, is_compared, is_whole, behind)
-  SELECT ref_id, list_id, '', '1.27', true, true, 3 FROM run, l
-), c AS (
-  INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
-  SELECT registry || '/' || repository || ':' || tag, registry, repository, tag, 'ask'
-  FROM run, (VALUES ('1.28'), ('2.0')) AS t (tag) RETURNING ref_id, tag
-)
-INSERT INTO fleet.newer (ref_id, step, candidate_ref_id, state, since)
-SELECT run.ref_id, CASE tag WHEN '1.28' THEN 'minor' ELSE 'major' END, c.ref_id,
-       CASE tag WHEN '1.28' THEN 'newer' ELSE 'same_image' END, now() - interval '1 day'
-FROM run, c
-"""
 
 
 async def fill(dsn: str) -> None:
-    """Write the fleet, with a trend of three days, and newer versions of an image."""
+    """Write the fleet, with a trend of three days."""
     await migrate(dsn)
     await command_fleet.fill(dsn)
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(TREND)
-        await connection.execute(VERSIONS)
     finally:
         await connection.close()
 

@@ -96,30 +96,6 @@ async def test_images_with_most_outdated_hosts_come_first(pages: Browser) -> Non
     assert len(page.keys) == 5
 
 
-async def test_due_images_come_with_what_they_would_get(pages: Browser) -> None:
-    """Every outdated image that nothing excuses stands on the page of what is due."""
-    page = await pages.get("/due")
-
-    assert len(page.keys) == 4
-    assert {"ber1/web-1", "fra1/web-1", "fra1/db-1"} == {k.partition(" ")[0] for k in page.keys}
-
-
-async def test_an_excused_image_names_its_decision(own_dsn: str) -> None:
-    """An image that a decision excuses is not due any more, and says by whom and why."""
-    connection = await asyncpg.connect(own_dsn)
-    await connection.execute(
-        "SELECT ops.decide($1, '{}', 'ignore', NULL, 'replaced next week')", NGINX
-    )
-    await connection.close()
-    async with browser(own_dsn) as pages:
-        assert not any(NGINX in key for key in (await pages.get("/due")).keys)
-        excused = await pages.get("/excused")
-        assert len(excused.keys) == 2
-        assert "ignore by postgres: replaced next week" in excused.text
-        for url in ("/decisions", IMAGE):
-            assert "replaced next week" in (await pages.get(url)).text
-
-
 async def test_a_registry_s_budget_is_a_bar_with_its_numbers(pages: Browser) -> None:
     """A budget is a bar that says its numbers, beside what could not be looked up."""
     page = await pages.get("/registries")

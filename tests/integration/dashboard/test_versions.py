@@ -5,24 +5,29 @@ import pytest
 from imagedrift_dashboard.pages import versions
 from support.pages import NGINX, Browser
 
+COLLECTOR = "ghcr.io/example-organisation/platform/telemetry-collector:2026.10"
+REDIS = "docker.io/library/redis:7"
+
 
 async def test_what_is_newer_stands_by_its_step(pages: Browser) -> None:
-    """A newer tag is named; a step without one says whether there is none."""
+    """A newer tag is named; a step without one says whether there is none, or none is known."""
     page = await pages.get("/versions")
 
-    assert page.keys == [NGINX]
-    told = page.texts[page.texts.index("Error") + 1 :]
-    assert told[:7] == [NGINX, "none", "1.28", "the same image", "3", "2", "2"]
+    assert page.keys == [NGINX, COLLECTOR, REDIS]
+    nginx, collector, redis = (page.texts.index(each) for each in page.keys)
+    assert page.texts[nginx:][1:5] == ["none", "1.29", "none", "2"]
+    assert page.texts[collector:][1:5] == ["not known", "not known", "not known", "–"]
+    assert page.texts[redis:][1:5] == ["none", "none", "none", "0"]
 
 
 @pytest.mark.parametrize(
     ("filters", "left"),
     [
         ("behind=yes", [NGINX]),
-        ("registry=docker.io", [NGINX]),
-        ("registry=ghcr.io", []),
+        ("registry=ghcr.io", [COLLECTOR]),
+        ("registry=quay.io", []),
         ("text=NGINX", [NGINX]),
-        ("text=redis", []),
+        ("behind=yes&text=redis", []),
     ],
 )
 async def test_a_filter_leaves_out_other_references(

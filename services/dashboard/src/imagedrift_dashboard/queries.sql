@@ -126,7 +126,7 @@ FROM ops.versions
 {where};
 
 -- name: places
-SELECT place, level, hosts, outdated, silent, outdated_images
+SELECT place, level, hosts, outdated, silent, outdated_images, counted_at
 FROM ops.places
 {where};
 

@@ -1,6 +1,7 @@
 """Places: the hierarchy, one level at a time, each place with the counts of all hosts inside it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import htpy as h
@@ -29,6 +30,7 @@ class PlaceCounts(Struct, frozen=True):
     outdated: int
     silent: int
     outdated_images: int
+    counted_at: datetime
 
 
 def places(location: Location) -> Page:
@@ -53,7 +55,7 @@ def places(location: Location) -> Page:
                 name="places",
                 title="Places",
                 query=listing.at(location, *conditions, level=level, inside=inside),
-                show=lambda rows, _: _show(rows, inside),
+                show=lambda rows, now: _show(rows, now, inside),
                 empty="No place is like that. A host's place is a setting of its agent"
                 " (IMAGEDRIFT_PLACE); the list of hosts has those without one, too.",
             ),
@@ -61,7 +63,7 @@ def places(location: Location) -> Page:
     )
 
 
-def _show(rows: Sequence[PlaceCounts], inside: str) -> Node:
+def _show(rows: Sequence[PlaceCounts], now: datetime, inside: str) -> Node:
     columns: list[Column[PlaceCounts]] = [
         Column("Place", lambda r: _inner(r)),
         Column("Hosts", lambda r: cells.number(r.hosts), True),
@@ -70,7 +72,11 @@ def _show(rows: Sequence[PlaceCounts], inside: str) -> Node:
         Column("Outdated images", lambda r: cells.number(r.outdated_images), True),
         Column("All hosts in it", lambda r: links.place(r.place)),
     ]
-    return [_above(inside), table("Places", columns, rows, lambda r: r.place)]
+    return [
+        _above(inside),
+        table("Places", columns, rows, lambda r: r.place),
+        h.p(".asof")["Counted ", cells.age(rows[0].counted_at, now), "."],
+    ]
 
 
 def _inner(row: PlaceCounts) -> Node:
