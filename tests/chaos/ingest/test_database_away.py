@@ -111,6 +111,12 @@ async def test_a_database_that_refuses_to_write_is_waited_for(
             await connection.execute(("CREATE TRIGGER" if trigger else "") + statement)
         await connection.execute("SELECT pg_reload_conf()")
 
+        async def is_in_force() -> bool:
+            """A new session has the setting once the server has told the old ones."""
+            [row] = await operator.ask("SHOW default_transaction_read_only")
+            return (row["default_transaction_read_only"] == "on") == ("read_only" in harm)
+
+        await until(is_in_force, what="the setting is in force")
         for number in range(5):
             await agents.has(f"h{number}", image())
         await until(unhealthy(run), what="health says so")
