@@ -114,7 +114,7 @@ async def test_a_database_that_refuses_to_write_is_waited_for(
         async def is_in_force() -> bool:
             """A new session has the setting once the server has told the old ones."""
             [row] = await operator.ask("SHOW default_transaction_read_only")
-            return (row["default_transaction_read_only"] == "on") == ("read_only" in harm)
+            return bool((row["default_transaction_read_only"] == "on") == ("read_only" in harm))
 
         await until(is_in_force, what="the setting is in force")
         for number in range(5):
