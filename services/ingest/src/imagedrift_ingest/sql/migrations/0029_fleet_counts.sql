@@ -67,28 +67,35 @@ WITH behind AS MATERIALIZED (
   GROUP BY i.host_id
 )
 SELECT
-  s.host_id, h.place, s.silent_at < now() AS is_silent,
+  s.host_id, s.images::bigint AS images, s.silent_at < now() AS is_silent,
   coalesce(b.outdated, 0) AS outdated, coalesce(b.unknown, 0) AS unknown,
   coalesce(b.outdated_running, 0) AS outdated_running
 FROM fleet.host_state AS s
-JOIN fleet.hosts AS h ON h.host_id = s.host_id
 LEFT JOIN behind AS b ON b.host_id = s.host_id
 WHERE s.counts;
 COMMENT ON VIEW fleet.host_counts_now IS 'What is behind on each host at this moment: it looks at every image that is.';
 COMMENT ON COLUMN fleet.host_counts_now.host_id IS 'The host.';
-COMMENT ON COLUMN fleet.host_counts_now.place IS 'Its place.';
+COMMENT ON COLUMN fleet.host_counts_now.images IS 'Its images.';
 COMMENT ON COLUMN fleet.host_counts_now.is_silent IS 'Whether it is silent.';
 COMMENT ON COLUMN fleet.host_counts_now.outdated IS 'Its outdated images.';
 COMMENT ON COLUMN fleet.host_counts_now.unknown IS 'Its images of which nothing is known.';
 COMMENT ON COLUMN fleet.host_counts_now.outdated_running IS 'Of the outdated: with a running container.';
 
+CREATE OR REPLACE VIEW ops.host_counts AS
+SELECT
+  h.site, h.host, h.hostname, h.labels, h.place,
+  c.images, c.outdated, c.unknown, c.outdated_running
+FROM fleet.host_counts_now AS c
+JOIN fleet.hosts AS h ON h.host_id = c.host_id;
+
 CREATE VIEW fleet.place_counts_now AS
 SELECT
-  c.place, count(*) AS hosts, count(*) FILTER (WHERE c.outdated > 0) AS outdated,
+  h.place, count(*) AS hosts, count(*) FILTER (WHERE c.outdated > 0) AS outdated,
   count(*) FILTER (WHERE c.is_silent) AS silent, sum(c.outdated)::bigint AS outdated_images
 FROM fleet.host_counts_now AS c
-WHERE c.place <> ''
-GROUP BY c.place;
+JOIN fleet.hosts AS h ON h.host_id = c.host_id
+WHERE h.place <> ''
+GROUP BY h.place;
 COMMENT ON VIEW fleet.place_counts_now IS 'The hosts of each place at this moment.';
 COMMENT ON COLUMN fleet.place_counts_now.place IS 'The whole place of these hosts.';
 COMMENT ON COLUMN fleet.place_counts_now.hosts IS 'How many hosts.';
