@@ -1,4 +1,4 @@
-"""What filters leave of the small fleet: all that passes, and counts of what passes."""
+"""The rows that filters leave of the small fleet: all that pass, and counts of these."""
 
 import asyncio
 import json
@@ -125,7 +125,7 @@ def test_a_text_that_is_in_no_name_may_be_in_an_error(fleet_dsn: str, command: s
 
 
 def test_a_check_of_two_hosts_says_so(fleet_dsn: str) -> None:
-    """What is asked is of both, and how to choose one is said before."""
+    """Both are asked about, and a note says how to choose one."""
     ended = piped(fleet_dsn, "check", "web-1", NATS_URL="nats://127.0.0.1:1")
 
     assert ended.err.startswith("note: 2 hosts are called web-1: ber1/web-1, fra1/web-1; choose")

@@ -38,7 +38,7 @@ def follow(*arguments: str, nats_url: str, dsn: str = "") -> "subprocess.Popen[s
 
 
 def test_changes_are_followed_until_sigterm(nats_url: str) -> None:
-    """What changed before is left out, each change is a line at once, and the end is clean."""
+    """Earlier changes are left out, each new one is a line at once, and the end is clean."""
     publish(nats_url, changed(REDIS))
     process = follow(nats_url=nats_url)
     publish(nats_url, changed(NGINX))

@@ -1,4 +1,4 @@
-"""What can be typed as a filter: nothing that is typed goes unheard."""
+"""The options of filters: nothing that is typed goes unheard."""
 
 import pytest
 from click.testing import CliRunner
