@@ -172,6 +172,9 @@ async def test_no_reader_can_keep_answers_from_being_stored(dsn: str) -> None:
             await reader.execute(taken, digest((NGINX, 1)))
             async with asyncio.timeout(4):
                 await planned.answered(NGINX, 1)
+            assert await reader.fetchval("SELECT remote_digest FROM ops.images") == digest(
+                (NGINX, 1)
+            )
         finally:
             await reader.close()
 
