@@ -55,14 +55,7 @@ FILTERS: Final[Mapping[str, PageFilter]] = {
     "verdict": PageFilter(label="Verdict", condition="verdict = :verdict::text", choices=VERDICTS),
     "running": PageFilter(label="Running", condition="running > 0", choices=YES),
     "outdated": PageFilter(label="Outdated", condition="outdated_hosts > 0", choices=YES),
-    "state": PageFilter(
-        label="State",
-        condition=(
-            "CASE WHEN silent THEN 'silent' WHEN degraded IS NOT NULL THEN 'degraded'"
-            " ELSE 'well' END = :state::text"
-        ),
-        choices=STATES,
-    ),
+    "state": PageFilter(label="State", condition="state = :state::text", choices=STATES),
     "behind": PageFilter(label="Behind", condition="behind > 0", choices=YES),
     "overdue": PageFilter(label="Overdue", condition="overdue_for IS NOT NULL", choices=YES),
     "active": PageFilter(label="In force", condition="active", choices=YES),
