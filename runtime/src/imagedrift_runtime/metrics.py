@@ -3,8 +3,8 @@
     metrics.published.add(outcome="stored")
 
 A metric counts nothing until `enable`: see `metric_kinds`. Labels have few values, chosen by us:
-never a host or a subject. Those of the fleet have places, references and registries, a bounded number
-of each.
+never a host or a subject. Those of the fleet have places, references and registries, a bounded
+number of each.
 
 A counter is there at 0 before it counts: an alert on its increase sees the first one, too. Values
 of its labels are declared where they are known (`known`), or told by who begins to work (`begin`).

@@ -207,7 +207,8 @@ async def test_one_process_exports_until_another_takes_over(
 
         await tables.count_as_exporter()
         ours, theirs = await tables.last_export(), await other.last_export()
-        assert ours and theirs
+        assert ours
+        assert theirs
         assert (ours.is_ours, theirs.is_ours) == (True, False)
         assert 0 <= ours.age_s <= theirs.age_s < 60
 
@@ -220,7 +221,7 @@ async def test_one_process_exports_until_another_takes_over(
 async def test_the_figures_of_metrics_are_those_of_the_views(
     tables: FleetCountTables, dsn: str, operator: Operator, owner: asyncpg.Connection
 ) -> None:
-    """Metrics show what was counted: no host by itself, and places down to the level that is set."""
+    """Metrics show what was counted: no single host, and places down to the level that is set."""
     await owner.execute(
         "INSERT INTO fleet.registry_states (registry, credential, observed_at, rate_limit,"
         " rate_remaining) VALUES ('docker.io', 'anonymous', now(), 100, 37)"

@@ -49,7 +49,7 @@ BOUNDED = {
 
 
 def test_labels_have_few_values() -> None:
-    """No label is a host, a digest or a subject; one from outside has a bounded number of values."""
+    """No label is a host or a digest; one from outside has a bounded number of values."""
     labels = {label for metric in metrics.DECLARED for label in metric.labels}
     assert not labels & {"host", "site", "image", "subject", "repository", "tag", "digest"}
     assert not labels & {"version"} - set(metrics.build.labels)

@@ -6,7 +6,7 @@ Rules:
   last count is two periods old: by then nothing of the first is shown any more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
