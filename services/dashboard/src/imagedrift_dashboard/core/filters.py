@@ -38,6 +38,9 @@ def _labels(text: str) -> str:
 
 FILTERS: Final[Mapping[str, PageFilter]] = {
     "site": PageFilter(label="Site", condition="site = :site::text", example="fra1"),
+    "host": PageFilter(
+        label="Host", condition="(host = :host::text OR hostname = :host::text)", example="web-1"
+    ),
     "place": PageFilter(
         label="Place",
         condition="(place = :place::text OR starts_with(place, :place::text || '/'))",
