@@ -42,6 +42,6 @@ def test_each_number_is_a_tile_with_its_link() -> None:
 
 
 def test_a_number_that_is_not_counted_yet_is_no_zero() -> None:
-    """What is due before the first count is not known."""
+    """The images that are due are not known before the first count."""
     page = shown(replace(NUMBERS, due=None, overdue=None))
     assert page.texts.count("–") == 2

@@ -15,7 +15,7 @@ def row(days: int, outdated: int) -> TrendRow:
 
 
 def test_the_drawing_says_its_first_and_last_numbers() -> None:
-    """Who does not see the lines reads where they begin and end."""
+    """A reader who does not see the lines is told where they begin and end."""
     page = ReadPage(str(layout.document("x", trend.show([row(3, 1_500), row(0, 2_000)], NOW))))
 
     drawing = next(a for tag, a in page.elements if tag == "svg")
