@@ -243,7 +243,12 @@ class Wiring:
                 every.fleet,
                 first_after_s=every.trend / 2,
             ),
-            Work("versions", self._follow_versions().run, every.versions),
+            Work(
+                "versions",
+                self._follow_versions().run,
+                every.versions,
+                first_after_s=every.versions,
+            ),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]
 
