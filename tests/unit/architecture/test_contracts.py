@@ -15,6 +15,7 @@ MEMBERS = (
     "services/registry-resolver",
     "services/ingest",
     "services/dashboard",
+    "services/notifier",
     "sandbox",
     "cli",
     "bench",

@@ -22,7 +22,7 @@ from imagedrift_resolver.adapters.proxy_tunnel import tunnel
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.adapters.socket_stream import SocketStream
-from imagedrift_resolver.core.address import address_fault, metadata_fault
+from imagedrift_schemas.network_address import address_fault, metadata_fault
 from imagedrift_resolver.core.proxy import Proxy, unresolved_fault
 from imagedrift_resolver.core.url import Url
 from imagedrift_runtime.clock import Clock

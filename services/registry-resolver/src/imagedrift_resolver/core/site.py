@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagedrift_resolver.core.address import address_fault
+from imagedrift_schemas.network_address import address_fault
 from imagedrift_resolver.core.challenge import Challenge
 from imagedrift_resolver.core.credential import (
     Anonymous,
