@@ -70,6 +70,13 @@ WHERE r.reference > :behind::text COLLATE "C"
 ORDER BY r.reference COLLATE "C"
 LIMIT :most::integer;
 
+-- name: due_references
+-- Every reference that may be due, whatever was told of it.
+SELECT i.reference FROM ops.images AS i WHERE i.outdated_hosts > 0
+UNION
+SELECT v.reference FROM ops.versions AS v WHERE v.behind > 0
+ORDER BY 1;
+
 -- name: enter_routes
 INSERT INTO notify.routes (route)
 SELECT unnest(:routes::text[])

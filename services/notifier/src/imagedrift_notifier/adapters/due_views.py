@@ -52,6 +52,10 @@ class DueViews:
         )
         return [row["reference"] for row in rows]
 
+    async def references(self) -> Sequence[str]:
+        """Name every reference that may be due. Raises `DatabaseAway`."""
+        return [row["reference"] for row in await self._database.rows("due_references")]
+
 
 def _group(row: asyncpg.Record, reference: str) -> DueGroup:
     return DueGroup(
