@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -46,6 +47,14 @@ WITH a AS (
 UPDATE fleet.comparisons AS c SET verdict = 'outdated', reason = 'platform_differs', verdict_since = now()
 FROM a WHERE c.ref_id = a.ref_id
 """
+
+
+FAIL = """
+UPDATE fleet.answers SET failure = 'denied', error = 'no entry', failures = 3,
+  failing_since = now() - interval '1 hour'
+WHERE ref_id IN (SELECT ref_id FROM fleet.image_refs WHERE registry = 'ghcr.io')
+"""
+"""A registry of which a reference has failed for an hour."""
 
 
 class Received(Struct, frozen=True):
@@ -105,14 +114,14 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
+async def receiver(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     """Serve a receiver for the length of the context."""
     made = Receiver()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", made.take)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:

@@ -52,6 +52,12 @@ def address_fault(address: SecretText) -> str:
     return ""
 
 
+def fitting(made: "apprise.NotifyBase", title: str, body: str) -> tuple[str, str]:
+    """Cut title and text to what a channel takes in one piece, also where it joins both."""
+    cut = shortened(title, made.title_maxlen or made.body_maxlen // 2)
+    return cut, shortened(body, max(1, made.body_maxlen - len(cut) - 2))
+
+
 async def send(address: SecretText, message: OutboundMessage) -> SendOutcome:
     """Send a message, and tell what came of it."""
     try:
@@ -59,8 +65,7 @@ async def send(address: SecretText, message: OutboundMessage) -> SendOutcome:
     except UnknownAddress as error:
         return Failed(str(error))
     kind = str(made.service_name)
-    title = shortened(message.title, made.title_maxlen or len(message.title))
-    body = shortened(message.body, max(1, made.body_maxlen - len(title) - 2))
+    title, body = fitting(made, message.title, message.body)
     began = time.monotonic()
     try:
         async with asyncio.timeout(WITHIN_S):

@@ -61,17 +61,21 @@ class NotifierDatabase:
         self._health = health
 
     async def rows(self, name: str, **values: object) -> list[asyncpg.Record]:
-        """Run a statement by itself. Raises `DatabaseAway`."""
-        async with self.transaction() as connection:
+        """Run a statement by itself: it is committed when it ends. Raises `DatabaseAway`."""
+        async with self._connection() as connection:
             return await rows_on(connection, name, values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction for the length of the context. Raises `DatabaseAway`."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
         try:
             async with self._pool.acquire(timeout=CONNECT_WITHIN_S) as connection:
-                async with connection.transaction():
-                    yield cast(Connection, connection)
+                yield cast(Connection, connection)
         except (*AWAY, *_OTHER_SCHEMA, asyncpg.InsufficientPrivilegeError) as error:
             if self._health:
                 self._health.failed(PART, _told(error))

@@ -158,7 +158,8 @@ def _from(group: DueGroup) -> str:
 def _version(text: str) -> str:
     """Write a version, or the beginning of a digest."""
     algorithm, mark, digits = text.partition(":")
-    return f"{algorithm}:{digits[:12]}" if mark and algorithm == "sha256" else cleaned(text, 100)
+    is_digest = mark and algorithm == "sha256"
+    return cleaned(f"{algorithm}:{digits[:12]}" if is_digest else text, 100)
 
 
 def _moment(moment: datetime) -> str:

@@ -94,7 +94,7 @@ def parse(text: str, name: str = "routes.toml") -> tuple[Routes, list[str]]:
     """Read the text of a file called `name`: the routes, or every fault."""
     try:
         tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return Routes(), [f"{name}: no TOML: {error}"]
     found = _Faults(name, text)
     for key in tables.keys() - {"page", "route"}:
@@ -149,9 +149,9 @@ def _named(error: str) -> str:
 def _faults(table: RouteTable) -> Iterator[tuple[str, str]]:
     if bool(table.apprise_file) == bool(table.webhook_file):
         yield "", "a route has apprise_file or webhook_file, one of them"
-    if table.webhook_file and not table.secret_file:
+    elif table.webhook_file and not table.secret_file:
         yield "webhook_file", "a webhook is signed: name the file of its key as secret_file"
-    if table.apprise_file and table.secret_file:
+    elif table.apprise_file and table.secret_file:
         yield "secret_file", "only a webhook is signed"
     if not (table.verdict or table.versions or table.errors):
         yield "verdict", "this route tells nothing: name a verdict, versions or errors"
@@ -200,7 +200,7 @@ def _route(name: str, table: RouteTable) -> Route:
             places=tuple(place.strip("/") for place in table.place),
             labels=table.label,
         ),
-        registries=tuple(RegistryName.parse(each).text for each in table.registry),
+        registries=tuple(dict.fromkeys(RegistryName.parse(each).text for each in table.registry)),
         kinds=_kinds(table),
         backlog=table.backlog,
     )
