@@ -110,6 +110,12 @@ WHERE c.kind = 'error' AND c.route = ANY (:routes::text[]) AND (c.message_id IS 
     SELECT FROM unnest(:references::text[], :targets::text[]) AS f (reference, target)
     WHERE f.reference = c.reference AND f.target = c.target);
 
+-- name: routes_with_claims
+SELECT DISTINCT route FROM notify.claims WHERE message_id IS NULL AND send_at <= now();
+
+-- name: routes_with_messages
+SELECT DISTINCT route FROM notify.messages WHERE state = 'waiting' AND try_at <= now();
+
 -- name: due_claims
 SELECT kind, reference, target
 FROM notify.claims

@@ -82,6 +82,14 @@ class MessageTables:
             targets=[topic.target for topic in failing],
         )
 
+    async def routes_with_claims(self) -> set[str]:
+        """Name the routes that have topics whose time has come."""
+        return {row["route"] for row in await self._database.rows("routes_with_claims")}
+
+    async def routes_with_messages(self) -> set[str]:
+        """Name the routes that have messages which are to be tried now."""
+        return {row["route"] for row in await self._database.rows("routes_with_messages")}
+
     @asynccontextmanager
     async def gathered(self, route: Route) -> AsyncIterator[GatheredTopics]:
         """Lock the topics whose time has come, and commit with the context."""

@@ -29,6 +29,9 @@ class Gathered(Protocol):
 class GatheredClaims(Protocol):
     """Claims whose time has come. Raises `DatabaseAway`."""
 
+    async def routes_with_claims(self) -> set[str]:
+        """Name the routes that have topics whose time has come."""
+
     def gathered(self, route: Route) -> AbstractAsyncContextManager[Gathered]:
         """Lock the topics of a route whose time has come, and commit with the context."""
 
@@ -54,9 +57,10 @@ class Compose:
     async def run(self) -> None:
         """Write all messages whose time has come."""
         held = self._routes()
-        for route in held.routes.values():
-            async with self._claims.gathered(route) as gathered:
-                await self._write(route, gathered, held.page)
+        for name in await self._claims.routes_with_claims():
+            if route := held.routes.get(name):
+                async with self._claims.gathered(route) as gathered:
+                    await self._write(route, gathered, held.page)
 
     async def _write(self, route: Route, gathered: Gathered, page: str) -> None:
         if not gathered.topics:

@@ -36,6 +36,9 @@ class MessageQueue(Protocol):
     async def resolve_dead(self) -> list[tuple[str, str, str]]:
         """Give back the messages of notifiers that died: (id, route, state) of each."""
 
+    async def routes_with_messages(self) -> set[str]:
+        """Name the routes that have messages which are to be tried now."""
+
     async def begin_sending(self, route: str) -> OutboundMessage | None:
         """Take the next message of a route, if one is to be tried now."""
 
@@ -76,12 +79,13 @@ class Deliver:
         for message_id, route, state in await self._queue.resolve_dead():
             log.warning("message.interrupted", message=message_id, route=route, state=state)
             metrics.people_messages.add(outcome="interrupted")
-        routes = list(self._routes().routes.values())
-        ended = await asyncio.gather(*map(self._send_all, routes), return_exceptions=True)
+        held = self._routes().routes
+        waiting = [held[name] for name in await self._queue.routes_with_messages() if name in held]
+        ended = await asyncio.gather(*map(self._send_all, waiting), return_exceptions=True)
         for each in ended:
             if isinstance(each, BaseException):
                 raise each
-        await self._count([route.name for route in routes])
+        await self._count([*held])
 
     async def _send_all(self, route: Route) -> None:
         """Send the messages of a route, one after the other."""
