@@ -44,7 +44,8 @@ WITH a AS (
   WHERE ref_id = (SELECT ref_id FROM fleet.image_refs WHERE reference = $1)
   RETURNING ref_id
 )
-UPDATE fleet.comparisons AS c SET verdict = 'outdated', reason = 'platform_differs', verdict_since = now()
+UPDATE fleet.comparisons AS c
+SET verdict = 'outdated', reason = 'platform_differs', verdict_since = now()
 FROM a WHERE c.ref_id = a.ref_id
 """
 
@@ -225,7 +226,9 @@ async def begun(dsn: str) -> None:
         await connection.close()
 
 
-def group(reference: str = NGINX, kind: Kind = "outdated", target: str = NEW, **facts: Any) -> DueGroup:
+def group(
+    reference: str = NGINX, kind: Kind = "outdated", target: str = NEW, **facts: Any
+) -> DueGroup:
     """Something due."""
     given: dict[str, Any] = {"hosts": 3, "running_hosts": 2, "due_at": NOW, "since": NOW}
     return DueGroup(topic=Topic(kind, reference, target), **(given | facts))

@@ -40,6 +40,7 @@ async def test_a_moved_tag_is_told_once_on_each_route(
     assert told["places"] == ["ber1/rack-1", "ber1/rack-10", "fra1/rack-1/slot-2"]
     assert told["link"].startswith("https://drift.example.org/image?reference=docker.io%2F")
     rows = await Operator(dsn).ask("SELECT route, state, attempts FROM ops.messages")
-    assert sorted(map(tuple, (r.values() for r in rows))) == [("chat", "sent", 1)] * 2 + [
-        ("ops", "sent", 1)
-    ] * 2
+    assert (
+        sorted(map(tuple, (r.values() for r in rows)))
+        == [("chat", "sent", 1)] * 2 + [("ops", "sent", 1)] * 2
+    )

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from imagedrift_runtime.nats.bus import Bus
-from imagedrift_runtime.nats.outcomes import Done, Reject, Retry
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews
 from imagedrift_notifier.adapters.message_tables import MessageTables
@@ -11,7 +9,9 @@ from imagedrift_notifier.core.route import Routes
 from imagedrift_notifier.usecases.claiming import Claiming
 from imagedrift_notifier.usecases.note import NoteChanges
 from imagedrift_runtime.clock import SystemClock
+from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.outcomes import Done, Reject, Retry
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive
@@ -62,7 +62,7 @@ async def test_what_is_no_message_is_refused_and_the_others_are_noted(dsn: str) 
 
 
 async def test_while_the_database_is_away_messages_wait() -> None:
-    """A message is not acknowledged before it is claimed; one that is rubbish is refused at once."""
+    """No message is acknowledged before it is claimed; rubbish is refused at once."""
     async with open_database("postgresql://nobody@127.0.0.1:1/none") as database:
         held = Routes(routes={"ops": route()})
         claiming = Claiming(

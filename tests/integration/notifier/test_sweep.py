@@ -11,7 +11,9 @@ from support.notifier import FAIL, NGINX, Receiver, execute, notifier, write_rou
 from support.polling import until
 
 AT_ONCE = 'gather = "0s"'
-RECOVER = "UPDATE fleet.answers SET failure = NULL, error = NULL, failures = 0, failing_since = NULL"
+RECOVER = (
+    "UPDATE fleet.answers SET failure = NULL, error = NULL, failures = 0, failing_since = NULL"
+)
 
 
 async def decided(dsn: str, decision: Decided) -> int:

@@ -107,6 +107,7 @@ async def test_nobody_there_is_a_failure_and_a_broken_answer_a_doubt(
     assert isinstance(await post(f"http://127.0.0.1:{free_port()}/{TOKEN}"), Failed)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(5)
+
         def hang_up() -> None:
             server.accept()[0].close()
 

@@ -90,7 +90,10 @@ def test_an_unknown_service_is_refused(arguments: tuple[str, ...]) -> None:
     """A build without SERVICE, or for an unknown one, fails with the list of services."""
     refused = members(*arguments)
     assert refused.returncode == 2
-    assert "SERVICE must be agent, registry-resolver, ingest, dashboard, notifier or cli" in refused.stderr
+    assert (
+        "SERVICE must be agent, registry-resolver, ingest, dashboard, notifier or cli"
+        in refused.stderr
+    )
     assert refused.stdout == ""
 
 

@@ -17,7 +17,12 @@ def test_a_secret_is_read_without_its_line_break(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"", "is empty"), (b" \n", "is empty"), (b"\xff", "is not UTF-8"), (b"x" * (MOST_BYTES + 1), "is too large")],
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff", "is not UTF-8"),
+        (b"x" * (MOST_BYTES + 1), "is too large"),
+    ],
 )
 def test_a_file_without_a_secret_is_named(tmp_path: Path, content: bytes, told: str) -> None:
     """The fault names the file, and what is wrong with it."""

@@ -2,6 +2,8 @@
 
 import traceback
 
+import pytest
+
 from imagedrift_notifier.core.secret_text import HIDDEN, SecretText
 
 
@@ -11,7 +13,6 @@ def test_a_secret_is_given_to_who_asks_and_shown_to_nobody() -> None:
 
     assert secret.reveal() == "s3cr3t"
     assert [str(secret), repr(secret), f"{secret}", f"{[secret]}"] == [HIDDEN] * 3 + [f"[{HIDDEN}]"]
-    try:
+    with pytest.raises(ValueError, match=r"\*\*\*") as raised:
         raise ValueError(secret)
-    except ValueError as error:
-        assert "s3cr3t" not in "".join(traceback.format_exception(error))
+    assert "s3cr3t" not in "".join(traceback.format_exception(raised.value))

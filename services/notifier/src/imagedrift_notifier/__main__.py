@@ -29,9 +29,7 @@ async def start(settings: NotifierSettings, run: Process, every: Periods = EVERY
 
 def main() -> int:
     """Run the service; the exit code."""
-    return process.run(
-        SERVICE, NotifierSettings, start, about=ABOUT, parts=("nats", database.PART)
-    )
+    return process.run(SERVICE, NotifierSettings, start, about=ABOUT, parts=("nats", database.PART))
 
 
 if __name__ == "__main__":

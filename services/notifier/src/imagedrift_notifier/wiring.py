@@ -61,9 +61,7 @@ class Wiring:
     async def serve(self, every: Periods) -> None:
         """Handle changes, and repeat all work, until asked to stop."""
         stopping = self._run.stopping
-        periodic = Periodic(
-            self._run.works, stopping, self._clock, postponed_by=(DatabaseAway,)
-        )
+        periodic = Periodic(self._run.works, stopping, self._clock, postponed_by=(DatabaseAway,))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
                 consumer.handle_batches(
@@ -79,9 +77,7 @@ class Wiring:
             for name, work, every_s in self._works(every):
                 tasks.create_task(periodic.repeat(name, work, every_s))
 
-    def _works(
-        self, every: Periods
-    ) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
+    def _works(self, every: Periods) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
         return [
             ("renew_routes", self._routes.renew, every.routes),
             ("sweep", self._sweep.run, every.sweep),

@@ -1,14 +1,14 @@
 """Connecting to PostgreSQL, and which of its errors mean "again later".
 
-The notifier never migrates. It needs the views of `ops` and its own schema, `notify`; where they are
-missing, or its login may not use them, the error says what to run.
+The notifier never migrates. It needs the views of `ops` and its own schema, `notify`. Where they
+are missing, or its login may not use them, the error says what to run.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import asyncpg
 import msgspec
@@ -95,7 +95,7 @@ async def rows_on(
 
 @asynccontextmanager
 async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator[NotifierDatabase]:
-    """Open the pool for the length of the context; a database that is away is met at a statement."""
+    """Open the pool for the length of the context; a statement meets a database that is away."""
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     pool = await asyncpg.create_pool(
         dsn,

@@ -32,9 +32,7 @@ class GatheredTopics:
         """Drop claims that are not due any more."""
         if topics:
             values = _columns(topics)
-            await rows_on(
-                self._connection, "drop_claims", {"route": self._route.name, **values}
-            )
+            await rows_on(self._connection, "drop_claims", {"route": self._route.name, **values})
 
     async def write(self, content: Content, topics: Sequence[Topic]) -> None:
         """Write the message of some topics."""

@@ -39,8 +39,8 @@ from imagedrift_notifier.core.schedule import (
     leaves_time,
     quiet_span,
 )
-from imagedrift_schemas.registry_name import RegistryName
 from imagedrift_schemas.errors import BadReference
+from imagedrift_schemas.registry_name import RegistryName
 from imagedrift_schemas.subjects import is_host_id
 
 MOST_ROUTES: Final = 50
@@ -49,7 +49,9 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _HEADER: Final = re.compile(r"""\s*\[\s*route\s*\.\s*["']?(?P<name>[^"'\]\s]*)["']?\s*\]""")
 _SECRETS: Final = ("address", "apprise", "key", "password", "secret", "token", "url", "webhook")
 
-Texts = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=1000)], ...], Meta(max_length=MOST_ITEMS)]
+Texts = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=1000)], ...], Meta(max_length=MOST_ITEMS)
+]
 Path = Annotated[str, Meta(min_length=1, max_length=4000)]
 
 
@@ -67,7 +69,9 @@ class RouteTable(Struct, frozen=True, kw_only=True):
     place: Texts = ()
     label: Annotated[dict[str, str], Meta(max_length=MOST_ITEMS)] = {}
     registry: Texts = ()
-    verdict: Annotated[tuple[Literal["outdated", "missing"], ...], Meta(max_length=2)] = ("outdated",)
+    verdict: Annotated[tuple[Literal["outdated", "missing"], ...], Meta(max_length=2)] = (
+        "outdated",
+    )
     versions: bool = True
     errors: bool = False
     backlog: bool = False

@@ -1,9 +1,9 @@
 """When a route's messages are sent: after a gathering window or by cron, and not in quiet hours.
 
-    digest = "0 8 * * MON"            # by cron, in the route's time zone; without it: now
-    gather = "30s"                    # how long `now` waits for more
-    quiet  = ["22:00-07:00"]          # what would be sent then is sent at the end of it
-    zone   = "Europe/Berlin"
+digest = "0 8 * * MON"            # by cron, in the route's time zone; without it: now
+gather = "30s"                    # how long `now` waits for more
+quiet  = ["22:00-07:00"]          # what would be sent then is sent at the end of it
+zone   = "Europe/Berlin"
 """
 
 import re

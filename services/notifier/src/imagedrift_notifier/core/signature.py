@@ -1,8 +1,8 @@
 """The signature of a webhook, as Standard Webhooks 1.0 has it.
 
-    signed     id.timestamp.body
-    key        whsec_BASE64, of 24 to 64 bytes; a file may have several lines, the newest key first
-    signature  v1,BASE64(HMAC-SHA256(key, signed)), one for each key, a space between
+signed     id.timestamp.body
+key        whsec_BASE64, of 24 to 64 bytes; a file may have several lines, the newest key first
+signature  v1,BASE64(HMAC-SHA256(key, signed)), one for each key, a space between
 """
 
 import base64

@@ -33,9 +33,7 @@ class ClaimTable(Protocol):
 class Claiming:
     """Claims what is due, so that it is sent later, and once."""
 
-    def __init__(
-        self, due: DueReader, table: ClaimTable, routes: LiveRoutes, clock: Clock
-    ) -> None:
+    def __init__(self, due: DueReader, table: ClaimTable, routes: LiveRoutes, clock: Clock) -> None:
         self._due = due
         self._table = table
         self._routes = routes

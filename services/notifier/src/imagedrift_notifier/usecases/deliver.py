@@ -1,10 +1,10 @@
 """Delivering: a message is marked as being sent, sent, and marked by its outcome.
 
-| killed                          | a webhook                                   | any other channel            |
-|---------------------------------|---------------------------------------------|------------------------------|
-| before it is marked             | sent later                                  | sent later                   |
-| between the mark and the answer | sent again under its id, which its receiver knows | shown as doubtful, not sent again |
-| after the mark of its outcome   | sent                                        | sent                         |
+| killed                          | a webhook               | any other channel           |
+|---------------------------------|-------------------------|-----------------------------|
+| before it is marked             | sent later              | sent later                  |
+| between the mark and the answer | sent again, the same id | doubtful, and not sent again |
+| after the mark of its outcome   | sent                    | sent                        |
 
 Routes do not wait for each other. A route whose channel fails is tried by one message at a time.
 """

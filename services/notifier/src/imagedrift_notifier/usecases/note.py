@@ -31,9 +31,7 @@ class NoteChanges:
             for reference in references:
                 await self._claiming.claim(reference, states)
         except DatabaseAway as error:
-            return [
-                Retry(str(error)) if isinstance(each, str) else each for each in read
-            ]
+            return [Retry(str(error)) if isinstance(each, str) else each for each in read]
         return [Done() if isinstance(each, str) else each for each in read]
 
 
