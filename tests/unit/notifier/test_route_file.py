@@ -52,6 +52,14 @@ def test_every_key_is_read() -> None:
     assert (weekly.schedule.digest, weekly.kinds) == ("0 8 * * MON", ("outdated", "version"))
 
 
+def test_a_window_of_no_time_is_one() -> None:
+    """Without a window every image is told at once."""
+    read, faults = parse('[route.a]\napprise_file = "/c"\ngather = "0s"\n')
+
+    assert faults == []
+    assert read.routes["a"].schedule.gather == timedelta()
+
+
 def test_a_file_without_routes_is_one() -> None:
     """An empty file has no routes and no faults."""
     assert parse("") == (parse("")[0], [])

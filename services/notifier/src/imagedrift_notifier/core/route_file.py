@@ -188,6 +188,8 @@ def _time_faults(table: RouteTable) -> Iterator[tuple[str, str]]:
 
 def _route(name: str, table: RouteTable) -> Route:
     channel: Channel = "apprise" if table.apprise_file else "webhook"
+    gather = gather_span(table.gather)
+    assert gather is not None  # `_time_faults` has read it
     return Route(
         name=name,
         channel=channel,
@@ -195,7 +197,7 @@ def _route(name: str, table: RouteTable) -> Route:
         secret_file=table.secret_file,
         schedule=Schedule(
             digest=table.digest,
-            gather=gather_span(table.gather) or Schedule().gather,
+            gather=gather,
             quiet=tuple(filter(None, map(quiet_span, table.quiet))),
             zone=table.zone,
         ),
