@@ -120,7 +120,7 @@ async def receiver(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]
     made = Receiver()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", made.take)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()

@@ -64,7 +64,7 @@ FROM (
     WHERE c.route = ANY (:routes::text[]) AND c.kind = 'outdated' AND c.reference = i.reference AND c.target = i.remote_digest
   ) < cardinality(:routes::text[])
   UNION
-  SELECT v.reference FROM ops.versions AS v WHERE v.behind > 0
+  SELECT v.reference FROM ops.versions AS v WHERE num_nonnulls(v.newest_patch, v.newest_minor, v.newest_major) > 0
 ) AS r
 WHERE r.reference > :behind::text COLLATE "C"
 ORDER BY r.reference COLLATE "C"
@@ -74,7 +74,7 @@ LIMIT :most::integer;
 -- Every reference that may be due, whatever was told of it.
 SELECT i.reference FROM ops.images AS i WHERE i.outdated_hosts > 0
 UNION
-SELECT v.reference FROM ops.versions AS v WHERE v.behind > 0
+SELECT v.reference FROM ops.versions AS v WHERE num_nonnulls(v.newest_patch, v.newest_minor, v.newest_major) > 0
 ORDER BY 1;
 
 -- name: enter_routes

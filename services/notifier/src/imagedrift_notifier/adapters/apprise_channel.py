@@ -24,8 +24,8 @@ _LEAST_WAIT_S: Final = 3.9
 """Apprise waits 4 s for an answer unless the address says otherwise (`rto`)."""
 _NAME: Final = "imagedrift"
 
-for _name in ("apprise", "urllib3", "requests"):
-    logging.getLogger(_name).disabled = True
+for _name in ("apprise", "requests", "urllib3"):  # and what is below them
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
 class UnknownAddress(Exception):

@@ -10,6 +10,7 @@ Rules:
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from imagedrift_schemas.network_address import metadata_fault
 
 WITHIN_S: Final = 10.0
 AGENT: Final = "imagedrift-notifier"
+for _name in ("httpcore", "httpx"):  # they write addresses
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 _BEFORE: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
 """What fails before anything is sent."""
 
