@@ -70,4 +70,4 @@ def next_step(
 
 def pause(attempts: int) -> timedelta:
     """Return how long to wait after so many tries."""
-    return min(LONGEST_PAUSE, FIRST_AFTER * 2 ** min(attempts - 1, 20))
+    return min(LONGEST_PAUSE, FIRST_AFTER * (1 << min(attempts - 1, 20)))
