@@ -18,10 +18,10 @@ from msgspec import Struct
 
 from imagedrift_notifier.__main__ import start
 from imagedrift_notifier.core.due_group import DueGroup, Topic
-from imagedrift_notifier.core.route import Kind, Route
-from imagedrift_notifier.core.schedule import Schedule
+from imagedrift_notifier.core.route import Kind, MessageRoute
+from imagedrift_notifier.core.schedule import RouteSchedule
 from imagedrift_notifier.settings import NotifierSettings
-from imagedrift_notifier.wiring import Periods
+from imagedrift_notifier.wiring import NotifierPeriods
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.process import Process
@@ -34,7 +34,7 @@ from support.polling import until
 KEY: Final = "whsec_" + base64.b64encode(b"k" * 32).decode()
 TOKEN: Final = "s3cr3t-t0k3n"
 """A part of every address, which is never to be seen."""
-SOON: Final = Periods(sweep=0.1, compose=0.05, deliver=0.05, routes=0.05, prune=3600)
+SOON: Final = NotifierPeriods(sweep=0.1, compose=0.05, deliver=0.05, routes=0.05, prune=3600)
 NOW: Final = datetime(2026, 11, 26, 20, 0, tzinfo=UTC)
 NGINX: Final = REFERENCES[0]
 
@@ -189,7 +189,7 @@ async def publish_change(bus: Bus, reference: str = NGINX, digest: str = OTHER) 
 
 @asynccontextmanager
 async def notifier(
-    dsn: str, nats_url: str, routes: Path, every: Periods = SOON
+    dsn: str, nats_url: str, routes: Path, every: NotifierPeriods = SOON
 ) -> AsyncIterator[Process]:
     """Run the service in this process, once it has begun all routes, until the block ends."""
     values = NotifierSettings(database_url=dsn, nats_url=(nats_url,), routes=str(routes))
@@ -234,12 +234,12 @@ def group(
     return DueGroup(topic=Topic(kind, reference, target), **(given | facts))
 
 
-def route(name: str = "ops", **facts: Any) -> Route:
+def route(name: str = "ops", **facts: Any) -> MessageRoute:
     """A route of a webhook that sends at once."""
     given: dict[str, Any] = {
         "channel": "webhook",
         "address_file": "/run/secrets/hook",
         "secret_file": "/run/secrets/key",
-        "schedule": Schedule(),
+        "schedule": RouteSchedule(),
     }
-    return Route(name=name, **(given | facts))
+    return MessageRoute(name=name, **(given | facts))

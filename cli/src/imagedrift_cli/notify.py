@@ -15,7 +15,7 @@ from imagedrift_cli import cells
 from imagedrift_cli.database import database_url
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
 from imagedrift_notifier import commands
-from imagedrift_notifier.core.route import Route, Routes
+from imagedrift_notifier.core.route import MessageRoute, Routes
 from imagedrift_runtime import settings
 from imagedrift_runtime.settings import SettingsFault, Variable
 
@@ -53,19 +53,19 @@ def notify(tested: str | None, dry_run: bool, named: str | None) -> None:
         _list(routes)
 
 
-def _named(routes: Routes, name: str) -> Route:
+def _named(routes: Routes, name: str) -> MessageRoute:
     if name not in routes.routes:
         raise NotFound("route", name, routes.routes)
     return routes.routes[name]
 
 
-def _test(route: Route, page: str) -> None:
+def _test(route: MessageRoute, page: str) -> None:
     if fault := asyncio.run(commands.send_test(route, page)):
         raise Unusable(f"route {route.name}: not sent: {cells.exact(fault)}")
     click.echo(f"route {route.name}: sent")
 
 
-def _show(routes: Sequence[Route], page: str) -> None:
+def _show(routes: Sequence[MessageRoute], page: str) -> None:
     try:
         made = asyncio.run(commands.preview(database_url(), routes, page))
     except commands.DatabaseAway as error:

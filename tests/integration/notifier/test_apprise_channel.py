@@ -63,7 +63,7 @@ async def test_a_channel_that_does_not_answer_is_a_doubt(receiving: Receiver) ->
 
 @pytest.mark.parametrize("text", ["s3cr3t-t0k3n", "nothing://s3cr3t-t0k3n", "slack://", "json://"])
 async def test_an_address_that_apprise_does_not_know_is_told_without_it(text: str) -> None:
-    """What is no address is a failure, before anything is sent."""
+    """A wrong address is a failure, before anything is sent."""
     fault = apprise_channel.address_fault(SecretText(text))
 
     assert fault.startswith("is no address that Apprise knows")

@@ -1,11 +1,11 @@
-"""What the command does for an operator: a test message, and a preview that changes nothing."""
+"""The command of an operator: a test message, and a preview that changes nothing."""
 
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from imagedrift_notifier import commands
-from imagedrift_notifier.core.schedule import Schedule
+from imagedrift_notifier.core.schedule import RouteSchedule
 from support.decided_fleet import REFERENCES
 from support.notifier import FAIL, Receiver, execute, route, write_routes
 from support.operator import Operator
@@ -27,7 +27,9 @@ async def test_a_test_message_says_that_it_is_one(receiving: Receiver, tmp_path:
 async def test_a_preview_writes_every_message_and_changes_nothing(dsn: str) -> None:
     """Each route shows all that is due on its hosts; nothing is claimed."""
     await execute(dsn, FAIL)
-    digest = route("weekly", schedule=Schedule(digest="0 8 * * *"), kinds=("outdated", "error"))
+    digest = route(
+        "weekly", schedule=RouteSchedule(digest="0 8 * * *"), kinds=("outdated", "error")
+    )
     narrow = replace(route("narrow"), registries=("ghcr.io",))
 
     made = await commands.preview(dsn, [digest, narrow], "")
@@ -44,5 +46,5 @@ async def test_a_preview_writes_every_message_and_changes_nothing(dsn: str) -> N
 def test_a_route_says_when_it_sends() -> None:
     """The next moment is told, of a digest as well."""
     assert commands.when(route()).startswith("now, next at 20")
-    weekly = route(schedule=Schedule(digest="0 8 * * MON"))
+    weekly = route(schedule=RouteSchedule(digest="0 8 * * MON"))
     assert commands.when(weekly).startswith("digest 0 8 * * MON, next at 20")

@@ -1,4 +1,4 @@
-"""What is due, as a route reads it."""
+"""Due images, as a route reads them."""
 
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews

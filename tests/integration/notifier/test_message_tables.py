@@ -45,7 +45,7 @@ async def test_a_topic_is_claimed_once_for_each_route(dsn: str) -> None:
 
 
 async def test_a_claim_is_composed_by_one_of_two(dsn: str) -> None:
-    """What one is writing another does not see."""
+    """A claim that one is writing, another does not see."""
     async with open_database(dsn) as database:
         tables = MessageTables(database)
         await tables.enter(["ops"])

@@ -1,4 +1,4 @@
-"""What becomes due without a changed verdict: found, told once, and not what was before."""
+"""Images that become due without a changed verdict: found, told once, and not what was before."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_notifier.adapters import webhook
-from imagedrift_notifier.adapters.webhook import Webhook
+from imagedrift_notifier.adapters.webhook import WebhookSender
 from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed, SendOutcome
 from imagedrift_notifier.core.secret_text import SecretText
@@ -35,7 +35,7 @@ async def post(url: str) -> SendOutcome:
     """Post a message."""
     keys = signing_keys(KEY)
     assert keys is not None
-    return await Webhook(SystemClock()).post(SecretText(url), keys, MESSAGE)
+    return await WebhookSender(SystemClock()).post(SecretText(url), keys, MESSAGE)
 
 
 async def test_a_message_is_posted_signed_and_whole(
@@ -107,7 +107,7 @@ async def test_an_address_that_is_none_or_forbidden_is_never_asked(url: str) -> 
 async def test_nobody_there_is_a_failure_and_a_broken_answer_a_doubt(
     receiving: Receiver,
 ) -> None:
-    """What failed before it was sent was not taken; what breaks off later may have been."""
+    """A message that could not be sent was not taken; one without an answer may have been."""
     assert isinstance(await post(f"http://127.0.0.1:{free_port()}/{TOKEN}"), Failed)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(5)
@@ -135,7 +135,7 @@ async def test_a_certificate_has_to_be_of_the_name_in_the_address(tmp_path: Path
         serving.load_cert_chain(pair.certificate, pair.key)
         async with receiver(serving) as over_tls:
             port = over_tls.url.rpartition(":")[2]
-            posting = Webhook(SystemClock(), trusting)
+            posting = WebhookSender(SystemClock(), trusting)
             url = SecretText(f"https://localhost:{port}/{TOKEN}")
 
             outcome = await posting.post(url, keys, MESSAGE)

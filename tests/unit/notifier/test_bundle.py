@@ -1,7 +1,7 @@
 """Which topics share a message."""
 
 from imagedrift_notifier.core.bundle import MOST_SINGLE, bundles
-from imagedrift_notifier.core.schedule import Schedule
+from imagedrift_notifier.core.schedule import RouteSchedule
 from support.notifier import group, route
 
 
@@ -25,7 +25,7 @@ def test_many_at_once_share_one_message() -> None:
 
 def test_a_digest_is_one_message_and_errors_are_another() -> None:
     """Registries that fail never share a message with images."""
-    digest = route(schedule=Schedule(digest="0 8 * * *"))
+    digest = route(schedule=RouteSchedule(digest="0 8 * * *"))
     groups = [group("a/b:1"), group("r.io", "error"), group("a/c:1"), group("q.io", "error")]
 
     found = bundles(digest, groups)

@@ -1,11 +1,11 @@
-"""What is claimed of all that is due: kinds of the route, and not what was due before it."""
+"""Claims of all that is due: kinds of the route, and not what was due before it."""
 
 from datetime import timedelta
 
 import pytest
 
 from imagedrift_notifier.core.claim import claims_of
-from imagedrift_notifier.core.schedule import Schedule
+from imagedrift_notifier.core.schedule import RouteSchedule
 from support.notifier import NOW, group, route
 
 SOON = NOW + timedelta(seconds=30)
@@ -44,6 +44,6 @@ def test_what_was_due_before_a_new_route_is_claimed_without_being_sent(
 
 def test_an_image_without_a_time_was_due_before() -> None:
     """Without a time at which it became due, it is not news."""
-    [claim] = claims_of(route(schedule=Schedule()), [group(due_at=None)], NOW, NOW)
+    [claim] = claims_of(route(schedule=RouteSchedule()), [group(due_at=None)], NOW, NOW)
 
     assert claim.send_at is None

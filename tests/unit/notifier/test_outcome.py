@@ -1,4 +1,4 @@
-"""What becomes of a message after a try."""
+"""The state of a message after a try."""
 
 from datetime import timedelta
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imagedrift_notifier.core.route import HostFilter
 from imagedrift_notifier.core.route_file import MOST_ROUTES, parse
-from imagedrift_notifier.core.schedule import QuietSpan, Schedule
+from imagedrift_notifier.core.schedule import QuietSpan, RouteSchedule
 
 WHOLE = """
 page = "https://drift.example.org/"
@@ -40,7 +40,7 @@ def test_every_key_is_read() -> None:
     assert read.page == "https://drift.example.org"
     ops, weekly = read.routes["ops"], read.routes["weekly"]
     assert (ops.channel, ops.address_file, ops.backlog) == ("apprise", "/run/secrets/chat", True)
-    assert ops.schedule == Schedule(
+    assert ops.schedule == RouteSchedule(
         gather=timedelta(minutes=2),
         quiet=(QuietSpan(time(22), time(7)),),
         zone="Europe/Berlin",
@@ -116,7 +116,7 @@ def test_a_fault_names_its_line_and_key_and_no_value(line: str, told: str) -> No
     ],
 )
 def test_a_fault_of_the_whole_is_told(text: str, told: str) -> None:
-    """What is wrong outside a route's keys is told, too."""
+    """A fault outside of a route's keys is told, too."""
     [fault] = parse(text, "f")[1]
 
     assert fault.startswith(told)

@@ -6,7 +6,7 @@ import pytest
 
 from imagedrift_notifier.core.schedule import (
     QuietSpan,
-    Schedule,
+    RouteSchedule,
     cron_fault,
     gather_span,
     leaves_time,
@@ -24,14 +24,14 @@ def quiet(*spans: str) -> tuple[QuietSpan, ...]:
 
 def test_now_is_after_the_gathering_window() -> None:
     """Without a digest a message goes when its window ends."""
-    schedule = Schedule(gather=timedelta(minutes=2))
+    schedule = RouteSchedule(gather=timedelta(minutes=2))
 
     assert send_time(schedule, EVENING) == EVENING + timedelta(minutes=2)
 
 
 def test_a_digest_is_sent_at_its_next_time_in_its_zone() -> None:
     """Eight in Berlin is seven in UTC in winter."""
-    schedule = Schedule(digest="0 8 * * MON", zone="Europe/Berlin")
+    schedule = RouteSchedule(digest="0 8 * * MON", zone="Europe/Berlin")
 
     assert send_time(schedule, EVENING) == datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
 
@@ -47,21 +47,21 @@ def test_a_digest_is_sent_at_its_next_time_in_its_zone() -> None:
 )
 def test_quiet_hours_end_before_a_message_is_sent(spans: tuple[str, ...], wanted: datetime) -> None:
     """Quiet hours may pass midnight, and may follow each other; their end is not quiet."""
-    schedule = Schedule(gather=timedelta(), quiet=quiet(*spans))
+    schedule = RouteSchedule(gather=timedelta(), quiet=quiet(*spans))
 
     assert send_time(schedule, EVENING) == wanted
 
 
 def test_quiet_hours_are_those_of_the_zone() -> None:
     """Half past ten in UTC is half past seven in the morning in Tokyo."""
-    schedule = Schedule(gather=timedelta(), quiet=quiet("22:00-08:00"), zone="Asia/Tokyo")
+    schedule = RouteSchedule(gather=timedelta(), quiet=quiet("22:00-08:00"), zone="Asia/Tokyo")
 
     assert send_time(schedule, EVENING) == datetime(2026, 11, 26, 23, 0, tzinfo=UTC)
 
 
 def test_a_digest_in_quiet_hours_is_sent_at_their_end() -> None:
     """A digest heeds quiet hours, too."""
-    schedule = Schedule(digest="0 3 * * *", quiet=quiet("22:00-07:00"))
+    schedule = RouteSchedule(digest="0 3 * * *", quiet=quiet("22:00-07:00"))
 
     assert send_time(schedule, EVENING) == datetime(2026, 11, 27, 7, 0, tzinfo=UTC)
 
@@ -69,7 +69,7 @@ def test_a_digest_in_quiet_hours_is_sent_at_their_end() -> None:
 def test_a_change_of_summer_time_skips_no_digest() -> None:
     """On the day when half past two is not there, a digest of that time is still sent."""
     before = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
-    schedule = Schedule(digest="30 2 * * *", zone="Europe/Berlin")
+    schedule = RouteSchedule(digest="30 2 * * *", zone="Europe/Berlin")
 
     assert timedelta(hours=12) < send_time(schedule, before) - before < timedelta(hours=24)
 
@@ -101,6 +101,6 @@ def test_quiet_hours_that_fill_the_day_are_told() -> None:
 
 @pytest.mark.parametrize("expression", ["", "0 8 * *", "61 * * * *", "0 8 * * XYZ", "0 0 30 2 *"])
 def test_a_cron_expression_that_never_comes_or_is_none_is_refused(expression: str) -> None:
-    """What is no cron expression, or has no next time, is told."""
+    """A text that is no cron expression, or has no next time, is told."""
     assert cron_fault(expression) != ""
     assert cron_fault("0 8 * * MON-FRI") == ""

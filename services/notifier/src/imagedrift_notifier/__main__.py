@@ -5,7 +5,7 @@ import sys
 from imagedrift_notifier.adapters import database
 from imagedrift_notifier.adapters.routes_file import LiveRoutesFile
 from imagedrift_notifier.settings import NotifierSettings
-from imagedrift_notifier.wiring import Periods, Wiring
+from imagedrift_notifier.wiring import NotifierPeriods, NotifierWiring
 from imagedrift_runtime import process
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats import bus
@@ -13,10 +13,10 @@ from imagedrift_runtime.process import Process
 
 SERVICE = "imagedrift-notifier"
 ABOUT = "imagedrift-notifier: tells people what is due, by chat, mail or webhook."
-EVERY = Periods()
+EVERY = NotifierPeriods()
 
 
-async def start(settings: NotifierSettings, run: Process, every: Periods = EVERY) -> None:
+async def start(settings: NotifierSettings, run: Process, every: NotifierPeriods = EVERY) -> None:
     """Run until asked to stop."""
     routes = LiveRoutesFile(settings.routes)
     nats = bus.connect(settings.nats_url, SERVICE, **settings.nats, health=run.health)
@@ -24,7 +24,7 @@ async def start(settings: NotifierSettings, run: Process, every: Periods = EVERY
         database.open_database(settings.database_url, run.health) as opened,
         nats as connected,
     ):
-        await Wiring(run, opened, connected, routes, SystemClock()).serve(every)
+        await NotifierWiring(run, opened, connected, routes, SystemClock()).serve(every)
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from imagedrift_notifier.core.content import Content, trial_content, write
 from imagedrift_notifier.core.due_group import DueGroup
 from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered
-from imagedrift_notifier.core.route import Route, Routes
+from imagedrift_notifier.core.route import MessageRoute, Routes
 from imagedrift_notifier.core.schedule import send_time
 from imagedrift_notifier.errors import DatabaseAway
 from imagedrift_runtime.clock import SystemClock, now
@@ -36,13 +36,13 @@ def file_faults(routes: Routes) -> list[str]:
     return [fault for route in routes.routes.values() for fault in channels.route_faults(route)]
 
 
-def when(route: Route) -> str:
+def when(route: MessageRoute) -> str:
     """Say when something that is noted now would be sent."""
     kind = f"digest {route.schedule.digest}" if route.schedule.digest else "now"
     return f"{kind}, next at {send_time(route.schedule, now()):%Y-%m-%d %H:%M} UTC"
 
 
-async def send_test(route: Route, page: str) -> str:
+async def send_test(route: MessageRoute, page: str) -> str:
     """Send a test message; what went wrong, or nothing."""
     content = trial_content(route.name, page)
     message = OutboundMessage(
@@ -59,7 +59,7 @@ async def send_test(route: Route, page: str) -> str:
     return "" if isinstance(outcome, Delivered) else outcome.reason
 
 
-async def preview(dsn: str, routes: Sequence[Route], page: str) -> list[Preview]:
+async def preview(dsn: str, routes: Sequence[MessageRoute], page: str) -> list[Preview]:
     """Write what each route would tell of all that is due now, had it told nothing before.
 
     Nothing is sent, and nothing is claimed. Raises `DatabaseAway`.
@@ -78,7 +78,7 @@ async def preview(dsn: str, routes: Sequence[Route], page: str) -> list[Preview]
         return made
 
 
-def _of_route(route: Route, errors: Sequence[DueGroup]) -> list[DueGroup]:
+def _of_route(route: MessageRoute, errors: Sequence[DueGroup]) -> list[DueGroup]:
     if "error" not in route.kinds:
         return []
     return [group for group in errors if route.tells_of(group.topic.reference)]

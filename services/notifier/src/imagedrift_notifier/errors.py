@@ -1,4 +1,4 @@
-"""What keeps the notifier from its work for a while."""
+"""The errors that keep the notifier from its work for a while."""
 
 
 class DatabaseAway(Exception):

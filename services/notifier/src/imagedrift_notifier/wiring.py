@@ -27,7 +27,7 @@ from imagedrift_schemas import subjects
 BATCH: Final = 200
 
 
-class Periods(Struct, frozen=True, kw_only=True):
+class NotifierPeriods(Struct, frozen=True, kw_only=True):
     """How often each work is repeated, in seconds."""
 
     sweep: float = 30.0
@@ -37,7 +37,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     prune: float = 3600.0
 
 
-class Wiring:
+class NotifierWiring:
     """The parts of one process."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Wiring:
         self._compose = Compose(views, self._tables, routes)
         self._deliver = Deliver(self._tables, Channels(clock), routes, clock, run.stopping)
 
-    async def serve(self, every: Periods) -> None:
+    async def serve(self, every: NotifierPeriods) -> None:
         """Handle changes, and repeat all work, until asked to stop."""
         stopping = self._run.stopping
         periodic = Periodic(self._run.works, stopping, self._clock, postponed_by=(DatabaseAway,))
@@ -77,7 +77,9 @@ class Wiring:
             for name, work, every_s in self._works(every):
                 tasks.create_task(periodic.repeat(name, work, every_s))
 
-    def _works(self, every: Periods) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
+    def _works(
+        self, every: NotifierPeriods
+    ) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
         return [
             ("renew_routes", self._routes.renew, every.routes),
             ("sweep", self._sweep.run, every.sweep),

@@ -2,11 +2,11 @@
 
 from imagedrift_notifier.adapters import secret_files, webhook
 from imagedrift_notifier.adapters.secret_files import SecretUnreadable
-from imagedrift_notifier.adapters.webhook import Webhook
+from imagedrift_notifier.adapters.webhook import WebhookSender
 from imagedrift_notifier.core import signature
 from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Failed, SendOutcome
-from imagedrift_notifier.core.route import Route
+from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_runtime.clock import Clock
 
 
@@ -14,9 +14,9 @@ class Channels:
     """Sends a message by the channel of its route."""
 
     def __init__(self, clock: Clock) -> None:
-        self._webhook = Webhook(clock)
+        self._webhook = WebhookSender(clock)
 
-    async def send(self, route: Route, message: OutboundMessage) -> SendOutcome:
+    async def send(self, route: MessageRoute, message: OutboundMessage) -> SendOutcome:
         """Send a message, and tell what came of it; it never raises."""
         try:
             address = secret_files.read(route.address_file)
@@ -29,7 +29,7 @@ class Channels:
         return await apprise_channel.send(address, message)
 
 
-def route_faults(route: Route) -> list[str]:
+def route_faults(route: MessageRoute) -> list[str]:
     """List what is wrong with the files of a route; nothing of their content is told."""
     try:
         address = secret_files.read(route.address_file)
@@ -45,7 +45,7 @@ def route_faults(route: Route) -> list[str]:
     return [f"route.{route.name}: {route.address_file}: {fault}"] if fault else []
 
 
-def _keys(route: Route) -> list[bytes]:
+def _keys(route: MessageRoute) -> list[bytes]:
     keys = signature.signing_keys(secret_files.read(route.secret_file).reveal())
     if keys is None:
         raise SecretUnreadable(f"{route.secret_file}: {signature.WANTED}")

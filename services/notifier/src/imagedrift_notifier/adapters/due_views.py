@@ -1,4 +1,4 @@
-"""What is due, read from the views of `ops`."""
+"""Reading due images from the views of `ops`."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,7 +8,7 @@ import asyncpg
 
 from imagedrift_notifier.adapters.database import NotifierDatabase
 from imagedrift_notifier.core.due_group import DueGroup, Topic
-from imagedrift_notifier.core.route import Route
+from imagedrift_notifier.core.route import MessageRoute
 
 FAILING_FOR: Final = timedelta(minutes=15)
 """How long a reference fails before its registry is told of."""
@@ -20,7 +20,7 @@ class DueViews:
     def __init__(self, database: NotifierDatabase) -> None:
         self._database = database
 
-    async def of_reference(self, route: Route, reference: str) -> list[DueGroup]:
+    async def of_reference(self, route: MessageRoute, reference: str) -> list[DueGroup]:
         """Read all that is due of a reference on the hosts of a route. Raises `DatabaseAway`."""
         if not route.tells_of(reference):
             return []

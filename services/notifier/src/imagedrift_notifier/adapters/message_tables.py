@@ -11,7 +11,7 @@ from imagedrift_notifier.core.content import Content
 from imagedrift_notifier.core.due_group import Topic
 from imagedrift_notifier.core.outbound import OutboundMessage, RouteCounts, RouteState
 from imagedrift_notifier.core.outcome import NextStep
-from imagedrift_notifier.core.route import Route
+from imagedrift_notifier.core.route import MessageRoute
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than a try may take."""
@@ -23,7 +23,9 @@ MOST_COMPOSED: Final = 1000
 class GatheredTopics:
     """Topics of a route whose time has come, locked in one transaction until they are written."""
 
-    def __init__(self, connection: Connection, route: Route, topics: Sequence[Topic]) -> None:
+    def __init__(
+        self, connection: Connection, route: MessageRoute, topics: Sequence[Topic]
+    ) -> None:
         self._connection = connection
         self._route = route
         self.topics = topics
@@ -89,7 +91,7 @@ class MessageTables:
         return {row["route"] for row in await self._database.rows("routes_with_messages")}
 
     @asynccontextmanager
-    async def gathered(self, route: Route) -> AsyncIterator[GatheredTopics]:
+    async def gathered(self, route: MessageRoute) -> AsyncIterator[GatheredTopics]:
         """Lock the topics whose time has come, and commit with the context."""
         async with self._database.transaction() as connection:
             values = {"route": route.name, "most": MOST_COMPOSED}

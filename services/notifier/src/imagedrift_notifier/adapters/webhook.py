@@ -35,7 +35,7 @@ _BEFORE: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedPro
 """What fails before anything is sent."""
 
 
-class Webhook:
+class WebhookSender:
     """Posts messages."""
 
     def __init__(self, clock: Clock, tls: ssl.SSLContext | None = None) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from imagedrift_notifier.core.due_group import DueGroup
-from imagedrift_notifier.core.route import Route
+from imagedrift_notifier.core.route import MessageRoute
 
 MOST_SINGLE: Final = 10
 """References at once that have a message each."""
 
 
-def bundles(route: Route, groups: Sequence[DueGroup]) -> list[list[DueGroup]]:
+def bundles(route: MessageRoute, groups: Sequence[DueGroup]) -> list[list[DueGroup]]:
     """Part what is to be sent now into messages, those on most hosts first."""
     ordered = sorted(groups, key=lambda group: (-group.hosts, group.topic.reference))
     images = [group for group in ordered if group.topic.kind != "error"]
@@ -23,7 +23,7 @@ def bundles(route: Route, groups: Sequence[DueGroup]) -> list[list[DueGroup]]:
     return [*_of_images(route, images), *([errors] if errors else [])]
 
 
-def _of_images(route: Route, images: list[DueGroup]) -> list[list[DueGroup]]:
+def _of_images(route: MessageRoute, images: list[DueGroup]) -> list[list[DueGroup]]:
     by_reference: dict[str, list[DueGroup]] = defaultdict(list)
     for group in images:
         by_reference[group.topic.reference].append(group)

@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from imagedrift_notifier.core.due_group import DueGroup, Topic
-from imagedrift_notifier.core.route import Route
+from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.core.schedule import send_time
 
 
@@ -22,7 +22,7 @@ class Claim(Struct, frozen=True):
 
 
 def claims_of(
-    route: Route, groups: Iterable[DueGroup], known_until: datetime | None, now: datetime
+    route: MessageRoute, groups: Iterable[DueGroup], known_until: datetime | None, now: datetime
 ) -> list[Claim]:
     """List what to claim of these groups, those that the route tells of.
 
@@ -36,7 +36,7 @@ def claims_of(
     ]
 
 
-def _is_known(route: Route, group: DueGroup, known_until: datetime | None) -> bool:
+def _is_known(route: MessageRoute, group: DueGroup, known_until: datetime | None) -> bool:
     if route.backlog or known_until is None:
         return False
     return group.due_at is None or group.due_at < known_until

@@ -25,7 +25,7 @@ FORM: Final = "imagedrift.notification.v1"
 
 
 class Content(Struct, frozen=True):
-    """What is sent."""
+    """The content of a message."""
 
     title: str
     body: str

@@ -29,7 +29,7 @@ class OutboundMessage(Struct, frozen=True, kw_only=True):
 
 
 class RouteState(Struct, frozen=True):
-    """What the database knows of a route."""
+    """The state of a route in the database."""
 
     since: datetime
     is_begun: bool

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from imagedrift_notifier.core.schedule import Schedule
+from imagedrift_notifier.core.schedule import RouteSchedule
 
 Kind = Literal["outdated", "version", "missing", "error"]
 """What a message is about: an image that its registry replaced; a newer version that is asked for;
@@ -22,7 +22,7 @@ class HostFilter(Struct, frozen=True, kw_only=True):
     """Hosts with all of these labels."""
 
 
-class Route(Struct, frozen=True, kw_only=True):
+class MessageRoute(Struct, frozen=True, kw_only=True):
     """One route of the file."""
 
     name: str
@@ -31,7 +31,7 @@ class Route(Struct, frozen=True, kw_only=True):
     """The file that holds the channel's address."""
     secret_file: str = ""
     """The file that holds a webhook's signing keys, the newest first."""
-    schedule: Schedule
+    schedule: RouteSchedule
     hosts: HostFilter = HostFilter()
     registries: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ("outdated", "version")
@@ -49,4 +49,4 @@ class Routes(Struct, frozen=True, kw_only=True):
 
     page: str = ""
     """The address of the web pages, for links; without it there are none."""
-    routes: dict[str, Route] = {}
+    routes: dict[str, MessageRoute] = {}

@@ -30,10 +30,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct
 
-from imagedrift_notifier.core.route import Channel, HostFilter, Kind, Route, Routes
+from imagedrift_notifier.core.route import Channel, HostFilter, Kind, MessageRoute, Routes
 from imagedrift_notifier.core.schedule import (
     MOST_QUIET,
-    Schedule,
+    RouteSchedule,
     cron_fault,
     gather_span,
     leaves_time,
@@ -112,7 +112,7 @@ def parse(text: str, name: str = "routes.toml") -> tuple[Routes, list[str]]:
     return Routes(page=page.rstrip("/"), routes=routes), []
 
 
-def _routes(tables: Any, found: _Faults) -> Iterator[Route]:
+def _routes(tables: Any, found: _Faults) -> Iterator[MessageRoute]:
     if not isinstance(tables, Mapping) or not all(isinstance(t, Mapping) for t in tables.values()):
         found.add("", "route", "write one table per route: [route.NAME]")
         return
@@ -186,16 +186,16 @@ def _time_faults(table: RouteTable) -> Iterator[tuple[str, str]]:
         yield "zone", "write a time zone, as Europe/Berlin or UTC"
 
 
-def _route(name: str, table: RouteTable) -> Route:
+def _route(name: str, table: RouteTable) -> MessageRoute:
     channel: Channel = "apprise" if table.apprise_file else "webhook"
     gather = gather_span(table.gather)
     assert gather is not None  # `_time_faults` has read it
-    return Route(
+    return MessageRoute(
         name=name,
         channel=channel,
         address_file=table.apprise_file or table.webhook_file,
         secret_file=table.secret_file,
-        schedule=Schedule(
+        schedule=RouteSchedule(
             digest=table.digest,
             gather=gather,
             quiet=tuple(filter(None, map(quiet_span, table.quiet))),

@@ -36,7 +36,7 @@ class QuietSpan(Struct, frozen=True):
         return moment >= self.start or moment < self.end
 
 
-class Schedule(Struct, frozen=True, kw_only=True):
+class RouteSchedule(Struct, frozen=True, kw_only=True):
     """When a route sends."""
 
     digest: str = ""
@@ -46,7 +46,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
 
 
-def send_time(schedule: Schedule, now: datetime) -> datetime:
+def send_time(schedule: RouteSchedule, now: datetime) -> datetime:
     """Tell when something that is noted now is sent."""
     zone = ZoneInfo(schedule.zone)
     if schedule.digest:

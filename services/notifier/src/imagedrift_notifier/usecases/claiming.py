@@ -6,7 +6,7 @@ from typing import Protocol
 from imagedrift_notifier.core.claim import Claim, claims_of
 from imagedrift_notifier.core.due_group import DueGroup
 from imagedrift_notifier.core.outbound import RouteState
-from imagedrift_notifier.core.route import Route, Routes
+from imagedrift_notifier.core.route import MessageRoute, Routes
 from imagedrift_runtime.clock import Clock
 
 LiveRoutes = Callable[[], Routes]
@@ -14,9 +14,9 @@ LiveRoutes = Callable[[], Routes]
 
 
 class DueReader(Protocol):
-    """What is due now. Raises `DatabaseAway`."""
+    """Reads due images. Raises `DatabaseAway`."""
 
-    async def of_reference(self, route: Route, reference: str) -> list[DueGroup]:
+    async def of_reference(self, route: MessageRoute, reference: str) -> list[DueGroup]:
         """Read all that is due of a reference on the hosts of a route."""
 
 
@@ -54,7 +54,7 @@ class Claiming:
         return new
 
     async def claim_groups(
-        self, route: Route, groups: Sequence[DueGroup], state: RouteState
+        self, route: MessageRoute, groups: Sequence[DueGroup], state: RouteState
     ) -> int:
         """Claim topics of a route, and return how many are new."""
         claims = claims_of(route, groups, state.known_until, self._clock.now())

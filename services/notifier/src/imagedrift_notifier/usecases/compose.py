@@ -10,7 +10,7 @@ from typing import Protocol
 from imagedrift_notifier.core.bundle import bundles
 from imagedrift_notifier.core.content import Content, write
 from imagedrift_notifier.core.due_group import DueGroup, Topic
-from imagedrift_notifier.core.route import Route
+from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.usecases.claiming import LiveRoutes
 
 
@@ -32,14 +32,14 @@ class GatheredClaims(Protocol):
     async def routes_with_claims(self) -> set[str]:
         """Name the routes that have topics whose time has come."""
 
-    def gathered(self, route: Route) -> AbstractAsyncContextManager[Gathered]:
+    def gathered(self, route: MessageRoute) -> AbstractAsyncContextManager[Gathered]:
         """Lock the topics of a route whose time has come, and commit with the context."""
 
 
 class GroupReader(Protocol):
-    """What is due now. Raises `DatabaseAway`."""
+    """Reads due images and failing registries. Raises `DatabaseAway`."""
 
-    async def of_reference(self, route: Route, reference: str) -> list[DueGroup]:
+    async def of_reference(self, route: MessageRoute, reference: str) -> list[DueGroup]:
         """Read all that is due of a reference on the hosts of a route."""
 
     async def errors(self) -> list[DueGroup]:
@@ -62,7 +62,7 @@ class Compose:
                 async with self._claims.gathered(route) as gathered:
                     await self._write(route, gathered, held.page)
 
-    async def _write(self, route: Route, gathered: Gathered, page: str) -> None:
+    async def _write(self, route: MessageRoute, gathered: Gathered, page: str) -> None:
         if not gathered.topics:
             return
         due = {group.topic: group for group in await self._due(route, gathered.topics)}
@@ -72,7 +72,7 @@ class Compose:
             content = write(route.name, bundle, page)
             await gathered.write(content, [group.topic for group in bundle])
 
-    async def _due(self, route: Route, topics: Sequence[Topic]) -> list[DueGroup]:
+    async def _due(self, route: MessageRoute, topics: Sequence[Topic]) -> list[DueGroup]:
         """Read anew what these topics are about."""
         images = dict.fromkeys(t.reference for t in topics if t.kind != "error")
         groups = [

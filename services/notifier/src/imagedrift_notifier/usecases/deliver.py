@@ -17,7 +17,7 @@ import structlog
 
 from imagedrift_notifier.core.outbound import OutboundMessage, RouteCounts
 from imagedrift_notifier.core.outcome import NextStep, SendOutcome, next_step
-from imagedrift_notifier.core.route import Route
+from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.usecases.claiming import LiveRoutes
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
@@ -52,7 +52,7 @@ class MessageQueue(Protocol):
 class Sender(Protocol):
     """Carries messages to people."""
 
-    async def send(self, route: Route, message: OutboundMessage) -> SendOutcome:
+    async def send(self, route: MessageRoute, message: OutboundMessage) -> SendOutcome:
         """Send a message, and tell what came of it; it never raises."""
 
 
@@ -87,7 +87,7 @@ class Deliver:
                 raise each
         await self._count([*held])
 
-    async def _send_all(self, route: Route) -> None:
+    async def _send_all(self, route: MessageRoute) -> None:
         """Send the messages of a route, one after the other."""
         async with self._free:
             for _ in range(MOST_IN_A_RUN):
@@ -98,7 +98,7 @@ class Deliver:
                     return
                 await self._send(route, message)
 
-    async def _send(self, route: Route, message: OutboundMessage) -> None:
+    async def _send(self, route: MessageRoute, message: OutboundMessage) -> None:
         outcome = await self._sender.send(route, message)
         step = next_step(
             outcome, message.channel, message.attempts, message.created_at, self._clock.now()

@@ -18,7 +18,7 @@ MOST_AT_ONCE: Final = 50
 
 
 class CandidateReader(Protocol):
-    """What may be due. Raises `DatabaseAway`."""
+    """Names images that may be due. Raises `DatabaseAway`."""
 
     async def candidates(self, routes: Sequence[str], behind: str, most: int) -> Sequence[str]:
         """Name references that may be due, those behind a name."""
@@ -27,8 +27,8 @@ class CandidateReader(Protocol):
         """Read which registries fail."""
 
 
-class RouteTable(Protocol):
-    """What is known of routes. Raises `DatabaseAway`."""
+class RouteStates(Protocol):
+    """Routes, and whether each is begun. Raises `DatabaseAway`."""
 
     async def begin(self, routes: Sequence[str]) -> None:
         """Note that all that was due before these routes were made is claimed."""
@@ -41,7 +41,7 @@ class Sweep:
     """Looks at all candidates, in portions."""
 
     def __init__(
-        self, reader: CandidateReader, table: RouteTable, claiming: Claiming, routes: LiveRoutes
+        self, reader: CandidateReader, table: RouteStates, claiming: Claiming, routes: LiveRoutes
     ) -> None:
         self._reader = reader
         self._table = table
