@@ -90,6 +90,6 @@ def test_what_an_extra_says_to_install_is_there() -> None:
 
     assert sorted(project["optional-dependencies"]) == sorted(EXTRAS)
     for name in EXTRAS:
-        packages = [f"imagedrift-{folder}" for folder in COMMANDS[name].extra]
+        packages = [f"imagedrift-{folder.rpartition('/')[2]}" for folder in COMMANDS[name].extra]
         assert packages[-1] in project["optional-dependencies"][name]
         assert all((ROOT / folder / "pyproject.toml").is_file() for folder in COMMANDS[name].extra)
