@@ -1,26 +1,39 @@
 """`imagedrift-dashboard`: wires the pages and serves them until it is told to stop."""
 
 import asyncio
+import secrets
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
-from imagedrift_dashboard.adapters import changes, database, http_server, web
+from imagedrift_dashboard.adapters import changes, database, http_server, oidc_client, web
 from imagedrift_dashboard.adapters.changes import ChangeFeed
+from imagedrift_dashboard.adapters.forms import FormReader
+from imagedrift_dashboard.adapters.web import SignInParts
+from imagedrift_dashboard.core.cookie_key import LEAST_BYTES, CookieKey
+from imagedrift_dashboard.core.sessions import Sessions
 from imagedrift_dashboard.settings import DashboardSettings
-from imagedrift_runtime import process
+from imagedrift_runtime import process, tls
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.process import Process
 
 SERVICE = "imagedrift-dashboard"
-ABOUT = "imagedrift-dashboard: the fleet on web pages, read-only."
+ABOUT = "imagedrift-dashboard: the fleet on web pages."
 PART = "pages"
 
 
 async def start(settings: DashboardSettings, run: Process) -> None:
     """Serve until asked to stop."""
     rules, feed, stopping = settings.access, ChangeFeed(), run.stopping
+    key = CookieKey(settings.session_key.encode() or secrets.token_bytes(LEAST_BYTES))
     with http_server.listening_on(settings.address, settings.port) as listening:
-        async with database.open_reader(settings.database_url) as reader:
-            application = web.application(reader, feed, rules, SystemClock())
+        async with (
+            database.open_reader(settings.database_url, logins=settings.login_urls) as reader,
+            _sign_in(settings, key) as sign_in,
+        ):
+            forms, clock = FormReader(key), SystemClock()
+            application = web.application(reader, feed, rules, clock, forms, sign_in)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.close_at(stopping))
                 hearing = tasks.create_task(
@@ -29,6 +42,20 @@ async def start(settings: DashboardSettings, run: Process) -> None:
                 run.health.ready(PART)
                 await http_server.serve(application, listening, stopping)
                 hearing.cancel()
+
+
+@asynccontextmanager
+async def _sign_in(
+    settings: DashboardSettings, key: CookieKey
+) -> AsyncIterator[SignInParts | None]:
+    client = settings.oidc
+    if client is None:
+        yield None
+        return
+    sessions = Sessions(key, timedelta(hours=settings.session_hours), settings.roles)
+    context = tls.context_for(settings.oidc_ca)
+    async with oidc_client.opened(client, context, SystemClock()) as oidc:
+        yield SignInParts(oidc, sessions)
 
 
 def main() -> int:
