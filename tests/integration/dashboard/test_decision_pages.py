@@ -86,8 +86,8 @@ async def test_without_the_setting_nobody_decides(own_dsn: str) -> None:
     ("changes", "status", "told"),
     [
         ({"form_token": "x"}, 403, "another session"),
-        ({"span": ""}, 400, "snooze needs an end"),
-        ({"kind": "ignore", "reason": ""}, 400, "ignore needs a reason"),
+        ({"span": ""}, 400, "needs an end"),
+        ({"kind": "ignore", "reason": ""}, 400, "needs a reason"),
         ({"until": "some day"}, 400, "some day"),
         ({"span": "14 moons"}, 400, "14 moons"),
         ({"kind": "delete"}, 400, "kind is missing"),

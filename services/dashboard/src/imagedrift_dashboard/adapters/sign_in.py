@@ -94,7 +94,7 @@ class SignInPages:
         if not (role := self._sessions.role_of(identity.groups)):
             log.warning("sign_in.without_group", user=identity.name, groups=len(identity.groups))
             advice = "IMAGEDRIFT_DASHBOARD_ROLES names the groups that may read."
-            raise PageFault(403, f"{identity.name} is in no group that may read", advice)
+            raise PageFault(403, f"the user {identity.name} is in no group that may read", advice)
         self._end_session(request)  # that of before, if there is one
         response = RedirectResponse(sign_in.to, 303)
         session_id = secrets.token_urlsafe(24)

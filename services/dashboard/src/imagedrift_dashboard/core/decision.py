@@ -16,8 +16,7 @@ KINDS: Final = (
 FIELDS: Final = ("reference", "kind", "value", "until", "span", "site", "place", "label", "reason")
 _NEED_A_REASON: Final = ("ignore", "accept")
 MOST_OF_A_NAME: Final = 100
-MOST_OF_AN_ID: Final = 18
-"""Digits that a key of the database has at most."""
+LARGEST_ID: Final = 2**63 - 1
 
 
 def read_decision(fields: Mapping[str, str], name: str) -> dict[str, object]:
@@ -32,7 +31,8 @@ def read_decision(fields: Mapping[str, str], name: str) -> dict[str, object]:
 def read_undoing(fields: Mapping[str, str], name: str) -> dict[str, object]:
     """Read which decision is taken back. Raises `PageFault`."""
     number = fields.get("decision_id", "").strip()
-    if not (number.isascii() and number.isdigit() and len(number) <= MOST_OF_AN_ID):
+    is_number = number.isascii() and number.isdigit() and len(number) < 20
+    if not is_number or int(number) > LARGEST_ID:
         raise PageFault(400, "the id of the decision is no number", "It stands in its row.")
     return {
         "decision_id": int(number),

@@ -122,12 +122,12 @@ def _payload(token: str, keys: Sequence[PublicKey]) -> bytes:
     registry.max_header_length = 8 * 1024  # a certificate may be in it
     try:
         header = jws.extract_compact(token.encode(), None, registry).headers()
+        algorithm, name = str(header.get("alg")), header.get("kid")
     except _UNREADABLE:
         raise BadToken("it is no signed token") from None
-    algorithm = str(header.get("alg"))
     if algorithm not in ALGORITHMS:
         raise BadToken("it is not signed by an algorithm with a public key")
-    fitting = [each for each in keys if _fits(each, algorithm, header.get("kid"))]
+    fitting = [each for each in keys if _fits(each, algorithm, name)]
     for key in fitting:
         try:
             return jws.deserialize_compact(token, key, registry=registry).payload
