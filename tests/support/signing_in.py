@@ -12,7 +12,7 @@ from imagedrift_dashboard.adapters import oidc_client
 from imagedrift_dashboard.adapters.changes import ChangeFeed
 from imagedrift_dashboard.adapters.web import SignInParts
 from imagedrift_dashboard.core.access import AccessRules
-from imagedrift_dashboard.core.provider import Client
+from imagedrift_dashboard.core.provider import ClientRegistration
 from imagedrift_dashboard.core.sessions import Sessions
 from imagedrift_runtime import tls
 from imagedrift_runtime.clock import SystemClock
@@ -76,7 +76,9 @@ async def sign_in_site(dsn: str) -> AsyncIterator[SignInSite]:
     clock, feed = SetClock(), ChangeFeed()
     sessions = Sessions(KEY, timedelta(hours=8), ROLES)
     async with oidc_provider(PAGES) as provider:
-        client = Client(issuer=provider.url, id=CLIENT_ID, secret=CLIENT_SECRET, url=PAGES)
+        client = ClientRegistration(
+            issuer=provider.url, id=CLIENT_ID, secret=CLIENT_SECRET, url=PAGES
+        )
         async with (
             oidc_client.opened(client, tls.context_for(), clock) as oidc,
             browser(

@@ -98,7 +98,7 @@ async def test_without_the_setting_nobody_decides(own_dsn: str) -> None:
 async def test_a_decision_that_is_none_is_told_and_not_stored(
     own_dsn: str, changes: dict[str, str], status: int, told: str
 ) -> None:
-    """What the form or the database refuses is said in its words."""
+    """A refusal of the form or the database is told in its words."""
     before = len(await decided(own_dsn))
     async with browser(own_dsn, RULES, peer="10.1.2.3") as pages:
         own = token(await pages.get(IMAGE, headers=ADA))

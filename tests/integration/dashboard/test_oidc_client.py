@@ -9,7 +9,7 @@ import pytest
 
 from imagedrift_dashboard.adapters import oidc_client
 from imagedrift_dashboard.core.page_fault import PageFault
-from imagedrift_dashboard.core.provider import Client
+from imagedrift_dashboard.core.provider import ClientRegistration
 from imagedrift_runtime import tls
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_sandbox.free_port import free_port
@@ -38,7 +38,7 @@ async def server(answer: Answer) -> AsyncIterator[str]:
 
 async def refused(issuer: str, ca: str = "", within_s: float = 5) -> PageFault:
     """Ask a provider that cannot be used; what a page says of it."""
-    client = Client(issuer=issuer, id="drift", secret="s3cret", url=PAGES)
+    client = ClientRegistration(issuer=issuer, id="drift", secret="s3cret", url=PAGES)
     async with oidc_client.opened(client, tls.context_for(ca), SystemClock(), within_s) as oidc:
         with pytest.raises(PageFault) as fault:
             await oidc.provider()
@@ -88,7 +88,7 @@ async def test_a_certificate_that_nobody_signed_is_refused(tmp_path: Path) -> No
 async def test_a_configuration_is_asked_for_once() -> None:
     """Many who sign in at once have the configuration asked for once."""
     async with oidc_provider(PAGES) as provider:
-        client = Client(issuer=provider.url, id="drift", url=PAGES)
+        client = ClientRegistration(issuer=provider.url, id="drift", url=PAGES)
         async with oidc_client.opened(client, tls.context_for(), SystemClock()) as oidc:
             found = await asyncio.gather(*(oidc.provider() for _ in range(20)))
     assert provider.configuration_asked == 1

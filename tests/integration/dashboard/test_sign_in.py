@@ -103,7 +103,7 @@ async def test_signing_out_ends_every_copy_of_the_session(site: SignInSite) -> N
 
 
 async def test_a_form_of_another_site_signs_nobody_out(site: SignInSite) -> None:
-    """What another site sends is refused before its form is read."""
+    """A form of another site is refused before its form is read."""
     await site.sign_in()
     sent = await site.pages.client.post(
         "/sign-out",

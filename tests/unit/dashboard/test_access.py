@@ -66,7 +66,7 @@ def test_whom_no_proxy_lets_in_is_refused(peer: str, headers: dict[str, str], st
     ],
 )
 def test_an_address_in_a_header_is_no_address(claimed: dict[str, str]) -> None:
-    """Whatever a header says of addresses, the connection's own counts."""
+    """The address of the connection counts, whatever a header says of addresses."""
     with pytest.raises(PageFault) as refused:
         PROXIED.viewer(
             "192.0.2.1", claimed | {"x-forwarded-user": "ada", "x-forwarded-groups": "sre"}

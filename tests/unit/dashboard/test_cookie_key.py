@@ -39,7 +39,7 @@ def test_a_changed_cookie_is_not_read(data: st.DataObject) -> None:
 
 @given(st.text())
 def test_any_text_may_come_as_a_cookie(text: str) -> None:
-    """Whatever a browser sends is read or not, and is no defect."""
+    """A browser may send any text: it is read or not, and is no defect."""
     assert KEY.read("session", text, Told) is None
 
 
@@ -49,7 +49,7 @@ def test_a_cookie_has_a_bound() -> None:
 
 
 def test_a_cookie_of_another_version_is_none() -> None:
-    """What was signed with other fields is not read."""
+    """A value that was signed with other fields is not read."""
 
     class Other(Struct):
         number: int
@@ -58,7 +58,7 @@ def test_a_cookie_of_another_version_is_none() -> None:
 
 
 def test_secrets_differ_by_use_and_name() -> None:
-    """What is made for a use and a name is the same each time, and like no other."""
+    """A secret for a use and a name is the same each time, and like no other."""
     made = {KEY.derive(use, name) for use in ("nonce", "verifier") for name in ("a", "b")}
 
     assert len(made) == 4

@@ -44,7 +44,7 @@ def test_a_reason_that_is_needed_stays_missing(
 
 @pytest.mark.parametrize("changes", [{"reference": ""}, {"kind": "undo"}, {"kind": ""}])
 def test_a_form_without_an_image_or_a_kind_is_refused(changes: dict[str, str]) -> None:
-    """What no form of the pages sends is refused before the database is asked."""
+    """A form that is none of the pages is refused before the database is asked."""
     with pytest.raises(PageFault) as refused:
         read_decision(GIVEN | changes, "ada")
     assert refused.value.status == 400

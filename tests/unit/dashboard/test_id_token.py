@@ -12,7 +12,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from imagedrift_dashboard.core import id_token
-from imagedrift_dashboard.core.id_token import BadToken, Expected, Identity, UnknownKey
+from imagedrift_dashboard.core.id_token import Expected, SignedInUser, TokenRefused, UnknownKey
 
 NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
 AT: Final = int(NOW.timestamp())
@@ -48,7 +48,7 @@ def token(key: RSAKey | ECKey = RSA, header: dict[str, Any] | None = None, **cla
     return jws.serialize_compact(full, json.dumps(said), key, registry=registry)
 
 
-def read(text: str) -> Identity:
+def read(text: str) -> SignedInUser:
     """Read a token by the provider's keys."""
     return id_token.verify(text, KEYS, EXPECTED, NOW)
 
@@ -57,7 +57,7 @@ def read(text: str) -> Identity:
 @pytest.mark.parametrize("header", [{}, {"kid": None}, {"x": "y"}, {"x5c": ["A" * 2000]}])
 def test_a_token_names_who_signed_in(key: RSAKey | ECKey, header: dict[str, Any]) -> None:
     """A token by a key of the provider gives the name and the groups."""
-    assert read(token(key, header)) == Identity("ada", frozenset(("sre", "all")))
+    assert read(token(key, header)) == SignedInUser("ada", frozenset(("sre", "all")))
 
 
 def test_a_token_by_another_key_is_refused() -> None:
@@ -88,8 +88,8 @@ def test_keys_that_do_not_sign_are_left_out() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"keys": 1}', b'{"keys": ["x"]}'])
 def test_keys_that_cannot_be_read_are_told(content: bytes) -> None:
-    """What is no set of keys is refused."""
-    with pytest.raises(BadToken):
+    """A text that is no set of keys is refused."""
+    with pytest.raises(TokenRefused):
         id_token.read_keys(content)
 
 
@@ -136,18 +136,18 @@ def test_a_token_of_another_issuer_client_time_or_sign_in_is_refused(
     claims: dict[str, Any],
 ) -> None:
     """Each claim alone is enough to refuse a token."""
-    with pytest.raises(BadToken):
+    with pytest.raises(TokenRefused):
         read(token(**claims))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "NONE", "HS256", "HS512", "RS1", "", None, 7, ["x"]])
 def test_an_algorithm_without_a_public_key_is_refused(algorithm: object) -> None:
-    """Whatever stands in the header, only a signature by a public key counts."""
+    """Only a signature by a public key counts, whatever stands in the header."""
     _, payload, signature = token().split(".")
     header = json.dumps({"alg": algorithm, "kid": "rsa"}).encode()
     forged = urlsafe_b64encode(header).rstrip(b"=").decode()
     for each in (signature, ""):
-        with pytest.raises(BadToken):
+        with pytest.raises(TokenRefused):
             read(f"{forged}.{payload}.{each}")
 
 
@@ -158,14 +158,14 @@ def test_a_header_that_is_none_is_refused(header: bytes) -> None:
     """A header of another shape, one without an end, or one that asks for more is refused."""
     _, payload, signature = token().split(".")
     forged = urlsafe_b64encode(header).rstrip(b"=").decode()
-    with pytest.raises(BadToken):
+    with pytest.raises(TokenRefused):
         read(f"{forged}.{payload}.{signature}")
 
 
 @given(st.text())
 def test_any_text_may_come_as_a_token(text: str) -> None:
     """A text that is no token is refused, and is no defect."""
-    with pytest.raises(BadToken):
+    with pytest.raises(TokenRefused):
         read(text)
 
 

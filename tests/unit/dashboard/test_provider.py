@@ -9,10 +9,12 @@ import pytest
 
 from imagedrift_dashboard.core import provider as providers
 from imagedrift_dashboard.core.page_fault import PageFault
-from imagedrift_dashboard.core.provider import Client, Provider, ProviderFault
+from imagedrift_dashboard.core.provider import ClientRegistration, Provider, ProviderFault
 
 ISSUER = "https://id.example.org/realms/x"
-CLIENT = Client(issuer=ISSUER, id="drift", secret="a:b %", url="https://drift.example.org")
+CLIENT = ClientRegistration(
+    issuer=ISSUER, id="drift", secret="a:b %", url="https://drift.example.org"
+)
 SAID: dict[str, Any] = {
     "issuer": ISSUER,
     "authorization_endpoint": f"{ISSUER}/auth?kc=1",
@@ -85,7 +87,7 @@ def test_a_provider_on_this_machine_needs_no_tls() -> None:
 
 
 def test_the_callback_gives_the_code() -> None:
-    """What the provider sends back is its code."""
+    """The provider sends back its code."""
     pairs = [("code", "c"), ("state", "s"), ("iss", ISSUER)]
     assert providers.read_callback(pairs, told()) == "c"
     old = told(authorization_response_iss_parameter_supported=False)
@@ -124,7 +126,9 @@ def test_the_secret_is_sent_in_the_way_that_the_provider_takes(
     secret: str, ways: list[str], in_header: bool, in_form: bool
 ) -> None:
     """In the header where it can be, escaped; in the form where only that is taken."""
-    client = Client(issuer=ISSUER, id="drift", secret=secret, url="https://drift.example.org")
+    client = ClientRegistration(
+        issuer=ISSUER, id="drift", secret=secret, url="https://drift.example.org"
+    )
     provider = told(token_endpoint_auth_methods_supported=ways)
     headers, form = providers.token_request(client, provider, "c", "v")
 

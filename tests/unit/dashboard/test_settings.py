@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_dashboard.core.access import AccessRules, networks
-from imagedrift_dashboard.core.provider import Client
+from imagedrift_dashboard.core.provider import ClientRegistration
 from imagedrift_dashboard.settings import DashboardSettings
 from imagedrift_runtime import settings
 from imagedrift_runtime.settings import SettingsFault
@@ -63,7 +63,7 @@ def test_a_provider_signs_users_in_wherever_the_pages_are() -> None:
     values = settings.load(DashboardSettings, environ)
 
     assert values.access.roles == {"sre": "reader"}
-    assert values.oidc == Client(
+    assert values.oidc == ClientRegistration(
         issuer="https://id.example.org/realms/x", id="drift", url="https://drift.example.org"
     )
     assert settings.load(DashboardSettings, DATABASE).oidc is None

@@ -8,7 +8,7 @@ from msgspec import Meta, field
 
 from imagedrift_dashboard.core import access, cookie_key, provider
 from imagedrift_dashboard.core.access import AccessRules
-from imagedrift_dashboard.core.provider import Client
+from imagedrift_dashboard.core.provider import ClientRegistration
 from imagedrift_runtime import urls
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import SettingsFault, Variable
@@ -161,11 +161,11 @@ class DashboardSettings(CommonSettings, frozen=True, kw_only=True):
         )
 
     @property
-    def oidc(self) -> Client | None:
+    def oidc(self) -> ClientRegistration | None:
         """The provider that signs users in; none where nobody signs in here."""
         if not self.oidc_issuer:
             return None
-        return Client(
+        return ClientRegistration(
             issuer=self.oidc_issuer,
             id=self.oidc_client_id,
             secret=self.oidc_client_secret,

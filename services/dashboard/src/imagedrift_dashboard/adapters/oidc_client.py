@@ -19,9 +19,15 @@ import structlog
 
 from imagedrift_dashboard.core import id_token
 from imagedrift_dashboard.core import provider as providers
-from imagedrift_dashboard.core.id_token import BadToken, Expected, Identity, PublicKey, UnknownKey
+from imagedrift_dashboard.core.id_token import (
+    Expected,
+    PublicKey,
+    SignedInUser,
+    TokenRefused,
+    UnknownKey,
+)
 from imagedrift_dashboard.core.page_fault import PageFault
-from imagedrift_dashboard.core.provider import Client, Provider, ProviderFault
+from imagedrift_dashboard.core.provider import ClientRegistration, Provider, ProviderFault
 from imagedrift_runtime.clock import Clock
 
 log = structlog.get_logger()
@@ -36,7 +42,7 @@ class OidcClient:
     """One provider, as this service is its client."""
 
     def __init__(
-        self, http: httpx.AsyncClient, client: Client, clock: Clock, within_s: float
+        self, http: httpx.AsyncClient, client: ClientRegistration, clock: Clock, within_s: float
     ) -> None:
         self.client = client
         self._within_s = within_s
@@ -58,7 +64,7 @@ class OidcClient:
                 self._provider_at = now
             return self._provider
 
-    async def identity(self, code: str, verifier: str, nonce: str) -> Identity:
+    async def identity(self, code: str, verifier: str, nonce: str) -> SignedInUser:
         """Exchange a code; who signed in. Raises `PageFault`."""
         provider = await self.provider()
         expected = Expected(
@@ -72,10 +78,10 @@ class OidcClient:
             token = providers.read_token(await self._post(provider.token_endpoint, headers, form))
             try:
                 return await self._verified(provider, token, expected)
-            except BadToken as error:
+            except TokenRefused as error:
                 raise ProviderFault(f"its ID token: {error}") from None
 
-    async def _verified(self, provider: Provider, token: str, expected: Expected) -> Identity:
+    async def _verified(self, provider: Provider, token: str, expected: Expected) -> SignedInUser:
         known_at, keys = await self._known_keys(provider, KEPT_S)
         try:
             return id_token.verify(token, keys, expected, self._clock.now())
@@ -143,14 +149,14 @@ async def _told(issuer: str) -> AsyncIterator[None]:
         log.warning("provider.unreachable", issuer=issuer, error=type(error).__name__)
         advice = f"Is {issuer} reached from the dashboard? Its log says more."
         raise PageFault(503, "the sign-in cannot be reached", advice) from None
-    except (ProviderFault, BadToken) as error:
+    except (ProviderFault, TokenRefused) as error:
         log.warning("sign_in.refused", issuer=issuer, error=str(error))
         raise PageFault(502, f"the sign-in failed: {error}", "Sign in again.") from None
 
 
 @asynccontextmanager
 async def opened(
-    client: Client, tls: SSLContext, clock: Clock, within_s: float = WITHIN_S
+    client: ClientRegistration, tls: SSLContext, clock: Clock, within_s: float = WITHIN_S
 ) -> AsyncIterator[OidcClient]:
     """Open a client of the provider for the length of the context; it is asked at a sign-in."""
     async with httpx.AsyncClient(

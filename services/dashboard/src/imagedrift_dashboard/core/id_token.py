@@ -44,23 +44,23 @@ _UNREADABLE: Final = (JoseError, ValueError, TypeError, KeyError, AttributeError
 """What joserfc and msgspec raise of a text that is none of theirs."""
 
 
-class BadToken(Exception):
+class TokenRefused(Exception):
     """An ID token that says nothing; its text names what is wrong, and no part of the token."""
 
 
-class UnknownKey(BadToken):
+class UnknownKey(TokenRefused):
     """It is signed by a key that is not among those known; the provider may have new ones."""
 
 
-class Identity(Struct, frozen=True):
-    """Who signed in."""
+class SignedInUser(Struct, frozen=True):
+    """Somebody who signed in."""
 
     name: str
     groups: frozenset[str]
 
 
 class Expected(Struct, frozen=True, kw_only=True):
-    """What an ID token of one sign-in has to say."""
+    """The claims that the ID token of one sign-in has to have."""
 
     issuer: str
     client_id: str
@@ -80,7 +80,7 @@ class _Claims(Struct, frozen=True):
 
 
 def read_keys(content: bytes) -> tuple[PublicKey, ...]:
-    """Read the public keys of a provider that sign. Raises `BadToken`.
+    """Read the public keys of a provider that sign. Raises `TokenRefused`.
 
     A key of an unknown kind is left out, as RFC 7517 has it.
     """
@@ -88,7 +88,7 @@ def read_keys(content: bytes) -> tuple[PublicKey, ...]:
         listed = msgspec.json.decode(content, type=dict[str, Any])["keys"]
         written = msgspec.convert(listed, list[dict[str, Any]])
     except _UNREADABLE:
-        raise BadToken("the provider's keys cannot be read") from None
+        raise TokenRefused("the provider's keys cannot be read") from None
     found = (_key(each) for each in written[:MOST_KEYS])
     return tuple(each for each in found if each is not None)
 
@@ -103,17 +103,19 @@ def _key(written: dict[str, Any]) -> PublicKey | None:
     return key if isinstance(key, PublicKey) else None
 
 
-def verify(token: str, keys: Sequence[PublicKey], expected: Expected, now: datetime) -> Identity:
-    """Read who signed in from an ID token. Raises `BadToken`."""
+def verify(
+    token: str, keys: Sequence[PublicKey], expected: Expected, now: datetime
+) -> SignedInUser:
+    """Read who signed in from an ID token. Raises `TokenRefused`."""
     payload = _payload(token, keys)
     try:
         claims = msgspec.json.decode(payload, type=dict[str, Any])
         known = msgspec.convert(claims, _Claims)
     except _UNREADABLE:
-        raise BadToken("a claim is missing, or of another type") from None
+        raise TokenRefused("a claim is missing, or of another type") from None
     if fault := _fault(known, expected, now.timestamp()):
-        raise BadToken(fault)
-    return Identity(_name(claims), _groups(claims.get(expected.groups_claim)))
+        raise TokenRefused(fault)
+    return SignedInUser(_name(claims), _groups(claims.get(expected.groups_claim)))
 
 
 def _payload(token: str, keys: Sequence[PublicKey]) -> bytes:
@@ -124,9 +126,9 @@ def _payload(token: str, keys: Sequence[PublicKey]) -> bytes:
         header = jws.extract_compact(token.encode(), None, registry).headers()
         algorithm, name = str(header.get("alg")), header.get("kid")
     except _UNREADABLE:
-        raise BadToken("it is no signed token") from None
+        raise TokenRefused("it is no signed token") from None
     if algorithm not in ALGORITHMS:
-        raise BadToken("it is not signed by an algorithm with a public key")
+        raise TokenRefused("it is not signed by an algorithm with a public key")
     fitting = [each for each in keys if _fits(each, algorithm, name)]
     for key in fitting:
         try:

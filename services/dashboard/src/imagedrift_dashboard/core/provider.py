@@ -32,7 +32,7 @@ class ProviderFault(Exception):
     """A provider says something that cannot be right; its text names what."""
 
 
-class Client(Struct, frozen=True, kw_only=True):
+class ClientRegistration(Struct, frozen=True, kw_only=True):
     """The dashboard, as the provider knows it."""
 
     issuer: str
@@ -124,7 +124,7 @@ def origin_fault(url: str) -> str:
 
 
 def authorization_url(
-    client: Client, provider: Provider, *, state: str, nonce: str, verifier: str
+    client: ClientRegistration, provider: Provider, *, state: str, nonce: str, verifier: str
 ) -> str:
     """Write the address at which the provider signs somebody in."""
     challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
@@ -141,7 +141,7 @@ def authorization_url(
     return _with(provider.authorization_endpoint, asked)
 
 
-def end_session_url(client: Client, provider: Provider) -> str:
+def end_session_url(client: ClientRegistration, provider: Provider) -> str:
     """Write the address at which the provider signs out; empty where it has none."""
     url = provider.end_session_endpoint
     return _with(url, {"client_id": client.id}) if url else ""
@@ -169,7 +169,7 @@ def read_callback(pairs: Sequence[tuple[str, str]], provider: Provider) -> str:
 
 
 def token_request(
-    client: Client, provider: Provider, code: str, verifier: str
+    client: ClientRegistration, provider: Provider, code: str, verifier: str
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Write the headers and the form that exchange a code."""
     form = {
