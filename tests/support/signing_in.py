@@ -10,6 +10,8 @@ import httpx
 
 from imagedrift_dashboard.adapters import oidc_client
 from imagedrift_dashboard.adapters.changes import ChangeFeed
+from imagedrift_dashboard.adapters.forms import FormReader
+from imagedrift_dashboard.adapters.sign_in import SignInPages
 from imagedrift_dashboard.adapters.web import SignInParts
 from imagedrift_dashboard.core.access import AccessRules
 from imagedrift_dashboard.core.provider import ClientRegistration
@@ -79,15 +81,14 @@ async def sign_in_site(dsn: str) -> AsyncIterator[SignInSite]:
         client = ClientRegistration(
             issuer=provider.url, id=CLIENT_ID, secret=CLIENT_SECRET, url=PAGES
         )
-        async with (
-            oidc_client.opened(client, tls.context_for(), clock) as oidc,
-            browser(
+        async with oidc_client.opened(client, tls.context_for(), clock) as oidc:
+            sign_in = SignInPages(oidc, sessions, FormReader(KEY), feed, clock)
+            async with browser(
                 dsn,
                 AccessRules(roles=ROLES),
                 feed=feed,
-                sign_in=SignInParts(oidc, sessions),
+                sign_in=SignInParts(sessions, sign_in.routes),
                 url=PAGES,
                 clock=clock,
-            ) as pages,
-        ):
-            yield SignInSite(pages, provider, sessions, feed, clock)
+            ) as pages:
+                yield SignInSite(pages, provider, sessions, feed, clock)

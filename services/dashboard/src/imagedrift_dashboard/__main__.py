@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from imagedrift_dashboard.adapters import changes, database, http_server, oidc_client, web
+from imagedrift_dashboard.adapters import changes, database, http_server, web
 from imagedrift_dashboard.adapters.changes import ChangeFeed
 from imagedrift_dashboard.adapters.forms import FormReader
 from imagedrift_dashboard.adapters.web import SignInParts
@@ -26,14 +26,13 @@ PART = "pages"
 async def start(settings: DashboardSettings, run: Process) -> None:
     """Serve until asked to stop."""
     rules, feed, stopping = settings.access, ChangeFeed(), run.stopping
-    key = CookieKey(settings.session_key.encode() or secrets.token_bytes(LEAST_BYTES))
+    forms = FormReader(CookieKey(settings.session_key.encode() or secrets.token_bytes(LEAST_BYTES)))
     with http_server.listening_on(settings.address, settings.port) as listening:
         async with (
             database.open_reader(settings.database_url, logins=settings.login_urls) as reader,
-            _sign_in(settings, key) as sign_in,
+            _sign_in(settings, forms, feed) as sign_in,
         ):
-            forms, clock = FormReader(key), SystemClock()
-            application = web.application(reader, feed, rules, clock, forms, sign_in)
+            application = web.application(reader, feed, rules, SystemClock(), forms, sign_in)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.close_at(stopping))
                 hearing = tasks.create_task(
@@ -46,16 +45,20 @@ async def start(settings: DashboardSettings, run: Process) -> None:
 
 @asynccontextmanager
 async def _sign_in(
-    settings: DashboardSettings, key: CookieKey
+    settings: DashboardSettings, forms: FormReader, feed: ChangeFeed
 ) -> AsyncIterator[SignInParts | None]:
-    client = settings.oidc
+    """Make the sign-in, where the settings have a provider; else its libraries are not loaded."""
+    client, clock = settings.oidc, SystemClock()
     if client is None:
         yield None
         return
-    sessions = Sessions(key, timedelta(hours=settings.session_hours), settings.roles)
+    from imagedrift_dashboard.adapters import oidc_client, sign_in  # noqa: PLC0415 - 14 MB
+
+    sessions = Sessions(forms.key, timedelta(hours=settings.session_hours), settings.roles)
     context = tls.context_for(settings.oidc_ca)
-    async with oidc_client.opened(client, context, SystemClock()) as oidc:
-        yield SignInParts(oidc, sessions)
+    async with oidc_client.opened(client, context, clock) as oidc:
+        pages = sign_in.SignInPages(oidc, sessions, forms, feed, clock)
+        yield SignInParts(sessions, pages.routes)
 
 
 def main() -> int:

@@ -25,12 +25,12 @@ class FormReader:
     """Reads forms, and makes the tokens that they need."""
 
     def __init__(self, key: CookieKey) -> None:
-        self._key = key
+        self.key = key
 
     def token(self, viewer: Viewer) -> str:
         """Make the token of the forms of one viewer."""
         whose = f"session {viewer.session.id}" if viewer.session else f"user {viewer.name}"
-        return self._key.derive("form", whose)
+        return self.key.derive("form", whose)
 
     async def read(self, request: Request) -> Mapping[str, str]:
         """Read a form. Raises `PageFault`."""

@@ -20,8 +20,6 @@ from imagedrift_dashboard.adapters.database import ViewReader
 from imagedrift_dashboard.adapters.decision_pages import DecisionPages
 from imagedrift_dashboard.adapters.forms import FormReader
 from imagedrift_dashboard.adapters.guard import Application, Guard
-from imagedrift_dashboard.adapters.oidc_client import OidcClient
-from imagedrift_dashboard.adapters.sign_in import SignInPages
 from imagedrift_dashboard.core import location as locations
 from imagedrift_dashboard.core.access import AccessRules, Viewer
 from imagedrift_dashboard.core.location import CSV
@@ -63,10 +61,10 @@ class AccountParts(NamedTuple):
 
 
 class SignInParts(NamedTuple):
-    """Where viewers sign in, and their sessions."""
+    """The sessions of who signs in, and the addresses of the sign-in."""
 
-    oidc: OidcClient
     sessions: Sessions
+    routes: Sequence[Route]
 
 
 def application(
@@ -80,11 +78,10 @@ def application(
     """Make the application that serves every page."""
     account = AccountParts(forms, rules)
     sessions = sign_in.sessions if sign_in else None
-    pages = SignInPages(*sign_in, forms, feed, clock).routes if sign_in else []
     starlette = Starlette(
         routes=[
             *(Route(kind.path, _page_endpoint(kind, reader, clock, account)) for kind in PAGES),
-            *pages,
+            *(sign_in.routes if sign_in else ()),
             *DecisionPages(reader, rules, forms).routes,
             Route("/events", _events_endpoint(feed, clock, sessions)),
             Route("/assets/{name}", _asset),
