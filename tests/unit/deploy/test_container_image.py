@@ -35,7 +35,7 @@ FOREIGN = {
     "agent": {"asyncpg", "httpx", "pogo-core", "click", "rich"},
     "registry-resolver": {"aiodocker", "aiohttp", "asyncpg", "pogo-core", "click", "rich"},
     "ingest": {"aiodocker", "aiohttp", "httpx", "pyyaml", "click", "rich"},
-    "dashboard": {"aiodocker", "aiohttp", "httpx", "pyyaml", "pogo-core", "rich"},
+    "dashboard": {"aiodocker", "aiohttp", "pyyaml", "pogo-core", "rich"},
     "notifier": {"aiodocker", "aiohttp", "pogo-core", "rich", "starlette", "uvicorn"},
     "cli": {
         "starlette",
