@@ -1,5 +1,5 @@
 -- What people are told: claimed before it is sent, once for each route
--- depends: 0029_fleet_counts
+-- depends: 0031_fleet_figures
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';
