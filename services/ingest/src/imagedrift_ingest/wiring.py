@@ -15,6 +15,7 @@ from imagedrift_ingest.adapters.jetstream.publishers import (
 from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, TAGS, SourceStream
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
+from imagedrift_ingest.adapters.postgres.base_images import BaseImageTable
 from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
@@ -40,6 +41,7 @@ from imagedrift_ingest.core.freshness import list_ttl, question_ttl
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.usecases.announce import Announce
+from imagedrift_ingest.usecases.base_images import FollowBaseImages
 from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
 from imagedrift_ingest.usecases.maintain import Maintain
 from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
@@ -84,6 +86,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     count: float = 30.0
     due: float = 60.0
     versions: float = 5.0
+    base_images: float = 5.0
     trend: float = 30.0
 
 
@@ -137,11 +140,12 @@ class Wiring:
         self._digest_bookmarks = Bookmarks(database, DIGESTS, self._digests)
         self._tags = SourceStream(bus, TAGS, clock)
         self._tag_bookmarks = Bookmarks(database, TAGS, self._tags)
+        self._candidates = CandidateRules(registries.is_named)
         self._tag_lists = TagListTable(
             database,
             self._tag_bookmarks,
             settings.freshness_rules,
-            CandidateRules(registries.is_named),
+            self._candidates,
         )
         self._heartbeats = Heartbeats(
             StoredHeartbeats(database, self._keys), DeadLetterPublisher(bus), clock, MOST_HELD
@@ -237,6 +241,7 @@ class Wiring:
             Work("count_due", maintain.count_due, every.due, first_after_s=every.trend / 2),
             Work("count_fleet", maintain.count_fleet, every.due, first_after_s=every.due),
             Work("versions", self._follow_versions().run, every.versions),
+            Work("base_images", self._follow_base_images().run, every.base_images),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]
 
@@ -293,6 +298,10 @@ class Wiring:
 
     def _follow_versions(self) -> FollowVersions:
         return FollowVersions(self._tag_lists, self._turns, self._clock)
+
+    def _follow_base_images(self) -> FollowBaseImages:
+        table = BaseImageTable(self._database, self._candidates)
+        return FollowBaseImages(table, self._turns, self._clock, is_wanted=self._settings.bases)
 
     def _maintain(self) -> Maintain:
         return Maintain(
