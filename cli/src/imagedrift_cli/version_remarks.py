@@ -1,4 +1,4 @@
-"""A remark on one image: the version that hosts run, what they would get, what is newer, its base."""
+"""Remarks on one image: the version that hosts run and would get, what is newer, and its base."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any

@@ -12,9 +12,11 @@ BUILT_ON = f"""
     UPDATE fleet.comparisons SET facts = jsonb_build_object(
       'base_name', 'ghcr.io/acme/base:3', 'base_digest', '{command_fleet.OLD}');
     INSERT INTO fleet.bases (name, digest, platform, ref_id, state, judged_digest)
-    SELECT DISTINCT 'ghcr.io/acme/base:3', '{command_fleet.OLD}', c.platform, a.ref_id, 'newer', a.remote_digest
+    SELECT DISTINCT
+      'ghcr.io/acme/base:3', '{command_fleet.OLD}', c.platform, a.ref_id, 'newer', a.remote_digest
     FROM fleet.comparisons AS c, fleet.answers AS a
-    JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id AND r.reference = 'docker.io/library/nginx:1.27';
+    JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
+    WHERE r.reference = 'docker.io/library/nginx:1.27';
 """
 """Every image was built on a base whose tag points to what `nginx:1.27` does."""
 

@@ -68,11 +68,11 @@ async def follow(planned: Planned, *, is_wanted: bool = True, most: int = 100) -
 
 
 async def shown(planned: Planned, reference: str = NGINX) -> asyncpg.Record:
-    """The single row of an image."""
-    [row] = await planned.database.fetch(
-        "SELECT * FROM ops.comparisons WHERE reference = $1", reference
+    """The first row of an image."""
+    rows = await planned.database.fetch(
+        "SELECT * FROM ops.comparisons WHERE reference = $1 ORDER BY host", reference
     )
-    return row
+    return rows[0]
 
 
 async def test_the_base_of_a_local_build_is_asked_once_for_the_fleet(planned: Planned) -> None:

@@ -167,7 +167,7 @@ def test_an_older_list_changes_nothing() -> None:
 
 
 def test_p11_a_stored_list_of_another_grammar_is_whole_in_no_track_and_due() -> None:
-    """What an earlier release stored is kept as far as it names newer tags, and is listed anew."""
+    """A list of an earlier release is kept as far as it names newer tags, and is made anew."""
     stored = replace(folded(ListState(), listed()), grammar=GRAMMAR + 1)
     grown = outgrown(stored)
     assert (grown.grammar, grown.cut, grown.whole_until) == (GRAMMAR, True, None)

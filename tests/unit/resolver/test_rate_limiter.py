@@ -121,7 +121,7 @@ async def test_a_registry_that_is_silent_while_it_is_asked_does_not_answer() -> 
 
 
 async def test_a_resolver_that_is_slow_itself_calls_no_registry_silent() -> None:
-    """What the loop was late does not count as silence, in one piece or bit by bit."""
+    """Time by which the loop was late is no silence, in one piece or bit by bit."""
     limiter = limiter_of(replica(SharedStates()))
     await ask(limiter, "q", GOOD, Reply(200))
     async with limiter.admit("HEAD", "q", hosts=1):

@@ -50,7 +50,7 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
         bool,
         Variable(
             "IMAGEDRIFT_BASES",
-            "true: ask whether the images have been replaced that others were built on, by their labels",
+            "true: ask whether the images were replaced that others were built on, by labels",
         ),
     ] = False
     outstanding: Annotated[

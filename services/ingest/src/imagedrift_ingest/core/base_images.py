@@ -7,11 +7,12 @@
 | by no reference at all                       | nothing: `bad_name`               |
 | with a registry, with a digest or without    | its tag; `latest` where it has none |
 
-| the tag points to                                    | the base     | state         |
-|------------------------------------------------------|--------------|---------------|
-| the base's digest                                    | any          | `same_image`  |
-| an index with the base's digest as a child           | any          | `same_image`  |
-| another digest                                       | as in `newer`, the base being the reference | as there |
+| the tag points to                          | state                                         |
+|--------------------------------------------|-----------------------------------------------|
+| the base's digest                          | `same_image`                                  |
+| an index with the base's digest as a child | `same_image`                                  |
+| another digest                             | that of a candidate (`newer`): the base is in |
+|                                            | the place of the reference                    |
 
 Rules:
 - A digest may be that of an index or of one platform's manifest: builders write either.
