@@ -230,8 +230,7 @@ SELECT
     FROM fleet.comparisons AS c
     LEFT JOIN fleet.base_states AS s
       ON s.name = c.facts ->> 'base_name' AND s.digest = c.facts ->> 'base_digest' AND s.platform = c.platform
-    WHERE c.ref_id = r.ref_id AND c.facts ? 'base_name'
-      AND EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id)
+    WHERE c.ref_id = r.ref_id AND c.facts ? 'base_name' AND c.unused_since IS NULL
   ) AS base_outdated
 FROM (
   SELECT
