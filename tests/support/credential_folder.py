@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
+from imagedrift_runtime.clock import Clock
 from imagedrift_schemas.v1 import Denied
+from support.virtual_time import PassingClock
 
 GOOD = """#!/bin/sh
 echo asked >> {home}/asked
@@ -33,12 +35,19 @@ def install(home: Path, text: str) -> None:
     program.chmod(0o755)
 
 
-def with_helper(home: Path, text: str, *, store: bool, **more: Any) -> DockerCredentials:
+def credentials_in(home: Path, clock: Clock | None = None, **places: Any) -> DockerCredentials:
+    """The credentials of a folder, whose files are looked at each time."""
+    return DockerCredentials(home, clock or PassingClock(), **places)
+
+
+def with_helper(
+    home: Path, text: str, *, store: bool, clock: Clock | None = None, **more: Any
+) -> DockerCredentials:
     """Install the helper, for one registry or as the store for all."""
     install(home, text)
     told = {"credsStore": "vault"} if store else {"credHelpers": {"r.example": "vault"}}
     (home / "config.json").write_text(json.dumps(told | more))
-    return DockerCredentials(home)
+    return credentials_in(home, clock)
 
 
 async def name_of(credentials: DockerCredentials, registry: str = "r.example") -> str:

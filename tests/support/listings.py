@@ -11,6 +11,8 @@ from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.steps import Elapsed, Send
 from imagedrift_sandbox.registry.tag_pages import TagPaging, tag_page
+from imagedrift_schemas.tags.newer import newer_in
+from imagedrift_schemas.tags.version import read
 from imagedrift_schemas.v1 import Failure, List, Listed
 from support.conversations import NOW, play, site, tokens
 
@@ -22,6 +24,10 @@ QUESTION = List(
     fresh_since=NOW,
     tags=("1.2",),
 )
+
+MANY = [f"1.{minor}.{patch}" for minor in range(50) for patch in range(50)]
+"""2,500 tags."""
+NEXT = '</v2/team/app/tags/list?n=1000&last=1.1>; rel="next"'
 
 Got = Reply | NoResponse | Failure
 ListServer = Callable[[Send], Got]
@@ -84,6 +90,15 @@ def answered(listing: Listing, previous: Listed | None = None, *tags: str) -> Li
     """Make the answer of a listing."""
     question = QUESTION if not tags else List(**{**_fields(QUESTION), "tags": tags})
     return listed(question, listing, previous, NOW, "anonymous")
+
+
+def assert_p11(told: Listed) -> None:
+    """Of no version is it said that nothing is newer."""
+    for tag in ("9.9.9", "1.0.0", "1-alpine"):
+        version = read(tag)
+        assert version is not None
+        newer = newer_in(told, version)
+        assert None not in (newer.patch, newer.minor, newer.major)
 
 
 def _fields(question: List) -> dict[str, Any]:

@@ -69,12 +69,19 @@ class OwnStream:
         `js` is a context of nats-py, for a server that lets no stranger in.
         """
         own = cls(bus, js)
-        subjects = [f"{own.subject}.>"]
-        if dead_letters:
-            subjects.append(f"drift.v1.dead.{own.name}")
+        subjects = own.subjects if dead_letters else own.subjects[:1]
         await own._js.add_stream(name=own.name, subjects=subjects, **config)
         await own.make_consumer(**(consumer or {}))
         return own
+
+    @property
+    def subjects(self) -> list[str]:
+        """The subject of messages, and that of dead letters."""
+        return [f"{self.subject}.>", f"drift.v1.dead.{self.name}"]
+
+    async def take_dead_letters(self) -> None:
+        """Let the stream keep the dead letters of its service from now on."""
+        await self._js.update_stream(name=self.name, subjects=self.subjects)
 
     async def make_consumer(self, **config: Any) -> None:
         """Create the durable consumer."""

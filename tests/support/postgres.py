@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -18,11 +18,11 @@ OLDEST = "postgresql-15"
 VERSIONS = (NEWEST, OLDEST)
 
 
-def programs(version: str) -> Path | None:
+def programs(version: str, find: Callable[[int], Path | None] = debian_binaries) -> Path | None:
     """Where a version's programs are, None for the embedded ones; skips where they are missing."""
     if version == NEWEST:
         return None
-    found = debian_binaries(15)
+    found = find(15)
     if found is None:
         missing("PostgreSQL 15", "apt-get install postgresql-15")
     return found

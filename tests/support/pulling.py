@@ -4,15 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.fetch import PullLimits
 from imagedrift_runtime.nats.outcomes import Done, Outcome
 from support.nats_bus import OwnStream
 
 
 @asynccontextmanager
 async def pulling(
-    own: OwnStream, handler: consumer.Handler, *, slots: int = 4, ack_wait_s: float = 30
+    own: OwnStream,
+    handler: consumer.Handler,
+    *,
+    slots: int = 4,
+    ack_wait_s: float = 30,
+    **limits: float,
 ) -> AsyncIterator[asyncio.Event]:
     """Run a loop for the length of the context; it must end by itself when asked to."""
     stopping = asyncio.Event()
@@ -25,6 +33,7 @@ async def pulling(
         slots=slots,
         stopping=stopping,
         ack_wait_s=ack_wait_s,
+        limits=msgspec.convert(limits, PullLimits),
     )
     task = asyncio.create_task(loop)
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imagedrift_resolver.__main__ import PARTS, start
+from imagedrift_resolver.adapters.names import LookUp, look_up
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats import bus, provision
@@ -16,6 +17,7 @@ from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.registries import operator_file
+from imagedrift_runtime.registries.watched_file import LOOK_EVERY_S
 from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.reference import ImageReference
@@ -162,7 +164,14 @@ async def resolver_client(url: str, toml: str = "") -> AsyncIterator[ResolverCli
 
 @asynccontextmanager
 async def working(
-    url: str, home: Path, toml: str = "", *, docker_config: str = "", **settings: Any
+    url: str,
+    home: Path,
+    toml: str = "",
+    *,
+    docker_config: str = "",
+    look_every_s: float = LOOK_EVERY_S,
+    look_up: LookUp = look_up,
+    **settings: Any,
 ) -> AsyncIterator[ResolverClient]:
     """Run a resolver in this process, and connect to its NATS."""
     (home / "registries.toml").write_text(toml)
@@ -178,7 +187,7 @@ async def working(
     told = ResolverSettings(nats_url=(url,), **{**own, **settings})
     async with resolver_client(url, toml) as at:
         running = Process(PARTS, SystemClock())
-        task = asyncio.create_task(start(told, running))
+        task = asyncio.create_task(start(told, running, look_every_s, look_up))
 
         async def ready() -> bool:
             if task.done():

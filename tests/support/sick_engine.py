@@ -3,13 +3,16 @@
 from typing import Any
 
 from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.adapters.engine_limits import EngineLimits
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.engine import ScriptedEngine
 
 
-def source_on(engine: ScriptedEngine) -> Engine:
+def source_on(engine: ScriptedEngine, **limits: Any) -> Engine:
     """The adapter, impatient."""
-    return Engine(lambda: Address(path=str(engine.path)), answer_within_s=0.5)
+    return Engine(
+        lambda: Address(path=str(engine.path)), EngineLimits(answer_within_s=0.5, **limits)
+    )
 
 
 def add_container(engine: ScriptedEngine, number: int, answer: Any) -> None:

@@ -65,6 +65,30 @@ class StillClock(SystemClock):
         return self.at
 
 
+class FastClock(SystemClock):
+    """A clock on which time passes several times as fast, for waits on real sockets."""
+
+    def __init__(self, times: float) -> None:
+        self._times = times
+
+    def monotonic(self) -> float:
+        """Tell the time."""
+        return super().monotonic() * self._times
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await super().sleep(seconds / self._times)
+
+
+class PassingClock(StillClock):
+    """A clock on which a second passes between two looks at it."""
+
+    def monotonic(self) -> float:
+        """Tell the time, and let it pass."""
+        self.at += 1.0
+        return self.at
+
+
 class _Selector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()

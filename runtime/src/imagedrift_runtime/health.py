@@ -22,7 +22,14 @@ class Part(Struct, frozen=True):
 class Health:
     """The parts of a service, by name. A part that has not reported yet is not ready."""
 
-    def __init__(self, parts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        parts: Iterable[str] = (),
+        turn_every_s: float = TURN_EVERY_S,
+        stuck_after_s: float = STUCK_AFTER_S,
+    ) -> None:
+        self._turn_every_s = turn_every_s
+        self._stuck_after_s = stuck_after_s
         self._parts: dict[str, Part] = {name: Part(False, "starting") for name in parts}
         self._starting = set(self._parts)
         self._turned = time.monotonic()
@@ -55,11 +62,11 @@ class Health:
     @property
     def is_alive(self) -> bool:
         """Tell whether the event loop has turned lately."""
-        return time.monotonic() - self._turned < STUCK_AFTER_S
+        return time.monotonic() - self._turned < self._stuck_after_s
 
     async def turn(self) -> None:
         """Note, for ever, that the event loop turns, and how late it was."""
         while True:
             self._turned = time.monotonic()
-            await asyncio.sleep(TURN_EVERY_S)
-            metrics.loop_lag.set(time.monotonic() - self._turned - TURN_EVERY_S)
+            await asyncio.sleep(self._turn_every_s)
+            metrics.loop_lag.set(time.monotonic() - self._turned - self._turn_every_s)

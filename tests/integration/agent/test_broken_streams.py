@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_agent.adapters import engine_client
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import CallRefused, EngineFault, Late
+from imagedrift_agent.adapters.engine_limits import EngineLimits
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.records import Event
 from imagedrift_sandbox.engine import Bytes, ScriptedEngine, populate
@@ -75,18 +75,14 @@ def id_of(buffer: bytearray) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
-@pytest.fixture
-def impatient_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel asks a silent end after a second, once, and gives it up after another."""
-    for name in ("SILENT_S", "PROBE_EVERY_S", "PROBES"):
-        monkeypatch.setattr(engine_client, name, 1)
+IMPATIENT = EngineLimits(silent_s=1, probe_every_s=1, probes=1)
+"""The kernel asks a silent end after a second, once, and gives it up after another."""
 
 
-@pytest.mark.usefixtures("impatient_kernel")
 async def test_a_live_stream_whose_engine_vanished_ends_with_the_kernels_words() -> None:
     """ETIMEDOUT on an open stream is a broken connection, and no answer that is late."""
     async with VanishingEngine().serving() as engine:
-        source = Engine(lambda: Address(host="127.0.0.1", port=engine.port))
+        source = Engine(lambda: Address(host="127.0.0.1", port=engine.port), IMPATIENT)
         changes = source.changes()
         async with asyncio.timeout(20):
             events = [await anext(changes), await anext(changes)]
@@ -97,11 +93,10 @@ async def test_a_live_stream_whose_engine_vanished_ends_with_the_kernels_words()
     assert events == [None, Event(type="image", action="tag")]
 
 
-@pytest.mark.usefixtures("impatient_kernel")
 async def test_an_agent_opens_a_stream_again_whose_engine_vanished() -> None:
     """The snapshot that follows has the changes of the meantime."""
     async with VanishingEngine().serving() as engine:
-        source = Engine(lambda: Address(host="127.0.0.1", port=engine.port))
+        source = Engine(lambda: Address(host="127.0.0.1", port=engine.port), IMPATIENT)
         async with running_agent(source, RecordingPublisher(), health=EngineHealth()):
             await until(lambda: engine.opened >= 2, what="the stream is opened again")
 

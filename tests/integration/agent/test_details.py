@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.adapters.engine_limits import EngineLimits
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.engine import Bytes, Hanging, Refusal, ScriptedEngine, populate
 from support.agents import RecordingPublisher, running_agent
@@ -79,7 +80,7 @@ async def test_many_objects_that_hang_do_not_use_up_the_pass(engine: ScriptedEng
     """After a handful the others get less time; what is well is read all the same."""
     for number in range(40):
         add_container(engine, number, Hanging())
-    source = Engine(lambda: Address(path=str(engine.path)), answer_within_s=1)
+    source = Engine(lambda: Address(path=str(engine.path)), EngineLimits(answer_within_s=1))
     began = time.monotonic()
 
     snapshot = await source.take()
@@ -90,12 +91,10 @@ async def test_many_objects_that_hang_do_not_use_up_the_pass(engine: ScriptedEng
 
 
 async def test_what_is_left_when_the_time_for_details_ends_is_told_by_the_list(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    engine: ScriptedEngine,
 ) -> None:
     """The pass ends within its bound, however many objects hang."""
-    monkeypatch.setattr("imagedrift_agent.adapters.details.ALL_WITHIN_S", 0.0)
-
-    snapshot = await source_on(engine).take()
+    snapshot = await source_on(engine, details_within_s=0.0).take()
 
     assert len(snapshot.image_list.images) == 5
     assert snapshot.image_list.skipped == {"image_unreadable": 5}

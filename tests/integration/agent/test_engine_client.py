@@ -9,6 +9,7 @@ import pytest
 
 from imagedrift_agent import wiring
 from imagedrift_agent.adapters.engine_client import EngineClient, probed_when_silent
+from imagedrift_agent.adapters.engine_limits import DEFAULT_LIMITS
 from imagedrift_agent.core.snapshot import SourceFault
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import ScriptedEngine, populate
@@ -68,7 +69,7 @@ async def test_an_engine_that_vanishes_is_missed_within_a_minute() -> None:
         async with EngineClient(address) as client:
             await client.get("/version")
             silence_s = seconds_until_probed(address.port)
-    kept = probed_when_silent((socket.AF_INET, socket.SOCK_STREAM, 0, "", ()))
+    kept = probed_when_silent(DEFAULT_LIMITS, (socket.AF_INET, socket.SOCK_STREAM, 0, "", ()))
     with kept:
         every, times = (
             kept.getsockopt(socket.IPPROTO_TCP, option)

@@ -5,15 +5,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from imagedrift_agent import doctor
 from imagedrift_agent.adapters.engine import Engine
+from imagedrift_agent.adapters.engine_limits import EngineLimits
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import Bytes, HeadlessEvents, Refusal, ScriptedEngine, populate
 from support.agents import RecordingPublisher, running_agent
 from support.polling import until
+from support.virtual_time import FastClock
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EVENT = b'{"Type":"image","Action":"tag"}\n'
@@ -37,9 +40,9 @@ async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
         yield serving
 
 
-def source_on(engine: ScriptedEngine, answer_within_s: float = 30) -> Engine:
+def source_on(engine: ScriptedEngine, **limits: float) -> Engine:
     """The adapter."""
-    return Engine(lambda: Address(path=str(engine.path)), answer_within_s)
+    return Engine(lambda: Address(path=str(engine.path)), msgspec.convert(limits, EngineLimits))
 
 
 def asked(engine: ScriptedEngine, path: str) -> int:
@@ -53,9 +56,10 @@ async def test_a_stream_that_ends_at_once_is_opened_ever_more_rarely(
 ) -> None:
     """A handful of looks, as after a refusal (Tecnativa/docker-socket-proxy#62)."""
     engine.answers["/events"] = stream
-    async with running_agent(source_on(engine), RecordingPublisher()):
+    clock = FastClock(5)
+    async with running_agent(source_on(engine), RecordingPublisher(), clock=clock):
         await until(lambda: asked(engine, "/events") >= 3, "it is opened again")
-        await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=ENOUGH_S)
+        await clock.sleep(ENOUGH_S)
         opened, looks = asked(engine, "/events"), asked(engine, "/images/json")
 
     assert opened <= 6
@@ -65,21 +69,18 @@ async def test_a_stream_that_ends_at_once_is_opened_ever_more_rarely(
 async def test_a_stream_that_stays_open_is_one(engine: ScriptedEngine) -> None:
     """Silence is no end of it."""
     publisher = RecordingPublisher()
-    async with running_agent(source_on(engine, 0.3), publisher):
+    async with running_agent(source_on(engine, answer_within_s=0.3), publisher):
         await until(lambda: bool(publisher.inventories), "the first inventory")
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=2)
 
     assert asked(engine, "/events") == 1
 
 
-async def test_a_stream_without_a_head_is_followed(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_stream_without_a_head_is_followed(engine: ScriptedEngine) -> None:
     """Podman sends it with the first event (containers/podman#23712): there is no time-out."""
-    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.2)
     engine.answers["/events"] = HeadlessEvents()
     publisher = RecordingPublisher()
-    async with running_agent(source_on(engine, 0.3), publisher):
+    async with running_agent(source_on(engine, answer_within_s=0.3, head_within_s=0.2), publisher):
         await until(lambda: bool(engine.headless), "it listens")
         await until(lambda: asked(engine, "/images/json") >= 2, "the look once it listens")
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=2)
@@ -93,13 +94,10 @@ async def test_a_stream_without_a_head_is_followed(
     assert asked(engine, "/events") == 1
 
 
-async def test_a_head_in_pieces_is_one_head(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_head_in_pieces_is_one_head(engine: ScriptedEngine) -> None:
     """To stop waiting for it loses nothing of it."""
-    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.1)
     engine.answers["/events"] = HeadlessEvents()
-    events: Any = source_on(engine).changes()
+    events: Any = source_on(engine, head_within_s=0.1).changes()
     assert await anext(events) is None
     engine.emit("image", "pull")
 
@@ -117,11 +115,8 @@ async def findings(engine: ScriptedEngine) -> dict[str, doctor.Diagnosis]:
 
 
 @pytest.mark.parametrize("stream", [HeadlessEvents(), None], ids=["no head", "silent"])
-async def test_silence_is_no_fault_for_the_doctor(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, stream: Any
-) -> None:
+async def test_silence_is_no_fault_for_the_doctor(engine: ScriptedEngine, stream: Any) -> None:
     """It says that it listens, and that nothing happened yet."""
-    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.HEAD_WITHIN_S", 0.2)
     if stream:
         engine.answers["/events"] = stream
 

@@ -9,6 +9,7 @@ import pytest
 
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
+from imagedrift_agent.adapters.engine_limits import EngineLimits
 from imagedrift_agent.core.address import Address
 from imagedrift_sandbox.engine import Fault, Refusal, ScriptedEngine, populate
 from support.agents import EngineHealth, RecordingPublisher, RecordingStore, running_agent
@@ -33,9 +34,11 @@ async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
         yield serving
 
 
-def source_on(engine: ScriptedEngine) -> Engine:
+def source_on(engine: ScriptedEngine, **limits: Any) -> Engine:
     """The adapter, impatient."""
-    return Engine(lambda: Address(path=str(engine.path)), answer_within_s=0.3)
+    return Engine(
+        lambda: Address(path=str(engine.path)), EngineLimits(answer_within_s=0.3, **limits)
+    )
 
 
 @faults
@@ -199,12 +202,9 @@ async def test_an_event_in_pieces_is_one_event(engine: ScriptedEngine) -> None:
     assert (first.type, first.action, second.type) == ("image", "tag", "container")
 
 
-async def test_an_event_without_an_end_is_a_fault(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_event_without_an_end_is_a_fault(engine: ScriptedEngine) -> None:
     """It is bounded as every answer is."""
-    monkeypatch.setattr("imagedrift_agent.adapters.engine.MAX_EVENT", 1000)
-    events: Any = source_on(engine).changes()
+    events: Any = source_on(engine, max_event=1000).changes()
     await anext(events)
     engine.emit_raw(b"x" * 2000)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_client import EngineClient
 from imagedrift_agent.adapters.engine_faults import EngineFault
+from imagedrift_agent.adapters.engine_limits import DEFAULT_LIMITS, EngineLimits
 from imagedrift_agent.core.address import Address
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -24,7 +25,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def ask(folder: Path, answer: bytes) -> bytes:
+async def ask(folder: Path, answer: bytes, max_body: int = DEFAULT_LIMITS.max_body) -> bytes:
     """Ask a server that answers with these bytes and hangs up."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,8 +34,9 @@ async def ask(folder: Path, answer: bytes) -> bytes:
         writer.close()
 
     server = await asyncio.start_unix_server(serve, folder / "socket")
+    limits = EngineLimits(answer_within_s=2, max_body=max_body)
     try:
-        async with EngineClient(Address(path=str(folder / "socket")), answer_within_s=2) as client:
+        async with EngineClient(Address(path=str(folder / "socket")), limits) as client:
             return await client.get("/version")
     finally:
         server.close()
@@ -71,13 +73,12 @@ async def test_every_framing_of_http_is_read(folder: Path, answer: bytes, body: 
     assert await ask(folder, answer) == body
 
 
-async def test_an_endless_body_is_cut_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_endless_body_is_cut_off(folder: Path) -> None:
     """An answer is bounded, whatever announces it."""
-    monkeypatch.setattr("imagedrift_agent.adapters.engine_client.MAX_BODY", 1000)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000
 
     with pytest.raises(EngineFault, match="more than 1000 bytes"):
-        await ask(folder, answer)
+        await ask(folder, answer, max_body=1000)
 
 
 async def test_a_proxy_that_closes_after_each_answer_is_served(folder: Path) -> None:

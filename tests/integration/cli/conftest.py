@@ -5,16 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.postgres import PostgresServer
 from support import command_fleet
+from support.postgres import migrated
 
 
 @pytest.fixture(scope="session")
 def fleet_dsn(postgres_server: PostgresServer) -> Iterator[str]:
     """A database that holds the small fleet: to be read only."""
-    dsn = postgres_server.create_database("command")
-    asyncio.run(migrate(dsn))
+    dsn = postgres_server.create_database("command", migrated(postgres_server))
     asyncio.run(command_fleet.fill(dsn))
     yield dsn
     postgres_server.drop_database("command")
@@ -24,8 +23,7 @@ def fleet_dsn(postgres_server: PostgresServer) -> Iterator[str]:
 def new_dsns(postgres_server: PostgresServer) -> Iterator[tuple[str, str]]:
     """The same in two databases that were filled right now, so that no age has grown."""
     names = ("command_new", "command_new_too")
-    dsn = postgres_server.create_database(names[0])
-    asyncio.run(migrate(dsn))
+    dsn = postgres_server.create_database(names[0], migrated(postgres_server))
     asyncio.run(command_fleet.fill(dsn))
     yield dsn, postgres_server.create_database(names[1], names[0])
     for name in names:

@@ -1,10 +1,13 @@
 """A migrated database of each PostgreSQL, a NATS server and ingest for each test."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from support.ingest import NGINX, REDIS, Fleet, Operator, answer, fleet, image, ingest
@@ -73,11 +76,37 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def bare_schema(cluster: PostgresServer) -> str:
+    """The name of a database with the schema, to be copied, in a cluster without roles of ours."""
+    dsn = cluster.create_database("bare_schema")
+
+    async def make() -> None:
+        await migrate(dsn)
+        roles = await ours(cluster)
+        await run(dsn, *(f"DROP OWNED BY {role}; DROP ROLE {role}" for role in roles))
+
+    asyncio.run(make())
+    return "bare_schema"
+
+
 @pytest.fixture
 async def empty(cluster: PostgresServer) -> AsyncIterator[str]:
     """A database of the test's own, in a cluster without roles of ours."""
+    async with _own(cluster) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def schema(cluster: PostgresServer, bare_schema: str) -> AsyncIterator[str]:
+    """A database of the test's own with the schema, in a cluster without roles of ours."""
+    async with _own(cluster, bare_schema) as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def _own(cluster: PostgresServer, template: str | None = None) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex}"
-    dsn = cluster.create_database(name)
-    yield dsn
+    yield cluster.create_database(name, template)
     cluster.drop_database(name)
     await run(cluster.dsn("postgres"), *(f"DROP ROLE {role}" for role in await ours(cluster)))

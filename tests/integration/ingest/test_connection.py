@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 
 from imagedrift_ingest.adapters.postgres import connection
-from imagedrift_ingest.adapters.postgres.connection import Database, DriverMisused
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.database_errors import DriverMisused
 from imagedrift_ingest.errors import DatabaseTooSlow, DataRejected
 from imagedrift_runtime.health import Health
 from support.storing import database_of

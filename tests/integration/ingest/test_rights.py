@@ -41,43 +41,43 @@ DEFINERS = """
 """
 
 
-async def test_whatever_is_granted_otherwise_is_made_right(empty: str) -> None:
+async def test_whatever_is_granted_otherwise_is_made_right(schema: str) -> None:
     """Missing and superfluous grants on every kind of object are mended."""
-    await migrations.migrate(empty)
-    await make_logins(empty)
-    await migrations.migrate(empty)
-    assert await migrations.advice(empty) == []
+    await migrations.migrate(schema)
+    await make_logins(schema)
+    await migrations.migrate(schema)
+    assert await migrations.advice(schema) == []
     for change in CHANGES:
-        await run(empty, change)
-        assert await migrations.advice(empty) != [], change
+        await run(schema, change)
+        assert await migrations.advice(schema) != [], change
 
-        assert await migrations.migrate(empty) == []
+        assert await migrations.migrate(schema) == []
 
-        assert await migrations.advice(empty) == [], change
-    await assert_all_work(empty)
+        assert await migrations.advice(schema) == [], change
+    await assert_all_work(schema)
 
 
-async def test_where_everybody_is_kept_out_those_who_belong_there_are_not(empty: str) -> None:
+async def test_where_everybody_is_kept_out_those_who_belong_there_are_not(schema: str) -> None:
     """Readers and ingest keep their rights where PUBLIC has none."""
-    await migrations.migrate(empty)
-    await make_logins(empty)
+    await migrations.migrate(schema)
+    await make_logins(schema)
     await run(
-        empty,
-        f"REVOKE ALL ON DATABASE {urlsplit(empty).path[1:]} FROM PUBLIC",
+        schema,
+        f"REVOKE ALL ON DATABASE {urlsplit(schema).path[1:]} FROM PUBLIC",
         "REVOKE ALL ON SCHEMA public FROM PUBLIC",
     )
 
-    await assert_all_work(empty)
+    await assert_all_work(schema)
 
 
-async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(empty: str) -> None:
+async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(schema: str) -> None:
     """A reader can make no table, and its forgotten session ends."""
-    await migrations.migrate(empty)
-    await make_logins(empty)
-    await run(empty, "ALTER ROLE alice SET statement_timeout = '7s'")
-    await migrations.migrate(empty)
+    await migrations.migrate(schema)
+    await make_logins(schema)
+    await run(schema, "ALTER ROLE alice SET statement_timeout = '7s'")
+    await migrations.migrate(schema)
 
-    async with connected(login(empty, "alice")) as reader:
+    async with connected(login(schema, "alice")) as reader:
         shown = [
             await reader.fetchval(f"SHOW {name}")
             for name in (
@@ -98,15 +98,15 @@ async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(empty: str
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 async with reader.transaction():
                     await reader.execute(refused)
-    async with connected(login(empty, "ingest")) as writer:
+    async with connected(login(schema, "ingest")) as writer:
         assert await writer.fetchval("SHOW default_transaction_read_only") == "off"
 
 
-async def test_functions_with_the_owners_rights_are_bounded(empty: str) -> None:
+async def test_functions_with_the_owners_rights_are_bounded(schema: str) -> None:
     """Functions with the owner's rights have a fixed search path, and no reader may call them."""
-    await migrations.migrate(empty)
+    await migrations.migrate(schema)
 
-    async with connected(empty) as connection:
+    async with connected(schema) as connection:
         found = await connection.fetch(DEFINERS)
         assert len(found) >= 3
         for function in found:
@@ -118,15 +118,15 @@ async def test_functions_with_the_owners_rights_are_bounded(empty: str) -> None:
         assert await connection.fetchval("SELECT fleet.drop_months('infinity')") == 0
 
 
-async def test_a_lock_that_a_reader_holds_ends_the_wait_with_his_name(empty: str) -> None:
+async def test_a_lock_that_a_reader_holds_ends_the_wait_with_his_name(schema: str) -> None:
     """A lock of migrations that a login holds ends the wait with its name."""
-    await migrations.migrate(empty)
-    await make_logins(empty)
-    async with connected(login(empty, "alice")) as reader:
+    await migrations.migrate(schema)
+    await make_logins(schema)
+    async with connected(login(schema, "alice")) as reader:
         await reader.execute("SELECT pg_advisory_lock($1)", migrations.LOCK)
 
         with pytest.raises(MigrationFailed, match=r"of alice .*pg_terminate_backend"):
-            await migrations.migrate(empty, wait_s=0.1)
+            await migrations.migrate(schema, wait_s=0.1)
 
 
 async def test_a_reader_of_one_database_reads_no_other(cluster: PostgresServer, empty: str) -> None:
@@ -153,33 +153,33 @@ async def test_a_reader_of_one_database_reads_no_other(cluster: PostgresServer, 
         cluster.drop_database(name)
 
 
-async def test_ingest_without_the_writers_role_is_told_what_it_lacks(empty: str) -> None:
+async def test_ingest_without_the_writers_role_is_told_what_it_lacks(schema: str) -> None:
     """Ingest without the writer's role does not start, and says why."""
-    await migrations.migrate(empty)
-    await run(empty, "CREATE ROLE ingest LOGIN PASSWORD 'x'")
+    await migrations.migrate(schema)
+    await run(schema, "CREATE ROLE ingest LOGIN PASSWORD 'x'")
 
-    async with connected(login(empty, "ingest")) as stranger:
+    async with connected(login(schema, "ingest")) as stranger:
         with pytest.raises(migrations.WrongSchema, match="give this login the role"):
             await migrations.check(stranger)
 
 
-async def test_a_decider_decides_under_its_own_name_and_writes_nothing_else(empty: str) -> None:
+async def test_a_decider_decides_under_its_own_name_and_writes_nothing_else(schema: str) -> None:
     """Also where its login reads, and so would write nothing; a reader decides nothing."""
-    await migrations.migrate(empty)
-    await make_logins(empty)
+    await migrations.migrate(schema)
+    await make_logins(schema)
     await run(
-        empty,
+        schema,
         "CREATE ROLE boss LOGIN PASSWORD 'x' IN ROLE imagedrift_decider, imagedrift_operator",
     )
-    await migrations.migrate(empty)
-    assert await migrations.advice(empty) == []
+    await migrations.migrate(schema)
+    assert await migrations.advice(schema) == []
     decide = "SELECT ops.decide('quay.io/org/*', '{}', 'ignore', NULL, 'not ours')"
 
-    async with connected(login(empty, "alice")) as reader:
+    async with connected(login(schema, "alice")) as reader:
         await reader.execute("SET default_transaction_read_only = off")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await reader.execute(decide)
-    async with connected(login(empty, "boss")) as decider:
+    async with connected(login(schema, "boss")) as decider:
         await decider.execute(decide)
         assert await decider.fetchval("SELECT by FROM ops.decisions") == "boss"
         assert await decider.fetchval("SHOW statement_timeout") == "30s"

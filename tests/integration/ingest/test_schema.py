@@ -36,6 +36,7 @@ CONTRACT = {
     "longest_outdated": "site host hostname labels place reference outdated_for running counted_at",
 }
 
+OWN = "UPDATE fleet.host_images SET own = jsonb_build_object('created_at',"
 HOST_STATE = """INSERT INTO fleet.host_state
     (host_id, content, interval_s, images, silent_at, last_seen_at, changed_at)
     VALUES (1, sha256('x'), 300, 1, now(),"""
@@ -142,6 +143,9 @@ async def test_bad_rows_cannot_be_stored(dsn: str) -> None:
         ("host_state_moments", f"{HOST_STATE} 'infinity', now())"),
         ("host_state_moments", f"{HOST_STATE} now(), '-infinity')"),
         ("host_images_since", "UPDATE fleet.host_images SET since = '-infinity'"),
+        ("host_images_own_date", f"{OWN} 'infinity')"),
+        ("host_images_own_date", f"{OWN} '2026-13-01T00:00:00Z')"),
+        ("host_images_own_date", f"{OWN} 17)"),
         (
             "outbox_changed_at",
             "INSERT INTO fleet.outbox (comparison_id, from_verdict, from_reason, to_verdict,"

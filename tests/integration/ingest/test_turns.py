@@ -170,8 +170,12 @@ async def test_no_reader_can_keep_answers_from_being_stored(dsn: str) -> None:
             await reader.execute("SET ROLE imagedrift_operator")
             taken = "SELECT pg_advisory_lock(hashtextextended($1, 1768780135))"
             await reader.execute(taken, digest((NGINX, 1)))
+            await planned.has("web-1", image())
             async with asyncio.timeout(4):
                 await planned.answered(NGINX, 1)
+            assert await reader.fetchval("SELECT remote_digest FROM ops.images") == digest(
+                (NGINX, 1)
+            )
         finally:
             await reader.close()
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver import wiring
 from imagedrift_resolver.core import breaker
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
@@ -114,7 +113,7 @@ async def test_eighty_registries_that_hang_do_not_hold_up_a_healthy_one(
 
 
 async def test_sixty_four_dead_names_do_not_hold_up_a_healthy_one(
-    fresh_nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
     """Their name servers never answer: they are looked up when the healthy one is answered."""
     let_go = threading.Event()
@@ -123,12 +122,13 @@ async def test_sixty_four_dead_names_do_not_hold_up_a_healthy_one(
         let_go.wait(30)
         raise OSError(f"{host}: no answer")
 
-    monkeypatch.setattr(wiring, "look_up", look_up)
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         registry.push_image("app", "2")
         try:
-            async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as at:
+            async with working(
+                fresh_nats.url, tmp_path, trusting(registry.host), look_up=look_up
+            ) as at:
                 await at.ask(registry.reference("app", "1"))
                 dead = [resolve(f"dead{number}.example/app:1") for number in range(64)]
                 for question in dead:

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
-from imagedrift_resolver import __main__ as program
 from imagedrift_runtime.nats import provision
 from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
@@ -13,11 +10,8 @@ from imagedrift_schemas.v1 import Found, Refused
 from support.polling import until
 from support.resolver import trusting, working
 
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is looked at many times a second."""
-    monkeypatch.setattr(program, "LOOK_EVERY_S", 0.05)
+OFTEN_S = 0.05
+"""How often the file is looked at."""
 
 
 async def test_a_registry_that_is_named_later_is_asked_in_a_lane_of_its_own(
@@ -28,7 +22,9 @@ async def test_a_registry_that_is_named_later_is_asked_in_a_lane_of_its_own(
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")
         named = trusting(registry.host, max_connections=2)
-        async with working(fresh_nats.url, tmp_path, 'policy = "deny"\n') as client:
+        async with working(
+            fresh_nats.url, tmp_path, 'policy = "deny"\n', look_every_s=OFTEN_S
+        ) as client:
             refused = await client.ask(reference, ttl_s=1)
             client.lanes = operator_file.parse(named)
             await provision.ensure(client.nats, lanes=client.lanes.lanes())
@@ -47,7 +43,9 @@ async def test_a_registry_that_is_named_no_more_is_not_asked(
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         reference = registry.reference("app", "1")
-        async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
+        async with working(
+            fresh_nats.url, tmp_path, trusting(registry.host), look_every_s=OFTEN_S
+        ) as client:
             found = await client.ask(reference, ttl_s=1)
             (tmp_path / "registries.toml").write_text('policy = "deny"\n')
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from imagedrift_resolver.adapters import webhook as notifying
 from imagedrift_resolver.adapters.webhook import MOST_AT_ONCE, MOST_OF_ONE, Webhook
 from imagedrift_runtime.process import NoPort
 from imagedrift_sandbox.free_port import free_port
@@ -127,13 +126,14 @@ async def test_a_port_for_notifications_that_is_taken_is_named() -> None:
 
 
 @asynccontextmanager
-async def webhook() -> AsyncIterator[int]:
+async def webhook(**limits: Any) -> AsyncIterator[int]:
     """A webhook to which nothing has moved; its port."""
 
     async def nothing_moved(_: tuple[ImageReference, ...]) -> int:
         return 0
 
-    async with Webhook(SECRET, nothing_moved).serving(free_port(), "127.0.0.1") as port:
+    made = Webhook(SECRET, nothing_moved, **limits)
+    async with made.serving(free_port(), "127.0.0.1") as port:
         yield port
 
 
@@ -167,20 +167,18 @@ async def test_one_address_does_not_take_every_connection() -> None:
         assert not any(reader.at_eof() for reader, _ in held)
 
 
-async def test_a_request_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_trickles_is_given_up() -> None:
     """A slow webhook request is ended, and frees its connection."""
-    monkeypatch.setattr(notifying, "WITHIN_S", 0.3)
-    async with webhook() as port:
+    async with webhook(within_s=0.3) as port:
         held = [await slow(port, "127.0.0.1") for _ in range(MOST_OF_ONE)]
         await asyncio.gather(*map(ended, held))
         status, _ = await post(port, b'{"events":[]}')
     assert status == 202
 
 
-async def test_all_connections_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_connections_together_are_bounded() -> None:
     """The number of webhook connections is bounded."""
-    monkeypatch.setattr(notifying, "MOST_AT_ONCE", 4)
-    async with webhook() as port:
+    async with webhook(most_at_once=4) as port:
         held = [await slow(port, f"127.0.0.{number}") for number in range(2, 6)]
         assert await ended(await slow(port, "127.0.0.9")) == b""
         assert not any(reader.at_eof() for reader, _ in held)

@@ -10,7 +10,7 @@ from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.errors import NoAnswer, NotPublished
 from imagedrift_runtime.nats.results import AlreadyThere, Stored
 from imagedrift_sandbox.nats import NatsServer
-from support.nats_bus import OwnStream
+from support.nats_bus import OwnStream, opened
 from support.polling import until
 
 SINGLE: dict[str, Any] = {
@@ -97,13 +97,12 @@ async def test_a_message_beyond_the_servers_limit_is_not_published(bus: Bus) -> 
     assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
 
 
-async def test_a_refused_permission_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refused_permission_is_named() -> None:
     """Without permission to publish, the error tells so: nats-py itself sees only a time-out."""
-    monkeypatch.setattr("imagedrift_runtime.nats.connection.CALL_WITHIN_S", 0.5)
     user = '{ user: a, password: a, permissions: { publish: { deny: ["secret.>"] } } }'
     async with (
         NatsServer.start(config_extra=f"authorization {{ users: [ {user} ] }}") as server,
-        connect([server.url.replace("//", "//a:a@")], "test") as bus,
+        opened(server.url.replace("//", "//a:a@"), call_within_s=0.5) as (bus, _),
     ):
         with pytest.raises(NotPublished, match=r"(?i)permissions violation.*secret\.x"):
             await bus.publish("secret.x", b"x")

@@ -5,19 +5,33 @@ from collections.abc import Awaitable, Sequence
 
 import pytest
 import structlog
+from msgspec.structs import replace
 
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.fetch import PullLimits
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Retry
 from support.nats_bus import OwnStream
 from support.polling import until
 
 
-async def run(own: OwnStream, handler: consumer.BatchHandler, enough: asyncio.Event) -> None:
+async def run(
+    own: OwnStream,
+    handler: consumer.BatchHandler,
+    enough: asyncio.Event,
+    limits: PullLimits = consumer.BATCH,
+) -> None:
     """Run a loop of batches of four until `enough`."""
     loop = consumer.handle_batches(
-        own.bus, own.name, own.consumer, handler, service="t", size=4, stopping=enough
+        own.bus,
+        own.name,
+        own.consumer,
+        handler,
+        service="t",
+        size=4,
+        stopping=enough,
+        limits=limits,
     )
     await asyncio.wait_for(loop, 10)
 
@@ -92,10 +106,9 @@ async def test_each_message_has_the_outcome_of_its_place(bus: Bus) -> None:
 
 @pytest.mark.parametrize("extra", [-1, 1], ids=["one too few", "one too many"])
 async def test_a_wrong_number_of_outcomes_is_a_defect_that_loses_nothing(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch, extra: int
+    bus: Bus, extra: int
 ) -> None:
     """The outcomes cannot be told apart: the whole batch comes again."""
-    monkeypatch.setattr(consumer, "DEFECT_AGAIN_S", 0.1)
     own = await OwnStream.make(bus)
     await own.fill(3)
     enough = asyncio.Event()
@@ -109,7 +122,7 @@ async def test_a_wrong_number_of_outcomes_is_a_defect_that_loses_nothing(
         return [Done()] * (len(messages) + wrong)
 
     with structlog.testing.capture_logs() as logs:
-        await run(own, handler, enough)
+        await run(own, handler, enough, replace(consumer.BATCH, defect_again_s=0.1))
     await until(lambda: _is_settled(own), what="all are acknowledged")
 
     assert sorted(again) == [b"0", b"1", b"2"]
@@ -165,10 +178,9 @@ async def test_a_long_batch_keeps_its_messages(bus: Bus) -> None:
 
 
 async def test_a_batch_is_bounded_by_bytes_and_the_largest_message_comes_all_the_same(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
+    bus: Bus,
 ) -> None:
     """Messages of 300 KB come three at a time, and one of nearly the server's limit comes alone."""
-    monkeypatch.setattr(consumer, "MOST_BYTES", 1_000_000)
     own = await OwnStream.make(bus)
     large = bus.max_payload - 1000
     for size in (300_000, 300_000, 300_000, 300_000, 300_000, large, 10):
@@ -183,7 +195,14 @@ async def test_a_batch_is_bounded_by_bytes_and_the_largest_message_comes_all_the
         return [Done()] * len(messages)
 
     loop = consumer.handle_batches(
-        bus, own.name, own.consumer, handler, service="t", size=200, stopping=enough
+        bus,
+        own.name,
+        own.consumer,
+        handler,
+        service="t",
+        size=200,
+        stopping=enough,
+        limits=replace(consumer.BATCH, most_bytes=1_000_000),
     )
     await asyncio.wait_for(loop, 20)
 

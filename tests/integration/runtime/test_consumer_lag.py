@@ -2,23 +2,22 @@
 
 import asyncio
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from imagedrift_runtime import metrics
-from imagedrift_runtime.nats import consumer, consumer_lag
+from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery
+from imagedrift_runtime.nats.fetch import PullLimits
 from imagedrift_runtime.nats.outcomes import Done, Outcome
 from support.nats_bus import OwnStream
 from support.polling import until
 
 
 async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
+    bus: Bus,
 ) -> None:
     """No wiring is needed: who pulls from a consumer says how far that is behind."""
-    monkeypatch.setattr(consumer_lag, "EVERY_S", 0.02)
     registry = CollectorRegistry()
     own = await OwnStream.make(bus)
     await own.fill(5)
@@ -35,7 +34,14 @@ async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
     metrics.enable(registry)
     try:
         loop = consumer.handle_each(
-            bus, own.name, own.consumer, blocked, service="t", slots=2, stopping=stopping
+            bus,
+            own.name,
+            own.consumer,
+            blocked,
+            service="t",
+            slots=2,
+            stopping=stopping,
+            limits=PullLimits(lag_every_s=0.02),
         )
         task = asyncio.create_task(loop)
         await until(lambda: shown("pending") == 3, what="three wait")

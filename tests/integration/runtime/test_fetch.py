@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 import structlog
 
 from imagedrift_runtime.health import Health
@@ -22,7 +21,9 @@ V2 = "feature_flags { js_ack_fc_v2: true }"
 
 
 @asynccontextmanager
-async def pulling(bus: Bus, stream: str, durable: str) -> AsyncIterator[list[Delivery]]:
+async def pulling(
+    bus: Bus, stream: str, durable: str, within_s: float = 5.0
+) -> AsyncIterator[list[Delivery]]:
     """Run a loop for the length of the context; gives what was delivered."""
     seen: list[Delivery] = []
     stopping = asyncio.Event()
@@ -32,7 +33,14 @@ async def pulling(bus: Bus, stream: str, durable: str) -> AsyncIterator[list[Del
         return Done()
 
     loop = consumer.handle_each(
-        bus, stream, durable, handler, service="t", slots=4, stopping=stopping
+        bus,
+        stream,
+        durable,
+        handler,
+        service="t",
+        slots=4,
+        stopping=stopping,
+        limits=fetch.PullLimits(within_s=within_s),
     )
     task = asyncio.create_task(loop)
     try:
@@ -79,15 +87,14 @@ async def test_a_missing_stream_is_told_with_the_remedy(nats_server: NatsServer)
 
 
 async def test_a_consumer_deleted_under_a_waiting_fetch_is_told(
-    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+    nats_server: NatsServer,
 ) -> None:
     """The fetch that waits just ends; the next one tells."""
-    monkeypatch.setattr(fetch, "FETCH_WITHIN_S", 0.5)
     health = Health()
     async with connect([nats_server.url], "test", health=health) as bus:
         own = await OwnStream.make(bus)
         await own.fill(1)
-        async with pulling(bus, own.name, own.consumer) as seen:
+        async with pulling(bus, own.name, own.consumer, within_s=0.5) as seen:
             await until(lambda: seen, what="it works")
             await jetstream(bus).delete_consumer(own.name, own.consumer)
             await until(lambda: not health.is_ready, what="it is told")
@@ -122,11 +129,9 @@ async def test_a_refused_permission_to_fetch_is_no_idleness() -> None:
         url = server.url.replace("//", "//a:a@")
         async with opened(url, health=health) as (bus, connection):
             own = await OwnStream.make(bus, js=connection.js)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(fetch, "FETCH_WITHIN_S", 0.3)
-                async with pulling(bus, own.name, own.consumer):
-                    await until(lambda: not health.is_ready, what="it is told")
-                    reason = health.parts()[f"{own.name}/{own.consumer}"].reason
+            async with pulling(bus, own.name, own.consumer, within_s=0.3):
+                await until(lambda: not health.is_ready, what="it is told")
+                reason = health.parts()[f"{own.name}/{own.consumer}"].reason
 
     assert "permissions violation" in reason
 

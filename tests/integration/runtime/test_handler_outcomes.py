@@ -5,10 +5,8 @@ import time
 import pytest
 import structlog
 
-from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_schemas import codec
@@ -76,44 +74,36 @@ async def _none_in_flight(own: OwnStream) -> bool:
     return await own.in_flight() == 0
 
 
-async def test_a_letter_that_cannot_be_written_loses_nothing(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without its dead letter a message is not terminated: it comes again, and is buried then."""
-    own = await OwnStream.make(bus, dead_letters=True, consumer={"ack_wait": 0.3})
+async def test_a_letter_that_cannot_be_written_loses_nothing(bus: Bus) -> None:
+    """Without its dead letter a message is not terminated: it comes again until that is stored."""
+    own = await OwnStream.make(bus, consumer={"ack_wait": 0.3})
     await own.fill(1)
-    handler = Recorder(*[Reject("invalid")] * 2)
-    publish = bus.publish
-    failures = [NotPublished("planted")]
+    handler = Recorder(*[Reject("invalid")] * 100)
 
-    async def failing_once(*arguments: object, **options: object) -> object:
-        if failures:
-            raise failures.pop()
-        return await publish(*arguments, **options)  # type: ignore[arg-type]
+    def failures() -> list[str]:
+        return [each["event"] for each in logs if each["event"] == "acknowledgement.failed"]
 
-    monkeypatch.setattr(bus, "publish", failing_once)
     with structlog.testing.capture_logs() as logs:
         async with pulling(own, handler):
+            await until(failures, what="no stream takes the letter")
+            await own.take_dead_letters()
             await until(lambda: _letters(own), what="the letter is there")
 
-    assert [each.deliveries for each in handler.seen] == [1, 2]
-    assert "acknowledgement.failed" in [entry["event"] for entry in logs]
+    assert len(handler.seen) == len(failures()) + 1
+    assert [each.deliveries for each in handler.seen][:2] == [1, 2]
 
 
 @pytest.mark.parametrize(
     "wrong", [ValueError("planted"), None, "done"], ids=["raises", "returns nothing", "a text"]
 )
-async def test_a_defect_loses_nothing_and_stops_nothing(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch, wrong: object
-) -> None:
+async def test_a_defect_loses_nothing_and_stops_nothing(bus: Bus, wrong: object) -> None:
     """A handler that raises, or returns no outcome, gets its message again; others are served."""
-    monkeypatch.setattr(consumer, "DEFECT_AGAIN_S", 0.1)
     own = await OwnStream.make(bus)
     await own.fill(2)
     handler = Recorder(wrong)
 
     with structlog.testing.capture_logs() as logs:
-        async with pulling(own, handler, slots=1):
+        async with pulling(own, handler, slots=1, defect_again_s=0.1):
             await until(lambda: len(handler.seen) == 3, what="one came again")
 
     assert handler.payloads == [b"0", b"1", b"0"]

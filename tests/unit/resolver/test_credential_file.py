@@ -6,23 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters import credential_file
-from imagedrift_resolver.adapters.docker_config import DockerCredentials
 from imagedrift_resolver.core.credential import ANONYMOUS, Anonymous
-from support.credential_folder import auths, name_of
+from support.credential_folder import auths, credentials_in, name_of
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the PATH, for a helper called `vault`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.getenv('PATH')}")
-    monkeypatch.setattr(credential_file, "LOOK_EVERY_S", 0.0)
     return tmp_path
 
 
 async def test_a_file_that_changes_is_read_again(home: Path) -> None:
     """A credential file is read again when it appears, changes, breaks or goes."""
-    credentials = DockerCredentials(home)
+    credentials = credentials_in(home)
     assert await name_of(credentials) == ANONYMOUS
     for text, expected in (
         (json.dumps(auths(r_example="first")), "first"),
@@ -42,10 +39,10 @@ async def test_what_is_no_file_is_told_and_waited_for_by_nobody(home: Path) -> N
     (home / "pipe").mkdir()
     os.mkfifo(home / "pipe" / "config.json")
     for folder in ("folder", "pipe"):
-        found = await DockerCredentials(home / folder).of("r.example", "a/b")
+        found = await credentials_in(home / folder).of("r.example", "a/b")
         assert isinstance(found, Anonymous)
         assert "cannot be read: it is no file" in found.note
     (home / "file").touch()
-    found = await DockerCredentials(home / "file").of("r.example", "a/b")
+    found = await credentials_in(home / "file").of("r.example", "a/b")
     assert isinstance(found, Anonymous)
     assert not found.note

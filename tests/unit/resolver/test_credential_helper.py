@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters import credential_file, credential_helper
-from imagedrift_resolver.adapters.docker_config import DockerCredentials
+from imagedrift_resolver.adapters.credential_helper import FAILED_KEPT_S
 from imagedrift_resolver.core.credential import ANONYMOUS, Anonymous
 from imagedrift_schemas.v1 import Denied
-from support.credential_folder import GOOD, name_of, with_helper
+from support.credential_folder import GOOD, credentials_in, name_of, with_helper
+from support.virtual_time import StillClock
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the PATH, for a helper called `vault`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.getenv('PATH')}")
-    monkeypatch.setattr(credential_file, "LOOK_EVERY_S", 0.0)
     return tmp_path
 
 
@@ -36,16 +35,17 @@ async def test_a_helper_that_cannot_be_started_is_told(
 
 
 @pytest.mark.parametrize("store", [True, False])
-async def test_a_failure_of_a_helper_is_forgotten_soon(
-    home: Path, monkeypatch: pytest.MonkeyPatch, store: bool
-) -> None:
+async def test_a_failure_of_a_helper_is_forgotten_soon(home: Path, store: bool) -> None:
     """A helper's failure is cached for seconds."""
-    monkeypatch.setattr(credential_helper, "FAILED_KEPT_S", 0.0)
-    credentials = with_helper(home, GOOD.format(home=home), store=store)
+    clock = StillClock()
+    credentials = with_helper(home, GOOD.format(home=home), store=store, clock=clock)
     (home / "broken").touch()
 
     assert await name_of(credentials) == (ANONYMOUS if store else "denied")
     (home / "broken").unlink()
+    clock.at += FAILED_KEPT_S - 1
+    assert await name_of(credentials) == (ANONYMOUS if store else "denied")
+    clock.at += 1
     assert await name_of(credentials) == "robot"
 
 
@@ -57,6 +57,6 @@ async def test_a_failure_is_kept_for_a_moment_and_a_word_for_long(home: Path) ->
     assert (home / "asked").read_text() == "asked\n"
 
     (home / "broken").unlink()
-    again = DockerCredentials(home)
+    again = credentials_in(home)
     assert [await name_of(again) for _ in range(3)] == ["robot"] * 3
     assert (home / "asked").read_text() == "asked\nasked\n"

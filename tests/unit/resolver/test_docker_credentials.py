@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from imagedrift_resolver.adapters import credential_file
-from imagedrift_resolver.adapters.docker_config import DockerCredentials, docker_credentials
+from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.core.credential import ANONYMOUS, Anonymous
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_schemas.v1 import Denied
-from support.credential_folder import GOOD, auths, entry, name_of, with_helper
+from support.credential_folder import GOOD, auths, credentials_in, entry, name_of, with_helper
+from support.virtual_time import PassingClock
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the PATH, for a helper called `vault`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.getenv('PATH')}")
-    monkeypatch.setattr(credential_file, "LOOK_EVERY_S", 0.0)
     return tmp_path
 
 
@@ -27,9 +26,9 @@ async def test_a_store_is_asked_alone_and_leaves_the_file_only_when_it_fails(hom
     credentials = with_helper(home, GOOD.format(home=home), store=True, **auths(r_example="old"))
     assert await name_of(credentials) == "robot"
     (home / "lost").touch()
-    assert await name_of(DockerCredentials(home)) == ANONYMOUS
+    assert await name_of(credentials_in(home)) == ANONYMOUS
     (home / "broken").touch()
-    assert await name_of(DockerCredentials(home)) == "old"
+    assert await name_of(credentials_in(home)) == "old"
 
 
 async def test_the_first_place_that_has_a_credential_decides(home: Path) -> None:
@@ -39,7 +38,7 @@ async def test_the_first_place_that_has_a_credential_decides(home: Path) -> None
         held = auths(a_example=name, b_example=name, c_example=name)
         (home / name).write_text(json.dumps(held))
     (home / "two.json").write_text(json.dumps(auths(c_example="two", d_example="two")))
-    credentials = DockerCredentials(
+    credentials = credentials_in(
         home,
         text=json.dumps(auths(a_example="environment")),
         podman=[home / "one.json", home / "two.json"],
@@ -62,7 +61,7 @@ async def test_podmans_files_are_found_where_podman_has_them(home: Path) -> None
         runtime_dir=str(home / "run"),
         config_home=str(home / "config"),
     )
-    credentials = docker_credentials(settings)
+    credentials = docker_credentials(settings, PassingClock())
     names = [await name_of(credentials, f"{letter}.example") for letter in "abc"]
     assert names == ["named", "run", "config"]
     unset = ResolverSettings(nats_url=("nats://127.0.0.1:1",)).podman_files
@@ -80,7 +79,7 @@ async def test_a_broken_file_leaves_registries_to_the_other_places(
     """A broken file leaves registries to other sources (docker/cli#1637, moby/moby#18634)."""
     (home / "config.json").write_text(text)
     (home / "auth.json").write_text(json.dumps(auths(r_example="podman")))
-    credentials = DockerCredentials(home, podman=[home / "auth.json"])
+    credentials = credentials_in(home, podman=[home / "auth.json"])
 
     assert await name_of(credentials) == "podman"
     found = await credentials.of("open.example", "a/b")
@@ -96,16 +95,16 @@ async def test_a_broken_entry_denies_its_registry_unless_another_place_serves_it
     held = {"auths": {"r.example": {"auth": "%hunter2"}, "s.example": entry("docker")}}
     (home / "config.json").write_text(json.dumps(held))
 
-    denied = await DockerCredentials(home).of("r.example", "a/b")
+    denied = await credentials_in(home).of("r.example", "a/b")
     assert denied == Denied(reason=f'config.json in {home}: auths."r.example".auth: is not base64')
-    assert await name_of(DockerCredentials(home), "s.example") == "docker"
+    assert await name_of(credentials_in(home), "s.example") == "docker"
     (home / "auth.json").write_text(json.dumps(auths(r_example="podman")))
-    assert await name_of(DockerCredentials(home, podman=[home / "auth.json"])) == "podman"
+    assert await name_of(credentials_in(home, podman=[home / "auth.json"])) == "podman"
 
 
 async def test_a_broken_environment_is_told_by_its_variable(home: Path) -> None:
     """A broken DOCKER_AUTH_CONFIG is reported by its name only."""
-    credentials = DockerCredentials(home, text='{"auths": hunter2')
+    credentials = credentials_in(home, text='{"auths": hunter2')
     found = await credentials.of("r.example", "a/b")
     assert isinstance(found, Anonymous)
     assert found.note == "DOCKER_AUTH_CONFIG: is not JSON (line 1)"

@@ -1,7 +1,6 @@
 """A list of tags, in the way of every registry, and of those that lie: as played by hand."""
 
 from datetime import timedelta
-from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
@@ -10,7 +9,7 @@ from msgspec import UNSET
 
 from imagedrift_resolver.core.listing import Listing
 from imagedrift_resolver.core.reply import NoResponse, Reply
-from imagedrift_resolver.core.tag_list import MOST_LISTED_BYTES, MOST_NAMES, MOST_PAGES
+from imagedrift_resolver.core.tag_list import MOST_PAGES
 from imagedrift_sandbox.registry.tag_pages import TagPaging
 from imagedrift_schemas.tags.newer import newer_in
 from imagedrift_schemas.tags.version import read
@@ -18,17 +17,19 @@ from imagedrift_schemas.v1 import (
     Denied,
     Invalid,
     Limited,
-    Listed,
     Missing,
     Truncated,
     Unreachable,
     Unsupported,
 )
-from support.conversations import BEARER, NOW, challenge, shown, site, unknown
+from support.conversations import NOW, unknown
 from support.listings import (
+    MANY,
+    NEXT,
     Got,
     ListServer,
     answered,
+    assert_p11,
     in_turn,
     list_by_hand,
     page,
@@ -36,10 +37,7 @@ from support.listings import (
     silent,
 )
 
-MANY = [f"1.{minor}.{patch}" for minor in range(50) for patch in range(50)]
-"""2,500 tags."""
 SOME = MANY[:930]
-NEXT = '</v2/team/app/tags/list?n=1000&last=1.1>; rel="next"'
 
 
 @pytest.mark.parametrize(
@@ -157,15 +155,6 @@ def test_the_names_after_the_last_one_may_be_linked_again() -> None:
     assert found.tags.names >= {"1.49", "2.0", "2.1"}
 
 
-def assert_p11(told: Listed) -> None:
-    """Of no version is it said that nothing is newer."""
-    for tag in ("9.9.9", "1.0.0", "1-alpine"):
-        version = read(tag)
-        assert version is not None
-        newer = newer_in(told, version)
-        assert None not in (newer.patch, newer.minor, newer.major)
-
-
 FAILURES: dict[str, tuple[Got, type]] = {
     "no such repository": (unknown("NAME_UNKNOWN"), Missing),
     "denied": (unknown("DENIED", 403), Denied),
@@ -219,212 +208,6 @@ def test_p11_whatever_a_registry_answers_becomes_a_list(
     assert found.failure or found.tags.pages
     if found.truncated:
         assert_p11(answered(found))
-
-
-# --- sizes --------------------------------------------------------------------------------------
-
-
-def test_a_page_that_is_too_large_ends_the_list_with_the_names_that_came() -> None:
-    """100 MB are not read: the names of the first 4 MiB count, the one that was cut does not."""
-    whole = b'{"tags":["1.0.0","1.0.1","1.'
-    body = whole + b" " * (MOST_LISTED_BYTES - len(whole))
-
-    found, asked = list_by_hand(in_turn(Reply(200, {"link": (NEXT,)}, body, cut=True)))
-
-    assert (found.truncated, found.failure) == ("bytes", None)
-    assert found.tags.names == {"1.0.0", "1.0.1"}
-    assert asked[0].cap == MOST_LISTED_BYTES
-    assert_p11(answered(found))
-
-
-def test_a_large_page_of_something_else_tells_no_names() -> None:
-    """A page that is cut before its tags is too large, and nothing else is said of it."""
-    found, _ = list_by_hand(in_turn(Reply(200, body=b"x" * MOST_LISTED_BYTES, cut=True)))
-
-    assert (found.truncated, found.failure, found.tags.count) == ("bytes", None, 0)
-
-
-def test_a_page_of_too_many_names_ends_the_list() -> None:
-    """Of a page at most 20,000 names count."""
-    names = [f"1.{number}" for number in range(MOST_NAMES + 1)]
-
-    found, _ = list_by_hand(in_turn(page(names)))
-
-    assert (found.truncated, found.tags.count) == ("bytes", MOST_NAMES)
-
-
-def test_a_page_of_a_million_names_is_read_in_part() -> None:
-    """Of a million names of one letter the first 512 KiB are read, and the list is truncated."""
-    body = b'{"tags":["1.0",' + b'"a",' * 1_000_000 + b'"2.0"]}'
-
-    found, _ = list_by_hand(in_turn(Reply(200, body=body)))
-
-    assert (found.truncated, found.failure) == ("bytes", None)
-    assert found.tags.names == {"1.0", "a"}
-    assert_p11(answered(found))
-
-
-def test_all_pages_together_have_a_bound() -> None:
-    """The second page may only have what the first one left."""
-    first = page(["1.0"] + ["x" * 128] * 10_000, NEXT)
-
-    found, asked = list_by_hand(in_turn(first, page(["1.1"])))
-
-    assert asked[1].cap == MOST_LISTED_BYTES - len(first.body)
-    assert found.tags.names >= {"1.0", "1.1"}
-
-
-def test_a_slow_list_ends_after_a_minute() -> None:
-    """A page of twenty seconds is the third and last."""
-    found, asked = list_by_hand(paged(TagPaging.QUAY, MANY), page_s=20)
-
-    assert (found.truncated, len(asked)) == ("time", 3)
-    assert_p11(answered(found))
-
-
-# --- what is asked, and how ---------------------------------------------------------------------
-
-
-def test_no_page_is_read_from_the_last_half_of_a_limit() -> None:
-    """Every request is spare, counts as no pull, and asks for a thousand names at first."""
-    _, asked = list_by_hand(paged(TagPaging.PLAIN, MANY))
-
-    assert all(step.spare and step.own and step.counts_as == "HEAD" for step in asked)
-    assert asked[0].url.target == "/v2/team/app/tags/list?n=1000"
-
-
-def test_a_registry_that_refuses_the_number_is_asked_without_it() -> None:
-    """A registry with a smaller maximum answers 400 to the number of names, and then 200."""
-    serve = silent(["1.0"], 30)
-
-    found, asked = list_by_hand(
-        lambda step: Reply(400) if "n=1000" in step.url.target else serve(step)
-    )
-
-    assert found == Listing(found.tags)
-    assert [step.url.target for step in asked] == [
-        "/v2/team/app/tags/list?n=1000",
-        "/v2/team/app/tags/list",
-        "/v2/team/app/tags/list?last=1.0",
-    ]
-
-
-def test_pages_of_a_registrys_own_size_are_asked_for_to_the_end() -> None:
-    """A registry that refuses our number and links no page is read name by name."""
-    tags = [f"1.{number}" for number in range(100)]
-    serve = silent(tags, 30)
-
-    found, asked = list_by_hand(
-        lambda step: Reply(400) if "n=1000" in step.url.target else serve(step)
-    )
-
-    assert found == Listing(found.tags)
-    assert found.tags.names == set(tags)
-    assert len(asked) == 1 + 4 + 1
-
-
-def test_a_mirror_is_told_the_registry_on_every_page() -> None:
-    """The mirror's path and the registry's name are in each request, though its link lacks them."""
-    at = site(namespace="docker.io", prefix="hub/")
-
-    _, asked = list_by_hand(paged(TagPaging.ARTIFACTORY, MANY), at)
-
-    assert len(asked) == 3
-    for step in asked:
-        path, _, query = step.url.target.partition("?")
-        assert path == "/v2/hub/team/app/tags/list"
-        assert parse_qs(query)["ns"] == ["docker.io"]
-
-
-def test_a_token_is_asked_for_the_repository() -> None:
-    """A challenge is answered with the scope for pulls, also where the challenge names another."""
-
-    def serve(step: object) -> Reply:
-        return page(["1.0"]) if shown(step) else challenge(BEARER)  # type: ignore[arg-type]
-
-    found, asked = list_by_hand(serve)
-
-    assert found.tags.names == {"1.0"}
-    assert shown(asked[-1]) == "Bearer token-registry.example.org-1"
-
-
-@pytest.mark.parametrize(
-    ("link", "follows"),
-    [
-        (NEXT, True),
-        ("</v2/team/app/tags/list?last=1.0>;rel=next", True),
-        ('</v2/team/app/tags/list?last=1.0>; rel="prev next"', True),
-        ("</v2/team/app/tags/list?last=1.0>", True),
-        ('<list?last=1.0>; rel="next"', True),
-        ('<?last=1.0>; rel="next"', True),
-        ('</v2/app/tags/list?last=1.0>; rel="next"', True),
-        ('</v2/mirror/team/app/tags/list?last=1.0>; rel="next"', True),
-        ('<https://registry.example.org:443/v2/team/app/tags/list?last=1>; rel="next"', True),
-        ('</v2/x>; rel="prev", </v2/team/app/tags/list?last=1.0>; rel="next"', True),
-        ('<http://registry.example.org/v2/team/app/tags/list?last=1>; rel="next"', False),
-        ('<https://registry.example.org:8443/v2/team/app/tags/list?last=1>; rel="next"', False),
-        ('<https://me@registry.example.org/v2/team/app/tags/list?last=1>; rel="next"', False),
-        ('<//registry.example.net/v2/team/app/tags/list?last=1.0>; rel="next"', False),
-        ('</v2/team/other/tags/list?last=1.0>; rel="next"', False),
-        ('</v2/xteam/app/tags/list?last=1.0>; rel="next"', False),
-        ('</v2/_catalog?last=1.0>; rel="next"', False),
-        ('<ftp://registry.example.org/x>; rel="next"', False),
-    ],
-)
-def test_a_link_is_followed_within_its_own_list_alone(link: str, follows: bool) -> None:
-    """Of a link on the same origin and path the query is taken; any other is a failure."""
-    found, asked = list_by_hand(in_turn(page(["1.0"], link), page(["1.1"])))
-
-    assert [step.url.origin for step in asked] == [("https", "registry.example.org", 443)] * len(
-        asked
-    )
-    if follows:
-        assert found.tags.names == {"1.0", "1.1"}
-        assert asked[1].url.target.startswith("/v2/team/app/tags/list?")
-    else:
-        assert len(asked) == 1
-        assert isinstance(found.failure, Invalid)
-
-
-@pytest.mark.parametrize(
-    ("link", "requests"),
-    [
-        ('<>; rel="next"', 1),
-        ('</v2/team/app/tags/list?n=1000>; rel="next"', 1),
-        ('</v2/team/app/tags/list>; rel="next"', 2),
-    ],
-)
-def test_a_link_to_the_page_itself_ends_the_list(link: str, requests: int) -> None:
-    """A link to a page that was read, or that has no new name, is not followed again."""
-    found, asked = list_by_hand(lambda _: page(["1.0"], link))
-
-    assert (found.truncated, len(asked)) == ("pages", requests)
-
-
-@pytest.mark.parametrize("link", ['</v2/x>; rel="prev"', "nonsense", "<", ""])
-def test_another_relation_is_no_next_page(link: str) -> None:
-    """A list without a link to the next page is at its end."""
-    found, _ = list_by_hand(in_turn(page(["1.0"], link)))
-
-    assert found == Listing(found.tags)
-
-
-@pytest.mark.parametrize("names", [None, []])
-def test_a_repository_without_tags_has_a_whole_and_empty_list(names: list[str] | None) -> None:
-    """Registries write no tags as an empty list or as null."""
-    told = answered(list_by_hand(in_turn(page(names)))[0])
-
-    assert (told.tracks, told.count, told.truncated, told.failure) == ((), 0, "", None)
-
-
-def test_a_name_that_no_tag_can_have_is_left_out() -> None:
-    """Spaces, control characters and 129 characters are no tags, and count as none."""
-    found, _ = list_by_hand(in_turn(page(["1.0", "a b", "x\n", "", "é", "y" * 129, "1.0"])))
-
-    assert found.tags.names == {"1.0"}
-
-
-# --- the answer ---------------------------------------------------------------------------------
 
 
 def test_a_good_list_becomes_its_tracks() -> None:

@@ -11,7 +11,8 @@ from imagedrift_resolver.core.refusal import Standing
 from imagedrift_resolver.core.registry_profile import MOST_KEPT, RegistryProfile
 from imagedrift_resolver.core.site import Bearer
 from imagedrift_resolver.core.url import parse_url
-from support.conversations import NOW, site
+from support.conversations import site
+from support.virtual_time import StillClock
 
 LONG = "x" * 4000
 
@@ -45,7 +46,7 @@ def test_what_made_up_registries_teach_is_bounded_and_a_real_one_stays_known() -
 
 def test_a_credential_that_rests_goes_on_resting_however_many_others_there_are() -> None:
     """A paused credential stays paused among many others."""
-    kept, me = Refusals(lambda: NOW), Password("me", Secret("x"))
+    kept, me = Refusals(StillClock()), Password("me", Secret("x"))
     origin = ("https", "real.example", 443)
     resting = kept.record((origin, ""), me)
     resting.standing = Standing(refusal.MOST_REFUSALS, rests_until=float("inf"))

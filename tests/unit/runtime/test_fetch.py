@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from imagedrift_runtime.health import Health
-from imagedrift_runtime.nats import fetch
-from imagedrift_runtime.nats.fetch import Fetch
+from imagedrift_runtime.nats.fetch import Fetch, Pause
+from imagedrift_runtime.waiting import wait
 
 
 class Script:
@@ -91,11 +91,11 @@ class Message:
         self.given_back = True
 
 
-def fetching(*things: Any) -> tuple[Fetch, Script, FakeBus]:
+def fetching(*things: Any, pause: Pause = wait) -> tuple[Fetch, Script, FakeBus]:
     """A fetch over a script."""
     script = Script(*things)
     bus = FakeBus(script)
-    return Fetch(bus, "S", "c", asyncio.Event()), script, bus  # type: ignore[arg-type]
+    return Fetch(bus, "S", "c", asyncio.Event(), pause=pause), script, bus  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [TimeoutError(), nats.errors.TimeoutError()])
@@ -117,17 +117,14 @@ async def test_a_time_out_of_either_kind_is_nothing_to_do(kind: Exception) -> No
     "error",
     [nats.errors.ConnectionClosedError(), OSError("gone"), ValueError("planted"), KeyError("x")],
 )
-async def test_any_error_backs_off_and_binds_anew(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+async def test_any_error_backs_off_and_binds_anew(error: Exception) -> None:
     """Expected or not, an error is told, waited out, and never ends the loop."""
     waits: list[float] = []
 
-    async def wait(stopping: asyncio.Event, seconds: float) -> None:
+    async def pause(stopping: asyncio.Event, seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(fetch, "wait", wait)
-    messages, script, bus = fetching(error, [Message("a")])
+    messages, script, bus = fetching(error, [Message("a")], pause=pause)
 
     with structlog.testing.capture_logs() as logs:
         assert await messages(4) == []
@@ -214,12 +211,9 @@ async def test_a_request_that_ended_is_made_again(status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["409", "503"])
-async def test_a_request_that_was_refused_is_a_failure(
-    monkeypatch: pytest.MonkeyPatch, status: str
-) -> None:
+async def test_a_request_that_was_refused_is_a_failure(status: str) -> None:
     """The consumer was deleted, or nobody answers for it: it is told, and waited out."""
-    monkeypatch.setattr(fetch, "wait", _no_wait)
-    messages, _, bus = fetching([Message("", status)])
+    messages, _, bus = fetching([Message("", status)], pause=_no_wait)
 
     assert await messages(4) == []
     assert not bus.health.is_ready

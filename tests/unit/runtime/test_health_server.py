@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_runtime import health, health_server
+from imagedrift_runtime import health_server
 from imagedrift_runtime.health import Health
 from imagedrift_sandbox.free_port import free_port
 
@@ -59,12 +59,11 @@ async def test_metrics_are_in_prometheus_text_and_other_paths_are_not_there() ->
     assert "/readyz" in hint
 
 
-async def test_a_loop_that_is_stuck_fails_its_check(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_loop_that_is_stuck_fails_its_check() -> None:
     """The check answers from its own thread, and says that the loop does not turn."""
-    monkeypatch.setattr(health, "STUCK_AFTER_S", 0.6)
-    monkeypatch.setattr(health, "TURN_EVERY_S", 0.02)
     found: list[tuple[int, str]] = []
-    async with health_server.serve(Health(), free_port()) as port:
+    state = Health(turn_every_s=0.02, stuck_after_s=0.6)
+    async with health_server.serve(state, free_port()) as port:
         await asyncio.sleep(0.05)
         thread = threading.Timer(1.0, lambda: found.append(ask(port, "/livez")))
         thread.start()

@@ -57,12 +57,11 @@ def test_a_program_is_found_where_it_can_be_run(bare_machine: Path) -> None:
 
 def test_a_missing_postgresql_is_treated_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """Debian keeps its programs out of the PATH, so they are looked for elsewhere."""
-    monkeypatch.setattr(postgres, "debian_binaries", lambda major: None)
     with pytest.raises(pytest.skip.Exception, match="15: apt-get install postgresql-15"):
-        postgres.programs(postgres.OLDEST)
+        postgres.programs(postgres.OLDEST, lambda major: None)
     monkeypatch.setenv(programs.DEMAND, "1")
     with pytest.raises(pytest.fail.Exception, match="15: apt-get install postgresql-15"):
-        postgres.programs(postgres.OLDEST)
+        postgres.programs(postgres.OLDEST, lambda major: None)
 
 
 def test_ci_installs_every_program_that_a_test_demands() -> None:

@@ -92,7 +92,9 @@ async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("asking registries", total=len(references))
         async with (
-            resolver(known, docker_credentials(asking), proxies_of(asking)) as direct,
+            resolver(
+                known, docker_credentials(asking, clock.SystemClock()), proxies_of(asking)
+            ) as direct,
             preferring_shared(settings.load(SharedSettings), direct) as asks,
         ):
             findings = await judged(

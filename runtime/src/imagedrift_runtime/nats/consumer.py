@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -22,17 +22,13 @@ from imagedrift_runtime import metrics
 from imagedrift_runtime.nats.acknowledge import Acknowledger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery, delivery
-from imagedrift_runtime.nats.fetch import fetching
+from imagedrift_runtime.nats.fetch import ANY, PullLimits, fetching
 from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 
 log = structlog.get_logger()
 
-DEFECT_AGAIN_S = 30.0
-GATHER_S = 0.005
-"""A batch is complete, too, when for so long no message came."""
-MOST_BYTES = 4 * 1024 * 1024
-"""What a batch holds at most, unless a single message is larger."""
+BATCH: Final = PullLimits(gather_s=0.005, most_bytes=4 * 1024 * 1024)
 
 Handler = Callable[[Delivery], Awaitable[Outcome]]
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Outcome]]]
@@ -48,6 +44,7 @@ async def handle_each(
     slots: int,
     stopping: asyncio.Event,
     ack_wait_s: float = 30.0,
+    limits: PullLimits = ANY,
 ) -> None:
     """Handle messages one by one, up to `slots` at a time, until `stopping`.
 
@@ -59,12 +56,15 @@ async def handle_each(
     async def one(message: Any) -> None:
         try:
             async with _kept([message], ack_wait_s):
-                outcome = await _guarded(handler, delivery(message))
+                outcome = await _guarded(handler, delivery(message), limits)
             await acknowledge(message, outcome)
         finally:
             free.release()
 
-    async with asyncio.TaskGroup() as tasks, fetching(bus, stream, consumer, stopping) as fetch:
+    async with (
+        asyncio.TaskGroup() as tasks,
+        fetching(bus, stream, consumer, stopping, limits) as fetch,
+    ):
         while not stopping.is_set():
             taken = await _take(free, slots)
             messages = [] if stopping.is_set() else await fetch(taken)
@@ -84,19 +84,20 @@ async def handle_batches(
     size: int,
     stopping: asyncio.Event,
     ack_wait_s: float = 60.0,
+    limits: PullLimits = BATCH,
 ) -> None:
     """Handle up to `size` messages at a time, and bytes within a bound, until `stopping`.
 
     The handler returns one outcome per message, in order.
     """
     acknowledge = Acknowledger(bus, service, sure=False)
-    async with fetching(bus, stream, consumer, stopping, GATHER_S, MOST_BYTES) as fetch:
+    async with fetching(bus, stream, consumer, stopping, limits) as fetch:
         while not stopping.is_set():
             messages = await fetch(size)
             if not messages:
                 continue
             async with _kept(messages, ack_wait_s):
-                outcomes = await _guarded_batch(handler, [*map(delivery, messages)])
+                outcomes = await _guarded_batch(handler, [*map(delivery, messages)], limits)
             await asyncio.gather(*map(acknowledge, messages, outcomes))
 
 
@@ -110,17 +111,19 @@ async def _take(free: asyncio.Semaphore, most: int) -> int:
     return taken
 
 
-async def _guarded(handler: Handler, message: Delivery) -> Outcome:
+async def _guarded(handler: Handler, message: Delivery, limits: PullLimits) -> Outcome:
     try:
         outcome = await handler(message)
         _must_be_outcomes([outcome])
     except Exception:
         log.exception("handler.failed", subject=message.subject, seq=message.stream_seq)
-        return Retry("defect", DEFECT_AGAIN_S)
+        return Retry("defect", limits.defect_again_s)
     return outcome
 
 
-async def _guarded_batch(handler: BatchHandler, messages: Sequence[Delivery]) -> Sequence[Outcome]:
+async def _guarded_batch(
+    handler: BatchHandler, messages: Sequence[Delivery], limits: PullLimits
+) -> Sequence[Outcome]:
     try:
         outcomes = await handler(messages)
         _must_be_outcomes(outcomes)
@@ -130,9 +133,11 @@ async def _guarded_batch(handler: BatchHandler, messages: Sequence[Delivery]) ->
         log.exception("handler.failed", subject=messages[0].subject, messages=len(messages))
         middle = len(messages) // 2
         if not middle:
-            return [Retry("defect", DEFECT_AGAIN_S)]
+            return [Retry("defect", limits.defect_again_s)]
         halves = messages[:middle], messages[middle:]
-        return [outcome for half in halves for outcome in await _guarded_batch(handler, half)]
+        return [
+            outcome for half in halves for outcome in await _guarded_batch(handler, half, limits)
+        ]
     return outcomes
 
 

@@ -15,22 +15,22 @@ EVERY_S = 15.0
 
 
 @asynccontextmanager
-async def reporting(bus: Bus, stream: str, consumer: str) -> AsyncIterator[None]:
+async def reporting(bus: Bus, stream: str, consumer: str, every_s: float) -> AsyncIterator[None]:
     """Report for the length of the context; nothing where metrics are off."""
     if not metrics.pending.is_on:
         yield
         return
-    task = asyncio.create_task(_report(bus, stream, consumer))
+    task = asyncio.create_task(_report(bus, stream, consumer, every_s))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _report(bus: Bus, stream: str, consumer: str) -> None:
+async def _report(bus: Bus, stream: str, consumer: str, every_s: float) -> None:
     while True:
         with suppress(NoBus):  # the loop itself says what is wrong
             lag = await bus.lag(stream, consumer)
             metrics.pending.set(lag.pending, stream=stream, consumer=consumer)
             metrics.acknowledging.set(lag.in_flight, stream=stream, consumer=consumer)
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(every_s)

@@ -14,15 +14,16 @@ Rules:
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 import structlog
+from msgspec import Struct
 
 from imagedrift_runtime import metrics
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_runtime.nats.consumer_lag import reporting
+from imagedrift_runtime.nats.consumer_lag import EVERY_S, reporting
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_runtime.nats.standing_pull import StandingPull, is_delivery
@@ -30,13 +31,30 @@ from imagedrift_runtime.waiting import backoff, first_result_or, wait
 
 log = structlog.get_logger()
 
-FETCH_WITHIN_S = 5.0
 REPLY_TOKENS = 9
 """Tokens in the reply subject of a message, in the format that nats-py reads everywhere."""
 UNPINNED = (
     "the server writes version 2 acknowledgement subjects, which nats-py reads only in part: "
     "set `feature_flags { js_ack_fc_v2: false, js_api_reply_v2: false }` in its configuration"
 )
+
+Pause = Callable[[asyncio.Event, float], Awaitable[object]]
+"""Waits so many seconds, unless the event is set before."""
+
+
+class PullLimits(Struct, frozen=True, kw_only=True):
+    """How long a fetch waits and how much it brings, and when a defect is tried again."""
+
+    within_s: float = 5.0
+    gather_s: float = 0.0
+    """A fetch is complete, too, when for so long no message came. 0: with the first messages."""
+    most_bytes: int = 0
+    """What a fetch brings at most, unless a single message is larger. 0: no bound."""
+    defect_again_s: float = 30.0
+    lag_every_s: float = EVERY_S
+
+
+ANY: Final = PullLimits()
 
 
 class Fetch:
@@ -48,11 +66,11 @@ class Fetch:
         stream: str,
         consumer: str,
         stopping: asyncio.Event,
-        gather_s: float = 0.0,
-        most_bytes: int = 0,
+        limits: PullLimits = ANY,
+        pause: Pause = wait,
     ) -> None:
-        self._gather_s = gather_s
-        self._most_bytes = most_bytes
+        self._limits = limits
+        self._pause = pause
         self._bus = bus
         self._connection = bus._connection
         self._stream = stream
@@ -72,7 +90,7 @@ class Fetch:
         if self._held:
             return self._let_go(most)
         if not self._connection.is_connected:
-            await wait(self._stopping, random.uniform(0.1, 0.5))  # noqa: S311 - no secret
+            await self._pause(self._stopping, random.uniform(0.1, 0.5))  # noqa: S311 - no secret
             return []
         began = time.monotonic()
         try:
@@ -102,11 +120,14 @@ class Fetch:
                 durable=self._consumer, stream=self._stream
             )
             self._pull = StandingPull(
-                self._connection.client, self._subscription, self._gather_s, self._most_bytes
+                self._connection.client,
+                self._subscription,
+                self._limits.gather_s,
+                self._limits.most_bytes,
             )
         lost = self._connection.lost
         messages = await first_result_or(
-            self._pull.fetch(most, FETCH_WITHIN_S), self._stopping, lost
+            self._pull.fetch(most, self._limits.within_s), self._stopping, lost
         )
         if lost.is_set():
             self._pull.forget()
@@ -134,7 +155,7 @@ class Fetch:
         if self._bus.health:
             self._bus.health.failed(self._part, reason)
         await self._unsubscribe()
-        await wait(self._stopping, backoff(self._failures))
+        await self._pause(self._stopping, backoff(self._failures))
 
     async def _diagnosis(self, error: Exception) -> str:
         """Find out what a failed fetch means: a missing consumer is no different from no answer."""
@@ -166,13 +187,12 @@ async def fetching(
     stream: str,
     consumer: str,
     stopping: asyncio.Event,
-    gather_s: float = 0.0,
-    most_bytes: int = 0,
+    limits: PullLimits = ANY,
 ) -> AsyncIterator[Fetch]:
     """Fetch from a consumer for the length of the context."""
-    fetch = Fetch(bus, stream, consumer, stopping, gather_s, most_bytes)
+    fetch = Fetch(bus, stream, consumer, stopping, limits)
     try:
-        async with reporting(bus, stream, consumer):
+        async with reporting(bus, stream, consumer, limits.lag_every_s):
             yield fetch
     finally:
         await fetch.leave()

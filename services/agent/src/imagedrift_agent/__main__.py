@@ -35,13 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _taken(words: list[str], option: str) -> str:
     """Take an option and its value out of the words; the rest is the runtime's to read."""
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         if word.startswith(f"{option}="):
-            del words[place]
+            del words[index]
             return word.partition("=")[2]
-        if word == option and words[place + 1 :]:
-            _, value = words[place : place + 2]
-            del words[place : place + 2]
+        if word == option and words[index + 1 :]:
+            _, value = words[index : index + 2]
+            del words[index : index + 2]
             return value
     return ""
 

@@ -240,8 +240,18 @@ class Wiring:
             Work("count_hosts", maintain.count_hosts, every.count, first_after_s=every.count),
             Work("count_due", maintain.count_due, every.due, first_after_s=every.trend / 2),
             Work("count_fleet", maintain.count_fleet, every.due, first_after_s=every.due),
-            Work("versions", self._follow_versions().run, every.versions),
-            Work("base_images", self._follow_base_images().run, every.base_images),
+            Work(
+                "versions",
+                self._follow_versions().run,
+                every.versions,
+                first_after_s=every.versions,
+            ),
+            Work(
+                "base_images",
+                self._follow_base_images().run,
+                every.base_images,
+                first_after_s=every.base_images,
+            ),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]
 

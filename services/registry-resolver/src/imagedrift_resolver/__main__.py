@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import version
 
 from imagedrift_resolver.adapters.jetstream import JetStreamCache, JetStreamStates
+from imagedrift_resolver.adapters.names import LookUp, look_up
 from imagedrift_resolver.adapters.routes import Routes, proxies_of, routes
 from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_resolver.settings import ResolverSettings, check
@@ -33,7 +34,12 @@ def main() -> None:
     sys.exit(process.run(NAME, ResolverSettings, start, about=ABOUT, parts=PARTS))
 
 
-async def start(settings: ResolverSettings, running: process.Process) -> None:
+async def start(
+    settings: ResolverSettings,
+    running: process.Process,
+    look_every_s: float = LOOK_EVERY_S,
+    look_up: LookUp = look_up,
+) -> None:
     """Answer questions until the process is told to stop."""
     file, _ = both_or_faults(lambda: file_of(settings), lambda: check(settings))
     clock = SystemClock()
@@ -49,7 +55,7 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
             clock.now,
         )
         states = JetStreamStates(await nats.bucket(subjects.BUCKET_REGISTRIES))
-        wired = Wired(settings, nats, cache, states, file.made, clock)
+        wired = Wired(settings, nats, cache, states, file.made, clock, look_up)
 
         async def lookup(payload: bytes) -> bytes:
             return await wired.cache_api.lookup(payload)
@@ -67,10 +73,10 @@ async def start(settings: ResolverSettings, running: process.Process) -> None:
             while not running.stopping.is_set():
                 ending = asyncio.Event()
                 answering.create_task(wired.answer(NAME, ending))
-                await renewed(file, running)
+                await renewed(file, running, look_every_s)
                 ending.set()
                 if not running.stopping.is_set():
-                    wired = Wired(settings, nats, cache, states, file.made, clock)
+                    wired = Wired(settings, nats, cache, states, file.made, clock, look_up)
 
 
 def file_of(settings: ResolverSettings) -> RegistriesFile[tuple[Registries, Routes]]:
@@ -82,12 +88,14 @@ def file_of(settings: ResolverSettings) -> RegistriesFile[tuple[Registries, Rout
 
 
 async def renewed(
-    file: RegistriesFile[tuple[Registries, Routes]], running: process.Process
+    file: RegistriesFile[tuple[Registries, Routes]],
+    running: process.Process,
+    look_every_s: float,
 ) -> None:
     """Wait until the file says something new, or the process is told to stop."""
     while not running.stopping.is_set():
         events = [asyncio.ensure_future(e.wait()) for e in (running.stopping, running.reload)]
-        await asyncio.wait(events, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(events, timeout=look_every_s, return_when=asyncio.FIRST_COMPLETED)
         for event in events:
             event.cancel()
         is_asked = running.reload.is_set()

@@ -24,7 +24,7 @@ from imagedrift_resolver.adapters.jetstream import (
     JetStreamQuestions,
     JetStreamStates,
 )
-from imagedrift_resolver.adapters.names import look_up
+from imagedrift_resolver.adapters.names import LookUp
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import Routes
@@ -58,6 +58,7 @@ class Wired:
         states: JetStreamStates,
         read: tuple[operator_file.Registries, Routes],
         clock: Clock,
+        look_up: LookUp,
     ) -> None:
         self._nats = nats
         self._known, reached = read
@@ -67,7 +68,7 @@ class Wired:
         )
         resolver = Resolver(
             cache=cache,
-            sites=Sites(self._known, docker_credentials(settings)),
+            sites=Sites(self._known, docker_credentials(settings, clock)),
             registries=OciClient(self._http, clock),
             limiters=self._limiters,
             clock=clock,

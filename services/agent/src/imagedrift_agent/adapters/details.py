@@ -22,6 +22,7 @@ from imagedrift_agent.adapters.engine_faults import (
     NotConnected,
     ObjectGone,
 )
+from imagedrift_agent.adapters.engine_limits import EngineLimits
 from imagedrift_agent.core.unreadable import UnreadableObjects
 
 T = TypeVar("T")
@@ -30,17 +31,16 @@ U = TypeVar("U")
 DETAIL_WITHIN_S = 4.0
 IMPATIENT_AFTER, IMPATIENT_WITHIN_S = 4, 0.4
 """How many may be late in one pass before the others have less time, and how much then."""
-ALL_WITHIN_S = 60.0
 MAX_DETAIL = 8 * 1024 * 1024
 
 
 class Details:
     """The calls for details of one pass, a few at once."""
 
-    def __init__(self, client: EngineClient, answer_within_s: float) -> None:
+    def __init__(self, client: EngineClient, limits: EngineLimits) -> None:
         self._client = client
-        self._answer_within_s = answer_within_s
-        self._ends_at = time.monotonic() + ALL_WITHIN_S
+        self._limits = limits
+        self._ends_at = time.monotonic() + limits.details_within_s
         self._late = 0
         self.engine_is_suspect = False
         """A call was not answered at all: that may be the engine, and not the object."""
@@ -70,7 +70,8 @@ class Details:
     async def read(self, path: str, kind: type[U], params: dict[str, str] | None = None) -> U:
         """Fetch the details of one object, in its small time. Raises `EngineFault`."""
         if time.monotonic() > self._ends_at:
-            raise CallRefused(f"GET {path}: not asked: all details took {ALL_WITHIN_S} s")
+            seconds = self._limits.details_within_s
+            raise CallRefused(f"GET {path}: not asked: all details took {seconds} s")
         return await self._client.read(
             path, kind, params, within_s=self._within_s(), at_most=MAX_DETAIL
         )
@@ -91,4 +92,4 @@ class Details:
 
     def _within_s(self) -> float:
         small = IMPATIENT_WITHIN_S if self._late >= IMPATIENT_AFTER else DETAIL_WITHIN_S
-        return min(small, self._answer_within_s)
+        return min(small, self._limits.answer_within_s)

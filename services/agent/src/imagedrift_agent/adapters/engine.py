@@ -19,7 +19,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from imagedrift_agent.adapters.details import Details
-from imagedrift_agent.adapters.engine_client import ANSWER_WITHIN_S, EngineClient
+from imagedrift_agent.adapters.engine_client import EngineClient
 from imagedrift_agent.adapters.engine_faults import (
     CallDenied,
     CallRefused,
@@ -27,6 +27,7 @@ from imagedrift_agent.adapters.engine_faults import (
     NotConnected,
     ObjectGone,
 )
+from imagedrift_agent.adapters.engine_limits import DEFAULT_LIMITS, EngineLimits
 from imagedrift_agent.core import api_version, decoding, records
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.image_facts import shown, with_few_labels
@@ -38,7 +39,6 @@ from imagedrift_agent.core.unreadable import UnreadableObjects
 
 PASS_WITHIN_S = 120.0
 INFO_WITHIN_S = 10.0
-MAX_EVENT = 1024 * 1024
 
 # Only what changes an inventory: health checks alone cause three `exec_*` events each time.
 EVENTS = {
@@ -57,11 +57,9 @@ _MANIFESTS = {"manifests": "1"}
 class Engine:
     """One engine."""
 
-    def __init__(
-        self, find: Callable[[], Address], answer_within_s: float = ANSWER_WITHIN_S
-    ) -> None:
+    def __init__(self, find: Callable[[], Address], limits: EngineLimits = DEFAULT_LIMITS) -> None:
         self._find = find
-        self._answer_within_s = answer_within_s
+        self._limits = limits
         self._version = records.EngineVersion()
         self._info: records.Info | None = None
         self._images: dict[records.SummaryKey, records.EngineImage] = {}
@@ -90,8 +88,9 @@ class Engine:
                     if not chunk:
                         yield None
                     *lines, rest = (rest + chunk).split(b"\n")
-                    if len(rest) > MAX_EVENT:
-                        raise EngineFault(f"GET /events: one of more than {MAX_EVENT} bytes")
+                    if len(rest) > self._limits.max_event:
+                        most = self._limits.max_event
+                        raise EngineFault(f"GET /events: one of more than {most} bytes")
                     for line in filter(bytes.strip, lines):
                         yield _event(line)
         raise EngineFault("the engine ended its stream of events")
@@ -102,7 +101,7 @@ class Engine:
         self._forget_if_upgraded(version)
         await self._read_info(client)
         lists = await self._read_lists(client)
-        details = Details(client, self._answer_within_s)
+        details = Details(client, self._limits)
         containers = await self._with_references(details, lists.containers)
         images = await self._with_details(client, details, lists.images)
         if details.engine_is_suspect:
@@ -121,7 +120,7 @@ class Engine:
         )
 
     def _client(self) -> EngineClient:
-        return EngineClient(self._find(), self._answer_within_s)
+        return EngineClient(self._find(), self._limits)
 
     def _forget_if_upgraded(self, version: records.EngineVersion) -> None:
         """Read all details again from an engine that may say more, or otherwise, than before."""
@@ -134,7 +133,7 @@ class Engine:
         self._unreadable_calls.begin_pass([_INFO])
         if not self._unreadable_calls.is_due(_INFO):
             return
-        within_s = min(INFO_WITHIN_S, self._answer_within_s)
+        within_s = min(INFO_WITHIN_S, self._limits.answer_within_s)
         try:
             self._info = await client.read("/info", records.Info, within_s=within_s)
         except NotConnected:

@@ -24,6 +24,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -36,34 +37,29 @@ from imagedrift_agent.adapters.engine_faults import (
     fault_of,
     refusal,
 )
+from imagedrift_agent.adapters.engine_limits import DEFAULT_LIMITS, EngineLimits
 from imagedrift_agent.core import decoding
 from imagedrift_agent.core.address import Address
 from imagedrift_runtime import tls
 
 T = TypeVar("T")
 
-ANSWER_WITHIN_S = 30.0
-HEAD_WITHIN_S = 2.0
-"""After how much silence a stream counts as begun, although it has sent no head."""
-MAX_BODY = 64 * 1024 * 1024
 MAX_ERROR_BODY: Final = 64 * 1024
 CONNECTIONS: Final = 4
-SILENT_S, PROBE_EVERY_S, PROBES = 30, 10, 3
-"""After how much silence the kernel probes the other end, how often, and how many times in vain."""
 
 
 class EngineClient:
     """The API of one engine for the length of an `async with`."""
 
-    def __init__(self, address: Address, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+    def __init__(self, address: Address, limits: EngineLimits = DEFAULT_LIMITS) -> None:
         self._address = address
-        self._answer_within_s = answer_within_s
+        self._limits = limits
         self._prefix = ""
         self._docker: aiodocker.Docker
 
     async def __aenter__(self) -> Self:
         try:
-            self._docker = _docker_at(self._address)
+            self._docker = _docker_at(self._address, self._limits)
         except OSError as error:  # a certificate that cannot be read
             reason = error.strerror or error
             raise NotConnected(f"GET of {self._address}: {reason}") from error
@@ -122,7 +118,7 @@ class EngineClient:
                     stack.enter_async_context(self._request(path, params))
                 )
                 stack.push_async_callback(_cancelled, opening)
-                await asyncio.wait({opening}, timeout=HEAD_WITHIN_S)
+                await asyncio.wait({opening}, timeout=self._limits.head_within_s)
                 if not opening.done():
                     yield b""
                 response = await opening
@@ -139,8 +135,8 @@ class EngineClient:
         at_most: int | None = None,
     ) -> bytes:
         """Fetch a whole body. Raises `EngineFault`, `NotThere` for a 404."""
-        most = MAX_BODY if at_most is None else at_most
-        seconds = within_s or self._answer_within_s
+        most = self._limits.max_body if at_most is None else at_most
+        seconds = within_s or self._limits.answer_within_s
         body = bytearray()
         with self._translated(path, seconds):
             async with asyncio.timeout(seconds), self._request(path, params) as response:
@@ -181,11 +177,11 @@ async def _cancelled(task: "asyncio.Task[Any]") -> None:
     await asyncio.wait({task})
 
 
-def _docker_at(address: Address) -> aiodocker.Docker:
+def _docker_at(address: Address, limits: EngineLimits) -> aiodocker.Docker:
     """Make a client of aiodocker with a session of ours. Raises `OSError` for certificates."""
     scheme, host = ("https" if address.tls else "http"), address.host or "localhost"
     port = f":{address.port}" if address.port else ""
-    connector = _connector(address)
+    connector = _connector(address, limits)
     session = aiohttp.ClientSession(
         connector=connector,
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
@@ -201,11 +197,13 @@ def _docker_at(address: Address) -> aiodocker.Docker:
     )
 
 
-def _connector(address: Address) -> aiohttp.BaseConnector:
+def _connector(address: Address, limits: EngineLimits) -> aiohttp.BaseConnector:
     if address.path:
         return aiohttp.UnixConnector(address.path, limit=CONNECTIONS)
     context = _context(address) if address.tls else True
-    return aiohttp.TCPConnector(limit=CONNECTIONS, ssl=context, socket_factory=probed_when_silent)
+    return aiohttp.TCPConnector(
+        limit=CONNECTIONS, ssl=context, socket_factory=partial(probed_when_silent, limits)
+    )
 
 
 async def _refuse_errors(
@@ -220,14 +218,14 @@ async def _refuse_errors(
     return response
 
 
-def probed_when_silent(address: Any) -> socket.socket:
+def probed_when_silent(limits: EngineLimits, address: Any) -> socket.socket:
     """Make a socket whose other end is probed by the kernel while it is silent."""
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_S)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, limits.silent_s)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, limits.probe_every_s)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, limits.probes)
     return made
 
 

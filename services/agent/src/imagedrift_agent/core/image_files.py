@@ -6,7 +6,8 @@
     compose     a compose file: every service's `image`
 
 A file that names no digest says nothing about what runs, so there is nothing to compare: such an
-image is passed over and told as a remark with its place, as is everything that cannot be read.
+image is passed over and told as a remark that says where it stands, as is everything that cannot
+be read.
 """
 
 import re
@@ -33,7 +34,7 @@ _VARIABLE = re.compile(
 
 
 class FileImages(Struct, frozen=True):
-    """The images of a file, and what was passed over, with its place."""
+    """The images of a file, and remarks that say what was passed over, and where it stands."""
 
     images: tuple[LocalImage, ...]
     remarks: tuple[str, ...] = ()
@@ -49,7 +50,7 @@ def read_list(text: str) -> FileImages:
         (f"line {n}", _COMMENT.sub("", line))
         for n, line in enumerate(text.removeprefix(_MARK).splitlines(), 1)
     )
-    return _collect((place, _from_line, line.split()) for place, line in lines if line.strip())
+    return _collect((where, _from_line, line.split()) for where, line in lines if line.strip())
 
 
 def read_compose(document: Any, variables: Mapping[str, str], project: str) -> FileImages:
@@ -79,11 +80,11 @@ def _collect(entries: Iterable[tuple[str, Callable[[Any], LocalImage], Any]]) ->
     """Read every entry; one that cannot be read is remarked on. The same image is listed once."""
     images: dict[tuple[str, str, str], LocalImage] = {}
     remarks = []
-    for place, read, entry in entries:
+    for where, read, entry in entries:
         try:
             image = read(entry)
         except (BadEntry, BadReference, BadPlatform) as error:
-            remarks.append(f"{place}: {error}")
+            remarks.append(f"{where}: {error}")
             continue
         key = (image.reference, image.image_id, image.platform)
         images[key] = _merged(images[key], image) if key in images else image

@@ -1,4 +1,4 @@
-"""How many hosts bring a new reference: its place among due questions until hosts are counted.
+"""How many hosts bring a new reference: its rank among due questions until hosts are counted.
 
 Rules:
 - Only images with a digest count: without one there is nothing to compare, so nothing to ask.

@@ -129,7 +129,7 @@ class IdentityReader:
         self._stored = stored
         self._new: dict[Told, ImageKey] = {}
 
-    def of(self, place: int, image: LocalImage) -> ImageKey:
+    def of(self, index: int, image: LocalImage) -> ImageKey:
         """Return the identity of an image. Raises `Malformed` naming the field."""
         told = (
             image.reference,
@@ -144,7 +144,7 @@ class IdentityReader:
         if found is None:
             found = self._new.get(told)
         if found is None:
-            found = self._stored.peek(told) or _checked(f"images[{place}]", image)
+            found = self._stored.peek(told) or _checked(f"images[{index}]", image)
             self._new[told] = found
         return found
 
@@ -168,10 +168,10 @@ def images_of(raw: Raw, keys: IdentityReader, at: datetime) -> HostImages:
         listed = sorted(listed, key=lambda each: each[1].running <= 0)[:MOST_IMAGES]
     merged: dict[ImageKey, LocalImage] = {}
     latest = at + times.DAY
-    for place, told in listed:
+    for index, told in listed:
         try:
-            key = keys.of(place, told)
-            image = _informing(place, told, latest)
+            key = keys.of(index, told)
+            image = _informing(index, told, latest)
         except Malformed as fault:
             faults.append(str(fault))
             continue
@@ -185,7 +185,7 @@ def images_of(raw: Raw, keys: IdentityReader, at: datetime) -> HostImages:
 
 
 def _listed(raw: Raw) -> tuple[list[tuple[int, LocalImage]], list[str]]:
-    """Decode images with their places: all at once, or one by one where that fails."""
+    """Decode images with their indexes: all at once, or one by one where that fails."""
     with suppress(*_UNREADABLE):
         return [*enumerate(_images.decode(raw))], []
     try:
@@ -194,11 +194,11 @@ def _listed(raw: Raw) -> tuple[list[tuple[int, LocalImage]], list[str]]:
         raise Malformed(f"images: {error}") from error
     listed: list[tuple[int, LocalImage]] = []
     faults: list[str] = []
-    for place, part in enumerate(parts):
+    for index, part in enumerate(parts):
         try:
-            listed.append((place, _image.decode(part)))
+            listed.append((index, _image.decode(part)))
         except _UNREADABLE as error:
-            faults.append(f"images[{place}]: {error}")
+            faults.append(f"images[{index}]: {error}")
     return listed, faults
 
 
@@ -238,12 +238,12 @@ def _checked(where: str, image: LocalImage) -> ImageKey:
     )
 
 
-def _informing(place: int, told: LocalImage, latest: datetime) -> LocalImage:
+def _informing(index: int, told: LocalImage, latest: datetime) -> LocalImage:
     """Return an image with what informs of it cleaned. Raises `Malformed` for a wrong count."""
     if not 0 <= told.running <= MOST_COUNT:
-        raise Malformed(f"images[{place}].running: must be a count")
+        raise Malformed(f"images[{index}].running: must be a count")
     if not 0 <= told.size <= MOST_SIZE:
-        raise Malformed(f"images[{place}].size: must be a count of bytes")
+        raise Malformed(f"images[{index}].size: must be a count of bytes")
     created_at = told.created_at and times.plausible(told.created_at, latest)
     containers = told.containers and _names(told.containers)
     if created_at is told.created_at and containers is told.containers:

@@ -82,8 +82,8 @@ def steps(keep: Retention, at: datetime) -> list[Step]:
 def that_fit(sizes: Sequence[int], most: int = ROWS_AT_ONCE) -> int:
     """Tell how many of these, from the first one on, are removed at once: one at least."""
     total = 0
-    for place, size in enumerate(sizes):
+    for index, size in enumerate(sizes):
         total += size + 1
         if total > most:
-            return max(place, 1)
+            return max(index, 1)
     return len(sizes)

@@ -1,8 +1,7 @@
-"""A place with credentials in Docker's format: text, or a file that is read when it changes."""
+"""A source of credentials in Docker's format: text, or a file that is read when it changes."""
 
 import os
 import stat
-import time
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ import structlog
 from imagedrift_resolver.core.credential_entry import EntryFault
 from imagedrift_resolver.core.docker_config import DockerConfig, parse_config
 from imagedrift_resolver.core.json_object import LARGEST
+from imagedrift_runtime.clock import Clock
 
 log = structlog.get_logger()
 
@@ -33,9 +33,10 @@ class CredentialText:
 class CredentialFile:
     """A file, which may come, change and go at any time."""
 
-    def __init__(self, path: Path, *, is_podman: bool = False) -> None:
+    def __init__(self, path: Path, clock: Clock, *, is_podman: bool = False) -> None:
         self.name = f"{path.name} in {path.parent}"
         self._path = path
+        self._clock = clock
         self._is_podman = is_podman
         self._looked_at = float("-inf")
         self._version: tuple[int, ...] = ()
@@ -43,9 +44,10 @@ class CredentialFile:
 
     def read(self) -> tuple[DockerConfig, bool]:
         """Return what is in it, and whether it has changed: a login must not need a restart."""
-        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+        now = self._clock.monotonic()
+        if now - self._looked_at < LOOK_EVERY_S:
             return self._config, False
-        self._looked_at = time.monotonic()
+        self._looked_at = now
         before = self._config
         try:
             found = self._stat()

@@ -2,12 +2,12 @@
 
 import asyncio
 import shutil
-import time
 from typing import Final
 
 from imagedrift_resolver.core.credential import Credential, for_path
 from imagedrift_resolver.core.credential_entry import EntryFault, read_helper
 from imagedrift_resolver.core.docker_config import Helper
+from imagedrift_runtime.clock import Clock
 
 HELPER_WITHIN_S: Final = 10.0
 KEPT_S: Final = 300.0
@@ -24,7 +24,8 @@ Told = Credential | EntryFault | None
 class Helpers:
     """Every helper that was asked, and what it said."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._kept: dict[Helper, tuple[float, Told]] = {}
         self._locks: dict[Helper, asyncio.Lock] = {}
 
@@ -35,11 +36,11 @@ class Helpers:
             self._kept.clear()
         async with self._locks.setdefault(helper, asyncio.Lock()):
             kept = self._kept.get(helper)
-            if kept and time.monotonic() < kept[0]:
+            if kept and self._clock.monotonic() < kept[0]:
                 return kept[1]
             told = await _run(helper)
             kept_s = FAILED_KEPT_S if isinstance(told, EntryFault) else KEPT_S
-            self._kept[helper] = (time.monotonic() + kept_s, told)
+            self._kept[helper] = (self._clock.monotonic() + kept_s, told)
             return told
 
     def forget(self) -> None:

@@ -1,6 +1,6 @@
-"""Credentials as the command lines of Docker and Podman would find them, place by place.
+"""Credentials as the command lines of Docker and Podman would find them, source by source.
 
-The first place that has a credential for the repository decides. A place that is broken is passed
+The first source that has a credential for the repository decides. A broken one is passed
 over; if no other has one, a fault of the registry's own denies it, and any other fault is noted
 beside its anonymity.
 """
@@ -17,6 +17,7 @@ from imagedrift_resolver.core.credential import Anonymous, Credential
 from imagedrift_resolver.core.credential_entry import EntryFault
 from imagedrift_resolver.core.docker_config import DockerConfig, Helper, Step, look_up
 from imagedrift_resolver.settings import ResolverSettings
+from imagedrift_runtime.clock import Clock
 from imagedrift_schemas.v1 import Denied
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ MOST_TOLD: Final = 1000
 
 
 class Source(Protocol):
-    """A place with credentials."""
+    """A source of credentials."""
 
     name: str
 
@@ -34,13 +35,15 @@ class Source(Protocol):
 
 
 class DockerCredentials:
-    """Places with credentials in the format of Docker, in order."""
+    """Sources of credentials in the format of Docker, in order."""
 
-    def __init__(self, folder: Path, *, text: str = "", podman: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, *, text: str = "", podman: Iterable[Path] = ()
+    ) -> None:
         self._sources: list[Source] = [CredentialText("DOCKER_AUTH_CONFIG", text)] if text else []
-        self._sources.append(CredentialFile(folder / "config.json"))
-        self._sources += [CredentialFile(path, is_podman=True) for path in podman]
-        self._helpers = Helpers()
+        self._sources.append(CredentialFile(folder / "config.json", clock))
+        self._sources += [CredentialFile(path, clock, is_podman=True) for path in podman]
+        self._helpers = Helpers(clock)
         self._told: set[str] = set()
 
     async def of(self, registry: str, repository: str = "") -> Credential | Denied:
@@ -65,7 +68,7 @@ class DockerCredentials:
         return Anonymous(note=faults[0].reason if faults else "")
 
     async def _try(self, steps: tuple[Step, ...]) -> tuple[Credential | None, list[EntryFault]]:
-        """Try what one place holds until something comes of it; beside it, what was passed over."""
+        """Try what one source holds, until one is a credential; beside it, why others are none."""
         faults: list[EntryFault] = []
         for step in steps:
             told = await self._helpers.ask(step) if isinstance(step, Helper) else step
@@ -84,8 +87,11 @@ class DockerCredentials:
                 log.warning("credential.unavailable", registry=registry, error=fault.reason)
 
 
-def docker_credentials(settings: ResolverSettings) -> DockerCredentials:
-    """Return the places that the environment names, in order."""
+def docker_credentials(settings: ResolverSettings, clock: Clock) -> DockerCredentials:
+    """Return the sources that the environment names, in order."""
     return DockerCredentials(
-        settings.docker_folder, text=settings.docker_auth_config, podman=settings.podman_files
+        settings.docker_folder,
+        clock,
+        text=settings.docker_auth_config,
+        podman=settings.podman_files,
     )

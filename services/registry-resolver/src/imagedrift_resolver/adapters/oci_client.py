@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.refusals import Refusals
+from imagedrift_resolver.adapters.registry_requests import RegistryRequests
 from imagedrift_resolver.adapters.registry_session import RegistrySession, RegistrySessions
-from imagedrift_resolver.adapters.tokens import USER_AGENT, Tokens
+from imagedrift_resolver.adapters.tokens import Tokens
 from imagedrift_resolver.core.answer import (
     ERROR_CAP,
     failure,
@@ -25,11 +26,9 @@ from imagedrift_resolver.core.conversation import (
     Step,
     resolve,
 )
-from imagedrift_resolver.core.credential import Anonymous
 from imagedrift_resolver.core.description import Children, describe
 from imagedrift_resolver.core.finding import Finding, failure_of
 from imagedrift_resolver.core.listing import Listing, list_tags
-from imagedrift_resolver.core.manifest import ACCEPT
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import API_ROOT, Site
 from imagedrift_resolver.core.steps import Elapsed
@@ -55,13 +54,13 @@ T = TypeVar("T")
 
 
 class OciClient:
-    """Every registry that was asked, and what was learnt of its auth_methods."""
+    """Every registry that was asked, and the profile that each showed."""
 
     def __init__(self, http: HttpClient, clock: Clock) -> None:
-        self._http = http
         self._clock = clock
-        self._refusals = Refusals(clock.now)
-        self._tokens = Tokens(http, self._refusals, clock.now)
+        refusals = Refusals(clock)
+        self._tokens = Tokens(http, refusals, clock.now)
+        self._requests = RegistryRequests(http, refusals, clock)
         self._sessions = RegistrySessions()
 
     async def ask(
@@ -160,7 +159,7 @@ class OciClient:
             case Send():
                 turn = limiter.turn(step.counts_as, spare=step.spare) if step.own else _NO_TURN
                 async with turn:
-                    got = await self._show(step)
+                    got = await self._requests.show(step)
                 if isinstance(got, Reply):
                     await self._learn(limiter, step, got)
                 return got
@@ -182,35 +181,10 @@ class OciClient:
         if await limiter.wait_turn(step.method):
             limiter.health.errored(key)
             return
-        root = await self._send(step)
+        root = await self._requests.send(step)
         if isinstance(root, Reply):
             await self._learn(limiter, step, root)
         limiter.health.errored(key, is_well=_is_well(root, is_documented))
-
-    async def _show(self, step: Send) -> Any:
-        """Make a request; one that shows a credential only while that does not rest."""
-        if isinstance(step.credential, Anonymous):
-            return await self._send(step)
-        where = (step.url.origin, "")
-        return await self._refusals.show(
-            where,
-            step.credential,
-            lambda: self._send(step),
-            is_known=lambda: self._is_known(step),
-        )
-
-    async def _is_known(self, step: Send) -> bool:
-        """Tell whether an API root that asks for a credential lets the one of a request in.
-
-        Then it is good, and the repositories that refused it are not for it.
-        """
-        url = replace(step.url, target=API_ROOT)
-        root = replace(step, method="GET", url=url, cap=ERROR_CAP)
-        bare = await self._send(replace(root, authorization=None))
-        if not isinstance(bare, Reply) or bare.status != 401:
-            return False
-        shown = await self._send(root)
-        return isinstance(shown, Reply) and shown.status == 200
 
     async def _learn(self, limiter: Limiter, step: Send, reply: Reply) -> None:
         """Let the limiter learn. Of whom a redirect led to only that its limit is used up."""
@@ -218,24 +192,6 @@ class OciClient:
             await limiter.observe(reply, step.counts_as)
         elif isinstance(outcome := failure(reply, self._clock.now()), Limited):
             await limiter.observe_limit(outcome)
-
-    async def _send(self, step: Send) -> Reply | NoResponse:
-        headers = [
-            ("Host", step.url.authority),
-            ("User-Agent", USER_AGENT),
-            ("Accept", "application/json" if step.is_list else ACCEPT),
-            ("Accept-Encoding", "identity"),
-        ]
-        if step.authorization:
-            headers.append(("Authorization", step.authorization.reveal()))
-        began = self._clock.monotonic()
-        got = await self._http.send(
-            step.method, step.url, headers, cap=step.cap, trusted=step.trusted
-        )
-        status = str(got.status) if isinstance(got, Reply) else "none"
-        metrics.registry_requests.add(method=step.method, status=status)
-        metrics.registry_seconds.observe(self._clock.monotonic() - began)
-        return got
 
 
 _NO_TURN: Final = nullcontext()

@@ -1,9 +1,8 @@
 """Shows credentials, and counts who refuses them: registries and token endpoints alike."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from imagedrift_resolver.core import refusal
@@ -12,6 +11,7 @@ from imagedrift_resolver.core.credential import Credential
 from imagedrift_resolver.core.refusal import Standing
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Origin
+from imagedrift_runtime.clock import Clock
 from imagedrift_schemas.v1 import Denied, Limited
 
 MOST: Final = Bound(10_000, 16 * 1024 * 1024)
@@ -24,12 +24,13 @@ Shown = Reply | NoResponse | Denied | Limited
 
 
 class Refusals:
-    """How each credential has fared in each place. A changed secret is another credential."""
+    """How each credential has fared where it was shown. A changed secret is another credential."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
+    def __init__(self, clock: Clock, turn_s: float = TURN_S) -> None:
+        self._clock = clock
+        self._turn_s = turn_s
         self._records: BoundedMap[tuple[Where, Credential], CredentialRecord] = BoundedMap(
-            MOST, is_held=lambda record: record.protects()
+            MOST, is_held=lambda record: record.protects(clock.monotonic())
         )
 
     async def show(
@@ -48,13 +49,13 @@ class Refusals:
         if record.is_accepted():
             return await self._noted(record, await send(), refused, is_known)
         try:
-            async with asyncio.timeout(TURN_S):
+            async with asyncio.timeout(self._turn_s):
                 await record.turn.acquire()
         except TimeoutError:
-            until = self._now() + timedelta(seconds=TURN_S)
+            until = self._clock.now() + timedelta(seconds=self._turn_s)
             return Limited(reason=f"{_told(where)} is slow to accept a credential", until=until)
         try:
-            if refusal.rests(record.standing, time.monotonic()):
+            if refusal.rests(record.standing, self._clock.monotonic()):
                 return Denied(reason=_rest(where, credential, record.standing))
             if not record.is_accepted():
                 return await self._noted(record, await send(), refused, is_known)
@@ -71,7 +72,7 @@ class Refusals:
         return len(self._records)
 
     def record(self, where: Where, credential: Credential) -> "CredentialRecord":
-        """Return how a credential has fared in a place."""
+        """Return how a credential has fared there."""
         key = (where, credential)
         record = self._records.get(key)
         if record is None:
@@ -88,7 +89,7 @@ class Refusals:
     ) -> Reply | NoResponse:
         if isinstance(got, Reply):
             if got.status in refused:
-                record.standing = refusal.refused(record.standing, time.monotonic())
+                record.standing = refusal.refused(record.standing, self._clock.monotonic())
                 last = record.standing.refusals == refusal.MOST_REFUSALS
                 if last and is_known and await is_known():
                     record.standing = refusal.accepted(record.standing)
@@ -98,15 +99,15 @@ class Refusals:
 
 
 class CredentialRecord:
-    """How one credential has fared in one place."""
+    """How one credential has fared at one registry or token endpoint."""
 
     def __init__(self) -> None:
         self.standing = Standing()
         self.turn = asyncio.Lock()
 
-    def protects(self) -> bool:
+    def protects(self, now: float) -> bool:
         """Tell whether it keeps a credential from being shown in vain."""
-        return self.turn.locked() or refusal.rests(self.standing, time.monotonic())
+        return self.turn.locked() or refusal.rests(self.standing, now)
 
     def is_accepted(self) -> bool:
         """Tell whether it was accepted last."""

@@ -35,7 +35,15 @@ Moved = Callable[[tuple[ImageReference, ...]], Awaitable[int]]
 class Webhook:
     """Takes notifications and hands on what has moved."""
 
-    def __init__(self, secret: str, moved: Moved) -> None:
+    def __init__(
+        self,
+        secret: str,
+        moved: Moved,
+        within_s: float = WITHIN_S,
+        most_at_once: int = MOST_AT_ONCE,
+    ) -> None:
+        self._within_s = within_s
+        self._most_at_once = most_at_once
         self._secret = secret
         self._moved = moved
         self._open: Counter[str] = Counter()
@@ -62,7 +70,7 @@ class Webhook:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         source = str((writer.get_extra_info("peername") or ("",))[0])
-        if self._open.total() >= MOST_AT_ONCE or self._open[source] >= MOST_OF_ONE:
+        if self._open.total() >= self._most_at_once or self._open[source] >= MOST_OF_ONE:
             metrics.notifications.add(outcome="refused")
             writer.transport.abort()  # who opens so many is not waited for
             return
@@ -77,7 +85,7 @@ class Webhook:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_READ)
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(self._within_s):
                 request, body = await _read(connection, reader)
                 status, text = await self._answer(request, body)
                 _respond(connection, writer, status, text)

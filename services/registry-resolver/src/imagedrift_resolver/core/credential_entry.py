@@ -39,18 +39,18 @@ class EntryFault(Struct, frozen=True):
 
 def read_entry(key: str, value: Any) -> Credential | EntryFault | None:
     """Read an entry of `auths`; None when it says nothing."""
-    place = f'auths."{shown(key)}"'
+    path = f'auths."{shown(key)}"'
     if value is None:
         return None
     if not isinstance(value, dict):
-        return EntryFault(f"{place}: is {kind_of(value)}, not an object")
+        return EntryFault(f"{path}: is {kind_of(value)}, not an object")
     told: dict[str, str] = {}
     for name in _FIELDS:
         text = field(value, name)
         if text is not None and not isinstance(text, str):
-            return EntryFault(f"{place}.{name}: is {kind_of(text)}, not a text")
+            return EntryFault(f"{path}.{name}: is {kind_of(text)}, not a text")
         told[name] = text or ""
-    return _credential(place, told)
+    return _credential(path, told)
 
 
 def read_helper(output: bytes) -> Credential | EntryFault | None:
@@ -65,19 +65,19 @@ def read_helper(output: bytes) -> Credential | EntryFault | None:
     return _pair(username, secret)
 
 
-def _credential(place: str, told: Mapping[str, str]) -> Credential | EntryFault | None:
+def _credential(path: str, told: Mapping[str, str]) -> Credential | EntryFault | None:
     if identity := told["identitytoken"]:
         return IdentityToken(Secret(identity))
     if bearer := told["registrytoken"]:
         if is_bearer(bearer):
             return RegistryToken(Secret(bearer))
-        return EntryFault(f"{place}.registrytoken: has a character that no bearer token has")
+        return EntryFault(f"{path}.registrytoken: has a character that no bearer token has")
     if encoded := told["auth"].replace("\r", "").replace("\n", ""):
         pair = _decoded(encoded)
-        where = f"{place}.auth"
+        where = f"{path}.auth"
     else:
         pair = _pair(told["username"], told["password"])
-        where = place
+        where = path
     return EntryFault(f"{where}: {pair.reason}") if isinstance(pair, EntryFault) else pair
 
 

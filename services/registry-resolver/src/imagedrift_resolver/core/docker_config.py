@@ -109,14 +109,14 @@ def _read_map(
     return {}
 
 
-def _suffix(place: str, value: Any) -> str | EntryFault:
+def _suffix(path: str, value: Any) -> str | EntryFault:
     """Read the name of a helper; empty when none is named."""
     if value is None:
         return ""
     if not isinstance(value, str):
-        return EntryFault(f"{place}: is {kind_of(value)}, not a text")
+        return EntryFault(f"{path}: is {kind_of(value)}, not a text")
     if not _HELPER_NAME.issuperset(value):
-        return EntryFault(f"{place}: has a character that no program's name has")
+        return EntryFault(f"{path}: has a character that no program's name has")
     return value
 
 

@@ -22,7 +22,7 @@ REST_S: Final = 300.0
 
 
 class Standing(Struct, frozen=True):
-    """How a credential has fared in one place."""
+    """How a credential has fared at one registry or token endpoint."""
 
     refusals: int = 0
     """In a row."""

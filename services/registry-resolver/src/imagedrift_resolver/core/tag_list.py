@@ -116,9 +116,9 @@ def _in_order(
 ) -> Iterator[tuple[int, Track, str]]:
     """Give every name by how much it is worth: whose track hosts run, then by rank and newness."""
     entries = [
-        (rank == OTHER, track not in first, rank, place, str(track), track, str(version))
+        (rank == OTHER, track not in first, rank, index, str(track), track, str(version))
         for track, versions in by_track.items()
-        for place, (rank, version) in enumerate(_ranked(versions))
+        for index, (rank, version) in enumerate(_ranked(versions))
     ]
     for _, _, rank, _, _, track, name in sorted(entries, key=lambda entry: entry[:5]):
         yield rank, track, name

@@ -110,12 +110,12 @@ class DeadLetterPublisher:
 
     async def publish(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
         """Publish letters in order until one fails, and return those that are not stored."""
-        for place, letter in enumerate(letters):
+        for index, letter in enumerate(letters):
             payload = codec.encode(letter)
             once = hashlib.sha256(payload).hexdigest()
             try:
                 await self._bus.publish(subjects.dead(letter.service), payload, message_id=once)
             except NotPublished as error:
                 log.warning("dead_letter.kept", subject=letter.subject, error=str(error))
-                return letters[place:]
+                return letters[index:]
         return ()

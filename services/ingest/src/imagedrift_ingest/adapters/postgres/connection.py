@@ -1,8 +1,8 @@
-"""Connecting to PostgreSQL: the pool, and which errors mean "again later".
+"""Connecting to PostgreSQL: the pool, and transactions that are tried again.
 
 What is handled here, once:
-- A server that is away, restarting, or was demoted to a replica is waited for, not died of. The
-  driver shows that in many classes, some of them not its own (`RETRYABLE`).
+- A server that is away, restarting, or was demoted to a replica is waited for, not died of:
+  `database_errors` tells such an error from others.
 - A pool that still holds connections to a demoted primary would fail for ever: `expire` drops them.
 - A password may change while we run, in the file that holds it: it is read for each connection.
 - Behind a pooler in transaction mode prepared statements may not live: `statement_cache_size=0`.
@@ -17,6 +17,12 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 import asyncpg
 import structlog
 
+from imagedrift_ingest.adapters.postgres.database_errors import (
+    REFUSALS,
+    RETRYABLE,
+    ConnectionLost,
+    DriverMisused,
+)
 from imagedrift_ingest.errors import DatabaseTooSlow, DatabaseUnavailable, DataRejected
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
@@ -31,49 +37,6 @@ PART: Final = "postgres"
 STATEMENT_TIMEOUT_MS: Final = 30_000
 LOCK_TIMEOUT_MS: Final = 5_000
 ATTEMPTS: Final = 4
-
-
-class ConnectionLost(Exception):
-    """The connection was closed while it was used."""
-
-
-class DriverMisused(Exception):
-    """A statement was called wrongly, such as with too few arguments: a defect, never retried."""
-
-
-RETRYABLE: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,  # while connecting: "pool is closing"; see also `ConnectionLost`
-    asyncpg.InternalClientError,  # a backend that was terminated in the middle of its answer
-    asyncpg.CannotConnectNowError,
-    asyncpg.OperatorInterventionError,  # admin shutdown, crash shutdown, cancelled
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.TransactionRollbackError,  # deadlock, serialization
-    asyncpg.LockNotAvailableError,
-    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
-    asyncpg.PostgresSystemError,
-    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is just being changed
-    # A database that is being restored: it, its tables or its grants are not there yet.
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedFunctionError,
-    asyncpg.InsufficientPrivilegeError,
-    asyncpg.InvalidCachedStatementError,
-    ConnectionLost,
-    OSError,
-    TimeoutError,
-)
-"""What goes away by itself: nothing is acknowledged, and it is tried again."""
-
-REFUSALS: Final = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.ProgramLimitExceededError,
-    OverflowError,
-    UnicodeEncodeError,
-)
-"""What the database will refuse again: the message is to blame, unless a remembered key is."""
 
 
 @asynccontextmanager

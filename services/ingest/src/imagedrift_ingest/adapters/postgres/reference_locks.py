@@ -41,21 +41,21 @@ class ReferenceLocks:
 
     async def _await_free(self, wanted: Sequence[ImageKey], most: int) -> list[ImageKey]:
         """Wait in line until some of the images are free."""
-        place = next(self._order)
-        self._awaited[place] = {key.reference for key in wanted}
+        number = next(self._order)
+        self._awaited[number] = {key.reference for key in wanted}
         try:
-            while not (some := self._free(wanted, most, place)):
+            while not (some := self._free(wanted, most, number)):
                 await self._changed.wait()
         finally:
-            del self._awaited[place]
+            del self._awaited[number]
             self._wake()
         return some
 
     def _free(
-        self, wanted: Sequence[ImageKey], most: int, place: int | None = None
+        self, wanted: Sequence[ImageKey], most: int, number: int | None = None
     ) -> list[ImageKey]:
         """Return images whose references no batch holds, nor waits for before this one."""
-        ahead = [refs for other, refs in self._awaited.items() if place is None or other < place]
+        ahead = [refs for other, refs in self._awaited.items() if number is None or other < number]
         taken = self._held.union(*ahead)
         return [key for key in wanted if key.reference not in taken][:most]
 
