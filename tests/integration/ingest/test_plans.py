@@ -241,13 +241,13 @@ SHORT = (
 )
 HOT = [
     (file, name)
-    for file in ("hosts", "comparisons", "answers", "planner", "lists", "base_images", "outbox")
+    for file in ("hosts", "comparisons", "answers", "planner", "lists", "outbox")
     for name in load(file)
 ]
 
 
-OF_THE_FLEET = {"count_lists", "unsettled", "rest_bases", "unread_bases"}
-"""Statements that look at all references, or all images with labels, in a turn, now and then."""
+OF_THE_FLEET = {"count_lists", "unsettled"}
+"""Statements that look at all references, in a turn, every half minute."""
 
 
 @pytest.mark.parametrize(("file", "name"), HOT)
