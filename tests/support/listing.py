@@ -14,6 +14,8 @@ from support.planning import Planned
 REPOSITORY = "docker.io/library/nginx"
 NAMES = ("2.0.0", "1.28.1", "1.27.5", "1.27.4", "1.27.3", "1.26.0")
 RUN = f"{REPOSITORY}:1.27.3"
+NEWEST = f"{REPOSITORY}:2.0.0"
+STEPS = ("patch", "minor", "major")
 CANDIDATES = [f"{REPOSITORY}:{tag}" for tag in ("1.27.5", "1.28.1", "2.0.0")]
 
 
@@ -66,3 +68,10 @@ async def resolve_all(planned: Planned, *references: str) -> None:
 async def versions(planned: Planned) -> list[asyncpg.Record]:
     """The rows of ops.versions."""
     return await planned.database.fetch("SELECT * FROM ops.versions ORDER BY reference")
+
+
+async def shown(planned: Planned) -> dict[str, object]:
+    """The single row of ops.versions, by the parts that tell versions."""
+    [row] = await versions(planned)
+    names = [f"newest_{step}" for step in STEPS] + [f"{step}_state" for step in STEPS]
+    return {name: row[name] for name in [*names, "behind"] if row[name] not in (None, "unknown")}

@@ -7,6 +7,7 @@ import asyncpg
 
 from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
+from imagedrift_ingest.adapters.postgres.base_images import BaseImageTable
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.candidates import CandidateRules
 from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
@@ -118,6 +119,11 @@ def lists_on(
     bookmarks = Bookmarks(database, "T", StillStream())
     candidates = CandidateRules(lambda _: False, most_candidates)
     return TagListTable(database, bookmarks, rules or FreshnessRules(), candidates)
+
+
+def base_images_on(database: Database, most_candidates: int = MOST_CANDIDATES) -> BaseImageTable:
+    """Make the table of base images, for an operator who named no registry."""
+    return BaseImageTable(database, CandidateRules(lambda _: False, most_candidates))
 
 
 def store_inventories(

@@ -47,6 +47,13 @@ class VirtualClock:
         return 0.0
 
 
+def stand_still(seconds: float) -> None:
+    """Let time pass while the running event loop serves nothing, as one that is too busy."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.advance(seconds)
+
+
 class StillClock(SystemClock):
     """The machine's clock, whose monotonic time a test sets."""
 

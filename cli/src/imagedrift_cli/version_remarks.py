@@ -1,4 +1,4 @@
-"""A remark on one image: the version that hosts run, the one they would get, and what is newer."""
+"""Remarks on one image: the version that hosts run and would get, what is newer, and its base."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -19,6 +19,7 @@ class _Version:
         self._others = others
         self._runs: set[str] = set()
         self._gets: set[str] = set()
+        self._replaced: set[str] = set()
         self._has_rows = False
 
     def see(self, rows: Sequence[Row]) -> None:
@@ -26,6 +27,9 @@ class _Version:
         self._has_rows = self._has_rows or bool(rows)
         self._runs |= {row["local_version"] for row in rows if row.get("local_version")}
         self._gets |= {row["remote_version"] for row in rows if row.get("remote_version")}
+        self._replaced |= {
+            row.get("base_name") or "another image" for row in rows if row.get("base_outdated")
+        }
         if self._others:
             self._others.see(rows)
 
@@ -33,7 +37,10 @@ class _Version:
         """Say which version it is and what is newer, as far as anything is known."""
         others = self._others.lines() if self._others else []
         line = told(self._known, self._runs, self._gets) if self._has_rows else ""
-        return [noted(line), *others] if line else others
+        lines = [line] if line else []
+        if self._replaced:
+            lines.append(f"built on {' and '.join(sorted(self._replaced))}, which was replaced")
+        return [*map(noted, lines), *others]
 
 
 def on_version(

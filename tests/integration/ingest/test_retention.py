@@ -21,6 +21,7 @@ BOUNDED = {
     "host_images": "goes when its host is retired or has it no more",
     "host_changes": "months_dropped",
     "image_refs": "references_dropped",
+    "bases": "bases_dropped",
     "answers": "goes with its reference",
     "remote_history": "tags_dropped",
     "descriptions": "descriptions_dropped",
@@ -70,6 +71,10 @@ OLD_ROWS = {
     "image_refs": """INSERT INTO fleet.image_refs
         (reference, registry, repository, tag, policy, first_seen_at)
         SELECT 'r.example/app:' || n, 'r.example', 'app', n::text, 'ask', $1
+        FROM generate_series(1, $2) AS n""",
+    "bases": """INSERT INTO fleet.bases (name, digest, platform, not_asked, unused_since)
+        SELECT 'b' || n, 'sha256:' || encode(sha256(n::text::bytea), 'hex'), 'linux/amd64',
+          'short_name', $1
         FROM generate_series(1, $2) AS n""",
     "plans": """INSERT INTO fleet.plans (made_at, what, selector, rings, note)
         SELECT $1, 'due', '{}', '{1}', '' FROM generate_series(1, $2)""",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_cli.version_remarks import told
+from imagedrift_cli.version_remarks import on_version, told
 
 NONE: dict[str, Any] = {
     "version": "1.27.3",
@@ -71,3 +71,36 @@ def test_a_version_is_told_as_far_as_it_is_known(
 ) -> None:
     """An unknown version is said to be so, with the reason, and never as nothing newer."""
     assert told(known, runs, gets) == line
+
+
+class NothingNewer:
+    """A database that knows no version of any reference."""
+
+    async def named(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """Return no rows."""
+        return []
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ([{"base_name": "r.io/base:3", "base_outdated": None}], []),
+        ([{"base_name": "r.io/base:3", "base_outdated": False}], []),
+        ([{"base_outdated": True}], ["built on another image, which was replaced"]),
+        (
+            [{"base_name": f"r.io/base:{n}", "base_outdated": True} for n in (4, 3, 4)],
+            ["built on r.io/base:3 and r.io/base:4, which was replaced"],
+        ),
+        (
+            [{"local_version": "1.2", "base_name": "r.io/base:3", "base_outdated": True}],
+            ["runs 1.2", "built on r.io/base:3, which was replaced"],
+        ),
+    ],
+)
+async def test_a_base_is_told_where_it_was_replaced(
+    rows: list[dict[str, Any]], lines: list[str]
+) -> None:
+    """A base that is current, or of which nothing is known, makes no remark."""
+    remarks = await on_version("r.io/app:1")(NothingNewer())  # type: ignore[arg-type]
+    remarks.see(rows)
+    assert [line.split(": ", 1)[-1] for line in remarks.lines()] == lines

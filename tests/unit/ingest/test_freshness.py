@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 
 from imagedrift_ingest.core.freshness import (
     BLOCKED_AT_MOST,
+    DESCRIBE_AGAIN_PERIODS,
     FAILED_AT_MOST,
+    LIST_FRESHNESS_S,
     SPREAD,
     FreshnessRules,
+    candidates_s,
+    describe_again_at,
     due_after_answer,
     due_after_failure,
     due_refused,
@@ -73,6 +77,22 @@ def test_a_registry_that_names_a_moment_is_asked_then() -> None:
     assert due_after_failure(POLICY, NOW, 1, soon) == soon
     assert due_after_failure(POLICY, NOW, 1, past) == NOW
     assert due_after_failure(POLICY, NOW, 1, never) == NOW + BLOCKED_AT_MOST
+
+
+def test_a_digest_that_a_limit_kept_from_being_described_is_asked_when_the_limit_ends() -> None:
+    """Any other description that failed is asked again after twelve periods."""
+    periods = timedelta(seconds=300 * DESCRIBE_AGAIN_PERIODS)
+    soon, past, never = NOW + timedelta(seconds=2), NOW - timedelta(days=1), NOW.replace(year=9000)
+    assert describe_again_at(POLICY, NOW, None) == NOW + periods
+    assert describe_again_at(POLICY, NOW, soon) == soon
+    assert describe_again_at(POLICY, NOW, past) == NOW
+    assert describe_again_at(POLICY, NOW, never) == NOW + BLOCKED_AT_MOST
+
+
+def test_a_candidate_that_no_host_has_is_asked_as_seldom_as_lists() -> None:
+    """Where lists are switched off, the bases of images are asked every twelve hours."""
+    assert candidates_s(FreshnessRules(list_freshness_s=600)) == 600
+    assert candidates_s(FreshnessRules(list_freshness_s=0)) == LIST_FRESHNESS_S == 43_200
 
 
 @given(policy=policies)

@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from imagedrift_ingest.core.freshness import FreshnessRules
-from imagedrift_ingest.core.lists import ListState, fold
+from imagedrift_ingest.core.lists import ListState, fold, outgrown
 from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import (
     Denied,
@@ -163,6 +164,18 @@ def test_an_older_list_changes_nothing() -> None:
     sure = fold(state, doubtful, epoch=1, seq=4, rules=RULES, surely_newest=True)
     assert sure is not None
     assert sure.listed_at == NOW + DAY
+
+
+def test_p11_a_stored_list_of_another_grammar_is_whole_in_no_track_and_due() -> None:
+    """A list of an earlier release is kept as far as it names newer tags, and is made anew."""
+    stored = replace(folded(ListState(), listed()), grammar=GRAMMAR + 1)
+    grown = outgrown(stored)
+    assert (grown.grammar, grown.cut, grown.whole_until) == (GRAMMAR, True, None)
+    assert not any(track.whole for track in grown.tracks or ())
+    assert grown.next_list_at == stored.attempted_at
+    assert outgrown(grown) == grown
+    rests = replace(stored, next_list_at=None)
+    assert outgrown(rests).next_list_at is None
 
 
 def test_p11_a_list_that_another_grammar_cut_is_whole_in_no_track() -> None:

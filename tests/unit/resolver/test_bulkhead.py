@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from imagedrift_resolver.bulkhead import SHARE, SILENT_S, SOON_S, Bulkhead, LaneCrowded
-from support.virtual_time import VirtualClock
+from support.virtual_time import VirtualClock, stand_still
 
 pytestmark = pytest.mark.virtual_time
 
@@ -112,6 +112,24 @@ async def test_a_new_registry_gets_the_slot_of_one_that_stays_silent() -> None:
     assert ended == [False] * (SLOTS_OF_ALL - 1) + [True]
     assert is_put_off(hanging[-1])
     await end(*hanging)
+
+
+async def test_a_question_keeps_its_slot_while_the_resolver_itself_stands_still() -> None:
+    """A response that came meanwhile is read first, also where the loop is late all the time."""
+    lane = Bulkhead(SLOTS, VirtualClock())
+    slow = [Registry() for _ in range(SLOTS_OF_ALL)]
+    asking = [begin(lane, each) for each in slow]
+    await settle()
+    waiting = [begin(lane, Registry()) for _ in range(LINE)]
+    for late_s in (5, 0.3, 0.3, 0.3, 0.3, 0.3):
+        await asyncio.sleep(0.2)
+        stand_still(late_s)
+        await settle()
+        assert not any(task.done() for task in asking)
+    for each in slow:
+        each.be_well()
+    assert await asyncio.gather(*asking) == ["answer"] * SLOTS_OF_ALL
+    await end(*waiting)
 
 
 async def test_the_older_half_of_those_that_hang_runs_on() -> None:

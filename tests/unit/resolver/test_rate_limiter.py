@@ -10,7 +10,7 @@ from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
 from imagedrift_runtime.registries.operator_file import parse
 from imagedrift_schemas.v1 import Failure, Found, Limited, Unreachable
 from support.shared_states import Lanes, SharedStates, ask, limiter_of, replica
-from support.virtual_time import NOW
+from support.virtual_time import NOW, stand_still
 
 pytestmark = pytest.mark.virtual_time
 
@@ -117,6 +117,23 @@ async def test_a_registry_that_is_silent_while_it_is_asked_does_not_answer() -> 
         await asyncio.sleep(0.5)
         assert limiter.is_answering()
         await asyncio.sleep(1)
+        assert not limiter.is_answering()
+
+
+async def test_a_resolver_that_is_slow_itself_calls_no_registry_silent() -> None:
+    """Time by which the loop was late is no silence, in one piece or bit by bit."""
+    limiter = limiter_of(replica(SharedStates()))
+    await ask(limiter, "q", GOOD, Reply(200))
+    async with limiter.admit("HEAD", "q", hosts=1):
+        await asyncio.sleep(0.5)
+        stand_still(5)
+        await asyncio.sleep(0.25)
+        assert limiter.is_answering()
+        for _ in range(20):
+            await asyncio.sleep(0.2)
+            stand_still(0.3)
+            assert limiter.is_answering()
+        await asyncio.sleep(1.3)
         assert not limiter.is_answering()
 
 

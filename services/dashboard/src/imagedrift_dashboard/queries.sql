@@ -68,7 +68,8 @@ LIMIT 20;
 SELECT site, host, hostname, place, labels, reference, registry, verdict, reason, verdict_since,
        stale, error, checked_at, next_check_at, local_digests, remote_digest, image_id,
        manifest_digest, platform, by_digest, tagged, running, containers, on_host_since,
-       created_at, local_version, remote_version, remote_built_at, source, version_inherited, size
+       created_at, local_version, remote_version, remote_built_at, source, version_inherited, size,
+       base_name, base_outdated, base_checked_at, base_error
 FROM ops.comparisons
 WHERE site = :site::text AND host = :host::text AND reference = :reference::text
 ORDER BY (verdict = 'outdated') DESC, running DESC, image_id

@@ -46,6 +46,13 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
             "seconds after which a repository's tags are listed again; 0: newer versions are off",
         ),
     ] = 43_200.0
+    bases: Annotated[
+        bool,
+        Variable(
+            "IMAGEDRIFT_BASES",
+            "true: ask whether the images were replaced that others were built on, by labels",
+        ),
+    ] = False
     outstanding: Annotated[
         int,
         Meta(ge=1, le=100_000),

@@ -16,6 +16,7 @@ from imagedrift_ingest.adapters.jetstream.publishers import (
 from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, TAGS, SourceStream
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
+from imagedrift_ingest.adapters.postgres.base_images import BaseImageTable
 from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
@@ -42,6 +43,7 @@ from imagedrift_ingest.core.freshness import list_ttl, question_ttl
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.usecases.announce import Announce
+from imagedrift_ingest.usecases.base_images import FollowBaseImages
 from imagedrift_ingest.usecases.count_fleet import CountFleet
 from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
 from imagedrift_ingest.usecases.maintain import Maintain
@@ -87,6 +89,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     count: float = 30.0
     fleet: float = 60.0
     versions: float = 5.0
+    base_images: float = 5.0
     trend: float = 30.0
 
 
@@ -140,11 +143,12 @@ class Wiring:
         self._digest_bookmarks = Bookmarks(database, DIGESTS, self._digests)
         self._tags = SourceStream(bus, TAGS, clock)
         self._tag_bookmarks = Bookmarks(database, TAGS, self._tags)
+        self._candidates = CandidateRules(registries.is_named)
         self._tag_lists = TagListTable(
             database,
             self._tag_bookmarks,
             settings.freshness_rules,
-            CandidateRules(registries.is_named),
+            self._candidates,
         )
         self._heartbeats = Heartbeats(
             StoredHeartbeats(database, self._keys), DeadLetterPublisher(bus), clock, MOST_HELD
@@ -249,6 +253,12 @@ class Wiring:
                 every.versions,
                 first_after_s=every.versions,
             ),
+            Work(
+                "base_images",
+                self._follow_base_images().run,
+                every.base_images,
+                first_after_s=every.base_images,
+            ),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]
 
@@ -309,6 +319,10 @@ class Wiring:
     def _count_fleet(self, period_s: float) -> CountFleet:
         tables = FleetCountTables(self._database, self._settings.metrics_place_levels)
         return CountFleet(tables, FleetMetrics(), self._turns, self._clock, period_s)
+
+    def _follow_base_images(self) -> FollowBaseImages:
+        table = BaseImageTable(self._database, self._candidates)
+        return FollowBaseImages(table, self._turns, self._clock, is_wanted=self._settings.bases)
 
     def _maintain(self) -> Maintain:
         return Maintain(

@@ -4,7 +4,8 @@ Anybody who can name an image can name a hundred registries that hang, or whose 
 resolve. Each question to one holds a slot of the lane until its time is over. So:
 
 - A registry answers if it has answered well before, did respond the last time, and has not been
-  silent for `SILENT_S` while something is asked of it. Its questions always pass.
+  silent for `SILENT_S` while something is asked of it. Its questions always pass. Silence counts
+  only while this process serves its sockets (`core.served_time`).
 - Each other registry runs one question, and all of them together one in `SHARE` of the slots.
 - As many wait in line: for a slot, for `WAITS_S` at most and in the order of `lane_share`, or
   for the answer to the running question of their own registry, until that has run for `SILENT_S`.
@@ -27,6 +28,7 @@ from typing import Final, Protocol
 
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.lane_share import Past, Patience, Rank, put_off_for, rank
+from imagedrift_resolver.core.served_time import TICK_S, ServedTime
 from imagedrift_runtime.clock import Clock
 
 SHARE: Final = 4
@@ -36,7 +38,6 @@ WAITS_S: Final = 2.0
 SOON_S: Final = 2.0
 LONGEST_S: Final = 10.0
 """After which a question that was put off comes again: at the least, and at the most."""
-LOOKS_PER_SILENCE: Final = 4
 SOME_S: Final = 0.001
 REMEMBERED: Final = Bound(4096, 1024 * 1024)
 PAST_BYTES: Final = 250
@@ -73,6 +74,7 @@ class Bulkhead:
         self._patience = Patience(SILENT_S, SILENT_S)
         self._thinning: asyncio.TimerHandle | None = None
         self._look_again: asyncio.TimerHandle | None = None
+        self._served = ServedTime()
 
     @asynccontextmanager
     async def slot(self, peer: Peer, *, hosts: int) -> AsyncIterator[None]:
@@ -94,6 +96,12 @@ class Bulkhead:
         finally:
             self._leave(question)
 
+    def served_s(self) -> float:
+        """Return for how many seconds sockets were served while a question was asked."""
+        if self._look_again is None:
+            return self._served.counted_s
+        return self._served.at(self._clock.monotonic())
+
     def _put_off(self, question: "_Question", tries: int) -> LaneCrowded:
         """Remember that a question was put off, after so many tries, and say for how long."""
         past = self._past_of(question)
@@ -101,7 +109,7 @@ class Bulkhead:
         tries += past.tries
         name = question.peer.registry
         self._past.put(name, Past(tries, now), PAST_BYTES + len(name))
-        silent_s = now - running.began_at if running else 0.0
+        silent_s = self.served_s() - running.began_at if running else 0.0
         return LaneCrowded(put_off_for(silent_s, tries, SOON_S, LONGEST_S))
 
     def _past_of(self, question: "_Question") -> Past:
@@ -128,7 +136,7 @@ class Bulkhead:
     def _own_left_s(self, peer: Peer) -> float | None:
         """Return for how long the running question of a registry is waited for, if there is one."""
         running = self._running(peer)
-        return running.began_at + SILENT_S - self._clock.monotonic() if running else None
+        return running.began_at + SILENT_S - self.served_s() if running else None
 
     def _end_waiting(self, question: "_Question") -> None:
         """Put a question off, unless its registry was asked a moment ago."""
@@ -180,10 +188,11 @@ class Bulkhead:
         return [each for each in self._inside if not each.peer.is_answering()]
 
     def _admit(self, question: "_Question") -> None:
-        question.began_at = self._clock.monotonic()
-        self._inside[question] = None
         if self._look_again is None:
+            self._served = ServedTime(self._served.counted_s, self._clock.monotonic())
             self._plan_look()
+        question.began_at = self.served_s()
+        self._inside[question] = None
 
     def _leave(self, question: "_Question") -> None:
         if question not in self._inside:
@@ -206,17 +215,18 @@ class Bulkhead:
 
     def _plan_look(self) -> None:
         loop = asyncio.get_running_loop()
-        self._look_again = loop.call_later(SILENT_S / LOOKS_PER_SILENCE, self._look)
+        self._look_again = loop.call_later(TICK_S, self._look)
 
     def _look(self) -> None:
         """Give up questions whose slots others need, and all beyond the share."""
+        self._served = self._served.ticked(self._clock.monotonic())
         self._look_again = None
         silent = self._silent()
         for question in silent[self._most :]:
             question.give_up()
         peers = {each.peer for each in silent}
         need = len({each.peer for each in self._waiting} - peers)
-        began_before = self._clock.monotonic() - SILENT_S
+        began_before = self.served_s() - SILENT_S
         if need:
             for question in silent[max(self._most // 2, self._most - need) : self._most]:
                 if question.began_at <= began_before:

@@ -89,7 +89,7 @@ class RegistryLimiter:
         self._clock = clock
         self._window = concurrency.initial(max_connections)
         self.slots = Slots(self._slot_limit, clock)
-        self._heard_at = clock.monotonic()
+        self._heard_at = self._served_s()
 
     @property
     def registry(self) -> str:
@@ -120,7 +120,7 @@ class RegistryLimiter:
 
     def is_answering(self) -> bool:
         """Tell whether it has answered well, did respond last, and is not silent now."""
-        silent_s = self._clock.monotonic() - self._heard_at
+        silent_s = self._served_s() - self._heard_at
         is_silent = self.slots.taken > self.slots.lent and silent_s > SILENT_S
         return self.health.is_answering and not is_silent
 
@@ -135,7 +135,7 @@ class RegistryLimiter:
             async with self._lane_slot(hosts):
                 await self.check(method)
                 if self.slots.taken == self.slots.lent:
-                    self._heard_at = self._clock.monotonic()
+                    self._heard_at = self._served_s()
                 async with self.slots.slot():
                     self._check_admission(method, question)
                     admission = Admission()
@@ -176,7 +176,7 @@ class RegistryLimiter:
 
     async def observe(self, reply: Reply, method: str) -> None:
         """Learn from a response."""
-        self._heard_at, self._shared.has_answered = self._clock.monotonic(), True
+        self._heard_at, self._shared.has_answered = self._served_s(), True
         before, now = self._shared.value, self._clock.now()
         learnt = budget.learn(
             before,
@@ -212,6 +212,10 @@ class RegistryLimiter:
     async def flush(self) -> None:
         """Share what was learnt and not shared yet."""
         await self._shared.flush()
+
+    def _served_s(self) -> float:
+        """Return a time for silences, which only a shared lane looks at."""
+        return self._bulkhead.served_s() if self._bulkhead else 0.0
 
     def _lane_slot(self, hosts: int) -> AbstractAsyncContextManager[None]:
         return self._bulkhead.slot(self, hosts=hosts) if self._bulkhead else nullcontext()

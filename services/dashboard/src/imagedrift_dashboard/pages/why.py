@@ -74,6 +74,10 @@ class Explained(Struct, frozen=True):
     source: str | None
     version_inherited: bool | None
     size: int | None
+    base_name: str | None
+    base_outdated: bool | None
+    base_checked_at: datetime | None
+    base_error: str | None
 
 
 def why(location: Location) -> Page:
@@ -133,6 +137,7 @@ def _one(row: Explained, now: datetime) -> Node:
         ),
         h.h3["On the host"],
         record(_on_host(row, now)),
+        *_on_base(row, now),
         h.h3["In the registry"],
         record(
             [
@@ -143,6 +148,19 @@ def _one(row: Explained, now: datetime) -> Node:
             ]
         ),
     ]
+
+
+def _on_base(row: Explained, now: datetime) -> list[Node]:
+    """Show the image that it was built on, where a label names it."""
+    if not row.base_name:
+        return []
+    facts: list[tuple[str, Node]] = [
+        ("Image", cells.whole(row.base_name)),
+        ("Was replaced", cells.yes(row.base_outdated)),
+        ("Checked", cells.moment(row.base_checked_at, now)),
+        ("Error", cells.whole(row.base_error)),
+    ]
+    return [h.h3["Built on"], record(facts)]
 
 
 def _on_host(row: Explained, now: datetime) -> list[tuple[str, Node]]:

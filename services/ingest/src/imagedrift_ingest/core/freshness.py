@@ -6,9 +6,10 @@ Rules:
   not asked at once for ever.
 - After a failure: later each time it fails again, up to `FAILED_AT_MOST` periods; when the
   registry named a moment, then.
-- While its registry blocks us: when the block ends; see `blocks`.
+- While its registry blocks us: when the block ends; see `blocks`. A digest that could not be
+  described because of a limit is asked about when that ends, too.
 - A repository's tags are listed by the same rules, with a freshness of their own. So is a candidate
-  asked that no host has.
+  asked that no host has: a newer version, or the image that others were built on.
 - A question lives in its stream for `question_ttl`: until then the server refuses another one,
   and no answer can be older than its question, so `due` is never before that.
 """
@@ -25,6 +26,7 @@ DESCRIBE_AGAIN_PERIODS: Final = 12
 """How many periods after a digest was asked about, or failed, it is asked about again."""
 STRETCH_STARTS_AFTER: Final = timedelta(days=7)
 BLOCKED_AT_MOST: Final = timedelta(days=1)
+LIST_FRESHNESS_S: Final = 43_200.0
 MOST_LIST_TTL_S: Final = 3600
 TOKEN_GRACE_S: Final = 1.0
 """The server removes a question up to a second after its time."""
@@ -36,7 +38,7 @@ class FreshnessRules(Struct, frozen=True, kw_only=True):
     freshness_s: float = 300.0
     stretch: float = 4.0
     """A tag that never moves is asked up to this many times less often; 1 switches that off."""
-    list_freshness_s: float = 43_200.0
+    list_freshness_s: float = LIST_FRESHNESS_S
     """How old a repository's tags may be; 0: they are never listed."""
 
 
@@ -63,9 +65,23 @@ def due_after_failure(
     return _after_failure(rules.freshness_s, failed_at, failures, until)
 
 
+def candidates_s(rules: FreshnessRules) -> float:
+    """Tell after how many seconds a candidate that no host has is asked again, at the earliest."""
+    return rules.list_freshness_s or LIST_FRESHNESS_S
+
+
 def describe_again_s(rules: FreshnessRules) -> float:
     """Tell after how many seconds a digest whose description failed is asked about again."""
     return rules.freshness_s * DESCRIBE_AGAIN_PERIODS
+
+
+def describe_again_at(
+    rules: FreshnessRules, described_at: datetime, until: datetime | None
+) -> datetime:
+    """Tell when a digest is asked about again; `until`: when a registry's limit ends."""
+    if until is not None:
+        return _after_failure(rules.freshness_s, described_at, 1, until)
+    return described_at + timedelta(seconds=describe_again_s(rules))
 
 
 def spread_after_block(rules: FreshnessRules) -> timedelta:

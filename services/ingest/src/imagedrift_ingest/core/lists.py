@@ -46,6 +46,8 @@ class ListState(Struct, frozen=True, kw_only=True):
     next_list_at: datetime | None = None
     whole_until: datetime | None = None
     """Until when it may say that nothing is newer; None: it may not."""
+    grammar: int = GRAMMAR
+    """By which grammar the tracks are cut."""
 
     @property
     def index(self) -> TrackIndex:
@@ -64,6 +66,25 @@ class ListState(Struct, frozen=True, kw_only=True):
 
 
 NOT_LISTED: Final = ListState()
+
+
+def outgrown(state: ListState) -> ListState:
+    """Return a state that another grammar cut, by ours: whole in no track, and due at once."""
+    if state.grammar == GRAMMAR or state.tracks is None:
+        return replace(state, grammar=GRAMMAR)
+    due = state.next_list_at and state.attempted_at
+    return replace(
+        state,
+        tracks=_in_no_track_whole(state.tracks),
+        cut=True,
+        whole_until=None,
+        next_list_at=due,
+        grammar=GRAMMAR,
+    )
+
+
+def _in_no_track_whole(tracks: tuple[TagTrack, ...]) -> tuple[TagTrack, ...]:
+    return tuple(replace(track, whole=False) for track in tracks)
 
 
 def _telling(state: ListState) -> tuple[object, ...]:
@@ -123,6 +144,7 @@ def _with_tracks(state: ListState, listed: Listed, at: datetime) -> ListState:
         cut=cut,
         truncated=listed.truncated,
         listed_at=at,
+        grammar=GRAMMAR,
         changed_at=min(state.changed_at, at) if is_same and state.changed_at else at,
     )
 
@@ -131,7 +153,7 @@ def _in_our_grammar(listed: Listed) -> tuple[tuple[TagTrack, ...], bool]:
     """Return the tracks of a list as far as they are whole, and whether there may be others."""
     if listed.grammar == GRAMMAR:
         return listed.tracks, listed.cut
-    return tuple(replace(track, whole=False) for track in listed.tracks), True
+    return _in_no_track_whole(listed.tracks), True
 
 
 def _failed(state: ListState, listed: Listed, rules: freshness.FreshnessRules) -> ListState:

@@ -25,7 +25,7 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import descriptions, freshness, versions
 from imagedrift_runtime import metrics
-from imagedrift_schemas.v1 import Answer, Child, Described
+from imagedrift_schemas.v1 import Answer, Child, Described, Limited
 
 SQL = load("answers")
 DIGEST_SLOTS: Final = 256
@@ -88,7 +88,7 @@ class AnswerTable:
         await add_references(connection, references, self._is_named)
         locked = await lock(connection, references, sorted(described))
         folded = {ref.ref_id: self._fold(ref, batch) for ref in locked}
-        await _save(connection, locked, folded, self._rules.list_freshness_s)
+        await _save(connection, locked, folded, freshness.candidates_s(self._rules))
         suspects = [
             Locked(ref.ref_id, ref.reference, ref.policy, folded[ref.ref_id] or ref.state)
             for ref in locked
@@ -108,10 +108,9 @@ class AnswerTable:
         for one in described:
             merged = descriptions.merged(inside.get(one.digest, ()), one.children)
             inside[one.digest] = merged
-            rows[one.digest] = _description(one, merged)
-        again_s = freshness.describe_again_s(self._rules)
-        columns = arguments([rows[digest] for digest in sorted(rows)], 5)
-        await connection.execute(SQL["describe"], *columns, again_s)
+            rows[one.digest] = _description(one, merged, self._rules)
+        columns = arguments([rows[digest] for digest in sorted(rows)], 6)
+        await connection.execute(SQL["describe"], *columns)
         facts = [
             row
             for one in sorted(described, key=lambda each: each.digest)
@@ -150,13 +149,17 @@ class _Batch(Struct, frozen=True):
         return {one.digest for one in self.described}
 
 
-def _description(one: Described, merged: Sequence[Child]) -> tuple[Any, ...]:
+def _description(
+    one: Described, merged: Sequence[Child], rules: freshness.FreshnessRules
+) -> tuple[Any, ...]:
     """Lay out a description as its row."""
     failure = one.failure
     kind = None if failure is None else str(failure.__struct_config__.tag)
     children = msgspec.json.encode(merged).decode() if merged or not failure else None
     why = None if failure is None else failure.reason or kind
-    return one.digest, one.checked_at, children, kind, why
+    until = failure.until if isinstance(failure, Limited) else None
+    again_at = freshness.describe_again_at(rules, one.checked_at, until)
+    return one.digest, one.checked_at, children, kind, why, again_at
 
 
 def _found(answers: Iterable[tuple[int, Answer]]) -> set[str]:

@@ -21,6 +21,7 @@ DROPPING: Final = {
     "nameless_hosts_dropped": "drop_nameless",
     "images_marked": "mark_unused",
     "images_dropped": "drop_unused",
+    "bases_dropped": "drop_bases",
     "references_dropped": "drop_refs",
     "lists_dropped": "drop_lists",
     "tags_dropped": "drop_tags",

@@ -2,7 +2,8 @@
 
 Rules:
 - A tag is read once, some seconds after its reference was made: SQL cannot read tags, and
-  inventories need not wait for it. References from before are read the same way.
+  inventories need not wait for it. References from before are read the same way, and so are tags
+  that another grammar read. A list that another grammar cut is whole in no track, and due.
 - A list is stored together with what it changes for references: no list is half seen.
 - A list of a repository that no reference is of is stored, too: a database that is filled anew
   reads lists before inventories.
@@ -22,7 +23,7 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import lists as core
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.lists import ListState
-from imagedrift_schemas.tags.version import read
+from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import Listed, TagTrack
 
 SQL = load("lists")
@@ -83,7 +84,10 @@ class TagListTable:
         return len(wanted)
 
     async def _settle(self, connection: asyncpg.Connection, wanted: list[Repository]) -> None:
-        await compare(connection, await _take(connection, wanted), self._candidates)
+        taken = await _take(connection, wanted)
+        lists = [_in_our_grammar(each) for each in taken]
+        await _save(connection, [each for each in lists if each.is_new])
+        await compare(connection, lists, self._candidates)
 
     async def _write(
         self,
@@ -120,8 +124,9 @@ class TagListTable:
 
 
 async def _read_tags(connection: asyncpg.Connection) -> int:
-    """Make rows for references that have none yet, and for their repositories."""
+    """Make rows for references that have none of this grammar, and for their repositories."""
     rows = await connection.fetch(SQL["unread_tags"], READ_AT_ONCE)
+    rows = rows or await connection.fetch(SQL["outgrown_tags"], READ_AT_ONCE, GRAMMAR)
     versions: list[tuple[Any, ...]] = []
     repositories: set[Repository] = set()
     for row in rows:
@@ -134,7 +139,9 @@ async def _read_tags(connection: asyncpg.Connection) -> int:
         if version:
             repositories.add(of)
     await connection.execute(SQL["open_lists"], *arguments(sorted(repositories), 2))
-    await connection.execute(SQL["add_versions"], *arguments(versions, 5))
+    await connection.execute(SQL["add_versions"], *arguments(versions, 5), GRAMMAR)
+    tells_none = [ref_id for ref_id, *_, version in versions if version is None]
+    await connection.execute(SQL["drop_steps_of"], tells_none)
     return len(rows)
 
 
@@ -144,6 +151,12 @@ async def _take(connection: asyncpg.Connection, names: list[Repository]) -> list
     return [
         LockedList(row["list_id"], row["registry"], row["repository"], _state(row)) for row in rows
     ]
+
+
+def _in_our_grammar(held: LockedList) -> LockedList:
+    """Return a list as it was, or as one that is new: another grammar has cut it."""
+    state = core.outgrown(held.state)
+    return msgspec.structs.replace(held, state=state, is_new=state != held.state)
 
 
 def _state(row: asyncpg.Record) -> ListState:
@@ -156,7 +169,7 @@ def _state(row: asyncpg.Record) -> ListState:
 async def _save(connection: asyncpg.Connection, lists: list[LockedList]) -> None:
     rows = [(each.list_id, *_columns(each.state)) for each in lists]
     if rows:
-        await connection.execute(SQL["save_lists"], *arguments(rows, 16))
+        await connection.execute(SQL["save_lists"], *arguments(rows, 17))
 
 
 def _columns(state: ListState) -> list[Any]:

@@ -15,10 +15,9 @@ INSERT INTO fleet.digest_locks (slot) SELECT unnest($1::bigint[]) ON CONFLICT (s
 -- name: describe
 -- Keep what is inside a digest. A failure never replaces a description; both may come together.
 INSERT INTO fleet.descriptions AS d (digest, described_at, children, failure, error, next_ask_at)
-SELECT s.digest, s.described_at, s.children, s.failure, s.error,
-  s.described_at + make_interval(secs => $6::float8)
-FROM unnest($1::text[], $2::timestamptz[], $3::jsonb[], $4::text[], $5::text[])
-  AS s (digest, described_at, children, failure, error)
+SELECT s.digest, s.described_at, s.children, s.failure, s.error, s.next_ask_at
+FROM unnest($1::text[], $2::timestamptz[], $3::jsonb[], $4::text[], $5::text[], $6::timestamptz[])
+  AS s (digest, described_at, children, failure, error, next_ask_at)
 ON CONFLICT (digest) DO UPDATE SET
   described_at = excluded.described_at,
   children = coalesce(excluded.children, d.children),
@@ -47,7 +46,7 @@ UPDATE fleet.answers AS a SET
   error = s.error, failures = s.failures, failing_since = s.failing_since,
   next_check_at = CASE
     WHEN a.next_check_at IS NULL THEN NULL
-    WHEN a.hosts = 0 AND s.failure IS NULL AND EXISTS (SELECT FROM fleet.newer AS n WHERE n.candidate_ref_id = a.ref_id)
+    WHEN a.hosts = 0 AND s.failure IS NULL AND EXISTS (SELECT FROM fleet.candidates AS n WHERE n.ref_id = a.ref_id)
       THEN greatest(s.next_check_at, s.attempted_at + make_interval(secs => $14::float8))
     ELSE s.next_check_at
   END

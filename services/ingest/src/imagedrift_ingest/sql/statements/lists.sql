@@ -12,6 +12,16 @@ ORDER BY r.ref_id
 LIMIT $1::integer
 FOR KEY SHARE OF r
 
+-- name: outgrown_tags
+-- References whose tags another grammar read, a bounded number of them.
+SELECT r.ref_id, r.registry, r.repository, r.tag
+FROM fleet.versions AS v
+JOIN fleet.image_refs AS r ON r.ref_id = v.ref_id
+WHERE v.grammar < $2::integer OR v.grammar > $2::integer
+ORDER BY r.ref_id
+LIMIT $1::integer
+FOR KEY SHARE OF r
+
 -- name: open_lists
 -- Make rows for repositories that have none. Sorted by the caller.
 INSERT INTO fleet.tag_lists (registry, repository)
@@ -19,12 +29,20 @@ SELECT s.registry, s.repository FROM unnest($1::text[], $2::text[]) AS s (regist
 ON CONFLICT (registry, repository) DO NOTHING
 
 -- name: add_versions
--- Note what the tags of references tell. Sorted by the caller.
-INSERT INTO fleet.versions (ref_id, list_id, track, version)
-SELECT s.ref_id, l.list_id, CASE WHEN l.list_id IS NOT NULL THEN s.track END, CASE WHEN l.list_id IS NOT NULL THEN s.version END
+-- Note what the tags of references tell by grammar $6. Sorted by the caller. What another grammar told
+-- has to be compared again; the moments since when something is newer stay.
+INSERT INTO fleet.versions AS v (ref_id, list_id, track, version, grammar)
+SELECT s.ref_id, l.list_id, CASE WHEN l.list_id IS NOT NULL THEN s.track END, CASE WHEN l.list_id IS NOT NULL THEN s.version END, $6::integer
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS s (ref_id, registry, repository, track, version)
 LEFT JOIN fleet.tag_lists AS l ON l.registry = s.registry AND l.repository = s.repository AND s.track IS NOT NULL
-ON CONFLICT (ref_id) DO NOTHING
+ON CONFLICT (ref_id) DO UPDATE SET
+  list_id = excluded.list_id, track = excluded.track, version = excluded.version, grammar = excluded.grammar,
+  is_compared = false, is_whole = false, behind = NULL, left_out = false
+WHERE v.grammar <> excluded.grammar
+
+-- name: drop_steps_of
+-- Remove the steps of references whose tags tell no version any more.
+DELETE FROM fleet.newer WHERE ref_id = any($1::bigint[])
 
 -- name: count_lists
 -- Note how many hosts run versions of each repository, and who brought it. However many tags a host
@@ -138,7 +156,8 @@ WHERE l.list_id = s.list_id AND l.next_list_at IS NOT NULL
 -- What is known of repositories, locked in id order.
 SELECT
   l.list_id, l.registry, l.repository, l.epoch, l.seq, l.tracks, l.names, l.cut, l.truncated, l.listed_at,
-  l.changed_at, l.attempted_at, l.failure, l.error, l.failures, l.failing_since, l.next_list_at, l.whole_until
+  l.changed_at, l.attempted_at, l.failure, l.error, l.failures, l.failing_since, l.next_list_at, l.whole_until,
+  l.grammar
 FROM unnest($1::text[], $2::text[]) AS s (registry, repository)
 JOIN fleet.tag_lists AS l ON l.registry = s.registry AND l.repository = s.repository
 ORDER BY l.list_id
@@ -149,15 +168,15 @@ FOR NO KEY UPDATE OF l
 UPDATE fleet.tag_lists AS l SET
   epoch = s.epoch, seq = s.seq, tracks = s.tracks, names = s.names, cut = s.cut, truncated = s.truncated,
   listed_at = s.listed_at, changed_at = s.changed_at, attempted_at = s.attempted_at, failure = s.failure,
-  error = s.error, failures = s.failures, failing_since = s.failing_since, whole_until = s.whole_until,
+  error = s.error, failures = s.failures, failing_since = s.failing_since, whole_until = s.whole_until, grammar = s.grammar,
   next_list_at = CASE WHEN l.next_list_at IS NOT NULL THEN s.next_list_at END
 FROM unnest(
   $1::bigint[], $2::bigint[], $3::bigint[], $4::jsonb[], $5::integer[], $6::boolean[], $7::text[],
   $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::integer[],
-  $14::timestamptz[], $15::timestamptz[], $16::timestamptz[]
+  $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[]
 ) AS s (
   list_id, epoch, seq, tracks, names, cut, truncated, listed_at, changed_at, attempted_at, failure, error,
-  failures, failing_since, next_list_at, whole_until
+  failures, failing_since, next_list_at, whole_until, grammar
 )
 WHERE l.list_id = s.list_id
 
@@ -288,7 +307,7 @@ WHERE n.ref_id = s.ref_id AND n.step = s.step
 
 -- name: undescribed_candidates
 -- Digests whose inside would tell whether a candidate is another image than what hosts run, once each:
--- the candidate's, and that of the reference itself. What is described already is not asked for. At most
+-- the candidate's, and that of the reference itself, or of the base. What is described already is not asked for. At most
 -- $2 descriptions are out at a time, and of what one host alone brought $3: hosts take turns, as for
 -- references. What is out has the first turns. $4: questions from before that have left their stream.
 WITH out AS MATERIALIZED (
@@ -306,6 +325,16 @@ WITH out AS MATERIALIZED (
   WHERE n.state IN ('unresolved', 'failed') AND NOT c.gone AND s.digest IS NOT NULL
     AND c.remote_digest IS NOT NULL AND c.remote_digest IS DISTINCT FROM o.remote_digest
     AND d.children IS NULL AND (d.digest IS NULL OR d.next_ask_at <= $1::timestamptz)
+  UNION ALL
+  -- First what the tag of a base points to, which may name the base; then the base.
+  SELECT s.digest, a.ref_id, a.hosts, greatest(a.weight, 1), coalesce(a.brought_by, 0)
+  FROM fleet.bases AS b
+  JOIN fleet.answers AS a ON a.ref_id = b.ref_id
+  LEFT JOIN fleet.descriptions AS t ON t.digest = a.remote_digest
+  CROSS JOIN LATERAL (SELECT CASE WHEN t.children IS NULL THEN a.remote_digest ELSE b.digest END AS digest) AS s
+  LEFT JOIN fleet.descriptions AS d ON d.digest = s.digest
+  WHERE b.unused_since IS NULL AND b.state IN ('unresolved', 'failed') AND b.judged_digest = a.remote_digest
+    AND NOT a.gone AND d.children IS NULL AND (d.digest IS NULL OR d.next_ask_at <= $1::timestamptz)
 ), chosen AS (
   SELECT
     digest, max(hosts) AS hosts, max(weight) AS weight,

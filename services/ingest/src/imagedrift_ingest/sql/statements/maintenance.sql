@@ -114,7 +114,7 @@ WITH counted AS MATERIALIZED (
   JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
   GROUP BY c.ref_id
 ), candidates AS (
-  SELECT DISTINCT candidate_ref_id AS ref_id FROM fleet.newer
+  SELECT DISTINCT ref_id FROM fleet.candidates
 ), locked AS MATERIALIZED (
   SELECT
     a.ref_id, coalesce(n.hosts, 0) AS hosts, coalesce(n.running, 0) AS running,
@@ -223,6 +223,12 @@ WHERE c.comparison_id IN (
   LIMIT $2::integer
 )
 
+-- name: drop_bases
+-- Remove bases that no image in use was built on for as long as history is kept.
+DELETE FROM fleet.bases WHERE base_id IN (
+  SELECT base_id FROM fleet.bases WHERE unused_since < $1::timestamptz ORDER BY unused_since LIMIT $2::integer
+)
+
 -- name: drop_refs
 -- Remove references that nobody has had for as long as history is kept, asked or not.
 DELETE FROM fleet.image_refs AS r
@@ -233,6 +239,7 @@ WHERE r.ref_id IN (
   WHERE greatest(u.first_seen_at, a.attempted_at) < $1::timestamptz
     AND NOT EXISTS (SELECT FROM fleet.comparisons AS c WHERE c.ref_id = u.ref_id)
     AND NOT EXISTS (SELECT FROM fleet.newer AS n WHERE n.candidate_ref_id = u.ref_id)
+    AND NOT EXISTS (SELECT FROM fleet.bases AS b WHERE b.ref_id = u.ref_id)
   ORDER BY u.ref_id
   LIMIT $2::integer
 )
@@ -298,7 +305,7 @@ DELETE FROM fleet.plans WHERE plan_id IN (
 -- Forget every fact. What NATS still has comes again when its consumers are reset.
 TRUNCATE
   fleet.hosts, fleet.host_state, fleet.host_images, fleet.host_changes, fleet.image_refs,
-  fleet.answers, fleet.tag_lists, fleet.versions, fleet.newer, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
+  fleet.answers, fleet.tag_lists, fleet.versions, fleet.newer, fleet.bases, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
   fleet.usage_totals, fleet.usage_changes, fleet.outbox,
   fleet.registry_states, fleet.dead_letters, fleet.trend, fleet.due_counts,
   fleet.counted, fleet.place_counts, fleet.worst_hosts, fleet.longest_outdated, fleet.troubled_hosts,

@@ -11,7 +11,7 @@ SELECT EXISTS (SELECT FROM fleet.answers WHERE next_check_at <= $1::timestamptz)
 -- the reason. Among references that as many hosts run, one or none being as many, the hosts that
 -- brought them take turns, each with the oldest check first, and at most $5 of those that one host
 -- brought are out: however many a host brings, another's few are not behind them, here or in the
--- stream. `wanted`: some host has an image to compare, or it is a candidate for a newer version.
+-- stream. `wanted`: some host has an image to compare, or it is a candidate: a newer version, or a base.
 -- What is due and not picked, for want of room, keeps its moment: one that is over says that the
 -- reference is next in line. When there is room depends on answers that nobody can foretell, and a
 -- guess would be written anew at every look.
@@ -72,7 +72,7 @@ SELECT
     ) AS used
     WHERE c.ref_id = p.ref_id AND c.repo_digests <> '{}'
     LIMIT 1
-  ) IS NOT NULL OR (SELECT true FROM fleet.newer AS n WHERE n.candidate_ref_id = p.ref_id LIMIT 1) IS NOT NULL AS wanted
+  ) IS NOT NULL OR (SELECT true FROM fleet.candidates AS n WHERE n.ref_id = p.ref_id LIMIT 1) IS NOT NULL AS wanted
 FROM picked AS p
 ORDER BY p.weight DESC, p.turn, p.attempted_at NULLS FIRST
 
@@ -84,7 +84,7 @@ SELECT set_config('enable_seqscan', 'off', true)
 
 -- name: unwanted
 -- References that are due since a moment and that no host has, of those that the given hosts brought;
--- candidates for newer versions are on no host, and are wanted.
+-- candidates may be on no host, and are wanted.
 SELECT a.ref_id
 FROM fleet.answers AS a
 WHERE a.next_check_at <= $1::timestamptz AND coalesce(a.brought_by, 0) = any($2::bigint[])
@@ -97,7 +97,7 @@ WHERE a.next_check_at <= $1::timestamptz AND coalesce(a.brought_by, 0) = any($2:
     WHERE c.ref_id = a.ref_id AND c.repo_digests <> '{}'
     LIMIT 1
   ) IS NULL
-  AND (SELECT true FROM fleet.newer AS n WHERE n.candidate_ref_id = a.ref_id LIMIT 1) IS NULL
+  AND (SELECT true FROM fleet.candidates AS n WHERE n.ref_id = a.ref_id LIMIT 1) IS NULL
 LIMIT $3::integer
 
 -- name: rest
