@@ -51,6 +51,8 @@ COMMANDS: Final = {
     "dead-letters": Command(
         "imagedrift_cli.letters:dead_letters", "Messages that were refused, and why."
     ),
+    "watch": Command("imagedrift_cli.watch:watch", "Follow verdicts as they change, until Ctrl-C."),
+    "open": Command("imagedrift_cli.open_page:open_page", "The web page of a host or an image."),
     "top": Command("imagedrift_cli.top:top", "The rates and queues of the system, until Ctrl-C."),
     "check": Command("imagedrift_cli.check:check", "Ask registries again now."),
     "forget": Command("imagedrift_cli.forget:forget", "Retire a host that is gone for good."),
