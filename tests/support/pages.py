@@ -36,6 +36,7 @@ ADDRESSES = (
     "/versions?behind=yes&registry=docker.io&text=nginx",
     "/due",
     "/due?overdue=yes&site=ber1&running=yes",
+    "/due?host=web-1&text=nginx",
     "/excused",
     "/decisions",
     "/decisions?active=yes&text=x",
