@@ -1,4 +1,4 @@
-"""What a text can only mean, found before the images of all hosts are searched for it.
+"""A text is looked for in names first, before the images of all hosts are searched for it.
 
 Rules:
 - A text that is in no reference can only be in the name of a host, and the other way round. Both

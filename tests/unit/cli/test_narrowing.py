@@ -1,4 +1,4 @@
-"""What a text can only mean."""
+"""A text narrows a list to the hosts or references that have it."""
 
 from typing import Any
 
