@@ -33,6 +33,11 @@ COMMANDS: Final = {
     "undo": Command("imagedrift_cli.decide:undo", "Take a decision back."),
     "plan": Command("imagedrift_cli.plan:plan", "Which hosts get which digest, in which ring."),
     "plans": Command("imagedrift_cli.plan:plans", "Saved plans, and how far their hosts are."),
+    "notify": Command(
+        "imagedrift_cli.notify:notify",
+        "Routes of messages to people: check, test, try out.",
+        extra=("services/notifier",),
+    ),
     "unknown": Command("imagedrift_cli.operator:unknown", "Images without a known verdict."),
     "images": Command(
         "imagedrift_cli.operator:images", "Every image, those to roll out first at the top."
@@ -51,6 +56,8 @@ COMMANDS: Final = {
     "dead-letters": Command(
         "imagedrift_cli.letters:dead_letters", "Messages that were refused, and why."
     ),
+    "watch": Command("imagedrift_cli.watch:watch", "Follow verdicts as they change, until Ctrl-C."),
+    "open": Command("imagedrift_cli.open_page:open_page", "The web page of a host or an image."),
     "top": Command("imagedrift_cli.top:top", "The rates and queues of the system, until Ctrl-C."),
     "check": Command("imagedrift_cli.check:check", "Ask registries again now."),
     "forget": Command("imagedrift_cli.forget:forget", "Retire a host that is gone for good."),

@@ -40,7 +40,9 @@ def shorten(text: str, columns: int, ellipsis: str = "…") -> str:
     """Leave out the middle of a text that is too wide: its end tells more than its beginning."""
     if width(text) <= columns:
         return text
-    room = max(columns - 1, 1)
+    if columns < 2:
+        return ellipsis[: max(columns, 0)]
+    room = columns - 1
     head = room * 2 // 5
     tail = set_cell_size(text[::-1], room - head).rstrip()[::-1]
     return set_cell_size(text, head).rstrip() + ellipsis + tail

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import click
 from msgspec import Struct
 
-from imagedrift_cli import cells, names, queries
+from imagedrift_cli import cells, listing, names, queries
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.exits import Exit
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
@@ -62,6 +62,8 @@ def check(name: str | None, registry: str | None, sites: tuple[str, ...], wait: 
     """
     if bool(name) == bool(registry):
         raise BadUsage("imagedrift check: name an image or a host, or give --registry")
+    if sites and (registry or names.is_image(name or "")):
+        raise BadUsage("imagedrift check: --site chooses a host, and none is named")
     try:
         is_told = asyncio.run(_check(name or "", registry or "", sites, wait))
     except (settings.SettingsFault, RegistriesFault) as fault:
@@ -87,7 +89,8 @@ async def _check(name: str, registry: str, sites: Sequence[str], wait_s: float) 
         for question in questions.values():
             subject = subjects.lookup(lanes.lane_of(question.registry), question)
             payload = codec.encode(question)
-            await nats.replace(subjects.STREAM_LOOKUP, subject, payload, ttl_s=QUESTION_TTL_S)
+            ttl_s = max(QUESTION_TTL_S, wait_s)  # it is there for as long as somebody waits
+            await nats.replace(subjects.STREAM_LOOKUP, subject, payload, ttl_s=ttl_s)
         return await _answers(nats, questions, began, wait_s) and not blocked
 
 
@@ -100,12 +103,13 @@ async def _wanted(
         chosen = "i.registry = :registry::text"
         values: dict[str, object] = {"registry": registry}
         kind, named = "registry that is asked", registry
-    elif ":" in name or "@" in name or name.count("/") > 1:
+    elif names.is_image(name):
         await names.find_image(reader, names.parsed(name))
         kind, named = "image that is asked", names.canonical(name)
         chosen, values = "i.reference = :reference::text", {"reference": named}
     else:
-        await names.find_hosts(reader, name, sites)
+        if told := names.several(name, await names.find_hosts(reader, name, sites)):
+            click.echo(listing.noted(told), err=True)
         kind, named = "image that is asked on host", name
         chosen, values = _of_host(name, sites)
     where = f"WHERE i.next_check_at IS NOT NULL AND {chosen}"

@@ -1,7 +1,7 @@
 """Reading the database, as the operator's role would: views only."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Annotated, Any, Final, Self
 
 import asyncpg
@@ -14,6 +14,7 @@ from imagedrift_runtime import settings, urls
 from imagedrift_runtime.settings import Variable
 
 CONNECT_WITHIN_S = 10.0
+CLOSE_WITHIN_S = 2.0
 PORTION = 2_000
 """Rows in memory at a time."""
 WRONG_VALUES: Final = (
@@ -22,6 +23,10 @@ WRONG_VALUES: Final = (
     asyncpg.DatetimeFieldOverflowError,
 )
 """What the database says of a value that somebody wrote."""
+UNWRITABLE: Final = "invalid input for query argument"
+"""What the driver says of a value that the database cannot have."""
+FAULTS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What a server that is away, or refuses, raises in the middle."""
 AWAY: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -74,12 +79,13 @@ class Reader:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise Unusable(_unreached(dsn, error)) from error
         try:
-            await connection.set_type_codec(
-                "jsonb", encoder=str, decoder=msgspec.json.decode, schema="pg_catalog"
-            )
+            with _told():
+                await connection.set_type_codec(
+                    "jsonb", encoder=str, decoder=msgspec.json.decode, schema="pg_catalog"
+                )
             yield cls(connection)
         finally:
-            await connection.close()
+            await _close(connection)
 
     async def ask(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         """Run a query: one dictionary per row, in the columns' order. Raises `Unusable`."""
@@ -121,14 +127,28 @@ class Reader:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[None]:
         """Let all queries see one moment of the database, for the length of an `async with`."""
-        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+        transaction = self._connection.transaction(isolation="repeatable_read", readonly=True)
+        with _told():
+            await transaction.start()
+        try:
             yield
+        finally:
+            with suppress(*FAULTS):  # a connection that is lost has told so before
+                await transaction.rollback()
 
 
 async def rows(dsn: str, name: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
     """Run the named statement once. Raises `Unusable`."""
     async with Reader.connected(dsn) as reader:
         return await reader.named(name, **values)
+
+
+async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Close, and do not wait long for a server that does not answer any more."""
+    try:
+        await connection.close(timeout=CLOSE_WITHIN_S)
+    except (*FAULTS, TimeoutError):
+        connection.terminate()
 
 
 @contextmanager
@@ -138,7 +158,9 @@ def _told() -> Iterator[None]:
         yield
     except WRONG_VALUES as error:
         raise BadUsage(str(error)) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except FAULTS as error:
+        if str(error).startswith(UNWRITABLE):
+            raise BadUsage(_unwritable(error)) from error
         raise Unusable(_refused(error)) from error
 
 
@@ -162,6 +184,12 @@ def _unreached(dsn: str, error: BaseException) -> str:
         case _:
             told = str(error) or type(error).__name__
     return f"{where} cannot be reached: {told}: is it started, and the address right?"
+
+
+def _unwritable(error: BaseException) -> str:
+    if isinstance(error.__cause__, UnicodeEncodeError):
+        return f"not UTF-8: {error.__cause__.object[:80]!a}: type it anew"
+    return f"no such value: {str(error).partition(': ')[2]}"
 
 
 def _refused(error: BaseException) -> str:

@@ -4,6 +4,7 @@ The database checks what is decided, and keeps who decided it: `ops.decide` and 
 """
 
 import asyncio
+import functools
 import json
 from typing import Final
 
@@ -12,11 +13,14 @@ import click
 from imagedrift_cli import listing, names, queries
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import NotFound, nearest, suggestion
+from imagedrift_cli.filter_options import one
 from imagedrift_cli.filters import Filters
 
 KINDS: Final = (
     "ignore", "snooze", "skip", "accept", "wait", "due_after", "within", "track", "pin",
 )  # fmt: skip
+
+_for_hosts = functools.partial(click.option, multiple=True, callback=one)
 
 
 def pattern_of(text: str) -> str:
@@ -36,9 +40,9 @@ def pattern_of(text: str) -> str:
 @click.option("--value", help="A span, a digest or version to skip, a step, or a track.")
 @click.option("--until", default="", metavar="TIME", help="When it ends, as 2026-12-24 or 18:00Z.")
 @click.option("--for", "span", default="", metavar="SPAN", help="How long it holds, as 3d or 12h.")
-@click.option("--site", help="Only for hosts of this site.")
-@click.option("--place", help="Only for hosts at this place or inside it.")
-@click.option("--label", metavar="K=V", help="Only for hosts with this label.")
+@_for_hosts("--site", help="Only for hosts of this site.")
+@_for_hosts("--place", help="Only for hosts at this place or inside it.")
+@_for_hosts("--label", metavar="K=V", help="Only for hosts with this label.")
 @click.option("--reason", default="", help="Why; needed by ignore and accept.")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the statement instead.")
 def decide(
@@ -95,7 +99,7 @@ def _hosts(site: str | None, place: str | None, label: str | None) -> Filters:
     key, mark, value = (label or "").partition("=")
     return Filters(
         sites=(site,) if site else (),
-        place=(place or "").rstrip("/"),
+        places=(place,) if place else (),
         labels=((key, value),) if key and mark else (),
     )
 

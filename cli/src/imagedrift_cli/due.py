@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from imagedrift_cli import listing, names, remarks
 from imagedrift_cli.database import Reader
-from imagedrift_cli.filters import OF_DECISIONS, Filters, Scope, filtered, where
+from imagedrift_cli.filter_options import filtered
+from imagedrift_cli.filters import OF_DECISIONS, Filters, Scope, where
 from imagedrift_cli.listing import Asked, Before, noted
 from imagedrift_cli.output import Output, shown
 
@@ -27,7 +28,7 @@ def due(filters: Filters, output: Output, name: str | None, overdue: bool, excus
     An image is outdated, or behind by a version that is asked for, by `imagedrift decide` or its
     container's label. TEXT has to be in the reference or the host's name.
     """
-    conditions = [names.host_condition(name)] if name else []
+    conditions = [names.host_condition(name)] if name is not None else []
     conditions += [OVERDUE] if overdue else []
     asked = Asked(
         statement="excused" if excused else "due",
@@ -37,7 +38,7 @@ def due(filters: Filters, output: Output, name: str | None, overdue: bool, excus
                "excused_by?" if excused else "overdue_for?=overdue"),
         noun="excused or waiting images" if excused else "due images",
         filters=filters,
-        before=_finding(name, filters) if name else None,
+        before=_finding(name, filters) if name is not None else None,
         remarking=remarks.on_hosts,
     )  # fmt: skip
     listing.answer(asked, output)

@@ -16,6 +16,12 @@ class Failure(click.ClickException):
 
     exit_code = int(Exit.UNAVAILABLE)
 
+    def format_message(self) -> str:
+        """Write it without what a terminal would act on: names come from hosts and registries."""
+        from imagedrift_cli import cells  # noqa: PLC0415 - as in `suggestion`
+
+        return "\n".join(map(cells.exact, self.message.splitlines()))
+
 
 class Unusable(Failure):
     """A server, the engine or a disk does not do its part."""

@@ -1,25 +1,24 @@
-"""The filters that every list understands, and their SQL.
+"""The filters that every list understands, as SQL. Their options stand in `filter_options`.
 
 Rules:
 - A list has some columns of its own, and filters them there. Every other filter asks for rows whose
   key (a host, a reference, a registry) belongs to an image of a host that passes all filters.
-- Labels and texts add up: all have to hold. Of several sites, registries or verdicts one has to.
+- Labels and texts add up: all have to hold. Of several sites, places, registries or verdicts one
+  has to.
+- Filters of hosts alone ask for hosts, so that one without an image passes, too.
 - A text has to be in one of a list's text columns, in whatever case.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-import click
 from msgspec import Struct
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 VERDICTS: Final = ("current", "outdated", "pinned", "local", "missing", "unknown")
 CONDITIONS: Final[Mapping[str, str]] = {
     "site": "site = ANY (:sites::text[])",
-    "place": "(place = :place::text OR starts_with(place, :place::text || '/'))",
+    "place": "(place || '/') ^@ ANY (:places::text[])",
     "label": "labels @> :labels::jsonb",
     "registry": "registry = ANY (:registries::text[])",
     "running": "running > 0",
@@ -35,7 +34,7 @@ class Filters(Struct, frozen=True, kw_only=True):
     """The filters of a list; an empty one lets everything pass."""
 
     sites: tuple[str, ...] = ()
-    place: str = ""
+    places: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     registries: tuple[str, ...] = ()
     running: bool = False
@@ -47,7 +46,7 @@ class Filters(Struct, frozen=True, kw_only=True):
         """Name the filters that are set, without the texts."""
         given = {
             "site": self.sites,
-            "place": self.place,
+            "place": self.places,
             "label": self.labels,
             "registry": self.registries,
             "running": self.running,
@@ -61,16 +60,21 @@ class Filters(Struct, frozen=True, kw_only=True):
         return bool(self.kinds or self.texts)
 
     @property
+    def is_of_hosts(self) -> bool:
+        """Whether hosts pass or not, whatever images they have."""
+        return OF_A_HOST.issuperset(self.kinds) and not self.texts
+
+    @property
     def has_alternatives(self) -> bool:
         """Whether rows may pass although one of the names is not there."""
-        return len(self.sites) > 1 or len(self.registries) > 1
+        return max(map(len, (self.sites, self.places, self.registries))) > 1
 
     @property
     def values(self) -> dict[str, object]:
         """Give the parameters of the conditions."""
         return {
             "sites": self.sites,
-            "place": self.place,
+            "places": tuple(f"{place}/" for place in self.places),
             "labels": json.dumps(dict(self.labels)),
             "registries": self.registries,
             "verdicts": self.verdicts,
@@ -85,23 +89,35 @@ class Scope(Struct, frozen=True):
     """Filters of columns that the list has itself."""
     key: str = ""
     """What its rows share with `ops.comparisons`, for all other filters."""
+    host_key: str = ""
+    """What its rows share with `ops.hosts`, where all other filters are of hosts."""
     texts: tuple[str, ...] = ("reference", "hostname", "host")
     """Columns that a text is looked for in."""
     key_there: str = ""
-    """The key's columns in `ops.comparisons`, where they have other names."""
+    """The columns of a key in `ops.comparisons`, where they have other names."""
     conditions: Mapping[str, str] = {}
-    """What each filter of `own` asks of a row, where that is not as in `CONDITIONS`."""
+    """What a filter of `own` asks of a row, where that is not as in `CONDITIONS`."""
     among: str = "{key} IN (\n{keys})"
     """How a row is found among the keys that pass."""
 
 
-OF_HOSTS: Final = Scope(OF_A_HOST, "(site, host)", texts=("hostname", "host"))
+HOST_KEY: Final = "(site, host)"
+OF_REFERENCE: Final = "split_part(reference, '/', 1) = ANY (:registries::text[])"
+"""What the filter of registries asks of a row that has a reference, and no registry."""
+OF_HOSTS: Final = Scope(OF_A_HOST, HOST_KEY, texts=("hostname", "host"))
 """Rows of `ops.hosts`."""
+_OF_SUBJECT: Final = "(split_part(subject, '.', 4), split_part(subject, '.', 5))"
 OF_LETTERS: Final = Scope(
-    frozenset(),
-    "(split_part(subject, '.', 4), split_part(subject, '.', 5))",
+    frozenset({"site"}),
+    _OF_SUBJECT,
+    _OF_SUBJECT,
     texts=("subject", "service", "reason", "error"),
-    key_there="(site, host)",
+    key_there=HOST_KEY,
+    conditions={
+        "site": """\
+(starts_with(subject, 'drift.v1.inventory.')
+   AND split_part(subject, '.', 4) = ANY (:sites::text[]))""",
+    },
 )
 """Rows of `ops.dead_letters`; those of a host are refused inventories."""
 OF_DECISIONS: Final = Scope(
@@ -111,8 +127,9 @@ OF_DECISIONS: Final = Scope(
     conditions={
         "site": "coalesce(selector ->> 'site' = ANY (:sites::text[]), true)",
         "place": """\
-(selector -> 'place' IS NULL OR starts_with(selector ->> 'place' || '/', :place::text || '/')
-   OR starts_with(:place::text || '/', selector ->> 'place' || '/'))""",
+(selector -> 'place' IS NULL OR (selector ->> 'place' || '/') ^@ ANY (:places::text[])
+   OR EXISTS (SELECT FROM unnest(:places::text[]) AS p
+              WHERE starts_with(p, selector ->> 'place' || '/')))""",
         "label": """\
 coalesce(:labels::jsonb ->> split_part(selector ->> 'label', '=', 1)
            = substr(selector ->> 'label', strpos(selector ->> 'label', '=') + 1), true)""",
@@ -133,88 +150,29 @@ EXISTS (SELECT FROM (
 
 def where(filters: Filters, scope: Scope, *always: str) -> str:
     """Write the WHERE clause of a list; empty where everything passes."""
-    conditions = scope.conditions or CONDITIONS
+    conditions = {**CONDITIONS, **scope.conditions}
     own = [conditions[name] for name in filters.kinds if name in scope.own]
-    if [name for name in filters.kinds if name not in scope.own]:
-        inside = "\n    AND ".join(CONDITIONS[name] for name in filters.kinds)
-        own.append(scope.among.format(key=scope.key, keys=_subquery(scope, inside)))
-    every = [*always, *own, *(_text(i, scope) for i in range(len(filters.texts)))]
+    others = [name for name in filters.kinds if name not in scope.own]
+    every = [*always, *own, *_among(filters, scope, others)]
+    every += [_text(i, scope) for i in range(len(filters.texts))]
     return "WHERE " + "\n  AND ".join(every) if every else ""
 
 
-def filtered(*, without: Sequence[str] = (), texts: bool = True) -> Callable[[F], F]:
-    """Give a command the filters, as one argument `filters`."""
-
-    def decorate(command: F) -> F:
-        def run(*arguments: Any, **options: Any) -> Any:
-            return command(*arguments, filters=_taken(options), **options)
-
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-        wrapped: Any = run
-        for name, option in reversed(list(_OPTIONS.items())):
-            if name not in without:
-                wrapped = option(wrapped)
-        if texts:
-            wrapped = click.argument("texts", nargs=-1, metavar="[TEXT]...")(wrapped)
-        decorated: F = wrapped
-        return decorated
-
-    return decorate
+def _among(filters: Filters, scope: Scope, others: Sequence[str]) -> list[str]:
+    """Write that a row's key passes the filters of columns that the list does not have."""
+    if not others:
+        return []
+    if scope.host_key and OF_A_HOST.issuperset(others):
+        keys = _subquery("ops.hosts", scope.key_there or scope.host_key, others)
+        return [f"{scope.host_key} IN (\n{keys})"]
+    keys = _subquery("ops.comparisons", scope.key_there or scope.key, filters.kinds)
+    return [scope.among.format(key=scope.key, keys=keys)]
 
 
-def _label(
-    _context: click.Context, _option: click.Parameter, value: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    pairs: dict[str, str] = {}
-    for text in value:
-        key, mark, told = text.partition("=")
-        if not mark or not key:
-            raise click.BadParameter(f"{text} is not K=V, as env=prod")
-        if pairs.setdefault(key, told) != told:
-            raise click.BadParameter(f"{key} cannot be both {pairs[key]} and {told}")
-    return tuple(pairs.items())
-
-
-_OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "site": click.option("--site", "sites", multiple=True, help="Only hosts of this site."),
-    "place": click.option("--place", default="", help="Only hosts at this place or inside it."),
-    "label": click.option(
-        "--label",
-        "labels",
-        multiple=True,
-        metavar="K=V",
-        callback=_label,
-        help="Only hosts with this label; several add up.",
-    ),
-    "registry": click.option(
-        "--registry", "registries", multiple=True, help="Only images of it, as docker.io."
-    ),
-    "running": click.option(
-        "--running", is_flag=True, help="Only images that a running container uses."
-    ),
-    "verdict": click.option(
-        "--verdict",
-        "verdicts",
-        multiple=True,
-        type=click.Choice(VERDICTS),
-        metavar="NAME",
-        help=f"Only images that are {', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}.",
-    ),
-}
-
-
-def _taken(options: dict[str, Any]) -> Filters:
-    """Take the filters out of a command's options."""
-    return Filters(
-        **{name: options.pop(name) for name in Filters.__struct_fields__ if name in options}
-    )
-
-
-def _subquery(scope: Scope, conditions: str) -> str:
+def _subquery(view: str, key: str, kinds: Sequence[str]) -> str:
     """Write which keys pass."""
-    there = (scope.key_there or scope.key).strip("()")
-    lines = [f"SELECT {there}", "FROM ops.comparisons", f"WHERE {conditions}"]
+    conditions = "\n    AND ".join(CONDITIONS[name] for name in kinds)
+    lines = [f"SELECT {key.strip('()')}", f"FROM {view}", f"WHERE {conditions}"]
     return "\n".join(f"    {line}" for line in lines)
 
 

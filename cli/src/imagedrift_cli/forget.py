@@ -8,13 +8,14 @@ from imagedrift_cli import names
 from imagedrift_cli.confirmation import confirm
 from imagedrift_cli.database import Reader, database_url, unusable
 from imagedrift_cli.failures import BadUsage
+from imagedrift_cli.filter_options import one
 from imagedrift_ingest import commands
 from imagedrift_ingest.errors import DatabaseUnavailable
 
 
 @click.command()
 @click.argument("name", metavar="HOST")
-@click.option("--site", help="The host of this site.")
+@click.option("--site", multiple=True, callback=one, help="The host of this site.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget(name: str, site: str | None, yes: bool) -> None:
     """Retire a host that is gone for good: it is not counted, and has no images.

@@ -7,7 +7,7 @@ what a terminal would act on is escaped in them. CSV and TSV have a header, also
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -32,6 +32,7 @@ class Writer:
         columns: Sequence[str],
         brief: Sequence[str] = (),
         header: bool = True,
+        least: Mapping[str, int] | None = None,
     ) -> None:
         self._form = form
         self._columns = columns
@@ -40,7 +41,7 @@ class Writer:
         self._display = display
         is_wide = form == "wide"
         fitted = msgspec.structs.replace(display, width=None) if is_wide else display
-        self._table = tables.Table(columns if is_wide else brief or columns, fitted)
+        self._table = tables.Table(columns if is_wide else brief or columns, fitted, least or {})
 
     def portion(self, rows: Sequence[Row]) -> str:
         """Write the next rows; the first portion has the header, also without a row."""

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 import click
 from msgspec.structs import replace
 
-from imagedrift_cli import listing, names, queries, remarks
+from imagedrift_cli import listing, names, remarks
 from imagedrift_cli.database import Reader
-from imagedrift_cli.failures import NotFound
-from imagedrift_cli.filters import OF_HOSTS, Filters, Scope, filtered, where
+from imagedrift_cli.filter_options import filtered
+from imagedrift_cli.filters import HOST_KEY, OF_HOSTS, OF_REFERENCE, Filters, Scope, where
 from imagedrift_cli.listing import Asked, Before, noted
 from imagedrift_cli.operator import OF_COMPARISONS
 from imagedrift_cli.output import Output, shown
 from imagedrift_cli.version_remarks import on_version
 
-OF_CHANGES = Scope(frozenset({"site"}), "(site, host)", ("reference",))
+OF_CHANGES = Scope(
+    frozenset({"site", "registry"}), "(site, host, reference)", HOST_KEY, texts=("reference",),
+    conditions={"registry": OF_REFERENCE},
+)  # fmt: skip
 
 
 @click.command()
@@ -79,7 +82,7 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
     finding = _finding(host_name, filters)
 
     async def is_absent(reader: Reader) -> None:
-        await _no_such_image(reader, host_name, canonical)
+        await names.no_such_image(reader, host_name, canonical)
 
     conditions = (names.host_condition(host_name), "reference = :reference::text")
     asked = Asked(
@@ -107,7 +110,7 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
 @filtered()
 def history(name: str, filters: Filters, output: Output, is_image: bool) -> None:
     """Show the changed images of a host, or the earlier digests of a tag."""
-    if is_image or ":" in name or "@" in name or name.count("/") > 1:
+    if is_image or names.is_image(name):
         listing.answer(_of_tag(name, filters), output)
         return
     asked = Asked(
@@ -158,13 +161,3 @@ def _finding(name: str, filters: Filters, also: str = "") -> Before:
         return [noted(told)] if told else []
 
     return find
-
-
-async def _no_such_image(reader: Reader, host: str, reference: str) -> None:
-    where = f"WHERE {names.host_condition(host)}"
-    sql = queries.composed("references_of", where=where)
-    text, arguments = queries.positional(sql, names.host_values(host))
-    there = [row["name"] for row in await reader.ask(text, *arguments)]
-    if reference in there:  # the filters leave it out
-        return
-    raise NotFound(f"image on {host}", reference, there, f"see `imagedrift host {host}`")

@@ -8,7 +8,8 @@ import click
 from imagedrift_cli import database, listing
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
-from imagedrift_cli.filters import OF_LETTERS, Filters, filtered, where
+from imagedrift_cli.filter_options import filtered
+from imagedrift_cli.filters import OF_LETTERS, Filters, where
 from imagedrift_cli.listing import Asked
 from imagedrift_cli.output import Output, shown
 
@@ -29,7 +30,7 @@ def dead_letters(
     if dropped:
         asyncio.run(_drop(dropped))
         return
-    listing.answer(_one(letter) if letter else _all(filters), output)
+    listing.answer(_all(filters) if letter is None else _one(letter), output)
 
 
 def _all(filters: Filters) -> Asked:
@@ -40,6 +41,7 @@ def _all(filters: Filters) -> Asked:
         brief=("letter", "received_at=last", "times", "reason", "subject", "error"),
         noun="dead letters",
         filters=filters,
+        has_free_text=True,
     )
 
 

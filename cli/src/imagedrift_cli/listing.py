@@ -16,7 +16,7 @@ Rules:
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 import click
 from msgspec import Struct
@@ -24,6 +24,7 @@ from msgspec import Struct
 from imagedrift_cli import cells, database, display, forms, names, queries
 from imagedrift_cli.database import PORTION, Portion, Reader
 from imagedrift_cli.display import Display
+from imagedrift_cli.failures import Unusable
 from imagedrift_cli.filters import Filters
 from imagedrift_cli.output import AT_FIRST, Output
 from imagedrift_cli.tables import Row
@@ -73,6 +74,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The named statement that counts the rows, up to a limit."""
     as_records: bool = False
     """Whether a terminal has each row as lines of its own."""
+    has_free_text: bool = False
+    """Whether a text is looked for in more than names: then it need not be a part of one."""
     is_summary: bool = False
     """Whether there is a row whatever the filters leave."""
     before: Before | None = None
@@ -108,7 +111,7 @@ async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int
             here = 0
             chosen_text = await _quickest(reader, asked, text, limit)
             async for rows, written in _written(reader, asked, chosen_text, limit, output, seen):
-                spool.write(written)
+                _keep(spool, written)
                 here += len(rows)
                 if remarks:
                     remarks.see(rows)
@@ -121,6 +124,16 @@ async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int
     for line in [*below, *notes, *(remarks.lines() if remarks else ())]:
         click.echo(line, err=True)
     return total.rows
+
+
+def _keep(spool: IO[str], text: str) -> None:
+    """Write to the temporary file. Raises `Unusable`."""
+    try:
+        spool.write(text)
+    except OSError as error:
+        raise Unusable(
+            f"no temporary file for the answer (TMPDIR names the folder): {error.strerror}"
+        ) from error
 
 
 async def _quickest(reader: Reader, asked: Asked, text: str, limit: int | None) -> str:
@@ -159,7 +172,7 @@ def _is_laid_out(output: Output, seen: Display) -> bool:
 async def _explain_none(asked: Asked, reader: Reader, first: Portion) -> None:
     """Say what is not there, where rows do not tell that it is. Raises `NotFound`."""
     if not first.rows or asked.is_summary or asked.filters.has_alternatives:
-        await names.check_filters(reader, asked.filters)
+        await names.check_filters(reader, asked.filters, is_free=asked.has_free_text)
     if not first.rows and asked.if_none:
         await asked.if_none(reader)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from imagedrift_cli import queries
 from imagedrift_cli.database import Reader
-from imagedrift_cli.failures import BadUsage, NotFound
+from imagedrift_cli.failures import BadUsage, NotFound, nearest
 from imagedrift_cli.filters import Filters
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
@@ -28,6 +28,11 @@ def parsed(text: str) -> ImageReference:
         return ImageReference.parse(text)
     except BadReference as error:
         raise BadUsage(f"{text}: {error}") from error
+
+
+def is_image(name: str) -> bool:
+    """Tell a name that can only be an image's from one that is taken for a host's."""
+    return ":" in name or "@" in name or name.count("/") > 1
 
 
 def host_condition(name: str) -> str:
@@ -69,6 +74,23 @@ async def find_image(reader: Reader, reference: ImageReference) -> None:
     raise NotFound("image", name, [row["name"] for row in like], "see `imagedrift images`")
 
 
+async def has_image(reader: Reader, host: Row, reference: str) -> bool:
+    """Tell whether a host has the image."""
+    chosen = "WHERE site = :site::text AND host = :host::text AND reference = :reference::text"
+    values = {"site": host["site"], "host": host["host"], "reference": reference}
+    return bool(await reader.composed("references_of", values, where=chosen))
+
+
+async def no_such_image(reader: Reader, host: str, reference: str) -> None:
+    """Say that no host of a name has the image, unless one has. Raises `NotFound`."""
+    chosen = f"WHERE {host_condition(host)}"
+    rows = await reader.composed("references_of", host_values(host), where=chosen)
+    there = [row["name"] for row in rows]
+    if reference in there:  # the filters leave it out
+        return
+    raise NotFound(f"image on {host}", reference, there, f"see `imagedrift host {host}`")
+
+
 async def check_sites(reader: Reader, sites: Sequence[str]) -> None:
     """Make sure that there are hosts of these sites. Raises `NotFound`."""
     for site in sites:
@@ -81,12 +103,15 @@ async def check_registries(reader: Reader, registries: Sequence[str]) -> None:
         await _check(reader, "registry", registry, "registry_names")
 
 
-async def check_filters(reader: Reader, filters: Filters) -> None:
-    """Make sure that what the filters name is there, where they left nothing. Raises `NotFound`."""
+async def check_filters(reader: Reader, filters: Filters, *, is_free: bool = False) -> None:
+    """Make sure that what the filters name is there, where they left nothing. Raises `NotFound`.
+
+    A text that is free may be in no name: it is only told where a name is near.
+    """
     await check_sites(reader, filters.sites)
     await check_registries(reader, filters.registries)
-    if filters.place:
-        await _check(reader, "place", filters.place, "places")
+    for place in filters.places:
+        await _check(reader, "place", place, "places")
     for key, value in filters.labels:
         [row] = await reader.named("has_label", key=key, value=value)
         if not row["found"]:
@@ -95,7 +120,8 @@ async def check_filters(reader: Reader, filters: Filters) -> None:
         [row] = await reader.named("is_a_word", text=text)
         if not row["found"]:
             words = [row["name"] for row in await reader.named("words")]
-            raise NotFound("image or host", text, words)
+            if not is_free or nearest(text, words):
+                raise NotFound("image or host", text, words)
 
 
 async def _check(reader: Reader, kind: str, name: str, statement: str) -> None:

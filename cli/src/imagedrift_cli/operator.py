@@ -10,13 +10,8 @@ from msgspec.structs import replace
 from imagedrift_cli import listing, names, remarks
 from imagedrift_cli.database import Reader
 from imagedrift_cli.exits import Exit
-from imagedrift_cli.filters import (
-    OF_HOSTS,
-    Filters,
-    Scope,
-    filtered,
-    where,
-)
+from imagedrift_cli.filter_options import filtered
+from imagedrift_cli.filters import OF_HOSTS, Filters, Scope, where
 from imagedrift_cli.listing import Asked
 from imagedrift_cli.output import Output, shown
 from imagedrift_cli.version_remarks import on_version
@@ -25,6 +20,7 @@ OF_REFERENCES: Final = Scope(frozenset({"registry"}), "reference", texts=("refer
 OF_ERRORS: Final = Scope(frozenset(), "reference", texts=("reference", "error"))
 OF_REGISTRIES: Final = Scope(frozenset({"registry"}), "registry", texts=("registry", "credential"))
 OF_COMPARISONS: Final = Scope()
+SILENT: Final = "(site, host) IN (SELECT site, host FROM ops.hosts WHERE silent)"
 
 
 @click.command()
@@ -33,11 +29,7 @@ OF_COMPARISONS: Final = Scope()
 def status(filters: Filters, output: Output) -> None:
     """How the fleet is: hosts, images and their verdicts, or what filters leave of them."""
     within = filters.is_set
-    hosts = replace(filters, registries=(), running=False, verdicts=(), texts=())
-    clauses = {
-        "where": where(filters, OF_COMPARISONS),
-        "where_hosts": where(hosts, OF_HOSTS, "silent"),
-    }
+    clauses = {"where": where(filters, OF_COMPARISONS), **_hosts(filters)}
     asked = Asked(
         statement="status_within" if within else "status",
         values=filters.values,
@@ -50,6 +42,18 @@ def status(filters: Filters, output: Output) -> None:
         remarking=remarks.on_fleet(filters),
     )  # fmt: skip
     listing.answer(asked, output)
+
+
+def _hosts(filters: Filters) -> dict[str, str]:
+    """Write how many hosts filters leave, and how many of these are silent."""
+    if filters.is_of_hosts:
+        counted = "(SELECT count(*) FROM ops.hosts\n{where})"
+        return {
+            "hosts": counted.format(where=where(filters, OF_HOSTS)),
+            "silent": counted.format(where=where(filters, OF_HOSTS, "silent")),
+        }
+    each = "count(DISTINCT (site, host))"
+    return {"hosts": each, "silent": f"{each} FILTER (WHERE {SILENT})"}
 
 
 @click.command()
@@ -94,6 +98,7 @@ def unknown(filters: Filters, output: Output) -> None:
         noun="unknown images",
         summary="unknown",
         filters=filters,
+        has_free_text=True,
         remarking=remarks.on_hosts,
     )
     listing.answer(asked, output)
@@ -127,7 +132,10 @@ def images(filters: Filters, output: Output) -> None:
 @shown()
 @filtered(texts=False)
 def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None:
-    """One image reference: what it points to now, and how many hosts have what of it."""
+    """One image reference: what it points to now, and how many hosts have what of it.
+
+    With filters of hosts, only these hosts are counted.
+    """
     named = names.parsed(reference)
     condition = "reference = :reference::text"
     values = filters.values | {"reference": named.canonical}
@@ -147,6 +155,13 @@ def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None
         before=is_there,
         remarking=on_version(named.canonical),
     )  # fmt: skip
+    if [kind for kind in filters.kinds if kind != "registry"]:
+        asked = replace(
+            asked,
+            statement="images_within",
+            clauses={"where": where(filters, OF_COMPARISONS, condition)},
+            brief=[name for name in asked.brief if name != "remote_version=version"],
+        )
     if hosts:
         asked = replace(
             asked,
@@ -173,6 +188,7 @@ def registries(filters: Filters, output: Output) -> None:
                "blocked_until=blocked", "last_status=status", "observed_at=seen"),
         noun="registries",
         filters=filters,
+        has_free_text=True,
     )  # fmt: skip
     listing.answer(asked, output)
 
@@ -189,5 +205,6 @@ def errors(filters: Filters, output: Output) -> None:
         brief=("reference", "outcome", "failures", "hosts", "failing_since=since", "error"),
         noun="failed lookups",
         filters=filters,
+        has_free_text=True,
     )
     listing.answer(asked, output)

@@ -4,6 +4,7 @@ Nothing is installed: other tools read the plan. What is done is seen in invento
 """
 
 import asyncio
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,7 +15,8 @@ from msgspec import Struct
 from imagedrift_cli import display, listing, names, plan_formats, queries
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import BadUsage, NotFound
-from imagedrift_cli.filters import Filters, Scope, where
+from imagedrift_cli.filter_options import filtered, one
+from imagedrift_cli.filters import OF_REFERENCE, Filters, Scope, where
 from imagedrift_cli.listing import Asked
 from imagedrift_cli.output import Output, shown
 from imagedrift_cli.plan_formats import COLUMNS, FORMATS, PlanFormat
@@ -22,8 +24,16 @@ from imagedrift_cli.tables import Row
 
 STATES: Final = ("waiting", "done", "silent", "regressed")
 NAMED: Final = "reference = ANY (:references::text[])"
+OF_PLANNED: Final = Scope(
+    frozenset({"site", "place", "label", "registry", "running"}), "(site, host, reference)",
+    conditions={"registry": OF_REFERENCE},
+)  # fmt: skip
+"""Rows of `ops.plan_hosts`."""
+RINGS_OF_HOSTS: Final = "SELECT plan_id, ring FROM ops.plan_hosts"
 OUTDATED: Final = "cause = 'outdated'"
 """A newer version is another reference: whoever defines the container has to name it."""
+
+_of_hosts = functools.partial(click.option, multiple=True, callback=one)
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -64,7 +74,7 @@ class Wish(Struct, frozen=True, kw_only=True):
             raise BadUsage(f"--label {self.label} is not K=V, as env=prod")
         return Filters(
             sites=(self.site,) if self.site else (),
-            place=(self.place or "").rstrip("/"),
+            places=(self.place,) if self.place else (),
             labels=((key, value),) if self.label else (),
         )
 
@@ -81,9 +91,9 @@ class Wish(Struct, frozen=True, kw_only=True):
     metavar="FORMAT",
     help="table, json, ansible (an inventory) or compose (an override for each host).",
 )
-@click.option("--site", help="Only hosts of this site.")
-@click.option("--place", help="Only hosts at this place or inside it.")
-@click.option("--label", metavar="K=V", help="Only hosts with this label.")
+@_of_hosts("--site", help="Only hosts of this site.")
+@_of_hosts("--place", help="Only hosts at this place or inside it.")
+@_of_hosts("--label", metavar="K=V", help="Only hosts with this label.")
 @click.option("--save/--dry-run", "is_saved", default=False, help="Save it, or only show it.")
 @click.option("--note", default="", help="What the plan is for; shown by `imagedrift plans`.")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the query instead.")
@@ -119,16 +129,18 @@ def plan(
 @click.argument("plan_id", metavar="[ID]", type=int, required=False)
 @click.option("--state", type=click.Choice(STATES), help="Of a plan, only hosts in this state.")
 @shown()
-def plans(output: Output, plan_id: int | None, state: str | None) -> None:
+@filtered(texts=False)
+def plans(filters: Filters, output: Output, plan_id: int | None, state: str | None) -> None:
     """Saved plans by ring, the newest first; with ID the hosts of one plan.
 
-    A host is `waiting`, `done` (seen in an inventory), `silent` (and not done), or `regressed`:
-    fewer containers run than before.
+    Filters leave the rings that have such a host or image; each is counted whole. A host is
+    `waiting`, `done` (seen in an inventory), `silent` (and not done), or `regressed`: fewer
+    containers run than before.
     """
     if plan_id is None:
         if state:
             raise BadUsage("--state is about the hosts of a plan: give its ID")
-        listing.answer(_all_plans(), output)
+        listing.answer(_all_plans(filters), output)
         return
     conditions = ["plan_id = :plan_id::bigint", *(["state = :state::text"] if state else [])]
 
@@ -138,23 +150,28 @@ def plans(output: Output, plan_id: int | None, state: str | None) -> None:
 
     asked = Asked(
         statement="plan_hosts",
-        values={"plan_id": plan_id, "state": state},
-        clauses={"where": "WHERE " + "\n  AND ".join(conditions)},
+        values=filters.values | {"plan_id": plan_id, "state": state},
+        clauses={"where": where(filters, OF_PLANNED, *conditions)},
         brief=("ring", "site?", "hostname", "host?", "reference", "state", "running_before=before",
                "running"),
         noun="planned images",
+        filters=filters,
         if_none=is_absent,
     )  # fmt: skip
     listing.answer(asked, output)
 
 
-def _all_plans() -> Asked:
+def _all_plans(filters: Filters) -> Asked:
+    chosen = where(filters, OF_PLANNED)
+    inside = f"{RINGS_OF_HOSTS}\n{chosen}"
     return Asked(
         statement="plans",
-        clauses={"where": ""},
+        values=filters.values,
+        clauses={"where": f"WHERE (plan_id, ring) IN (\n{inside})" if chosen else ""},
         brief=("plan_id=plan", "made_at=made", "what", "ring", "hosts", "done", "waiting", "silent",
                "regressed"),
         noun="rings",
+        filters=filters,
     )  # fmt: skip
 
 

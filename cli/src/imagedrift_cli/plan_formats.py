@@ -5,9 +5,13 @@ Rules:
   `rest`, the hosts beyond the last ring are in no plan.
 - An image is written as `name:tag@digest`: a container made from that is still followed by its tag.
 - A group of Ansible is a ring. Where hosts share a name, each is called by its id and site.
+- Ansible runs what a text has in braces, ranges of brackets are many hosts, and a name that begins
+  with a dash is an option of ssh. Names come from hosts: so such a text is marked as unsafe, and a
+  host whose name is none is called by its id and site.
 - An override of compose names a service as its container is called, as no more is known of it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -33,6 +37,14 @@ COLUMNS: Final = (
 )
 BRIEF: Final = ("ring", "site", "hostname", "host?", "reference", "running", "digest")
 MOST_RINGS: Final = 20
+TEMPLATE: Final = re.compile(r"\{[{%#]")
+HOSTNAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+
+
+class Untrusted(str):
+    """A text that a host tells of itself."""
+
+    __slots__ = ()
 
 
 def shares_of(rings: str) -> list[Decimal]:
@@ -79,8 +91,10 @@ def as_ansible(rows: Sequence[Row]) -> str:
         told = hosts.setdefault(name, _variables(row, name))
         images = told["imagedrift_images"]
         assert isinstance(images, list)
-        images.append({name: row[name] for name in ("reference", "digest", "containers")})
-    return forms.as_yaml({"all": {"children": groups}})
+        containers = [Untrusted(each) for each in row["containers"] or ()]
+        told_of = {"reference": row["reference"], "digest": row["digest"]}
+        images.append({**told_of, "containers": containers})
+    return _for_ansible({"all": {"children": groups}})
 
 
 def as_compose(rows: Sequence[Row]) -> str:
@@ -113,17 +127,42 @@ def _share(part: str) -> Decimal:
     return share
 
 
+def _for_ansible(inventory: object) -> str:
+    """Write YAML in which no text from a host is a template."""
+    import yaml  # noqa: PLC0415 - as in `forms.as_yaml`
+
+    class Dumper(yaml.SafeDumper):
+        """Writes texts from hosts."""
+
+        def ignore_aliases(self, _data: object) -> bool:
+            """Write a value that is there twice in full."""
+            return True
+
+    def write(dumper: Dumper, text: Untrusted) -> yaml.Node:
+        tag = "!unsafe" if TEMPLATE.search(text) else "tag:yaml.org,2002:str"
+        return dumper.represent_scalar(tag, str(text))
+
+    Dumper.add_representer(Untrusted, write)
+    return str(yaml.dump(inventory, Dumper=Dumper, sort_keys=False, width=1_000_000))
+
+
 def _names(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
     """Name each host as Ansible reaches it, and where that is not unique, by its id and site."""
-    hosts = {(row["site"], row["host"]): row["hostname"] or row["host"] for row in rows}
+    hosts = {(row["site"], row["host"]): _reached(row) for row in rows}
     times = Counter(hosts.values())
     return {
-        (site, host): name if times[name] == 1 else f"{host}.{site}"
+        (site, host): name if name and times[name] == 1 else f"{host}.{site}"
         for (site, host), name in hosts.items()
     }
 
 
 def _variables(row: Row, name: str) -> dict[str, object]:
-    reached = row["hostname"] or row["host"]
-    told: dict[str, object] = {} if name == reached else {"ansible_host": reached}
+    reached = _reached(row)
+    told: dict[str, object] = {} if reached in ("", name) else {"ansible_host": reached}
     return told | {"imagedrift_site": row["site"], "imagedrift_images": []}
+
+
+def _reached(row: Row) -> str:
+    """Return the name by which Ansible reaches a host; empty where it calls itself by none."""
+    name = str(row["hostname"] or row["host"])
+    return name if HOSTNAME.fullmatch(name) else ""

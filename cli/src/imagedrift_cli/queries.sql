@@ -4,8 +4,8 @@
 SELECT * FROM ops.fleet_summary;
 
 -- name: status_within
-SELECT count(DISTINCT (site, host)) AS hosts,
-       (SELECT count(*) FROM ops.hosts {where_hosts}) AS silent_hosts,
+SELECT {hosts} AS hosts,
+       {silent} AS silent_hosts,
        count(*) AS images,
        count(*) FILTER (WHERE verdict = 'current') AS current,
        count(*) FILTER (WHERE verdict = 'outdated') AS outdated,
@@ -220,8 +220,7 @@ SELECT DISTINCT registry AS name FROM ops.images;
 
 -- name: budgets
 SELECT * FROM ops.registries
-ORDER BY (blocked_until > now()) DESC NULLS LAST, rate_remaining NULLS LAST, registry, credential
-LIMIT 15;
+ORDER BY (blocked_until > now()) DESC NULLS LAST, rate_remaining NULLS LAST, registry, credential;
 
 -- name: asked
 SELECT i.reference, i.registry, b.blocked_until
@@ -319,6 +318,12 @@ SELECT plan_id, ring, site, host, hostname, reference, state, running_before, ru
 FROM ops.plan_hosts
 {where}
 ORDER BY plan_id DESC, ring, site, hostname, host, reference;
+
+-- name: changed_within
+SELECT count(DISTINCT (site, host)) AS hosts,
+       count(DISTINCT (site, host)) FILTER (WHERE running > 0) AS running_hosts
+FROM ops.comparisons
+{where};
 
 -- name: version_of
 SELECT *, coalesce(whole_until <= now(), false) AS is_old FROM ops.versions WHERE reference = :reference::text;

@@ -9,10 +9,13 @@ Rules:
 import errno
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 import click
@@ -31,7 +34,9 @@ class RootGroup(LazyGroup):
         run: Any = super().main
         if not standalone_mode:
             return run(*arguments, standalone_mode=False, **extra)
+        _open_what_is_closed()
         _replace_what_the_locale_lacks()
+        _hear_other_ends()
         output = sys.stdout
         try:
             result = run(*arguments, standalone_mode=False, **extra)
@@ -53,7 +58,7 @@ class RootGroup(LazyGroup):
         except OSError as error:
             _end_unavailable(error, output)
         except Exception as error:
-            _end_on_fault_of_settings(error)
+            _end_on_wrong_input(error)
             traceback.print_exc()
             _end("Error: this is a defect of imagedrift: please report it", Exit.DEFECT)
         sys.exit(result if isinstance(result, int) else Exit.ANSWERED)
@@ -61,6 +66,33 @@ class RootGroup(LazyGroup):
     def _called(self, words: Sequence[str]) -> str:
         """Name the command that was called, for an error that does not know it."""
         return f"imagedrift {words[0]}" if words and words[0] in self.table else "imagedrift"
+
+
+def _open_what_is_closed() -> None:
+    """Let no file or socket take the number of a standard stream that is closed."""
+    has_output = sys.stdout is not None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as the process
+    if not has_output:
+        _end("Error: standard output is closed", Exit.UNAVAILABLE)
+
+
+def _hear_other_ends() -> None:
+    """Let SIGTERM, and the end of the terminal, do what Ctrl-C does at that moment.
+
+    A job in a shell's background is deaf to Ctrl-C, and has to hear SIGTERM all the same.
+    """
+
+    def hear(_number: int, frame: FrameType | None) -> None:
+        by_ctrl_c = signal.getsignal(signal.SIGINT)
+        heard = by_ctrl_c if callable(by_ctrl_c) else signal.default_int_handler
+        heard(signal.SIGINT, frame)
+
+    with suppress(ValueError):  # in a thread, as in tests: there signals are somebody else's
+        signal.signal(signal.SIGTERM, hear)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else it is to outlive its terminal
+            signal.signal(signal.SIGHUP, hear)
 
 
 def _replace_what_the_locale_lacks() -> None:
@@ -107,8 +139,10 @@ def _choices(error: UsageError) -> list[str]:
     return []
 
 
-def _end_on_fault_of_settings(error: Exception) -> None:
-    """Say what is wrong with the environment, if that is what it is."""
+def _end_on_wrong_input(error: Exception) -> None:
+    """Say what is wrong with an argument or the environment, if that is what it is."""
+    if isinstance(error, UnicodeEncodeError):  # what is written is never refused, but replaced
+        _end(f"Error: not UTF-8: {error.object[:80]!a}: type it anew", Exit.USAGE)
     from imagedrift_runtime.settings import SettingsFault  # noqa: PLC0415 - not loaded for `--help`
 
     if isinstance(error, SettingsFault):
@@ -117,9 +151,10 @@ def _end_on_fault_of_settings(error: Exception) -> None:
 
 def _end_unavailable(error: OSError, output: TextIO) -> NoReturn:
     """Say what the system refused; on a full disk what was not written cannot be written later."""
-    if error.errno == errno.ENOSPC:
-        _close(output)
     where = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOSPC and not where:
+        _close(output)
+        where = "where the answer is written: "
     _end(f"Error: {where}{error.strerror or error}", Exit.UNAVAILABLE)
 
 

@@ -15,8 +15,13 @@ def end_as_by_ctrl_c() -> None:
 
 
 def asked() -> asyncio.Event:
-    """Return an event that either sets from now on, in place of interrupting what runs."""
+    """Return an event that each sets from now on, in place of interrupting what runs.
+
+    So does the end of the terminal, unless the command is to outlive it, as by `nohup`.
+    """
     stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if name is signal.SIGHUP and signal.getsignal(name) is signal.SIG_IGN:
+            continue
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     return stop

@@ -1,7 +1,8 @@
 """Rows in columns: one line a row, a header always, no borders.
 
-On a terminal the lines fit its width: texts are shortened in the middle, the widest first. In a
-pipe or file nothing is shortened, as somebody will look for it there.
+On a terminal the lines fit its width: texts are shortened in the middle, the widest first. Where
+that is too narrow for all columns, each column has a line of its own. In a pipe or file nothing is
+shortened, as somebody will look for it there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,10 +39,13 @@ STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
 class Table:
     """Lays rows out in the named columns, as portions of them come.
 
-    A name may be told as `name=heading`. A later portion widens a column where it has to.
+    A name may be told as `name=heading`. A later portion widens a column where it has to; `least`
+    says for what is to come how wide a column is from the first.
     """
 
-    def __init__(self, names: Sequence[str], display: Display) -> None:
+    def __init__(
+        self, names: Sequence[str], display: Display, least: Mapping[str, int] | None = None
+    ) -> None:
         self._columns = [each.partition("=")[0] for each in names]
         self._headings = [each.partition("=")[2] or each for each in names]
         self._elastic = [
@@ -49,7 +53,7 @@ class Table:
             if not ELASTIC.isdisjoint(pair)
         ]  # fmt: skip
         self._display = display
-        self._least = [0] * len(names)
+        self._least = [(least or {}).get(name, 0) for name in self._columns]
 
     def lines(self, rows: Sequence[Row], *, header: bool = True) -> list[str]:
         """Lay out the next rows."""
@@ -64,11 +68,25 @@ class Table:
         gap = GAP
         if display.width is not None:
             gap, widths = _fit(self._elastic, widths, display.width)
+            if texts and _wide(widths, gap) > display.width:
+                return self._told(texts)
         self._least = widths
         lines = [_line(each, widths, gap, display) for each in told]
         if display.has_colours:
             lines = _coloured(lines, rows, self._columns, widths, gap, header=header)
         return lines
+
+    def _told(self, texts: Sequence[Sequence[str]]) -> list[str]:
+        """Tell each row in lines of its own, where no line has room for all of its columns."""
+        display = self._display
+        heads = max(map(cells.width, self._headings))
+        lines: list[str] = []
+        for row in texts:
+            told = zip(self._headings, row, strict=True)
+            lines += [f"{cells.pad(name, heads)}  {text}" for name, text in told]
+            lines.append("")
+        room = display.width or 0
+        return [cells.shorten(line, room, display.ellipsis) for line in lines[:-1]]
 
 
 def as_table(rows: Sequence[Row], names: Sequence[str], display: Display) -> list[str]:
@@ -116,6 +134,10 @@ def _fit(elastic: Sequence[int], widths: list[int], room: int) -> tuple[int, lis
         if sum(narrowed) <= free:
             return gap, narrowed
     return 1, narrowed
+
+
+def _wide(widths: Sequence[int], gap: int) -> int:
+    return sum(widths) + gap * (len(widths) - 1)
 
 
 def _line(texts: Sequence[str], widths: Sequence[int], gap: int, display: Display) -> str:

@@ -18,6 +18,8 @@ from imagedrift_runtime.nats.results import ConsumerLag
 from imagedrift_schemas import subjects
 
 CLEARED: Final = "\x1b[H\x1b[J"
+MOST_BUDGETS: Final = 15
+"""Registries that a terminal shows, those with least left first."""
 BUDGETS: Final = ("registry", "credential", "rate_limit=limit", "rate_remaining=left",
                   "blocked_until=blocked", "last_error=error")  # fmt: skip
 
@@ -74,6 +76,8 @@ def lines(
 ) -> list[str]:
     """Lay out what the system does."""
     overdue = cells.duration(activity["overdue_for"]) if activity["due"] else "none"
+    first = budgets[:MOST_BUDGETS] if seen.is_terminal else budgets
+    cut = f"{len(first)} of {len(budgets)} registries; `imagedrift registries` has all"
     return [
         f"hosts     {activity['hosts']:,}, silent {activity['silent']:,},"
         f" heard {activity['heard_last_minute']:,}/min,"
@@ -85,7 +89,8 @@ def lines(
         f"waiting   due {activity['due']:,}, oldest {overdue}",
         f"queues    {_unread(queues)}",
         "",
-        *tables.as_table(budgets, BUDGETS, seen),
+        *tables.as_table(first, BUDGETS, seen),
+        *([cut] if len(first) < len(budgets) else ()),
     ]
 
 

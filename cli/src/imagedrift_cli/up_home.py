@@ -15,7 +15,7 @@ from typing import IO, Final
 import msgspec
 from msgspec import Struct
 
-from imagedrift_cli.failures import Unusable
+from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_sandbox.child_process import Account
 from imagedrift_sandbox.free_port import LOOPBACK
 from imagedrift_sandbox.postgres_programs import can_reach, unprivileged_account
@@ -82,18 +82,23 @@ def running(home: Path) -> int | None:
 
 def ports(home: Path, wanted: Ports) -> Ports:
     """Choose ports: those asked for, else those of before, else free ones. Raises `Unusable`."""
-    for port, option in (
-        (wanted.postgres, "--port"),
-        (wanted.nats, "--nats-port"),
-        (wanted.pages, "--page-port"),
-    ):
+    chosen = {"--port": wanted.postgres, "--nats-port": wanted.nats, "--page-port": wanted.pages}
+    given: dict[int, str] = {}
+    for option, port in chosen.items():
+        if port in given:
+            raise BadUsage(f"imagedrift up: {given[port]} and {option} cannot both be {port}")
         if port and not _is_free(port):
             raise Unusable(f"{option}: {port} of {LOOPBACK} is taken: choose another one")
+        given |= {port: option} if port else {}
     before = _remembered(home)
+
+    def again(port: int) -> int:
+        return port if port not in given and _is_free(port) else 0
+
     return Ports(
-        wanted.postgres or (before.postgres if _is_free(before.postgres) else 0),
-        wanted.nats or (before.nats if _is_free(before.nats) else 0),
-        wanted.pages or (before.pages if _is_free(before.pages) else 0),
+        wanted.postgres or again(before.postgres),
+        wanted.nats or again(before.nats),
+        wanted.pages or again(before.pages),
     )
 
 

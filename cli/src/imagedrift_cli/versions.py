@@ -3,7 +3,8 @@
 import click
 
 from imagedrift_cli import listing
-from imagedrift_cli.filters import Filters, Scope, filtered, where
+from imagedrift_cli.filter_options import filtered
+from imagedrift_cli.filters import Filters, Scope, where
 from imagedrift_cli.listing import Asked
 from imagedrift_cli.output import Output, shown
 

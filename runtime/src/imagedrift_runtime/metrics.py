@@ -252,3 +252,19 @@ notifications = Counter(
     "outcome",
     known={"outcome": ("taken", "refused", "unreadable")},
 )
+
+# --- Notifier -----------------------------------------------------------------------------------
+
+people_messages = Counter(
+    "people_messages_total",
+    "Tries to send messages to people: sent, retried (it failed), failed (given up), doubtful "
+    "(whether it arrived is not known), interrupted (a notifier ended while it sent one).",
+    "outcome",
+    known={"outcome": ("sent", "retried", "failed", "doubtful", "interrupted")},
+)
+route_waiting = Gauge("route_waiting_messages", "Messages that wait, by route.", "route")
+route_failing = Gauge("route_failing_messages", "Of these: tried in vain, by route.", "route")
+routes_faults = Gauge(
+    "routes_faults",
+    "Faults in the newest routes.toml: while there are any, the one before it holds.",
+)

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from imagedrift_cli.top import CLEARED
@@ -17,6 +19,7 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.processes import console_script
 from support.command_line import Ended, piped, watched
 from support.operator import Operator
+from support.polling import until
 
 LOGIN = "postgresql://reader:secret@"
 
@@ -232,6 +235,100 @@ def test_a_full_disk_is_told(fleet_dsn: str) -> None:
     assert ended.returncode == 69
     assert "No space left on device" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_closed_output_is_told(fleet_dsn: str) -> None:
+    """Nothing is asked and nothing done where nobody could read of it."""
+    ended = in_shell("exec imagedrift outdated >&-", fleet_dsn)
+
+    assert (ended.returncode, ended.stderr) == (69, "Error: standard output is closed\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_other_closed_streams_do_no_harm(fleet_dsn: str, closed: str) -> None:
+    """No file or socket takes their number."""
+    ended = in_shell(f"exec imagedrift outdated {closed}", fleet_dsn)
+
+    assert (ended.returncode, ended.stderr) == (0, "" if "2>" in closed else ended.stderr)
+    assert len(ended.stdout.splitlines()) == 5
+
+
+def in_shell(command: str, dsn: str) -> "subprocess.CompletedProcess[str]":
+    """Run a line of a shell in which the command is known."""
+    folder = Path(console_script("imagedrift")).parent
+    environment = {"DATABASE_URL": dsn, "PATH": f"{folder}:{os.defpath}"}
+    return subprocess.run(
+        ["sh", "-c", command], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", ["host", "outdated", "history", "open"])
+def test_an_argument_that_is_no_text_is_a_wrong_one(fleet_dsn: str, command: str) -> None:
+    """Bytes that are no UTF-8 are an error of whoever typed them."""
+    ended = in_shell(f"exec imagedrift {command} \"$(printf 'web-\\377')\"", fleet_dsn)
+
+    assert (ended.returncode, ended.stdout) == (64, ""), ended.stderr
+    [line] = ended.stderr.splitlines()
+    assert "not UTF-8" in line
+
+
+def begun(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    """Start the command in a pipe."""
+    return subprocess.Popen(
+        [console_script("imagedrift"), *arguments],
+        env={"PATH": os.defpath} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+async def held(own_dsn: str) -> AsyncIterator["subprocess.Popen[str]"]:
+    """A list that waits, as somebody has locked what it reads."""
+    connection = await asyncpg.connect(own_dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE fleet.host_images IN ACCESS EXCLUSIVE MODE")
+            with begun("outdated", DATABASE_URL=own_dsn) as process:
+                await until(lambda: Operator(own_dsn).ask(WAITING), "the list waits")
+                yield process
+                process.kill()
+    finally:
+        await connection.close()
+
+
+async def test_a_database_that_goes_away_in_the_middle_is_told(
+    held: "subprocess.Popen[str]", own_dsn: str
+) -> None:
+    """A query whose connection is lost is one line, and no half of an answer."""
+    ending = WAITING.replace("pid", "pg_terminate_backend(pid)", 1)
+    await Operator(own_dsn).ask(ending)
+
+    out, err = await asyncio.to_thread(held.communicate, timeout=30)
+
+    assert (held.returncode, out) == (69, ""), err
+    [line] = err.splitlines()
+    assert line.startswith("Error: the database")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_query_is_ended_by_ctrl_c_and_by_sigterm(
+    held: "subprocess.Popen[str]", own_dsn: str, number: signal.Signals
+) -> None:
+    """The database is told, so that it does not go on for nobody."""
+    held.send_signal(number)
+    out, err = await asyncio.to_thread(held.communicate, timeout=30)
+
+    assert (held.returncode, out, err.strip()) == (130, "", "")
+
+    async def is_over() -> bool:
+        return not await Operator(own_dsn).ask(WAITING)
+
+    await until(is_over, "no query is left")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")

@@ -18,6 +18,7 @@ NGINX: Final = "docker.io/library/nginx:1.27"
 SLIPS: Final = {
     "site": ("fr1", "no such site: fr1; did you mean fra1?"),
     "sites": ("fr1", "no such site: fr1; did you mean fra1?"),
+    "places": ("fra1/rack-9", "no such place: fra1/rack-9; did you mean fra1/rack-8"),
     "place": ("fra1/rack-9", "no such place: fra1/rack-9; did you mean fra1/rack-8"),
     "label": ("env=prd", "no such label: env=prd; did you mean env=prod?"),
     "labels": ("env=prd", "no such label: env=prd; did you mean env=prod?"),
@@ -38,7 +39,8 @@ SLIPS: Final = {
 NAMELESS: Final = frozenset({
     "as_sql", "behind", "every", "excused", "exit_code", "form", "header", "help", "hosts",
     "interval", "is_due", "is_image", "is_saved", "limit", "note", "once", "overdue", "reason",
-    "rings", "running", "silent", "degraded", "span", "until", "value", "verdicts", "wait", "yes",
+    "rings", "running", "since", "silent", "degraded", "span", "until", "value", "verdicts",
+    "wait", "yes",
     "empty", "keep", "kind", "shell", "state",
     "home", "port", "nats_port", "page_port", "replicas", "role_names",
     "pattern",
@@ -47,7 +49,7 @@ NAMELESS: Final = frozenset({
 BESIDE: Final = {
     "host": ("web-1",), "why": ("fra1/web-1", NGINX), "image": (NGINX,), "history": ("web-1",),
     "plan": (NGINX,), "decide": (NGINX, "pin"), "undo": ("99",), "forget": ("fra1/web-1", "--yes"),
-    "check": ("fra1/web-1",),
+    "check": ("fra1/web-1",), "open": ("web-1",),
 }  # fmt: skip
 """The arguments that a command needs beside the one that is wrong."""
 ALONE: Final = {"check --registry": ()}

@@ -18,6 +18,7 @@ from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.stack import named_registry
+from support.changed_verdicts import NGINX, changed, forget, publish
 from support.command_line import Ended, on_terminal, piped, watched
 from support.engine_replies import Held, Variant, replies
 from support.operator import Operator
@@ -28,14 +29,15 @@ READING = (
     "images", "image nginx:1.27",
     "image nginx:1.27 --hosts", "hosts", "host fra1/web-1", "host web-1",
     "why fra1/web-1 nginx:1.27", "history nginx:1.27", "history ber1/web-1", "unknown", "errors",
-    "registries", "dead-letters", "top --once",
+    "registries", "dead-letters", "top --once", "open fra1/web-1", "open web-1 nginx:1.27",
 )  # fmt: skip
 WRONG = (
     "outdatd", "outdated --cvs", "outdated --site fr1", "host web-9", "image ngnix:1.27",
     "why web-1 redis:8", "outdated --limit 0", "forget web-1 --yes", "forget fra1/job-1",
 )  # fmt: skip
 ACTING = (
-    "check nginx:1.27 --wait 1", "decide nginx:1.27 snooze --for 30d --reason 'after the fair'",
+    "watch --since 1min --limit 1", "check nginx:1.27 --wait 1",
+    "decide nginx:1.27 snooze --for 30d --reason 'after the fair'",
     "due --excused", "decisions", "undo {decided}", "undo {decided}",
     "plan --due --ring 30%,rest --save --note 'the monthly one'", "plans", "plans {plans}",
     "dead-letters --drop ecf5f0dcfcdf", "forget fra1/job-1 --yes", "forget fra1/job-1 --yes",
@@ -118,7 +120,9 @@ def acting(dsns: tuple[str, str], nats_url: str, folder: Path) -> Iterator[str]:
     yield "\n== This host, here a list of images, by IMAGEDRIFT_SOURCE=list:/srv/images.txt"
     yield from _entry("scan", on_terminal("", "scan", columns=80, **source))
     yield from _entry("scan | cat", piped("", "scan", **source))
+    forget(nats_url)
     assert piped("", "streams", NATS_URL=nats_url).code == 0
+    publish(nats_url, changed(NGINX))
     yield "\n== Commands that do something, on a terminal; no resolver runs here that would answer"
     environment = {"NATS_URL": nats_url, "HOME": str(folder)}
     yield from _acted({"DATABASE_URL": dsns[0]} | environment, 80)

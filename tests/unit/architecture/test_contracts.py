@@ -20,6 +20,7 @@ MEMBERS = (
     "services/registry-resolver",
     "services/ingest",
     "services/dashboard",
+    "services/notifier",
     "sandbox",
     "cli",
     "bench",

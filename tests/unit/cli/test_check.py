@@ -15,6 +15,15 @@ def test_an_image_a_host_or_a_registry_is_asked_about(arguments: list[str]) -> N
     assert "name an image or a host, or give --registry" in result.output
 
 
+@pytest.mark.parametrize("arguments", [["nginx:1"], ["--registry", "docker.io"]])
+def test_a_site_is_that_of_a_host(arguments: list[str]) -> None:
+    """It is not dropped where no host is named."""
+    result = CliRunner().invoke(main, ["check", *arguments, "--site", "fra1"])
+
+    assert result.exit_code == 64
+    assert "--site chooses a host" in result.output
+
+
 @pytest.mark.parametrize("seconds", ["0", "3601", "soon"])
 def test_the_wait_for_answers_is_bounded(seconds: str) -> None:
     """A wrong one is told with its option."""

@@ -1,15 +1,11 @@
 """The filters that every list understands, and their SQL."""
 
-import pytest
-from click.testing import CliRunner
-
-from imagedrift_cli.__main__ import main
 from imagedrift_cli.filters import CONDITIONS, OF_A_HOST, Filters, Scope, where
 
 HOSTS = Scope(OF_A_HOST, "(site, host)", texts=("hostname",))
 ALL = Filters(
     sites=("a", "b"),
-    place="dc1",
+    places=("dc1", "dc2/rack-1"),
     labels=(("env", "prod"),),
     registries=("r.io",),
     running=True,
@@ -42,6 +38,22 @@ def test_a_filter_of_another_table_asks_for_a_key_there() -> None:
     assert CONDITIONS["running"] in inside
 
 
+def test_filters_of_hosts_ask_for_hosts() -> None:
+    """A host that has no image any more passes, too, where no filter is of images."""
+    scope = Scope(frozenset({"site"}), "(site, host, reference)", "(site, host)")
+
+    of_hosts = where(Filters(sites=("a",), places=("dc1",)), scope)
+    of_images = where(Filters(places=("dc1",), running=True), scope)
+
+    assert "(site, host) IN (\n    SELECT site, host\n    FROM ops.hosts" in of_hosts
+    assert "(site, host, reference) IN (\n    SELECT site, host, reference" in of_images
+
+
+def test_a_place_is_a_prefix_of_whole_parts() -> None:
+    """Each of several places may be the one."""
+    assert ALL.values["places"] == ("dc1/", "dc2/rack-1/")
+
+
 def test_texts_add_up_and_are_looked_for_in_each_column() -> None:
     """However many there are, each has a parameter of its own."""
     texts = tuple(f"t{number}" for number in range(28))
@@ -56,21 +68,3 @@ def test_texts_add_up_and_are_looked_for_in_each_column() -> None:
         "t26",
         "t27",
     }
-
-
-@pytest.mark.parametrize(
-    ("labels", "told"),
-    [
-        (["env"], "env is not K=V"),
-        (["=prod"], "=prod is not K=V"),
-        (["env=a", "env=b"], "env cannot be both a and b"),
-    ],
-)
-def test_a_label_is_a_key_and_a_value(labels: list[str], told: str) -> None:
-    """One key has one value."""
-    options = [word for label in labels for word in ("--label", label)]
-
-    result = CliRunner().invoke(main, ["outdated", *options, "--sql"])
-
-    assert result.exit_code == 64
-    assert told in result.output

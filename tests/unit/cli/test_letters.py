@@ -7,7 +7,9 @@ def test_letters_are_filtered_by_the_host_in_their_subject() -> None:
     """Filters of hosts choose the inventories of these hosts."""
     told = statement("dead-letters", "--site", "fra1")
 
-    assert "(split_part(subject, '.', 4), split_part(subject, '.', 5)) IN" in told
+    assert "split_part(subject, '.', 4) = ANY (ARRAY['fra1']::text[])" in told
+    placed = statement("dead-letters", "--place", "dc1")
+    assert "(split_part(subject, '.', 4), split_part(subject, '.', 5)) IN" in placed
     assert "'fra1'" in told
 
 

@@ -26,9 +26,16 @@ def test_a_list_is_of_the_view_that_costs_least(arguments: list[str], told: str)
     assert told in statement(*arguments)
 
 
-def test_a_summary_within_filters_counts_no_silent_host_twice() -> None:
-    """A filter of images leaves the count of silent hosts as it is."""
-    told = statement("status", "--running", "--site", "fra1")
+def test_a_summary_within_filters_counts_the_hosts_that_pass() -> None:
+    """Filters of hosts count hosts, filters of images the hosts that have one."""
+    of_hosts = statement("status", "--site", "fra1")
+    of_images = statement("status", "--running", "--site", "fra1")
 
-    assert told.count("running > 0") == 1
-    assert "silent" in told
+    assert of_hosts.startswith("SELECT (SELECT count(*) FROM ops.hosts WHERE site = ANY")
+    assert of_images.startswith("SELECT count(DISTINCT (site, host)) AS hosts")
+    assert "ops.hosts WHERE silent" in of_images
+
+
+def test_an_image_within_filters_is_counted_there() -> None:
+    """The counts of an image are of the hosts that pass, as those of `images`."""
+    assert "count(DISTINCT (site, host))" in statement("image", "nginx", "--site", "fra1")

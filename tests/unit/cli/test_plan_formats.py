@@ -76,6 +76,26 @@ def test_ansible_has_a_group_for_each_ring() -> None:
     assert second["web-1.example.net"]["imagedrift_site"] == "fra1"
 
 
+def test_no_text_of_a_host_is_a_template_for_ansible() -> None:
+    """A container's name in braces is marked, so that Ansible does not run it."""
+    evil = "{{ lookup('pipe', 'id') }}"
+
+    written_out = as_ansible([row(1, "ber1", "web", NGINX, evil, "app")])
+
+    assert f"!unsafe '{evil.replace(chr(39), chr(39) * 2)}'" in written_out
+    assert written_out.count("!unsafe") == 1
+
+
+@pytest.mark.parametrize("name", ["web[1:9999]", "-oProxyCommand=id", "{{ 1 }}", "a b", "web:22"])
+def test_a_host_with_a_name_that_is_none_is_called_by_its_id(name: str) -> None:
+    """Ansible would take it for many hosts, or ssh for an option."""
+    read = yaml.safe_load(as_ansible([row(1, "ber1", name, NGINX)]))
+
+    [(called, variables)] = read["all"]["children"]["ring_1"]["hosts"].items()
+    assert called == "web-1.ber1"
+    assert "ansible_host" not in variables
+
+
 def test_hosts_of_one_name_are_told_apart_for_ansible() -> None:
     """Each is called by its id and site, and reached by its name."""
     rows = [row(1, site, "web", NGINX, "web") for site in ("ber1", "fra1")]
@@ -102,7 +122,8 @@ def test_names_that_would_break_a_format_do_not() -> None:
     rows = [row(1, "ber1", odd, NGINX, odd) | {"host": odd}]
     [document] = yaml.safe_load_all(as_compose(rows))
     assert list(document["services"]) == [odd]
-    assert odd in yaml.safe_load(as_ansible(rows))["all"]["children"]["ring_1"]["hosts"]
+    hosts = yaml.safe_load(as_ansible(rows))["all"]["children"]["ring_1"]["hosts"]
+    assert hosts[f"{odd}.ber1"]["imagedrift_images"][0]["containers"] == [odd]
 
 
 def test_an_empty_plan_is_empty_in_every_format() -> None:

@@ -141,5 +141,6 @@ def test_no_rows_are_a_document_too(form: Form) -> None:
 @pytest.mark.parametrize("name", sorted(queries.statements()))
 def test_every_clause_of_a_statement_is_filled_in(name: str) -> None:
     """No statement keeps a placeholder or an empty line."""
-    clauses = dict.fromkeys(("where", "where_hosts", "query", "view"), "WHERE true")
+    names = ("where", "where_hosts", "query", "view", "hosts", "silent")
+    clauses = dict.fromkeys(names, "WHERE true")
     assert "{" not in queries.composed(name, **clauses).replace("'{}'", "")

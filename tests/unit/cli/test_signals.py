@@ -21,8 +21,11 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_either_signal_sets_the_event(number: signal.Signals) -> None:
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", ENDS)
+async def test_each_signal_sets_the_event(number: signal.Signals) -> None:
     """It interrupts nothing."""
     stop = signals.asked()
     try:
@@ -30,7 +33,7 @@ async def test_either_signal_sets_the_event(number: signal.Signals) -> None:
         async with asyncio.timeout(10):
             await stop.wait()
     finally:
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in ENDS:
             asyncio.get_running_loop().remove_signal_handler(each)
     assert stop.is_set()
 

@@ -36,6 +36,19 @@ def test_a_line_of_a_terminal_is_never_wider(text: str, width: int) -> None:
     assert lines[1].endswith("outdated")
 
 
+@given(st.integers(1, 40))
+def test_a_terminal_that_is_too_narrow_has_a_line_for_each_column(width: int) -> None:
+    """No column is left out, and no number cut out of the middle of a line."""
+    row = {f"column_{number}": number * 1000 for number in range(9)}
+    seen = Display(now=NOW, width=width)
+
+    lines = forms.render([row, row], "table", seen, columns=list(row)).splitlines()
+
+    assert len(lines) == 9 + 1 + 9
+    assert all(cell_len(line) <= width for line in lines)
+    assert width < 14 or lines[8] == "column_8  8000"
+
+
 @pytest.mark.parametrize("form", ["table", "wide", "csv", "tsv"])
 def test_a_header_is_there_without_rows(form: Form) -> None:
     """A result without rows has its header."""

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from imagedrift_cli.display import Display
 from imagedrift_cli.top import lines
 from imagedrift_runtime.nats.results import ConsumerLag
@@ -35,6 +37,17 @@ def test_the_rates_of_the_last_minute_are_told() -> None:
     assert told[0].startswith("hosts     12,345, silent 6, heard 7/min, changed 8/min")
     assert told[2] == "waiting   due 3, oldest 1 h 1 min"
     assert laid_out()[2] == "waiting   due 0, oldest none"
+
+
+def test_a_terminal_says_how_many_registries_it_leaves_out() -> None:
+    """A pipe has all of them."""
+    budgets = [{"registry": f"r{n}", "credential": "anonymous"} for n in range(20)]
+
+    shown = lines(ACTIVITY, budgets, None, SEEN)
+    piped = lines(ACTIVITY, budgets, None, replace(SEEN, width=None))
+
+    assert shown[-1] == "15 of 20 registries; `imagedrift registries` has all"
+    assert len(piped) == len(shown) + 4
 
 
 def test_queues_are_told_where_nats_was_looked_at() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_cli import up_home
-from imagedrift_cli.failures import Unusable
+from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_cli.up_home import Ports
 from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 
@@ -45,6 +45,16 @@ def test_ports_stay_the_same_between_runs(tmp_path: Path) -> None:
         assert up_home.ports(tmp_path, Ports()) == Ports(first, 0)
         with pytest.raises(Unusable, match=f"--nats-port: {second} of {LOOPBACK} is taken"):
             up_home.ports(tmp_path, Ports(nats=second))
+
+
+def test_two_servers_have_two_ports(tmp_path: Path) -> None:
+    """One port is not given twice, and not taken from the note where it is given to another."""
+    first, second = free_ports(2)
+    up_home.remember(tmp_path, Ports(first, second))
+
+    assert up_home.ports(tmp_path, Ports(postgres=second)) == Ports(second, 0)
+    with pytest.raises(BadUsage, match=f"--port and --nats-port cannot both be {first}"):
+        up_home.ports(tmp_path, Ports(first, first))
 
 
 def test_a_spoilt_note_of_ports_is_as_good_as_none(tmp_path: Path) -> None:

@@ -155,6 +155,13 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "5m",
         "25m",
     ),
+    "ImagedriftRouteFails": (
+        'imagedrift_route_failing_messages{route="ops"}',
+        "0x5 1x60",
+        "5m",
+        "22m",
+    ),
+    "ImagedriftRoutesWrong": ("imagedrift_routes_faults", "0x5 2x60", "5m", "12m"),
 }
 BESIDE: dict[str, tuple[str, str]] = {
     "ImagedriftHostsSilent": ('imagedrift_fleet_hosts{state="well"}', "95x100"),

@@ -29,6 +29,14 @@ class Newest(Struct, frozen=True):
     stored_at: datetime
 
 
+class Kept(Struct, frozen=True):
+    """A message that a stream holds: its sequence, and when the stream took it in."""
+
+    seq: int
+    stored_at: datetime
+    payload: bytes
+
+
 class ConsumerLag(Struct, frozen=True):
     """How far a consumer is behind."""
 
