@@ -42,8 +42,13 @@ ACTING = (
     "plan --due --ring 30%,rest --save --note 'the monthly one'", "plans", "plans {plans}",
     "dead-letters --drop ecf5f0dcfcdf", "forget fra1/job-1 --yes", "forget fra1/job-1 --yes",
     "migrate", "streams", "maintain", "rebuild --yes", "down --home {folder}/up",
-    "completion bash",
+    "notify", "notify --dry-run", "completion bash",
 )  # fmt: skip
+ROUTES = """\
+[route.chat]
+apprise_file = "{folder}/chat"
+site = ["fra1"]
+"""
 HEAD = 4
 """Lines that are recorded of a script."""
 KEYS = re.compile(r"(decided|plans) (\d{10,})")
@@ -58,6 +63,7 @@ docker://sha256:b2b2b2b2b2b2
 LONG = "team/platform/of/a/long/name/application"
 SAME = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "2026-11-26T05:00:00Z"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "2026-11-26 05:00 UTC"),
     (re.compile(r"P3DT\d{5}S"), "P3DT16200S"),
     (re.compile(r"\b\d min ago"), "2 min ago"),
     (re.compile(r"in \d min"), "in 2 min"),
@@ -124,7 +130,13 @@ def acting(dsns: tuple[str, str], nats_url: str, folder: Path) -> Iterator[str]:
     assert piped("", "streams", NATS_URL=nats_url).code == 0
     publish(nats_url, changed(NGINX))
     yield "\n== Commands that do something, on a terminal; no resolver runs here that would answer"
-    environment = {"NATS_URL": nats_url, "HOME": str(folder)}
+    (folder / "chat").write_text("ntfys://ntfy.example.org/drift\n")
+    (folder / "routes.toml").write_text(ROUTES.format(folder=folder))
+    environment = {
+        "NATS_URL": nats_url,
+        "HOME": str(folder),
+        "IMAGEDRIFT_ROUTES": f"{folder}/routes.toml",
+    }
     yield from _acted({"DATABASE_URL": dsns[0]} | environment, 80)
     yield "\n== The same in a pipe"
     yield from _acted({"DATABASE_URL": dsns[1]} | environment, None)
