@@ -1,5 +1,5 @@
 # One recipe for every service, each with nothing that it does not need:
-#   docker build --build-arg SERVICE=agent|registry-resolver|ingest|dashboard|cli -t imagedrift-$SERVICE .
+#   docker build --build-arg SERVICE=agent|registry-resolver|ingest|dashboard|notifier|cli -t imagedrift-$SERVICE .
 ARG PYTHON=python:3.11-slim-bookworm
 FROM ${PYTHON} AS build
 ARG SERVICE

@@ -4,7 +4,7 @@ VENV   := .venv
 # Files share a process, so that each process starts its servers once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 BIN    := $(VENV)/bin
-MEMBERS := schemas runtime services/agent services/registry-resolver services/ingest services/dashboard sandbox cli bench
+MEMBERS := schemas runtime services/agent services/registry-resolver services/ingest services/dashboard services/notifier sandbox cli bench
 MIGRATIONS := $(wildcard services/ingest/src/imagedrift_ingest/sql/migrations/*.sql)
 BENCHMARKS := dedup lookup budget "ingest --hosts 5000" "flip --hosts 5000" "queries --hosts 5000" agent end-to-end
 SOURCES := $(addsuffix /src,$(MEMBERS))

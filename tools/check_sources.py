@@ -40,7 +40,7 @@ _DECISIONS: Final = (
 _COMPOSED: Final = {"__main__", "wiring"}
 """Modules that put parts together: every test of the whole goes through them."""
 _MEMBERS: Final = {
-    *("schemas", "runtime", "agent", "resolver", "ingest", "dashboard"),
+    *("schemas", "runtime", "agent", "resolver", "ingest", "dashboard", "notifier"),
     *("sandbox", "cli", "bench"),
 }
 """The folders of a member's tests."""

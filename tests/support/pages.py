@@ -9,13 +9,17 @@ import httpx
 
 from imagedrift_dashboard.adapters import database, web
 from imagedrift_dashboard.adapters.changes import ChangeFeed
+from imagedrift_dashboard.adapters.forms import FormReader
+from imagedrift_dashboard.adapters.web import SignInParts
 from imagedrift_dashboard.core.access import AccessRules
-from imagedrift_runtime.clock import SystemClock
+from imagedrift_dashboard.core.cookie_key import CookieKey
+from imagedrift_runtime.clock import Clock, SystemClock
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.processes import ServiceProcess
 
 OPERATOR = "imagedrift_operator"
 LOCAL = "http://127.0.0.1:8088"
+KEY = CookieKey(b"a key of the tests, of 32 bytes.")
 NGINX = "docker.io/library/nginx:1.27"
 WHY = f"/hosts/ber1/web-1/why?reference={NGINX}"
 IMAGE = f"/image?reference={NGINX}"
@@ -36,6 +40,7 @@ ADDRESSES = (
     "/versions?behind=yes&registry=docker.io&text=nginx",
     "/due",
     "/due?overdue=yes&site=ber1&running=yes",
+    "/due?host=web-1&text=nginx",
     "/excused",
     "/decisions",
     "/decisions?active=yes&text=x",
@@ -114,28 +119,40 @@ async def browser(
     *,
     feed: ChangeFeed | None = None,
     peer: str = "127.0.0.1",
+    sign_in: SignInParts | None = None,
+    url: str = LOCAL,
+    logins: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Browser]:
     """Serve the pages of a database, and read them from `peer`."""
-    async with database.open_reader(dsn) as reader:
+    async with database.open_reader(dsn, logins=logins) as reader:
         application = web.application(
-            reader, feed or ChangeFeed(), rules or AccessRules(role=OPERATOR), SystemClock()
+            reader,
+            feed or ChangeFeed(),
+            rules or AccessRules(role=OPERATOR),
+            clock or SystemClock(),
+            FormReader(KEY),
+            sign_in,
         )
         transport = httpx.ASGITransport(
             app=application, client=(peer, 1), raise_app_exceptions=False
         )
-        async with httpx.AsyncClient(transport=transport, base_url=LOCAL) as client:
+        async with httpx.AsyncClient(transport=transport, base_url=url) as client:
             yield Browser(client)
 
 
 @asynccontextmanager
-async def served(dsn: str, nats_url: str, folder: Path) -> AsyncIterator[str]:
+async def served(
+    dsn: str, nats_url: str, folder: Path, port: int = 0, **settings: str
+) -> AsyncIterator[str]:
     """Run the service for the length of the context; its address."""
-    port = free_port()
+    port = port or free_port()
     environment = {
         "DATABASE_URL": dsn,
         "NATS_URL": nats_url,
         "IMAGEDRIFT_DASHBOARD_PORT": str(port),
         "IMAGEDRIFT_DASHBOARD_ROLE": OPERATOR,
+        **settings,
     }
     async with ServiceProcess.start("imagedrift-dashboard", environment, log=folder / "log"):
         yield f"http://127.0.0.1:{port}"

@@ -5,12 +5,14 @@ from typing import Any
 
 import asyncpg
 
+from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.answers import AnswerTable
 from imagedrift_ingest.adapters.postgres.base_images import BaseImageTable
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
 from imagedrift_ingest.adapters.postgres.candidates import CandidateRules
 from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
 from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
@@ -65,6 +67,14 @@ def turns_on(
 ) -> TurnTable:
     """Make turns, as each process has its own."""
     return TurnTable(database, health or Health(), clock or SystemClock(), lease_s)
+
+
+async def count_fleet(dsn: str) -> None:
+    """Count the fleet of a database once, as ingest does every minute."""
+    async with connection.pool(dsn, connections=1) as pool:
+        tables = FleetCountTables(database_of(pool))
+        await tables.count_due()
+        await tables.count_hosts_and_images()
 
 
 def maintain_on(database: Database, retention: Retention | None = None) -> Maintain:

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "ingest": Command(f"{__name__}.ingest:command", "From NATS to committed rows."),
     "flip": Command(f"{__name__}.flip:command", "One tag of the whole fleet moves."),
     "queries": Command(f"{__name__}.queries:command", "The operators' questions of a large fleet."),
+    "pages": Command(f"{__name__}.pages:command", "Web pages of a large fleet, and their viewers."),
     "versions": Command(f"{__name__}.versions:command", "Newer versions of what a fleet pins."),
     "bad-host": Command(f"{__name__}.bad_host:command", "What one bad host costs the others."),
     "year": Command(f"{__name__}.year:command", "Rows that a year leaves, with maintenance."),

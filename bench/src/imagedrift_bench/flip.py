@@ -65,7 +65,7 @@ async def _measure(hosts: int, home: Path) -> tuple[dict[str, float | int], list
             (n for n in range(REFERENCES) if n % UNANSWERED_EVERY),
             key=lambda n: truth.hosts_with_digest[n, NEWEST],
         )
-        flip = _Flip(fleet, await nats.bucket(subjects.BUCKET_DIGESTS), connection, popular)
+        flip = Flip(fleet, await nats.bucket(subjects.BUCKET_DIGESTS), connection, popular)
         runs = [await flip.run(place) for place in range(REPEATS)]
         having = sum(truth.hosts_with_digest[popular, version] for version in range(VERSIONS))
         failed = [words for words in (await flip.check(having),) if words]
@@ -80,7 +80,7 @@ async def _measure(hosts: int, home: Path) -> tuple[dict[str, float | int], list
     return shown | first | visible, failed
 
 
-class _Flip:
+class Flip:
     """Moves one tag again and again, and queries a host that has it."""
 
     def __init__(

@@ -111,7 +111,7 @@ class _Run:
         rows = await self._db.fetchval("SELECT count(*) FROM fleet.host_images")
         self._check(rows == self._fleet.hosts * self._fleet.images, f"{rows} rows were stored")
         self.figures["rows_per_second"] = round(rows / self.figures["cold_seconds"])
-        self.figures["rss_mb"] = round(_peak_mb(self._service.child.pid), 1)
+        self.figures["rss_mb"] = round(peak_mb(self._service.child.pid), 1)
         self._check(self.figures["rss_mb"] < 200, "the process took 200 MB or more")
 
     async def copy(self) -> None:
@@ -237,7 +237,7 @@ def _inventories(fleet: InventedFleet) -> Iterator[tuple[str, bytes]]:
     return (fleet.inventory(number, TAKEN_AT) for number in range(fleet.hosts))
 
 
-def _peak_mb(pid: int) -> float:
+def peak_mb(pid: int) -> float:
     """Return the most memory that a process ever had."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     found = re.search(r"VmHWM:\s+(\d+) kB", status)

@@ -20,7 +20,7 @@ import click
 from imagedrift_bench import due, report
 from imagedrift_bench.seed import Truth, seed
 from imagedrift_ingest.adapters.postgres.connection import database
-from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
+from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.health import Health
@@ -97,7 +97,7 @@ async def _count(dsn: str) -> float:
     clock, health = SystemClock(), Health()
     async with database(dsn, connections=1, health=health, clock=clock) as opened:
         began = time.perf_counter()
-        await MaintainedTables(opened).count_fleet()
+        await FleetCountTables(opened).count_hosts_and_images()
         return round((time.perf_counter() - began) * 1000, 2)
 
 

@@ -33,6 +33,11 @@ COMMANDS: Final = {
     "undo": Command("imagedrift_cli.decide:undo", "Take a decision back."),
     "plan": Command("imagedrift_cli.plan:plan", "Which hosts get which digest, in which ring."),
     "plans": Command("imagedrift_cli.plan:plans", "Saved plans, and how far their hosts are."),
+    "notify": Command(
+        "imagedrift_cli.notify:notify",
+        "Routes of messages to people: check, test, try out.",
+        extra=("services/notifier",),
+    ),
     "unknown": Command("imagedrift_cli.operator:unknown", "Images without a known verdict."),
     "images": Command(
         "imagedrift_cli.operator:images", "Every image, those to roll out first at the top."

@@ -21,11 +21,13 @@ from imagedrift_cli.deploy import StreamSettings
 from imagedrift_cli.display import DisplaySettings
 from imagedrift_cli.exits import MEANINGS
 from imagedrift_cli.maintenance import RetentionSettings
+from imagedrift_cli.notify import NotifySettings
 from imagedrift_cli.open_page import PageSettings
 from imagedrift_cli.scan.via_fleet import SharedSettings
 from imagedrift_cli.up import UpSettings
 from imagedrift_dashboard.settings import DashboardSettings
 from imagedrift_ingest.settings import IngestSettings
+from imagedrift_notifier.settings import NotifierSettings
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import describe
@@ -35,6 +37,7 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift-resolver", ResolverSettings),
     ("imagedrift-ingest", IngestSettings),
     ("imagedrift-dashboard", DashboardSettings),
+    ("imagedrift-notifier", NotifierSettings),
     ("imagedrift migrate, rebuild, and the operator's commands", DatabaseSettings),
     ("imagedrift, where it prints", DisplaySettings),
     ("imagedrift streams", StreamSettings),
@@ -42,6 +45,7 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift watch", CommonSettings),
     ("imagedrift open", PageSettings),
     ("imagedrift maintain", RetentionSettings),
+    ("imagedrift notify", NotifySettings),
     ("imagedrift scan", SharedSettings),
     ("imagedrift up", UpSettings),
 )
@@ -54,6 +58,7 @@ _ALSO: Final = {
     ),
     "imagedrift maintain": "`DATABASE_URL`, and:",
     "imagedrift open": "`DATABASE_URL`, and:",
+    "imagedrift notify": "`DATABASE_URL` with `--dry-run`, and:",
     "imagedrift scan": "Those of `imagedrift-agent` and `imagedrift-resolver`, and:",
 }
 """Whose settings a reader takes as well."""

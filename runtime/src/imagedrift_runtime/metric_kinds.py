@@ -4,13 +4,16 @@ A process whose metrics are off never loads prometheus_client.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from prometheus_client.core import GaugeMetricFamily
 
 PREFIX = "imagedrift_"
+Series = tuple[tuple[str, ...], float]
+"""The values of a metric's labels, and its own."""
 
 
 class Metric:
@@ -89,6 +92,52 @@ class Gauge(Metric):
         """Note that it grew by `amount`, or shrank."""
         if self._real:
             self._of(labels).inc(amount)
+
+
+class GaugeSet(Metric):
+    """A gauge whose series are replaced together, and shown only while they hold.
+
+    What one process of several counts for all is shown by that one alone, and not for ever.
+    """
+
+    kind = "GaugeSet"
+    _shown: tuple[tuple[Series, ...], Callable[[], bool]] = ((), bool)
+
+    def enable(self, registry: "CollectorRegistry") -> None:
+        """Begin to show what is set, in `registry`."""
+        self._real = registry
+        registry.register(self)
+
+    def disable(self) -> None:
+        """Show nothing any more."""
+        super().disable()
+        self.clear()
+
+    def replace(self, series: Iterable[Series], holds: Callable[[], bool]) -> None:
+        """Show these series and no others, for as long as `holds` says so."""
+        if self._real:
+            self._shown = tuple(series), holds
+
+    def clear(self) -> None:
+        """Show nothing until the next ones."""
+        self._shown = (), bool
+
+    def describe(self) -> "Iterator[GaugeMetricFamily]":
+        """Name the metric, as prometheus_client asks at the start."""
+        yield self._family()
+
+    def collect(self) -> "Iterator[GaugeMetricFamily]":
+        """Show what holds, as prometheus_client asks for each scrape, in a thread of its own."""
+        family = self._family()
+        series, holds = self._shown
+        for labels, value in series if holds() else ():
+            family.add_metric(labels, value)
+        yield family
+
+    def _family(self) -> "GaugeMetricFamily":
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - where metrics are on
+
+        return GaugeMetricFamily(self.name, self.text, labels=self.labels)
 
 
 class Histogram(Metric):

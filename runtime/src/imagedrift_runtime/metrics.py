@@ -3,7 +3,8 @@
     metrics.published.add(outcome="stored")
 
 A metric counts nothing until `enable`: see `metric_kinds`. Labels have few values, chosen by us:
-never a reference, a host or a subject.
+never a host or a subject. Those of the fleet have places, references and registries, a bounded
+number of each.
 
 A counter is there at 0 before it counts: an alert on its increase sees the first one, too. Values
 of its labels are declared where they are known (`known`), or told by who begins to work (`begin`).
@@ -13,13 +14,14 @@ from imagedrift_runtime.metric_kinds import (
     DECLARED,
     Counter,
     Gauge,
+    GaugeSet,
     Histogram,
     Metric,
     disable,
     enable,
 )
 
-__all__ = ["DECLARED", "Counter", "Gauge", "Histogram", "Metric", "disable", "enable"]
+__all__ = ["DECLARED", "Counter", "Gauge", "GaugeSet", "Histogram", "Metric", "disable", "enable"]
 
 _SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -166,6 +168,43 @@ database_failures = Counter(
     "database_failures_total", "Transactions that failed and are tried again, by kind.", "kind"
 )
 
+# --- The fleet: shown by the one ingest that counts it, once a minute ---------------------------
+
+fleet_counted = GaugeSet(
+    "fleet_counted_timestamp_seconds", "When the fleet was last counted, in Unix time."
+)
+fleet_hosts = GaugeSet("fleet_hosts", "Hosts, by state: well, silent, degraded.", "state")
+fleet_images = GaugeSet("fleet_images", "Images, each counted on each host, by verdict.", "verdict")
+fleet_stale_images = GaugeSet(
+    "fleet_stale_images", "Images whose last check failed, so that their verdict is from before."
+)
+fleet_due_images = GaugeSet(
+    "fleet_due_images", "Images that are due, by cause: outdated, version.", "cause"
+)
+fleet_overdue_images = GaugeSet("fleet_overdue_images", "Images that are due, and overdue.")
+fleet_waiting_images = GaugeSet("fleet_waiting_images", "Images within their waiting time.")
+fleet_excused_images = GaugeSet("fleet_excused_images", "Images that a decision excuses.")
+fleet_place_hosts = GaugeSet(
+    "fleet_place_hosts", "Hosts of a place and of those inside it, down to a set level.", "place"
+)
+fleet_place_outdated_hosts = GaugeSet(
+    "fleet_place_outdated_hosts", "Of these: hosts with at least one outdated image.", "place"
+)
+fleet_reference_outdated_hosts = GaugeSet(
+    "fleet_reference_outdated_hosts",
+    "Hosts on which a reference is outdated: the 50 references that have most.",
+    "reference",
+)
+registry_budget = GaugeSet(
+    "registry_budget_requests",
+    "Requests that a registry permits in a window, by credential.",
+    "registry",
+    "credential",
+)
+registry_budget_remaining = GaugeSet(
+    "registry_budget_remaining_requests", "Of these: left.", "registry", "credential"
+)
+
 # --- Resolver -----------------------------------------------------------------------------------
 
 answers = Counter(
@@ -212,4 +251,20 @@ notifications = Counter(
     "Push notifications: taken, refused, unreadable.",
     "outcome",
     known={"outcome": ("taken", "refused", "unreadable")},
+)
+
+# --- Notifier -----------------------------------------------------------------------------------
+
+people_messages = Counter(
+    "people_messages_total",
+    "Tries to send messages to people: sent, retried (it failed), failed (given up), doubtful "
+    "(whether it arrived is not known), interrupted (a notifier ended while it sent one).",
+    "outcome",
+    known={"outcome": ("sent", "retried", "failed", "doubtful", "interrupted")},
+)
+route_waiting = Gauge("route_waiting_messages", "Messages that wait, by route.", "route")
+route_failing = Gauge("route_failing_messages", "Of these: tried in vain, by route.", "route")
+routes_faults = Gauge(
+    "routes_faults",
+    "Faults in the newest routes.toml: while there are any, the one before it holds.",
 )

@@ -45,6 +45,9 @@ BUCKET_REGISTRIES: Final = "drift_registries"
 CONSUMER_INGEST: Final = "ingest"
 """Durable consumer of ingest on each stream that it reads, shared by all its replicas."""
 
+CONSUMER_NOTIFIER: Final = "notifier"
+"""Durable consumer of the notifier on `DRIFT_CHANGED`, shared by all its replicas."""
+
 INVENTORY_ALL: Final = f"{PREFIX}.inventory.*.*"
 LOOKUP_ALL: Final = f"{PREFIX}.lookup.*.*.*"
 LIST_ALL: Final = f"{PREFIX}.list.*.*.*"

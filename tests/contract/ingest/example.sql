@@ -38,7 +38,11 @@ INSERT INTO fleet.trend SELECT now(), hosts, silent_hosts, images, current, outd
   local, missing, unknown, stale FROM ops.fleet_summary;
 
 -- Counted as maintenance counts.
-INSERT INTO fleet.counted DEFAULT VALUES;
+INSERT INTO fleet.counted (hosts, silent_hosts, degraded_hosts, images, current, outdated, pinned,
+  local, missing, unknown, stale)
+SELECT hosts, silent_hosts, degraded_hosts, images, current, outdated, pinned, local, missing, unknown,
+  stale FROM ops.fleet_summary;
+INSERT INTO fleet.troubled_hosts SELECT host_id FROM fleet.hosts_now WHERE state <> 'well';
 INSERT INTO fleet.place_counts SELECT * FROM fleet.place_counts_now;
 INSERT INTO fleet.worst_hosts
 SELECT host_id, outdated, unknown, outdated_running FROM fleet.host_counts_now WHERE outdated > 0;

@@ -14,6 +14,7 @@ from imagedrift_sandbox.postgres import PostgresServer
 from support import command_fleet
 from support.chromium import chromium
 from support.pages import Browser, browser, served
+from support.storing import count_fleet
 
 TREND = """
 INSERT INTO fleet.trend (taken_at, hosts, silent_hosts, images, current, outdated, pinned, local,
@@ -28,6 +29,7 @@ async def fill(dsn: str) -> None:
     """Write the fleet, with a trend of three days."""
     await migrate(dsn)
     await command_fleet.fill(dsn)
+    await count_fleet(dsn)
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(TREND)

@@ -4,6 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
+from msgspec import Struct
 
 from imagedrift_dashboard.adapters import database
 from imagedrift_dashboard.core.access import AccessRules, networks
@@ -11,7 +12,8 @@ from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import fixed
 from imagedrift_dashboard.markup.tag_table import TagPeriod
 from imagedrift_sandbox.free_port import free_port
-from support.pages import browser
+from support import logins
+from support.pages import OPERATOR, browser
 from support.polling import until
 
 PROXIED = AccessRules(
@@ -80,6 +82,45 @@ async def test_a_pool_in_use_is_not_a_database_that_is_away(pages_dsn: str) -> N
 async def _all_wait(connection: asyncpg.Connection) -> bool:
     asked = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
     return bool(await connection.fetchval(asked) == database.CONNECTIONS)
+
+
+async def test_viewers_of_one_role_do_not_wait_for_those_of_another(pages_dsn: str) -> None:
+    """Where every connection of one role is in use, another role is answered."""
+    waiting = fixed("SELECT pg_sleep(60)", TagPeriod)
+    connection = await asyncpg.connect(pages_dsn)
+    async with database.open_reader(pages_dsn, within_s=2) as reader:
+        asks = [asyncio.ensure_future(reader.answer([waiting], "")) for _ in range(8)]
+        try:
+            await until(lambda: _all_wait(connection), "every connection is in use")
+            assert await reader.answer([fixed("SELECT WHERE false", TagPeriod)], "pg_monitor")
+        finally:
+            for each in asks:
+                each.cancel()
+            await asyncio.gather(*asks, return_exceptions=True)
+            await connection.close()
+
+
+class Who(Struct):
+    """Whose rights a query has."""
+
+    login: str
+    role: str
+
+
+async def test_a_role_with_a_login_of_its_own_is_that_login(pages_dsn: str) -> None:
+    """A role reads by its own login, where it has one; else by the one for all."""
+    who = fixed("SELECT session_user::text AS login, current_user::text AS role", Who)
+    await logins.run(pages_dsn, f"CREATE ROLE reader LOGIN PASSWORD 'x' IN ROLE {OPERATOR}")
+    try:
+        own = {OPERATOR: logins.login(pages_dsn, "reader")}
+        async with database.open_reader(pages_dsn, logins=own) as reader:
+            [[as_login]] = await reader.answer([who], OPERATOR)
+            [[as_set]] = await reader.answer([who], "pg_monitor")
+    finally:
+        await logins.run(pages_dsn, "DROP ROLE reader")
+
+    assert (as_login.login, as_login.role) == ("reader", "reader")
+    assert (as_set.login, as_set.role) == ("postgres", "pg_monitor")
 
 
 async def test_a_function_that_is_not_there_is_another_schema(pages_dsn: str) -> None:

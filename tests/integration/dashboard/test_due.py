@@ -40,3 +40,11 @@ async def test_a_newer_version_that_is_asked_for_is_a_row_of_its_own(own_dsn: st
     assert len(page.keys) == len(set(page.keys)) == 6
     assert sum(key.endswith("minor") for key in page.keys) == 2
     assert page.texts.count("1.29") == 2
+
+
+async def test_due_images_of_one_host_are_found_by_its_name(pages: Browser) -> None:
+    """The filter for a host takes its id or its name, of every site."""
+    page = await pages.get("/due?host=web-1")
+
+    assert {key.partition(" ")[0] for key in page.keys} == {"ber1/web-1", "fra1/web-1"}
+    assert (await pages.get("/due?host=web")).keys == []

@@ -2,15 +2,23 @@
 
 import asyncpg
 
+from imagedrift_dashboard.markup.fleet_tiles import TILES
 from support.pages import Browser, browser
 
 
-async def test_the_fleet_page_counts_what_the_trend_counts(pages: Browser) -> None:
-    """The numbers of the fleet page are those of the newest row of ops.trend."""
+async def test_the_fleet_page_has_the_numbers_that_were_counted(
+    pages: Browser, pages_dsn: str
+) -> None:
+    """The numbers of the fleet page are those of ops.fleet_counts, beside their trend."""
     page = await pages.get("/")
 
+    connection = await asyncpg.connect(pages_dsn)
+    kept = await connection.fetchrow("SELECT * FROM ops.fleet_counts")
+    await connection.close()
     tiles = [a["data-value"] for tag, a in page.elements if tag == "strong"]
-    assert tiles == ["4", "1", "4", "4", "0", "1", "0", "1", "0"]
+    assert kept
+    assert tiles == [str(kept[name]) for name, *_ in TILES]
+    assert tiles[:3] == ["4", "1", "1"]
     drawing = next(a for tag, a in page.elements if tag == "svg")
     assert "outdated from 7 to 4" in drawing["aria-label"]
 
@@ -25,9 +33,9 @@ async def test_the_fleet_page_names_hosts_in_trouble(pages: Browser) -> None:
 
 
 async def test_a_fleet_that_is_not_counted_yet_says_what_to_do(own_dsn: str) -> None:
-    """Without a row in ops.trend the page says what has to run."""
+    """Before the first count the page says what has to run."""
     connection = await asyncpg.connect(own_dsn)
-    await connection.execute("DELETE FROM fleet.trend")
+    await connection.execute("DELETE FROM fleet.trend; DELETE FROM fleet.counted")
     await connection.close()
     async with browser(own_dsn) as pages:
         page = await pages.get("/")

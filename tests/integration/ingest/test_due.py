@@ -25,7 +25,7 @@ from support.decided_fleet import (
 )
 
 NGINX = REFERENCES[0]
-COUNT_DUE = load("maintenance")["count_due"]
+COUNT_DUE = load("fleet_counts")["count_due"]
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ async def test_what_is_due_is_counted_without_hosts_where_no_decision_asks_for_t
     decided_dsn: str,
 ) -> None:
     """Images are counted as often as hosts have them, and hosts are found by their images."""
-    found = await plan(decided_dsn, load("maintenance")["count_due"])
+    found = await plan(decided_dsn, load("fleet_counts")["count_due"])
     assert "usage_totals" in found
     assert "host_images" not in scanned(found), found
 

@@ -40,6 +40,7 @@ BOUNDED = {
     "place_counts": "has one row for each place of a host",
     "worst_hosts": "has 100 rows at most",
     "longest_outdated": "has 100 rows at most",
+    "troubled_hosts": "has 200 rows at most",
     "plans": "plans_dropped",
     "plan_targets": "goes with its plan",
     "plan_hosts": "plan_hosts_dropped",

@@ -33,6 +33,10 @@ CONTRACT = {
     "places": "place hosts outdated silent counted_at",
     "worst_hosts": "site host hostname labels place images outdated unknown outdated_running"
     " counted_at",
+    "fleet_counts": "counted_at hosts silent_hosts degraded_hosts images current outdated pinned"
+    " local missing unknown stale due overdue waiting excused due_versions",
+    "troubled_hosts": "site host hostname labels place state last_seen_at silent_for degraded"
+    " counted_at",
     "longest_outdated": "site host hostname labels place reference outdated_for running counted_at",
 }
 

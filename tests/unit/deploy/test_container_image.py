@@ -18,6 +18,7 @@ SERVICES = {
     ),
     "ingest": ("imagedrift-ingest", ["schemas", "runtime", "services/ingest"]),
     "dashboard": ("imagedrift-dashboard", ["schemas", "runtime", "services/dashboard"]),
+    "notifier": ("imagedrift-notifier", ["schemas", "runtime", "services/notifier"]),
     "cli": (
         "imagedrift-cli",
         [
@@ -34,7 +35,8 @@ FOREIGN = {
     "agent": {"asyncpg", "httpx", "pogo-core", "click", "rich"},
     "registry-resolver": {"aiodocker", "aiohttp", "asyncpg", "pogo-core", "click", "rich"},
     "ingest": {"aiodocker", "aiohttp", "httpx", "pyyaml", "click", "rich"},
-    "dashboard": {"aiodocker", "aiohttp", "httpx", "pyyaml", "pogo-core", "rich"},
+    "dashboard": {"aiodocker", "aiohttp", "pyyaml", "pogo-core", "rich"},
+    "notifier": {"aiodocker", "aiohttp", "pogo-core", "rich", "starlette", "uvicorn"},
     "cli": {
         "starlette",
         "uvicorn",
@@ -88,7 +90,10 @@ def test_an_unknown_service_is_refused(arguments: tuple[str, ...]) -> None:
     """A build without SERVICE, or for an unknown one, fails with the list of services."""
     refused = members(*arguments)
     assert refused.returncode == 2
-    assert "SERVICE must be agent, registry-resolver, ingest, dashboard or cli" in refused.stderr
+    assert (
+        "SERVICE must be agent, registry-resolver, ingest, dashboard, notifier or cli"
+        in refused.stderr
+    )
     assert refused.stdout == ""
 
 

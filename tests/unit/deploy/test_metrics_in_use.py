@@ -17,10 +17,10 @@ RULES: list[dict[str, Any]] = [
     for group in read_yaml(DEPLOY / "prometheus" / "rules.yml")["groups"]
     for rule in group["rules"]
 ]
-DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "services.json").read_text())
 PANELS = [
     pytest.param(target["expr"], target["legendFormat"], id=f"{panel['title']} {target['refId']}")
-    for panel in DASHBOARD["panels"]
+    for name in ("services.json", "fleet-metrics.json")
+    for panel in json.loads((DEPLOY / "grafana" / "dashboards" / name).read_text())["panels"]
     for target in panel["targets"]
 ]
 BY_SCRAPE = {"instance", "job"}

@@ -13,6 +13,7 @@ import imagedrift_agent
 import imagedrift_cli
 import imagedrift_dashboard
 import imagedrift_ingest
+import imagedrift_notifier
 import imagedrift_resolver
 from imagedrift_cli import reference
 from imagedrift_runtime.settings import describe
@@ -29,6 +30,7 @@ def settings_classes() -> set[type[msgspec.Struct]]:
         imagedrift_resolver,
         imagedrift_ingest,
         imagedrift_dashboard,
+        imagedrift_notifier,
         imagedrift_cli,
     ):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -47,6 +47,27 @@ def test_a_counter_begins_with_each_value_that_its_labels_can_have(
         assert line in shown
 
 
+def test_series_that_belong_together_are_replaced_together(registry: CollectorRegistry) -> None:
+    """Series that are not among the new ones are shown no more."""
+    metrics.fleet_hosts.replace([(("silent",), 3), (("well",), 7)], lambda: True)
+    metrics.fleet_hosts.replace([(("well",), 9)], lambda: True)
+    shown = generate_latest(registry).decode()
+    assert 'imagedrift_fleet_hosts{state="well"} 9.0' in shown
+    assert 'state="silent"' not in shown
+
+    metrics.fleet_hosts.clear()
+    assert "imagedrift_fleet_hosts{" not in generate_latest(registry).decode()
+
+
+def test_series_are_shown_for_as_long_as_they_hold(registry: CollectorRegistry) -> None:
+    """A process that hangs shows no old values: each scrape asks whether they hold."""
+    holding = [True]
+    metrics.fleet_stale_images.replace([((), 5)], lambda: holding[0])
+    assert "imagedrift_fleet_stale_images 5.0" in generate_latest(registry).decode()
+    holding[0] = False
+    assert "imagedrift_fleet_stale_images 5" not in generate_latest(registry).decode()
+
+
 def test_off_nothing_is_counted_and_nothing_fails() -> None:
     """A process without metrics calls the same functions, and they leave no trace."""
     for metric in metrics.DECLARED:
@@ -56,6 +77,8 @@ def test_off_nothing_is_counted_and_nothing_fails() -> None:
                 metric.add(1, **labels)
             case metrics.Histogram():
                 metric.observe(1, **labels)
+            case metrics.GaugeSet():
+                metric.replace([(tuple(labels), 1)], lambda: True)
         assert not metric.is_on
 
     registry = CollectorRegistry()

@@ -143,6 +143,14 @@ def _consumers(lanes: Mapping[str, int]) -> Iterator[Declared]:
         f"KV_{subjects.BUCKET_REGISTRIES}",
     ):
         yield _durable(stream, subjects.CONSUMER_INGEST, max_ack_pending=5000, ack_wait=60)
+    # Who is told nothing of what was before: the notifier reads what is due from the database.
+    yield _durable(
+        subjects.STREAM_CHANGED,
+        subjects.CONSUMER_NOTIFIER,
+        deliver_policy="new",
+        max_ack_pending=1000,
+        ack_wait=60,
+    )
     for lane, slots in lanes.items():
         yield _durable(
             subjects.STREAM_LOOKUP,

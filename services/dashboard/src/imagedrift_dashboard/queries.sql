@@ -2,10 +2,14 @@
 -- its order is that of its keys.
 
 -- name: fleet
+SELECT counted_at, hosts, silent_hosts, degraded_hosts, due, overdue, images, outdated, current,
+       pinned, local, missing, unknown, stale
+FROM ops.fleet_counts;
+
+-- name: trend
 -- The last row of every two hours, the newest of all at the end.
 SELECT DISTINCT ON (date_bin('2 hours', taken_at, 'epoch'))
-       taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown,
-       stale
+       taken_at, outdated, unknown, stale
 FROM ops.trend
 WHERE taken_at > now() - interval '30 days'
 ORDER BY date_bin('2 hours', taken_at, 'epoch'), taken_at DESC;
@@ -21,10 +25,9 @@ ORDER BY t.valid_from DESC
 LIMIT 10;
 
 -- name: troubled_hosts
-SELECT site, host, hostname, silent, silent_for, degraded
-FROM ops.hosts
-WHERE silent OR degraded IS NOT NULL
-ORDER BY silent DESC, silent_for DESC
+SELECT site, host, hostname, state, silent_for, degraded, counted_at
+FROM ops.troubled_hosts
+ORDER BY (state = 'silent') DESC, silent_for DESC
 LIMIT 10;
 
 -- name: troubled_registries
@@ -35,18 +38,12 @@ ORDER BY registry, credential
 LIMIT 10;
 
 -- name: hosts
-SELECT site, host, hostname,
-       CASE WHEN silent THEN 'silent' WHEN degraded IS NOT NULL THEN 'degraded'
-            ELSE 'well' END AS state,
-       images, outdated, unknown, last_seen_at, place, labels, degraded
+SELECT site, host, hostname, state, images, outdated, unknown, last_seen_at, place, labels, degraded
 FROM ops.hosts
 {where};
 
 -- name: host
-SELECT site, host, hostname,
-       CASE WHEN silent THEN 'silent' WHEN degraded IS NOT NULL THEN 'degraded'
-            ELSE 'well' END AS state,
-       images, outdated, unknown, last_seen_at, silent_for, degraded, place, labels, os, arch,
+SELECT site, host, hostname, state, images, outdated, unknown, last_seen_at, silent_for, degraded, place, labels, os, arch,
        engine, engine_version, agent_version, changed_at, first_seen_at, skipped
 FROM ops.hosts
 WHERE site = :site::text AND host = :host::text;

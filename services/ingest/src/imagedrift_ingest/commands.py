@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from imagedrift_ingest.adapters.jetstream.streams import reset_consumers
 from imagedrift_ingest.adapters.postgres import connection, migrations
+from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
 from imagedrift_ingest.core.retention import Retention
@@ -31,8 +32,9 @@ async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
         done = await work.tidy()
         done["images_counted"] = await work.add_up_usage()
         done["references_counted"] = await work.count_hosts()
-        done["due_counted"] = await work.count_due()
-        done["fleet_counted"] = await work.count_fleet()
+        fleet = FleetCountTables(database)
+        done["due_counted"] = await turns.run("count_fleet", fleet.count_due) or 0
+        done["fleet_counted"] = await turns.run("count_fleet", fleet.count_hosts_and_images) or 0
         done["trend_taken"] = await work.take_trend()
         return Maintained(done)
 

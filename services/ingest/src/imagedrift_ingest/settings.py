@@ -86,6 +86,15 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
         ),
     ] = 100
 
+    metrics_place_levels: Annotated[
+        int,
+        Meta(ge=0, le=8),
+        Variable(
+            "IMAGEDRIFT_METRICS_PLACE_LEVELS",
+            "levels of places that metrics show; 0: no place. Keep hosts out: end above them",
+        ),
+    ] = 2
+
     retire_days: Annotated[
         int,
         Meta(ge=1),

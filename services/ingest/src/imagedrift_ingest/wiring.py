@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from msgspec import Struct
 
+from imagedrift_ingest.adapters.fleet_metrics import FleetMetrics
 from imagedrift_ingest.adapters.jetstream.lanes import LaneMonitor
 from imagedrift_ingest.adapters.jetstream.publishers import (
     ChangePublisher,
@@ -23,6 +24,7 @@ from imagedrift_ingest.adapters.postgres.candidates import CandidateRules
 from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
+from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
 from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
@@ -42,6 +44,7 @@ from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.usecases.announce import Announce
 from imagedrift_ingest.usecases.base_images import FollowBaseImages
+from imagedrift_ingest.usecases.count_fleet import CountFleet
 from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
 from imagedrift_ingest.usecases.maintain import Maintain
 from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
@@ -84,7 +87,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     analyze: float = 3.0
     add_up: float = 10.0
     count: float = 30.0
-    due: float = 60.0
+    fleet: float = 60.0
     versions: float = 5.0
     base_images: float = 5.0
     trend: float = 30.0
@@ -238,8 +241,12 @@ class Wiring:
             Work("analyze_grown", maintain.analyze_grown, every.analyze),
             Work("add_up_usage", maintain.add_up_usage, every.add_up),
             Work("count_hosts", maintain.count_hosts, every.count, first_after_s=every.count),
-            Work("count_due", maintain.count_due, every.due, first_after_s=every.trend / 2),
-            Work("count_fleet", maintain.count_fleet, every.due, first_after_s=every.due),
+            Work(
+                "count_fleet",
+                self._count_fleet(every.fleet).run,
+                every.fleet,
+                first_after_s=every.trend / 2,
+            ),
             Work(
                 "versions",
                 self._follow_versions().run,
@@ -312,6 +319,10 @@ class Wiring:
     def _follow_base_images(self) -> FollowBaseImages:
         table = BaseImageTable(self._database, self._candidates)
         return FollowBaseImages(table, self._turns, self._clock, is_wanted=self._settings.bases)
+
+    def _count_fleet(self, period_s: float) -> CountFleet:
+        tables = FleetCountTables(self._database, self._settings.metrics_place_levels)
+        return CountFleet(tables, FleetMetrics(), self._turns, self._clock, period_s)
 
     def _maintain(self) -> Maintain:
         return Maintain(

@@ -85,6 +85,11 @@ class ChangeFeed:
         """Whether no further page can follow."""
         return len(self._followers) >= MOST_FOLLOWERS
 
+    @property
+    def has_followers(self) -> bool:
+        """Whether any page follows."""
+        return bool(self._followers)
+
     async def follow(self, within_s: float) -> AsyncGenerator[Told, None]:
         """Yield what changed, or nothing after `within_s`, for as long as it is asked."""
         follower = Follower()
@@ -99,6 +104,10 @@ class ChangeFeed:
         """Let every page go when the process is to stop."""
         await stopping.wait()
         self._is_closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have every page look whether it goes on: somebody signed out."""
         for follower in self._followers:
             follower.wake()
 

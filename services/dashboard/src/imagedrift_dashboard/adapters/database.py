@@ -1,14 +1,18 @@
 """Reading the views: all queries of a page in one snapshot, as the role of its viewer.
 
-Nothing is written: every transaction is read-only, whatever the login may do. What the database
-refuses becomes a `PageFault` with the status and the advice for whoever reads the page.
+Rules:
+- Every transaction is read-only, whatever the login may do, but that of a viewer's decision.
+- Each role has connections of its own: viewers of one never wait for those of another.
+- A role with a login of its own is that login. Any other is set at the begin of each transaction;
+  a viewer cannot undo that, as no text of a viewer is ever part of a statement.
+- What the database refuses becomes a `PageFault` with the status and the advice for its reader.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
 import msgspec
@@ -22,8 +26,10 @@ from imagedrift_runtime import named_sql
 log = structlog.get_logger()
 
 R = TypeVar("R", bound=Struct)
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 CONNECTIONS: Final = 8
+"""Connections of one role."""
 CONNECT_WITHIN_S: Final = 5.0
 """How long a page waits for a connection, whether a new one or one that others use."""
 STATEMENT_TIMEOUT_MS: Final = 15_000
@@ -65,23 +71,53 @@ _OTHER_SCHEMA: Final = (
 )
 
 
+class RolePools:
+    """A pool of connections for each role: of the role's own login, or of the one for all."""
+
+    def __init__(self, dsn: str, logins: Mapping[str, str]) -> None:
+        self._dsn = dsn
+        self._logins = logins
+        self._pools: dict[str, Pool] = {}
+
+    async def pool(self, role: str) -> Pool:
+        """Return the pool of a role."""
+        if role not in self._pools:
+            # It connects to nothing yet, so this does not wait, and no other task makes it, too.
+            self._pools[role] = await _make_pool(self._logins.get(role, self._dsn))
+        return self._pools[role]
+
+    def role_to_set(self, role: str) -> str:
+        """Return the role that a transaction has to set; empty for that of the login."""
+        return "" if role in self._logins else role
+
+    async def close(self) -> None:
+        """Close every connection."""
+        pools = self._pools.values()
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.gather(*(pool.close() for pool in pools))
+        except TimeoutError:
+            for pool in pools:
+                pool.terminate()
+
+
 class ViewReader:
     """Asks the views of `ops`."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", within_s: float) -> None:
-        self._pool = pool
+    def __init__(self, pools: RolePools, within_s: float) -> None:
+        self._pools = pools
         self._within_s = within_s
         self._exports = asyncio.Semaphore(EXPORTS)
 
     async def answer(self, queries: Sequence[Query[Any]], role: str) -> list[list[Any]]:
         """Return the rows of each query's page, all of one moment. Raises `PageFault`."""
-        async with self._snapshot(role) as connection:
+        async with self.transaction(role) as connection:
             return [await _rows(connection, each) for each in queries]
 
     async def every_row(self, query: Query[Any], role: str) -> AsyncIterator[list[asyncpg.Record]]:
         """Yield all rows of a query in portions, with the columns' names. Raises `PageFault`."""
         sql, arguments = named_sql.positional(query.sql, query.values)
-        async with self._export_slot(), self._snapshot(role) as connection:
+        async with self._export_slot(), self.transaction(role) as connection:
             cursor = await connection.cursor(sql, *arguments)
             while rows := await cursor.fetch(PORTION):
                 yield rows
@@ -100,13 +136,16 @@ class ViewReader:
             self._exports.release()
 
     @asynccontextmanager
-    async def _snapshot(self, role: str) -> AsyncIterator[asyncpg.Connection]:
+    async def transaction(
+        self, role: str, *, readonly: bool = True
+    ) -> AsyncIterator[asyncpg.Connection]:
+        """Open a transaction as a role, all of one moment. Raises `PageFault`."""
         try:
             async with (
-                self._connection() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
+                self._connection(role) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=readonly),
             ):
-                await connection.execute(_BEGIN, role)
+                await connection.execute(_BEGIN, self._pools.role_to_set(role))
                 yield connection
         except FAILURES as error:
             if fault := _fault(error):
@@ -114,12 +153,13 @@ class ViewReader:
             raise
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """Take a connection of the pool. Raises `PageFault` where all are in use for long."""
+    async def _connection(self, role: str) -> AsyncIterator[asyncpg.Connection]:
+        """Take a connection of a role. Raises `PageFault` where all are in use for long."""
+        pool = await self._pools.pool(role)
         try:
-            taken = await self._pool.acquire(timeout=self._within_s)
+            taken = await pool.acquire(timeout=self._within_s)
         except TimeoutError:
-            if self._pool.get_size() < CONNECTIONS or self._pool.get_idle_size():
+            if pool.get_size() < CONNECTIONS or pool.get_idle_size():
                 raise
             log.warning("pool.exhausted", connections=CONNECTIONS)
             advice = "Try again in a moment; narrow lists by their filters."
@@ -127,14 +167,24 @@ class ViewReader:
         try:
             yield cast(asyncpg.Connection, taken)
         finally:
-            await self._pool.release(taken)
+            await pool.release(taken)
 
 
 @asynccontextmanager
-async def open_reader(dsn: str, within_s: float = CONNECT_WITHIN_S) -> AsyncIterator[ViewReader]:
+async def open_reader(
+    dsn: str, within_s: float = CONNECT_WITHIN_S, logins: Mapping[str, str] | None = None
+) -> AsyncIterator[ViewReader]:
     """Open the views for the length of the context; a database that is away is met at a query."""
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
-    pool = await asyncpg.create_pool(
+    pools = RolePools(dsn, logins or {})
+    try:
+        yield ViewReader(pools, within_s)
+    finally:
+        await pools.close()
+
+
+async def _make_pool(dsn: str) -> Pool:
+    return await asyncpg.create_pool(
         dsn,
         min_size=0,
         max_size=CONNECTIONS,
@@ -144,14 +194,6 @@ async def open_reader(dsn: str, within_s: float = CONNECT_WITHIN_S) -> AsyncIter
         init=_decode_json,
         server_settings={"application_name": "imagedrift-dashboard", "jit": "off"},
     )
-    try:
-        yield ViewReader(pool, within_s)
-    finally:
-        try:
-            async with asyncio.timeout(5):
-                await pool.close()
-        except TimeoutError:
-            pool.terminate()
 
 
 async def _decode_json(connection: asyncpg.Connection) -> None:

@@ -1,14 +1,22 @@
-"""The rules of every response: it goes to viewers alone, with headers that keep it to itself."""
+"""The rules of every response: it goes to viewers alone, with headers that keep it to itself.
 
-from collections.abc import Awaitable, Callable, MutableMapping
+Where viewers sign in here, a page without a session leads to the sign-in. What a page asks for in
+the background is refused instead: it could not show the sign-in.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import HTMLResponse
+from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from imagedrift_dashboard.core.access import AccessRules
+from imagedrift_dashboard.core.access import AccessRules, Viewer
+from imagedrift_dashboard.core.location import url_of
 from imagedrift_dashboard.core.page_fault import PageFault
+from imagedrift_dashboard.core.sessions import COOKIE, Sessions
 from imagedrift_dashboard.markup import layout
+from imagedrift_runtime.clock import Clock
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -25,14 +33,21 @@ HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+SIGN_IN: Final = "/sign-in"
+_OPEN: Final = (SIGN_IN, "/signed-out", "/assets/")
+"""The paths that need no session, or begin so."""
 
 
 class Guard:
     """Answers nobody who may not read, and puts the headers on every response."""
 
-    def __init__(self, application: Application, rules: AccessRules) -> None:
+    def __init__(
+        self, application: Application, rules: AccessRules, sessions: Sessions | None, clock: Clock
+    ) -> None:
         self._application = application
         self._rules = rules
+        self._sessions = sessions
+        self._clock = clock
 
     async def __call__(self, scope: Message, receive: Receive, send: SendMessage) -> None:
         """Handle one connection."""
@@ -47,14 +62,36 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        peer, _ = scope.get("client") or ("", 0)
         try:
             headers = self._rules.headers(Headers(scope=scope).items())
-            self._rules.refuse_other_sites(headers)
-            viewer = self._rules.viewer(peer, headers)
+            self._rules.refuse_other_sites(headers, scope["method"])
+            viewer = self._viewer(scope, headers)
         except PageFault as fault:
-            response = HTMLResponse(str(layout.fault(fault)), fault.status)
+            response: Response = HTMLResponse(str(layout.fault(fault)), fault.status)
+            await response(scope, receive, send_guarded)
+            return
+        if viewer is None:
+            response = _to_sign_in(scope, headers)
             await response(scope, receive, send_guarded)
             return
         scope.setdefault("state", {})["viewer"] = viewer
         await self._application(scope, receive, send_guarded)
+
+    def _viewer(self, scope: Message, headers: Mapping[str, str]) -> Viewer | None:
+        """Tell who sent a request; nobody where that person has to sign in. Raises `PageFault`."""
+        if self._sessions is None:
+            peer, _ = scope.get("client") or ("", 0)
+            return self._rules.viewer(peer, headers)
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        viewer = self._sessions.viewer(cookie, self._clock.now())
+        return Viewer() if viewer is None and scope["path"].startswith(_OPEN) else viewer
+
+
+def _to_sign_in(scope: Message, headers: Mapping[str, str]) -> Response:
+    mode = headers.get("sec-fetch-mode")
+    is_page = mode == "navigate" if mode else "text/html" in headers.get("accept", "")
+    if scope["method"] == "GET" and is_page:
+        written = scope["raw_path"] + b"?" + scope["query_string"]
+        return RedirectResponse(url_of(SIGN_IN, to=written.decode("latin-1").rstrip("?")), 303)
+    fault = PageFault(401, "nobody is signed in", "Open the page anew, and sign in.")
+    return HTMLResponse(str(layout.fault(fault)), fault.status)

@@ -5,9 +5,10 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+from htpy import Node
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,12 +17,16 @@ from starlette.routing import Route
 
 from imagedrift_dashboard.adapters.changes import ChangeFeed, ReferenceChange
 from imagedrift_dashboard.adapters.database import ViewReader
+from imagedrift_dashboard.adapters.decision_pages import DecisionPages
+from imagedrift_dashboard.adapters.forms import FormReader
 from imagedrift_dashboard.adapters.guard import Application, Guard
 from imagedrift_dashboard.core import location as locations
 from imagedrift_dashboard.core.access import AccessRules, Viewer
-from imagedrift_dashboard.core.location import CSV, Location
+from imagedrift_dashboard.core.location import CSV
 from imagedrift_dashboard.core.page_fault import PageFault
+from imagedrift_dashboard.core.sessions import Sessions
 from imagedrift_dashboard.markup import layout
+from imagedrift_dashboard.markup.decision_forms import decision_forms
 from imagedrift_dashboard.markup.layout import ShownSection
 from imagedrift_dashboard.pages.catalogue import PAGES
 from imagedrift_dashboard.pages.page import Page, PageKind, Section
@@ -38,14 +43,47 @@ GATHER_S: Final = 1.0
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+class AccountParts(NamedTuple):
+    """The parts of a page that depend on who reads it."""
+
+    forms: FormReader
+    rules: AccessRules
+
+    def header(self, viewer: Viewer) -> Node:
+        """Name the viewer, who can sign out where a session was begun here."""
+        return layout.account(viewer.name, self.forms.token(viewer) if viewer.session else "")
+
+    def decision_forms(self, page: Page, viewer: Viewer) -> Node:
+        """Write the forms of who may decide, on the pages that have some."""
+        if not (page.has_decisions and self.rules.may_decide(viewer)):
+            return None
+        return decision_forms(page.reference, self.forms.token(viewer))
+
+
+class SignInParts(NamedTuple):
+    """The sessions of who signs in, and the addresses of the sign-in."""
+
+    sessions: Sessions
+    routes: Sequence[Route]
+
+
 def application(
-    reader: ViewReader, feed: ChangeFeed, rules: AccessRules, clock: Clock
+    reader: ViewReader,
+    feed: ChangeFeed,
+    rules: AccessRules,
+    clock: Clock,
+    forms: FormReader,
+    sign_in: SignInParts | None = None,
 ) -> Application:
     """Make the application that serves every page."""
+    account = AccountParts(forms, rules)
+    sessions = sign_in.sessions if sign_in else None
     starlette = Starlette(
         routes=[
-            *(Route(kind.path, _page_endpoint(kind, reader, clock)) for kind in PAGES),
-            Route("/events", _events_endpoint(feed, clock)),
+            *(Route(kind.path, _page_endpoint(kind, reader, clock, account)) for kind in PAGES),
+            *(sign_in.routes if sign_in else ()),
+            *DecisionPages(reader, rules, forms).routes,
+            Route("/events", _events_endpoint(feed, clock, sessions)),
             Route("/assets/{name}", _asset),
         ],
         exception_handlers={
@@ -54,10 +92,12 @@ def application(
             Exception: _answer_defect,
         },
     )
-    return Guard(starlette, rules)
+    return Guard(starlette, rules, sessions, clock)
 
 
-def _page_endpoint(kind: PageKind, reader: ViewReader, clock: Clock) -> Endpoint:
+def _page_endpoint(
+    kind: PageKind, reader: ViewReader, clock: Clock, account: AccountParts
+) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         viewer: Viewer = request.state.viewer
         pairs = request.query_params.multi_items()
@@ -66,19 +106,19 @@ def _page_endpoint(kind: PageKind, reader: ViewReader, clock: Clock) -> Endpoint
         if name := at.get(CSV):
             return await _csv(page, name, reader, viewer)
         rows = await reader.answer([each.query for each in page.sections], viewer.role)
-        return HTMLResponse(_written(page, rows, at, clock.now(), viewer))
+        shown = [_shown(*each, clock.now()) for each in zip(page.sections, rows, strict=True)]
+        parts = [layout.section(each, at) for each in shown]
+        written = layout.document(
+            page.title,
+            layout.filter_form(page.filters, at),
+            *parts,
+            account.decision_forms(page, viewer),
+            account=account.header(viewer),
+            path=at.path,
+        )
+        return HTMLResponse(str(written))
 
     return endpoint
-
-
-def _written(
-    page: Page, rows: Sequence[Sequence[Any]], at: Location, now: datetime, viewer: Viewer
-) -> str:
-    """Write a page. Raises `PageFault` where what it is about does not exist."""
-    shown = [_shown(*each, now) for each in zip(page.sections, rows, strict=True)]
-    parts = (layout.section(each, at) for each in shown)
-    form = layout.filter_form(page.filters, at)
-    return str(layout.document(page.title, form, *parts, user=viewer.name, path=at.path))
 
 
 def _shown(section: Section[Any], rows: Sequence[Any], now: datetime) -> ShownSection:
@@ -132,18 +172,20 @@ def _csv_lines(lines: Iterable[Sequence[str]]) -> str:
     return buffer.getvalue()
 
 
-def _events_endpoint(feed: ChangeFeed, clock: Clock) -> Endpoint:
-    async def events() -> AsyncIterator[str]:
+def _events_endpoint(feed: ChangeFeed, clock: Clock, sessions: Sessions | None) -> Endpoint:
+    async def events(viewer: Viewer) -> AsyncIterator[str]:
         yield "retry: 3000\n\n"
         async for changes, more in feed.follow(KEEP_ALIVE_S):
+            if sessions and not (viewer.session and sessions.is_open(viewer.session, clock.now())):
+                return
             yield _event(changes, more) if changes else ": alive\n\n"
             if changes:
                 await clock.sleep(GATHER_S)
 
-    async def endpoint(_request: Request) -> Response:
+    async def endpoint(request: Request) -> Response:
         if feed.is_full:
             raise PageFault(503, "too many pages are open", "Close some; pages work without it.")
-        return StreamingResponse(events(), media_type="text/event-stream")
+        return StreamingResponse(events(request.state.viewer), media_type="text/event-stream")
 
     return endpoint
 
@@ -170,7 +212,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)
     faults = {
         404: PageFault(404, "there is no such page", "Begin with the fleet."),
-        405: PageFault(405, f"{request.method} does nothing here", "The pages are read-only."),
+        405: PageFault(405, f"{request.method} does nothing here", "The page is read-only."),
     }
     told = faults.get(error.status_code, PageFault(error.status_code, error.detail, "Try again."))
     response = HTMLResponse(str(layout.fault(told)), told.status)

@@ -104,15 +104,24 @@ function addNews(line) {
   news.append(line);
 }
 
-function offerOtherRows() {
-  if (document.getElementById("other-rows")) return;
+function offer(id, text) {
+  if (document.getElementById(id)) return;
   const line = document.createElement("p");
   const link = document.createElement("a");
-  line.id = "other-rows";
+  line.id = id;
   link.href = location.href;
-  link.textContent = "There are other rows now: show them";
+  link.textContent = text;
   line.append(link);
   addNews(line);
+}
+
+function offerOtherRows() {
+  offer("other-rows", "There are other rows now: show them");
+}
+
+/* The service refuses to tell more: the session has ended, or too many pages are open. */
+function offerAgain() {
+  offer("again", "Changes are no longer told here: show the page anew");
 }
 
 function tell(change) {
@@ -153,6 +162,9 @@ function follow() {
     events.addEventListener("open", () => {
       if (hasMissed) rereadSoon();
       hasMissed = true;
+    });
+    events.addEventListener("error", () => {
+      if (events?.readyState === EventSource.CLOSED) offerAgain();
     });
     events.addEventListener("changed", (event) => {
       JSON.parse(event.data).changes.forEach(tell);

@@ -5,15 +5,19 @@
 | no proxies (the default)          | whoever reaches the address, by a name of this machine      |
 | `IMAGEDRIFT_DASHBOARD_PROXIES`    | whom a proxy of these addresses names in the header of users |
 | and `IMAGEDRIFT_DASHBOARD_ROLES`  | of these, who is in one of the groups; each with its role   |
+| `IMAGEDRIFT_DASHBOARD_OIDC_…`     | who signs in at that provider, and is in one of the groups  |
 
 Rules:
 - A header counts only in a request whose connection comes from a proxy. Nobody else is answered.
-- A header of the viewer that comes twice is refused: the first may be the client's own.
+  The connection's own address counts: what a header says of addresses is not read.
+- A header of the viewer that comes twice is refused: the first may be the client's own. So is a
+  user with a comma: that is how a proxy adds to a header which it should replace.
 - With roles, a user without a group has no entry. With several groups the first of the setting
   counts.
 - Without proxies the `Host` has to be a name of this machine: a page of another site, whose name is
   made to mean 127.0.0.1, reads nothing.
-- Another site may link to a page, and nothing more: what it loads in the background is refused.
+- Another site may link to a page, and nothing more: what it loads in the background is refused, and
+  so is every form that it sends.
 """
 
 import ipaddress
@@ -26,16 +30,29 @@ from imagedrift_dashboard.core.page_fault import PageFault
 
 _OWN_SITES = ("same-origin", "none")
 """What a browser says of a request of the page itself, and of one that its user typed."""
+_READING = ("GET", "HEAD")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Session(Struct, frozen=True):
+    """A session, as the cookie of a browser has it."""
+
+    id: str
+    name: str
+    role: str
+    until: int
+    """Seconds since 1970."""
 
 
 class Viewer(Struct, frozen=True):
     """Somebody who may read."""
 
     name: str = ""
-    """As the proxy says; empty without one."""
+    """As the proxy or the provider says; empty without one."""
     role: str = ""
     """The role of the database; empty for that of the login."""
+    session: Session | None = None
+    """The session of who signed in here."""
 
 
 class AccessRules(Struct, frozen=True, kw_only=True):
@@ -48,6 +65,12 @@ class AccessRules(Struct, frozen=True, kw_only=True):
     """Groups, and the role of each."""
     role: str = ""
     """The role of everybody, where groups have none."""
+    deciders: tuple[str, ...] = ()
+    """The roles whose viewers decide on the pages; none where the pages write nothing."""
+
+    def may_decide(self, viewer: Viewer) -> bool:
+        """Tell whether a viewer decides about images here."""
+        return viewer.role in self.deciders
 
     def headers(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Give the headers of a request by name. Raises `PageFault`."""
@@ -59,9 +82,9 @@ class AccessRules(Struct, frozen=True, kw_only=True):
             found.setdefault(name, value)
         return found
 
-    def refuse_other_sites(self, headers: Mapping[str, str]) -> None:
-        """Refuse what a page of another site loads. Raises `PageFault`."""
-        is_link = headers.get("sec-fetch-mode") == "navigate"
+    def refuse_other_sites(self, headers: Mapping[str, str], method: str = "GET") -> None:
+        """Refuse what a page of another site loads or sends. Raises `PageFault`."""
+        is_link = headers.get("sec-fetch-mode") == "navigate" and method in _READING
         is_whole_page = headers.get("sec-fetch-dest", "document") == "document"
         if headers.get("sec-fetch-site", "none") in _OWN_SITES or (is_link and is_whole_page):
             return
@@ -77,6 +100,9 @@ class AccessRules(Struct, frozen=True, kw_only=True):
         if not (user := headers.get(self.user_header, "").strip()):
             advice = f"Sign in at the proxy; it has to send {self.user_header}."
             raise PageFault(401, "nobody is signed in", advice)
+        if "," in user:
+            advice = f"The proxy has to replace {self.user_header}, and not to add to it."
+            raise PageFault(400, "the proxy names several users", advice)
         return Viewer(user, self._role(user, headers.get(self.group_header, "")))
 
     def _local_viewer(self, host: str) -> Viewer:

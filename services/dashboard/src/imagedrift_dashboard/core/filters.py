@@ -38,6 +38,9 @@ def _labels(text: str) -> str:
 
 FILTERS: Final[Mapping[str, PageFilter]] = {
     "site": PageFilter(label="Site", condition="site = :site::text", example="fra1"),
+    "host": PageFilter(
+        label="Host", condition="(host = :host::text OR hostname = :host::text)", example="web-1"
+    ),
     "place": PageFilter(
         label="Place",
         condition="(place = :place::text OR starts_with(place, :place::text || '/'))",
@@ -55,14 +58,7 @@ FILTERS: Final[Mapping[str, PageFilter]] = {
     "verdict": PageFilter(label="Verdict", condition="verdict = :verdict::text", choices=VERDICTS),
     "running": PageFilter(label="Running", condition="running > 0", choices=YES),
     "outdated": PageFilter(label="Outdated", condition="outdated_hosts > 0", choices=YES),
-    "state": PageFilter(
-        label="State",
-        condition=(
-            "CASE WHEN silent THEN 'silent' WHEN degraded IS NOT NULL THEN 'degraded'"
-            " ELSE 'well' END = :state::text"
-        ),
-        choices=STATES,
-    ),
+    "state": PageFilter(label="State", condition="state = :state::text", choices=STATES),
     "behind": PageFilter(label="Behind", condition="behind > 0", choices=YES),
     "overdue": PageFilter(label="Overdue", condition="overdue_for IS NOT NULL", choices=YES),
     "active": PageFilter(label="In force", condition="active", choices=YES),

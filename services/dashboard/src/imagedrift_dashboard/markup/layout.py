@@ -10,6 +10,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core.filters import FILTERS, PageFilter
 from imagedrift_dashboard.core.location import AFTER, CSV, Location
 from imagedrift_dashboard.core.page_fault import PageFault
+from imagedrift_dashboard.markup.form_field import FORM_TOKEN
 
 NAVIGATION: Final = (
     ("/", "Fleet"),
@@ -35,7 +36,7 @@ class ShownSection(Struct, frozen=True, kw_only=True):
     next_position: str = ""
 
 
-def document(title: str, *parts: Node, user: str = "", path: str = "") -> Renderable:
+def document(title: str, *parts: Node, account: Node = None, path: str = "") -> Renderable:
     """Write a page around its parts."""
     return h.html(lang="en")[
         h.head[
@@ -53,12 +54,40 @@ def document(title: str, *parts: Node, user: str = "", path: str = "") -> Render
                 h.nav(aria_label="Pages")[
                     h.ul[(h.li[_navigation(url, name, path)] for url, name in NAVIGATION)]
                 ],
-                h.span(".user")[f"Signed in as {user}"] if user else None,
+                account,
             ],
             h.div("#news", role="status", aria_live="polite"),
             h.main("#content")[h.h1[title], parts],
         ],
     ]
+
+
+def account(user: str, form_token: str = "") -> Node:
+    """Name who is signed in; with a token there is a form to sign out."""
+    if not user:
+        return None
+    name = h.span["Signed in as ", h.bdi[user]]
+    if not form_token:
+        return h.div(".user")[name]
+    return h.form(".user", method="post", action="/sign-out")[
+        name,
+        h.input(type="hidden", name=FORM_TOKEN, value=form_token),
+        h.button(type="submit")["Sign out"],
+    ]
+
+
+def signed_out(provider_url: str) -> Renderable:
+    """Write the page after signing out. The provider may keep a session of its own."""
+    elsewhere = h.p[
+        "Your provider may still have you signed in: ",
+        h.a(href=provider_url)["sign out there, too"],
+        ".",
+    ]
+    return document(
+        "Signed out",
+        h.p[h.a(href="/sign-in")["Sign in again"]],
+        elsewhere if provider_url else None,
+    )
 
 
 def fault(fault_: PageFault) -> Renderable:

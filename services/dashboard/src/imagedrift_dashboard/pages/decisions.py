@@ -32,7 +32,7 @@ def decisions(location: Location) -> Page:
         show=decision_table,
         empty="There is no such decision. `imagedrift decide` makes one.",
     )
-    return Page(title="Decisions", filters=FILTERS, sections=(section,))
+    return Page(title="Decisions", filters=FILTERS, sections=(section,), has_decisions=True)
 
 
 KIND = PageKind("/decisions", decisions, FILTERS)

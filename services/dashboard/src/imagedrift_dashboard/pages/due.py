@@ -20,9 +20,10 @@ from imagedrift_dashboard.pages import links
 from imagedrift_dashboard.pages.page import Page, PageKind, Section
 from imagedrift_dashboard.queries import statements
 
-EXCUSED_FILTERS: Final = ("site", "place", "label", "registry", "running", TEXT)
+EXCUSED_FILTERS: Final = ("site", "host", "place", "label", "registry", "running", TEXT)
 DUE_FILTERS: Final = (*EXCUSED_FILTERS, "overdue")
-TEXTS: Final = ("reference", "hostname", "host")
+TEXTS: Final = ("reference",)
+"""References are few: others are left out before hosts are read. One host has its own filter."""
 KEYS: Final[tuple[SortKey, ...]] = (
     by("available_since", "timestamptz"),
     by("site"),

@@ -1,4 +1,4 @@
-"""Fleet: verdicts, their trend, tags that moved today, hosts and registries in trouble."""
+"""Fleet: its numbers, their trend, tags that moved today, hosts and registries in trouble."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from imagedrift_dashboard.core.location import Location, url_of
 from imagedrift_dashboard.core.query import fixed
-from imagedrift_dashboard.markup import cells, trend
+from imagedrift_dashboard.markup import cells, fleet_tiles, trend
+from imagedrift_dashboard.markup.fleet_tiles import FleetNumbers
 from imagedrift_dashboard.markup.table import Column, table
 from imagedrift_dashboard.markup.trend import TrendRow
 from imagedrift_dashboard.pages import links
@@ -34,9 +35,10 @@ class TroubledHost(Struct, frozen=True):
     site: str
     host: str
     hostname: str
-    silent: bool
+    state: str
     silent_for: timedelta
     degraded: str | None
+    counted_at: datetime
 
 
 class TroubledRegistry(Struct, frozen=True):
@@ -58,11 +60,18 @@ def fleet(_location: Location) -> Page:
         sections=(
             Section(
                 name="fleet",
-                title="Verdicts",
-                query=fixed(statements()["fleet"], TrendRow),
-                show=trend.show,
+                title="The fleet",
+                query=fixed(statements()["fleet"], FleetNumbers),
+                show=fleet_tiles.show,
                 empty="Nothing is counted yet. Ingest does so within a minute of its start: does it"
                 " run, and do agents report?",
+            ),
+            Section(
+                name="trend",
+                title="Thirty days",
+                query=fixed(statements()["trend"], TrendRow),
+                show=trend.show,
+                empty="Ingest notes the numbers every five minutes; it has not done so yet.",
             ),
             Section(
                 name="moved",
@@ -76,7 +85,7 @@ def fleet(_location: Location) -> Page:
                 title="Silent and degraded hosts",
                 query=fixed(statements()["troubled_hosts"], TroubledHost),
                 show=_troubled_hosts,
-                empty="Every host reports.",
+                empty="Every host reported when they were last counted.",
             ),
             Section(
                 name="troubled-registries",
@@ -101,18 +110,26 @@ def _moved(rows: Sequence[MovedTag], now: datetime) -> Node:
     return table("Tags that moved today", columns, rows, lambda r: f"{r.reference} {r.digest}")
 
 
-def _troubled_hosts(rows: Sequence[TroubledHost], _now: datetime) -> Node:
+def _troubled_hosts(rows: Sequence[TroubledHost], now: datetime) -> Node:
     columns: list[Column[TroubledHost]] = [
         Column("Host", lambda r: links.host(r.site, r.host, r.hostname)),
-        Column("State", lambda r: cells.badge("silent" if r.silent else "degraded")),
-        Column("Silent for", lambda r: cells.span(r.silent_for if r.silent else None)),
+        Column("State", lambda r: cells.badge(r.state)),
+        Column("Silent for", lambda r: cells.span(r.silent_for if r.state == "silent" else None)),
         Column("Degraded, because", lambda r: cells.text(r.degraded)),
     ]
     all_silent = h.a(href=url_of("/hosts", state="silent"))["All silent hosts"]
     all_degraded = h.a(href=url_of("/hosts", state="degraded"))["all degraded hosts"]
     return [
         table("Silent and degraded hosts", columns, rows, lambda r: f"{r.site}/{r.host}"),
-        h.p[all_silent, ", ", all_degraded],
+        h.p(".asof")[
+            "Looked for ",
+            cells.age(rows[0].counted_at, now),
+            ". ",
+            all_silent,
+            ", ",
+            all_degraded,
+            ".",
+        ],
     ]
 
 

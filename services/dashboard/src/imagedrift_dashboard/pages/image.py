@@ -76,6 +76,8 @@ def image(location: Location) -> Page:
     return Page(
         title=reference,
         filters=FILTERS,
+        has_decisions=True,
+        reference=reference,
         sections=(
             Section(
                 name="image",

@@ -37,6 +37,10 @@ class Page(Struct, frozen=True, kw_only=True):
     title: str
     sections: tuple[Section, ...]  # type: ignore[type-arg]  # each has rows of its own type
     filters: tuple[str, ...] = ()
+    has_decisions: bool = False
+    """Whether it is a page on which one may decide."""
+    reference: str = ""
+    """The image that it is about."""
 
 
 class PageKind(Struct, frozen=True):

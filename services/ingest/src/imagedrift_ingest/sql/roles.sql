@@ -1,15 +1,16 @@
 -- What is granted to whom, written once: the statements that make what is granted equal to it.
--- $1 is what the names of the three roles begin with, $2 what they began with before. Objects are found, not listed: a view or table
+-- $1 is what the names of the four roles begin with, $2 what they began with before. Objects are found, not listed: a view or table
 -- that a migration adds is readable and writable by whom it should be.
 --
 -- is_needed: readers or ingest do not work without it. The rest keeps them within bounds, or lets
--- deciders decide.
+-- deciders decide and the notifier work.
 WITH roles AS (
-  SELECT $1::text || '_operator' AS operator, $1::text || '_writer' AS writer, $1::text || '_decider' AS decider
+  SELECT $1::text || '_operator' AS operator, $1::text || '_writer' AS writer, $1::text || '_decider' AS decider,
+    $1::text || '_notifier' AS notifier
 ),
 
 -- A privilege that has to be there, or (PUBLIC's) that may be. Every other one that PUBLIC or one of
--- the three roles has on these objects is taken away.
+-- the four roles has on these objects is taken away.
 rules (kind, schema, grantee, privilege, is_needed) AS (
   SELECT r.* FROM roles, LATERAL (VALUES
     ('DATABASE', '', operator, 'CONNECT', true),
@@ -32,7 +33,15 @@ rules (kind, schema, grantee, privilege, is_needed) AS (
     ('DATABASE', '', decider, 'CONNECT', true),
     ('SCHEMA', 'ops', decider, 'USAGE', true),
     ('TABLE', 'ops', decider, 'SELECT', true),
-    ('FUNCTION', 'ops', decider, 'EXECUTE', true)
+    ('FUNCTION', 'ops', decider, 'EXECUTE', true),
+    ('DATABASE', '', notifier, 'CONNECT', true),
+    ('SCHEMA', 'ops', notifier, 'USAGE', true),
+    ('TABLE', 'ops', notifier, 'SELECT', true),
+    ('SCHEMA', 'notify', notifier, 'USAGE', true),
+    ('TABLE', 'notify', notifier, 'SELECT', true),
+    ('TABLE', 'notify', notifier, 'INSERT', true),
+    ('TABLE', 'notify', notifier, 'UPDATE', true),
+    ('TABLE', 'notify', notifier, 'DELETE', true)
   ) AS r (kind, schema, grantee, privilege, is_needed)
 ),
 
@@ -43,14 +52,14 @@ objects (kind, schema, name, owner, acl) AS (
   UNION ALL
   SELECT 'SCHEMA', nspname, quote_ident(nspname), nspowner, coalesce(nspacl, acldefault('n', nspowner))
   FROM pg_namespace
-  WHERE nspname IN ('fleet', 'ops', 'public')
+  WHERE nspname IN ('fleet', 'notify', 'ops', 'public')
   UNION ALL
   SELECT k.kind, n.nspname, format('%I.%I', n.nspname, c.relname), c.relowner,
     coalesce(c.relacl, acldefault(CASE k.kind WHEN 'SEQUENCE' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner))
   FROM pg_class AS c
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
   CROSS JOIN LATERAL (SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END) AS k (kind)
-  WHERE (n.nspname IN ('fleet', 'ops') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+  WHERE (n.nspname IN ('fleet', 'notify', 'ops') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
       OR c.oid = to_regclass('public._pogo_migration'))
     -- The sequence of an identity column needs no privilege.
     AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i' AND c.relkind = 'S')
@@ -79,7 +88,8 @@ granted AS (
   CROSS JOIN roles
   WHERE a.grantee <> o.owner
     AND (a.grantee = 0 OR r.rolname IN (
-      operator, writer, decider, $2::text || '_operator', $2::text || '_writer', $2::text || '_decider'))
+      operator, writer, decider, notifier,
+      $2::text || '_operator', $2::text || '_writer', $2::text || '_decider', $2::text || '_notifier'))
 ),
 
 ruled AS (
@@ -126,16 +136,16 @@ readers AS (
 
 SELECT is_needed, statement
 FROM (
-  SELECT 1 AS step, name <> decider AS is_needed, format('CREATE ROLE %I NOLOGIN', name) AS statement
-  FROM roles, LATERAL (VALUES (operator), (writer), (decider)) AS wanted (name)
+  SELECT 1 AS step, name NOT IN (decider, notifier) AS is_needed, format('CREATE ROLE %I NOLOGIN', name) AS statement
+  FROM roles, LATERAL (VALUES (operator), (writer), (decider), (notifier)) AS wanted (name)
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
   UNION ALL
-  SELECT 2, verb = 'GRANT' AND grantee <> decider, format('%s %s ON %s %s %s %s', verb, privileges, kind, string_agg(name, ', ' ORDER BY name),
+  SELECT 2, verb = 'GRANT' AND grantee NOT IN (decider, notifier), format('%s %s ON %s %s %s %s', verb, privileges, kind, string_agg(name, ', ' ORDER BY name),
     CASE verb WHEN 'GRANT' THEN 'TO' ELSE 'FROM' END,
     CASE grantee WHEN 'PUBLIC' THEN grantee ELSE quote_ident(grantee) END)
   FROM by_object
   CROSS JOIN roles
-  GROUP BY verb, privileges, kind, grantee, decider
+  GROUP BY verb, privileges, kind, grantee, decider, notifier
   UNION ALL
   SELECT 3, false, format('ALTER ROLE %I IN DATABASE %I SET %s = %L', r.rolname, current_database(), l.name, l.value)
   FROM readers AS r

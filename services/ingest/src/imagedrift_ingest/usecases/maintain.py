@@ -48,12 +48,6 @@ class MaintenanceStore(Protocol):
     async def count_hosts(self) -> int:
         """Count the hosts of every reference, for the planner."""
 
-    async def count_due(self) -> int:
-        """Count the images that are due, for the fleet summary."""
-
-    async def count_fleet(self) -> int:
-        """Count what needs a look at every image of every host; 1."""
-
     async def take_trend(self) -> int:
         """Keep the fleet summary of these five minutes."""
 
@@ -80,14 +74,6 @@ class Maintain:
     async def count_hosts(self) -> int:
         """Count the hosts of every reference, for the planner."""
         return await self._turns.run("count_hosts", self._store.count_hosts) or 0
-
-    async def count_due(self) -> int:
-        """Count the images that are due, for the fleet summary."""
-        return await self._turns.run("count_due", self._store.count_due) or 0
-
-    async def count_fleet(self) -> int:
-        """Count what needs a look at every image of every host."""
-        return await self._turns.run("count_fleet", self._store.count_fleet) or 0
 
     async def take_trend(self) -> int:
         """Keep the fleet summary of these five minutes."""

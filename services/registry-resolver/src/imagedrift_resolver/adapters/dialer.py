@@ -22,10 +22,10 @@ from imagedrift_resolver.adapters.proxy_tunnel import tunnel
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.adapters.socket_stream import SocketStream
-from imagedrift_resolver.core.address import address_fault, metadata_fault
 from imagedrift_resolver.core.proxy import Proxy, unresolved_fault
 from imagedrift_resolver.core.url import Url
 from imagedrift_runtime.clock import Clock
+from imagedrift_schemas.network_address import address_fault, metadata_fault
 
 SECURE_WITHIN_S: Final = 2.0
 """How long a TLS handshake may take while there is another address."""

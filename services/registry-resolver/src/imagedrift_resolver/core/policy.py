@@ -7,9 +7,9 @@ every host are never asked, nor ports that belong to other services.
 
 from typing import Final
 
-from imagedrift_resolver.core.address import address_fault
 from imagedrift_resolver.core.finding import Asked
 from imagedrift_schemas.errors import BadReference
+from imagedrift_schemas.network_address import address_fault
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.registry_name import RegistryName
 from imagedrift_schemas.v1 import Describe, List

@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
-from imagedrift_resolver.core.address import address_fault
 from imagedrift_resolver.core.credential import Secret
 from imagedrift_resolver.core.url import BadUrl, Url, parse_url
+from imagedrift_schemas.network_address import address_fault
 
 _NUMERIC: Final = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)")
 

@@ -17,7 +17,6 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagedrift_resolver.core.address import address_fault
 from imagedrift_resolver.core.challenge import Challenge
 from imagedrift_resolver.core.credential import (
     Anonymous,
@@ -29,6 +28,7 @@ from imagedrift_resolver.core.credential import (
 from imagedrift_resolver.core.reply import shown
 from imagedrift_resolver.core.token import Grant, pull_scope
 from imagedrift_resolver.core.url import BadUrl, Url, parse_url
+from imagedrift_schemas.network_address import address_fault
 from imagedrift_schemas.reference import parents
 from imagedrift_schemas.v1 import Denied, Failure, Invalid, Refused
 

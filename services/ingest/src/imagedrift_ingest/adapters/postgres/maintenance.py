@@ -73,14 +73,6 @@ class MaintainedTables:
         """Count the hosts of every reference."""
         return await self._database.execute(SQL["count_hosts"])
 
-    async def count_due(self) -> int:
-        """Count the images that are due."""
-        return await self._database.execute(SQL["count_due"])
-
-    async def count_fleet(self) -> int:
-        """Count places, and find the worst hosts, all at one moment."""
-        return await self._database.transaction(self._count_fleet)
-
     async def take_trend(self) -> int:
         """Keep the fleet summary of these five minutes."""
         return await self._database.execute(SQL["take_trend"])
@@ -100,11 +92,6 @@ class MaintainedTables:
     async def _empty(self, connection: asyncpg.Connection) -> None:
         await connection.execute(SQL["empty"])
         await connection.execute(SQL["new_generation"])
-
-    async def _count_fleet(self, connection: asyncpg.Connection) -> int:
-        for name in ("count_places", "find_worst_hosts", "find_longest_outdated", "note_counted"):
-            await connection.execute(SQL[name])
-        return 1
 
     async def _retire_host(self, connection: asyncpg.Connection, site: str, host: str) -> None:
         at = await connection.fetchval(SQL["moment"])

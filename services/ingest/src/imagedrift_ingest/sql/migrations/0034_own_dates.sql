@@ -1,5 +1,5 @@
 -- A date that one host alone tells of an image is a date: views over the whole fleet read it as one
--- depends: 0029_fleet_counts
+-- depends: 0032_notifications
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '10min';

@@ -17,110 +17,15 @@ SELECT fleet.drop_months($1::timestamptz)
 -- Keep the fleet summary, once per five minutes.
 INSERT INTO fleet.trend (
   taken_at, hosts, silent_hosts, images, current, outdated, pinned, local, missing, unknown, stale,
-  due, overdue, waiting, excused, due_versions
+  due, overdue, waiting, excused, due_versions, degraded_hosts
 )
 SELECT
   date_bin('5 minutes', s.as_of, 'epoch'), s.hosts, s.silent_hosts, s.images, s.current, s.outdated,
   s.pinned, s.local, s.missing, s.unknown, s.stale, s.due, s.overdue, s.waiting, s.excused,
-  s.due_versions
+  s.due_versions, s.degraded_hosts
 FROM ops.fleet_summary AS s
 WHERE NOT EXISTS (SELECT FROM fleet.trend AS t WHERE t.taken_at = date_bin('5 minutes', now(), 'epoch'))
 ON CONFLICT (taken_at) DO NOTHING
-
--- name: count_due
--- Count the images that are due, for each cause and step. Decisions are read once per reference. Hosts
--- are read only for images about which something is decided for some hosts, or by a container's label.
-WITH rules AS MATERIALIZED (
-  SELECT ref_id, is_excused, version_excuse, wait, due_after, within, track, by_host, skipped
-  FROM fleet.rules
-  WHERE ref_id IN (SELECT ref_id FROM fleet.causes WHERE state IN ('outdated', 'newer'))
-), images AS MATERIALIZED (
-  SELECT
-    c.comparison_id, x.step,
-    CASE WHEN x.step IS NULL THEN w.is_excused ELSE w.version_excuse IS NOT NULL END AS is_excused,
-    x.since + make_interval(secs => coalesce(w.wait[5], 0)) AS due_at,
-    x.since + make_interval(secs => coalesce(w.wait[5], 0) + coalesce(w.due_after[5], 0)) AS overdue_at,
-    x.step IS NULL
-      OR (coalesce(w.track[5], 1) = 1 AND array_position('{patch,minor,major}', x.step) <= w.within[5]) AS is_asked,
-    w.by_host IS NOT NULL OR w.skipped IS NOT NULL OR EXISTS (
-      SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id AND hi.own ? 'policy'
-    ) AS is_by_host
-  FROM fleet.causes AS x
-  JOIN fleet.comparisons AS c ON c.ref_id = x.ref_id AND (x.comparison_id IS NULL OR c.comparison_id = x.comparison_id)
-  JOIN rules AS w ON w.ref_id = c.ref_id
-  WHERE x.state IN ('outdated', 'newer') AND (x.step IS NULL OR c.repo_digests <> '{}')
-), counted AS (
-  SELECT u.hosts AS n, i.step, i.is_excused, i.due_at, i.overdue_at
-  FROM images AS i
-  JOIN fleet.usage AS u ON u.comparison_id = i.comparison_id
-  WHERE NOT i.is_by_host AND i.is_asked
-  UNION ALL
-  SELECT 1, d.step, d.is_excused, d.due_at, d.overdue_at
-  FROM fleet.due_images AS d
-  WHERE d.comparison_id = ANY (ARRAY(SELECT comparison_id FROM images WHERE is_by_host))
-)
-INSERT INTO fleet.due_counts (due, overdue, waiting, excused, due_versions)
-SELECT
-  coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at <= now()), 0),
-  coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at <= now() AND overdue_at <= now()), 0),
-  coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at > now()), 0),
-  coalesce(sum(n) FILTER (WHERE is_excused), 0),
-  coalesce(sum(n) FILTER (WHERE NOT is_excused AND due_at <= now() AND step IS NOT NULL), 0)
-FROM counted
-ON CONFLICT (id) DO UPDATE SET
-  counted_at = now(), due = excluded.due, overdue = excluded.overdue, waiting = excluded.waiting, excused = excluded.excused,
-  due_versions = excluded.due_versions
-
--- name: count_places
--- Count the hosts of each place. Only what changed is written.
-WITH now AS MATERIALIZED (
-  SELECT place, hosts, outdated, silent, outdated_images FROM fleet.place_counts_now
-), gone AS (
-  DELETE FROM fleet.place_counts AS p WHERE NOT EXISTS (SELECT FROM now WHERE now.place = p.place)
-)
-INSERT INTO fleet.place_counts AS p (place, hosts, outdated, silent, outdated_images)
-SELECT place, hosts, outdated, silent, outdated_images FROM now
-ON CONFLICT (place) DO UPDATE SET
-  hosts = excluded.hosts, outdated = excluded.outdated, silent = excluded.silent, outdated_images = excluded.outdated_images
-WHERE (p.hosts, p.outdated, p.silent, p.outdated_images)
-  <> (excluded.hosts, excluded.outdated, excluded.silent, excluded.outdated_images)
-
--- name: find_worst_hosts
--- Keep the hundred hosts with most outdated images.
-WITH now AS MATERIALIZED (
-  SELECT host_id, outdated, unknown, outdated_running
-  FROM fleet.host_counts_now
-  WHERE outdated > 0
-  ORDER BY outdated DESC, host_id
-  LIMIT 100
-), gone AS (
-  DELETE FROM fleet.worst_hosts AS w WHERE NOT EXISTS (SELECT FROM now WHERE now.host_id = w.host_id)
-)
-INSERT INTO fleet.worst_hosts (host_id, outdated, unknown, outdated_running)
-SELECT host_id, outdated, unknown, outdated_running FROM now
-ON CONFLICT (host_id) DO UPDATE SET
-  outdated = excluded.outdated, unknown = excluded.unknown, outdated_running = excluded.outdated_running
-
--- name: find_longest_outdated
--- Keep the hundred images of hosts that have been outdated longest.
-WITH now AS MATERIALIZED (
-  SELECT hi.host_id, hi.comparison_id
-  FROM fleet.host_images AS hi
-  JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
-  WHERE c.verdict = 'outdated'
-  ORDER BY greatest(c.verdict_since, hi.since), hi.host_id, hi.comparison_id
-  LIMIT 100
-), gone AS (
-  DELETE FROM fleet.longest_outdated AS l
-  WHERE NOT EXISTS (SELECT FROM now WHERE now.host_id = l.host_id AND now.comparison_id = l.comparison_id)
-)
-INSERT INTO fleet.longest_outdated (host_id, comparison_id)
-SELECT host_id, comparison_id FROM now
-ON CONFLICT DO NOTHING
-
--- name: note_counted
--- Note when places and hosts were counted.
-INSERT INTO fleet.counted DEFAULT VALUES ON CONFLICT (id) DO UPDATE SET counted_at = now()
 
 -- name: drop_trend
 -- Drop trend rows after their retention.
@@ -403,7 +308,7 @@ TRUNCATE
   fleet.answers, fleet.tag_lists, fleet.versions, fleet.newer, fleet.bases, fleet.remote_history, fleet.descriptions, fleet.image_facts, fleet.comparisons,
   fleet.usage_totals, fleet.usage_changes, fleet.outbox,
   fleet.registry_states, fleet.dead_letters, fleet.trend, fleet.due_counts,
-  fleet.counted, fleet.place_counts, fleet.worst_hosts, fleet.longest_outdated,
+  fleet.counted, fleet.place_counts, fleet.worst_hosts, fleet.longest_outdated, fleet.troubled_hosts,
   fleet.plans, fleet.plan_targets, fleet.plan_hosts
 
 -- name: new_generation

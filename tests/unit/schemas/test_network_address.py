@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_resolver.core.address import METADATA, address_fault, metadata_fault
+from imagedrift_schemas.network_address import METADATA, address_fault, metadata_fault
 
 INSIDE: dict[str, Callable[[int], int]] = {
     "mapped": lambda v4: (0xFFFF << 32) | v4,

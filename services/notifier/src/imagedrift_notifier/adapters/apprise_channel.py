@@ -1,0 +1,82 @@
+"""Apprise: chats, mail and the like by one address each. This module alone imports it.
+
+Rules:
+- Apprise says only whether all went well, and writes the reason to its own log, with parts of the
+  address: so that log is off, and our error says which kind of channel failed and no more.
+- A failure after as long as it waits for an answer is doubtful: the message may have arrived.
+- Only its own kinds of channels are there: no plugins from files, nothing read from its settings.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+import apprise
+
+from imagedrift_notifier.core.content import shortened
+from imagedrift_notifier.core.outbound import OutboundMessage
+from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed, SendOutcome
+from imagedrift_notifier.core.secret_text import SecretText
+
+WITHIN_S: Final = 25.0
+_LEAST_WAIT_S: Final = 3.9
+"""Apprise waits 4 s for an answer unless the address says otherwise (`rto`)."""
+_NAME: Final = "imagedrift"
+
+for _name in ("apprise", "requests", "urllib3"):  # and what is below them
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+
+
+class UnknownAddress(Exception):
+    """Apprise does not know this kind of address, or something is missing in it."""
+
+
+def channel(address: SecretText) -> "apprise.NotifyBase":
+    """Make the channel of an address. Raises `UnknownAddress`, without a part of it."""
+    asset = apprise.AppriseAsset(
+        app_id=_NAME, app_desc=_NAME, app_url="", plugin_paths=[], secure_logging=True
+    )
+    made = apprise.Apprise.instantiate(address.reveal(), asset=asset, suppress_exceptions=True)
+    if made is None:
+        raise UnknownAddress("is no address that Apprise knows, or something is missing in it")
+    return made
+
+
+def address_fault(address: SecretText) -> str:
+    """Say what is wrong with an address, without a part of it; empty when nothing is."""
+    try:
+        channel(address)
+    except UnknownAddress as error:
+        return str(error)
+    return ""
+
+
+def fitting(made: "apprise.NotifyBase", title: str, body: str) -> tuple[str, str]:
+    """Cut title and text to what a channel takes in one piece, also where it joins both."""
+    cut = shortened(title, made.title_maxlen or made.body_maxlen // 2)
+    return cut, shortened(body, max(1, made.body_maxlen - len(cut) - 2))
+
+
+async def send(address: SecretText, message: OutboundMessage) -> SendOutcome:
+    """Send a message, and tell what came of it."""
+    try:
+        made = channel(address)
+    except UnknownAddress as error:
+        return Failed(str(error))
+    kind = str(made.service_name)
+    title, body = fitting(made, message.title, message.body)
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            has_arrived = await asyncio.to_thread(made.notify, title=title, body=body)
+    except TimeoutError:
+        return Doubtful(f"{kind}: no answer within {WITHIN_S:g} s")
+    except Exception as error:  # of any plugin; its words may have a part of the address
+        return Failed(f"{kind}: {type(error).__name__}")
+    if has_arrived:
+        return Delivered()
+    waited = time.monotonic() - began
+    if waited >= min(_LEAST_WAIT_S, float(made.socket_read_timeout or _LEAST_WAIT_S)):
+        return Doubtful(f"{kind}: no answer")
+    return Failed(f"{kind}: did not take it")

@@ -1,0 +1,52 @@
+"""The channel of each route: the files of its address and keys, and what carries its messages."""
+
+from imagedrift_notifier.adapters import secret_files, webhook
+from imagedrift_notifier.adapters.secret_files import SecretUnreadable
+from imagedrift_notifier.adapters.webhook import WebhookSender
+from imagedrift_notifier.core import signature
+from imagedrift_notifier.core.outbound import OutboundMessage
+from imagedrift_notifier.core.outcome import Failed, SendOutcome
+from imagedrift_notifier.core.route import MessageRoute
+from imagedrift_runtime.clock import Clock
+
+
+class Channels:
+    """Sends a message by the channel of its route."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._webhook = WebhookSender(clock)
+
+    async def send(self, route: MessageRoute, message: OutboundMessage) -> SendOutcome:
+        """Send a message, and tell what came of it; it never raises."""
+        try:
+            address = secret_files.read(route.address_file)
+            if route.channel == "webhook":
+                return await self._webhook.post(address, _keys(route), message)
+        except SecretUnreadable as error:
+            return Failed(str(error))
+        from imagedrift_notifier.adapters import apprise_channel  # noqa: PLC0415 - memory
+
+        return await apprise_channel.send(address, message)
+
+
+def route_faults(route: MessageRoute) -> list[str]:
+    """List what is wrong with the files of a route; nothing of their content is told."""
+    try:
+        address = secret_files.read(route.address_file)
+        if route.channel == "webhook":
+            _keys(route)
+            fault = webhook.address_fault(address)
+        else:
+            from imagedrift_notifier.adapters import apprise_channel  # noqa: PLC0415 - memory
+
+            fault = apprise_channel.address_fault(address)
+    except SecretUnreadable as error:
+        return [f"route.{route.name}: {error}"]
+    return [f"route.{route.name}: {route.address_file}: {fault}"] if fault else []
+
+
+def _keys(route: MessageRoute) -> list[bytes]:
+    keys = signature.signing_keys(secret_files.read(route.secret_file).reveal())
+    if keys is None:
+        raise SecretUnreadable(f"{route.secret_file}: {signature.WANTED}")
+    return keys

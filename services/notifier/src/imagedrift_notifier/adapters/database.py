@@ -1,0 +1,143 @@
+"""Connecting to PostgreSQL, and which of its errors mean "again later".
+
+The notifier never migrates. It needs the views of `ops` and its own schema, `notify`. Where they
+are missing, or its login may not use them, the error says what to run.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, cast
+
+import asyncpg
+import msgspec
+import structlog
+
+from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.statements import statements
+from imagedrift_runtime import named_sql
+from imagedrift_runtime.health import Health
+
+log = structlog.get_logger()
+
+PART: Final = "postgres"
+CONNECTIONS: Final = 4
+CONNECT_WITHIN_S: Final = 5.0
+STATEMENT_TIMEOUT_MS: Final = 60_000
+LOCK_TIMEOUT_MS: Final = 5_000
+MIGRATE: Final = "run `imagedrift migrate` of this version"
+GRANT: Final = "its owner gives this login the right by GRANT imagedrift_notifier TO it"
+AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""What goes away by itself."""
+_OTHER_SCHEMA: Final = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
+Connection = asyncpg.Connection
+
+
+class NotifierDatabase:
+    """Runs the named statements."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", health: Health | None) -> None:
+        self._pool = pool
+        self._health = health
+
+    async def rows(self, name: str, **values: object) -> list[asyncpg.Record]:
+        """Run a statement by itself: it is committed when it ends. Raises `DatabaseAway`."""
+        async with self._connection() as connection:
+            return await rows_on(connection, name, values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Open a transaction for the length of the context. Raises `DatabaseAway`."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.acquire(timeout=CONNECT_WITHIN_S) as connection:
+                yield cast(Connection, connection)
+        except (*AWAY, *_OTHER_SCHEMA, asyncpg.InsufficientPrivilegeError) as error:
+            if self._health:
+                self._health.failed(PART, _told(error))
+            raise DatabaseAway(_told(error)) from error
+        if self._health:
+            self._health.ready(PART)
+
+
+async def rows_on(
+    connection: Connection, name: str, values: Mapping[str, object]
+) -> list[asyncpg.Record]:
+    """Run a statement in the transaction of a connection."""
+    sql, arguments = named_sql.positional(statements()[name], values)
+    found: Sequence[asyncpg.Record] = await connection.fetch(sql, *arguments)
+    return list(found)
+
+
+@asynccontextmanager
+async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator[NotifierDatabase]:
+    """Open the pool for the length of the context; a statement meets a database that is away."""
+    logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=CONNECTIONS,
+        timeout=CONNECT_WITHIN_S,
+        command_timeout=2 * STATEMENT_TIMEOUT_MS / 1000,
+        max_inactive_connection_lifetime=60,
+        init=_encode_json,
+        server_settings={
+            "application_name": "imagedrift-notifier",
+            "jit": "off",
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "default_transaction_read_only": "off",
+        },
+    )
+    try:
+        yield NotifierDatabase(pool, health)
+    finally:
+        try:
+            async with asyncio.timeout(5):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+
+async def _encode_json(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        encoder=lambda value: msgspec.json.encode(value).decode(),
+        decoder=msgspec.json.decode,
+        schema="pg_catalog",
+    )
+
+
+def _told(error: Exception) -> str:
+    """Say what is wrong, and what to do."""
+    match error:
+        case asyncpg.InsufficientPrivilegeError():
+            return f"the database refused: {error}: {GRANT}"
+        case _ if isinstance(error, _OTHER_SCHEMA):
+            return f"{error}: {MIGRATE}"
+        case _:
+            return f"{type(error).__name__}: {error}"

@@ -1,0 +1,139 @@
+"""The notifier's own tables: routes, claims and messages."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from imagedrift_notifier.adapters.database import Connection, NotifierDatabase, rows_on
+from imagedrift_notifier.core.claim import Claim
+from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.due_group import Topic
+from imagedrift_notifier.core.outbound import OutboundMessage, RouteCounts, RouteState
+from imagedrift_notifier.core.outcome import NextStep
+from imagedrift_notifier.core.route import MessageRoute
+
+LEASE: Final = timedelta(seconds=60)
+"""Longer than a try may take."""
+KEPT: Final = timedelta(days=400)
+MOST_COMPOSED: Final = 1000
+"""Topics that are composed in one transaction."""
+
+
+class GatheredTopics:
+    """Topics of a route whose time has come, locked in one transaction until they are written."""
+
+    def __init__(
+        self, connection: Connection, route: MessageRoute, topics: Sequence[Topic]
+    ) -> None:
+        self._connection = connection
+        self._route = route
+        self.topics = topics
+
+    async def drop(self, topics: Sequence[Topic]) -> None:
+        """Drop claims that are not due any more."""
+        if topics:
+            values = _columns(topics)
+            await rows_on(self._connection, "drop_claims", {"route": self._route.name, **values})
+
+    async def write(self, content: Content, topics: Sequence[Topic]) -> None:
+        """Write the message of some topics."""
+        values = {
+            "route": self._route.name,
+            "channel": self._route.channel,
+            "title": content.title,
+            "body": content.body,
+            "payload": content.payload,
+            **_columns(topics),
+        }
+        await rows_on(self._connection, "write_message", values)
+
+
+class MessageTables:
+    """Writes claims and messages. Everything here raises `DatabaseAway`."""
+
+    def __init__(self, database: NotifierDatabase) -> None:
+        self._database = database
+
+    async def enter(self, routes: Sequence[str]) -> dict[str, RouteState]:
+        """Enter new routes, and return the state of each."""
+        await self._database.rows("enter_routes", routes=list(routes))
+        rows = await self._database.rows("routes", routes=list(routes))
+        return {row["route"]: RouteState(row["since"], row["is_begun"]) for row in rows}
+
+    async def begin(self, routes: Sequence[str]) -> None:
+        """Note that all that was due before these routes were made is claimed."""
+        await self._database.rows("begin_routes", routes=list(routes))
+
+    async def claim(self, route: str, claims: Sequence[Claim]) -> int:
+        """Claim topics, and return how many are new."""
+        if not claims:
+            return 0
+        values = _columns([claim.topic for claim in claims])
+        times = [claim.send_at for claim in claims]
+        return len(await self._database.rows("claim", route=route, times=times, **values))
+
+    async def release_errors(self, routes: Sequence[str], failing: Sequence[Topic]) -> None:
+        """Forget the claims of registries that do not fail any more."""
+        await self._database.rows(
+            "release_errors",
+            routes=list(routes),
+            references=[topic.reference for topic in failing],
+            targets=[topic.target for topic in failing],
+        )
+
+    async def routes_with_claims(self) -> set[str]:
+        """Name the routes that have topics whose time has come."""
+        return {row["route"] for row in await self._database.rows("routes_with_claims")}
+
+    async def routes_with_messages(self) -> set[str]:
+        """Name the routes that have messages which are to be tried now."""
+        return {row["route"] for row in await self._database.rows("routes_with_messages")}
+
+    @asynccontextmanager
+    async def gathered(self, route: MessageRoute) -> AsyncIterator[GatheredTopics]:
+        """Lock the topics whose time has come, and commit with the context."""
+        async with self._database.transaction() as connection:
+            values = {"route": route.name, "most": MOST_COMPOSED}
+            rows = await rows_on(connection, "due_claims", values)
+            topics = [Topic(row["kind"], row["reference"], row["target"]) for row in rows]
+            yield GatheredTopics(connection, route, topics)
+
+    async def begin_sending(self, route: str) -> OutboundMessage | None:
+        """Take the next message of a route, if one is to be tried now."""
+        rows = await self._database.rows("begin_sending", route=route, lease=LEASE)
+        return OutboundMessage(**dict(rows[0])) if rows else None
+
+    async def end_sending(self, message: OutboundMessage, step: NextStep) -> None:
+        """Note what became of a message; after a failure the others of its route wait, too."""
+        await self._database.rows(
+            "end_sending",
+            message_id=message.message_id,
+            attempts=message.attempts,
+            state=step.state,
+            error=step.error,
+            try_at=step.try_at,
+        )
+        if step.state == "waiting":
+            await self._database.rows("postpone", route=message.route, try_at=step.try_at)
+
+    async def resolve_dead(self) -> list[tuple[str, str, str]]:
+        """Give back the messages of notifiers that died: (id, route, state) of each."""
+        return [tuple(row) for row in await self._database.rows("resolve_dead")]
+
+    async def prune(self) -> None:
+        """Remove what is older than it is kept."""
+        await self._database.rows("prune", kept=KEPT)
+
+    async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:
+        """Count what waits on each route."""
+        rows = await self._database.rows("counts", routes=list(routes))
+        return [RouteCounts(**dict(row)) for row in rows]
+
+
+def _columns(topics: Sequence[Topic]) -> dict[str, list[str]]:
+    return {
+        "kinds": [topic.kind for topic in topics],
+        "references": [topic.reference for topic in topics],
+        "targets": [topic.target for topic in topics],
+    }

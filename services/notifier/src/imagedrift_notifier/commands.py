@@ -1,0 +1,84 @@
+"""The command of an operator, `imagedrift notify`: a test message, and what would be told now."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from msgspec import Struct
+
+from imagedrift_notifier.adapters import channels, routes_file
+from imagedrift_notifier.adapters.channels import Channels
+from imagedrift_notifier.adapters.database import open_database
+from imagedrift_notifier.adapters.due_views import DueViews
+from imagedrift_notifier.core.bundle import bundles
+from imagedrift_notifier.core.content import Content, trial_content, write
+from imagedrift_notifier.core.due_group import DueGroup
+from imagedrift_notifier.core.outbound import OutboundMessage
+from imagedrift_notifier.core.outcome import Delivered
+from imagedrift_notifier.core.route import MessageRoute, Routes
+from imagedrift_notifier.core.schedule import send_time
+from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_runtime.clock import SystemClock, now
+
+__all__ = ["DatabaseAway", "Preview", "file_faults", "load", "preview", "send_test", "when"]
+
+load = routes_file.load
+
+
+class Preview(Struct, frozen=True):
+    """A message that a route would send."""
+
+    route: str
+    content: Content
+
+
+def file_faults(routes: Routes) -> list[str]:
+    """List what is wrong with the files that the routes name."""
+    return [fault for route in routes.routes.values() for fault in channels.route_faults(route)]
+
+
+def when(route: MessageRoute) -> str:
+    """Say when something that is noted now would be sent."""
+    kind = f"digest {route.schedule.digest}" if route.schedule.digest else "now"
+    return f"{kind}, next at {send_time(route.schedule, now()):%Y-%m-%d %H:%M} UTC"
+
+
+async def send_test(route: MessageRoute, page: str) -> str:
+    """Send a test message; what went wrong, or nothing."""
+    content = trial_content(route.name, page)
+    message = OutboundMessage(
+        message_id=f"msg_test_{uuid4().hex}",
+        route=route.name,
+        channel=route.channel,
+        created_at=now(),
+        title=content.title,
+        body=content.body,
+        payload=content.payload,
+        attempts=1,
+    )
+    outcome = await Channels(SystemClock()).send(route, message)
+    return "" if isinstance(outcome, Delivered) else outcome.reason
+
+
+async def preview(dsn: str, routes: Sequence[MessageRoute], page: str) -> list[Preview]:
+    """Write what each route would tell of all that is due now, had it told nothing before.
+
+    Nothing is sent, and nothing is claimed. Raises `DatabaseAway`.
+    """
+    async with open_database(dsn) as database:
+        views = DueViews(database)
+        references, errors = await views.references(), await views.errors()
+        made: list[Preview] = []
+        for route in routes:
+            groups = [g for each in references for g in await views.of_reference(route, each)]
+            groups += _of_route(route, errors)
+            made += [
+                Preview(route.name, write(route.name, bundle, page))
+                for bundle in bundles(route, groups)
+            ]
+        return made
+
+
+def _of_route(route: MessageRoute, errors: Sequence[DueGroup]) -> list[DueGroup]:
+    if "error" not in route.kinds:
+        return []
+    return [group for group in errors if route.tells_of(group.topic.reference)]

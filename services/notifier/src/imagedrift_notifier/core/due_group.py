@@ -1,0 +1,37 @@
+"""Something due: an image and what it should become, on all hosts that count for a route."""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from imagedrift_notifier.core.route import Kind
+
+MOST_NAMED: Final = 10
+"""Places and versions that a message names; of more, only the number is told."""
+
+
+class Topic(Struct, frozen=True):
+    """The identity of a message: a route tells each once."""
+
+    kind: Kind
+    reference: str
+    target: str
+    """The remote digest, or the newer version; of a registry that fails, how it does."""
+
+
+class DueGroup(Struct, frozen=True, kw_only=True):
+    """One topic, with the hosts that it is about."""
+
+    topic: Topic
+    hosts: int
+    running_hosts: int = 0
+    places: tuple[str, ...] = ()
+    """Where they are: the first of them, places where hosts have one, else sites."""
+    place_count: int = 0
+    from_versions: tuple[str, ...] = ()
+    """What hosts have: versions where they are known, else digests."""
+    to_version: str = ""
+    since: datetime | None = None
+    due_at: datetime | None = None
+    detail: str = ""

@@ -1,0 +1,50 @@
+"""A message on its way, and how a route stands."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.route import Channel
+
+
+class OutboundMessage(Struct, frozen=True, kw_only=True):
+    """A message that is being sent: each try sends the same."""
+
+    message_id: str
+    route: str
+    channel: Channel
+    created_at: datetime
+    title: str
+    body: str
+    payload: dict[str, Any]
+    attempts: int
+    """Tries, this one included."""
+
+    @property
+    def content(self) -> Content:
+        """Return what is sent."""
+        return Content(self.title, self.body, self.payload)
+
+
+class RouteState(Struct, frozen=True):
+    """The state of a route in the database."""
+
+    since: datetime
+    is_begun: bool
+    """Whether all that was due before it was made is claimed."""
+
+    @property
+    def known_until(self) -> datetime | None:
+        """Return the moment before which what is due is not told, while that is not claimed."""
+        return None if self.is_begun else self.since
+
+
+class RouteCounts(Struct, frozen=True):
+    """How much waits on a route."""
+
+    route: str
+    waiting: int
+    failing: int
+    gathering: int

@@ -1,0 +1,52 @@
+"""A route: what is told, to whom, and when."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from imagedrift_notifier.core.schedule import RouteSchedule
+
+Kind = Literal["outdated", "version", "missing", "error"]
+"""What a message is about: an image that its registry replaced; a newer version that is asked for;
+a tag that is gone; a registry that cannot be asked."""
+Channel = Literal["apprise", "webhook"]
+
+
+class HostFilter(Struct, frozen=True, kw_only=True):
+    """Which hosts count for a route; empty is all."""
+
+    sites: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    """At these places, or inside them."""
+    labels: dict[str, str] = {}
+    """Hosts with all of these labels."""
+
+
+class MessageRoute(Struct, frozen=True, kw_only=True):
+    """One route of the file."""
+
+    name: str
+    channel: Channel
+    address_file: str
+    """The file that holds the channel's address."""
+    secret_file: str = ""
+    """The file that holds a webhook's signing keys, the newest first."""
+    schedule: RouteSchedule
+    hosts: HostFilter = HostFilter()
+    registries: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ("outdated", "version")
+    backlog: bool = False
+    """Whether what was due before the route was made is told, too."""
+
+    def tells_of(self, reference: str) -> bool:
+        """Tell whether an image of this name may be told of."""
+        registry = reference.partition("/")[0]
+        return not self.registries or registry in self.registries
+
+
+class Routes(Struct, frozen=True, kw_only=True):
+    """The file as a whole."""
+
+    page: str = ""
+    """The address of the web pages, for links; without it there are none."""
+    routes: dict[str, MessageRoute] = {}

@@ -1,0 +1,5 @@
+"""The errors that keep the notifier from its work for a while."""
+
+
+class DatabaseAway(Exception):
+    """PostgreSQL cannot be reached, or gave up; the message says which."""

@@ -1,0 +1,191 @@
+-- The statements of the notifier: it reads views of ops, and writes to its own schema alone.
+
+-- name: due
+-- What is due of one reference on the hosts of a route. Hosts are counted once, whatever they run.
+SELECT
+  CASE d.cause WHEN 'version' THEN 'version' ELSE 'outdated' END AS kind,
+  coalesce(d.newest, d.remote_digest, '') AS target,
+  count(DISTINCT (d.site, d.host)) AS hosts,
+  count(DISTINCT (d.site, d.host)) FILTER (WHERE d.running > 0) AS running_hosts,
+  (array_agg(DISTINCT coalesce(nullif(d.place, ''), d.site)))[1:10] AS places,
+  count(DISTINCT coalesce(nullif(d.place, ''), d.site)) AS place_count,
+  (array_agg(DISTINCT coalesce(d.local_version, d.local_digests[1], d.image_id)))[1:10] AS from_versions,
+  coalesce(min(d.newest), min(d.remote_version), min(d.remote_digest), '') AS to_version,
+  min(d.available_since) AS since, min(d.due_at) AS due_at, '' AS detail
+FROM ops.due AS d
+WHERE d.reference = :reference::text
+  AND (:sites::text[] IS NULL OR d.site = ANY (:sites::text[]))
+  AND (:places::text[] IS NULL OR EXISTS (
+    SELECT FROM unnest(:places::text[]) AS p (place) WHERE d.place = p.place OR starts_with(d.place, p.place || '/')))
+  AND d.labels @> :labels::jsonb
+GROUP BY 1, 2;
+
+-- name: missing
+-- The hosts whose tag is gone from its registry.
+SELECT
+  'missing' AS kind, coalesce(c.remote_digest, '') AS target,
+  count(DISTINCT (c.site, c.host)) AS hosts,
+  count(DISTINCT (c.site, c.host)) FILTER (WHERE c.running > 0) AS running_hosts,
+  (array_agg(DISTINCT coalesce(nullif(c.place, ''), c.site)))[1:10] AS places,
+  count(DISTINCT coalesce(nullif(c.place, ''), c.site)) AS place_count,
+  '{}'::text[] AS from_versions, '' AS to_version,
+  min(c.verdict_since) AS since, min(c.verdict_since) AS due_at, '' AS detail
+FROM ops.comparisons AS c
+WHERE c.reference = :reference::text AND c.verdict = 'missing'
+  AND (:sites::text[] IS NULL OR c.site = ANY (:sites::text[]))
+  AND (:places::text[] IS NULL OR EXISTS (
+    SELECT FROM unnest(:places::text[]) AS p (place) WHERE c.place = p.place OR starts_with(c.place, p.place || '/')))
+  AND c.labels @> :labels::jsonb
+GROUP BY 1, 2;
+
+-- name: errors
+-- Registries of which references have failed for a while: one topic for each kind of failure.
+SELECT
+  'error' AS kind, e.registry AS reference, e.outcome AS target, count(*) AS hosts, 0::bigint AS running_hosts,
+  '{}'::text[] AS places, 0::bigint AS place_count, '{}'::text[] AS from_versions, '' AS to_version,
+  min(e.failing_since) AS since, min(e.failing_since) AS due_at, coalesce(min(e.error), '') AS detail
+FROM (
+  SELECT split_part(reference, '/', 1) AS registry, outcome, error, failing_since
+  FROM ops.lookup_errors
+  WHERE outcome <> 'not_found' AND failing_since < now() - :failing_for::interval AND hosts > 0
+) AS e
+WHERE :registry::text IS NULL OR e.registry = :registry::text
+GROUP BY e.registry, e.outcome;
+
+-- name: candidates
+-- References that may have become due without a change of a verdict: a waiting time has passed, an
+-- excuse has ended, a newer version was found. Those that every route has claimed are left out. Read
+-- in the order of their names, a portion at a time.
+SELECT r.reference
+FROM (
+  SELECT i.reference FROM ops.images AS i
+  WHERE i.outdated_hosts > 0 AND (
+    SELECT count(*) FROM notify.claims AS c
+    WHERE c.route = ANY (:routes::text[]) AND c.kind = 'outdated' AND c.reference = i.reference AND c.target = i.remote_digest
+  ) < cardinality(:routes::text[])
+  UNION
+  SELECT v.reference FROM ops.versions AS v WHERE num_nonnulls(v.newest_patch, v.newest_minor, v.newest_major) > 0
+) AS r
+WHERE r.reference > :behind::text COLLATE "C"
+ORDER BY r.reference COLLATE "C"
+LIMIT :most::integer;
+
+-- name: due_references
+-- Every reference that may be due, whatever was told of it.
+SELECT i.reference FROM ops.images AS i WHERE i.outdated_hosts > 0
+UNION
+SELECT v.reference FROM ops.versions AS v WHERE num_nonnulls(v.newest_patch, v.newest_minor, v.newest_major) > 0
+ORDER BY 1;
+
+-- name: enter_routes
+INSERT INTO notify.routes (route)
+SELECT unnest(:routes::text[])
+ON CONFLICT (route) DO NOTHING;
+
+-- name: routes
+SELECT route, since, is_begun FROM notify.routes WHERE route = ANY (:routes::text[]);
+
+-- name: begin_routes
+-- All that was due when these routes were made is claimed.
+UPDATE notify.routes SET is_begun = true WHERE route = ANY (:routes::text[]) AND NOT is_begun;
+
+-- name: claim
+-- What a route gathers already is sent together with what is claimed now.
+INSERT INTO notify.claims (route, kind, reference, target, send_at)
+SELECT
+  :route::text, c.kind, c.reference, c.target,
+  CASE WHEN c.send_at IS NOT NULL THEN coalesce((
+    SELECT min(o.send_at) FROM notify.claims AS o
+    WHERE o.route = :route::text AND o.message_id IS NULL AND o.send_at > now()), c.send_at) END
+FROM unnest(:kinds::text[], :references::text[], :targets::text[], :times::timestamptz[])
+  AS c (kind, reference, target, send_at)
+ON CONFLICT (route, kind, reference, target) DO NOTHING
+RETURNING kind;
+
+-- name: release_errors
+-- A registry that can be asked again is told of anew when it fails the next time.
+DELETE FROM notify.claims AS c
+WHERE c.kind = 'error' AND c.route = ANY (:routes::text[]) AND (c.message_id IS NOT NULL OR c.send_at IS NULL)
+  AND NOT EXISTS (
+    SELECT FROM unnest(:references::text[], :targets::text[]) AS f (reference, target)
+    WHERE f.reference = c.reference AND f.target = c.target);
+
+-- name: routes_with_claims
+SELECT DISTINCT route FROM notify.claims WHERE message_id IS NULL AND send_at <= now();
+
+-- name: routes_with_messages
+SELECT DISTINCT route FROM notify.messages WHERE state = 'waiting' AND try_at <= now();
+
+-- name: due_claims
+SELECT kind, reference, target
+FROM notify.claims
+WHERE route = :route::text AND message_id IS NULL AND send_at <= now()
+ORDER BY claimed_at, reference
+LIMIT :most::integer
+FOR UPDATE SKIP LOCKED;
+
+-- name: drop_claims
+-- What is not due any more when it should be told is not told; it may become due again.
+DELETE FROM notify.claims AS c
+USING unnest(:kinds::text[], :references::text[], :targets::text[]) AS x (kind, reference, target)
+WHERE c.route = :route::text AND c.message_id IS NULL
+  AND (c.kind, c.reference, c.target) = (x.kind, x.reference, x.target);
+
+-- name: write_message
+WITH made AS (
+  INSERT INTO notify.messages (route, channel, title, body, payload, topics)
+  VALUES (:route::text, :channel::text, :title::text, :body::text, :payload::jsonb, cardinality(:kinds::text[]))
+  RETURNING message_id
+)
+UPDATE notify.claims AS c SET message_id = made.message_id
+FROM made, unnest(:kinds::text[], :references::text[], :targets::text[]) AS x (kind, reference, target)
+WHERE c.route = :route::text AND (c.kind, c.reference, c.target) = (x.kind, x.reference, x.target)
+RETURNING c.message_id;
+
+-- name: begin_sending
+-- The oldest message of a route that is to be tried now, unless the route just failed.
+UPDATE notify.messages
+SET state = 'sending', attempts = attempts + 1, leased_until = now() + :lease::interval
+WHERE message_id = (
+  SELECT m.message_id FROM notify.messages AS m
+  WHERE m.route = :route::text AND m.state = 'waiting' AND m.try_at <= now()
+  ORDER BY m.created_at, m.message_id
+  LIMIT 1
+  FOR UPDATE SKIP LOCKED
+)
+RETURNING message_id, route, channel, created_at, title, body, payload, attempts;
+
+-- name: end_sending
+-- A try that was given up as dead and yet was taken is sent: that is known better.
+UPDATE notify.messages
+SET state = :state::text, error = nullif(:error::text, ''), try_at = :try_at::timestamptz, leased_until = NULL,
+    sent_at = CASE WHEN :state::text = 'sent' THEN now() END
+WHERE message_id = :message_id::text
+  AND (state = 'sending' AND attempts = :attempts::integer OR :state::text = 'sent' AND state <> 'sent');
+
+-- name: postpone
+-- A channel that failed is tried by one message; the others of the route wait with it.
+UPDATE notify.messages
+SET try_at = :try_at::timestamptz
+WHERE route = :route::text AND state = 'waiting' AND try_at < :try_at::timestamptz;
+
+-- name: resolve_dead
+-- Messages whose notifier died while it sent them: a webhook's receiver knows a message by its id.
+UPDATE notify.messages
+SET state = CASE channel WHEN 'webhook' THEN 'waiting' ELSE 'doubtful' END, leased_until = NULL,
+    error = 'the notifier ended while it sent this'
+WHERE state = 'sending' AND leased_until < now()
+RETURNING message_id, route, state;
+
+-- name: prune
+-- What was told long ago; and what nobody tells, as its route is gone.
+WITH old AS (
+  DELETE FROM notify.claims WHERE claimed_at < now() - :kept::interval
+  RETURNING message_id
+)
+DELETE FROM notify.messages AS m
+WHERE m.created_at < now() - :kept::interval AND m.state NOT IN ('waiting', 'sending')
+  AND NOT EXISTS (SELECT FROM notify.claims AS c WHERE c.message_id = m.message_id AND c.claimed_at >= now() - :kept::interval);
+
+-- name: counts
+SELECT route, waiting, failing, gathering FROM ops.routes WHERE route = ANY (:routes::text[]);

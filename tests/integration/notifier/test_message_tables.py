@@ -1,0 +1,116 @@
+"""Claims and messages under their keys: two who write the same write it once."""
+
+import asyncio
+from datetime import timedelta
+
+from imagedrift_notifier.adapters.database import open_database
+from imagedrift_notifier.adapters.message_tables import MessageTables
+from imagedrift_notifier.core.claim import Claim
+from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.due_group import Topic
+from imagedrift_notifier.core.outcome import NextStep
+from imagedrift_runtime.clock import now
+from support.notifier import execute, route
+from support.operator import Operator
+
+CONTENT = Content("a title", "a text", {"type": "x", "data": {}})
+
+
+def topics(count: int) -> list[Topic]:
+    """Topics of images."""
+    return [Topic("outdated", f"docker.io/a/b{n}:1", "sha256:x") for n in range(count)]
+
+
+async def written(tables: MessageTables, count: int = 1) -> None:
+    """Claim topics for now, and write a message of each."""
+    await tables.enter(["ops"])
+    await tables.claim("ops", [Claim(each, now()) for each in topics(count)])
+    async with tables.gathered(route()) as gathered:
+        for each in gathered.topics:
+            await gathered.write(CONTENT, [each])
+
+
+async def test_a_topic_is_claimed_once_for_each_route(dsn: str) -> None:
+    """Of ten who claim the same at once, one does; another route claims for itself."""
+    claims = [Claim(each, now()) for each in topics(3)]
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await tables.enter(["ops", "dev"])
+
+        new = await asyncio.gather(*(tables.claim("ops", claims) for _ in range(10)))
+
+        assert sum(new) == 3
+        assert await tables.claim("dev", claims) == 3
+        assert await tables.claim("dev", []) == 0
+
+
+async def test_a_claim_is_composed_by_one_of_two(dsn: str) -> None:
+    """A claim that one is writing, another does not see."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await tables.enter(["ops"])
+        await tables.claim("ops", [Claim(each, now()) for each in topics(3)])
+
+        async with tables.gathered(route()) as one, tables.gathered(route()) as two:
+            assert (len(one.topics), len(two.topics)) == (3, 0)
+            await one.write(CONTENT, one.topics[:2])
+            await one.drop(one.topics[2:])
+
+        [row] = await Operator(dsn).ask("SELECT topics, about FROM ops.messages")
+    assert (row["topics"], row["about"]) == (2, ["docker.io/a/b0:1", "docker.io/a/b1:1"])
+
+
+async def test_a_message_is_taken_by_one_and_a_failure_holds_up_its_route(dsn: str) -> None:
+    """Of two messages of a route that fails, none is tried before its pause is over."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables, 2)
+
+        one = await tables.begin_sending("ops")
+        assert one is not None
+        assert (one.attempts, one.content) == (1, CONTENT)
+        later = now() + timedelta(minutes=1)
+        await tables.end_sending(one, NextStep(state="waiting", error="no", try_at=later))
+
+        assert await tables.begin_sending("ops") is None
+        [counts] = await tables.counts(["ops"])
+        assert (counts.waiting, counts.failing, counts.gathering) == (2, 1, 0)
+
+
+async def test_a_late_word_that_it_was_sent_counts(dsn: str) -> None:
+    """A try that was given up as dead, and yet arrived, is sent; a late failure changes nothing."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables)
+        slow = await tables.begin_sending("ops")
+        assert slow is not None
+        await execute(dsn, "UPDATE notify.messages SET leased_until = now() - interval '1 s'")
+
+        assert await tables.resolve_dead() == [(slow.message_id, "ops", "waiting")]
+        again = await tables.begin_sending("ops")
+        assert again is not None
+        await tables.end_sending(slow, NextStep(state="failed", error="late", try_at=now()))
+        assert (await Operator(dsn).ask("SELECT state FROM ops.messages")) == [{"state": "sending"}]
+        await tables.end_sending(slow, NextStep(state="sent", try_at=now()))
+
+        [row] = await Operator(dsn).ask("SELECT state, error, sent_at FROM ops.messages")
+    assert (row["state"], row["error"]) == ("sent", None)
+    assert row["sent_at"] is not None
+
+
+async def test_what_is_old_is_removed_and_what_waits_is_kept(dsn: str) -> None:
+    """Claims and messages are kept for more than a year."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables, 2)
+        sent = await tables.begin_sending("ops")
+        assert sent is not None
+        await tables.end_sending(sent, NextStep(state="sent", try_at=now()))
+        await tables.prune()
+        assert len(await Operator(dsn).ask("SELECT FROM ops.messages")) == 2
+        for table, column in (("claims", "claimed_at"), ("messages", "created_at")):
+            await execute(dsn, f"UPDATE notify.{table} SET {column} = now() - interval '2 years'")
+
+        await tables.prune()
+
+    assert await Operator(dsn).ask("SELECT state FROM ops.messages") == [{"state": "waiting"}]

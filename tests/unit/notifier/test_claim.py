@@ -1,0 +1,49 @@
+"""Claims of all that is due: kinds of the route, and not what was due before it."""
+
+from datetime import timedelta
+
+import pytest
+
+from imagedrift_notifier.core.claim import claims_of
+from imagedrift_notifier.core.schedule import RouteSchedule
+from support.notifier import NOW, group, route
+
+SOON = NOW + timedelta(seconds=30)
+
+
+def test_what_is_due_is_claimed_for_the_time_of_its_route() -> None:
+    """A claim has the moment at which its route sends."""
+    [claim] = claims_of(route(), [group()], None, NOW)
+
+    assert (claim.topic, claim.send_at) == (group().topic, SOON)
+
+
+def test_a_kind_that_a_route_does_not_tell_is_not_claimed() -> None:
+    """Errors and missing tags are told only where they are asked for."""
+    groups = [group(kind="error"), group(kind="missing"), group(kind="version"), group(hosts=0)]
+
+    assert [c.topic.kind for c in claims_of(route(), groups, None, NOW)] == ["version"]
+    told = claims_of(route(kinds=("error",)), groups, None, NOW)
+    assert [c.topic.kind for c in told] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("due", "backlog", "is_sent"),
+    [(-1, False, False), (0, False, True), (1, False, True), (-1, True, True)],
+)
+def test_what_was_due_before_a_new_route_is_claimed_without_being_sent(
+    due: int, backlog: bool, is_sent: bool
+) -> None:
+    """A new route floods nobody, unless it asks for the backlog."""
+    groups = [group(due_at=NOW + timedelta(seconds=due))]
+
+    [claim] = claims_of(route(backlog=backlog), groups, NOW, NOW)
+
+    assert (claim.send_at is not None) is is_sent
+
+
+def test_an_image_without_a_time_was_due_before() -> None:
+    """Without a time at which it became due, it is not news."""
+    [claim] = claims_of(route(schedule=RouteSchedule()), [group(due_at=None)], NOW, NOW)
+
+    assert claim.send_at is None

@@ -1,0 +1,10 @@
+"""The statements of the notifier."""
+
+from imagedrift_notifier.statements import statements
+
+
+def test_no_statement_touches_the_facts() -> None:
+    """It reads views of ops, and writes its own schema alone."""
+    assert len(statements()) > 10
+    for name, sql in statements().items():
+        assert "fleet." not in sql, name
