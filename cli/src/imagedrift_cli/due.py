@@ -37,6 +37,7 @@ def due(filters: Filters, output: Output, name: str | None, overdue: bool, excus
         brief=("site?", "hostname", "host?", "reference", "newest?", "running", "due_at=due",
                "excused_by?" if excused else "overdue_for?=overdue"),
         noun="excused or waiting images" if excused else "due images",
+        is_narrowed=True,
         filters=filters,
         before=_finding(name, filters) if name is not None else None,
         remarking=remarks.on_hosts,

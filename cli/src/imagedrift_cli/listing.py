@@ -20,12 +20,14 @@ from typing import IO, Final, Protocol
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagedrift_cli import cells, database, display, forms, names, queries
 from imagedrift_cli.database import PORTION, Portion, Reader
 from imagedrift_cli.display import Display
 from imagedrift_cli.failures import Unusable
 from imagedrift_cli.filters import Filters
+from imagedrift_cli.narrowing import narrowing
 from imagedrift_cli.output import AT_FIRST, Output
 from imagedrift_cli.tables import Row
 
@@ -74,6 +76,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The named statement that counts the rows, up to a limit."""
     as_records: bool = False
     """Whether a terminal has each row as lines of its own."""
+    is_narrowed: bool = False
+    """Whether a text is first looked for in the names of hosts and references, which are few."""
     has_free_text: bool = False
     """Whether a text is looked for in more than names: then it need not be a part of one."""
     is_summary: bool = False
@@ -109,6 +113,8 @@ async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int
             notes = list(await asked.before(reader)) if asked.before else []
             remarks = await asked.remarking(reader) if asked.remarking else None
             here = 0
+            if asked.is_narrowed and asked.filters.texts:
+                asked, text = await _narrowed(reader, asked)
             chosen_text = await _quickest(reader, asked, text, limit)
             async for rows, written in _written(reader, asked, chosen_text, limit, output, seen):
                 _keep(spool, written)
@@ -134,6 +140,19 @@ def _keep(spool: IO[str], text: str) -> None:
         raise Unusable(
             f"no temporary file for the answer (TMPDIR names the folder): {error.strerror}"
         ) from error
+
+
+async def _narrowed(reader: Reader, asked: Asked) -> tuple[Asked, str]:
+    """Add what the texts can only mean."""
+    found = await narrowing(reader, asked.filters)
+    if found.condition:
+        where = f"{asked.clauses['where']}\n  AND {found.condition}"
+        asked = replace(
+            asked,
+            clauses={**asked.clauses, "where": where},
+            values={**asked.values, **found.values},
+        )
+    return asked, queries.composed(asked.statement, **asked.clauses)
 
 
 async def _quickest(reader: Reader, asked: Asked, text: str, limit: int | None) -> str:

@@ -72,6 +72,7 @@ def outdated(filters: Filters, output: Output, exit_code: bool) -> None:
         brief=("site?", "hostname", "host?", "reference", "running", "outdated_for",
                "recreate_only=recreate"),
         noun="outdated images",
+        is_narrowed=True,
         first="outdated_longest",
         summary="outdated",
         filters=filters,

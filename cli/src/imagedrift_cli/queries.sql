@@ -243,6 +243,16 @@ SELECT EXISTS (SELECT FROM ops.images WHERE strpos(lower(reference), lower(:text
     OR EXISTS (SELECT FROM ops.hosts WHERE strpos(lower(hostname), lower(:text)) > 0
                  OR strpos(host, lower(:text)) > 0) AS found;
 
+-- name: hosts_with
+SELECT site, host FROM ops.hosts
+WHERE strpos(lower(hostname), lower(:text::text)) > 0 OR strpos(lower(host), lower(:text)) > 0
+LIMIT :most::bigint;
+
+-- name: references_with
+SELECT reference FROM ops.images
+WHERE strpos(lower(reference), lower(:text::text)) > 0
+LIMIT :most::bigint;
+
 -- name: activity
 SELECT * FROM ops.activity;
 

@@ -129,3 +129,15 @@ def test_a_check_of_two_hosts_says_so(fleet_dsn: str) -> None:
     ended = piped(fleet_dsn, "check", "web-1", NATS_URL="nats://127.0.0.1:1")
 
     assert ended.err.startswith("note: 2 hosts are called web-1: ber1/web-1, fra1/web-1; choose")
+
+
+@pytest.mark.parametrize("command", ["outdated", "due"])
+@pytest.mark.parametrize(
+    ("texts", "number"),
+    [("web", 3), ("nginx", 2), ("1", 4), ("web nginx", 2), ("WEB-1 1.27 docker", 2), ("redis", 0)],
+)
+def test_a_text_is_looked_for_in_few_names_first(
+    fleet_dsn: str, command: str, texts: str, number: int
+) -> None:
+    """The rows are those that have each text in the reference or the host's name."""
+    assert len(rows(fleet_dsn, command, *texts.split())) == number

@@ -228,6 +228,7 @@ async def test_the_figures_of_metrics_are_those_of_the_views(
     )
     async with postgres.pool(dsn, connections=1) as pool:
         counting = FleetCountTables(database_of(pool), place_levels=2)
+        await counting.count_due()
         await counting.count_as_exporter()
         figures = await counting.figures()
     [kept] = await operator.ask("SELECT * FROM ops.fleet_counts")

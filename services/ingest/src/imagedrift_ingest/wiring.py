@@ -316,13 +316,13 @@ class Wiring:
     def _follow_versions(self) -> FollowVersions:
         return FollowVersions(self._tag_lists, self._turns, self._clock)
 
-    def _follow_base_images(self) -> FollowBaseImages:
-        table = BaseImageTable(self._database, self._candidates)
-        return FollowBaseImages(table, self._turns, self._clock, is_wanted=self._settings.bases)
-
     def _count_fleet(self, period_s: float) -> CountFleet:
         tables = FleetCountTables(self._database, self._settings.metrics_place_levels)
         return CountFleet(tables, FleetMetrics(), self._turns, self._clock, period_s)
+
+    def _follow_base_images(self) -> FollowBaseImages:
+        table = BaseImageTable(self._database, self._candidates)
+        return FollowBaseImages(table, self._turns, self._clock, is_wanted=self._settings.bases)
 
     def _maintain(self) -> Maintain:
         return Maintain(

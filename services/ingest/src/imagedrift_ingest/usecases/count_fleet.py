@@ -2,13 +2,13 @@
 
 Rules:
 - See `core.fleet_counts` for who counts. A process that does not count shows nothing.
+- What is due has a turn of its own: of a large fleet, each count may take as long as a turn.
 - A count that fails leaves the figures of the last one, until these hold no longer.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
-
-import structlog
 
 from imagedrift_ingest.core.fleet_counts import (
     FleetFigures,
@@ -19,8 +19,6 @@ from imagedrift_ingest.core.fleet_counts import (
 from imagedrift_ingest.turns import Turns
 from imagedrift_runtime.clock import Clock
 
-log = structlog.get_logger()
-
 
 class FleetStore(Protocol):
     """The counts of the fleet, and the process that shows them."""
@@ -28,8 +26,11 @@ class FleetStore(Protocol):
     async def last_export(self) -> LastExport | None:
         """Tell which process counted last, and when; none: no process."""
 
+    async def count_due(self) -> int:
+        """Count the images that are due."""
+
     async def count_as_exporter(self) -> None:
-        """Count the fleet, and note that this process did."""
+        """Count hosts and images, and note that this process did."""
 
     async def figures(self) -> FleetFigures:
         """Return what was counted."""
@@ -68,20 +69,22 @@ class CountFleet:
 
     async def run(self) -> int:
         """Count the fleet, and show the figures; 0: another process does."""
-        if await self._turns.run("count_fleet", self._count_if_ours):
-            return 1
-        self._exporter.clear()
-        return 0
+        for name, work in (("count_due", self._store.count_due), ("count_fleet", self._count)):
+            if not await self._turns.run(name, partial(self._if_ours, work)):
+                self._exporter.clear()
+                return 0
+        return 1
 
-    async def _count_if_ours(self) -> bool:
+    async def _if_ours(self, work: Callable[[], Awaitable[object]]) -> bool:
         last = await self._store.last_export()
         if not is_to_count(last, self._period_s):
             return False
-        if last and not last.is_ours:
-            log.info("fleet_count.taken_over", after_s=round(last.age_s))
+        await work()
+        return True
+
+    async def _count(self) -> None:
         until = holds_until(self._clock.monotonic(), self._period_s)
         await self._store.count_as_exporter()
         if self._exporter.is_on:
             figures = await self._store.figures()
             self._exporter.show(figures, lambda: self._clock.monotonic() < until)
-        return True

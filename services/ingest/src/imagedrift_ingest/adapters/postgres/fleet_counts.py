@@ -44,8 +44,7 @@ class FleetCountTables:
         return await self._database.transaction(_count, None)
 
     async def count_as_exporter(self) -> None:
-        """Count the fleet, and note that this process did."""
-        await self.count_due()
+        """Count hosts and images, and note that this process did."""
         await self._database.transaction(_count, self._process)
 
     async def figures(self) -> FleetFigures:

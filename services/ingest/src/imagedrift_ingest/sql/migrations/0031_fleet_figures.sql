@@ -1,5 +1,5 @@
 -- The fleet in figures: hosts by state and images by verdict are counted with the rest, and kept
--- depends: 0029_fleet_counts
+-- depends: 0030_bases
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';
