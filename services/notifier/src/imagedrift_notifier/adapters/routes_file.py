@@ -1,4 +1,4 @@
-"""The file of routes as it is now: read again when it has changed, or when SIGHUP asks for it.
+"""The file of routes as it is now: read again within seconds of its change.
 
 A file that is wrong, or gone, changes nothing: what held before holds, and every fault is told with
 its line, once.
