@@ -1,5 +1,6 @@
 """A webhook: what is posted, which answers count, and which addresses are never asked."""
 
+import asyncio
 import logging
 import socket
 import ssl
@@ -121,6 +122,28 @@ async def test_nobody_there_is_a_failure_and_a_broken_answer_a_doubt(
         thread.join()
     assert isinstance(outcome, Doubtful)
     assert TOKEN not in outcome.reason
+
+
+async def test_an_answer_that_never_ends_is_a_doubt() -> None:
+    """A receiver that sends a byte now and then keeps a message no longer than a silent one."""
+    told = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not told.is_set():
+            writer.write(b"H")
+            await asyncio.sleep(0.05)
+        writer.close()
+
+    keys = signing_keys(KEY)
+    assert keys is not None
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        posting = WebhookSender(SystemClock(), within_s=0.4)
+
+        outcome = await posting.post(SecretText(f"http://127.0.0.1:{port}/{TOKEN}"), keys, MESSAGE)
+        told.set()
+
+    assert outcome == Doubtful("no answer: TimeoutError")
 
 
 async def test_a_certificate_has_to_be_of_the_name_in_the_address(tmp_path: Path) -> None:

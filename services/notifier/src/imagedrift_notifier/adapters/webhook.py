@@ -5,6 +5,7 @@ Rules:
   wrote the address may mean a machine of the inner network; the metadata service of a cloud is no
   receiver, so it is never asked.
 - No redirect is followed, no proxy of the environment is used, no cookie is kept.
+- A try takes `WITHIN_S` as a whole: an answer that comes a byte at a time holds up nobody.
 - A message has the same id at every try: a receiver that heeds it takes it once.
 - An error never has a part of the address: it may hold a token.
 """
@@ -38,7 +39,10 @@ _BEFORE: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedPro
 class WebhookSender:
     """Posts messages."""
 
-    def __init__(self, clock: Clock, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, clock: Clock, tls: ssl.SSLContext | None = None, within_s: float = WITHIN_S
+    ) -> None:
+        self._within_s = within_s
         self._clock = clock
         self._tls = tls or ssl.create_default_context()
 
@@ -61,9 +65,12 @@ class WebhookSender:
         sent = {"host": host, "content-type": "application/json", "user-agent": AGENT, **signed}
         name = host.rpartition("@")[2].partition(":")[0] if not host.startswith("[") else ""
         try:
-            async with httpx.AsyncClient(
-                verify=self._tls, trust_env=False, follow_redirects=False, timeout=WITHIN_S
-            ) as client:
+            async with (
+                asyncio.timeout(self._within_s),
+                httpx.AsyncClient(
+                    verify=self._tls, trust_env=False, follow_redirects=False, timeout=WITHIN_S
+                ) as client,
+            ):
                 extensions = {"sni_hostname": name} if name else {}
                 request = client.build_request(
                     "POST", url, headers=sent, content=body, extensions=extensions
