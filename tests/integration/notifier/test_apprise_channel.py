@@ -2,9 +2,11 @@
 
 import logging
 
+import msgspec
 import pytest
 
 from imagedrift_notifier.adapters import apprise_channel
+from imagedrift_notifier.adapters.apprise_channel import AppriseSender
 from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed
 from imagedrift_notifier.core.secret_text import SecretText
@@ -31,7 +33,7 @@ def address(receiving: Receiver, options: str = "rto=5") -> SecretText:
 
 async def test_a_message_arrives_by_the_channel(receiving: Receiver) -> None:
     """A chat gets title and text, once."""
-    assert await apprise_channel.send(address(receiving), MESSAGE) == Delivered()
+    assert await AppriseSender().send(address(receiving), MESSAGE) == Delivered()
 
     [got] = receiving.received
     assert (got.read["title"], got.read["message"]) == ("a title", "a text\nof two lines")
@@ -43,9 +45,9 @@ async def test_a_channel_that_refuses_is_a_failure_that_shows_no_address(
     """Neither the reason nor any log has a part of the address."""
     receiving.status = 403
     with caplog.at_level(logging.DEBUG):
-        refused = await apprise_channel.send(address(receiving), MESSAGE)
+        refused = await AppriseSender().send(address(receiving), MESSAGE)
         nobody = SecretText(f"json://127.0.0.1:{free_port()}/{TOKEN}")
-        absent = await apprise_channel.send(nobody, MESSAGE)
+        absent = await AppriseSender().send(nobody, MESSAGE)
 
     assert refused == Failed("JSON: did not take it")
     assert absent == Failed("JSON: did not take it")
@@ -56,9 +58,25 @@ async def test_a_channel_that_does_not_answer_is_a_doubt(receiving: Receiver) ->
     """The message may have arrived, so it is not sent again."""
     receiving.may_answer.clear()
 
-    outcome = await apprise_channel.send(address(receiving, "rto=0.3"), MESSAGE)
+    outcome = await AppriseSender().send(address(receiving, "rto=0.3"), MESSAGE)
 
     assert outcome == Doubtful("JSON: no answer")
+
+
+async def test_a_message_that_hangs_holds_up_its_route_alone(receiving: Receiver) -> None:
+    """An answer that never ends is no reason to begin more such messages, or to keep others."""
+    receiving.may_answer.clear()
+    hanging = address(receiving, "rto=60")
+    sender = AppriseSender(within_s=0.3)
+
+    first = await sender.send(hanging, MESSAGE)
+    second = await sender.send(hanging, MESSAGE)
+    receiving.may_answer.set()
+    other = await sender.send(address(receiving), msgspec.structs.replace(MESSAGE, route="other"))
+
+    assert first == Doubtful("JSON: no answer within 0.3 s")
+    assert second == Failed("JSON: the message before still hangs")
+    assert other == Delivered()
 
 
 @pytest.mark.parametrize("text", ["s3cr3t-t0k3n", "nothing://s3cr3t-t0k3n", "slack://", "json://"])
@@ -67,7 +85,7 @@ async def test_an_address_that_apprise_does_not_know_is_told_without_it(text: st
     fault = apprise_channel.address_fault(SecretText(text))
 
     assert fault.startswith("is no address that Apprise knows")
-    assert await apprise_channel.send(SecretText(text), MESSAGE) == Failed(fault)
+    assert await AppriseSender().send(SecretText(text), MESSAGE) == Failed(fault)
 
 
 async def test_a_text_is_cut_to_what_a_channel_takes() -> None:

@@ -1,5 +1,8 @@
 """The channel of each route: the files of its address and keys, and what carries its messages."""
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from imagedrift_notifier.adapters import secret_files, webhook
 from imagedrift_notifier.adapters.secret_files import SecretUnreadable
 from imagedrift_notifier.adapters.webhook import WebhookSender
@@ -8,6 +11,9 @@ from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Failed, SendOutcome
 from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from imagedrift_notifier.adapters.apprise_channel import AppriseSender
 
 
 class Channels:
@@ -24,9 +30,15 @@ class Channels:
                 return await self._webhook.post(address, _keys(route), message)
         except SecretUnreadable as error:
             return Failed(str(error))
-        from imagedrift_notifier.adapters import apprise_channel  # noqa: PLC0415 - memory
+        return await self._apprise.send(address, message)
 
-        return await apprise_channel.send(address, message)
+    @cached_property
+    def _apprise(self) -> "AppriseSender":
+        from imagedrift_notifier.adapters.apprise_channel import (  # noqa: PLC0415 - memory
+            AppriseSender,
+        )
+
+        return AppriseSender()
 
 
 def route_faults(route: MessageRoute) -> list[str]:
