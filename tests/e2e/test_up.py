@@ -41,7 +41,7 @@ async def engine(folder: Path) -> AsyncIterator[ScriptedEngine]:
 @pytest.fixture
 def up(folder: Path, engine: ScriptedEngine) -> Iterator[subprocess.Popen[bytes]]:
     """The command in its own session, as on a terminal; killed at the end if it still runs."""
-    process = start(folder, engine)
+    process = start(folder, DOCKER_HOST=engine.host)
     yield process
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -108,13 +108,30 @@ async def test_a_second_up_is_refused_and_down_ends_the_first(
     assert (await asyncio.to_thread(run, "down")).stdout.startswith("not running")
     assert_nothing_is_left(folder)
 
-    again = start(folder, engine)
+    again = start(folder, DOCKER_HOST=engine.host)
     try:
         await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
         assert addresses_in(output(folder)) == addresses
     finally:
         os.killpg(again.pid, signal.SIGTERM)
         again.wait(WITHIN_S)
+
+
+async def test_an_up_that_was_killed_is_followed_by_one_at_the_same_addresses(folder: Path) -> None:
+    """A killed `up` takes all that it started with it; the source that is set holds for both."""
+    (folder / "images.txt").write_text(f"docker.io/library/app:1@sha256:{'a' * 64}\n")
+    source = {"IMAGEDRIFT_SOURCE": f"list:{folder}/images.txt"}
+    told = []
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        process = start(folder, **source)
+        await until(lambda: "library/app:1" in output(folder), "a verdict", within_s=WITHIN_S)
+        told.append(addresses_in(output(folder)))
+
+        process.send_signal(how)
+        process.wait(WITHIN_S)
+        await until(lambda: not processes_that_name(f"{folder}/home"), "no process", within_s=10)
+
+    assert told[0] == told[1]
 
 
 @pytest.fixture
@@ -150,12 +167,12 @@ async def test_a_full_disk_is_told_in_a_line(
     assert processes_that_name(str(home)) == []
 
 
-def start(folder: Path, engine: ScriptedEngine) -> subprocess.Popen[bytes]:
+def start(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
     """Start the command in a session of its own, as on a terminal."""
     with (folder / "told").open("wb") as told:
         return subprocess.Popen(
             [console_script("imagedrift"), "up", "--home", folder / "home"],
-            env=BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)},
+            env=BASE_ENVIRONMENT | environment | {"HOME": str(folder)},
             stdout=told,
             stderr=told,
             start_new_session=True,

@@ -143,6 +143,7 @@ async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None
     await stack.start_agent(
         host="this-host",
         interval_s=60,
+        IMAGEDRIFT_SOURCE=agent.source,
         DOCKER_HOST=agent.docker_host,
         DOCKER_TLS_VERIFY=agent.docker_tls_verify,
         DOCKER_CERT_PATH=agent.docker_cert_path,
