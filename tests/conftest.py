@@ -12,7 +12,7 @@ import structlog
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.registry import SandboxRegistry
-from support.postgres import OLDEST, fresh_database, programs
+from support.postgres import NEWEST, OLDEST, fresh_database, shared_server
 
 pytest_plugins = ["support.engine", "support.podman"]
 
@@ -41,14 +41,14 @@ def logs_as_they_come() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """The embedded PostgreSQL 18, shared by the session: see `database_dsn`."""
-    with PostgresServer.start_sync() as server:
+    with shared_server(NEWEST) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgres_server_15() -> Iterator[PostgresServer]:
     """Debian's PostgreSQL 15, the oldest version that we support."""
-    with PostgresServer.start_sync(binaries=programs(OLDEST)) as server:
+    with shared_server(OLDEST) as server:
         yield server
 
 

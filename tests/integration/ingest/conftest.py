@@ -12,7 +12,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from support.ingest import NGINX, REDIS, Fleet, Operator, answer, fleet, image, ingest
 from support.logins import ours, run
-from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated, programs
+from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated, shared_server
 
 SERVERS = {NEWEST: "postgres_server", OLDEST: "postgres_server_15"}
 
@@ -72,7 +72,7 @@ async def filled(dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Oper
 @pytest.fixture(scope="module", params=VERSIONS)
 def cluster(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """A cluster of this file's own: roles belong to all of it."""
-    with PostgresServer.start_sync(binaries=programs(request.param)) as server:
+    with shared_server(request.param) as server:
         yield server
 
 
