@@ -15,7 +15,7 @@ NEWER = ("1.0.9", "1.4.2", "3.0.0")
 TAGS = [f"1.0.{number}" for number in range(10)] + [f"0.{number}.0" for number in range(390)]
 """With those that are newer eight pages or more, as Quay has them."""
 REDELIVERED_AFTER_S = 3
-WITHIN_S = 60.0
+WITHIN_S = 180.0
 DENIED = """
     SELECT reference FROM ops.versions
     WHERE behind = 0 OR ARRAY[patch_state, minor_state, major_state] && '{none,same_image}'

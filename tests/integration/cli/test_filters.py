@@ -45,7 +45,7 @@ FILTERS = (
 )  # fmt: skip
 NO_LISTS = {
     "demo", "up", "down", "scan", "decide", "undo", "plan", "top", "check", "forget", "completion",
-    "migrate", "streams", "maintain", "rebuild", "bench", "watch", "open",
+    "migrate", "streams", "maintain", "rebuild", "bench", "watch", "open", "notify",
 }  # fmt: skip
 
 

@@ -33,11 +33,14 @@ SLIPS: Final = {
     "letter": ("ecf5f0dcfcde", "no such letter: ecf5f0dcfcde; did you mean ecf5f0dcfcdf?"),
     "dropped": ("ecf5f0dcfcde", "no such letter: ecf5f0dcfcde; did you mean ecf5f0dcfcdf?"),
     "plan_id": ("99", "no such plan: 99; see `imagedrift plans`"),
+    "tested": ("opps", "no such route: opps; did you mean ops?"),
+    "named": ("opps", "no such route: opps; did you mean ops?"),
     "decision_id": ("99", "no such decision: 99; see `imagedrift decisions --all`"),
 }  # fmt: skip
 """A wrong name for each parameter that names something, and what is said of it."""
 NAMELESS: Final = frozenset({
-    "as_sql", "behind", "every", "excused", "exit_code", "form", "header", "help", "hosts",
+    "as_sql", "behind", "dry_run", "every", "excused", "exit_code", "form", "header", "help",
+    "hosts",
     "interval", "is_due", "is_image", "is_saved", "limit", "note", "once", "overdue", "reason",
     "rings", "running", "since", "silent", "degraded", "span", "until", "value", "verdicts",
     "wait", "yes",
@@ -52,8 +55,8 @@ BESIDE: Final = {
     "check": ("fra1/web-1",), "open": ("web-1",),
 }  # fmt: skip
 """The arguments that a command needs beside the one that is wrong."""
-ALONE: Final = {"check --registry": ()}
-"""The same for an option that stands for an argument."""
+ALONE: Final = {"check --registry": (), "notify --route": ("--dry-run",)}
+"""The same for an option that stands for an argument, or needs another one."""
 MORE: Final = {"decisions texts", "completion shell"}
 """Texts that are looked for in what people wrote: none of it has to be there."""
 
@@ -110,8 +113,11 @@ def test_what_is_named_and_is_not_there_ends_with_4(
     """One line on standard error with the nearest name, nothing else, and exit code 4."""
     listed = tmp_path_factory.getbasetemp() / "images.txt"
     listed.write_text("")
+    routes = tmp_path_factory.getbasetemp() / "routes.toml"
+    routes.write_text('[route.ops]\napprise_file = "/etc/chat"\n')
     monkeypatch.setenv("DATABASE_URL", fleet_dsn)
     monkeypatch.setenv("IMAGEDRIFT_SOURCE", f"list:{listed}")
+    monkeypatch.setenv("IMAGEDRIFT_ROUTES", str(routes))
 
     ended = CliRunner().invoke(main, [call.command, *call.arguments])
 

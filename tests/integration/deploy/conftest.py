@@ -20,6 +20,26 @@ REDIS = "docker.io/library/redis:7"
 GONE = "ghcr.io/example/gone:1"
 
 
+BUILT_ON = """
+    UPDATE fleet.comparisons AS c
+    SET facts = jsonb_build_object(
+      'base_name', 'docker.io/library/nginx:1.27', 'base_digest', c.image_id)
+    FROM fleet.image_refs AS r
+    WHERE r.ref_id = c.ref_id AND r.reference = 'docker.io/library/app:dev'
+"""
+REPLACED = """
+    INSERT INTO fleet.bases (name, digest, platform, ref_id, state, judged_digest)
+    SELECT
+      c.facts ->> 'base_name', c.facts ->> 'base_digest', c.platform,
+      a.ref_id, 'newer', a.remote_digest
+    FROM fleet.comparisons AS c
+    JOIN fleet.image_refs AS r ON r.reference = c.facts ->> 'base_name'
+    JOIN fleet.answers AS a ON a.ref_id = r.ref_id
+    WHERE c.facts ? 'base_digest'
+"""
+"""A local build on an image whose tag has moved since."""
+
+
 @pytest.fixture(scope="session")
 def told_dsn(postgres_server: PostgresServer) -> Iterator[str]:
     """A database that holds a small fleet: to be read only."""
@@ -35,6 +55,8 @@ async def _tell(dsn: str, nats_url: str) -> None:
     async with fleet(nats_url) as agents, ingest(dsn, nats_url):
         await _speak(agents)
         await _settled(Operator(dsn))
+    await Operator(dsn).ask(BUILT_ON)
+    await Operator(dsn).ask(REPLACED)
     await maintain(dsn)
 
 

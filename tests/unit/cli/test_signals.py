@@ -26,7 +26,8 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.mark.parametrize("number", ENDS)
 async def test_each_signal_sets_the_event(number: signal.Signals) -> None:
-    """It interrupts nothing."""
+    """It interrupts nothing, where the suite does not run by `nohup`."""
+    before = signal.signal(number, signal.SIG_DFL)
     stop = signals.asked()
     try:
         os.kill(os.getpid(), number)
@@ -35,7 +36,23 @@ async def test_each_signal_sets_the_event(number: signal.Signals) -> None:
     finally:
         for each in ENDS:
             asyncio.get_running_loop().remove_signal_handler(each)
+        signal.signal(number, before)
     assert stop.is_set()
+
+
+async def test_a_command_by_nohup_outlives_its_terminal() -> None:
+    """The end of the terminal, which is ignored at the start, stays ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = signals.asked()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert not stop.is_set()
+    finally:
+        for each in ENDS:
+            asyncio.get_running_loop().remove_signal_handler(each)
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_sigterm_does_what_ctrl_c_does() -> None:
