@@ -50,13 +50,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def class_names(files: Files) -> Iterator[str]:
     """Find public classes of one name."""
-    places: dict[str, list[str]] = defaultdict(list)
+    found_at: dict[str, list[str]] = defaultdict(list)
     for path, tree in files.items():
         if "src" in path.parts:
             for node in ast.walk(tree):
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    places[node.name].append(f"{path}:{node.lineno}")
-    for name, found in places.items():
+                    found_at[node.name].append(f"{path}:{node.lineno}")
+    for name, found in found_at.items():
         if len(found) > 1:
             yield f"{found[-1]}: class {name} is at {', '.join(found[:-1])}, too"
 

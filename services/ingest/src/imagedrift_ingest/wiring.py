@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.fleet_metrics import FleetMetrics
@@ -59,6 +58,7 @@ from imagedrift_ingest.usecases.store.lists import BATCH as LISTS_AT_ONCE
 from imagedrift_ingest.usecases.store.lists import StoreLists
 from imagedrift_ingest.usecases.versions import FollowVersions
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.consumer import BatchHandler
@@ -69,7 +69,7 @@ from imagedrift_runtime.settings import SettingsFault
 from imagedrift_runtime.waiting import wait
 from imagedrift_schemas import subjects
 
-log = structlog.get_logger()
+log = get_logger()
 
 AWAITED_EVERY_S = 0.5
 

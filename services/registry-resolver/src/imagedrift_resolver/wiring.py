@@ -12,8 +12,6 @@ import asyncio
 from functools import partial
 from typing import Final
 
-import structlog
-
 from imagedrift_resolver.adapters.cache_api import CacheApi
 from imagedrift_resolver.adapters.dialer import system_dialer
 from imagedrift_resolver.adapters.docker_config import docker_credentials
@@ -33,6 +31,7 @@ from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats import bus, consumer
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
@@ -42,7 +41,7 @@ from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.waiting import given_up_at
 from imagedrift_schemas import subjects
 
-log = structlog.get_logger()
+log = get_logger()
 
 LIST_AGAIN_S: Final = 1.0
 
