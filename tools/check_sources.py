@@ -3,6 +3,7 @@
 - No two public classes have one name.
 - No core, and nothing in schemas, asks the calendar or the clock: time is a value there.
 - The first sentence of a docstring has 25 words at most, and no clause in place of its subject.
+- The docstring of a test does not refer back, as by "It" or "Then": its reader sees it alone.
 - A test asserts something, by itself or by a helper.
 - `__main__` is wiring, of 70 lines at most; no function has more than 60.
 - A module that decides something has a test file of its own name. It decides where a function has
@@ -28,6 +29,9 @@ MOST_WORDS: Final = 25
 LONGEST_MAIN: Final = 70
 LONGEST_FUNCTION: Final = 60
 _NO_SUBJECT: Final = re.compile(r"(What|Whatever|That which|Who|Whoever|Whichever|Nobody)\b")
+_REFERS_BACK: Final = re.compile(
+    r"(It|Its|They|Their|Them|Then|Also|And|Nor|Otherwise|Before that|So (is|are|that))\b"
+)
 _SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?:])\s")
 _CLOCKS: Final = {
     *("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"),
@@ -85,6 +89,8 @@ def docstrings(files: Files) -> Iterator[str]:
                     yield f"{line}: more than {MOST_WORDS} words: {sentence}"
                 if _NO_SUBJECT.match(sentence):
                     yield f"{line}: name the subject: {sentence}"
+                if _is_test(node) and _REFERS_BACK.match(sentence):
+                    yield f"{line}: say of what: {sentence}"
 
 
 def assertions(files: Files) -> Iterator[str]:
@@ -181,6 +187,10 @@ def _dotted(node: ast.expr) -> str:
     value = node.value
     owner = value.attr if isinstance(value, ast.Attribute) else getattr(value, "id", "")
     return f"{owner}.{node.attr}"
+
+
+def _is_test(node: ast.AST) -> bool:
+    return isinstance(node, Function) and node.name.startswith("test_")
 
 
 def _lines(function: Function) -> int:

@@ -58,7 +58,7 @@ def test_the_address_is_asked_for_on_a_terminal(
 def test_an_address_that_is_typed_wrongly_is_refused(
     host: InstallerHost, options: tuple[str, ...]
 ) -> None:
-    """It is checked as an option is, and nothing is installed."""
+    """A typed address is checked as an option is, and nothing is installed."""
     assert host.run(*options, typed="nats.example.org").returncode == 1
     assert not host.prefix.exists()
 

@@ -101,7 +101,7 @@ async def test_what_is_left_when_the_time_for_details_ends_is_told_by_the_list(
 
 
 async def test_a_sick_object_is_asked_for_ever_more_rarely(engine: ScriptedEngine) -> None:
-    """So that looks at a host that does not change stay cheap; the count stays the same."""
+    """Looks at a host with broken images stay cheap; the count of these stays the same."""
     add_container(engine, 1, Refusal(500))
     source, asked, counted = source_on(engine), [], []
     for _ in range(16):
@@ -149,7 +149,7 @@ async def test_details_that_are_all_denied_are_told_by_the_list(engine: Scripted
 async def test_an_engine_that_goes_away_between_its_lists_and_details_is_a_fault(
     engine: ScriptedEngine,
 ) -> None:
-    """Then nothing was wrong with its images, and the last inventory stands."""
+    """An engine that went away says nothing of its images: the last inventory stands."""
     for summary in engine.answers["/images/json"]:
         engine.answers[f"/images/{summary['Id']}/json"] = Hanging()
     source = source_on(engine)

@@ -94,7 +94,7 @@ async def test_a_proxy_that_keeps_the_events_back_is_named(
 
 
 async def test_a_wrong_source_is_named(settings: AgentSettings) -> None:
-    """It is not tried at all."""
+    """A wrong source is not tried at all."""
     what, advice = (await failures(replace(settings, source="images.txt")))["source"]
 
     assert what.startswith("IMAGEDRIFT_SOURCE")
@@ -102,7 +102,7 @@ async def test_a_wrong_source_is_named(settings: AgentSettings) -> None:
 
 
 async def test_a_state_folder_that_cannot_be_written_is_named(settings: AgentSettings) -> None:
-    """Also when the host's id does not have to be kept there."""
+    """A state folder is checked also when the host's id does not have to be kept there."""
     what, advice = (await failures(replace(settings, state_dir="/proc/nowhere")))["state"]
 
     assert "/proc/nowhere" in what

@@ -46,7 +46,7 @@ async def test_one_element_that_makes_no_sense_does_not_cost_the_list(
 
 
 async def test_a_list_of_nothing_that_makes_sense_is_a_fault(engine: ScriptedEngine) -> None:
-    """It is no list of an engine's: the last inventory stands."""
+    """A list without one readable element is no engine's: the last inventory stands."""
     engine.answers["/images/json"] = [7, "x"]
 
     with pytest.raises(EngineFault, match="/images/json: not what an engine says"):
@@ -133,7 +133,7 @@ async def test_a_query_that_is_refused_does_not_cost_the_list(engine: ScriptedEn
 async def test_odd_texts_of_an_engine_are_shown_without_control_characters(
     engine: ScriptedEngine,
 ) -> None:
-    """They are replaced and cut, as ingest would do it."""
+    """Control characters are replaced and texts cut, as ingest would do it."""
     engine.answers["/info"] = {"Name": "web\x00-1", "Labels": ["role=a\nb", "x" * 9000]}
 
     snapshot = await source_on(engine).take()

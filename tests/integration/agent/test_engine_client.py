@@ -62,7 +62,7 @@ async def test_an_engine_over_tcp_is_read() -> None:
 
 
 async def test_an_engine_that_vanishes_is_missed_within_a_minute() -> None:
-    """Its machine loses its power: no end comes, so the kernel has to ask."""
+    """A machine that loses its power ends no connection, so the kernel has to ask."""
     async with ScriptedEngine.serving_tcp() as engine:
         populate(engine, images=1, containers=0)
         address = wiring.address_of(AgentSettings(docker_host=engine.host))

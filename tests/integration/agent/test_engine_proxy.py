@@ -70,7 +70,7 @@ def unit_flags() -> list[str]:
 
 
 def test_the_unit_serves_what_the_configuration_binds() -> None:
-    """Its folder, its group and the socket's group are of one name, and the folder lets them in."""
+    """The unit's folder, its group and the socket's group are of one name, and let it in."""
     assert UNIT_LINES["User"] == UNIT_LINES["Group"] == UNIT_LINES["RuntimeDirectory"]
     bound = f"unix@/run/{UNIT_LINES['RuntimeDirectory']}/engine.sock"
     assert f"bind {bound} mode 660 group {UNIT_LINES['Group']}" in CONFIG.read_text()
@@ -100,7 +100,7 @@ def test_the_proxy_takes_its_configuration_without_a_warning(folder: Path) -> No
 
 
 async def test_the_agent_works_through_the_proxy(engine: ScriptedEngine, folder: Path) -> None:
-    """It looks, and hears what happens."""
+    """Through the proxy the agent reads images and hears events."""
     source = Engine(lambda: Address(path=str(folder / "engine.sock")))
     events: Any = source.changes()
 

@@ -116,7 +116,7 @@ async def findings(engine: ScriptedEngine) -> dict[str, doctor.Diagnosis]:
 
 @pytest.mark.parametrize("stream", [HeadlessEvents(), None], ids=["no head", "silent"])
 async def test_silence_is_no_fault_for_the_doctor(engine: ScriptedEngine, stream: Any) -> None:
-    """It says that it listens, and that nothing happened yet."""
+    """The doctor says that it listens, and that nothing happened yet."""
     if stream:
         engine.answers["/events"] = stream
 
@@ -130,7 +130,7 @@ async def test_silence_is_no_fault_for_the_doctor(engine: ScriptedEngine, stream
 async def test_a_stream_that_ends_at_once_is_a_fault_for_the_doctor(
     engine: ScriptedEngine, how: str
 ) -> None:
-    """It says what to let through."""
+    """The doctor says what a proxy has to let through."""
     engine.answers["/events"] = ENDS[how]
 
     found = (await findings(engine))["events"]

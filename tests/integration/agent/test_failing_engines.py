@@ -111,7 +111,7 @@ async def test_an_upgrade_under_the_agent_is_said(engine: ScriptedEngine) -> Non
 
 
 async def test_a_host_whose_engine_never_answered_says_no_empty_inventory(tmp_path: Path) -> None:
-    """It lives and says why its images are unknown; the host's rows of before stay."""
+    """The host lives and says why its images are unknown; its rows of before stay."""
     publisher = RecordingPublisher()
     source = Engine(lambda: Address(path=str(tmp_path / "nothing")))
     async with running_agent(source, publisher):
@@ -151,7 +151,7 @@ async def test_an_image_that_goes_during_a_look_is_passed_over(engine: ScriptedE
 
 @pytest.mark.parametrize("answer", [Refusal(500), "no details", {"Id": 7}], ids=repr)
 async def test_a_broken_image_spares_the_others(engine: ScriptedEngine, answer: Any) -> None:
-    """It is told by what the list says of it, counted, and asked for again at the next look."""
+    """A broken image is told by its list, counted, and asked for again at the next look."""
     broken = engine.answers["/images/json"][0]["Id"]
     good, engine.answers[f"/images/{broken}/json"] = (
         engine.answers[f"/images/{broken}/json"],
@@ -177,7 +177,7 @@ async def test_a_broken_image_spares_the_others(engine: ScriptedEngine, answer: 
     ids=["text", "wrong type", "no UTF-8", "a list"],
 )
 async def test_nonsense_among_the_events_is_a_fault(engine: ScriptedEngine, event: bytes) -> None:
-    """It ends the listening, which begins again with a full look."""
+    """Nonsense ends the listening, which begins again with a full look."""
     source = source_on(engine)
     events: Any = source.changes()
     assert await anext(events) is None
@@ -203,7 +203,7 @@ async def test_an_event_in_pieces_is_one_event(engine: ScriptedEngine) -> None:
 
 
 async def test_an_event_without_an_end_is_a_fault(engine: ScriptedEngine) -> None:
-    """It is bounded as every answer is."""
+    """An event is bounded as every answer is."""
     events: Any = source_on(engine, max_event=1000).changes()
     await anext(events)
     engine.emit_raw(b"x" * 2000)

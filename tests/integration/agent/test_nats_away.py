@@ -73,7 +73,7 @@ async def test_a_restart_neither_repeats_nor_loses(
 async def test_an_agent_starts_without_nats(
     engine: ScriptedEngine, nats: NatsServer, tmp_path: Path
 ) -> None:
-    """It looks, keeps what it found, and says it when NATS is there."""
+    """The agent looks, keeps what it found, and publishes it when NATS is there."""
     memory = StateFolder(str(tmp_path))
     await nats.stop()
     async with running_agent(source_on(engine), RealPublisher(nats.url), memory):

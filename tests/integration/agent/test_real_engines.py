@@ -130,7 +130,7 @@ async def test_a_running_image_whose_tag_is_removed_is_not_called_local(
 
 
 async def test_what_was_built_and_rebuilt_here_stays_local(docker_engine: DockerEngine) -> None:
-    """Its old image runs on under a name that a registry could have, and that none has."""
+    """The old image runs on under a name that a registry could have, and that none has."""
     await asyncio.to_thread(docker_engine.build, "built:1", "one")
     await asyncio.to_thread(docker_engine.run, "built:1", "web")
     await asyncio.to_thread(docker_engine.build, "built:1", "two")
@@ -145,7 +145,7 @@ async def test_what_was_built_and_rebuilt_here_stays_local(docker_engine: Docker
 async def test_podman_untag_leaves_the_digest_of_the_list(
     podman_engine: PodmanEngine, docker_registry: DockerRegistry
 ) -> None:
-    """It is all that says what runs: its identity, and no proof that a registry knows it."""
+    """The list's digest is all that says what runs: an identity, and no proof of a registry."""
     app = f"{docker_registry.host}/untagged/app:1"
     await asyncio.to_thread(podman_engine.build, app, "one")
     digest = await asyncio.to_thread(podman_engine.push, app)

@@ -44,7 +44,7 @@ async def test_what_the_database_refuses_is_told(
 
 
 async def test_a_named_statement_is_run_once(fleet_dsn: str) -> None:
-    """Its rows are dictionaries in the columns' order."""
+    """Rows are dictionaries in the columns' order."""
     assert all(isinstance(row["name"], str) for row in await rows(fleet_dsn, "sites", {}))
 
 

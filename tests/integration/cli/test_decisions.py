@@ -84,7 +84,7 @@ def test_a_pattern_is_written_in_full(typed: str, pattern: str) -> None:
 
 
 def test_a_pattern_that_matches_nothing_is_told_and_kept(own_dsn: str) -> None:
-    """It is about images to come."""
+    """A pattern without a match is about images to come."""
     made = piped(own_dsn, "decide", "quay.io/none/*", "ignore", "--reason", "not ours")
     assert made.code == 0
     assert "(0 references)" in made.out

@@ -27,7 +27,7 @@ def hosts(dsn: str) -> int:
 def test_a_host_is_forgotten_without_a_question_where_that_is_wanted(
     own_dsn: str, host: str
 ) -> None:
-    """It is told in full."""
+    """The host is told in full."""
     before = hosts(own_dsn)
 
     result = CliRunner().invoke(main, ["forget", host, "--yes"])

@@ -72,7 +72,7 @@ def test_a_wrong_plan_is_refused_in_one_line(
 
 
 def test_the_query_of_a_plan_can_be_printed() -> None:
-    """It is not run."""
+    """A query that is printed is not run."""
     printed = piped("", "plan", "--due", "--ring", "1%,rest", "--site", "ber1", "--sql").out
     assert "FROM ops.due" in printed
     assert "ARRAY['0.01', '1.00']::numeric[]" in printed

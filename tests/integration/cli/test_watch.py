@@ -119,7 +119,7 @@ def test_filters_are_those_of_every_list(
 
 
 def test_nothing_is_lost_while_nats_is_away(tmp_path: Path) -> None:
-    """That it is away is said once, and what it kept meanwhile is shown."""
+    """An outage is said once, and the changes that NATS kept meanwhile are shown."""
     port = free_port()
     with NatsServer(tmp_path, port=port).started() as server:
         url = server.url

@@ -68,7 +68,7 @@ async def test_a_provider_that_is_silent_is_left(answer: bytes) -> None:
     ],
 )
 async def test_an_answer_that_is_none_is_refused(answer: bytes, told: str) -> None:
-    """Too much, a redirect, an error, or something else: it is no provider."""
+    """A provider's answer that is too long, a redirect, an error or something else is refused."""
     async with server(lambda writer: writer.write(answer)) as url:
         fault = await refused(url)
 

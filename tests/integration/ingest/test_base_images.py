@@ -100,7 +100,7 @@ async def test_a_base_that_is_also_run_is_asked_once(planned: Planned) -> None:
 
 
 async def test_a_base_that_no_host_has_is_asked_as_seldom_as_lists(planned: Planned) -> None:
-    """It is asked again after twelve hours, and fails for nobody in ops.lookup_errors."""
+    """A base is asked again after twelve hours, and fails for nobody in ops.lookup_errors."""
     await planned.has("web-1", built())
     await follow(planned)
     await planned.answered(BASE)
@@ -146,7 +146,7 @@ async def test_nothing_is_asked_unless_an_operator_wants_it(planned: Planned) ->
 
 
 async def test_a_base_rests_when_no_image_in_use_was_built_on_it(planned: Planned) -> None:
-    """Its question ends with its last image, and begins again with the next one."""
+    """A base's question ends with its last image, and begins again with the next one."""
     await planned.has("web-1", built())
     await follow(planned)
     await planned.has("web-1")

@@ -25,7 +25,7 @@ async def become(operator: Operator, expected: dict[str, str]) -> None:
 async def test_a_label_holds_back_the_image_of_its_own_host(
     running: None, agents: Fleet, operator: Operator
 ) -> None:
-    """It holds on its host alone, until the container is made anew without it."""
+    """A label holds on its host alone, until the container is made anew without it."""
     await agents.answers(answer(version=2))
     await agents.has("web-1", image(policy={"wait": "400d"}))
     await agents.has("web-2", image(policy={"wait": "soon"}))

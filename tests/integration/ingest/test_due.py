@@ -225,7 +225,7 @@ async def test_what_cannot_be_undone_is_said(database: asyncpg.Connection) -> No
 async def test_the_waiting_time_is_not_restarted_by_a_further_move(
     database: asyncpg.Connection,
 ) -> None:
-    """It counts from when the image was first replaced, not from the last move or check."""
+    """The waiting time counts from the first replacement, not from the last move or check."""
     await decide(database, Decided("*", "wait", "2 days"))
     before = await database.fetch("SELECT reference, due_at FROM ops.due ORDER BY host, reference")
     assert before

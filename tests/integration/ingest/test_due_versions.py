@@ -134,7 +134,7 @@ async def test_a_version_that_is_skipped_gives_way_to_the_next(
 
 
 async def test_a_skip_of_versions_says_whether_it_holds(database: asyncpg.Connection) -> None:
-    """It is over when none of its versions is the newest of a step any more."""
+    """A skip is over when none of its versions is the newest of a step any more."""
     await decide(database, Decided(APP, "skip", "4"))
     [row] = await database.fetch("SELECT value, versions, active FROM ops.decisions")
     assert tuple(row) == ("4", ["4"], True)
@@ -162,7 +162,7 @@ async def test_a_digest_that_is_skipped_is_no_version(database: asyncpg.Connecti
 
 
 async def test_the_waiting_time_of_a_version_is_not_restarted(database: asyncpg.Connection) -> None:
-    """It counts from when a version was first newer: neither checks nor restarts change it."""
+    """The time counts from when a version was first newer, whatever is checked or restarted."""
     await decide(database, Decided("*", "within", "minor"))
     await decide(database, Decided("*", "wait", "7 days"))
     sql = "SELECT host, reference, due_at FROM ops.due WHERE cause = 'version' ORDER BY 1, 2"
@@ -187,7 +187,7 @@ async def test_what_is_not_known_to_be_newer_is_not_due(database: asyncpg.Connec
 async def test_an_image_that_was_built_on_its_host_is_behind_no_version(
     database: asyncpg.Connection,
 ) -> None:
-    """No registry is asked about it (P2)."""
+    """No registry is asked about a local image (P2)."""
     await decide(database, Decided("*", "within", "major"))
     assert {reference for reference in NEWER if await versions(database, reference=reference)}
     await database.execute("UPDATE fleet.comparisons SET repo_digests = '{}'")

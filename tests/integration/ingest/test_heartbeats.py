@@ -72,7 +72,7 @@ async def test_a_host_without_an_inventory_counts_and_says_why(
 
 
 async def test_a_host_that_was_retired_counts_again_when_it_lives(stored: Stored) -> None:
-    """Its images come with its next inventory."""
+    """A returned host's images come with its next inventory."""
     await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(HASH, 300, "")})
     await stored.pool.execute("UPDATE fleet.host_state SET last_seen_at = now() - interval '40 d'")
     assert (await stored.maintain.tidy())["hosts_retired"] == 1
@@ -141,7 +141,7 @@ async def test_two_machines_are_forgotten_when_one_alone_speaks(stored: Stored) 
 
 
 async def test_an_operator_is_sent_to_dead_letters_only_where_one_is(stored: Stored) -> None:
-    """Otherwise the newest inventory is on its way."""
+    """Without a dead letter the newest inventory is on its way."""
     await stored.heartbeats.store(LATER, {WEB: ReceivedHeartbeat(bytes(32), 300, "")})
     assert "on its way" in str(await stored.degraded())
     await stored.pool.execute(

@@ -54,7 +54,7 @@ async def test_of_one_batch_the_newest_state_counts(registries: Registries) -> N
 
 
 async def test_an_older_state_changes_nothing(registries: Registries) -> None:
-    """Its sequence is lower in the same epoch."""
+    """An older state has a lower sequence in the same epoch."""
     await registries.store((5, state(50)))
     await registries.store((4, state(40)))
 

@@ -164,7 +164,7 @@ async def test_ingest_without_the_writers_role_is_told_what_it_lacks(schema: str
 
 
 async def test_a_decider_decides_under_its_own_name_and_writes_nothing_else(schema: str) -> None:
-    """Also where its login reads, and so would write nothing; a reader decides nothing."""
+    """A login that otherwise only reads decides as a decider; a reader decides nothing."""
     await migrations.migrate(schema)
     await make_logins(schema)
     await run(

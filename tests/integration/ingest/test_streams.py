@@ -25,7 +25,7 @@ def inventories(agents: Fleet, clock: StillClock | None = None) -> SourceStream:
 
 
 async def test_the_epoch_is_when_the_stream_was_made(agents: Fleet) -> None:
-    """It is looked up now and then: a stream that was made anew is noticed after a while."""
+    """The epoch is looked up now and then: a stream that was made anew is noticed after a while."""
     clock = StillClock()
     stream = inventories(agents, clock)
     created = await agents.bus.created(subjects.STREAM_INVENTORY)

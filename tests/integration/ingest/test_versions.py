@@ -40,7 +40,7 @@ def child(platform: str = "linux/amd64", **facts: Any) -> Child:
 async def test_the_version_by_an_images_labels_is_told(
     running: None, agents: Fleet, operator: Operator
 ) -> None:
-    """Also of an image that was stored before its agent told any, and on every host that has it."""
+    """An image that was stored before any agent told its version gets it on every host."""
     await agents.has("web-1", image())
     assert (await operator.sees(NGINX, host="web-1"))["local_version"] is None
 
@@ -64,7 +64,7 @@ async def test_a_label_that_lies_costs_itself(
 async def test_the_version_that_a_host_would_get_is_told_beside_the_verdict(
     running: None, agents: Fleet, operator: Operator, platform: str
 ) -> None:
-    """It is that of the host's own platform, or of the one image that the tag points to."""
+    """The version is that of the host's platform, or of the one image that the tag points to."""
     other = child("linux/arm64", version="0.0.1")
     told = child(platform, version="1.27.5", source=SOURCE, built_at=BUILT)
     await agents.has("web-1", labelled())

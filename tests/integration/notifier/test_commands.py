@@ -12,7 +12,7 @@ from support.operator import Operator
 
 
 async def test_a_test_message_says_that_it_is_one(receiving: Receiver, tmp_path: Path) -> None:
-    """It goes by the route's own channel, and what went wrong is told."""
+    """A test message goes by the route's own channel, and a failure is told."""
     [ops] = commands.load(str(write_routes(tmp_path, receiving.url, ops=""))).routes.values()
 
     assert await commands.send_test(ops, "") == ""

@@ -33,7 +33,7 @@ async def test_the_notifier_works_with_its_own_role_and_can_do_nothing_else(
     receiving: Receiver,
     tmp_path: Path,
 ) -> None:
-    """It reads views and writes its own tables; facts and decisions are closed to it."""
+    """The notifier reads views and writes its own tables; facts and decisions are closed to it."""
     routes = write_routes(tmp_path, receiving.url, ops='gather = "0s"\nerrors = true')
     async with notifier(own_login, fresh_nats.url, routes):
         await move(dsn, connected)

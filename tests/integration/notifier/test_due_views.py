@@ -28,7 +28,7 @@ async def test_what_a_route_does_not_tell_is_not_read(dsn: str) -> None:
 
 
 async def test_candidates_are_what_not_every_route_has_claimed(dsn: str) -> None:
-    """They come in the order of their names, some at a time, and end."""
+    """Candidates come in the order of their names, some at a time, and end."""
     async with open_database(dsn) as database:
         views = DueViews(database)
         await database.rows("enter_routes", routes=["ops"])

@@ -42,7 +42,7 @@ async def post(url: str) -> SendOutcome:
 async def test_a_message_is_posted_signed_and_whole(
     receiving: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its receiver can check who sent it, and knows it by its id; no log has the address."""
+    """A receiver can check who sent a message, and knows it by its id; no log has the address."""
     port = receiving.url.rpartition(":")[2]
 
     with caplog.at_level(logging.DEBUG):

@@ -89,7 +89,7 @@ async def answers(host: str, toml: str) -> bool:
 async def test_a_configured_authority_is_trusted_where_tokens_come_from(
     certificate: tuple[Path, Path],
 ) -> None:
-    """Its own host on another port, as GitLab's, and the hosts in `realms`; nobody else."""
+    """An authority counts on other ports of its host, as GitLab's, and for hosts in `realms`."""
     ca = f'ca = "{certificate[0]}"\n'
     async with tls_registry(*certificate) as tokens:
         elsewhere = tokens.replace("127.0.0.1", "localhost")

@@ -31,7 +31,7 @@ from support.resolver import trusting, working
 async def test_a_body_is_bounded_and_proves_itself(
     fresh_nats: NatsServer, tmp_path: Path, fault: Fault, expected: type
 ) -> None:
-    """Too large, endless (CVE-2020-1702), cut, compressed, missing, or another than its digest."""
+    """A body that is too large, endless (CVE-2020-1702), cut, or of another digest is refused."""
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))

@@ -115,7 +115,7 @@ async def test_eighty_registries_that_hang_do_not_hold_up_a_healthy_one(
 async def test_sixty_four_dead_names_do_not_hold_up_a_healthy_one(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """Their name servers never answer: they are looked up when the healthy one is answered."""
+    """Dead names are still being looked up when the healthy one is answered."""
     let_go = threading.Event()
 
     def look_up(host: str) -> list[str]:

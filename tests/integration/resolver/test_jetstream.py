@@ -47,7 +47,7 @@ async def cache_of(nats: Bus) -> JetStreamCache:
 
 
 async def test_what_one_replica_keeps_another_one_reads(nats: Bus) -> None:
-    """Before that there is nothing."""
+    """An answer is there for another replica once it is kept, and not before."""
     one, other = await cache_of(nats), await cache_of(nats)
     assert await other.read(QUESTION) == (None, 0)
 
@@ -78,7 +78,7 @@ async def test_a_newer_answer_replaces_the_one_that_came_meanwhile(nats: Bus) ->
 
 
 async def test_an_answer_that_cannot_be_read_is_as_good_as_none(nats: Bus) -> None:
-    """It is replaced by the next one."""
+    """An unreadable answer is replaced by the next one."""
     bucket = await nats.bucket(subjects.BUCKET_DIGESTS)
     await bucket.replace(subjects.answer_key(QUESTION), b"{", 0)
     cache = await cache_of(nats)

@@ -32,7 +32,7 @@ async def test_an_indexs_children_are_told_by_platform(
 async def test_an_image_of_one_platform_is_its_own_child(
     fresh_nats: NatsServer, tmp_path: Path, shape: Shape
 ) -> None:
-    """Its manifest names the configuration."""
+    """A manifest without an index names the configuration."""
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("team/app", "1", platforms=("linux/arm/v6",), shape=shape)
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:

@@ -102,7 +102,7 @@ async def test_a_proxys_own_refusal_is_told_as_the_proxys(status: int) -> None:
 
 
 async def test_a_proxy_that_is_away_is_named() -> None:
-    """Not the registry behind it."""
+    """An error names the proxy that does not answer, not the registry behind it."""
     got = await get("https://r.example/v2/", HTTPS_PROXY="127.0.0.1:1")
     assert got == NoResponse(
         "closed", "r.example: the proxy 127.0.0.1:1: the connection was refused"
@@ -165,7 +165,7 @@ async def test_storage_and_realms_go_through_the_registrys_proxy() -> None:
 async def test_a_redirect_to_storage_behind_the_proxy(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """It is followed by the same proxy, and never shown the registry's credential."""
+    """A redirect is followed by the same proxy, and never shown the registry's credential."""
     (tmp_path / "password").write_text("hunter2")
     async with SandboxRegistry().serving() as storage, SandboxRegistry().serving() as registry:
         storage.push_image("app", "1")

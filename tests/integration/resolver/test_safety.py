@@ -95,7 +95,7 @@ async def test_a_name_that_resolves_to_an_inner_address_is_refused(address: str)
 @pytest.mark.parametrize("trusted", [True, False])
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254"])
 async def test_a_clouds_metadata_is_never_asked(address: str, trusted: bool) -> None:
-    """Also where the operator named the host, and by whatever form of the address."""
+    """A cloud's metadata is refused by any form of its address, though an operator named it."""
     url = Url("http", "registry.example.org", 80, "/v2/")
     got = await send(url, lambda _: [address], trusted=trusted)
     assert got == NoResponse(
@@ -154,7 +154,7 @@ async def test_a_redirect_takes_no_credential_along(fresh_nats: NatsServer, tmp_
 async def test_a_question_that_makes_no_sense_is_a_dead_letter(
     fresh_nats: NatsServer, tmp_path: Path, payload: bytes, reason: str
 ) -> None:
-    """It is kept with its reason, and the next question is answered."""
+    """A senseless question is kept with its reason, and the next question is answered."""
     from imagedrift_schemas import codec, subjects
     from imagedrift_schemas.v1 import DeadLetter
 

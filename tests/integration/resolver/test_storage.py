@@ -16,7 +16,7 @@ from support.resolver import trusting, working
 async def test_storage_on_an_inner_host_is_reached_when_it_is_named(
     fresh_nats: NatsServer, tmp_path: Path, named: str
 ) -> None:
-    """It is asked without the credential (distribution/distribution#3284)."""
+    """Storage is asked without the credential (distribution/distribution#3284)."""
     (tmp_path / "password").write_text("hunter2")
     async with SandboxRegistry().serving() as storage, SandboxRegistry().serving() as registry:
         storage.push_image("app", "1")

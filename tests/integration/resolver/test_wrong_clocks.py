@@ -18,7 +18,7 @@ DIGEST = f"sha256:{'0' * 64}"
 async def test_an_answer_from_the_future_is_asked_for_again(
     fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
-    """It would count as fresh for a day, and every newer answer as overtaken by it."""
+    """An answer from the future would count as fresh for a day, and overtake every newer one."""
     async with SandboxRegistry().serving() as registry:
         pushed = registry.push_image("app", "1")
         question = resolve(registry.reference("app", "1"))
@@ -37,7 +37,7 @@ async def test_an_answer_from_the_future_is_asked_for_again(
 
 
 async def test_a_stop_from_the_future_is_not_obeyed(fresh_nats: NatsServer, tmp_path: Path) -> None:
-    """It would hold for a day, and no newer view of the registry would ever be taken for newer."""
+    """A stop from the future would hold for a day, and overtake every newer state."""
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
         early = RegistryState(

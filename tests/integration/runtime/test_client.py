@@ -141,7 +141,7 @@ def server_of(url: str, *, discovered: bool) -> SimpleNamespace:
 
 
 def test_a_server_that_another_one_tells_of_is_asked_with_its_credentials() -> None:
-    """It is listed once, under a name that its certificate must have."""
+    """A server that is told of is listed once, under a name that its certificate must have."""
     configured = server_of("tls://me:secret@one.example:4222", discovered=False)
     told = [
         server_of("tls://one.example:4222", discovered=True),

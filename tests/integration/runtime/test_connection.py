@@ -195,7 +195,7 @@ async def test_a_late_answer_to_a_probe_ends_nothing(fresh_nats: NatsServer) -> 
 
 
 async def test_probes_of_a_lost_connection_are_forgotten(fresh_nats: NatsServer) -> None:
-    """Their answers cannot come any more: none is kept for ever."""
+    """Answers to probes of a lost connection cannot come any more: none is kept for ever."""
     async with opened(fresh_nats.url, probe_every_s=60, call_within_s=0.2) as (bus, _):
         fresh_nats.pause()
         await until(lambda: _probe_fails(bus), what="the server hangs")

@@ -36,7 +36,7 @@ def guarded(operator: NatsOperator) -> Iterator[NatsServer]:
 async def test_a_credentials_file_lets_in(
     guarded: NatsServer, operator: NatsOperator, tmp_path: Path
 ) -> None:
-    """And without one the server refuses, in its own words."""
+    """Without a credentials file the server refuses, in its own words."""
     path = operator.write_credentials(tmp_path / "user.creds")
 
     async with opened(guarded.url, credentials=str(path)) as (bus, connection):
@@ -150,7 +150,7 @@ async def test_addresses_in_a_file_are_read_at_each_connection(tmp_path: Path) -
 async def test_a_file_without_addresses_is_told_and_its_content_is_not(
     tmp_path: Path, text: str
 ) -> None:
-    """It may hold a password."""
+    """A file of addresses may hold a password."""
     file = tmp_path / "nats-url"
     file.write_text(text)
 

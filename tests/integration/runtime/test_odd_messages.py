@@ -85,7 +85,7 @@ async def _survived(server: NatsServer, bus: Bus, own: OwnStream, line: bytes) -
 async def test_an_odd_subject_is_handled_like_any_other(
     nats_server: NatsServer, bus: Bus, subject: bytes
 ) -> None:
-    """It comes once, with marks in place of what is no text, and can be refused."""
+    """An odd subject comes once, with marks in place of what is no text, and can be refused."""
     own = await OwnStream.make(bus)
     line = b"PUB %s.%s 1\r\nx\r\n" % (own.subject.encode(), subject)
 
@@ -124,7 +124,7 @@ async def test_a_reply_subject_that_is_no_text_is_harmless(
 async def test_megabytes_of_headers_do_not_hold_up_the_loop(
     nats_server: NatsServer, bus: Bus
 ) -> None:
-    """They are left out unread, also where no stream is in between; the payload is heard."""
+    """Huge headers are left out unread, also without a stream in between; the payload is heard."""
     own = await OwnStream.make(bus)
     heard: list[bytes] = []
 

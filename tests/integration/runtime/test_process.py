@@ -153,7 +153,7 @@ def test_a_second_signal_ends_it_at_once(service: Starter) -> None:
 
 
 def test_a_service_that_does_not_end_is_ended(service: Starter) -> None:
-    """It has a bound for its end."""
+    """The end of a service has a bound."""
     running = service(T_DO="ignore", T_STOP_WITHIN="0.3")
     running.wait_until_working()
 
@@ -215,7 +215,7 @@ def test_wrong_settings_are_all_told_at_once(service: Starter) -> None:
 
 
 def test_help_lists_every_variable_with_its_default(service: Starter) -> None:
-    """And nothing has to be set for that."""
+    """Help needs no variable to be set."""
     code, output, errors = service("--help", T_TOKEN="").end()
 
     assert (code, errors) == (0, "")

@@ -83,7 +83,7 @@ async def test_slow_requests_do_not_wait_for_each_other(bus: Bus) -> None:
 
 
 async def test_a_service_is_found_by_the_standard_tools(bus: Bus) -> None:
-    """It answers `$SRV.INFO` with its name, endpoint and subject, as `nats micro` asks."""
+    """A service answers `$SRV.INFO` with its name, endpoint and subject, as `nats micro` asks."""
     await serve(bus, "t.req.found")
 
     info = json.loads(await bus.request("$SRV.INFO.imagedrift-resolver", b""))

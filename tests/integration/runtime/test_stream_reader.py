@@ -79,7 +79,7 @@ async def test_what_was_dropped_is_counted(bus: Bus) -> None:
 
 
 async def test_a_stream_that_was_made_anew_is_read_from_its_beginning(bus: Bus) -> None:
-    """Its sequences begin anew, too."""
+    """The sequences of a stream that was made anew begin anew, too."""
     own = await OwnStream.make(bus)
     await published(own, b"1", b"2")
     reader = reading(own)
@@ -94,6 +94,6 @@ async def test_a_stream_that_was_made_anew_is_read_from_its_beginning(bus: Bus) 
 
 
 async def test_a_stream_that_is_missing_names_the_command(bus: Bus) -> None:
-    """It is a fault of the set-up."""
+    """A missing stream is a fault of the set-up."""
     with pytest.raises(NoBus, match="imagedrift streams"):
         await StreamReader(bus, "NONE", "none").start()

@@ -24,7 +24,7 @@ async def environment(fresh_nats: NatsServer) -> dict[str, str]:
 async def test_a_service_is_ready_is_measured_and_stops(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """It is ready when it says so, shows metrics, logs to its file, and exits 0 on SIGTERM."""
+    """A service says when it is ready, shows metrics, logs to its file, and exits 0 on SIGTERM."""
     log = tmp_path / "resolver.log"
     async with ServiceProcess.start("imagedrift-resolver", environment, log=log) as service:
         ready = await asyncio.to_thread(http_status, f"{service.metrics_url}/readyz")

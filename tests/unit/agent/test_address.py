@@ -51,7 +51,7 @@ def test_without_an_address_the_first_usual_socket_is_taken(place: int) -> None:
 
 
 def test_without_any_engine_the_usual_place_is_named() -> None:
-    """So that the error says where it was looked for."""
+    """The error says where an engine was looked for."""
     assert read("") == Address(path="/var/run/docker.sock")
 
 

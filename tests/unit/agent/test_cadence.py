@@ -101,7 +101,7 @@ def test_a_refusal_is_waited_out_within_the_window(failures: int, chance: float)
 
 
 def test_a_host_whose_inventory_is_refused_still_lives() -> None:
-    """It heartbeats when that is due, and the wait before the next try goes on as it was."""
+    """A heartbeat is sent when it is due, and the wait before the next try goes on as it was."""
     schedule = refused(start(Confirmed(), 0, START, 0.5), Publish(), START, WITHIN_S, 0.5)
 
     heartbeat = next_step(schedule, "a", "too large", START)
@@ -113,7 +113,7 @@ def test_a_host_whose_inventory_is_refused_still_lives() -> None:
 
 
 def test_a_heartbeat_that_is_not_taken_is_repeated_after_a_wait() -> None:
-    """Not at once, and not only after the interval."""
+    """A heartbeat is repeated neither at once nor only after the interval."""
     schedule = refused(confirmed(), SendHeartbeat(), START, WITHIN_S, 0.5)
 
     assert next_step(schedule, "a", "", START) == WaitUntil(START + 0.5)

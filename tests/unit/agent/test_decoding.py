@@ -26,7 +26,7 @@ def test_a_list_may_be_null() -> None:
 
 
 def test_an_element_that_makes_no_sense_costs_itself_alone() -> None:
-    """It is told by its id, or by an empty text where that cannot be read."""
+    """An unreadable element is told by its id, or by an empty text where that cannot be read."""
     body = b'[{"Id": "a"}, {"Id": "b", "Labels": []}, {"Id": 7}, "x", {"Id": "c", "Names": null}]'
 
     understood, odd = read_list(body, Container)

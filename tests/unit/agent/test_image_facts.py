@@ -54,7 +54,7 @@ def test_services_are_named_by_their_labels() -> None:
 
 
 def test_an_images_labels_tell_its_version_and_base() -> None:
-    """They stand in the image's record already: no call is made for them."""
+    """Labels stand in the image's record already: no call is made for them."""
     labels = {
         "org.opencontainers.image.version": "1.27.3",
         "org.opencontainers.image.base.name": "docker.io/library/debian:12",
@@ -80,7 +80,7 @@ def test_an_image_without_such_labels_has_the_hash_that_it_had() -> None:
 
 
 def test_labels_of_containers_say_when_their_image_is_updated() -> None:
-    """They stand in the list of containers already; without one the field is not written."""
+    """Labels stand in the list of containers already; without one the field is not written."""
     labels = {"imagedrift.wait": "3d", "com.example": "x"}
     images = [image(ID, "nginx:1"), image(OTHER, "redis:7")]
     containers = [container("nginx:1", labels=labels), container("redis:7", OTHER, labels={})]

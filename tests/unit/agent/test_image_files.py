@@ -127,7 +127,7 @@ def test_a_service_that_says_nothing_is_remarked_with_its_place(image: Any, reas
 
 @pytest.mark.parametrize("document", [None, [], "text", {}, {"services": []}])
 def test_what_is_no_compose_file_is_remarked(document: Any) -> None:
-    """It has no images, and says why."""
+    """A file that is no compose file has no images, and says why."""
     found = read_compose(document, {}, "shop")
 
     assert found.images == ()
@@ -225,7 +225,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_reference() -> None:
 
 
 def test_names_of_a_compose_file_have_no_control_characters() -> None:
-    """They are replaced, as ingest would."""
+    """Control characters of a file are replaced, as ingest would."""
     service = {"image": f"app@sha256:{'a' * 64}", "container_name": "web\x01"}
 
     [image] = read_compose({"services": {"a\x01": service}}, {}, "p").images

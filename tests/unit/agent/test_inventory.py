@@ -241,7 +241,7 @@ def test_no_odd_object_makes_ingest_refuse_the_host(odd: EngineImage, made: Cont
 
 
 def test_an_image_whose_id_is_no_digest_is_counted() -> None:
-    """It is not listed, as nothing can be compared with it."""
+    """An image without a proper id is not listed, as nothing can be compared with it."""
     image_list = list_images([image("nonsense", "odd:1"), image(ID, "nginx:1")], [])
 
     assert [each.reference for each in image_list.images] == ["docker.io/library/nginx:1"]

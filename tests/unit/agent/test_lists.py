@@ -21,7 +21,7 @@ ID, OTHER, THIRD = (f"sha256:{digit * 64}" for digit in "123")
 
 
 def test_an_image_that_only_a_container_has_is_asked_for() -> None:
-    """So is one of which the list gives no more than its id; each once."""
+    """An image whose id alone is listed, or that only a container names, is asked for once."""
     containers = [Container(id="a", image_id=OTHER), Container(id="b", image_id=OTHER[7:])]
 
     lists = EngineLists.of([ImageSummary(id=ID)], [THIRD, ""], containers, ["c"])

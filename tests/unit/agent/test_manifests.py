@@ -96,7 +96,7 @@ def test_two_platforms_of_one_image_are_two_entries() -> None:
 
 
 def test_a_container_whose_manifest_left_the_index_keeps_its_own() -> None:
-    """Its record says the platform, too."""
+    """A container's record says the platform, too."""
     gone = container("old", runs(TWIN, "linux/s390x"))
 
     assert listed(image(*BOTH), gone) == [(TWIN, "linux/s390x", ("old",))]
@@ -173,7 +173,7 @@ def test_what_is_no_manifests_digest_is_not_sent(said: Descriptor) -> None:
 
 
 def test_attestations_and_what_is_not_here_do_not_run() -> None:
-    """They are manifests of the index, too."""
+    """Attestations are manifests of the index, too."""
     others = [
         manifest(TWIN, "linux/amd64", here=False),
         manifest(INDEX, "unknown/unknown", kind="attestation"),

@@ -84,7 +84,7 @@ def test_an_image_that_was_built_and_rebuilt_here_stays_local() -> None:
 
 
 def test_a_tagged_image_of_the_classic_store_without_a_digest_is_local() -> None:
-    """It was built, loaded or committed here; the classic store keeps the digests of a pull."""
+    """An image without a digest was made or loaded here: the classic store keeps those of pulls."""
     older = image(OTHER, "registry.example.org/app:0", digests=(f"{REPOSITORY}@{D1}",))
 
     assert is_local(found([image(ID, APP), older], [], CLASSIC)[APP, ID])

@@ -24,7 +24,7 @@ def read(payload: bytes) -> Inventory:
 
 
 def test_what_fits_is_said_plain() -> None:
-    """Every ingest reads it, older ones too."""
+    """Every ingest reads a plain inventory, older ones too."""
     whole = inventory("web-1", images(100))
     assert fitting(whole, MEGABYTE) == (whole, codec.encode(whole))
 
@@ -52,7 +52,7 @@ def test_of_what_does_not_fit_that_what_runs_is_said_first(most: int, running: i
 
 
 def test_more_than_ingest_stores_is_not_said() -> None:
-    """Those that run are."""
+    """Of more images than ingest stores, those that run are told."""
     said, _ = fitting(inventory("web-1", images(MOST_IMAGES + 3, running=2)), 64 * MEGABYTE)
     assert (len(said.images), said.skipped) == (MOST_IMAGES, {"over_limit": 3})
     assert sum(one.running for one in said.images) == 2

@@ -39,7 +39,7 @@ def test_a_prefix_of_an_id_is_whole_or_cut_short() -> None:
 
 
 def test_a_container_of_a_folder_has_no_image() -> None:
-    """Its image id is empty, with or without the algorithm."""
+    """A container of a folder has an empty image id, with or without the algorithm."""
     ids = ("", "sha256:", ID)
 
     assert [has_image(Container(id="c", image_id=each)) for each in ids] == [False, False, True]

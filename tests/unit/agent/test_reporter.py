@@ -77,7 +77,7 @@ async def test_an_unchanged_host_sends_only_heartbeats() -> None:
 
 
 async def test_a_change_is_published_at_once() -> None:
-    """It does not wait for the next heartbeat."""
+    """A change does not wait for the next heartbeat."""
     reporting = Reporting()
     await reporting.has(1)
     async with reporting.running():
@@ -163,7 +163,7 @@ async def test_a_fault_is_reported_once_and_so_is_its_end() -> None:
 
 
 async def test_a_host_whose_inventory_is_refused_says_so() -> None:
-    """It lives, and its heartbeats tell why its inventory is an older one."""
+    """A refused host lives, and its heartbeats tell why its inventory is an older one."""
     reporting = Reporting()
 
     reporting.publisher.refuses_inventories = True

@@ -34,7 +34,7 @@ async def test_a_nats_that_is_away_does_not_keep_the_host_unread() -> None:
 
 
 async def test_an_agent_stops_at_once() -> None:
-    """It is stopped in all of its waits."""
+    """An agent is stopped in all of its waits."""
     source, clock = ScriptedSource(), AgentClock()
     source.fault = source.events_fault = "no engine"
     async with running_agent(source, RecordingPublisher(), clock=clock):

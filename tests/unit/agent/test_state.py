@@ -42,7 +42,7 @@ async def test_another_identity_forgets_what_was_saved() -> None:
 
 
 async def test_an_equal_inventory_is_no_news_and_ends_a_fault() -> None:
-    """Its time and its sender do not count."""
+    """An inventory's time and sender do not count."""
     state = await filled(RecordingStore())
     state.mark_outdated("the engine hangs")
     state.changed.clear()
@@ -56,7 +56,7 @@ async def test_an_equal_inventory_is_no_news_and_ends_a_fault() -> None:
 
 @pytest.mark.parametrize("images", [0, 2])
 async def test_another_list_of_images_is_news(images: int) -> None:
-    """And is saved before anything is published."""
+    """News is saved before anything is published."""
     store = RecordingStore()
     state = await filled(store)
 

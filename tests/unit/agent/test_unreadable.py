@@ -26,7 +26,7 @@ def test_the_passes_between_two_attempts_double_up_to_a_bound() -> None:
 
 
 def test_an_object_that_was_read_or_is_gone_is_forgotten() -> None:
-    """Its next failure is a first one."""
+    """The next failure of a forgotten object is a first one."""
     unreadable = UnreadableObjects()
     unreadable.begin_pass(["read", "gone", "sick"])
     for key in ("read", "gone", "sick"):

@@ -78,7 +78,7 @@ async def test_a_burst_of_events_is_one_snapshot() -> None:
 
 
 async def test_a_reload_of_the_engine_needs_a_snapshot_at_once() -> None:
-    """It may have hidden any number of events."""
+    """A reload may have hidden any number of events."""
     watched = Watched()
     async with watched.running():
         watched.source.events.put_nowait(Event(type="daemon", action="reload"))
@@ -87,7 +87,7 @@ async def test_a_reload_of_the_engine_needs_a_snapshot_at_once() -> None:
 
 
 async def test_a_failing_source_is_tried_after_ever_longer_waits() -> None:
-    """They double from a second up to the interval; the reason is logged once, and its end once."""
+    """Waits double from a second up to the interval; a reason and its end are logged once."""
     watched = Watched()
     async with watched.running():
         watched.source.fault = "the engine hangs"

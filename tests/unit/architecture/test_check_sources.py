@@ -53,6 +53,11 @@ PLANTED = {
         {"runtime/src/a.py": 'class A:\n    """What was said of it."""'},
         "runtime/src/a.py:1: name the subject",
     ),
+    "a test's docstring that refers back": (
+        check_sources.docstrings,
+        {"tests/unit/test_a.py": 'def test_a():\n    """It does it."""'},
+        "tests/unit/test_a.py:1: say of what: It does it.",
+    ),
     "a long `__main__`": (
         check_sources.lengths,
         {"runtime/src/x/__main__.py": "x = 1\n" * 71},
@@ -96,6 +101,10 @@ GOOD = {
     "a long text of short sentences": (
         check_sources.docstrings,
         {"runtime/src/a.py": f'"""Do it. {LONG}."""'},
+    ),
+    "a docstring below its class": (
+        check_sources.docstrings,
+        {"runtime/src/a.py": 'def name():\n    """Its name."""'},
     ),
     "a test whose helper asserts": (
         check_sources.assertions,

@@ -7,7 +7,7 @@ from imagedrift_sandbox.registry import SandboxRegistry
 
 
 def test_every_verdict_is_in_stock() -> None:
-    """So the demonstration shows each of them; only what is asked about can be anything else."""
+    """The demonstration shows each verdict; only what is asked about can be anything else."""
     products = catalogue.stock(SandboxRegistry())
 
     verdicts = {choice.verdict for product in products for choice in product.choices}
@@ -29,7 +29,7 @@ def test_every_host_has_the_star_and_some_of_the_others() -> None:
 
 
 def test_the_stars_new_image_is_another_one() -> None:
-    """Its tag then points to it."""
+    """The tag of the star then points to another image."""
     registry = SandboxRegistry()
     [before] = catalogue.stock(registry)[0].choices
 

@@ -17,7 +17,7 @@ def test_an_image_a_host_or_a_registry_is_asked_about(arguments: list[str]) -> N
 
 @pytest.mark.parametrize("arguments", [["nginx:1"], ["--registry", "docker.io"]])
 def test_a_site_is_that_of_a_host(arguments: list[str]) -> None:
-    """It is not dropped where no host is named."""
+    """A site is refused, and not dropped, where no host is named."""
     result = CliRunner().invoke(main, ["check", *arguments, "--site", "fra1"])
 
     assert result.exit_code == 64

@@ -10,7 +10,7 @@ from imagedrift_cli.__main__ import main
 
 @pytest.mark.parametrize("name", ["Fleet", "1fleet", "a-b", "x" * 41, "a;DROP"])
 def test_a_name_that_is_no_roles_is_refused(name: str) -> None:
-    """It would stand in statements."""
+    """A name that is no role's would stand in statements."""
     result = CliRunner().invoke(main, ["migrate", "--roles", name])
 
     assert result.exit_code == 64

@@ -24,7 +24,7 @@ with up_home.locked(home):
 
 
 def test_a_folder_in_which_nothing_works_is_said_so(tmp_path: Path) -> None:
-    """That is no fault."""
+    """An idle folder is no fault."""
     result = CliRunner().invoke(main, ["down", "--home", str(tmp_path)])
 
     assert result.exit_code == 0
@@ -32,7 +32,7 @@ def test_a_folder_in_which_nothing_works_is_said_so(tmp_path: Path) -> None:
 
 
 def test_the_process_of_a_folder_is_ended_and_waited_for(tmp_path: Path) -> None:
-    """Its number is told, and that what it learnt is kept."""
+    """The process's number is told, and that what it learnt is kept."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as holder:

@@ -28,7 +28,7 @@ def test_an_option_leaves_some_rows(arguments: list[str], told: str) -> None:
     ],
 )
 def test_every_filter_works_on_what_is_due(arguments: list[str], told: str) -> None:
-    """Also the verdict: a newer version is due of an image that is current."""
+    """The verdict filters, too: a newer version is due of an image that is current."""
     assert told in statement("due", *arguments)
 
 

@@ -32,7 +32,7 @@ def test_the_names_that_a_slip_may_have_meant_are_chosen(typed: str, meant: list
 
 
 def test_a_suggestion_is_a_question_or_nothing() -> None:
-    """It is written so that a terminal acts on nothing in it."""
+    """A suggestion is written so that a terminal acts on nothing in it."""
     assert suggestion(["a", "b\x1b"]) == "did you mean a or b\ufffd?"
     assert suggestion([]) == ""
 

@@ -9,7 +9,7 @@ REFERENCE: dict[str, Any] = {"reference": "docker.io/library/nginx:1.27"}
 
 
 def test_a_text_that_is_in_no_reference_means_hosts() -> None:
-    """Their images are then read by an index, and of no host where none has the text."""
+    """Images of the hosts found are read by an index, and of no host where none has the text."""
     found = chosen([HOST], [])
 
     assert found.condition == BY_HOST
@@ -26,7 +26,7 @@ def test_a_text_that_is_in_no_host_means_references() -> None:
 
 
 def test_a_text_that_is_in_both_or_in_many_narrows_nothing() -> None:
-    """Then all are searched."""
+    """A text of many matches is searched for among all."""
     assert chosen([HOST], [REFERENCE]).condition == ""
     assert chosen([HOST] * (MOST + 1), []).condition == ""
     assert chosen([], [REFERENCE] * (MOST + 1)).condition == ""

@@ -11,7 +11,7 @@ REFERENCE = "ghcr.io/a/b:1.0+x"
 
 
 def test_a_link_is_the_pages_own() -> None:
-    """It is written as the pages write it."""
+    """A link is written as the pages write it."""
     assert f'"{host_path("fra1", "web-1")}"' in str(links.host("fra1", "web-1"))
     assert image_path(REFERENCE) in str(links.image(REFERENCE))
     assert why_path("fra1", "web-1", REFERENCE) in str(links.why("fra1", "web-1", REFERENCE, "x"))

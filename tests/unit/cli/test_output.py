@@ -41,11 +41,11 @@ def test_the_form_of_an_answer_is_one_argument(arguments: list[str], output: Out
 
 @pytest.mark.parametrize("arguments", [["-o", "xml"], ["--limit", "0"]])
 def test_a_form_that_is_none_is_refused(arguments: list[str]) -> None:
-    """So is a limit below one."""
+    """An unknown form and a limit below one are refused."""
     assert CliRunner().invoke(listed, arguments).exit_code == 2
 
 
 def test_a_summary_has_no_limit() -> None:
-    """It has one row."""
+    """A summary has one row."""
     assert CliRunner().invoke(summed, ["--limit", "5"]).exit_code == 2
     assert CliRunner().invoke(summed, []).output == f"{Output()}\n"

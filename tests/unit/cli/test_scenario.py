@@ -92,7 +92,7 @@ async def test_a_newer_version_has_to_be_due_on_every_host(
 async def test_a_newer_version_that_is_not_told_is_a_failed_check(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is told how long it was waited for."""
+    """A failed check says how long the version was waited for."""
     monkeypatch.setattr(scenario, "LISTED_WITHIN_S", 0.0)
     act, _ = told_to(Told(image=NEWER, behind=BEHIND))
 
@@ -105,7 +105,7 @@ async def test_a_newer_version_that_is_not_told_is_a_failed_check(
 async def test_a_tag_that_does_not_flip_every_host_is_a_failed_check(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is told how many hosts there are, and how long they had."""
+    """A failed check says how many hosts there are, and how long they had."""
     monkeypatch.setattr(scenario, "FLIPPED_WITHIN_S", 0.0)
     act, _ = told_to(Told(image=[{"outdated_hosts": 2, "remote_digest": "x"}]))
 

@@ -26,7 +26,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.mark.parametrize("number", ENDS)
 async def test_each_signal_sets_the_event(number: signal.Signals) -> None:
-    """It interrupts nothing, where the suite does not run by `nohup`."""
+    """A signal interrupts nothing, where the suite does not run by `nohup`."""
     before = signal.signal(number, signal.SIG_DFL)
     stop = signals.asked()
     try:
@@ -56,7 +56,7 @@ async def test_a_command_by_nohup_outlives_its_terminal() -> None:
 
 
 def test_sigterm_does_what_ctrl_c_does() -> None:
-    """Also in a shell's background, where Ctrl-C is not heard."""
+    """SIGTERM ends a command also in a shell's background, where Ctrl-C is not heard."""
     shell = ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, INTERRUPTED]
 
     shown = subprocess.run(shell, capture_output=True, text=True, check=True)

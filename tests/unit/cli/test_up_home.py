@@ -25,7 +25,7 @@ def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
 
 
 def test_in_a_folder_that_is_not_there_nothing_runs(tmp_path: Path) -> None:
-    """Nor in one whose lock names no process."""
+    """Nothing runs in a folder that is missing, or whose lock names no process."""
     assert up_home.running(tmp_path / "none") is None
     (tmp_path / up_home.LOCK).write_text("no number")
     assert up_home.running(tmp_path) is None

@@ -20,7 +20,7 @@ def test_every_password_is_required_and_says_how_to_set_it() -> None:
 
 
 def test_the_service_is_given_all_that_it_requires() -> None:
-    """It gets no variable of ours that it does not read, and each that it requires."""
+    """The service gets no variable of ours that it does not read, and each that it requires."""
     known = {name: default for name, default, _ in describe(NotifierSettings)}
     given = {name for name in SERVICES["notifier"]["environment"] if "PROXY" not in name}
 
@@ -29,7 +29,7 @@ def test_the_service_is_given_all_that_it_requires() -> None:
 
 
 def test_the_notifier_works_with_a_login_of_its_own() -> None:
-    """It is neither the database's owner nor ingest."""
+    """The notifier's login is neither the database's owner nor ingest."""
     url = SERVICES["notifier"]["environment"]["DATABASE_URL"]
 
     assert url.startswith("postgresql://notifier:")

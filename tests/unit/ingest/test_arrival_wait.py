@@ -11,7 +11,7 @@ from imagedrift_ingest.core.arrival_wait import (
 
 
 def test_a_host_that_goes_on_bringing_news_makes_nobody_wait_for_longer() -> None:
-    """Its first news counts, however many messages follow."""
+    """A host's first news counts, however many messages follow."""
     begun = begin_wait(100.0, {1})
     assert begun.ends_at == 100.0 + FIRST_S
     assert begun.joined(100.2, {1}).ends_at == begun.ends_at

@@ -36,5 +36,5 @@ def test_a_question_is_due_again_by_what_became_of_it(
 
 
 def test_a_question_that_is_there_already_is_tried_soonest() -> None:
-    """Its answer may come at any moment; a digest's content never changes."""
+    """An answer under way may come at any moment; a digest's content never changes."""
     assert REFUSED < UNANSWERED < DESCRIBED

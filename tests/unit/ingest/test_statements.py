@@ -36,6 +36,6 @@ def test_no_statement_compares_text_with_an_array_but_by_a_join(file: str) -> No
 
 
 def test_a_file_that_is_not_there_is_a_defect() -> None:
-    """It is told at the import, and not at the first query."""
+    """A missing file is told at the import, and not at the first query."""
     with pytest.raises(FileNotFoundError):
         load("no_such_file")

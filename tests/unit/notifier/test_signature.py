@@ -12,7 +12,7 @@ KEY = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def test_the_signature_is_that_of_the_specifications_example() -> None:
-    """Their example is signed as they sign it."""
+    """The specification's example is signed as it says."""
     keys = signing_keys(f"whsec_{KEY}")
     assert keys is not None
 

@@ -4,7 +4,7 @@ from imagedrift_notifier.statements import statements
 
 
 def test_no_statement_touches_the_facts() -> None:
-    """It reads views of ops, and writes its own schema alone."""
+    """Statements read views of ops, and write the notifier's own schema alone."""
     assert len(statements()) > 10
     for name, sql in statements().items():
         assert "fleet." not in sql, name

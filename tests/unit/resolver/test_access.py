@@ -53,7 +53,7 @@ def test_a_404_to_a_stranger_is_no_word_while_a_credential_is_at_hand(
 
 
 def test_without_a_credential_the_registrys_404_is_its_word() -> None:
-    """Its API root is not asked then."""
+    """Without a credential the registry's API root is not asked."""
     outcome, _, steps = ask(None, lambda _: unknown())
     assert isinstance(outcome, Missing)
     assert len(steps) == 2

@@ -69,7 +69,7 @@ def test_a_platform_that_nobody_offers_costs_nothing() -> None:
 
 
 def test_an_image_of_one_platform_is_its_own_child() -> None:
-    """Its manifest names the configuration, and the configuration itself is never fetched."""
+    """A manifest names the configuration, and the configuration itself is never fetched."""
     shelf = Shelf()
     digest, config = shelf.image("linux/arm64")
     children, steps = look(shelf, digest)

@@ -23,7 +23,7 @@ def test_a_failure_is_told_of_either_kind_of_question() -> None:
 
 
 def test_a_failed_resolve_keeps_the_digest_found_last_and_counts() -> None:
-    """So an outage leaves the verdicts as they were, and stale."""
+    """An outage leaves the verdicts as they were, and stale."""
     good = answer_to(RESOLVE, Found(digest=DIGEST), None, NOW, "anonymous")
     once = answer_to(RESOLVE, AWAY, good, LATER, "anonymous")
     twice = answer_to(RESOLVE, AWAY, once, LATER, "anonymous")

@@ -39,7 +39,7 @@ def labelled(shelf: Shelf, platform: str = "linux/amd64") -> tuple[str, str]:
 
 
 def test_the_facts_of_a_platform_are_in_its_configuration() -> None:
-    """It is read for the platforms asked for alone, and never from the last half of a limit."""
+    """Configurations of the platforms asked for are read, never from a limit's last half."""
     shelf = Shelf()
     (amd, config), (arm, _) = labelled(shelf), labelled(shelf, "linux/arm64")
     digest = shelf.index((amd, "linux/amd64"), (arm, "linux/arm64"))
@@ -57,7 +57,7 @@ def test_the_facts_of_a_platform_are_in_its_configuration() -> None:
 
 
 def test_an_image_of_one_platform_tells_its_facts_whatever_platform_is_asked_for() -> None:
-    """Its manifest names none."""
+    """A manifest without an index names no platform."""
     shelf = Shelf()
     digest, config = labelled(shelf)
 
@@ -82,7 +82,7 @@ def test_facts_are_read_once_for_ever() -> None:
 
 
 def test_a_configuration_that_cannot_be_read_leaves_out_the_facts_alone() -> None:
-    """It may be cut, be another one, or not be had now: the children are told all the same."""
+    """Children are told though a configuration is cut, another one, or not to be had."""
     shelf = Shelf()
     digest, config = labelled(shelf)
     plain = Child(platform="", digest=digest, config_digest=config)
@@ -132,13 +132,13 @@ def test_a_configuration_has_a_bound() -> None:
     ids=lambda body: ascii(body[:40]),
 )
 def test_a_configuration_that_makes_no_sense_says_nothing(body: bytes) -> None:
-    """It was read, and is not asked for again."""
+    """A senseless configuration was read, and is not asked for again."""
     assert read_config(body) == ImageFacts()
 
 
 @given(st.dictionaries(st.sampled_from(sorted(LABELS)), st.text()), st.text())
 def test_whatever_a_configuration_says_can_be_told(labels: dict[str, str], created: str) -> None:
-    """Its facts are written and read again as they are."""
+    """Facts of a configuration are written and read again as they are."""
     facts = read_config(json.dumps({"created": created, "config": {"Labels": labels}}).encode())
 
     assert codec.decode(codec.encode(facts), ImageFacts) == facts

@@ -48,7 +48,7 @@ def test_a_field_is_known_in_any_case() -> None:
 
 
 def test_half_a_surrogate_pair_can_be_written_again() -> None:
-    """So can bytes that are not UTF-8: each reads as U+FFFD."""
+    """Half a pair, and bytes that are not UTF-8, read as U+FFFD."""
     assert read_object(b'{"a": "\\ud800", "b\xff": "x"}') == {"a": "\ufffd", "b\ufffd": "x"}
 
 

@@ -220,7 +220,7 @@ def test_a_good_list_becomes_its_tracks() -> None:
 
 
 def test_a_failure_keeps_the_names_of_the_list_before() -> None:
-    """Its time is that of the list before, and nothing is said to be newest for certain."""
+    """A failed list has the time of the one before, and no tag is newest for certain."""
     before = answered(list_by_hand(in_turn(page(["1.2", "1.3"])))[0])
     failed, _ = list_by_hand(in_turn(page(["1.4"], NEXT), Reply(503)))
 

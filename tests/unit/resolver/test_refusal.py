@@ -21,7 +21,7 @@ def refused_times(count: int) -> Standing:
 
 
 def test_a_credential_rests_after_some_refusals_in_a_row() -> None:
-    """Before that it is shown again at once."""
+    """After fewer refusals a credential is shown again at once."""
     assert not rests(refused_times(MOST_REFUSALS - 1), NOW)
     assert rests(refused_times(MOST_REFUSALS), NOW)
 

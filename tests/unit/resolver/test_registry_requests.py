@@ -77,7 +77,7 @@ async def test_a_credential_that_is_refused_everywhere_rests() -> None:
 
 
 async def test_a_credential_that_the_api_root_lets_in_is_shown_again() -> None:
-    """It is good, and the repositories that refused it are not for it."""
+    """A credential that the API root lets in is good: some repositories are just not for it."""
     registry = Registry(401, root=200)
     asking = requests_to(registry)
     for _ in range(MOST_REFUSALS + 1):

@@ -66,7 +66,7 @@ async def test_no_more_questions_are_admitted_than_there_are_slots() -> None:
 
 
 async def test_a_slot_is_held_for_the_length_of_an_async_with() -> None:
-    """It is released after any exception."""
+    """A slot is released after any exception."""
     held = slots(1)
 
     async def fail() -> None:

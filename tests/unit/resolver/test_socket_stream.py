@@ -53,7 +53,7 @@ async def test_a_peer_is_slowed_down_while_it_is_not_read() -> None:
 
 
 async def test_data_or_an_end_shows_before_a_connection_is_used_again() -> None:
-    """Also while it is still in the kernel."""
+    """Data that is still in the kernel shows, too."""
     async with connected() as (stream, far):
         shown = [stream.is_readable]
         far.send(b"x")

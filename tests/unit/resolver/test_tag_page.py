@@ -121,7 +121,7 @@ def test_the_last_page_has_no_link_to_a_next_one(links: tuple[str, ...]) -> None
 def test_a_page_of_as_many_names_as_registries_give_may_be_capped(
     told: int, is_first: bool, has_own_size: bool, expected: bool
 ) -> None:
-    """So many on the first page, a thousand on any, and any number that the registry chose."""
+    """A cap may be the first page's length, a thousand, or any number that a registry chose."""
     page = TagPage((), told, 0)
 
     assert may_be_capped(page, is_first=is_first, has_own_size=has_own_size) is expected

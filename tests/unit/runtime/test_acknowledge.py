@@ -99,7 +99,7 @@ async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None
 
 
 async def test_a_message_that_is_refused_twice_is_one_letter() -> None:
-    """Its termination can be lost: the stream of letters knows the second one by its id."""
+    """A termination can be lost: the stream of letters knows the second refusal by its id."""
     ids = [(await settled(Reject("invalid"), sure=True))[1].ids for _ in range(2)]
 
     assert ids[0] == ids[1]

@@ -12,7 +12,7 @@ from imagedrift_runtime.nats.connect_options import ConnectOptions, jitter, next
 
 @given(st.lists(st.integers(0, 1000), min_size=1))
 def test_the_server_that_failed_least_is_next_and_the_wait_is_bounded(failures: list[int]) -> None:
-    """So every server of a cluster is tried, and a long outage is not hammered."""
+    """Every server of a cluster is tried, and a long outage is not hammered."""
     servers = [SimpleNamespace(reconnects=count) for count in failures]
 
     server, wait = next_server(servers, {})

@@ -56,7 +56,7 @@ def test_made_up_subjects_take_neither_memory_nor_payloads_without_end() -> None
 def test_no_refusal_is_told_twice_and_at_most_half_is_untold(
     steps: list[tuple[str, bool]],
 ) -> None:
-    """Also where letters fail to be written: their messages come again, and are counted then."""
+    """Letters that fail to be written are counted when their messages come again."""
     counting, refused, told = DeadLetterLimiter(), dict.fromkeys("ab", 0), dict.fromkeys("ab", 0)
     for subject, is_writable in steps:
         due = counting.refused(subject, "r", NOW)

@@ -224,7 +224,7 @@ async def _no_wait(stopping: asyncio.Event, seconds: float) -> None:
 
 
 async def test_messages_that_came_with_a_refusal_are_not_lost() -> None:
-    """They are handed out; what is wrong shows at the next fetch."""
+    """Messages are handed out; what is wrong shows at the next fetch."""
     messages, _, bus = fetching([Message("a"), Message("", "409")], [Message("b")])
 
     assert [each.name for each in await messages(4)] == ["a"]

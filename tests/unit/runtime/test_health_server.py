@@ -86,7 +86,7 @@ async def test_a_caller_that_says_nothing_holds_up_nobody() -> None:
 
 
 async def test_a_taken_port_is_an_error() -> None:
-    """Not a service without its checks."""
+    """No service runs without its checks."""
     async with health_server.serve(Health(), free_port()) as port:
         with pytest.raises(OSError, match="in use"):
             async with health_server.serve(Health(), port):

@@ -76,7 +76,7 @@ def test_nothing_that_a_terminal_acts_on_is_written_to_it(monkeypatch: pytest.Mo
 
 
 def test_auto_is_console_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And coloured there."""
+    """The console form is coloured on a terminal."""
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stderr", stream)

@@ -37,7 +37,7 @@ def test_what_is_counted_is_shown(registry: CollectorRegistry) -> None:
 def test_a_counter_begins_with_each_value_that_its_labels_can_have(
     registry: CollectorRegistry,
 ) -> None:
-    """Those declared at once, the others when the work begins."""
+    """Values that are declared begin at once, the others when the work begins."""
     assert 'imagedrift_questions_total{outcome="failed"} 0.0' in generate_latest(registry).decode()
     assert 'stream="S"' not in generate_latest(registry).decode()
     metrics.handled.begin(stream="S")

@@ -80,7 +80,7 @@ def test_a_counter_is_there_before_it_counts(
 
 
 def test_off_the_library_is_not_even_loaded() -> None:
-    """Nor what nats-py and structlog would load besides: an agent is small."""
+    """An agent is small: without metrics neither their library nor aiohttp or rich is loaded."""
     program = (
         "import sys, imagedrift_runtime.process, imagedrift_runtime.nats.consumer\n"
         "print([name for name in ('prometheus_client', 'aiohttp', 'rich', 'httpx')"

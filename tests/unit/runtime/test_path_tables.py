@@ -44,7 +44,7 @@ def test_a_path_has_a_credential_of_its_own() -> None:
 
 
 def test_a_registry_that_is_named_with_a_path_is_named() -> None:
-    """It is asked under `deny`, and its limits and lane stay what they were."""
+    """A registry named with a path is asked under `deny`; its limits and lane stay as they were."""
     known = operator_file.parse('policy = "deny"\n' + PATHS)
     assert known.allowed("quay.io")
     assert known.is_named("docker.io")

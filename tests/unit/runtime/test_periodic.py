@@ -195,7 +195,7 @@ async def test_a_cancelled_loop_ends() -> None:
 
 @given(st.floats(0.01, 86_400), st.floats(0, 1))
 def test_a_pause_is_a_tenth_off_the_period_at_most(every_s: float, chance: float) -> None:
-    """So replicas that start together spread, and none falls behind its period."""
+    """Replicas that start together spread, and none falls behind its period."""
     shortest, longest = every_s * (1 - SPREAD), every_s * (1 + SPREAD)
 
     assert shortest * 0.999 <= pause_of(every_s, chance) <= longest * 1.001

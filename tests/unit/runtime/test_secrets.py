@@ -41,7 +41,7 @@ def test_a_secret_can_stand_in_a_file(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_stands_in_both_places_is_a_fault(tmp_path: Path) -> None:
-    """The one that was meant is unknown."""
+    """Of two values for one secret the one that was meant is unknown."""
     assert faults(X_DSN="dsn", X_DSN_FILE="/x") == [
         "X_DSN: set, and X_DSN_FILE too; only one of them can hold"
     ]
@@ -66,7 +66,7 @@ def test_only_a_secret_has_a_file() -> None:
 
 
 def test_a_default_of_a_secret_is_not_shown() -> None:
-    """Not even one that is only good for a demonstration."""
+    """A secret's default is hidden even where it is good for a demonstration alone."""
 
     class WithDefault(Struct, frozen=True):
         password: Annotated[str, Variable("X_P", "opens it", secret=True)] = "hunter2"

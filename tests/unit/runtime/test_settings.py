@@ -76,7 +76,7 @@ def test_a_value_of_another_form_is_told_without_the_pattern() -> None:
 
 
 def test_text_that_is_not_utf_8_is_a_fault() -> None:
-    """So are bytes of another encoding shown in an environment; no message could carry them."""
+    """Bytes of another encoding are refused: no message could carry them."""
     told = faults(X_DSN="dsn", X_LABELS=os.fsdecode(b"env=caf\xe9"), X_COUNT="0")
 
     assert told[-1] == "X_LABELS: is not UTF-8"
@@ -109,7 +109,7 @@ def test_description_names_defaults_and_no_secret() -> None:
 
 
 def test_a_field_without_a_variable_is_a_defect() -> None:
-    """It could never be set."""
+    """A field without a variable could never be set."""
 
     class Wrong(Struct, frozen=True):
         field: int = 0

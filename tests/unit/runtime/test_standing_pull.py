@@ -135,7 +135,7 @@ async def test_a_request_of_a_lost_connection_is_forgotten() -> None:
 
 
 async def test_nothing_in_time_is_a_time_out() -> None:
-    """The request goes on standing."""
+    """A request goes on standing after a time-out."""
     inbox = Inbox()
     with pytest.raises(TimeoutError):
         await StandingPull(inbox, inbox).fetch(5, 0.01)

@@ -23,7 +23,7 @@ def test_an_authority_without_extensions_is_trusted_and_alone(tmp_path: Path) ->
 
 
 def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
-    """It never means that nothing is trusted, or everything."""
+    """A wrong file never means that nothing is trusted, or everything."""
     (tmp_path / "ca.pem").write_text("no certificate")
 
     with pytest.raises(ssl.SSLError):

@@ -45,7 +45,7 @@ def test_every_stream_has_a_bound_that_an_operator_can_set() -> None:
 
 
 def test_two_lanes_of_one_consumer_are_refused() -> None:
-    """Their names differ only where a consumer's may not."""
+    """The lanes' names differ only where a consumer's may not."""
     with pytest.raises(ValueError, match="two lanes have one consumer"):
         declare({"a:b": 1, "a_3Ab": 1})
 

@@ -77,7 +77,7 @@ def test_a_failed_fetch_always_waits(failures: int) -> None:
 
 
 async def test_work_that_is_done_before_the_event_has_its_result() -> None:
-    """Its result counts, and its exception is raised."""
+    """The result of finished work counts, and its exception is raised."""
 
     async def fail() -> str:
         raise ZeroDivisionError

@@ -44,7 +44,7 @@ def test_two_services_with_one_content_have_one_version(file: Path, tmp_path: Pa
 
 
 def test_the_version_and_the_faults_are_metrics(file: Path) -> None:
-    """So a fleet sees that every service has the same file, and which has a wrong one."""
+    """A fleet sees that every service has the same file, and which has a wrong one."""
     registry = CollectorRegistry()
     metrics.enable(registry)
     try:

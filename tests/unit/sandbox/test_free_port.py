@@ -16,7 +16,7 @@ def test_ports_that_are_given_together_differ() -> None:
 
 
 def test_a_port_that_is_in_use_is_not_free() -> None:
-    """It is never given while somebody listens there."""
+    """A port is never given while somebody listens there."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         taken = listener.getsockname()[1]

@@ -28,7 +28,7 @@ def test_what_is_compressed_is_read_back(payload: bytes) -> None:
 
 
 def test_plain_json_is_left_as_it_is() -> None:
-    """It never begins as gzip does."""
+    """Plain JSON never begins as gzip does."""
     assert decompressed(b'{"type":"inventory"}') == b'{"type":"inventory"}'
     assert decompressed(b"") == b""
 
@@ -53,7 +53,7 @@ def test_what_is_no_inventory_is_refused(payload: bytes) -> None:
 
 
 def test_who_compresses_can_tell_what_is_refused() -> None:
-    """So that nobody says what nobody takes."""
+    """A publisher sends nothing that no reader takes."""
     bomb = bytes(100_000)
     assert not is_allowed(bomb, compressed(bomb))
     assert not is_allowed(bytes(MOST_BYTES + 1), bytes(MOST_BYTES))

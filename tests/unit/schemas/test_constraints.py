@@ -125,7 +125,7 @@ async def test_an_answer_that_the_schema_lets_through_is_stored(message: dict[st
 def test_a_question_for_tags_that_the_schema_lets_through_has_a_subject(
     message: dict[str, Any],
 ) -> None:
-    """Its subject can be written, whatever the repository is called."""
+    """The subject of a question can be written, whatever the repository is called."""
     question = codec.decode(json.dumps(message).encode(), List)
 
     assert subjects.list_question("hub", question)
@@ -174,7 +174,7 @@ def test_a_change_that_the_schema_lets_through_is_read(message: dict[str, Any]) 
 @settings(max_examples=300)
 @given(REFERENCES)
 def test_the_pattern_of_a_reference_is_its_canonical_form(text: str) -> None:
-    """It matches what parsing gives back unchanged, and whatever parsing makes of other text."""
+    """The pattern matches what parsing gives back unchanged, and what it makes of other text."""
     pattern = constraints.FIELDS["reference"]["pattern"]
     try:
         canonical = ImageReference.parse(text).canonical
@@ -187,7 +187,7 @@ def test_the_pattern_of_a_reference_is_its_canonical_form(text: str) -> None:
 
 @given(REGISTRIES)
 def test_the_pattern_of_a_registry_is_its_canonical_form(text: str) -> None:
-    """It matches the names under which registries are known, and no other spelling of them."""
+    """The pattern matches the names under which registries are known, and no other spelling."""
     pattern = constraints.FIELDS["registry"]["pattern"]
     try:
         reference = ImageReference.parse(f"{text}/a/b")
@@ -199,7 +199,7 @@ def test_the_pattern_of_a_registry_is_its_canonical_form(text: str) -> None:
 
 @given(st.one_of(DIGESTS, st.text(), DIGESTS.map(str.upper), DIGESTS.map(lambda text: text + "0")))
 def test_the_pattern_of_a_digest_is_its_grammar(text: str) -> None:
-    """It matches what is a digest, and nothing else."""
+    """The pattern matches digests, and nothing else."""
     try:
         parse_digest(text)
     except BadDigest:

@@ -41,7 +41,7 @@ class More(Whole, frozen=True, kw_only=True):
 
 
 def test_a_field_is_told_as_a_reader_of_json_sees_it() -> None:
-    """Its type in words, its default as JSON, and the sentence below it."""
+    """A field has its type in words, its default as JSON, and the sentence below it."""
     facts = {each.name: each for each in facts_of(Whole)}
 
     assert facts["parts"] == FieldFacts(
@@ -61,7 +61,7 @@ def test_a_field_without_a_sentence_has_that_of_the_glossary() -> None:
 
 
 def test_a_sentence_is_found_where_a_message_extends_another() -> None:
-    """Also that of the message that it extends."""
+    """The sentence of a message that is extended is found, too."""
     assert has_own_sentence(More, "count")
 
 
@@ -71,5 +71,5 @@ def test_structs_are_listed_once_in_reading_order() -> None:
 
 
 def test_a_summary_has_no_indentation() -> None:
-    """It is the docstring as it is read."""
+    """A summary is the docstring as it is read."""
     assert summary_of(Whole) == "A whole.\n\nWith a second sentence."

@@ -159,7 +159,7 @@ def test_a_single_upper_case_label_never_becomes_an_image_of_docker_hub() -> Non
     ],
 )
 def test_the_key_is_what_a_registry_is_asked_about(text: str, key: str) -> None:
-    """It is the canonical form without the registry."""
+    """The key is the canonical form without the registry."""
     assert ImageReference.parse(text).key == key
 
 

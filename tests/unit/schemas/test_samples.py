@@ -89,7 +89,7 @@ def test_every_outcome_has_a_sample() -> None:
 
 @every_sample
 def test_a_sample_shows_values_of_the_right_kind(sample: Sample) -> None:
-    """Its digests are digests, its references canonical, its platforms in normal form."""
+    """Digests of a sample are digests, references canonical, and platforms in normal form."""
     for name, value in strings_in(json.loads(sample.payload)):
         if name in {"content", "digest", "image_id", "repo_digests", "remote_digest"}:
             assert is_digest(value), name
@@ -125,7 +125,7 @@ def test_the_envelope_reads_the_same_host_without_reading_its_images() -> None:
 
 
 def test_samples_are_committed_as_readable_json() -> None:
-    """They are indented, so a change of one shows as the line that changed."""
+    """Samples are indented, so a change of one shows as the line that changed."""
     for sample in SAMPLES:
         assert sample.payload.decode() == json.dumps(json.loads(sample.payload), indent=2) + "\n"
 

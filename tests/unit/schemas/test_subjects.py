@@ -94,7 +94,7 @@ def test_a_text_without_a_token_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("host", ["web-0001", "a", "0", "-", "a" * 63])
 def test_ids_of_hosts_go_into_subjects_as_they_are(host: str) -> None:
-    """They need no escaping, so an operator can type them."""
+    """Ids need no escaping, so an operator can type them."""
     assert subjects.inventory("fra1", host) == f"drift.v1.inventory.fra1.{host}"
     assert subjects.host_of(subjects.alive("fra1", host)) == ("fra1", host)
 

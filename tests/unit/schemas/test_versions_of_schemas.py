@@ -53,7 +53,7 @@ EARLIER: dict[str, Any] = {
     "name", ["inventory.fullest", "inventory.fully", "describe.fullest", "described.fuller"]
 )
 def test_an_earlier_reader_understands_all_but_the_new_fields(name: str) -> None:
-    """It misses nothing that it knew, so services may be upgraded in any order."""
+    """An earlier reader misses nothing that it knew: services may be upgraded in any order."""
     read = codec.decode(PAYLOADS[name], EARLIER[name.partition(".")[0]])
 
     assert json.loads(codec.encode(read)) == without_new(json.loads(PAYLOADS[name]))

@@ -95,7 +95,7 @@ def test_a_label_without_end_names_a_service_that_is_cut() -> None:
 @settings(max_examples=50)
 @given(st.sampled_from(["", "sha256:" + "0" * 64]), TEXTS)
 def test_a_heartbeat_is_by_the_schema(content: str, text: str) -> None:
-    """Also of a host whose images are not known yet."""
+    """A heartbeat of a host whose images are not known yet is by the schema, too."""
     about = messages.HostProfile(site="fra1", host="web-1", boot="b")
 
     said = messages.alive(about, content, 7, image_facts.shown(text), NOW)
