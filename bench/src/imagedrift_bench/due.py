@@ -107,7 +107,7 @@ def has_newer(reference: int) -> bool:
 
 
 async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
-    """Ask what is due, and decide; the figures, and the checks that failed."""
+    """Ask what is due, and decide; returns the figures, and the checks that failed."""
     asking = await asyncpg.connect(dsn, statement_cache_size=0)
     deciding = await asyncpg.connect(dsn)
     number = next(n for n in range(fleet.hosts // 2, fleet.hosts) if _due_on(fleet, n))

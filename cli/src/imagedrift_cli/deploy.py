@@ -124,7 +124,7 @@ def make_streams(replicas: int) -> None:
 
 
 def _told(error: Exception, replicas: int) -> str:
-    """Say what is wrong with NATS, and what to do where a stream has too few servers."""
+    """Describe the fault of NATS, and what to do where a stream has too few servers."""
     text = f"NATS (NATS_URL): {error}"
     if replicas > 1 and re.search("replicas|no suitable peers|insufficient resources", str(error)):
         text += f": --replicas {replicas} needs a cluster of {replicas} servers; see"

@@ -18,7 +18,7 @@ FORM: Final = "is not as https://drift.example.org"
 
 
 def url_fault(url: str) -> str:
-    """Say what is wrong with the address of the pages; empty when nothing is."""
+    """Describe the fault of the address of the pages; empty when there is none."""
     try:
         parts = urlsplit(url)
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -29,7 +29,7 @@ class _Hosts:
         self._of_rows |= here & (self._troubled.keys() | self._letters.keys())
 
     def lines(self) -> list[str]:
-        """Say what is wrong with the hosts of the rows."""
+        """Describe the faults of the rows' hosts."""
         troubled = [row for key, row in self._troubled.items() if key in self._of_rows]
         letters = [row for key, row in self._letters.items() if key in self._of_rows]
         return [*_silent(troubled), *_degraded(troubled), *_refused(letters)]
@@ -54,7 +54,7 @@ class _Fleet:
         self._silent += sum(row["silent_hosts"] for row in rows)
 
     def lines(self) -> list[str]:
-        """Say what is wrong with the fleet, beside what its summary counts."""
+        """Describe the faults of the fleet that its summary does not count."""
         refused = counted(self._refused, "messages")
         told = (
             (self._silent, f"silent: {counted(self._silent, 'hosts')}", "hosts --silent"),

@@ -140,7 +140,7 @@ def _choices(error: UsageError) -> list[str]:
 
 
 def _end_on_wrong_input(error: Exception) -> None:
-    """Say what is wrong with an argument or the environment, if that is what it is."""
+    """Describe the fault of an argument or of the environment, where the error is such a fault."""
     if isinstance(error, UnicodeEncodeError):  # what is written is never refused, but replaced
         _end(f"Error: not UTF-8: {error.object[:80]!a}: type it anew", Exit.USAGE)
     from imagedrift_runtime.settings import SettingsFault  # noqa: PLC0415 - not loaded for `--help`

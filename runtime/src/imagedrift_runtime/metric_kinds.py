@@ -84,7 +84,7 @@ class Gauge(Metric):
     kind = "Gauge"
 
     def set(self, value: float, **labels: str) -> None:
-        """Note what it is now."""
+        """Set the present value."""
         if self._real:
             self._of(labels).set(value)
 

@@ -41,7 +41,7 @@ def shown(url: str) -> str:
 
 
 def database_fault(url: str) -> str:
-    """Say what is wrong with the URL of a PostgreSQL database; empty when nothing is.
+    """Describe the fault of the URL of a PostgreSQL database; empty when there is none.
 
     The driver ends the login at the first @ and fails in ways of its own on a port or an option
     that is none.
@@ -62,7 +62,7 @@ def database_fault(url: str) -> str:
 
 
 def nats_fault(url: str) -> str:
-    """Say what is wrong with the URL of a NATS server; empty when nothing is."""
+    """Describe the fault of the URL of a NATS server; empty when there is none."""
     if not url.startswith(("nats://", "tls://")):
         return "is not as nats://host:4222 or tls://host:4222"
     try:

@@ -40,7 +40,7 @@ def is_digest(text: str) -> bool:
 
 
 def digest_fault(text: str) -> str:
-    """Return what is wrong with the text, in words, or nothing."""
+    """Return the fault of the text, in words, or nothing."""
     algorithm, colon, hex_part = text.partition(":")
     if not colon:
         return "digest format: no ':' between algorithm and hash"

@@ -34,7 +34,7 @@ class Asks(Protocol):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One local image and what is said of it."""
+    """One local image and its verdict."""
 
     image: LocalImage
     verdict: Verdict

@@ -86,7 +86,7 @@ class Registries(Struct, frozen=True, kw_only=True):
     """Credentials that hold for a part of a registry: by registry, then by path."""
 
     def of(self, registry: str) -> Registry:
-        """Return what is configured for a registry, or the defaults."""
+        """Return the configuration of a registry, or the defaults."""
         return self.named.get(registry, _DEFAULT)
 
     def credential_of(self, registry: str, repository: str) -> PathCredential | None:
@@ -192,14 +192,14 @@ class _Faults:
         self.lines: list[str] = []
 
     def add(self, path: tuple[str, ...], why: str) -> None:
-        """Note what is wrong with the key at `path`."""
+        """Note a fault of the key at `path`."""
         self.lines.append(f"{self._name}:{_line_of(self._text, path)}: {'.'.join(path)}: {why}")
 
 
 def _named(
     tables: Any, found: _Faults
 ) -> tuple[dict[str, Registry], dict[str, dict[str, PathCredential]]]:
-    """Read all tables, those of registries and those of paths; what is wrong goes to `found`."""
+    """Read all tables, those of registries and those of paths; faults go to `found`."""
     entries: dict[str, Registry] = {}
     paths: dict[str, dict[str, PathCredential]] = {}
     if not isinstance(tables, Mapping) or not all(isinstance(t, Mapping) for t in tables.values()):

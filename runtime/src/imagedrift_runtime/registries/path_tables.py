@@ -43,7 +43,7 @@ def longest(by_path: Mapping[str, T], repository: str) -> T | None:
 
 
 def path_faults(host: str, path: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (key, what is wrong) for one path's table; no key for the path itself."""
+    """Yield (key, fault) for one path's table; no key for the path itself."""
     if not _is_path(host, path):
         yield "", 'write lower-case parts of a repository after the host: "quay.io/org/team"'
     known = Registry.__struct_fields__

@@ -64,7 +64,7 @@ def seconds_of(duration: str) -> float | None:
 
 
 def host_fault(host: str) -> str:
-    """Return what is wrong with a registry's name, or nothing."""
+    """Return the fault of a registry's name, or nothing."""
     try:
         RegistryName.parse(host)
     except BadReference:
@@ -75,7 +75,7 @@ def host_fault(host: str) -> str:
 
 
 def entry_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (key, what is wrong) for one registry's table."""
+    """Yield (key, fault) for one registry's table."""
     known = Registry.__struct_fields__
     for key, value in table.items():
         if key in ("password", "token"):
@@ -121,7 +121,7 @@ def _connection_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _proxy_fault(proxy: str) -> str:
-    """Return what is wrong with a proxy, or nothing. A path names a file that holds its url."""
+    """Return the fault of a proxy, or nothing. A path names a file that holds its url."""
     if proxy == DIRECT or proxy.startswith("/"):
         return ""
     if "@" in proxy:

@@ -210,7 +210,7 @@ class RegistryLimiter:
         await self._stop(now)
 
     async def flush(self) -> None:
-        """Share what was learnt and not shared yet."""
+        """Share the states that are not shared yet."""
         await self._shared.flush()
 
     def _served_s(self) -> float:

@@ -107,7 +107,7 @@ class RegistryLimiters:
         return known
 
     async def share(self) -> None:
-        """Share what was learnt, for ever: operators also look at registries that are not asked."""
+        """Share states, for ever: operators also look at registries that are not asked."""
         while True:
             await self._clock.sleep(SHARE_S)
             try:
@@ -116,7 +116,7 @@ class RegistryLimiters:
                 log.warning("states.unshared", error=str(error))
 
     async def flush(self) -> None:
-        """Share what was learnt and not shared yet, all at once: there may be many limiters."""
+        """Share the states that are not shared yet, all at once: there may be many limiters."""
         limiters = [*self._own.values(), *self._others.values()]
         await asyncio.gather(*(limiter.flush() for limiter in limiters))
 

@@ -71,7 +71,7 @@ async def open_buckets(nats: bus.Bus, clock: Clock) -> Buckets:
 
 
 def registries_file(settings: ResolverSettings) -> RegistriesFile[tuple[Registries, Routes]]:
-    """Read what is configured for registries, certificates included. Raises `SettingsFault`."""
+    """Read the configuration of registries, certificates included. Raises `SettingsFault`."""
     _, proxies = both_or_faults(
         lambda: operator_file.load(settings.registries), lambda: proxies_of(settings)
     )

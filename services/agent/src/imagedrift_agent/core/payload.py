@@ -20,7 +20,7 @@ TOO_LARGE: Final = "too_large"
 
 
 def fitting(said: Inventory, most_bytes: int) -> tuple[Inventory, bytes]:
-    """Return what is said of an inventory, and the message, of at most so many bytes."""
+    """Return the part of an inventory that fits, and the message, of at most so many bytes."""
     said = _first(said, MOST_IMAGES, OVER_LIMIT)
     count = len(said.images)
     while True:

@@ -40,7 +40,7 @@ class EngineTraits(Struct, frozen=True, kw_only=True):
 def traits_of(
     version: EngineVersion, info: Info | None, images: Sequence[EngineImage]
 ) -> EngineTraits:
-    """Put together what is known of an engine; `info` is None where it is not told."""
+    """Put together the traits of an engine; `info` is None where it is not told."""
     store = _store(version, info, images)
     kernel = info.architecture if info else ""
     architecture = version.arch or kernel

@@ -128,7 +128,7 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 
 def network_fault(text: str) -> str:
-    """Say what is wrong with an address or a network; empty when nothing is."""
+    """Describe the fault of an address or a network; empty when there is none."""
     try:
         networks([text])
     except ValueError as error:

@@ -107,14 +107,14 @@ def is_safe(url: str, issuer: str) -> bool:
 
 
 def issuer_fault(url: str) -> str:
-    """Say what is wrong with the address of an issuer; empty when nothing is."""
+    """Describe the fault of the address of an issuer; empty when there is none."""
     if is_safe(url, url) and not urlsplit(url).query:
         return ""
     return "is not as https://id.example.org/realm"
 
 
 def origin_fault(url: str) -> str:
-    """Say what is wrong with the address of the pages; empty when nothing is.
+    """Describe the fault of the address of the pages; empty when there is none.
 
     Browsers keep the session's cookie for https, and for this machine, alone.
     """

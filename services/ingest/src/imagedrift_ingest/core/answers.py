@@ -55,7 +55,7 @@ class Period(Struct, frozen=True, kw_only=True):
 
 
 def stands(state: AnswerState, answer: Answer, *, epoch: int, seq: int) -> order.Order:
-    """Tell whether an answer is newer than what is known."""
+    """Tell whether an answer is newer than the state."""
     return order.compare(
         order.Position(epoch, seq, answer.checked_at),
         order.Position(state.epoch, state.seq, state.attempted_at),

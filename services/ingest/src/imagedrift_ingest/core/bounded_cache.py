@@ -21,7 +21,7 @@ class BoundedCache(Generic[K, V]):
         self._bytes = 0
 
     def get(self, key: K) -> V | None:
-        """Return what is remembered, if it is."""
+        """Return the value, if there is one."""
         found = self._young.get(key)
         if found is None:
             found = self._old.pop(key, None)
@@ -31,12 +31,12 @@ class BoundedCache(Generic[K, V]):
         return found[0]
 
     def recent(self, key: K) -> V | None:
-        """Return what is remembered and young; changes nothing."""
+        """Return the value, if it is young; changes nothing."""
         found = self._young.get(key)
         return None if found is None else found[0]
 
     def peek(self, key: K) -> V | None:
-        """Return what is remembered, if it is; changes nothing, so it makes nothing young."""
+        """Return the value, if there is one; changes nothing, so it makes nothing young."""
         found = self._young.get(key) or self._old.get(key)
         return None if found is None else found[0]
 

@@ -92,7 +92,7 @@ def _telling(state: ListState) -> tuple[object, ...]:
 
 
 def stands(state: ListState, listed: Listed, *, epoch: int, seq: int) -> order.Order:
-    """Tell whether a list is newer than what is known."""
+    """Tell whether a list is newer than the state."""
     return order.compare(
         order.Position(epoch, seq, listed.checked_at),
         order.Position(state.epoch, state.seq, state.attempted_at),

@@ -33,7 +33,7 @@ class FleetStore(Protocol):
         """Count hosts and images, and note that this process did."""
 
     async def figures(self) -> FleetFigures:
-        """Return what was counted."""
+        """Return the figures counted last."""
 
 
 class FleetExporter(Protocol):

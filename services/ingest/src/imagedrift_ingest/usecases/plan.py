@@ -90,7 +90,7 @@ class Arrivals(Protocol):
 
 
 class Plan:
-    """Asks what is due. `news` is set when there are new references."""
+    """Publishes the questions that are due. `news` is set when there are new references."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Plan:
         self._noted_at_once = noted_at_once
 
     async def run(self) -> None:
-        """Ask what is due now, and gather new references before that or after it."""
+        """Ask the questions that are due now, and gather new references before that or after it."""
         starts = is_fleet(self._arrivals.bringers)
         if starts:
             await self._gather(frozenset())
@@ -131,7 +131,7 @@ class Plan:
             await self._gather(brought_by)
 
     async def ask_due(self, at: datetime) -> int:
-        """Ask what is due, unless another replica does; how many questions were published."""
+        """Ask the questions that are due, unless another replica does; returns their number."""
         return await self._turns.run(TURN, partial(self._ask_due, at)) or 0
 
     async def _ask_due(self, at: datetime) -> int:

@@ -86,7 +86,7 @@ def learn(
     jitter: float = 0.0,
     is_hub: bool = False,
 ) -> RegistryState:
-    """Return what is known after a response.
+    """Return the state after a response.
 
     `rate` is at how many requests a second we asked lately; `jitter` (0 to 1) lengthens a wait, so
     that replicas do not return together.

@@ -108,7 +108,7 @@ def is_bearer(token: object) -> bool:
 
 
 def password_fault(username: str, password: str) -> str:
-    """Return what is wrong with a name and password, or nothing. An empty pair is never sent."""
+    """Return the fault of a name and password, or nothing. An empty pair is never sent."""
     if not username or not password:
         return "the user name or the password is empty"
     if ":" in username:

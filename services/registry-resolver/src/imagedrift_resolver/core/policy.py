@@ -18,7 +18,7 @@ LOWEST_FREE_PORT: Final = 1024
 
 
 def question_fault(question: Asked) -> str:
-    """Return what is wrong with a question's reference, or nothing."""
+    """Return the fault of a question's reference, or nothing."""
     text = f"{question.registry}/{question.repository}{_of_repository(question)}"
     try:
         reference = ImageReference.parse(text)

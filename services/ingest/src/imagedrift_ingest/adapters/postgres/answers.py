@@ -120,7 +120,7 @@ class AnswerTable:
             await connection.execute(SQL["keep_facts"], *arguments(facts, 9))
 
     def _fold(self, ref: Locked, batch: "_Batch") -> core.AnswerState | None:
-        """Return what is known of a reference after a batch; None: the same as before."""
+        """Return the state of a reference after a batch; None: the same as before."""
         if ref.reference not in batch.answers:
             return None
         seq, answer = batch.answers[ref.reference]

@@ -217,7 +217,7 @@ def _running_first(
 async def read_inside(
     connection: asyncpg.Connection, states: Iterable[AnswerState]
 ) -> dict[str, tuple[Child, ...]]:
-    """Read what is inside the digests that references point to."""
+    """Read the descriptions of the digests that references point to."""
     return await read_descriptions(
         connection, {state.remote_digest for state in states if state.remote_digest}
     )
@@ -226,7 +226,7 @@ async def read_inside(
 async def read_descriptions(
     connection: asyncpg.Connection, digests: Iterable[str]
 ) -> dict[str, tuple[Child, ...]]:
-    """Read what is inside digests, as far as that is known."""
+    """Read the descriptions of digests, where there are any."""
     rows = await connection.fetch(SQL["inside"], sorted(digests))
     return {row["digest"]: _children.decode(row["children"]) for row in rows}
 

@@ -70,7 +70,7 @@ async def migrate(
     role_names: str = "",
     wait_s: float = WAIT_S,
 ) -> list[str]:
-    """Apply what is missing and return its names, in order. Safe to run twice at once.
+    """Apply the missing migrations and return their names, in order. Safe to run twice at once.
 
     With `role_names` the names of the roles begin with that from now on. Raises `WrongSchema`,
     `MigrationFailed`, and at the end `RightsIncomplete`.
@@ -132,7 +132,7 @@ async def check(connection: asyncpg.Connection | PoolConnectionProxy) -> None:
 
 
 async def _apply(connection: asyncpg.Connection, wanted: Path) -> None:
-    """Apply what is missing. pogo's own `apply` reads every file twice, which takes seconds."""
+    """Apply the missing migrations: pogo's own `apply` reads every file twice, for seconds."""
     without_roles = cast(asyncpg.Connection, roles.WithoutRoles(connection))
     found = await pogo_sql.read_migrations(wanted, connection, schema_name=SCHEMA)
     missing = [migration.load() for migration in found if not migration.applied]

@@ -82,7 +82,7 @@ async def repair(connection: asyncpg.Connection, before: str = PREFIX) -> list[U
 async def find_missing(
     connection: asyncpg.Connection, before: str = PREFIX
 ) -> list[UnrunStatement]:
-    """Compare what is granted with what is written."""
+    """Compare the grants with those that are written."""
     sql = importlib.resources.files("imagedrift_ingest") / "sql" / "roles.sql"
     prefix = await _prefix(connection)
     rows = await connection.fetch(sql.read_text(encoding="utf-8"), prefix, before)
