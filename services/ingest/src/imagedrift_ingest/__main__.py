@@ -5,6 +5,7 @@ import sys
 from functools import partial
 
 from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.parts import Parts
 from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.wiring import Periods, Wiring
 from imagedrift_runtime import process
@@ -34,7 +35,7 @@ async def start(settings: IngestSettings, run: Process, every: Periods = EVERY) 
     nats = bus.connect(settings.nats_url, SERVICE, **settings.nats, health=run.health)
     async with pool as connections, nats as connected:
         database = connection.Database(connections, run.health, clock)
-        wiring = Wiring(settings, run, database, connected, registries, clock)
+        wiring = Wiring(Parts(settings, run, database, connected, registries, clock))
         await wiring.await_database()
         if not run.stopping.is_set():
             await wiring.serve(every)

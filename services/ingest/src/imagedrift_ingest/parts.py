@@ -70,11 +70,11 @@ class Parts:
         registries: LiveRegistries,
         clock: Clock,
     ) -> None:
-        self._bus = bus
-        self._process = process
-        self._clock = clock
-        self._settings = settings
-        self._database = database
+        self.bus = bus
+        self.process = process
+        self.clock = clock
+        self.settings = settings
+        self.database = database
         self._registries = registries
         self.plan_now, self.announce_now = asyncio.Event(), asyncio.Event()
         self._turns = TurnTable(database, process.health, clock, LEASE_S)
@@ -100,20 +100,20 @@ class Parts:
     def store_inventories(self) -> StoreInventories:
         """Make what stores inventories."""
         hosts = HostTables(
-            self._database,
+            self.database,
             self._comparisons,
             self._keys,
             self.inventory_bookmarks,
             self.plan_now.set,
         )
-        return StoreInventories(hosts, self._inventories, self.inventory_bookmarks, self._clock)
+        return StoreInventories(hosts, self._inventories, self.inventory_bookmarks, self.clock)
 
     def store_answers(self) -> StoreAnswers:
         """Make what stores answers."""
         answers = AnswerTable(
-            self._database,
+            self.database,
             self.digest_bookmarks,
-            self._settings.freshness_rules,
+            self.settings.freshness_rules,
             self._registries.is_named,
             self.announce_now.set,
         )
@@ -125,68 +125,68 @@ class Parts:
 
     def store_registry_states(self) -> StoreRegistryStates:
         """Make what stores the states of registries."""
-        states = SourceStream(self._bus, REGISTRIES, self._clock)
-        return StoreRegistryStates(RegistryTable(self._database), states)
+        states = SourceStream(self.bus, REGISTRIES, self.clock)
+        return StoreRegistryStates(RegistryTable(self.database), states)
 
     def store_dead_letters(self) -> StoreDeadLetters:
         """Make what stores dead letters."""
-        letters = SourceStream(self._bus, subjects.STREAM_DEAD, self._clock)
-        return StoreDeadLetters(DeadLetterTable(self._database), letters)
+        letters = SourceStream(self.bus, subjects.STREAM_DEAD, self.clock)
+        return StoreDeadLetters(DeadLetterTable(self.database), letters)
 
     def plan(self) -> Plan:
         """Make what publishes the questions that are due."""
-        rules = self._settings.freshness_rules
+        rules = self.settings.freshness_rules
         publisher = QuestionPublisher(
-            self._bus,
+            self.bus,
             self._registries.lane_of,
             self.lanes.is_missing,
             question_ttl(rules),
             list_ttl(rules),
         )
         return Plan(
-            QuestionTable(self._database, rules, self._settings.outstanding, OF_ONE_HOST),
-            ListQuestions(self._database, rules),
-            BlockedReferences(self._database, rules, MOVED_AT_ONCE),
+            QuestionTable(self.database, rules, self.settings.outstanding, OF_ONE_HOST),
+            ListQuestions(self.database, rules),
+            BlockedReferences(self.database, rules, MOVED_AT_ONCE),
             publisher,
             self._comparisons,
             self._turns,
             rules,
-            self._clock,
+            self.clock,
             self.plan_now,
-            self._process.stopping,
+            self.process.stopping,
             NOTED_AT_ONCE,
         )
 
     def announce(self) -> Announce:
         """Make what publishes changed verdicts."""
         return Announce(
-            OutboxTable(self._database),
-            ChangePublisher(self._bus),
+            OutboxTable(self.database),
+            ChangePublisher(self.bus),
             self._turns,
             self.announce_now,
         )
 
     def follow_versions(self) -> FollowVersions:
         """Make what finds newer versions."""
-        return FollowVersions(self._tag_lists, self._turns, self._clock)
+        return FollowVersions(self._tag_lists, self._turns, self.clock)
 
     def count_fleet(self, period_s: float) -> CountFleet:
         """Make what counts the fleet."""
-        tables = FleetCountTables(self._database, self._settings.metrics_place_levels)
-        return CountFleet(tables, FleetMetrics(), self._turns, self._clock, period_s)
+        tables = FleetCountTables(self.database, self.settings.metrics_place_levels)
+        return CountFleet(tables, FleetMetrics(), self._turns, self.clock, period_s)
 
     def follow_base_images(self) -> FollowBaseImages:
         """Make what judges base images."""
-        table = BaseImageTable(self._database, self._candidates)
-        return FollowBaseImages(table, self._turns, self._clock, is_wanted=self._settings.bases)
+        table = BaseImageTable(self.database, self._candidates)
+        return FollowBaseImages(table, self._turns, self.clock, is_wanted=self.settings.bases)
 
     def maintain(self) -> Maintain:
         """Make what maintains the tables."""
         return Maintain(
-            MaintainedTables(self._database), self._turns, self._settings.retention, self._clock
+            MaintainedTables(self.database), self._turns, self.settings.retention, self.clock
         )
 
     def _source(self, name: str) -> tuple[SourceStream, Bookmarks]:
         """Open a stream, and the bookmarks that tell how far it was read."""
-        stream = SourceStream(self._bus, name, self._clock)
-        return stream, Bookmarks(self._database, name, stream)
+        stream = SourceStream(self.bus, name, self.clock)
+        return stream, Bookmarks(self.database, name, stream)

@@ -7,19 +7,14 @@ from msgspec import Struct
 
 from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, TAGS
 from imagedrift_ingest.adapters.postgres import migrations
-from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.parts import Parts
-from imagedrift_ingest.settings import IngestSettings
 from imagedrift_ingest.usecases.store.lists import BATCH as LISTS_AT_ONCE
-from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats import consumer
-from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.consumer import BatchHandler
 from imagedrift_runtime.periodic import Periodic
-from imagedrift_runtime.process import Process
-from imagedrift_runtime.registries.watched_file import LOOK_EVERY_S, LiveRegistries
+from imagedrift_runtime.registries.watched_file import LOOK_EVERY_S
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_runtime.waiting import wait
 from imagedrift_schemas import subjects
@@ -61,21 +56,9 @@ class Work(Struct, frozen=True):
 class Wiring:
     """Connects the parts: handlers with their streams, repeated work with its periods."""
 
-    def __init__(
-        self,
-        settings: IngestSettings,
-        process: Process,
-        database: Database,
-        bus: Bus,
-        registries: LiveRegistries,
-        clock: Clock,
-    ) -> None:
-        self._settings = settings
-        self._process = process
-        self._database = database
-        self._bus = bus
-        self._clock = clock
-        self._parts = Parts(settings, process, database, bus, registries, clock)
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._process = parts.process
 
     async def await_database(self) -> None:
         """Wait for the database, and apply registries.toml to it.
@@ -84,7 +67,7 @@ class Wiring:
         """
         while not self._process.stopping.is_set():
             try:
-                await self._database.transaction(migrations.check)
+                await self._parts.database.transaction(migrations.check)
                 await self._parts.follow_registries.apply()
             except migrations.WrongSchema as error:
                 raise SettingsFault([f"DATABASE_URL: {error}"]) from error
@@ -98,11 +81,11 @@ class Wiring:
         """Handle what comes in, and repeat all work, until asked to stop."""
         stopping = self._process.stopping
         await self._parts.lanes.look()  # before the first question
-        await self._bus.listen(
+        await self._parts.bus.listen(
             subjects.ALIVE_ALL, self._parts.heartbeats.receive, queue=subjects.CONSUMER_INGEST
         )
         periodic = Periodic(
-            self._process.works, stopping, self._clock, postponed_by=(ServerUnavailable,)
+            self._process.works, stopping, self._parts.clock, postponed_by=(ServerUnavailable,)
         )
         async with asyncio.TaskGroup() as tasks:
             for stream, handler, size in self._handlers():
@@ -120,7 +103,7 @@ class Wiring:
 
     async def _pull(self, stream: str, handler: BatchHandler, size: int) -> None:
         await consumer.handle_batches(
-            self._bus,
+            self._parts.bus,
             stream,
             subjects.CONSUMER_INGEST,
             handler,
@@ -131,9 +114,9 @@ class Wiring:
 
     def _handlers(self) -> list[tuple[str, BatchHandler, int]]:
         """List the handlers, each with the stream that it pulls from, and how much at once."""
-        inventories, size = self._parts.store_inventories(), self._settings.batch
+        inventories, size = self._parts.store_inventories(), self._parts.settings.batch
         return [
-            *[(subjects.STREAM_INVENTORY, inventories.handle, size)] * self._settings.workers,
+            *[(subjects.STREAM_INVENTORY, inventories.handle, size)] * self._parts.settings.workers,
             (DIGESTS, self._parts.store_answers().handle, size),
             (REGISTRIES, self._parts.store_registry_states().handle, size),
             (subjects.STREAM_DEAD, self._parts.store_dead_letters().handle, size),

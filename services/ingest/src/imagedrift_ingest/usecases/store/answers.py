@@ -8,9 +8,9 @@ from imagedrift_ingest.usecases.store.batches import (
     OrderedStream,
     RefusalLog,
     bisect,
-    newest_of,
     note_refusals,
     store_in_order,
+    store_newer,
 )
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject
@@ -71,10 +71,7 @@ class StoreAnswers:
         return outcomes
 
     async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
-        in_doubt = await self._store_once(batch, surely_newest=False)
-        newest = await _newest(self._stream, batch, in_doubt)
-        if newest:
-            await self._store_once(newest, surely_newest=True)
+        await store_newer(self._stream, batch, self._store_once)
         dropped = [_reference_of(d.subject) for d in batch if not d.payload]
         if dropped:
             await self._answers.make_due(dropped)
@@ -107,10 +104,7 @@ class StoreRegistryStates:
         return await store_in_order(deliveries, self._store)
 
     async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
-        in_doubt = await self._store_once(batch, surely_newest=False)
-        newest = await _newest(self._stream, batch, in_doubt)
-        if newest:
-            await self._store_once(newest, surely_newest=True)
+        await store_newer(self._stream, batch, self._store_once)
         return [Done()] * len(batch)
 
     async def _store_once(self, batch: Sequence[Delivery], *, surely_newest: bool) -> set[int]:
@@ -135,15 +129,6 @@ class StoreDeadLetters:
         epoch = await self._stream.epoch()
         await self._letters.store(epoch, [(d.stream_seq, _dead_letter(d)) for d in batch])
         return [Done()] * len(batch)
-
-
-async def _newest(
-    stream: OrderedStream, batch: Sequence[Delivery], in_doubt: set[int]
-) -> list[Delivery]:
-    """Return the messages in doubt that are the newest of their subjects."""
-    positions = [(d.subject, d.stream_seq, d.stored_at) for d in batch if d.stream_seq in in_doubt]
-    newest = await newest_of(stream, positions)
-    return [d for d in batch if d.stream_seq in newest]
 
 
 def _answer(delivery: Delivery) -> AnyAnswer:

@@ -43,6 +43,16 @@ class OrderedStream(Protocol):
         """Tell whether a message is its subject's newest one; then the epoch is looked up anew."""
 
 
+class StoreOnce(Protocol):
+    """Stores the messages of a batch that are newer than what is stored."""
+
+    async def __call__(self, batch: Sequence[Delivery], *, surely_newest: bool) -> set[int]:
+        """Store them, and return the sequences of those in doubt, which are not stored.
+
+        `surely_newest`: the stream has none that is newer, so that no doubt is left.
+        """
+
+
 class RefusalLog(Protocol):
     """Remembers what is refused: it is acknowledged, although nothing of it is stored."""
 
@@ -88,6 +98,17 @@ async def _bisect_slow(batch: Sequence[T], store: Store[T], error: str) -> list[
         # Not the message is slow but the database: the second half is not tried now.
         return [*first, *[Retry(error, AGAIN_S)] * (len(batch) - middle)]
     return [*first, *await bisect(batch[middle:], store)]
+
+
+async def store_newer(
+    stream: OrderedStream, batch: Sequence[Delivery], store_once: StoreOnce
+) -> None:
+    """Store a batch, and then the messages in doubt that are the newest of their subjects."""
+    in_doubt = await store_once(batch, surely_newest=False)
+    positions = [(d.subject, d.stream_seq, d.stored_at) for d in batch if d.stream_seq in in_doubt]
+    newest = await newest_of(stream, positions)
+    if newest:
+        await store_once([d for d in batch if d.stream_seq in newest], surely_newest=True)
 
 
 async def newest_of(stream: OrderedStream, positions: Sequence[Position]) -> set[int]:

@@ -7,9 +7,9 @@ from imagedrift_ingest.core import message_bounds
 from imagedrift_ingest.usecases.store.batches import (
     OrderedStream,
     RefusalLog,
-    newest_of,
     note_refusals,
     store_in_order,
+    store_newer,
 )
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Outcome
@@ -52,13 +52,7 @@ class StoreLists:
         return outcomes
 
     async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
-        in_doubt = await self._store_once(batch, surely_newest=False)
-        doubtful = [d for d in batch if d.stream_seq in in_doubt]
-        positions = [(d.subject, d.stream_seq, d.stored_at) for d in doubtful]
-        newest = await newest_of(self._stream, positions) if positions else set()
-        if newest:
-            again = [d for d in doubtful if d.stream_seq in newest]
-            await self._store_once(again, surely_newest=True)
+        await store_newer(self._stream, batch, self._store_once)
         return [Done()] * len(batch)
 
     async def _store_once(self, batch: Sequence[Delivery], *, surely_newest: bool) -> set[int]:
