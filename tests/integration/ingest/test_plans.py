@@ -59,12 +59,14 @@ BUILT = """
     UPDATE fleet.comparisons SET facts = jsonb_build_object(
       'base_name', 'docker.io/library/base:' || ref_id, 'base_digest', 'sha256:' || repeat('0', 64)
     );
-    INSERT INTO fleet.bases (name, digest, platform, ref_id)
-    SELECT DISTINCT facts ->> 'base_name', facts ->> 'base_digest', platform, ref_id
+    INSERT INTO fleet.bases (name, digest, platform, ref_id, state, judged_digest)
+    SELECT DISTINCT
+      facts ->> 'base_name', facts ->> 'base_digest', platform, ref_id,
+      'newer', facts ->> 'base_digest'
     FROM fleet.comparisons
     WHERE ref_id > 1;
 """
-"""Each image is built on a base of its reference, and one of these bases is not followed yet."""
+"""The images of each reference have a base, and one of these bases is not followed yet."""
 
 
 @pytest.fixture(scope="module")
