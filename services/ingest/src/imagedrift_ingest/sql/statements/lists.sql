@@ -239,7 +239,9 @@ WHERE ref_id = any($1::bigint[]) AND next_check_at > now()
 
 -- name: keys_of
 -- The keys of references.
-SELECT reference, ref_id FROM fleet.image_refs WHERE reference = any($1::text[])
+SELECT r.reference, r.ref_id
+FROM unnest($1::text[]) AS s (reference)
+JOIN fleet.image_refs AS r ON r.reference = s.reference
 
 -- name: lock_answers
 -- Lock answers in id order, as everybody locks them.
