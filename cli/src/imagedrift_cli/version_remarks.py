@@ -85,4 +85,6 @@ def _why_unknown(known: Row) -> str:
         return "more of its repository is in use than is looked at"
     if known["listed_at"] is None:
         return "not listed yet"
-    return "the list of tags is old" if known["is_old"] else "not resolved yet"
+    if known["is_old"]:
+        return "the list of tags is old"
+    return "a tag is not resolved yet, or the list lacks tags"

@@ -199,8 +199,12 @@ WRONG = {
     "is not K=V": (NGINX, '{"label": "prod"}', "ignore", None, "r", None),
     "has to be an object": (NGINX, "[]", "ignore", None, "r", None),
     "too long": (NGINX, f'{{"site": "{"s" * 64}"}}', "ignore", None, "r", None),
+    "key and the value of label": (
+        NGINX, f'{{"label": "env={"v" * 257}"}}', "ignore", None, "r", None
+    ),
+    "selector place: it has to be a text": (NGINX, '{"place": "/"}', "ignore", None, "r", None),
     "at most 1000 bytes": (NGINX, "{}", "ignore", None, "r" * 1001, None),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("words", "wrong"), WRONG.items(), ids=list(WRONG))

@@ -206,6 +206,9 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "from 0 to 1": (None, [Decimal("NaN")], "{}", ""),
     "selector rack": (None, ALL, '{"rack": "7"}', ""),
     "at most 1000 bytes": (None, ALL, "{}", "n" * 1001),
+    "one list of shares": (None, [[Decimal("0.4")], [Decimal("0.6")]], "{}", ""),
+    "the selector is too long": (None, ALL, f'{{"place": "{"p" * 5000}"}}', ""),
+    "selector place: it has to be a text": (None, ALL, '{"place": "//"}', ""),
 }
 
 
@@ -217,6 +220,19 @@ async def test_a_wrong_plan_is_refused_in_words(
     with pytest.raises(asyncpg.InvalidParameterValueError, match=words):
         await database.execute("SELECT ops.make_plan($1, $2, $3::jsonb, $4)", *wrong)
     assert await database.fetchval("SELECT count(*) FROM fleet.plans") == 0
+
+
+async def test_a_hundred_references_of_any_length_are_a_plan(database: asyncpg.Connection) -> None:
+    """A plan may name as many references as are allowed, however long their names are."""
+    names = [f"docker.io/{'n' * 250}{number}:{'t' * 128}" for number in range(100)]
+    await database.execute(
+        "INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy) SELECT name,"
+        " 'docker.io', substr(split_part(name, ':', 1), 11), split_part(name, ':', 2), 'ask'"
+        " FROM unnest($1::text[]) AS name",
+        names,
+    )
+    await make(database, names)
+    assert await database.fetchval("SELECT what FROM ops.plans") == ", ".join(names)
 
 
 async def test_a_plan_keeps_its_digests_and_its_author(database: asyncpg.Connection) -> None:

@@ -34,6 +34,7 @@ async def filled(dsn: str) -> None:
     try:
         await seed(connection, FLEET)
         await connection.execute(LISTED)
+        await connection.execute(BUILT)
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
@@ -53,6 +54,19 @@ LISTED = """
     SELECT ref_id, 'minor', ref_id + 1, 'newer', now() FROM fleet.versions WHERE ref_id % 2 = 1;
 """
 """A list for each reference, and a candidate for every second one."""
+
+BUILT = """
+    UPDATE fleet.comparisons SET facts = jsonb_build_object(
+      'base_name', 'docker.io/library/base:' || ref_id, 'base_digest', 'sha256:' || repeat('0', 64)
+    );
+    INSERT INTO fleet.bases (name, digest, platform, ref_id, state, judged_digest)
+    SELECT DISTINCT
+      facts ->> 'base_name', facts ->> 'base_digest', platform, ref_id,
+      'newer', facts ->> 'base_digest'
+    FROM fleet.comparisons
+    WHERE ref_id > 1;
+"""
+"""The images of each reference have a base, and one of these bases is not followed yet."""
 
 
 @pytest.fixture(scope="module")
@@ -237,17 +251,19 @@ SHORT = (
     "Seq Scan on descriptions d",  # empty in this database
     "Seq Scan on descriptions d_1",  # the same of base images
     "Seq Scan on descriptions t_1",
+    "Seq Scan on descriptions t",
+    "Seq Scan on descriptions o",
     'Values Scan on "*VALUES*"',  # both sides of a candidate
 )
 HOT = [
     (file, name)
-    for file in ("hosts", "comparisons", "answers", "planner", "lists", "outbox")
+    for file in ("hosts", "comparisons", "answers", "planner", "lists", "base_images", "outbox")
     for name in load(file)
 ]
 
 
-OF_THE_FLEET = {"count_lists", "unsettled"}
-"""Statements that look at all references, in a turn, every half minute."""
+OF_THE_FLEET = {"count_lists", "unsettled", "rest_bases", "unread_bases"}
+"""Statements that look at all references, or all images, in a turn, every half minute."""
 
 
 @pytest.mark.parametrize(("file", "name"), HOT)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
 from imagedrift_runtime.clock import now
@@ -102,6 +103,53 @@ async def test_p11_a_list_that_is_not_read_any_more_does_not_say_that_nothing_is
     older, newest = await versions(planned)
     assert (newest["behind"], newest["major_state"]) == (None, "unknown")
     assert (older["major_state"], older["minor_state"]) == ("unknown", "unknown")
+
+
+async def test_p11_a_list_without_a_tag_that_its_registry_answers_for_lacks_others_too(
+    planned: Planned,
+) -> None:
+    """An old copy of a list says nothing of a newest tag, and that tag is newer than the others."""
+    older = f"{REPOSITORY}:1.28.1"
+    await planned.has("web-1", image(NEWEST, running=1), image(older, running=1))
+    await planned.follows()
+    await resolve_all(planned, NEWEST, older)
+    await planned.listed(tags_listed(NAMES[1:]))
+    below, newest = await versions(planned)
+    assert (below["newest_major"], below["minor_state"], below["behind"]) == ("2.0.0", "unknown", 1)
+    assert (newest["behind"], newest["major_state"]) == (None, "unknown")
+
+    await planned.listed(tags_listed())
+    below, newest = await versions(planned)
+    assert (below["minor_state"], newest["behind"]) == ("none", 0)
+
+
+async def test_p11_a_list_that_forgets_a_newer_version_does_not_deny_it(planned: Planned) -> None:
+    """A candidate stays until its registry has it no more, which is asked at once."""
+    await planned.has("web-1", image(RUN, running=1))
+    await planned.follows()
+    await planned.listed(tags_listed(("2.0.0", "1.27.3")))
+    await resolve_all(planned, RUN, NEWEST)
+    shortened = tags_listed(("1.27.3",), checked_at=now() + timedelta(seconds=1))
+    await planned.listed(shortened)
+    assert await shown(planned) == {"newest_major": "2.0.0", "major_state": "newer", "behind": 1}
+    assert NEWEST in await planned.names()
+
+    gone_at = now() + timedelta(seconds=2)
+    await planned.answered(NEWEST, outcome=Missing(), checked_at=gone_at)
+    assert await shown(planned) == {"behind": 1}
+    await planned.listed(msgspec.structs.replace(shortened, checked_at=gone_at, listed_at=gone_at))
+    assert (await shown(planned))["behind"] == 0
+
+
+async def test_a_tag_that_came_after_its_list_takes_nothing_from_it(planned: Planned) -> None:
+    """A list tells of the moment at which it was read, and is no shorter for a later tag."""
+    await planned.has("web-1", image(f"{REPOSITORY}:1.28.1", running=1))
+    await planned.follows()
+    await planned.listed(tags_listed(NAMES[1:]))
+    await planned.has("web-2", image(NEWEST, running=1))
+    await planned.answered(NEWEST)
+    await planned.follows()
+    assert [row["behind"] for row in await versions(planned)] == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,13 @@ UNKNOWN = NONE | {"major_state": "unknown"}
             {"1.27.5"},
             "runs 1.27.2 and 1.27.3, would get 1.27.5; newest minor 1.28.1",
         ),
-        (UNKNOWN, set(), set(), "runs 1.27.3; what is newer is not known: not resolved yet"),
+        (
+            UNKNOWN,
+            set(),
+            set(),
+            "runs 1.27.3; what is newer is not known:"
+            " a tag is not resolved yet, or the list lacks tags",
+        ),
         (
             UNKNOWN | {"listed_at": None},
             set(),

@@ -117,11 +117,13 @@ def test_p11_a_page_that_comes_again_proves_nothing(most: int) -> None:
         (Reply(503), "failed"),
         (Reply(429), "failed"),
         (page([]), ""),
-        (page(["1.0"]), ""),
+        (page(["x98"]), ""),
+        (page(["1.0"]), "pages"),
+        (page(["1.0"] + [f"x{n}" for n in range(98)]), "pages"),
     ],
 )
 def test_p11_a_registry_may_not_know_how_to_go_on(reply: Reply, truncated: Truncated) -> None:
-    """P11: a refusal of the names after the last one leaves the list cut short; no news end it."""
+    """P11: a refusal of the names after the last one cuts the list short, as do names of before."""
     found, _ = list_by_hand(in_turn(page(["1.0"] + [f"x{n}" for n in range(99)]), reply))
 
     assert found.truncated == truncated

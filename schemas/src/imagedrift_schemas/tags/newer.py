@@ -118,12 +118,17 @@ class SortedTrack:
         self._values = _distinct(self._all)
         self._release_values = _distinct(self._releases)
 
+    def is_exceeded_by(self, version: Version) -> bool:
+        """Tell whether a release comes after all releases of its major and minor part."""
+        newest = _last(self._releases, (version.major, version.minor), _major_and_minor)
+        return newest is None or newest < version
+
     def newer(self, version: Version, *, is_whole: bool) -> Newer:
         """Find what is newer than a version of the track. `is_whole`: the track lacks no name."""
         offered = self._releases if version.is_release else self._all
         values = self._release_values if version.is_release else self._values
         own = (version.major, version.minor)
-        newest = _last(offered, own, lambda each: (each.major, each.minor))
+        newest = _last(offered, own, _major_and_minor)
         patch = newest if newest and newest.value > version.value else None
         newest = _last(offered, own[:1], lambda each: (each.major,))
         minor = newest if newest and newest.minor > version.minor else None
@@ -146,6 +151,10 @@ def _last(
     if index and beginning(offered[index - 1]) == begins:
         return offered[index - 1]
     return None
+
+
+def _major_and_minor(version: Version) -> Numbers:
+    return version.major, version.minor
 
 
 def _order(version: Version) -> tuple[Value, str]:

@@ -3,6 +3,8 @@
 Rules:
 - Of a list that is not whole, or failed, nobody learns that nothing is newer (P11): `is_whole` is
   false then, and so it is for a track that lacks names, comes twice, or has a name of another.
+- A tag that its registry answers for since before the list was read is in the list, too. A list
+  that lacks one is an old copy, or a part: it is whole in no track.
 - At most `MOST_COMPARED` tags of a repository are looked at, those of most hosts first, and at most
   `MOST_CANDIDATES` of its tags are resolved. A reference beyond is left out: it has no steps, is
   not whole, and says that it was not looked at.
@@ -11,6 +13,7 @@ Rules:
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -51,10 +54,27 @@ class TrackIndex:
 
     def __init__(self, tracks: Sequence[TagTrack], *, cut: bool, is_complete: bool) -> None:
         there = placed(tracks)
-        self._is_complete = is_complete
+        self.is_complete = is_complete
         self._knows_others = is_complete and there.are_all and not cut
         self._tracks = there.tracks
         self._sorted: dict[Track, tuple[SortedTrack, bool]] = {}
+
+    def lacks(self, version: Version) -> bool:
+        """Tell whether a release is surely not in the list, though it claims to be complete.
+
+        The newest release of each major and minor part is kept of every track that is whole.
+        """
+        track = self._tracks.get(version.track)
+        if track is None:
+            return self._knows_others
+        if not (self.is_complete and track.whole and version.is_release):
+            return False
+        return self._sorted_track(version.track, track)[0].is_exceeded_by(version)
+
+    def with_others(self, tags: Iterable[str]) -> "TrackIndex":
+        """Return the tracks with tags that the list lacks, whole in no track."""
+        tracks = [*self._tracks.values(), *(TagTrack(names=(tag,), whole=False) for tag in tags)]
+        return TrackIndex(tracks, cut=True, is_complete=False)
 
     def standing(self, version: Version) -> VersionStanding:
         """Tell how a version stands in the list."""
@@ -62,7 +82,7 @@ class TrackIndex:
         if track is None:
             return VersionStanding(is_whole=True, behind=0) if self._knows_others else UNKNOWN
         ordered, are_its_own = self._sorted_track(version.track, track)
-        is_whole = track.whole and self._is_complete and are_its_own
+        is_whole = track.whole and self.is_complete and are_its_own
         found = ordered.newer(version, is_whole=is_whole)
         steps: dict[Step, object] = {
             "patch": found.patch,
@@ -130,6 +150,8 @@ class StoredStanding(Struct, frozen=True):
     left_out: bool = False
     steps: Mapping[str, str] = {}
     """The tag of each step."""
+    found_since: Mapping[str, datetime] = {}
+    """Since when its registry answers for these tags: its own, and those of its steps."""
 
 
 class Difference(Struct, frozen=True):
@@ -145,17 +167,34 @@ class Difference(Struct, frozen=True):
     """The steps that have no tag any more."""
 
 
+def lacking(
+    rows: Iterable[StoredStanding], index: TrackIndex | None, listed_at: datetime | None
+) -> set[str]:
+    """Return tags that a list lacks, and that its registry answers for since before it was read."""
+    if index is None or listed_at is None:
+        return set()
+    tags = {
+        tag
+        for row in rows
+        if row.is_used
+        for tag, since in row.found_since.items()
+        if since <= listed_at
+    }
+    return {tag for tag in tags if (version := read(tag)) and index.lacks(version)}
+
+
 def differences(
     rows: Sequence[StoredStanding], index: TrackIndex | None, *, is_new: bool
 ) -> Iterator[Difference]:
     """Give the references of a repository that stand otherwise than stored.
 
-    `index`: None when no list was read. `is_new`: it tells other things than the list before it.
+    `index`: None when no list was read. `is_new`: it tells other things than the list before it. A
+    list that tells the same may have become whole, or may be so no more: by what is `lacking`.
     The rows are in the order of their rank.
     """
     found: dict[str, VersionStanding] = {}
     used = [row for row in rows if row.is_used]
-    if index and (is_new or any(_has_to_be_read(row) for row in used)):
+    if index and (is_new or any(_has_to_be_read(row, index) for row in used)):
         found = standings((row.tag for row in used), index)
     for row in rows:
         if not row.is_used:
@@ -173,8 +212,10 @@ def within_quota(difference: Difference, made: Container[str]) -> Difference:
     return replace(difference, changed=changed, standing=standing)
 
 
-def _has_to_be_read(row: StoredStanding) -> bool:
-    return not row.is_compared or (row.left_out and row.rank <= MOST_COMPARED)
+def _has_to_be_read(row: StoredStanding, index: TrackIndex) -> bool:
+    if row.left_out:
+        return row.rank <= MOST_COMPARED
+    return not row.is_compared or row.is_whole != index.is_complete
 
 
 def _dropped(row: StoredStanding) -> Difference:

@@ -14,8 +14,8 @@ such a page the names after its last one are asked for:
 | the page of the names after the last one                     | `truncated`         |
 |--------------------------------------------------------------|---------------------|
 | has new names                                                | asked on after them |
-| has no new name, and fewer than the page before: it was last |                     |
-| has as many, none of them new: the registry begins again     | `pages`             |
+| has no name, or that last one alone: it was the last page    |                     |
+| has other names, none of them new: the registry begins again | `pages`             |
 | is refused                                                   | `pages`             |
 
 Whatever ended it, the names of the pages before are kept. Every request is `spare`: no page is
@@ -184,7 +184,8 @@ def _following(
     if linked is not None:
         return linked if has_news else "pages"
     if last and not has_news:
-        return "" if page.told < last.told else "pages"
+        is_end = page.told == 0 or (page.told == 1 and page.last == last.last)
+        return "" if is_end else "pages"
     is_first = tags.pages == 1
     if last or may_be_capped(page, is_first=is_first, has_own_size=read.has_own_size):
         return page_after(read.url, page.last) or "pages"

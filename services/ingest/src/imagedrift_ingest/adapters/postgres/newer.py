@@ -11,7 +11,7 @@ Rules:
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -28,6 +28,7 @@ from imagedrift_ingest.core.standings import (
     StoredStanding,
     TrackIndex,
     differences,
+    lacking,
     within_quota,
 )
 from imagedrift_schemas.v1 import Child
@@ -59,8 +60,12 @@ class LockedList(Struct, frozen=True):
         return f"{self.registry}/{self.repository}:{tag}"
 
 
-_Found: TypeAlias = tuple[LockedList, list[Difference]]
-"""A list, and the references that stand otherwise in it than stored."""
+class _Found(Struct, frozen=True):
+    """A list, the references that stand otherwise in it than stored, and the tags that it lacks."""
+
+    held: LockedList
+    differing: list[Difference]
+    lacking: set[str]
 
 
 async def compare(
@@ -73,7 +78,7 @@ async def compare(
     rows = await connection.fetch(SQL["versions_of"], ids, standings.MOST_COMPARED)
     steps = await connection.fetch(SQL["steps_of"], [row["ref_id"] for row in rows])
     found = await asyncio.to_thread(_differences, lists, rows, steps)
-    if any(differing for _, differing in found):
+    if any(each.differing for each in found):
         await _write(connection, found, rules)
 
 
@@ -81,20 +86,26 @@ def _differences(
     lists: Sequence[LockedList], rows: Iterable[asyncpg.Record], steps: Iterable[asyncpg.Record]
 ) -> list[_Found]:
     """Find the references of each list that stand otherwise than stored."""
-    tags: dict[int, dict[str, str]] = {}
+    of_reference: dict[int, list[asyncpg.Record]] = {}
     for step in steps:
-        tags.setdefault(step["ref_id"], {})[step["step"]] = step["tag"]
+        of_reference.setdefault(step["ref_id"], []).append(step)
     stored: dict[int, list[StoredStanding]] = {}
     for row in rows:
         own = stored.setdefault(row["list_id"], [])
-        own.append(_stored(row, tags.get(row["ref_id"], {})))
-    return [
-        (each, [*differences(stored.get(each.list_id, ()), each.index, is_new=each.is_new)])
-        for each in lists
-    ]
+        own.append(_stored(row, of_reference.get(row["ref_id"], ())))
+    return [_compared(each, stored.get(each.list_id, ())) for each in lists]
 
 
-def _stored(row: asyncpg.Record, steps: Mapping[str, str]) -> StoredStanding:
+def _compared(held: LockedList, rows: Sequence[StoredStanding]) -> _Found:
+    """Compare a list with the references that are stored."""
+    index = held.index
+    others = lacking(rows, index, held.state.listed_at)
+    if index and others:
+        index = index.with_others(others)
+    return _Found(held, [*differences(rows, index, is_new=held.is_new)], others)
+
+
+def _stored(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> StoredStanding:
     return StoredStanding(
         row["ref_id"],
         row["tag"],
@@ -105,7 +116,8 @@ def _stored(row: asyncpg.Record, steps: Mapping[str, str]) -> StoredStanding:
         row["is_whole"],
         row["behind"],
         row["left_out"],
-        steps,
+        {step["step"]: step["tag"] for step in steps},
+        {each["tag"]: each["found_since"] for each in (row, *steps) if each["found_since"]},
     )
 
 
@@ -160,7 +172,10 @@ async def _write(
     keys = await candidate_keys(connection, wanted, rules)
     rows = await asyncio.to_thread(_rows, found, keys)
     changed = {ref_id for ref_id, *_ in rows.steps}
-    await connection.fetch(SQL["lock_answers"], sorted(changed.union(keys.values())))
+    doubted = [each.held.reference(tag) for each in found for tag in each.lacking]
+    in_doubt = {row["ref_id"] for row in await connection.fetch(SQL["keys_of"], doubted)}
+    await connection.fetch(SQL["lock_answers"], sorted({*changed, *keys.values(), *in_doubt}))
+    await connection.execute(SQL["doubt_tags"], sorted(in_doubt))
     held = changed.union(ref_id for ref_id, _ in rows.dropped)
     await connection.fetch(SQL["lock_steps"], sorted(held))
     woken = sorted((key, wanted[name]) for name, key in keys.items())
@@ -174,9 +189,9 @@ async def _write(
 def _rows(found: Sequence[_Found], keys: Mapping[str, int]) -> _Rows:
     """Lay out what differs as rows, without the candidates that have no key."""
     rows = _Rows([], [], [])
-    for each, differing in found:
-        for difference in differing:
-            named = {tag: keys.get(each.reference(tag)) for tag in difference.changed.values()}
+    for each in found:
+        for difference in each.differing:
+            named = {tag: keys.get(each.held.reference(tag)) for tag in difference.changed.values()}
             made = {tag: key for tag, key in named.items() if key is not None}
             one = within_quota(difference, made)
             rows.versions.append(_version_row(one))
@@ -193,10 +208,10 @@ def _wanted(found: Sequence[_Found]) -> dict[str, int]:
     The references of most hosts come first.
     """
     wanted: dict[str, int] = {}
-    for each, differing in found:
-        for difference in differing:
+    for each in found:
+        for difference in each.differing:
             for tag in difference.changed.values():
-                wanted.setdefault(each.reference(tag), difference.brought_by)
+                wanted.setdefault(each.held.reference(tag), difference.brought_by)
     return wanted
 
 

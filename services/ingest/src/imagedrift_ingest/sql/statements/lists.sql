@@ -198,6 +198,7 @@ LIMIT $1::integer
 WITH standing AS (
   SELECT
     v.ref_id, v.list_id, r.tag, v.is_compared, v.is_whole, v.behind, v.left_out, a.weight, a.brought_by,
+    CASE WHEN NOT a.gone THEN a.remote_since END AS found_since,
     r.policy = 'ask' AND a.hosts > 0 AND a.next_check_at IS NOT NULL AND (
       SELECT true FROM fleet.comparisons AS c WHERE c.ref_id = v.ref_id AND c.repo_digests <> '{}' LIMIT 1
     ) IS NOT NULL AS used
@@ -210,16 +211,17 @@ WITH standing AS (
   FROM standing AS s
   WHERE s.used OR s.is_compared
 )
-SELECT ref_id, list_id, tag, is_compared, is_whole, behind, left_out, coalesce(brought_by, 0) AS brought_by, used, rank
+SELECT ref_id, list_id, tag, is_compared, is_whole, behind, left_out, found_since, coalesce(brought_by, 0) AS brought_by, used, rank
 FROM ranked
 WHERE NOT used OR rank <= $2::integer OR NOT is_compared OR NOT left_out
 ORDER BY list_id, used DESC, rank
 
 -- name: steps_of
 -- The steps in which something is newer than references, by the tag of the candidate.
-SELECT n.ref_id, n.step, r.tag
+SELECT n.ref_id, n.step, r.tag, CASE WHEN NOT a.gone THEN a.remote_since END AS found_since
 FROM fleet.newer AS n
 JOIN fleet.image_refs AS r ON r.ref_id = n.candidate_ref_id
+JOIN fleet.answers AS a ON a.ref_id = n.candidate_ref_id
 WHERE n.ref_id = any($1::bigint[])
 
 -- name: wake_candidates
@@ -229,6 +231,11 @@ UPDATE fleet.answers AS a SET
   brought_by = coalesce(a.brought_by, nullif(s.brought_by, 0))
 FROM unnest($1::bigint[], $2::bigint[]) AS s (ref_id, brought_by)
 WHERE a.ref_id = s.ref_id AND (a.next_check_at IS NULL OR (a.brought_by IS NULL AND s.brought_by > 0))
+
+-- name: doubt_tags
+-- Make tags due at once that their list lacks: the caller holds them. They may be gone.
+UPDATE fleet.answers SET next_check_at = now()
+WHERE ref_id = any($1::bigint[]) AND next_check_at > now()
 
 -- name: keys_of
 -- The keys of references.
