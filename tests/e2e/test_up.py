@@ -1,6 +1,7 @@
 """`imagedrift up` as a user runs it: whenever it is stopped, it leaves no process behind."""
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -205,7 +206,8 @@ def start(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
 
 def child_of(pid: int, program: str) -> int:
     """Find the process of that program that another one has started."""
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    children = [each.read_text().split() for each in Path(f"/proc/{pid}/task").glob("*/children")]
+    for child in itertools.chain(*children):
         words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
         if any(Path(word.decode()).name == program for word in words):
             return int(child)
