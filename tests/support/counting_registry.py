@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagedrift_resolver.core.description import Description
-from imagedrift_resolver.core.finding import Asked, Finding, Kept
+from imagedrift_resolver.core.finding import Asked, CachedAnswer, Finding
 from imagedrift_resolver.core.listing import Listing
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.tag_list import TagList
@@ -39,7 +39,7 @@ class FullCache:
 
     def __init__(self) -> None:
         self.is_full = True
-        self.kept: dict[str, Kept] = {}
+        self.kept: dict[str, CachedAnswer] = {}
 
     async def read(self, question: Asked) -> Any:
         """Read."""

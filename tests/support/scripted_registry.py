@@ -24,8 +24,8 @@ class Asked:
         self.authorization = authorization
 
 
-Said = tuple[int, dict[str, str], bytes]
-Answering = Callable[[Asked], Said]
+ScriptedReply = tuple[int, dict[str, str], bytes]
+Answering = Callable[[Asked], ScriptedReply]
 
 
 class ScriptedRegistry:
@@ -63,28 +63,28 @@ async def scripted(answer: Answering) -> AsyncIterator[ScriptedRegistry]:
         await server.shutdown(timeout=1.0)
 
 
-def manifest(digest: str = "") -> Said:
+def manifest(digest: str = "") -> ScriptedReply:
     """A manifest, with its digest in a header where one is given."""
     headers = {"Content-Type": MEDIA_TYPE}
     return 200, headers | ({"Docker-Content-Digest": digest} if digest else {}), MANIFEST
 
 
-def error(status: int, code: str) -> Said:
+def error(status: int, code: str) -> ScriptedReply:
     """An OCI error document."""
     body = f'{{"errors":[{{"code":"{code}"}}]}}'.encode()
     return status, {"Content-Type": "application/json"}, body
 
 
-def page(status: int, text: str = "404 page not found", kind: str = "text/plain") -> Said:
+def page(status: int, text: str = "404 page not found", kind: str = "text/plain") -> ScriptedReply:
     """A response of another program in a registry's place."""
     return status, {"Content-Type": kind}, text.encode()
 
 
-def wants(challenge: str, status: int = 401) -> Said:
+def wants(challenge: str, status: int = 401) -> ScriptedReply:
     """A challenge."""
     return status, {"WWW-Authenticate": challenge}, b""
 
 
-def token(value: str) -> Said:
+def token(value: str) -> ScriptedReply:
     """A token endpoint's answer."""
     return 200, {"Content-Type": "application/json"}, f'{{"token":"{value}"}}'.encode()

@@ -66,7 +66,7 @@ async def _measure(hosts: int, home: Path) -> tuple[dict[str, float | int], list
             key=lambda n: truth.hosts_with_digest[n, NEWEST],
         )
         flip = Flip(fleet, await nats.bucket(subjects.BUCKET_DIGESTS), connection, popular)
-        runs = [await flip.run(place) for place in range(REPEATS)]
+        runs = [await flip.run(turn) for turn in range(REPEATS)]
         having = sum(truth.hosts_with_digest[popular, version] for version in range(VERSIONS))
         failed = [words for words in (await flip.check(having),) if words]
         await connection.close()
@@ -92,9 +92,9 @@ class Flip:
         self._number = reference
         self._reference = fleet.reference(reference)
 
-    async def run(self, place: int) -> dict[str, float | int]:
+    async def run(self, turn: int) -> dict[str, float | int]:
         """Move the tag to an image without hosts, or back; return the rows written and the time."""
-        version = VERSIONS + 1 if place % 2 == 0 else NEWEST
+        version = VERSIONS + 1 if turn % 2 == 0 else NEWEST
         host = await self._db.fetchval(
             "SELECT host FROM ops.comparisons WHERE reference = $1 AND local_digests @> $2 LIMIT 1",
             self._reference,

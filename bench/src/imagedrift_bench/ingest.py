@@ -154,9 +154,9 @@ class _Run:
         began, since = time.perf_counter(), now()
 
         async def say() -> None:
-            for place, (subject, payload) in enumerate(pieces):
+            for number, (subject, payload) in enumerate(pieces):
                 await self._nats.say(subject, payload)
-                if place % 1000 == 999:
+                if number % 1000 == 999:
                     await self._nats.flush()
 
         await asyncio.gather(say(), self._until(lambda: self._seen(since)))

@@ -12,7 +12,7 @@ import click
 
 from imagedrift_cli import listing, names, queries
 from imagedrift_cli.database import Reader, database_url
-from imagedrift_cli.failures import NotFound, nearest, suggestion
+from imagedrift_cli.failures import BadUsage, NotFound, nearest, suggestion
 from imagedrift_cli.filter_options import one
 from imagedrift_cli.filters import Filters
 
@@ -38,8 +38,8 @@ def pattern_of(text: str) -> str:
 @click.argument("pattern")
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.option("--value", help="A span, a digest or version to skip, a step, or a track.")
-@click.option("--until", default="", metavar="TIME", help="When it ends, as 2026-12-24 or 18:00Z.")
-@click.option("--for", "span", default="", metavar="SPAN", help="How long it holds, as 3d or 12h.")
+@click.option("--until", default="", metavar="TIME", help="When it ends, as 2026-12-24T18:00Z.")
+@click.option("--for", "span", default="", metavar="SPAN", help="How long it holds, as 2w or 12h.")
 @_for_hosts("--site", help="Only for hosts of this site.")
 @_for_hosts("--place", help="Only for hosts at this place or inside it.")
 @_for_hosts("--label", metavar="K=V", help="Only for hosts with this label.")
@@ -56,6 +56,8 @@ def decide(
     track (only those of this track), or pin (none). The login needs the role imagedrift_decider;
     `imagedrift decisions` shows who decided what.
     """
+    if until and span:
+        raise BadUsage("--until and --for: give one of them")
     given = {"site": site, "place": place, "label": label}
     values: dict[str, object] = {
         "pattern": pattern_of(pattern),
@@ -108,8 +110,22 @@ async def _decide(values: dict[str, object], hosts: Filters) -> tuple[dict[str, 
     """Decide; the decision, and what may have been meant where it is about no reference."""
     async with Reader.connected(database_url()) as reader:
         await names.check_filters(reader, hosts)
+        await _check_end(reader, str(values["until"]), str(values["span"]))
         [made] = await reader.named("decide", **values)
         return made, [] if made["matches"] else await _alike(reader, str(values["pattern"]))
+
+
+async def _check_end(reader: Reader, until: str, span: str) -> None:
+    """Make sure that the database can read an end. Raises `BadUsage`: the option and the fix."""
+    try:
+        await reader.named("check_end", until=until, span=span)
+    except BadUsage as fault:
+        told = (
+            f"--until {until}: write a time, as 2026-12-24T18:00Z; for a span use --for"
+            if until
+            else f"--for {span}: write a span, as 2w or 12h; for a time use --until"
+        )
+        raise BadUsage(told) from fault
 
 
 async def _alike(reader: Reader, pattern: str) -> list[str]:

@@ -83,7 +83,6 @@ class LazyGroup(click.Group):
 
 
 def _load(where: str) -> click.Command:
-    importlib.import_module("imagedrift_runtime")  # loads structlog without rich, if it is first
     module, _, name = where.partition(":")
     command: click.Command = getattr(importlib.import_module(module), name)
     return command

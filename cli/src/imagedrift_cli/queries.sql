@@ -284,6 +284,9 @@ ORDER BY decided_at DESC, decision_id DESC;
 SELECT decision_id::text AS name FROM ops.decisions
 ORDER BY decided_at DESC LIMIT 5000;
 
+-- name: check_end
+SELECT coalesce(nullif(:until::text, '')::timestamptz, now() + nullif(:span::text, '')::interval);
+
 -- name: decide
 SELECT decision_id, matches
 FROM ops.decide(:pattern::text, :selector::text::jsonb, :kind::text,

@@ -28,7 +28,7 @@ from imagedrift_runtime import clock, settings
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.errors import BusError, NoBus
-from imagedrift_runtime.nats.results import Kept
+from imagedrift_runtime.nats.results import StoredMessage
 from imagedrift_runtime.nats.stream_reader import StreamReader
 from imagedrift_runtime.waiting import given_up_at, wait, wait_for_any
 from imagedrift_schemas import codec, subjects
@@ -164,7 +164,7 @@ class Watch:
         listing.write(self._writer.end(), self._seen)
 
     async def _follow(self, reader: StreamReader, stop: asyncio.Event, news: asyncio.Event) -> None:
-        message: Kept | None = None
+        message: StoredMessage | None = None
         while not (stop.is_set() or self._shown == self._output.limit):
             try:
                 message = message or await given_up_at(stop, reader.read(), None)
@@ -182,7 +182,7 @@ class Watch:
                 _notice_closed_pipe()
             message = None
 
-    async def _show(self, message: Kept) -> None:
+    async def _show(self, message: StoredMessage) -> None:
         try:
             changed = codec.decode(message.payload, Changed)
         except Malformed as error:

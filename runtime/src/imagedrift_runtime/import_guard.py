@@ -8,15 +8,16 @@ from contextlib import contextmanager
 
 @contextmanager
 def hide_module(module: str) -> Iterator[None]:
-    """Let `import module` fail meanwhile, unless it is loaded already."""
-    hidden = module not in sys.modules
-    if hidden:
-        sys.modules[module] = None  # type: ignore[assignment]  # the import system's "not there"
+    """Let `import module` fail meanwhile: a part of it may be loaded already, and the rest not."""
+    loaded = sys.modules.get(module)
+    sys.modules[module] = None  # type: ignore[assignment]  # the import system's "not there"
     try:
         yield
     finally:
-        if hidden:
+        if loaded is None:
             del sys.modules[module]
+        else:
+            sys.modules[module] = loaded
 
 
 @contextmanager

@@ -18,13 +18,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import structlog
-
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.waiting import wait_for_any
 from imagedrift_runtime.works import Works
 
-log = structlog.get_logger()
+log = get_logger()
 
 SPREAD: Final = 0.1
 """The share of a period by which a pause may be shorter or longer."""

@@ -18,16 +18,15 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Protocol, TypeVar
 
-import structlog
-
 from imagedrift_runtime import health, logs, metrics, settings, works
 from imagedrift_runtime.clock import Clock, SystemClock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.errors import BusError
 
 STOP_WITHIN_S = 20.0
 EXIT_WITHIN_S = 5.0
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Common(Protocol):

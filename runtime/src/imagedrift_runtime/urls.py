@@ -23,10 +23,10 @@ _HARMLESS: Final = frozenset(
 _HOST: Final = r"(?:\[[\w:.%]+\]|[\w.%-]*)(?::[0-9]{1,5})?"
 _URL: Final = re.compile(
     r"(?P<scheme>[a-zA-Z][\w+.-]*)://(?P<login>[^?]*@)?"
-    rf"(?P<place>{_HOST}(?:,{_HOST})*(?:/[\w.%~+-]*)?)(?:\?(?P<options>[^@#]*))?"
+    rf"(?P<servers>{_HOST}(?:,{_HOST})*(?:/[\w.%~+-]*)?)(?:\?(?P<options>[^@#]*))?"
 )
 """`login` ends at the last @ before a `?`, and no @ follows it: whatever a password has in it, no
-part of it is in `place` or `options`."""
+part of it is in `servers` or `options`."""
 
 
 def shown(url: str) -> str:
@@ -37,7 +37,7 @@ def shown(url: str) -> str:
         return f"{scheme[0] if scheme else ''}{HIDDEN}"
     login = f"{HIDDEN}@" if parts["login"] else ""
     options = f"?{_shown_options(parts['options'])}" if parts["options"] else ""
-    return f"{parts['scheme']}://{login}{parts['place']}{options}"
+    return f"{parts['scheme']}://{login}{parts['servers']}{options}"
 
 
 def database_fault(url: str) -> str:

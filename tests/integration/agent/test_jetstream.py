@@ -56,7 +56,7 @@ async def test_an_inventory_that_a_stream_refuses_is_not_taken_for_stored(
             await connection.publish(SUBJECT, b"old")
         await connection.listen(subjects.alive("test", "h1"), heard)
         async with running_agent(source_on(engine), RealPublisher(fresh_nats.url), memory):
-            await until(lambda: any(words in beat.degraded for beat in heartbeats), "it is said")
+            await until(lambda: any(words in each.degraded for each in heartbeats), "it is said")
 
     assert not memory.load().confirmed.fingerprint
 

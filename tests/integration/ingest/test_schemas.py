@@ -87,10 +87,10 @@ async def test_the_database_takes_what_the_schemas_let_through(
 @few
 @given(several(Alive))
 async def test_the_database_takes_the_heartbeats_that_the_schema_lets_through(
-    dsn: str, beats: list[dict[str, Any]]
+    dsn: str, sent: list[dict[str, Any]]
 ) -> None:
     """The database stores every schema-valid heartbeat."""
-    read = [codec.decode(json.dumps(each).encode(), Alive) for each in beats]
+    read = [codec.decode(json.dumps(each).encode(), Alive) for each in sent]
     heartbeats = {(each.site, each.host): heartbeat_of(each) for each in read}
     async with connection.pool(dsn, connections=2) as pool:
         database = database_of(pool)

@@ -13,7 +13,7 @@ from support.resolver import trusting, working
 from support.scripted_registry import (
     DIGEST,
     Asked,
-    Said,
+    ScriptedReply,
     error,
     manifest,
     page,
@@ -29,7 +29,7 @@ async def test_a_token_that_is_good_for_one_request_is_renewed(
     """A token for one request is renewed (NVIDIA/nvidia-container-toolkit#1945)."""
     numbers, good = count(1), set[str]()
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         host = registry.host
         if asked.path.startswith("/proxy_auth"):
             value = f"t{next(numbers)}"
@@ -65,7 +65,7 @@ async def test_a_way_in_that_fails_is_forgotten(
     """
     is_changed = False
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         place = f"/{after}/token" if is_changed else "/old/token"
         if asked.path.startswith("/v2/"):
             if is_changed and after == "open":
@@ -89,14 +89,14 @@ async def test_a_way_in_that_fails_is_forgotten(
 @pytest.mark.parametrize("refusal", [error(404, "MANIFEST_UNKNOWN"), page(403, ""), (401, {}, b"")])
 @pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
 async def test_a_credential_is_shown_where_only_the_api_root_asks_for_it(
-    fresh_nats: NatsServer, tmp_path: Path, refusal: Said, scheme: str
+    fresh_nats: NatsServer, tmp_path: Path, refusal: ScriptedReply, scheme: str
 ) -> None:
     """GitHub Packages, Keppel and gcr.io refuse without a challenge.
 
     containerd/containerd#3291, sapcc/keppel#522, containers/image#211.
     """
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         wanted = BASIC if scheme == "Basic" else "Bearer abc"
         if asked.path.startswith("/token"):
             return token("abc") if asked.authorization == BASIC else error(401, "UNAUTHORIZED")
@@ -125,7 +125,7 @@ async def test_a_404_to_a_password_that_is_not_accepted_is_no_missing_tag(
     containerd/containerd#3291.
     """
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         return wants("Basic") if asked.path == "/v2/" else error(404, "MANIFEST_UNKNOWN")
 
     async with scripted(answer) as registry:
@@ -142,7 +142,7 @@ async def test_a_redirected_path_gets_a_token_of_its_own(
     """A redirected path gets its own token (containerd/containerd#6339)."""
     inner = "/artifactory/api/docker/docker-hub/v2"
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         if asked.path.startswith("/v2/node/"):
             return 302, {"Location": asked.path.replace("/v2", inner)}, b""
         if asked.path.startswith(f"{inner}/token"):
@@ -167,7 +167,7 @@ async def test_a_wrong_password_is_shown_a_few_times(
 ) -> None:
     """A wrong password is sent a few times only (docker/hub-feedback#1392)."""
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         is_right = asked.authorization and asked.authorization != BASIC
         return manifest(DIGEST) if is_right else wants('Basic realm="Artifactory Realm"')
 
@@ -196,7 +196,7 @@ async def test_repositories_that_refuse_a_good_password_do_not_hold_up_the_other
 ) -> None:
     """A 401 of one repository does not pause a good password (goharbor/harbor#15805)."""
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         if asked.authorization != BASIC or "private" in asked.path:
             return wants("Basic")
         return (200, {}, b"{}") if asked.path == "/v2/" else manifest(DIGEST)

@@ -11,7 +11,7 @@ from support.resolver import trusting, working
 from support.scripted_registry import (
     DIGEST,
     Asked,
-    Said,
+    ScriptedReply,
     error,
     manifest,
     page,
@@ -30,7 +30,7 @@ async def test_broken_images_do_not_stand_in_the_way_of_good_ones(
     distribution/distribution#3842.
     """
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         if "broken" in asked.path:
             return error(500, "UNKNOWN")
         return (200, {}, b"{}") if asked.path == "/v2/" else manifest(DIGEST)
@@ -52,7 +52,7 @@ async def test_broken_images_do_not_stand_in_the_way_of_good_ones(
 
 @pytest.mark.parametrize("said", [error(500, "UNKNOWN"), page(502, "Bad Gateway"), page(404)])
 async def test_a_registry_that_fails_at_everything_is_left_alone(
-    fresh_nats: NatsServer, tmp_path: Path, said: Said
+    fresh_nats: NatsServer, tmp_path: Path, said: ScriptedReply
 ) -> None:
     """A registry that always fails gets few requests (distribution/distribution#2152)."""
     async with (
@@ -70,7 +70,7 @@ async def test_a_token_endpoint_that_is_down_is_left_alone(
 ) -> None:
     """A token endpoint that is down gets few requests (Finsys/dockhand#676)."""
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         if asked.path.startswith("/token"):
             return page(503, "")
         return wants(f'Bearer realm="http://{registry.host}/token"')

@@ -11,7 +11,7 @@ from support.resolver import trusting, working
 from support.scripted_registry import (
     DIGEST,
     Asked,
-    Said,
+    ScriptedReply,
     error,
     manifest,
     page,
@@ -32,7 +32,7 @@ from support.scripted_registry import (
     ],
 )
 async def test_a_404_of_something_before_the_registry_is_no_missing_tag(
-    fresh_nats: NatsServer, tmp_path: Path, other: Said
+    fresh_nats: NatsServer, tmp_path: Path, other: ScriptedReply
 ) -> None:
     """A proxy's 404 is no missing tag (traefik/traefik#1077)."""
     async with (
@@ -53,11 +53,11 @@ async def test_a_404_of_something_before_the_registry_is_no_missing_tag(
 
 @pytest.mark.parametrize("head", [manifest(), error(404, "MANIFEST_UNKNOWN"), page(403, "")])
 async def test_a_mirror_of_docker_hub_is_asked_by_get_where_head_tells_nothing(
-    fresh_nats: NatsServer, tmp_path: Path, head: Said
+    fresh_nats: NatsServer, tmp_path: Path, head: ScriptedReply
 ) -> None:
     """A mirror without digests on HEAD gets a GET (concourse/docker-image-resource#307)."""
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         return head if asked.method == "HEAD" else manifest()
 
     async with scripted(answer) as mirror:
@@ -74,7 +74,7 @@ async def test_a_project_that_does_head_badly_does_not_speak_for_another(
 ) -> None:
     """HEAD is learnt per project (goharbor/harbor#13153)."""
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         if asked.method == "HEAD" and "hub-cache" in asked.path:
             return error(404, "NOT_FOUND")
         return manifest(DIGEST) if asked.method == "HEAD" else manifest()
@@ -95,7 +95,7 @@ async def test_a_head_that_is_refused_leads_to_a_get(
 ) -> None:
     """A refused HEAD is followed by a GET (containerd/containerd#6684)."""
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Asked) -> ScriptedReply:
         return page(status, "") if asked.method == "HEAD" else manifest()
 
     async with (

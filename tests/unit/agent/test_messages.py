@@ -55,7 +55,7 @@ def test_a_fingerprint_is_of_all_but_who_took_it_when() -> None:
 
 def test_a_heartbeat_tells_the_content_and_what_is_wrong() -> None:
     """It has the host's identity and interval, and no images."""
-    beat = alive(PROFILE, "hash", 3, "no answer", NOW)
+    sent = alive(PROFILE, "hash", 3, "no answer", NOW)
 
-    assert (beat.site, beat.host, beat.boot, beat.interval_s) == ("fra1", "web-1", "b", 300)
-    assert (beat.content, beat.seq, beat.degraded, beat.at) == ("hash", 3, "no answer", NOW)
+    assert (sent.site, sent.host, sent.boot, sent.interval_s) == ("fra1", "web-1", "b", 300)
+    assert (sent.content, sent.seq, sent.degraded, sent.at) == ("hash", 3, "no answer", NOW)

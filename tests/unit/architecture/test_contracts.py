@@ -62,6 +62,11 @@ PLANTED = {
         "import nats",
         "nats:",
     ),
+    "a service imports structlog": (
+        "imagedrift_ingest/wiring.py",
+        "import structlog",
+        "structlog:",
+    ),
     "a core reads the clock": (
         "imagedrift_ingest/core/verdict.py",
         "import time",

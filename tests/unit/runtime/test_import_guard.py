@@ -1,6 +1,7 @@
 """A module that an import goes without is back afterwards."""
 
 import ssl
+import subprocess
 import sys
 
 import pytest
@@ -9,14 +10,30 @@ from imagedrift_runtime.import_guard import hide_module, without_public_authorit
 
 
 def test_a_hidden_module_is_back_afterwards() -> None:
-    """And one that is loaded already is not hidden."""
-    with pytest.raises(ModuleNotFoundError), hide_module("this_is_nowhere"):
-        __import__("this_is_nowhere")
-    with hide_module("json"):
-        __import__("json")
+    """A module is hidden whether it was loaded or not, and is as it was before when all is done."""
+    loaded = sys.modules["json"]
+    for name in ("this_is_nowhere", "json"):
+        with pytest.raises(ModuleNotFoundError), hide_module(name):
+            __import__(name)
 
     assert "this_is_nowhere" not in sys.modules
-    assert sys.modules["json"] is not None
+    assert sys.modules["json"] is loaded
+
+
+def test_the_rest_of_a_module_stays_unloaded() -> None:
+    """A package of which a part is loaded does not load another part while it is hidden."""
+    told = """
+import sys, xml.dom
+from imagedrift_runtime.import_guard import hide_module
+try:
+    with hide_module("xml"):
+        import xml.sax
+except ModuleNotFoundError:
+    print("xml.sax" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
 
 
 def test_public_authorities_are_left_out_meanwhile_alone() -> None:

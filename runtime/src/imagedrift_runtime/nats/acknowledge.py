@@ -12,10 +12,9 @@ Rules:
 
 from typing import Any, assert_never
 
-import structlog
-
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.connection import CALL_WITHIN_S
 from imagedrift_runtime.nats.dead_letters import DueLetter
@@ -24,7 +23,7 @@ from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 from imagedrift_schemas import codec, dead_letters, subjects
 from imagedrift_schemas.v1 import DeadLetter
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Acknowledger:

@@ -18,17 +18,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-import structlog
-
 from imagedrift_runtime import metrics
 from imagedrift_runtime.health import Health
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.client import Client
 from imagedrift_runtime.nats.complaints import Complaints
 from imagedrift_runtime.nats.connect_options import ConnectOptions, jitter
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
 
-log = structlog.get_logger()
+log = get_logger()
 
 CALL_WITHIN_S = 5.0
 PROBE_EVERY_S = 15.0

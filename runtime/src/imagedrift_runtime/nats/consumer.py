@@ -16,9 +16,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import structlog
-
 from imagedrift_runtime import metrics
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.acknowledge import Acknowledger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery, delivery
@@ -26,7 +25,7 @@ from imagedrift_runtime.nats.fetch import ANY, PullLimits, fetching
 from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 
-log = structlog.get_logger()
+log = get_logger()
 
 BATCH: Final = PullLimits(gather_s=0.005, most_bytes=4 * 1024 * 1024)
 

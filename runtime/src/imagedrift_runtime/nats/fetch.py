@@ -18,10 +18,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-import structlog
 from msgspec import Struct
 
 from imagedrift_runtime import metrics
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.consumer_lag import EVERY_S, reporting
 from imagedrift_runtime.nats.errors import NoBus
@@ -29,7 +29,7 @@ from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_runtime.nats.standing_pull import StandingPull, is_delivery
 from imagedrift_runtime.waiting import backoff, first_result_or, wait
 
-log = structlog.get_logger()
+log = get_logger()
 
 REPLY_TOKENS = 9
 """Tokens in the reply subject of a message, in the format that nats-py reads everywhere."""

@@ -29,7 +29,7 @@ class Newest(Struct, frozen=True):
     stored_at: datetime
 
 
-class Kept(Struct, frozen=True):
+class StoredMessage(Struct, frozen=True):
     """A message that a stream holds: its sequence, and when the stream took it in."""
 
     seq: int

@@ -12,12 +12,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import structlog
 from msgspec import Struct
 
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.errors import RequestRefused
 
-log = structlog.get_logger()
+log = get_logger()
 
 Handler = Callable[[bytes], Awaitable[bytes]]
 

@@ -15,7 +15,7 @@ from typing import Any
 from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
-from imagedrift_runtime.nats.results import ConsumerLag, Kept, Newest
+from imagedrift_runtime.nats.results import ConsumerLag, Newest, StoredMessage
 
 NO_MESSAGE = 10037
 """JetStream's error where a stream has no such message; one without the stream has another."""
@@ -50,13 +50,13 @@ class StreamApi:
         """Tell the sequence of a stream's last message; 0 before the first. Raises `NoBus`."""
         return int((await self._manage(self._connection.js.stream_info(stream))).state.last_seq)
 
-    async def message_from(self, stream: str, subject: str, seq: int) -> Kept | None:
+    async def message_from(self, stream: str, subject: str, seq: int) -> StoredMessage | None:
         """Read the first message of a subject from a sequence on; None without one.
 
         The stream's leader is asked. Raises `NoBus`.
         """
         message = await _message(self._connection, stream, subject, seq=seq, next=True)
-        return Kept(message.seq, message.time, message.data or b"") if message else None
+        return StoredMessage(message.seq, message.time, message.data or b"") if message else None
 
     async def newest(self, stream: str, subject: str) -> Newest | None:
         """Tell which is the newest message of a subject; None without one. Raises `NoBus`.

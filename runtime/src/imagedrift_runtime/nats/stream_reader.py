@@ -10,7 +10,7 @@ Rules:
 from datetime import datetime
 
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_runtime.nats.results import Kept
+from imagedrift_runtime.nats.results import StoredMessage
 
 
 class StreamReader:
@@ -24,7 +24,7 @@ class StreamReader:
         self.dropped = 0
         """Messages that the stream dropped before they were read."""
 
-    async def start(self, since: datetime | None = None) -> Kept | None:
+    async def start(self, since: datetime | None = None) -> StoredMessage | None:
         """Begin with the messages from a moment on, or with those to come. Raises `NoBus`.
 
         Returns the oldest message that is kept: what came before it nobody can tell.
@@ -36,7 +36,7 @@ class StreamReader:
             self._next = await self._first_since(since, oldest.seq, last + 1)
         return oldest
 
-    async def read(self) -> Kept | None:
+    async def read(self) -> StoredMessage | None:
         """Read the next message; None while there is none. Raises `NoBus`."""
         message = await self._read(self._next)
         if message is None and await self._bus.last_seq(self._stream) < self._next - 1:
@@ -48,7 +48,7 @@ class StreamReader:
         return message
 
     async def _first_since(self, moment: datetime, low: int, high: int) -> int:
-        """Search the first sequence that was stored at the moment or later, by halving."""
+        """Search the first sequence that was stored at the moment or later, by bisection."""
         while low < high:
             middle = (low + high) // 2
             message = await self._read(middle)
@@ -58,5 +58,5 @@ class StreamReader:
                 low = message.seq + 1
         return low
 
-    async def _read(self, seq: int) -> Kept | None:
+    async def _read(self, seq: int) -> StoredMessage | None:
         return await self._bus.message_from(self._stream, self._subject, seq)

@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-import structlog
-
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats import service_api
 from imagedrift_runtime.nats.connection import CLOSE_WITHIN_S, Connection
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
 
-log = structlog.get_logger()
+log = get_logger()
 
 Listener = Callable[[str, bytes], Awaitable[None]]
 

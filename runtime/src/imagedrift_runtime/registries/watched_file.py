@@ -12,14 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import structlog
-
 from imagedrift_runtime import metrics
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_runtime.settings import SettingsFault
 
-log = structlog.get_logger()
+log = get_logger()
 
 LOOK_EVERY_S = 5.0
 

@@ -142,9 +142,9 @@ def _last(
     offered: Sequence[Version], begins: Numbers, beginning: Callable[[Version], Numbers]
 ) -> Version | None:
     """Return the last of ordered versions whose numbers begin so."""
-    place = bisect_right(offered, begins, key=beginning)
-    if place and beginning(offered[place - 1]) == begins:
-        return offered[place - 1]
+    index = bisect_right(offered, begins, key=beginning)
+    if index and beginning(offered[index - 1]) == begins:
+        return offered[index - 1]
     return None
 
 

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, assert_never
 
-import structlog
 from msgspec.structs import replace
 
 from imagedrift_agent.core import cadence, messages
 from imagedrift_agent.state import AgentState
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.waiting import wait
 from imagedrift_schemas.v1 import Alive, Inventory
 
-log = structlog.get_logger()
+log = get_logger()
 
 ADVICE = "raise max_payload of the NATS servers, or remove images: 20,000 are stored of one host"
 

@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
-import structlog
-
 from imagedrift_agent.core import debounce, messages
 from imagedrift_agent.core.records import Event
 from imagedrift_agent.core.snapshot import Snapshot, SourceFault
 from imagedrift_agent.state import AgentState
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.waiting import wait
 
-log = structlog.get_logger()
+log = get_logger()
 
 WORKS_AFTER_S: Final = 30.0
 WORKS_WITH_EVENT_AFTER_S: Final = 10.0

@@ -7,10 +7,9 @@ put off for seconds is removed, so that it can be asked again at the time that i
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-import structlog
-
-from imagedrift_resolver.core.finding import Asked, Kept
+from imagedrift_resolver.core.finding import Asked, CachedAnswer
 from imagedrift_resolver.core.policy import question_fault
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
@@ -21,7 +20,7 @@ from imagedrift_schemas.v1 import Answer, Limited, List, Question
 PUT_OFF_AT_MOST: Final = timedelta(seconds=30)
 """A question that is put off for longer stays in its stream."""
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class QuestionStream(Protocol):
@@ -34,7 +33,7 @@ class QuestionStream(Protocol):
 class Answering(Protocol):
     """The resolver, which answers questions."""
 
-    async def ask(self, question: Asked) -> Kept:
+    async def ask(self, question: Asked) -> CachedAnswer:
         """Answer a question. Raises `BusError`."""
 
 
@@ -70,7 +69,7 @@ class QuestionHandler:
         return Done()
 
 
-def is_put_off(answer: Kept) -> bool:
+def is_put_off(answer: CachedAnswer) -> bool:
     """Tell whether an answer says no more than that the question shall come again in seconds."""
     failure = answer.outcome if isinstance(answer, Answer) else answer.failure
     until = failure.until if isinstance(failure, Limited) else None

@@ -18,7 +18,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-import structlog
 from msgspec.structs import replace
 
 from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead, LaneCrowded
@@ -31,9 +30,10 @@ from imagedrift_resolver.shared_state import SharedState
 from imagedrift_resolver.slots import WAIT_S, NoSlot, Slots
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_schemas.v1 import Failure, Found, Limited, Unreachable
 
-log = structlog.get_logger()
+log = get_logger()
 
 BYTES: Final = 12_000
 """What a limiter takes without the questions that it remembers, by measurement."""

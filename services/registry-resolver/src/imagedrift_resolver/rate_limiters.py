@@ -10,8 +10,6 @@
 import asyncio
 from typing import Final
 
-import structlog
-
 from imagedrift_resolver.bulkhead import Bulkhead
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.site import Site
@@ -19,12 +17,13 @@ from imagedrift_resolver.pacer import Pace, Pacer
 from imagedrift_resolver.rate_limiter import Lanes, RegistryLimiter
 from imagedrift_resolver.shared_state import SharedState, States
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.topology import LANE_SLOTS
 from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas.v1 import RegistryState
 
-log = structlog.get_logger()
+log = get_logger()
 
 SHARE_S: Final = 3.0
 KNOWN: Final = Bound(4096, 64 * 1024 * 1024)

@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeVar, overload
 
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
-from imagedrift_resolver.core.finding import Asked, Finding, Kept, answer_to, failure_of
+from imagedrift_resolver.core.finding import Asked, CachedAnswer, Finding, answer_to, failure_of
 from imagedrift_resolver.core.freshness import is_enough, may_inherit
 from imagedrift_resolver.core.listing import Listing
 from imagedrift_resolver.core.site import Site
@@ -36,7 +36,7 @@ from imagedrift_schemas.v1 import (
     Resolve,
 )
 
-A = TypeVar("A", bound=Kept)
+A = TypeVar("A", bound=CachedAnswer)
 
 MOST_HELD: Final = Bound(10_000, 32 * 1024 * 1024)
 AT_ONCE: Final = 1000
@@ -46,7 +46,7 @@ AT_ONCE: Final = 1000
 class Cache(Protocol):
     """The answers of the whole fleet."""
 
-    async def read(self, question: Asked) -> tuple[Kept | None, int]:
+    async def read(self, question: Asked) -> tuple[CachedAnswer | None, int]:
         """Return the last answer to a question, and its revision."""
 
     async def keep(self, answer: A, revision: int) -> A:
@@ -99,15 +99,15 @@ class Resolver:
         self._limiters = limiters
         self._clock = clock
         self._flights = SingleFlight()
-        self._held: BoundedMap[str, Kept] = BoundedMap(MOST_HELD)
+        self._held: BoundedMap[str, CachedAnswer] = BoundedMap(MOST_HELD)
 
     @overload
     async def ask(self, question: Question) -> AnyAnswer: ...
 
     @overload
-    async def ask(self, question: Asked) -> Kept: ...
+    async def ask(self, question: Asked) -> CachedAnswer: ...
 
-    async def ask(self, question: Asked) -> Kept:
+    async def ask(self, question: Asked) -> CachedAnswer:
         """Answer a question from the cache, or from its registry."""
         key = subjects.answer_key(question)
         async with self._flights.lock(key):
@@ -128,7 +128,7 @@ class Resolver:
             made = await asyncio.to_thread(make) if _is_long(finding) else make()
             return await self._keep(made, revision)
 
-    async def _keep(self, made: Kept, revision: int) -> Kept:
+    async def _keep(self, made: CachedAnswer, revision: int) -> CachedAnswer:
         """Keep an answer in the cache, and hold it until the cache has it."""
         key = subjects.answer_key(made)
         self._held.put(key, made, len(key) + _size_of(made))
@@ -136,7 +136,9 @@ class Resolver:
         self._held.pop(key)
         return kept
 
-    async def _asked(self, site: Site | Failure, question: Asked, previous: Kept | None) -> Finding:
+    async def _asked(
+        self, site: Site | Failure, question: Asked, previous: CachedAnswer | None
+    ) -> Finding:
         """Ask a registry, or say why that cannot be."""
         if not isinstance(site, Site):
             return site
@@ -186,7 +188,7 @@ def _is_long(finding: Finding) -> bool:
     return isinstance(finding, Listing) and finding.tags.count > AT_ONCE
 
 
-def _size_of(made: Kept) -> int:
+def _size_of(made: CachedAnswer) -> int:
     """Return about how many bytes an answer takes."""
     match made:
         case Described(children=children):

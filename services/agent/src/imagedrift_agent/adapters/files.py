@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from imagedrift_agent.core import image_files
 from imagedrift_agent.core.inventory import ImageList
 from imagedrift_agent.core.records import Event
 from imagedrift_agent.core.snapshot import Snapshot, SourceFault
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 MAX_FILE = 4 * 1024 * 1024
 

@@ -12,13 +12,13 @@ import secrets
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from imagedrift_agent.core.identity import made_up_id
 from imagedrift_agent.state import SavedState
+from imagedrift_runtime.logs import get_logger
 from imagedrift_schemas.subjects import is_host_id
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class BadStateFolder(Exception):

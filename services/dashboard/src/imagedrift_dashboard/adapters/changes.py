@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Final
 
-import structlog
 from msgspec import Struct
 
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.connect_options import NatsOptions
 from imagedrift_runtime.nats.errors import BusError
@@ -18,7 +18,7 @@ from imagedrift_runtime.waiting import wait
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Changed
 
-log = structlog.get_logger()
+log = get_logger()
 
 MOST_FOLLOWERS: Final = 500
 MOST_HELD: Final = 20

@@ -16,14 +16,14 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
 import msgspec
-import structlog
 from msgspec import Struct
 
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import Query
 from imagedrift_runtime import named_sql
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 R = TypeVar("R", bound=Struct)
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

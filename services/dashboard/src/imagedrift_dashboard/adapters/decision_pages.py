@@ -6,7 +6,6 @@ Only a form of these pages is taken, with its viewer's token; the database has t
 from collections.abc import Mapping
 
 import asyncpg
-import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -19,8 +18,9 @@ from imagedrift_dashboard.core.location import url_of
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.queries import decision_statements
 from imagedrift_runtime import named_sql
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class DecisionPages:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import structlog
 import uvicorn
 
 from imagedrift_dashboard.adapters.http_connection import BoundedConnection
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.process import NoPort
 
-log = structlog.get_logger()
+log = get_logger()
 
 END_WITHIN_S: Final = 5
 BACKLOG: Final = 128

@@ -14,9 +14,6 @@ from contextlib import asynccontextmanager
 from ssl import SSLContext
 from typing import Final
 
-import httpx
-import structlog
-
 from imagedrift_dashboard.core import id_token
 from imagedrift_dashboard.core import provider as providers
 from imagedrift_dashboard.core.id_token import (
@@ -29,8 +26,13 @@ from imagedrift_dashboard.core.id_token import (
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.provider import ClientRegistration, Provider, ProviderFault
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.import_guard import hide_module
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+with hide_module("click"):  # for a command of its own httpx loads click, and rich
+    import httpx
+
+log = get_logger()
 
 WITHIN_S: Final = 10.0
 MOST_BYTES: Final = 512 * 1024

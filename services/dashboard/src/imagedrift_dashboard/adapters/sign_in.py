@@ -11,7 +11,6 @@
 import secrets
 from typing import Final
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -26,8 +25,9 @@ from imagedrift_dashboard.core.provider import CALLBACK
 from imagedrift_dashboard.core.sessions import COOKIE, SIGN_IN_COOKIE, SIGN_IN_WITHIN, Sessions
 from imagedrift_dashboard.markup import layout
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 SIGNED_OUT: Final = "/signed-out"
 

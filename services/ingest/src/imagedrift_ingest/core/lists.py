@@ -112,8 +112,8 @@ def fold(
 
     `surely_newest`: the bucket has none that is newer, so that no doubt is left.
     """
-    judgement = stands(state, listed, epoch=epoch, seq=seq)
-    if judgement == "older" or (judgement == "doubtful" and not surely_newest):
+    message_order = stands(state, listed, epoch=epoch, seq=seq)
+    if message_order == "older" or (message_order == "doubtful" and not surely_newest):
         return None
     after = replace(state, epoch=epoch, seq=seq, attempted_at=listed.checked_at)
     if listed.failure is None:

@@ -12,13 +12,12 @@ Rules:
 from datetime import datetime
 from typing import Final, Protocol
 
-import structlog
-
 from imagedrift_ingest.core.retention import Retention, Step, steps
 from imagedrift_ingest.turns import Turns
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 STEP_WITHIN_S: Final = 300.0
 """How long a step repeats itself in one run. What is left is done by the next."""

@@ -12,14 +12,14 @@ from typing import Final, cast
 
 import asyncpg
 import msgspec
-import structlog
 
 from imagedrift_notifier.errors import DatabaseAway
 from imagedrift_notifier.statements import statements
 from imagedrift_runtime import named_sql
 from imagedrift_runtime.health import Health
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 PART: Final = "postgres"
 CONNECTIONS: Final = 4

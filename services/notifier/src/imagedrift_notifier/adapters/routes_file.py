@@ -7,14 +7,13 @@ its line, once.
 import hashlib
 from pathlib import Path
 
-import structlog
-
 from imagedrift_notifier.core import route_file
 from imagedrift_notifier.core.route import Routes
 from imagedrift_runtime import metrics
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.settings import SettingsFault
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 def load(path: str) -> Routes:

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from imagedrift_notifier.core.outbound import OutboundMessage
@@ -26,7 +25,11 @@ from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed, SendOu
 from imagedrift_notifier.core.secret_text import SecretText
 from imagedrift_notifier.core.signature import headers
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.import_guard import hide_module
 from imagedrift_schemas.network_address import metadata_fault
+
+with hide_module("click"):  # for a command of its own httpx loads click, and rich
+    import httpx
 
 WITHIN_S: Final = 10.0
 AGENT: Final = "imagedrift-notifier"

@@ -13,16 +13,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-import structlog
-
 from imagedrift_notifier.core.outbound import OutboundMessage, RouteCounts
 from imagedrift_notifier.core.outcome import NextStep, SendOutcome, next_step
 from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.usecases.claiming import LiveRoutes
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 MOST_AT_ONCE: Final = 8
 """Routes that send at the same time."""

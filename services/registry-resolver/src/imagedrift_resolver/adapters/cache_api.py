@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-import structlog
 from msgspec import Struct
 
 from imagedrift_resolver.adapters.jetstream import JetStreamCache
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.freshness import may_serve
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import BusError, RequestRefused
 from imagedrift_runtime.nats.results import Stored
@@ -19,7 +19,7 @@ from imagedrift_schemas.errors import SchemaError
 from imagedrift_schemas.questions import question_about
 from imagedrift_schemas.reference import ImageReference
 
-log = structlog.get_logger()
+log = get_logger()
 
 ASKED_AGAIN_TTL_S: Final = 30.0
 

@@ -5,14 +5,13 @@ import stat
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from imagedrift_resolver.core.credential_entry import EntryFault
 from imagedrift_resolver.core.docker_config import DockerConfig, parse_config
 from imagedrift_resolver.core.json_object import LARGEST
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 LOOK_EVERY_S: Final = 1.0
 

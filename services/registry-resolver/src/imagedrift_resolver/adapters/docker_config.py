@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
-import structlog
-
 from imagedrift_resolver.adapters.credential_file import CredentialFile, CredentialText
 from imagedrift_resolver.adapters.credential_helper import Helpers
 from imagedrift_resolver.core.credential import Anonymous, Credential
@@ -18,9 +16,10 @@ from imagedrift_resolver.core.credential_entry import EntryFault
 from imagedrift_resolver.core.docker_config import DockerConfig, Helper, Step, look_up
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_schemas.v1 import Denied
 
-log = structlog.get_logger()
+log = get_logger()
 
 MOST_TOLD: Final = 1000
 

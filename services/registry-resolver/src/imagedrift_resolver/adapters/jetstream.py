@@ -4,10 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypeVar, overload
 
-import structlog
-
-from imagedrift_resolver.core.finding import Asked, Kept
+from imagedrift_resolver.core.finding import Asked, CachedAnswer
 from imagedrift_resolver.core.freshness import overtakes
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.key_value import Bucket
@@ -26,10 +25,10 @@ from imagedrift_schemas.v1 import (
     Resolve,
 )
 
-log = structlog.get_logger()
+log = get_logger()
 
 MOST_TRIES: Final = 8
-A = TypeVar("A", bound=Kept)
+A = TypeVar("A", bound=CachedAnswer)
 
 
 class JetStreamCache:
@@ -47,9 +46,9 @@ class JetStreamCache:
     async def read(self, question: Question) -> tuple[AnyAnswer | None, int]: ...
 
     @overload
-    async def read(self, question: Asked) -> tuple[Kept | None, int]: ...
+    async def read(self, question: Asked) -> tuple[CachedAnswer | None, int]: ...
 
-    async def read(self, question: Asked) -> tuple[Kept | None, int]:
+    async def read(self, question: Asked) -> tuple[CachedAnswer | None, int]:
         """Read the last answer to a question from the leader, and its revision."""
         key = subjects.answer_key(question)
         match question:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Final, TypeVar
 
-import structlog
 from msgspec.structs import replace
 
 from imagedrift_resolver.adapters.http_client import HttpClient
@@ -36,6 +35,7 @@ from imagedrift_resolver.list_limiter import ListLimiter
 from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import (
     Describe,
@@ -47,7 +47,7 @@ from imagedrift_schemas.v1 import (
     Unreachable,
 )
 
-log = structlog.get_logger()
+log = get_logger()
 
 Limiter = RegistryLimiter | ListLimiter
 T = TypeVar("T")

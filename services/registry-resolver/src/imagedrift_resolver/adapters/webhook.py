@@ -12,16 +12,16 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import h11
-import structlog
 
 from imagedrift_resolver.adapters.header_guard import HeaderGuard
 from imagedrift_resolver.core.notification import BODY_CAP, Unreadable, moved_tags
 from imagedrift_resolver.core.webhook_auth import has_secret
 from imagedrift_runtime import metrics
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.process import NoPort
 from imagedrift_schemas.reference import ImageReference
 
-log = structlog.get_logger()
+log = get_logger()
 
 WITHIN_S: Final = 10.0
 MOST_AT_ONCE: Final = 64

@@ -23,7 +23,7 @@ from imagedrift_schemas.v1 import (
 )
 
 Asked: TypeAlias = Question | List
-Kept: TypeAlias = AnyAnswer | Listed
+CachedAnswer: TypeAlias = AnyAnswer | Listed
 """A question, and its answer, of each kind that the resolver knows."""
 
 Finding: TypeAlias = Outcome | Description | Listing
@@ -45,10 +45,10 @@ def failure_of(finding: Finding) -> Failure | None:
 def answer_to(
     question: Asked,
     finding: Finding,
-    previous: Kept | None,
+    previous: CachedAnswer | None,
     checked_at: datetime,
     credential: str,
-) -> Kept:
+) -> CachedAnswer:
     """Make the answer to keep. `previous`: the last answer, where this one may inherit from it."""
     match question:
         case Resolve():

@@ -5,13 +5,13 @@ from datetime import datetime
 from imagedrift_resolver.core.clock_skew import is_in_future
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.description import lacking_facts
-from imagedrift_resolver.core.finding import Asked, Kept
+from imagedrift_resolver.core.finding import Asked, CachedAnswer
 from imagedrift_schemas.constraints import MOST_TAGS
 from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import Answer, Describe, Described, List, Listed, Resolve
 
 
-def is_enough(known: Kept, question: Asked, credential: str, now: datetime) -> bool:
+def is_enough(known: CachedAnswer, question: Asked, credential: str, now: datetime) -> bool:
     """Tell whether a known answer answers a question, so that no registry is asked."""
     match question, known:
         case Resolve(), Answer():
@@ -38,19 +38,19 @@ def is_fresh(answer: Answer | None, question: Resolve, credential: str, now: dat
     )
 
 
-def overtakes(other: Kept, answer: Kept, now: datetime) -> bool:
+def overtakes(other: CachedAnswer, answer: CachedAnswer, now: datetime) -> bool:
     """Tell whether another answer, kept meanwhile, is newer than this one."""
     return other.checked_at >= answer.checked_at and not is_in_future(other.checked_at, now)
 
 
-def may_serve(answer: Kept, credential: str) -> bool:
+def may_serve(answer: CachedAnswer, credential: str) -> bool:
     """Tell whether who holds `credential` may be told: what anybody may know, or what it opened."""
     if answer.credential == credential:
         return True
     return answer.credential == ANONYMOUS and _is_good(answer)
 
 
-def may_inherit(answer: Kept, credential: str) -> bool:
+def may_inherit(answer: CachedAnswer, credential: str) -> bool:
     """Tell whether what an answer knows may live on in the next one, got with `credential`."""
     return answer.credential in (credential, ANONYMOUS)
 
@@ -113,7 +113,7 @@ def is_wanting(known: Described, question: Describe) -> bool:
     return bool(offered & {*question.platforms})
 
 
-def _is_good(answer: Kept) -> bool:
+def _is_good(answer: CachedAnswer) -> bool:
     if isinstance(answer, Answer):
         return answer.failures == 0
     return answer.failure is None

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-import structlog
-
 from imagedrift_ingest.core.lanes import LaneStates, next_states
 from imagedrift_runtime import metrics
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_schemas import subjects
 
-log = structlog.get_logger()
+log = get_logger()
 
 LANES: Final = "lanes"
 """The part of the service's health that tells of the lanes."""

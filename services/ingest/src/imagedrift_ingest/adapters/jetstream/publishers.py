@@ -5,19 +5,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import structlog
-
 from imagedrift_ingest.core.lanes import lists_of
 from imagedrift_ingest.core.outbox import OutboxEntry
 from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_runtime import metrics
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import DeadLetter, List, Question
 
-log = structlog.get_logger()
+log = get_logger()
 
 PUBLISHED_AT_ONCE: Final = 64
 

@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
-
 from imagedrift_ingest.errors import StreamUnavailable
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_schemas import subjects
 
-log = structlog.get_logger()
+log = get_logger()
 
 DIGESTS: Final = f"KV_{subjects.BUCKET_DIGESTS}"
 TAGS: Final = f"KV_{subjects.BUCKET_TAGS}"

@@ -9,13 +9,13 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 import asyncpg
-import structlog
 
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import blocks, freshness
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 SQL = load("planner")
 LOOK_EVERY: Final = timedelta(seconds=5)

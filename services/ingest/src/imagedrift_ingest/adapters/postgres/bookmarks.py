@@ -19,15 +19,15 @@ from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import asyncpg
-import structlog
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_runtime import metrics
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 SQL = load("bookmarks")
 TAKEN_BACK: Final = "the database was taken back to an earlier moment"

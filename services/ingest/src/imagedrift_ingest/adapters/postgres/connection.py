@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import asyncpg
-import structlog
 
 from imagedrift_ingest.adapters.postgres.database_errors import (
     REFUSALS,
@@ -27,8 +26,9 @@ from imagedrift_ingest.errors import DatabaseTooSlow, DatabaseUnavailable, DataR
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.health import Health
+from imagedrift_runtime.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 T = TypeVar("T")
 P = ParamSpec("P")

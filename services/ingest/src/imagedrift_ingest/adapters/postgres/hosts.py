@@ -1,11 +1,11 @@
-"""Inventories in PostgreSQL: gate, then reconcile, in one transaction a batch.
+"""Inventories in PostgreSQL: take the newer ones, then reconcile, in one transaction a batch.
 
 Rules:
 - Rows of hosts are locked in id order, always, so that replicas wait but never deadlock.
-- The gate decides who is newer (P5); a message that is not costs nothing more.
+- `take_newer` decides which are newer (P5); a message that is not costs nothing more.
 - A first inventory is copied: there is nothing to compare it with.
 - An unchanged host costs its heartbeat row; its images are neither decoded nor read.
-- Should a remembered row have gone meanwhile, the gate misses it, or a foreign key says so, and
+- Should a remembered row have gone meanwhile, `take_newer` misses it, or a foreign key says so, and
   all keys are forgotten.
 """
 
@@ -114,9 +114,11 @@ class HostTables:
     async def _write(
         self, connection: asyncpg.Connection, bookmark: Bookmark, batch: _Batch
     ) -> _Stored:
-        """Let the gate tell which inventories are newer, and bring their hosts' rows to them."""
+        """Take the inventories that are newer, and bring their hosts' rows to them."""
         await bookmark.move(connection, batch.epoch, batch.read_to)
-        found = await connection.fetch(SQL["gate"], *_gate(batch), batch.epoch, batch.surely_newest)
+        found = await connection.fetch(
+            SQL["take_newer"], *_compared(batch), batch.epoch, batch.surely_newest
+        )
         if len(found) < len(batch.received):
             raise RowsGone
         taken = ("newer", "doubtful") if batch.surely_newest else ("newer",)
@@ -147,8 +149,8 @@ def _count(batch: _Batch, stored: _Stored) -> None:
     metrics.inventories.add(older, outcome="older")
 
 
-def _gate(batch: _Batch) -> tuple[list[Any], ...]:
-    """Lay out what the gate compares."""
+def _compared(batch: _Batch) -> tuple[list[Any], ...]:
+    """Lay out the columns that `take_newer` compares."""
     rows: list[tuple[Any, ...]] = [
         (
             batch.ids[one.name],

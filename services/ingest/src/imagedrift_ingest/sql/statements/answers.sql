@@ -103,9 +103,9 @@ ORDER BY s.comparison_id
 -- Somebody dropped the cached answer: the tag may have moved, so it is due at once.
 WITH locked AS MATERIALIZED (
   SELECT a.ref_id
-  FROM fleet.image_refs AS r
+  FROM unnest($1::text[]) AS s (reference)
+  JOIN fleet.image_refs AS r ON r.reference = s.reference
   JOIN fleet.answers AS a ON a.ref_id = r.ref_id
-  WHERE r.reference = any($1::text[])
   ORDER BY a.ref_id
   FOR NO KEY UPDATE OF a
 )

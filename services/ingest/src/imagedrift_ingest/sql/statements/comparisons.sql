@@ -27,7 +27,9 @@ WHERE q.host_id = s.host_id
 
 -- name: known_refs
 -- Which references have a row.
-SELECT reference FROM fleet.image_refs WHERE reference = any($1::text[])
+SELECT r.reference
+FROM unnest($1::text[]) AS s (reference)
+JOIN fleet.image_refs AS r ON r.reference = s.reference
 
 -- name: add_refs
 -- Make rows for new references, and return their keys. Sorted by the caller, so that two replicas
@@ -69,7 +71,10 @@ FOR NO KEY UPDATE OF a
 
 -- name: inside
 -- What is inside digests.
-SELECT digest, children FROM fleet.descriptions WHERE digest = any($1::text[]) AND children IS NOT NULL
+SELECT d.digest, d.children
+FROM unnest($1::text[]) AS s (digest)
+JOIN fleet.descriptions AS d ON d.digest = s.digest
+WHERE d.children IS NOT NULL
 
 -- name: add_comparisons
 -- Make rows for new local images, with the verdict that they are born with, and return their keys. An image that is

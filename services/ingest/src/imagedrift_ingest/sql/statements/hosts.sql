@@ -27,7 +27,7 @@ LEFT JOIN fleet.host_state AS st ON st.host_id = s.host_id
 WHERE st.content IS DISTINCT FROM s.content OR st.reconciled_at < now() - interval '1 day'
   OR st.left_out ? 'over_quota' AND st.reconciled_at < date_trunc('day', now(), 'UTC')
 
--- name: gate
+-- name: take_newer
 -- Lock the hosts in id order, refuse what is older than what is stored, and note that the others
 -- live. A row comes back for every host that is there: how it stands to what is stored (`core.order`;
 -- what is in doubt is written if the stream has none newer, $11), whether it is the first inventory,
@@ -89,7 +89,7 @@ WHERE h.host_id = s.host_id
 -- name: reconcile
 -- Bring the rows of changed hosts ($9) to what they said: one statement that reads, compares and
 -- writes only what differs, and notes which images came, went or were replaced.
--- Runs after `gate` as a statement of its own, so that it sees what the previous holder of the
+-- Runs after `take_newer` as a statement of its own, so that it sees what the previous holder of the
 -- locks committed. The comparison is a full join because that is never planned as a nested loop:
 -- PostgreSQL cannot know how long the arrays are, and takes them for short.
 WITH held AS MATERIALIZED (
@@ -147,7 +147,7 @@ JOIN unnest($9::bigint[], $10::timestamptz[]) AS w (host_id, since) USING (host_
 -- name: alive
 -- Note that hosts live. Nothing is read before it is written, so no lock is taken first; in id order
 -- two replicas seldom meet, and where they do one of them tries again. A host that changed just now
--- has signs from before on their way. Two agents under one host id take turns: a start that was
+-- has heartbeats from before on their way. Two agents under one host id take turns: a start that was
 -- replaced speaks again. Only heartbeats tell, as an inventory may be stored long after it was sent.
 UPDATE fleet.host_state AS st SET
   last_seen_at = $3::timestamptz,

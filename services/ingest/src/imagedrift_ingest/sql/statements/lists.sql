@@ -232,7 +232,9 @@ WHERE a.ref_id = s.ref_id AND (a.next_check_at IS NULL OR (a.brought_by IS NULL 
 
 -- name: keys_of
 -- The keys of references.
-SELECT reference, ref_id FROM fleet.image_refs WHERE reference = any($1::text[])
+SELECT r.reference, r.ref_id
+FROM unnest($1::text[]) AS s (reference)
+JOIN fleet.image_refs AS r ON r.reference = s.reference
 
 -- name: lock_answers
 -- Lock answers in id order, as everybody locks them.

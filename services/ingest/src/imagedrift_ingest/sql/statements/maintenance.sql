@@ -340,5 +340,6 @@ RETURNING reference
 -- name: start_asking
 -- Make references due, or never again.
 UPDATE fleet.answers AS a SET next_check_at = CASE r.policy WHEN 'ask' THEN now() END
-FROM fleet.image_refs AS r
-WHERE r.ref_id = a.ref_id AND r.reference = any($1::text[])
+FROM unnest($1::text[]) AS s (reference)
+JOIN fleet.image_refs AS r ON r.reference = s.reference
+WHERE r.ref_id = a.ref_id

@@ -1,4 +1,4 @@
-"""The common part of all handlers of batches: order, halving, and messages whose order is in doubt.
+"""The common part of all handlers of batches: order, bisection, and messages of doubtful order.
 
 Rules:
 - A message is acknowledged when its transaction is committed, never before (P4).
