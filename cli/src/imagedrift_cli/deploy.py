@@ -8,7 +8,7 @@ import asyncpg
 import click
 from msgspec import Meta, Struct
 
-from imagedrift_cli.database import database_url, unusable
+from imagedrift_cli.database import database_url, reach, unusable
 from imagedrift_cli.failures import BadUsage, RightsMissing, Unusable
 from imagedrift_ingest.adapters.postgres import migrations, roles
 from imagedrift_runtime import settings
@@ -91,6 +91,7 @@ def migrate(role_names: str) -> None:
 
 async def _migrate(url: str, role_names: str) -> tuple[list[str], list[str]]:
     """Migrate; what was applied, and what is advised."""
+    await reach(url)
     applied = await migrations.migrate(url, role_names=role_names)
     return applied, await migrations.advice(url)
 

@@ -18,7 +18,7 @@ POLL_S: Final = 0.1
 
 
 @click.command()
-@click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="That of `up`.")
+@click.option("--home", type=up_home.HomePath(), help="That of `up`.")
 def down(home: Path | None) -> None:
     """End the `imagedrift up` that works in a folder, and wait for its end.
 

@@ -9,7 +9,7 @@ import click
 from msgspec import Meta, Struct
 
 from imagedrift_cli.confirmation import confirm
-from imagedrift_cli.database import CONNECT_WITHIN_S, database_url, unusable
+from imagedrift_cli.database import CONNECT_WITHIN_S, database_url, reach, unusable
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands
 from imagedrift_ingest.adapters.postgres import migrations
@@ -61,6 +61,7 @@ async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
     logs.configure(
         "imagedrift", "console", least=logging.CRITICAL
     )  # a step's failure is told below
+    await reach(dsn)
     connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S)
     try:
         await migrations.check(connection)
@@ -97,5 +98,6 @@ def rebuild(empty: bool, yes: bool) -> None:
 
 
 async def _rebuild(dsn: str, values: CommonSettings, empty: bool) -> list[str]:
+    await reach(dsn)
     async with bus.connect(values.nats_url, "imagedrift-cli", **values.nats) as nats:
         return list(await commands.rebuild(dsn, nats, empty=empty))

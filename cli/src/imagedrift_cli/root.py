@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ class RootGroup(LazyGroup):
         _open_what_is_closed()
         _replace_what_the_locale_lacks()
         _hear_other_ends()
+        warnings.showwarning = lambda message, *_, **__: _remark(message)
         output = sys.stdout
         try:
             result = run(*arguments, standalone_mode=False, **extra)
@@ -100,6 +102,11 @@ def _replace_what_the_locale_lacks() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _remark(message: Warning | str) -> None:
+    """Write what a library warns of, as of a password file, without its own lines of code."""
+    click.echo(f"note: {' '.join(str(message).split())}", err=True)
 
 
 def usage_line(error: UsageError, called: str) -> str:

@@ -61,6 +61,70 @@ def test_a_login_that_is_refused_is_told(own_dsn: str) -> None:
     assert "refuses this login" in told(piped(as_reader(own_dsn), "hosts"), 69)
 
 
+@pytest.mark.parametrize("command", ["outdated", "migrate", "maintain"])
+@pytest.mark.parametrize(
+    ("option", "code", "words"),
+    [
+        ("sslmode=bad", 64, "must be one of: disable"),
+        ("sslmode=verify-full", 64, "root.crt"),
+        ("sslmode=require&sslcert=/none&sslkey=/none", 69, "sslcert"),
+        ("target_session_attrs=bad", 64, "is one of any, primary"),
+        ("target_session_attrs=standby", 69, "target_session_attrs asks for"),
+        ("connect_timeout=1", 64, 'parameter "connect_timeout"'),
+        ("foo=bar", 64, 'parameter "foo"'),
+        ("ssl=true", 64, '"ssl" cannot be changed'),
+    ],
+)
+def test_a_wrong_option_of_the_address_is_told_as_one(
+    own_dsn: str, command: str, option: str, code: int, words: str
+) -> None:
+    """A wrong option is the address's fault, in one line, and no server is called away."""
+    line = told(piped(f"{own_dsn}?{option}", command, HOME="/none"), code)
+
+    assert words in line
+    assert ("is it started" in line) == option.startswith("sslmode=require")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [("PGPORT", "x", 64), ("PGSSLMODE", "x", 64), ("PGTARGETSESSIONATTRS", "x", 64)],
+)
+def test_a_wrong_variable_of_postgresql_is_told(variable: str, value: str, code: int) -> None:
+    """What PostgreSQL's own variables add to the address is told in one line."""
+    wrong = {variable: value}
+    assert "PG variable" in told(piped("postgresql://me@127.0.0.1/x", "outdated", **wrong), code)
+
+
+def test_a_warning_of_a_library_is_a_note(tmp_path: Path) -> None:
+    """A password file that is a folder is told without a line of anybody's code."""
+    dsn = f"postgresql://me@{LOOPBACK}:{free_port()}/x"
+    ended = piped(dsn, "outdated", PGPASSFILE=str(tmp_path))
+
+    note, error = ended.err.splitlines()
+    assert note.startswith("note: password file")
+    assert error.startswith("Error: the database")
+
+
+def test_a_database_that_is_only_read_is_told(own_dsn: str) -> None:
+    """Who decides on a standby learns which database takes it."""
+    name = own_dsn.rpartition("/")[2]
+    change = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
+    asyncio.run(Operator(own_dsn).ask(change))
+
+    line = told(piped(own_dsn, "decide", "nginx:1.27", "accept", "--reason", "x"), 69)
+
+    assert "the one that is written to" in line
+    assert len(piped(own_dsn, "outdated").lines) == 5
+
+
+def test_a_server_without_a_connection_left_is_not_called_away(
+    reader_dsn: str, own_dsn: str
+) -> None:
+    """A login that has all its connections is told so."""
+    asyncio.run(Operator(own_dsn).ask("ALTER ROLE reader CONNECTION LIMIT 0"))
+    assert "takes no connection more" in told(piped(reader_dsn, "hosts"), 69)
+
+
 def test_a_missing_right_is_told_with_its_grant(reader_dsn: str) -> None:
     """A missing right is reported with the role that has it."""
     assert "GRANT imagedrift_operator" in told(piped(reader_dsn, "hosts"), 69)
