@@ -1,5 +1,7 @@
 """A request that gets no page gets one that says why, what to do, and the right status."""
 
+import asyncio
+
 import pytest
 
 from support.pages import Browser
@@ -23,6 +25,8 @@ from support.pages import Browser
         ("/hosts/fra1/web-1?csv=secrets", 404, "no table secrets"),
         ("/hosts/fra1/web-1?after=WyJmIiwiYSIsImIiLCJ4Il0x", 400, "no such position"),
         ("/hosts/fra1/web-1?after=WyJuZWl0aGVyIiwiYSIsImIiLCJ4Il0", 400, "cannot read a value"),
+        ("/hosts/", 404, "no such page"),
+        ("/hosts/%00/web-1", 400, "cannot be shown"),
         ("/assets/../settings.py", 404, "no such page"),
         ("/assets/settings.py", 404, "no such page"),
     ],
@@ -41,3 +45,12 @@ async def test_nothing_is_written_by_a_page(pages: Browser) -> None:
 
     assert response.status_code == 405
     assert "read-only" in response.text
+
+
+async def test_a_question_about_the_events_holds_none_open(pages: Browser) -> None:
+    """HEAD is answered with the headers alone where GET would go on for ever."""
+    async with asyncio.timeout(5):
+        response = await pages.client.head("/events")
+
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")

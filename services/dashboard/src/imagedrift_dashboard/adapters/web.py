@@ -40,6 +40,7 @@ ASSETS: Final = {
 }
 KEEP_ALIVE_S: Final = 15.0
 GATHER_S: Final = 1.0
+EVENTS: Final = "text/event-stream"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -92,6 +93,8 @@ def application(
             Exception: _answer_defect,
         },
     )
+    # It would lead to the name and the scheme that the request claims, which a proxy changes.
+    starlette.router.redirect_slashes = False
     return Guard(starlette, rules, sessions, clock)
 
 
@@ -185,7 +188,9 @@ def _events_endpoint(feed: ChangeFeed, clock: Clock, sessions: Sessions | None) 
     async def endpoint(request: Request) -> Response:
         if feed.is_full:
             raise PageFault(503, "too many pages are open", "Close some; pages work without it.")
-        return StreamingResponse(events(request.state.viewer), media_type="text/event-stream")
+        if request.method == "HEAD":  # its body is sent to nobody, and would never end
+            return Response(media_type=EVENTS)
+        return StreamingResponse(events(request.state.viewer), media_type=EVENTS)
 
     return endpoint
 
