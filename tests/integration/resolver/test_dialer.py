@@ -115,7 +115,7 @@ async def test_the_address_that_worked_is_given_up_when_it_dies() -> None:
                 end, took = await dial(by, port)
                 assert peer(end) == "127.0.0.3"
                 end.close()
-    assert took < 0.25  # no turn was waited for
+    assert took < 1  # no turn was waited for
 
 
 class SilentOnce(SystemNetwork):
