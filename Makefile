@@ -1,8 +1,9 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 VENV   := .venv
-# Files share a process, so that each process starts its servers once.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Files share a process, so that each process starts its servers once. Two processes for each of two
+# cores: most of a test is a wait for a server.
+PYTEST_ARGS ?= -n 4 --dist loadfile
 BIN    := $(VENV)/bin
 MEMBERS := schemas runtime services/agent services/registry-resolver services/ingest services/dashboard services/notifier sandbox cli bench
 MIGRATIONS := $(wildcard services/ingest/src/imagedrift_ingest/sql/migrations/*.sql)
