@@ -160,7 +160,7 @@ async def test_a_place_of_few_hosts_is_found_by_its_hosts(decided_dsn: str, view
 
 
 async def test_whether_the_new_image_is_there_is_looked_up_for_each_row(fleet_dsn: str) -> None:
-    """Up-to-date images of the fleet are not hashed to know whether a container is recreated only."""
+    """Whether a container is recreated only is known without all current images of the fleet."""
     found = await plan(fleet_dsn, "SELECT host, recreate_only FROM ops.outdated LIMIT 100")
     assert "hashed SubPlan" not in found
     assert "host_images" not in scanned(found)
