@@ -4,6 +4,7 @@
 - No core, and nothing in schemas, asks the calendar or the clock: time is a value there.
 - The first sentence of a docstring has 25 words at most, and no clause in place of its subject.
 - A test asserts something, by itself or by a helper.
+- `__main__` is wiring, of 70 lines at most; no function has more than 60.
 - A module that decides something has a test file of its own name. It decides where a function has
   a branch, a loop, a handler of errors or a comprehension. `__main__` and `wiring` only put parts
   together.
@@ -24,6 +25,8 @@ Files = Mapping[PurePosixPath, ast.Module]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 MOST_WORDS: Final = 25
+LONGEST_MAIN: Final = 70
+LONGEST_FUNCTION: Final = 60
 _NO_SUBJECT: Final = re.compile(r"(What|Whatever|That which|Who|Whoever|Whichever|Nobody)\b")
 _SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?:])\s")
 _CLOCKS: Final = {
@@ -105,6 +108,17 @@ def assertions(files: Files) -> Iterator[str]:
             yield f"{path}:{node.lineno}: {node.name} asserts nothing"
 
 
+def lengths(files: Files) -> Iterator[str]:
+    """Find long functions, and modules `__main__` that do more than put parts together."""
+    for path, tree in files.items():
+        last = max((node.end_lineno or 0 for node in tree.body), default=0)
+        if path.stem == "__main__" and last > LONGEST_MAIN:
+            yield f"{path}: {last} lines: the longer parts go to wiring.py"
+        for node in ast.walk(tree):
+            if isinstance(node, Function) and _lines(node) > LONGEST_FUNCTION:
+                yield f"{path}:{node.lineno}: {node.name} has {_lines(node)} lines"
+
+
 def own_tests(files: Files) -> Iterator[str]:
     """Find modules that decide something and have no test of their own name.
 
@@ -127,7 +141,7 @@ def own_tests(files: Files) -> Iterator[str]:
             yield f"{path}: has no test of its own name: {' or '.join(sorted(wanted))}.py"
 
 
-RULES: Final = (class_names, clocks, docstrings, assertions, own_tests)
+RULES: Final = (class_names, clocks, docstrings, assertions, lengths, own_tests)
 
 
 def read(root: Path = ROOT) -> dict[PurePosixPath, ast.Module]:
@@ -167,6 +181,10 @@ def _dotted(node: ast.expr) -> str:
     value = node.value
     owner = value.attr if isinstance(value, ast.Attribute) else getattr(value, "id", "")
     return f"{owner}.{node.attr}"
+
+
+def _lines(function: Function) -> int:
+    return (function.end_lineno or 0) - function.lineno + 1
 
 
 def _asserts(function: Function) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from imagedrift_cli.__main__ import COMMANDS, main
+from imagedrift_cli.__main__ import main
+from imagedrift_cli.commands import COMMANDS
 from support.command_line import piped
 from support.operator import Operator
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from imagedrift_cli.__main__ import COMMANDS
+from imagedrift_cli.commands import COMMANDS
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.registry import SandboxRegistry
 from imagedrift_sandbox.stack import named_registry

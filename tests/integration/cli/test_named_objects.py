@@ -11,7 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from imagedrift_cli.__main__ import COMMANDS, main
+from imagedrift_cli.__main__ import main
+from imagedrift_cli.commands import COMMANDS
 from imagedrift_cli.exits import Exit
 
 NGINX: Final = "docker.io/library/nginx:1.27"

@@ -53,6 +53,16 @@ PLANTED = {
         {"runtime/src/a.py": 'class A:\n    """What was said of it."""'},
         "runtime/src/a.py:1: name the subject",
     ),
+    "a long `__main__`": (
+        check_sources.lengths,
+        {"runtime/src/x/__main__.py": "x = 1\n" * 71},
+        "runtime/src/x/__main__.py: 71 lines",
+    ),
+    "a long function": (
+        check_sources.lengths,
+        {"tests/unit/test_a.py": "def f():\n" + "    x = 1\n" * 60},
+        "tests/unit/test_a.py:1: f has 61 lines",
+    ),
     "a test without an assertion": (
         check_sources.assertions,
         {"tests/unit/test_a.py": "def helper(): pass\ndef test_a(): helper()"},

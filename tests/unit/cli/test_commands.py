@@ -4,7 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 import imagedrift_bench as bench
-from imagedrift_cli.__main__ import COMMANDS, main
+from imagedrift_cli.__main__ import main
+from imagedrift_cli.commands import COMMANDS
 from imagedrift_cli.exits import MEANINGS, Exit
 from imagedrift_cli.lazy import Command
 

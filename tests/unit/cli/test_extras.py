@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from imagedrift_cli.__main__ import COMMANDS
+from imagedrift_cli.commands import COMMANDS
 from support.deploy import ROOT
 
 EXTRAS = [name for name, each in COMMANDS.items() if each.extra]

@@ -129,7 +129,7 @@ async def test_a_name_whose_servers_have_died_keeps_its_addresses() -> None:
     """A name whose servers died keeps its addresses for an hour."""
     clock, hour = StillClock(), 3600.0
     with name_servers() as servers:
-        names = names_by(servers.look_up, clock, stale_after_s=0.05, within_s=0.05, stale_s=hour)
+        names = names_by(servers.look_up, clock, stale_after_s=0.05, within_s=1.0, stale_s=hour)
         await names.addresses("healthy.example")
         servers.are_dead = True
         clock.at += hour - 1

@@ -1,0 +1,192 @@
+"""The parts of one ingest process: tables, publishers, and the use cases made of them."""
+
+import asyncio
+
+from imagedrift_ingest.adapters.fleet_metrics import FleetMetrics
+from imagedrift_ingest.adapters.jetstream.lanes import LaneMonitor
+from imagedrift_ingest.adapters.jetstream.publishers import (
+    ChangePublisher,
+    DeadLetterPublisher,
+    QuestionPublisher,
+)
+from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, TAGS, SourceStream
+from imagedrift_ingest.adapters.postgres.answers import AnswerTable
+from imagedrift_ingest.adapters.postgres.base_images import BaseImageTable
+from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
+from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
+from imagedrift_ingest.adapters.postgres.bookmarks import Bookmarks
+from imagedrift_ingest.adapters.postgres.candidates import CandidateRules
+from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
+from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
+from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
+from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
+from imagedrift_ingest.adapters.postgres.host_ids import HostIds
+from imagedrift_ingest.adapters.postgres.hosts import HostTables
+from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
+from imagedrift_ingest.adapters.postgres.outbox import OutboxTable
+from imagedrift_ingest.adapters.postgres.questions import (
+    OF_ONE_HOST,
+    ListQuestions,
+    QuestionTable,
+)
+from imagedrift_ingest.adapters.postgres.registries import RegistryTable
+from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
+from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
+from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
+from imagedrift_ingest.core.freshness import list_ttl, question_ttl
+from imagedrift_ingest.settings import IngestSettings
+from imagedrift_ingest.usecases.announce import Announce
+from imagedrift_ingest.usecases.base_images import FollowBaseImages
+from imagedrift_ingest.usecases.count_fleet import CountFleet
+from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
+from imagedrift_ingest.usecases.maintain import Maintain
+from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
+from imagedrift_ingest.usecases.policy import FollowRegistries
+from imagedrift_ingest.usecases.store.answers import (
+    StoreAnswers,
+    StoreDeadLetters,
+    StoreRegistryStates,
+)
+from imagedrift_ingest.usecases.store.inventories import StoreInventories
+from imagedrift_ingest.usecases.store.lists import StoreLists
+from imagedrift_ingest.usecases.versions import FollowVersions
+from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.nats.bus import Bus
+from imagedrift_runtime.process import Process
+from imagedrift_runtime.registries.watched_file import LiveRegistries
+from imagedrift_schemas import subjects
+
+
+class Parts:
+    """The parts of one process, each made once, and its use cases over them."""
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        process: Process,
+        database: Database,
+        bus: Bus,
+        registries: LiveRegistries,
+        clock: Clock,
+    ) -> None:
+        self._bus = bus
+        self._process = process
+        self._clock = clock
+        self._settings = settings
+        self._database = database
+        self._registries = registries
+        self.plan_now, self.announce_now = asyncio.Event(), asyncio.Event()
+        self._turns = TurnTable(database, process.health, clock, LEASE_S)
+        self.lanes = LaneMonitor(bus, registries.lanes)
+        self.follow_registries = FollowRegistries(
+            registries, StoredVerdicts(database), self.lanes.look, process.reload, self.plan_now
+        )
+        self._comparisons = ComparisonIds(
+            database, registries.is_named, settings.freshness, settings.new_images_per_host
+        )
+        self._keys = HostIds(database, self._comparisons)
+        self._inventories, self.inventory_bookmarks = self._source(subjects.STREAM_INVENTORY)
+        self._digests, self.digest_bookmarks = self._source(DIGESTS)
+        self._tags, self.tag_bookmarks = self._source(TAGS)
+        self._candidates = CandidateRules(registries.is_named)
+        self._tag_lists = TagListTable(
+            database, self.tag_bookmarks, settings.freshness_rules, self._candidates
+        )
+        self.heartbeats = Heartbeats(
+            StoredHeartbeats(database, self._keys), DeadLetterPublisher(bus), clock, MOST_HELD
+        )
+
+    def store_inventories(self) -> StoreInventories:
+        """Make what stores inventories."""
+        hosts = HostTables(
+            self._database,
+            self._comparisons,
+            self._keys,
+            self.inventory_bookmarks,
+            self.plan_now.set,
+        )
+        return StoreInventories(hosts, self._inventories, self.inventory_bookmarks, self._clock)
+
+    def store_answers(self) -> StoreAnswers:
+        """Make what stores answers."""
+        answers = AnswerTable(
+            self._database,
+            self.digest_bookmarks,
+            self._settings.freshness_rules,
+            self._registries.is_named,
+            self.announce_now.set,
+        )
+        return StoreAnswers(answers, self._digests, self.digest_bookmarks)
+
+    def store_lists(self) -> StoreLists:
+        """Make what stores lists of tags."""
+        return StoreLists(self._tag_lists, self._tags, self.tag_bookmarks)
+
+    def store_registry_states(self) -> StoreRegistryStates:
+        """Make what stores the states of registries."""
+        states = SourceStream(self._bus, REGISTRIES, self._clock)
+        return StoreRegistryStates(RegistryTable(self._database), states)
+
+    def store_dead_letters(self) -> StoreDeadLetters:
+        """Make what stores dead letters."""
+        letters = SourceStream(self._bus, subjects.STREAM_DEAD, self._clock)
+        return StoreDeadLetters(DeadLetterTable(self._database), letters)
+
+    def plan(self) -> Plan:
+        """Make what publishes the questions that are due."""
+        rules = self._settings.freshness_rules
+        publisher = QuestionPublisher(
+            self._bus,
+            self._registries.lane_of,
+            self.lanes.is_missing,
+            question_ttl(rules),
+            list_ttl(rules),
+        )
+        return Plan(
+            QuestionTable(self._database, rules, self._settings.outstanding, OF_ONE_HOST),
+            ListQuestions(self._database, rules),
+            BlockedReferences(self._database, rules, MOVED_AT_ONCE),
+            publisher,
+            self._comparisons,
+            self._turns,
+            rules,
+            self._clock,
+            self.plan_now,
+            self._process.stopping,
+            NOTED_AT_ONCE,
+        )
+
+    def announce(self) -> Announce:
+        """Make what publishes changed verdicts."""
+        return Announce(
+            OutboxTable(self._database),
+            ChangePublisher(self._bus),
+            self._turns,
+            self.announce_now,
+        )
+
+    def follow_versions(self) -> FollowVersions:
+        """Make what finds newer versions."""
+        return FollowVersions(self._tag_lists, self._turns, self._clock)
+
+    def count_fleet(self, period_s: float) -> CountFleet:
+        """Make what counts the fleet."""
+        tables = FleetCountTables(self._database, self._settings.metrics_place_levels)
+        return CountFleet(tables, FleetMetrics(), self._turns, self._clock, period_s)
+
+    def follow_base_images(self) -> FollowBaseImages:
+        """Make what judges base images."""
+        table = BaseImageTable(self._database, self._candidates)
+        return FollowBaseImages(table, self._turns, self._clock, is_wanted=self._settings.bases)
+
+    def maintain(self) -> Maintain:
+        """Make what maintains the tables."""
+        return Maintain(
+            MaintainedTables(self._database), self._turns, self._settings.retention, self._clock
+        )
+
+    def _source(self, name: str) -> tuple[SourceStream, Bookmarks]:
+        """Open a stream, and the bookmarks that tell how far it was read."""
+        stream = SourceStream(self._bus, name, self._clock)
+        return stream, Bookmarks(self._database, name, stream)
