@@ -3,13 +3,14 @@
 Pages are read one after the other, each several times: the median time until the first byte, and
 the bytes. Then viewers hold their pages open. A tag moves several times, without them and with
 them, from a running ingest. Each viewer reads its page again when it is told, as a browser does.
+Ingest's lag is how long an answer waits until it is stored, all that time.
 """
 
 import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ import click
 import httpx
 
 from imagedrift_bench import due, report
+from imagedrift_bench.answer_lag import AnswerLag
 from imagedrift_bench.flip import Flip
 from imagedrift_bench.ingest import peak_mb
 from imagedrift_bench.queries import SETTINGS
@@ -71,12 +73,13 @@ async def _measure(
         popular = _popular(fleet, truth)
         bucket = await nats.bucket(subjects.BUCKET_DIGESTS)
         flip = Flip(fleet, bucket, connection, popular)
+        lag = AnswerLag(fleet, bucket, stack.dsn, next(_asked(fleet, other_than=popular)))
         async with httpx.AsyncClient(base_url=url, timeout=60, limits=_LIMITS) as client:
             addresses = _addresses(fleet, popular)
             figures, failed = await _read(client, addresses)
             report.progress.print(f"{viewers} viewers")
             await stack.start_ingest()
-            held, untold = await _hold(client, flip, viewers, list(addresses.values()))
+            held, untold = await _hold(client, flip, lag, viewers, list(addresses.values()))
         await connection.close()
         figures |= held | {"dashboard_peak_rss_mb": round(peak_mb(dashboard.pid), 1)}
     if untold:
@@ -89,8 +92,13 @@ _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=No
 
 def _popular(fleet: InventedFleet, truth: Truth) -> int:
     """Choose the reference that most hosts have up to date."""
-    asked = [number for number in range(fleet.references) if number % UNANSWERED_EVERY]
-    return max(asked, key=lambda number: truth.hosts_with_digest[number, NEWEST])
+    return max(_asked(fleet), key=lambda number: truth.hosts_with_digest[number, NEWEST])
+
+
+def _asked(fleet: InventedFleet, other_than: int = 0) -> Iterator[int]:
+    """List the references that were answered."""
+    every = range(fleet.references)
+    return (number for number in every if number % UNANSWERED_EVERY and number != other_than)
 
 
 def _addresses(fleet: InventedFleet, popular: int) -> dict[str, str]:
@@ -122,7 +130,9 @@ def _addresses(fleet: InventedFleet, popular: int) -> dict[str, str]:
         "due_no_text": "/due?text=no-such-image",
         "due_overdue": "/due?overdue=yes",
         "due_place": f"/due?place={place}",
+        "due_no_place": "/due?place=nowhere",
         "excused": "/excused",
+        "excused_no_place": "/excused?place=nowhere",
         "excused_no_text": "/excused?text=no-such-image",
         "decisions": "/decisions",
         "registries": "/registries",
@@ -191,13 +201,14 @@ class _Viewer:
 
 
 async def _hold(
-    client: httpx.AsyncClient, flip: Flip, viewers: int, addresses: list[str]
+    client: httpx.AsyncClient, flip: Flip, lag: AnswerLag, viewers: int, addresses: list[str]
 ) -> tuple[Figures, int]:
     """Move a tag without viewers and with them; the figures, and how many were not told."""
-    alone = [(await flip.run(move))["answer_to_visible_ms"] for move in range(MOVES)]
+    async with lag.sampling() as lag_alone:
+        alone = [(await flip.run(move))["answer_to_visible_ms"] for move in range(MOVES)]
     watched, told = [], []
     untold = 0
-    async with _viewing(client, viewers, addresses) as viewing:
+    async with _viewing(client, viewers, addresses) as viewing, lag.sampling() as lag_watched:
         for move in range(MOVES):
             for each in viewing:
                 each.expect()
@@ -210,6 +221,10 @@ async def _hold(
     return {
         "visible_without_viewers_ms": statistics.median(alone),
         "visible_with_viewers_ms": statistics.median(watched),
+        "ingest_lag_without_viewers_ms": round(statistics.median(lag_alone), 1),
+        "ingest_lag_with_viewers_ms": round(statistics.median(lag_watched), 1),
+        "ingest_worst_lag_without_viewers_ms": round(max(lag_alone), 1),
+        "ingest_worst_lag_with_viewers_ms": round(max(lag_watched), 1),
         "first_to_last_viewer_told_ms": round(max(told) * 1000, 1),
     }, untold
 

@@ -1,6 +1,7 @@
 """The database behind the pages: away, of another schema, read-only, and as the viewer's role."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -15,10 +16,14 @@ from imagedrift_sandbox.free_port import free_port
 from support import logins
 from support.pages import OPERATOR, browser
 from support.polling import until
+from support.silenced_relay import SilencedRelay
 
 PROXIED = AccessRules(
     proxies=networks(["10.0.0.0/8"]), roles={"sre": "imagedrift_operator", "none": "pg_monitor"}
 )
+
+SOON_S = 10
+"""Much less than a query may take."""
 
 
 async def test_a_database_that_is_away_is_told() -> None:
@@ -28,6 +33,22 @@ async def test_a_database_that_is_away_is_told() -> None:
 
     assert "cannot be reached" in page.text
     assert "secret" not in page.text
+
+
+async def test_a_database_that_falls_silent_is_told_and_found_again(pages_dsn: str) -> None:
+    """A page on an open connection that leads nowhere any more ends soon; the next page comes."""
+    where = urlsplit(pages_dsn)
+    async with SilencedRelay.to(where.hostname or "", where.port or 0) as relay:
+        dsn = pages_dsn.replace(f":{where.port}/", f":{relay.port}/")
+        async with database.open_reader(dsn, within_s=0.5) as reader:
+            one = fixed("SELECT now() AS valid_from, NULL AS valid_to, '' AS digest", TagPeriod)
+            await reader.answer([one], "")
+            relay.is_silent = True
+            async with asyncio.timeout(SOON_S):
+                with pytest.raises(PageFault, match="503"):
+                    await reader.answer([one], "")
+            relay.is_silent = False
+            assert len((await reader.answer([one], ""))[0]) == 1
 
 
 async def test_a_database_without_the_schema_is_told(database_dsn: str) -> None:

@@ -48,3 +48,18 @@ async def test_due_images_of_one_host_are_found_by_its_name(pages: Browser) -> N
 
     assert {key.partition(" ")[0] for key in page.keys} == {"ber1/web-1", "fra1/web-1"}
     assert (await pages.get("/due?host=web")).keys == []
+
+
+async def test_a_place_has_its_own_hosts_and_those_inside_it_alone(own_dsn: str) -> None:
+    """The filter for a place takes what is in it, and no place whose name begins alike."""
+    connection = await asyncpg.connect(own_dsn)
+    hosts = await connection.fetch("SELECT host_id, site, host FROM fleet.hosts ORDER BY host_id")
+    for row, place in zip(hosts, ("dc1/r1", "dc1", "dc1-b", "dc10/r1"), strict=True):
+        await connection.execute(
+            "UPDATE fleet.hosts SET place = $2 WHERE host_id = $1", row["host_id"], place
+        )
+    await connection.close()
+    async with browser(own_dsn) as pages:
+        shown = (await pages.get("/hosts?place=dc1")).keys
+
+    assert set(shown) == {f"{row['site']}/{row['host']}" for row in hosts[:2]}

@@ -9,6 +9,7 @@ import pytest
 
 from imagedrift_bench.due import decide
 from imagedrift_bench.seed import seed
+from imagedrift_dashboard.core.filters import FILTERS
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.fleet.invented import SITE, InventedFleet
@@ -18,6 +19,7 @@ from support.postgres import fresh_database, migrated
 FLEET = InventedFleet(hosts=3000, images=10, references=600)
 HOST = f"site = '{SITE}' AND host = '{FLEET.host(7)}'"
 REFERENCE = f"reference = '{FLEET.reference(3)}'"
+NOWHERE = FILTERS["place"].condition.replace(":place", "'nowhere'")
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +162,22 @@ async def test_what_is_due_is_found_by_indexes(decided_dsn: str, sql: str, index
     assert "decisions_pattern_idx" in found
     whole = {"host_images", "hosts", "comparisons", "answers", "image_refs", "decisions"}
     assert not scanned(found) & whole, found
+
+
+@pytest.mark.parametrize("view", ["due", "excused"])
+async def test_a_place_of_few_hosts_is_found_by_its_hosts(decided_dsn: str, view: str) -> None:
+    """The images of a place without hosts are not looked for among those of the whole fleet."""
+    sql = f"SELECT * FROM ops.{view} WHERE {NOWHERE} ORDER BY available_since LIMIT 51"
+    found = await plan(decided_dsn, sql)
+    assert "hosts_place_idx" in found
+    assert "comparisons_since_idx" not in found
+
+
+async def test_whether_the_new_image_is_there_is_looked_up_for_each_row(fleet_dsn: str) -> None:
+    """Whether a container is recreated only is known without all current images of the fleet."""
+    found = await plan(fleet_dsn, "SELECT host, recreate_only FROM ops.outdated LIMIT 100")
+    assert "hashed SubPlan" not in found
+    assert "host_images" not in scanned(found)
 
 
 async def test_what_is_due_is_counted_without_hosts_where_no_decision_asks_for_them(

@@ -11,7 +11,7 @@ Rules:
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -141,11 +141,11 @@ class ViewReader:
     ) -> AsyncIterator[asyncpg.Connection]:
         """Open a transaction as a role, all of one moment. Raises `PageFault`."""
         try:
-            async with (
-                self._connection(role) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=readonly),
-            ):
-                await connection.execute(_BEGIN, self._pools.role_to_set(role))
+            async with self._connection(role) as connection, AsyncExitStack() as begun:
+                opened = connection.transaction(isolation="repeatable_read", readonly=readonly)
+                async with asyncio.timeout(self._within_s):  # it may lead nowhere any more
+                    await begun.enter_async_context(opened)
+                    await connection.execute(_BEGIN, self._pools.role_to_set(role))
                 yield connection
         except FAILURES as error:
             if fault := _fault(error):

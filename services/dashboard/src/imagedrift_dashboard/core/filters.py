@@ -18,6 +18,13 @@ YES: Final = ("yes",)
 TEXT: Final = "text"
 """The filter for a text, which is looked for in the text columns of a list."""
 
+_IN_PLACE: Final = (
+    "place >= :place::text AND place < :place::text || '0'"
+    " AND CASE place WHEN :place::text THEN true ELSE starts_with(place, :place::text || '/') END"
+)
+"""A place and all inside it. The range, which ends after `/`, is what an index finds, and tells the
+planner how few hosts those are; in a CASE the rest is not taken to leave fewer still."""
+
 
 class PageFilter(Struct, frozen=True, kw_only=True):
     """One filter: what it is called, what it asks of a row, and what can be given."""
@@ -43,7 +50,7 @@ FILTERS: Final[Mapping[str, PageFilter]] = {
     ),
     "place": PageFilter(
         label="Place",
-        condition="(place = :place::text OR starts_with(place, :place::text || '/'))",
+        condition=_IN_PLACE,
         example="dc1/rack-2",
     ),
     "label": PageFilter(

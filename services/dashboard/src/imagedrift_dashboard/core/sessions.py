@@ -7,7 +7,8 @@
 | when no group has its role     | the settings were changed                                 |
 | when the key is another        | the service started anew without `…_SESSION_KEY`          |
 
-Each sign-in begins a session with an id of its own. One process remembers which have ended.
+Each sign-in begins a session with an id of its own. One process remembers which have ended,
+while it runs: another one with the same key takes a copy of their cookies until its time.
 """
 
 from collections.abc import Mapping
