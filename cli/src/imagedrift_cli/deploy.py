@@ -46,10 +46,10 @@ class StreamSettings(CommonSettings, Struct, frozen=True, kw_only=True):
     ] = {}
 
 
-def _role_names(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    if value and not roles.NAME.fullmatch(value):
+def _role_names(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
+    if value is not None and not roles.NAME.fullmatch(value):
         raise click.BadParameter("lower-case letters, digits and _, a letter first, 40 at most")
-    return value
+    return value or ""
 
 
 @click.command()
@@ -58,7 +58,6 @@ def _role_names(_context: click.Context, _option: click.Parameter, value: str) -
     "role_names",
     callback=_role_names,
     metavar="NAME",
-    default="",
     help="Call the roles NAME_operator and NAME_writer from now on, where another database of the"
     " same cluster has the default names.",
 )

@@ -31,6 +31,7 @@ def down(home: Path | None) -> None:
         click.echo(f"not running in {folder}")
         return
     os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGCONT)  # one that a terminal has stopped by Ctrl-Z would not hear
     until = time.monotonic() + WITHIN_S
     while up_home.running(folder) is not None:
         if time.monotonic() > until:

@@ -170,11 +170,11 @@ def _fit(
 
 def _shortened(
     told: Sequence[Sequence[str]], widths: Sequence[int], display: Display
-) -> list[tuple[str, ...]]:
+) -> list[list[str]]:
     """Shorten the texts of each column so that they stay different."""
     columns = zip(zip(*told, strict=True), widths, strict=True)
     cut = [cells.shorten_apart(texts, width, display.ellipsis) for texts, width in columns]
-    return list(zip(*cut, strict=True))
+    return [list(row) for row in zip(*cut, strict=True)]
 
 
 def _wide(widths: Sequence[int], gap: int) -> int:

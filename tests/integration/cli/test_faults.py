@@ -308,6 +308,22 @@ def test_a_closed_output_is_told(fleet_dsn: str) -> None:
     assert (ended.returncode, ended.stderr) == (69, "Error: standard output is closed\n")
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "lines"),
+    [("outdated", 0, 5), ("outdated --exit-code", 1, 5), ("host zzz", 4, 0), ("outdatd", 64, 0)],
+)
+@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&1 >&3 3>&- | true"])
+def test_a_remark_that_cannot_be_written_changes_nothing(
+    fleet_dsn: str, command: str, code: int, lines: int, lost: str
+) -> None:
+    """Neither a full standard error nor one that nobody reads, and never to 1 by itself."""
+    told = f"{{ imagedrift {command}; echo $? >&4; }}"
+    ended = in_shell(f"{{ {told} {lost}; }} 4>&2 3>&1", fleet_dsn)
+
+    assert ended.stderr == f"{code}\n"
+    assert len(ended.stdout.splitlines()) == lines
+
+
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
 def test_other_closed_streams_do_no_harm(fleet_dsn: str, closed: str) -> None:
     """No file or socket takes their number."""
