@@ -9,7 +9,7 @@
     except NotAdmitted as refused:
         ...
 
-`core` decides (`breaker`, `budget`, `window`); `shared_state` keeps what replicas share, `pacer`
+`core` decides (`breaker`, `budget`, `concurrency`); `shared_state` keeps what replicas share, `pacer`
 and `slots` wait, `host_health` remembers what failed.
 """
 
