@@ -3,6 +3,7 @@
 - No two public classes have one name.
 - No core, and nothing in schemas, asks the calendar or the clock: time is a value there.
 - The first sentence of a docstring has 25 words at most, and no clause in place of its subject.
+- An exception that a docstring says is raised is a class that there is.
 - The docstring of a test does not refer back, as by "It" or "Then": its reader sees it alone.
 - A test asserts something, by itself or by a helper.
 - `__main__` is wiring, of 70 lines at most; no function has more than 60.
@@ -14,6 +15,7 @@ Each rule is a function of parsed files that yields what is wrong. None has an e
 """
 
 import ast
+import builtins
 import re
 import sys
 from collections import defaultdict
@@ -32,6 +34,7 @@ _NO_SUBJECT: Final = re.compile(r"(What|Whatever|That which|Who|Whoever|Whicheve
 _REFERS_BACK: Final = re.compile(
     r"(It|Its|They|Their|Them|Then|Also|And|Nor|Otherwise|Before that|So (is|are|that))\b"
 )
+_RAISES: Final = re.compile(r"\bRaises ((?:(?:, |,? and |,? or )?`\w+`)+)")
 _SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?:])\s")
 _CLOCKS: Final = {
     *("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"),
@@ -44,6 +47,7 @@ _DECISIONS: Final = (
     *(ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.For, ast.AsyncFor, ast.While, ast.Try),
     ast.comprehension,
 )
+_DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPOSED: Final = {"__main__", "wiring"}
 """Modules that put parts together: every test of the whole goes through them."""
 _MEMBERS: Final = {
@@ -79,10 +83,9 @@ def clocks(files: Files) -> Iterator[str]:
 
 def docstrings(files: Files) -> Iterator[str]:
     """Find docstrings whose first sentence is long, or begins with a clause."""
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for path, tree in files.items():
         for node in ast.walk(tree):
-            if isinstance(node, documented) and (text := ast.get_docstring(node)):
+            if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
                 sentence = _first_sentence(text)
                 line = f"{path}:{getattr(node, 'lineno', 1)}"
                 if len(sentence.split()) > MOST_WORDS:
@@ -91,6 +94,22 @@ def docstrings(files: Files) -> Iterator[str]:
                     yield f"{line}: name the subject: {sentence}"
                 if _is_test(node) and _REFERS_BACK.match(sentence):
                     yield f"{line}: say of what: {sentence}"
+
+
+def raised(files: Files) -> Iterator[str]:
+    """Find docstrings whose exceptions are no class that is defined or imported anywhere."""
+    nodes = [(path, node) for path, tree in files.items() for node in ast.walk(tree)]
+    there = {node.name for _, node in nodes if isinstance(node, ast.ClassDef)} | set(dir(builtins))
+    there |= {
+        each.name for _, node in nodes if isinstance(node, ast.ImportFrom) for each in node.names
+    }
+    there |= {node.attr for _, node in nodes if isinstance(node, ast.Attribute)}
+    for path, node in nodes:
+        if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
+            for named in _RAISES.findall(" ".join(text.split())):
+                for name in re.findall(r"\w+", named.replace(" and ", " ").replace(" or ", " ")):
+                    if name not in there:
+                        yield f"{path}:{getattr(node, 'lineno', 1)}: there is no {name}"
 
 
 def assertions(files: Files) -> Iterator[str]:
@@ -147,7 +166,7 @@ def own_tests(files: Files) -> Iterator[str]:
             yield f"{path}: has no test of its own name: {' or '.join(sorted(wanted))}.py"
 
 
-RULES: Final = (class_names, clocks, docstrings, assertions, lengths, own_tests)
+RULES: Final = (class_names, clocks, docstrings, raised, assertions, lengths, own_tests)
 
 
 def read(root: Path = ROOT) -> dict[PurePosixPath, ast.Module]:

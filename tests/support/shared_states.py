@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+from imagedrift_resolver.admission import NotAdmitted
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
-from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
+from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas.v1 import Failure, RegistryState

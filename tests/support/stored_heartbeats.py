@@ -9,7 +9,8 @@ from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.images import IdentityCache, images_of
+from imagedrift_ingest.core.identities import IdentityCache
+from imagedrift_ingest.core.images import images_of
 from imagedrift_schemas import codec, subjects
 from support.ingest import NOW, image, inventory
 from support.storing import comparison_ids_on, database_of, hosts_on, maintain_on

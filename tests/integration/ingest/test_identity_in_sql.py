@@ -5,7 +5,7 @@ import re
 import asyncpg
 import pytest
 
-from imagedrift_ingest.core.images import ImageKey
+from imagedrift_ingest.core.identities import ImageKey
 from imagedrift_schemas.digest import PATTERN
 from support.ingest import NGINX, digest
 

@@ -11,7 +11,8 @@ from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.core import inventories
-from imagedrift_ingest.core.images import IdentityCache, images_of
+from imagedrift_ingest.core.identities import IdentityCache
+from imagedrift_ingest.core.images import images_of
 from imagedrift_ingest.core.order import Position, compare
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import DeadLetter, RegistryState

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
-from imagedrift_ingest.core.images import HostImage, IdentityCache
+from imagedrift_ingest.core.identities import IdentityCache
+from imagedrift_ingest.core.images import HostImage
 from imagedrift_schemas.v1 import LocalImage
 from support.ingest import image
 from support.planning import planning

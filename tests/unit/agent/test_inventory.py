@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imagedrift_agent.core.inventory import list_images
 from imagedrift_agent.core.records import Container, EngineImage, ImageConfig
-from imagedrift_ingest.core.images import IdentityCache
+from imagedrift_ingest.core.identities import IdentityCache
 from imagedrift_ingest.core.images import images_of as stored_images
 from imagedrift_schemas.reference import ImageReference
 from support.engine_records import D1, D2, D3, ID, OTHER, container, image, images_of

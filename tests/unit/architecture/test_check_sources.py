@@ -53,6 +53,11 @@ PLANTED = {
         {"runtime/src/a.py": 'class A:\n    """What was said of it."""'},
         "runtime/src/a.py:1: name the subject",
     ),
+    "an exception that is gone": (
+        check_sources.raised,
+        {"runtime/src/a.py": 'class B: pass\ndef f():\n    """Do it. Raises `B`, `Gone`."""'},
+        "runtime/src/a.py:2: there is no Gone",
+    ),
     "a test's docstring that refers back": (
         check_sources.docstrings,
         {"tests/unit/test_a.py": 'def test_a():\n    """It does it."""'},

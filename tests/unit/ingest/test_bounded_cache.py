@@ -2,20 +2,10 @@
 
 import string
 
-import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from imagedrift_ingest.core.bounded_cache import BoundedCache
-from imagedrift_ingest.core.images import (
-    ENTRY,
-    IdentityCache,
-    IdentityReader,
-    ImageKey,
-    images_of,
-    weight,
-)
-from support.ingest import NOW, digest, image
 
 BOUND = 100
 
@@ -58,36 +48,3 @@ def test_what_is_used_outlives_what_is_said_once() -> None:
     for n in range(1000):
         remembered.put(f"once-{n}", n, 10)
         assert remembered.get("fleet") == 1
-
-
-def test_an_identity_is_remembered_when_it_is_stored_and_not_before() -> None:
-    """An identity is cached only after the database has stored it."""
-    raw = msgspec.Raw(msgspec.json.encode([image()]))
-    keys = IdentityCache()
-
-    def read() -> tuple[IdentityReader, ImageKey]:
-        reading = keys.reading()
-        [one] = images_of(raw, reading, NOW).images
-        return reading, one.key
-
-    _, first = read()
-    stored, second = read()
-    stored.keep()
-    _, third = read()
-    assert first == second == third
-    assert second is third
-    assert first is not second
-
-
-def test_the_weight_of_an_identity_grows_with_its_texts() -> None:
-    """Long references and many digests count with their size."""
-    long = image(f"r.io/{'a' * 200}:1", repo_digests=tuple(map(digest, range(1000))))
-    reading = IdentityCache().reading()
-    short, heavy = (
-        weight(one.key)
-        for one in images_of(
-            msgspec.Raw(msgspec.json.encode([image("a:1"), long])), reading, NOW
-        ).images
-    )
-    assert ENTRY < short < 1200
-    assert heavy > 130_000

@@ -1,7 +1,8 @@
 """How many hosts bring a new reference."""
 
 from imagedrift_ingest.core.demand import Demand, demand_of
-from imagedrift_ingest.core.images import HostImage, ImageKey
+from imagedrift_ingest.core.identities import ImageKey
+from imagedrift_ingest.core.images import HostImage
 from imagedrift_schemas.v1 import LocalImage
 from support.ingest import NGINX, digest
 

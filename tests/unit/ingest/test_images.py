@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_ingest.core.images import HostImage, HostImages, IdentityCache, images_of
+from imagedrift_ingest.core.identities import IdentityCache
+from imagedrift_ingest.core.images import HostImage, HostImages, images_of
 from imagedrift_schemas.constraints import MOST_DIGESTS, MOST_IMAGES
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import LocalImage

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_ingest.core import quota
-from imagedrift_ingest.core.images import HostImage, HostImages, ImageKey
+from imagedrift_ingest.core.identities import ImageKey
+from imagedrift_ingest.core.images import HostImage, HostImages
 from imagedrift_schemas.v1 import LocalImage
 from support.ingest import digest
 

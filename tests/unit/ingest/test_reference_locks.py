@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from imagedrift_ingest.adapters.postgres.reference_locks import ReferenceLocks
-from imagedrift_ingest.core.images import ImageKey
+from imagedrift_ingest.core.identities import ImageKey
 from support.ingest import digest
 
 

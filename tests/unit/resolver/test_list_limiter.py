@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from imagedrift_resolver.admission import NotAdmitted
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.url import parse_url
 from imagedrift_resolver.list_limiter import AGAIN_S, ListLimiter
 from imagedrift_resolver.pacer import LONGEST_WAIT_S
-from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
+from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_resolver.slots import GIVE_BACK_S, WAIT_S
 from imagedrift_runtime.registries.operator_file import parse
 from imagedrift_schemas.v1 import Failure, Found, Limited, Unreachable

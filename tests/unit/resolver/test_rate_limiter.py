@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from imagedrift_resolver.admission import NotAdmitted
 from imagedrift_resolver.core.reply import Reply
-from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
+from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_runtime.registries.operator_file import parse
 from imagedrift_schemas.v1 import Failure, Found, Limited, Unreachable
 from support.shared_states import Lanes, SharedStates, ask, limiter_of, replica

@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
+from imagedrift_resolver.admission import Admission, NotAdmitted
 from imagedrift_resolver.core.reply import Reply
-from imagedrift_resolver.rate_limiter import Admission, NotAdmitted, RegistryLimiter
+from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_resolver.slots import NoSlot
 from imagedrift_runtime.clock import Clock
 from imagedrift_schemas.v1 import Limited, Unreachable

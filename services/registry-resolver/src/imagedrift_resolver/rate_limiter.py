@@ -9,8 +9,8 @@
     except NotAdmitted as refused:
         ...
 
-`core` decides (`breaker`, `budget`, `window`); `shared_state` keeps what replicas share, `pacer`
-and `slots` wait, `host_health` remembers what failed.
+`core` decides (`breaker`, `budget`, `concurrency`); `shared_state` has the state of all replicas,
+`pacer` and `slots` wait, `host_health` remembers failures.
 """
 
 from collections.abc import AsyncIterator
@@ -20,6 +20,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from imagedrift_resolver.admission import Admission, NotAdmitted
 from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead, LaneCrowded
 from imagedrift_resolver.core import budget, concurrency
 from imagedrift_resolver.core.description import Description
@@ -47,21 +48,6 @@ class Lanes(Protocol):
 
     async def pause(self, registry: str, until: datetime) -> None:
         """Let no more questions to a registry be delivered, if its lane is its own."""
-
-
-class NotAdmitted(Exception):
-    """A question must not be asked now; `failure` says why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
-
-
-class Admission:
-    """A question that was admitted: its holder notes the outcome before the slot is released."""
-
-    outcome: object = None
-    """None: the question was given up."""
 
 
 class RegistryLimiter:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, Protocol, TypeVar, overload
 
+from imagedrift_resolver.admission import NotAdmitted
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.finding import Asked, CachedAnswer, Finding, answer_to, failure_of
@@ -20,7 +21,7 @@ from imagedrift_resolver.core.freshness import is_enough, may_inherit
 from imagedrift_resolver.core.listing import Listing
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.list_limiter import ListLimiter
-from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
+from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_schemas import subjects

@@ -28,7 +28,8 @@ from imagedrift_agent.adapters.engine_faults import (
     ObjectGone,
 )
 from imagedrift_agent.adapters.engine_limits import DEFAULT_LIMITS, EngineLimits
-from imagedrift_agent.core import api_version, decoding, records
+from imagedrift_agent.adapters.event_streams import EVENTS, read_event
+from imagedrift_agent.core import api_version, records
 from imagedrift_agent.core.address import Address
 from imagedrift_agent.core.image_facts import shown, with_few_labels
 from imagedrift_agent.core.image_lister import ImageLister
@@ -39,16 +40,6 @@ from imagedrift_agent.core.unreadable import UnreadableObjects
 
 PASS_WITHIN_S = 120.0
 INFO_WITHIN_S = 10.0
-
-# Only what changes an inventory: health checks alone cause three `exec_*` events each time.
-EVENTS = {
-    "type": ["image", "container", "daemon"],
-    "event": [
-        *("pull", "push", "tag", "untag", "delete", "import", "load", "save", "prune", "build"),
-        *("create", "start", "restart", "die", "died", "stop", "kill", "pause", "unpause"),
-        *("destroy", "remove", "rename", "loadfromarchive", "reload", "commit"),
-    ],
-}
 
 _INFO = "info"
 _MANIFESTS = {"manifests": "1"}
@@ -92,7 +83,7 @@ class Engine:
                         most = self._limits.max_event
                         raise EngineFault(f"GET /events: one of more than {most} bytes")
                     for line in filter(bytes.strip, lines):
-                        yield _event(line)
+                        yield read_event(line)
         raise EngineFault("the engine ended its stream of events")
 
     async def _pass(self, client: EngineClient) -> Snapshot:
@@ -244,13 +235,6 @@ async def _version(client: EngineClient) -> records.EngineVersion:
         return await client.read("/version", records.EngineVersion)
     except (CallDenied, ObjectGone):
         return records.EngineVersion()
-
-
-def _event(line: bytes) -> records.Event:
-    try:
-        return decoding.read(line, records.Event)
-    except decoding.NONSENSE as error:
-        raise CallRefused(f"GET /events: not what an engine says: {error}") from error
 
 
 def _pairs(labels: Iterable[str]) -> Iterable[tuple[str, str]]:

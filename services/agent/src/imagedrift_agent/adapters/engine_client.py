@@ -82,7 +82,7 @@ class EngineClient:
         within_s: float | None = None,
         at_most: int | None = None,
     ) -> T:
-        """Fetch a document. Raises `EngineFault`, `NotThere` for a 404."""
+        """Fetch a document. Raises `EngineFault`, `ObjectGone` for a 404."""
         body = await self.get(path, params, within_s=within_s, at_most=at_most)
         try:
             return decoding.read(body, kind)
@@ -134,7 +134,7 @@ class EngineClient:
         within_s: float | None = None,
         at_most: int | None = None,
     ) -> bytes:
-        """Fetch a whole body. Raises `EngineFault`, `NotThere` for a 404."""
+        """Fetch a whole body. Raises `EngineFault`, `ObjectGone` for a 404."""
         most = self._limits.max_body if at_most is None else at_most
         seconds = within_s or self._limits.answer_within_s
         body = bytearray()

@@ -1,16 +1,13 @@
-"""The images of an inventory: which are stored, under which identity, and which are left out.
+"""The images of an inventory: which are stored, and which are left out.
 
 Rules:
 - An image that cannot be stored costs itself and not its host: it is counted, and the first few are
   told with the field and the fix.
-- Identity (reference, id, digests, platform) is refused when it is wrong, never repaired. Names of
-  containers, size and date only inform: they are cleaned.
-- An image with more digests than `MOST_DIGESTS` is left out. To keep some would be a guess: the one
-  left out may be what its tag points to, and the image would be called outdated.
+- An identity (`core.identities`) is refused when it is wrong. Names of containers, size and date
+  only inform: they are cleaned.
 - Of more than `MOST_IMAGES` those that run are kept first.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
@@ -21,12 +18,10 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from imagedrift_ingest.core import times
-from imagedrift_ingest.core.bounded_cache import BoundedCache
+from imagedrift_ingest.core.identities import IdentityReader, ImageKey
 from imagedrift_schemas import update_labels
-from imagedrift_schemas.constraints import MOST_DIGESTS, MOST_IMAGES
-from imagedrift_schemas.digest import is_digest
-from imagedrift_schemas.errors import BadReference, Malformed
-from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.constraints import MOST_IMAGES
+from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.text import cleaned, mended
 from imagedrift_schemas.v1 import LocalImage
 
@@ -34,25 +29,18 @@ MOST_CONTAINERS: Final = 1_000
 MOST_NAME: Final = 255
 MOST_COUNT: Final = 2**31 - 1
 MOST_SIZE: Final = 2**63 - 1
-MOST_PLATFORM: Final = 200
 FAULTS_TOLD: Final = 5
-MOST_REMEMBERED: Final = 64 * 1024 * 1024
-ENTRY: Final = 800
-"""Bytes of an identity beside its texts, about."""
 
 _images = msgspec.json.Decoder(tuple[LocalImage, ...])
 _raw_images = msgspec.json.Decoder(tuple[Raw, ...])
 _image = msgspec.json.Decoder(LocalImage)
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-Told = tuple[Any, ...]
-"""The identity of an image as its host told it."""
-
 
 class HostImage(Struct, frozen=True):
     """One row of a host: a local image under a reference."""
 
-    key: "ImageKey"
+    key: ImageKey
     shared: bool
     """Whether the host has another image of the same reference."""
     local: LocalImage
@@ -65,26 +53,6 @@ class HostImages(Struct, frozen=True):
     left_out: dict[str, int] = {}
     faults: tuple[str, ...] = ()
     """Why the first few of them were refused: the field and the fix."""
-
-
-class ImageKey(Struct, frozen=True, cache_hash=True):
-    """The identity of a distinct local image: all that counts for its verdict."""
-
-    reference: str
-    image_id: str
-    repo_digests: tuple[str, ...]
-    platform: str
-    manifest_digest: str = ""
-    digest_lost: bool = False
-    by_digest: bool = False
-
-    @property
-    def identity(self) -> bytes:
-        """The hash that tells it from other images of its reference: `fleet.identity_of`."""
-        flags = ("true" if flag else "false" for flag in (self.digest_lost, self.by_digest))
-        digests = ",".join(self.repo_digests)
-        told = "|".join((self.image_id, digests, self.manifest_digest, *flags, self.platform))
-        return hashlib.sha256(told.encode()).digest()
 
 
 class Facts(NamedTuple):
@@ -106,58 +74,6 @@ def own_facts(local: LocalImage, first: Facts) -> dict[str, Any]:
     if not isinstance(local.policy, UnsetType) and (policy := update_labels.read(local.policy)):
         own["policy"] = policy
     return own
-
-
-class IdentityCache:
-    """Identities that were read before and stored: a fleet has few, and tells them often."""
-
-    def __init__(self, most_bytes: int = MOST_REMEMBERED) -> None:
-        self._stored: BoundedCache[Told, ImageKey] = BoundedCache(most_bytes)
-
-    def reading(self) -> "IdentityReader":
-        """Begin to read a batch."""
-        return IdentityReader(self._stored)
-
-
-class IdentityReader:
-    """The identities of a batch. Those that are new are remembered when the batch is stored.
-
-    May be used in a thread: it changes nothing that others have until `keep`.
-    """
-
-    def __init__(self, stored: BoundedCache[Told, ImageKey]) -> None:
-        self._stored = stored
-        self._new: dict[Told, ImageKey] = {}
-
-    def of(self, index: int, image: LocalImage) -> ImageKey:
-        """Return the identity of an image. Raises `Malformed` naming the field."""
-        told = (
-            image.reference,
-            image.image_id,
-            image.repo_digests,
-            image.platform,
-            image.manifest_digest,
-            image.digest_lost,
-            image.by_digest,
-        )
-        found = self._stored.recent(told)
-        if found is None:
-            found = self._new.get(told)
-        if found is None:
-            found = self._stored.peek(told) or _checked(f"images[{index}]", image)
-            self._new[told] = found
-        return found
-
-    def keep(self) -> None:
-        """Remember what was read: the database has taken it."""
-        for told, key in self._new.items():
-            self._stored.put(told, key, weight(key))
-        self._new = {}
-
-
-def weight(key: ImageKey) -> int:
-    """Return how many bytes it takes to remember an identity, about."""
-    return ENTRY + 2 * len(key.reference) + 130 * len(key.repo_digests)
 
 
 def images_of(raw: Raw, keys: IdentityReader, at: datetime) -> HostImages:
@@ -208,34 +124,6 @@ def _several(merged: Iterable[ImageKey]) -> Collection[str]:
     if len(named) == len(set(named)):
         return ()
     return {reference for reference, count in Counter(named).items() if count > 1}
-
-
-def _checked(where: str, image: LocalImage) -> ImageKey:
-    try:
-        reference = ImageReference.parse(image.reference).canonical
-    except BadReference as error:
-        raise Malformed(f"{where}.reference: {error}") from error
-    if not is_digest(image.image_id):
-        raise Malformed(f"{where}.image_id: {image.image_id[:80]!a} is no digest")
-    if len(image.repo_digests) > MOST_DIGESTS:
-        raise Malformed(f"{where}.repo_digests: more than {MOST_DIGESTS}")
-    for digest in image.repo_digests:
-        if not is_digest(digest):
-            raise Malformed(f"{where}.repo_digests: {digest[:80]!a} is no digest")
-    if image.manifest_digest and not is_digest(image.manifest_digest):
-        raise Malformed(f"{where}.manifest_digest: {image.manifest_digest[:80]!a} is no digest")
-    if not 0 < len(image.platform) <= MOST_PLATFORM or not image.platform.isprintable():
-        raise Malformed(f"{where}.platform: {image.platform[:80]!a} is none")
-    digests = tuple(sorted(set(image.repo_digests)))
-    return ImageKey(
-        reference,
-        image.image_id,
-        digests,
-        image.platform,
-        image.manifest_digest,
-        image.digest_lost is True and not digests,
-        image.by_digest is True,
-    )
 
 
 def _informing(index: int, told: LocalImage, latest: datetime) -> LocalImage:

@@ -15,7 +15,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from imagedrift_ingest.core.images import HostImage, HostImages, ImageKey
+from imagedrift_ingest.core.identities import ImageKey
+from imagedrift_ingest.core.images import HostImage, HostImages
 
 REASON: Final = "over_quota"
 MOST_NEW: Final = 25_000

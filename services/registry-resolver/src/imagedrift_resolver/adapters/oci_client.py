@@ -11,6 +11,7 @@ from imagedrift_resolver.adapters.refusals import Refusals
 from imagedrift_resolver.adapters.registry_requests import RegistryRequests
 from imagedrift_resolver.adapters.registry_session import RegistrySession, RegistrySessions
 from imagedrift_resolver.adapters.tokens import Tokens
+from imagedrift_resolver.admission import NotAdmitted
 from imagedrift_resolver.core.answer import (
     ERROR_CAP,
     failure,
@@ -32,7 +33,7 @@ from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import API_ROOT, Site
 from imagedrift_resolver.core.steps import Elapsed
 from imagedrift_resolver.list_limiter import ListLimiter
-from imagedrift_resolver.rate_limiter import NotAdmitted, RegistryLimiter
+from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.logs import get_logger

@@ -17,13 +17,14 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres import comparisons, newer
+from imagedrift_ingest.adapters.postgres import descriptions, newer
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
-from imagedrift_ingest.core import descriptions, freshness, versions
+from imagedrift_ingest.core import freshness, versions
+from imagedrift_ingest.core.descriptions import merged
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Answer, Child, Described, Limited
 
@@ -103,12 +104,12 @@ class AnswerTable:
         self, connection: asyncpg.Connection, described: Sequence[Described]
     ) -> None:
         """Store descriptions, each with the children that were described before."""
-        inside = await comparisons.read_descriptions(connection, {d.digest for d in described})
+        inside = await descriptions.read_descriptions(connection, {d.digest for d in described})
         rows: dict[str, tuple[Any, ...]] = {}
         for one in described:
-            merged = descriptions.merged(inside.get(one.digest, ()), one.children)
-            inside[one.digest] = merged
-            rows[one.digest] = _description(one, merged, self._rules)
+            children = merged(inside.get(one.digest, ()), one.children)
+            inside[one.digest] = children
+            rows[one.digest] = _description(one, children, self._rules)
         columns = arguments([rows[digest] for digest in sorted(rows)], 6)
         await connection.execute(SQL["describe"], *columns)
         facts = [
@@ -226,12 +227,12 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
     if not refs:
         return 0
     by_id = {ref.ref_id: ref for ref in refs}
-    inside = await comparisons.read_inside(connection, [ref.state for ref in refs])
+    inside = await descriptions.read_inside(connection, [ref.state for ref in refs])
     held = await connection.fetch(SQL["comparisons_of"], sorted(by_id))
     rows: list[tuple[Any, ...]] = []
     for row in held:
         ref = by_id[row["ref_id"]]
-        local = comparisons.local_side_by_policy(
+        local = descriptions.local_side_by_policy(
             ref.policy,
             image_id=row["image_id"],
             repo_digests=tuple(row["repo_digests"]),
@@ -239,7 +240,7 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
             manifest_digest=row["manifest_digest"] or "",
             digest_lost=row["digest_lost"],
         )
-        verdict = comparisons.judge_locked(local, ref, inside)
+        verdict = descriptions.judge_locked(local, ref, inside)
         if (verdict.verdict, verdict.reason) != (row["verdict"], row["reason"]):
             to = (row["comparison_id"], verdict.verdict, verdict.reason)
             since = (row["verdict"], row["reason"], ref.state.remote_digest, ref.state.attempted_at)

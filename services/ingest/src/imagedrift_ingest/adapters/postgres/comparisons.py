@@ -19,19 +19,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
-import msgspec
 
+from imagedrift_ingest.adapters.postgres import descriptions
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.reference_locks import ReferenceLocks
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
 from imagedrift_ingest.core import quota, versions
-from imagedrift_ingest.core.answers import AnswerState
 from imagedrift_ingest.core.bounded_cache import BoundedCache
-from imagedrift_ingest.core.images import Facts, HostImage, ImageKey, weight
-from imagedrift_ingest.core.policy import Policy
-from imagedrift_ingest.core.verdict import LocalSide, Verdict, judge
+from imagedrift_ingest.core.identities import ImageKey, weight
+from imagedrift_ingest.core.images import Facts, HostImage
 from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
@@ -41,8 +39,6 @@ MADE_AT_ONCE = 1000
 """Images: some twenty milliseconds of judging."""
 FACTS_BYTES = 200
 """Of a key and facts, about."""
-
-_children = msgspec.json.Decoder(tuple[Child, ...])
 
 
 class Comparison(NamedTuple):
@@ -154,7 +150,7 @@ class ComparisonIds:
         if not images:
             return {}
         refs = await self._hold(connection, {image.key.reference for image in images}, lacking)
-        inside = await read_inside(connection, [ref.state for ref in refs.values()])
+        inside = await descriptions.read_inside(connection, [ref.state for ref in refs.values()])
         rows = [_comparison(image, refs[image.key.reference], inside) for image in images]
         made = await connection.fetch(SQL["add_comparisons"], *arguments(rows, 12))
         ids = {(ref_id, identity): key for key, ref_id, identity in map(tuple, made)}
@@ -214,34 +210,6 @@ def _running_first(
     return sorted(new, key=lambda key: key not in running)
 
 
-async def read_inside(
-    connection: asyncpg.Connection, states: Iterable[AnswerState]
-) -> dict[str, tuple[Child, ...]]:
-    """Read the descriptions of the digests that references point to."""
-    return await read_descriptions(
-        connection, {state.remote_digest for state in states if state.remote_digest}
-    )
-
-
-async def read_descriptions(
-    connection: asyncpg.Connection, digests: Iterable[str]
-) -> dict[str, tuple[Child, ...]]:
-    """Read the descriptions of digests, where there are any."""
-    rows = await connection.fetch(SQL["inside"], sorted(digests))
-    return {row["digest"]: _children.decode(row["children"]) for row in rows}
-
-
-def judge_locked(local: LocalSide, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Verdict:
-    """Judge a local image by what is known of its locked reference."""
-    remote = ref.state.remote
-    return judge(local, remote, inside.get(remote.digest))
-
-
-def local_side_by_policy(policy: Policy, **facts: Any) -> LocalSide:
-    """Make the local side of a comparison, its reference's policy included."""
-    return LocalSide(pinned=policy == "pinned", machine_bound=policy == "machine_bound", **facts)
-
-
 def _remembered(
     known: BoundedCache[ImageKey, Comparison], wanted: Iterable[ImageKey]
 ) -> dict[ImageKey, Comparison]:
@@ -264,7 +232,7 @@ def _comparison(
     image: HostImage, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
     key, said = image.key, image.local
-    local = local_side_by_policy(
+    local = descriptions.local_side_by_policy(
         ref.policy,
         image_id=key.image_id,
         repo_digests=key.repo_digests,
@@ -272,7 +240,7 @@ def _comparison(
         manifest_digest=key.manifest_digest,
         digest_lost=key.digest_lost,
     )
-    verdict = judge_locked(local, ref, inside)
+    verdict = descriptions.judge_locked(local, ref, inside)
     digests = ",".join(key.repo_digests)
     told = (key.platform, key.manifest_digest or None, key.digest_lost, key.by_digest)
     labels = versions.of_local(said)

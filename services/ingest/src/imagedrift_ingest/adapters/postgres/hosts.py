@@ -22,7 +22,8 @@ from imagedrift_ingest.adapters.postgres.comparisons import Comparison, Comparis
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.host_ids import SQL, HostIds, RowsGone
 from imagedrift_ingest.core import quota
-from imagedrift_ingest.core.images import Facts, HostImages, ImageKey, own_facts
+from imagedrift_ingest.core.identities import ImageKey
+from imagedrift_ingest.core.images import Facts, HostImages, own_facts
 from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
 from imagedrift_ingest.errors import DatabaseUnavailable, MissingImages
 from imagedrift_runtime import metrics

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from imagedrift_ingest.core.images import ImageKey
+from imagedrift_ingest.core.identities import ImageKey
 
 
 class ReferenceLocks:

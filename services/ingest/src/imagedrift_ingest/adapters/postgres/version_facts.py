@@ -9,7 +9,8 @@ import msgspec
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import versions
-from imagedrift_ingest.core.images import HostImage, ImageKey
+from imagedrift_ingest.core.identities import ImageKey
+from imagedrift_ingest.core.images import HostImage
 
 SQL = load("comparisons")
 

@@ -69,13 +69,6 @@ JOIN fleet.image_refs AS r ON r.ref_id = w.ref_id
 ORDER BY a.ref_id
 FOR NO KEY UPDATE OF a
 
--- name: inside
--- What is inside digests.
-SELECT d.digest, d.children
-FROM unnest($1::text[]) AS s (digest)
-JOIN fleet.descriptions AS d ON d.digest = s.digest
-WHERE d.children IS NOT NULL
-
 -- name: add_comparisons
 -- Make rows for new local images, with the verdict that they are born with, and return their keys. An image that is
 -- outdated at birth has been since its own digest was last replaced by another one.

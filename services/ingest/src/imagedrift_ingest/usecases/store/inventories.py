@@ -13,7 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 from imagedrift_ingest.core import inventories, order
-from imagedrift_ingest.core.images import HostImages, IdentityCache, IdentityReader, images_of
+from imagedrift_ingest.core.identities import IdentityCache, IdentityReader
+from imagedrift_ingest.core.images import HostImages, images_of
 from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
 from imagedrift_ingest.core.pacing import Pacing
 from imagedrift_ingest.errors import MissingImages, ServerUnavailable

@@ -1,0 +1,125 @@
+"""The identity of a local image: all of it that counts for its verdict.
+
+It is refused when it is wrong, never repaired. An image with more digests than `MOST_DIGESTS` has
+none: to keep some would be a guess, as the one left out may be what its tag points to.
+"""
+
+import hashlib
+from typing import Any, Final
+
+from msgspec import Struct
+
+from imagedrift_ingest.core.bounded_cache import BoundedCache
+from imagedrift_schemas.constraints import MOST_DIGESTS
+from imagedrift_schemas.digest import is_digest
+from imagedrift_schemas.errors import BadReference, Malformed
+from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.v1 import LocalImage
+
+MOST_PLATFORM: Final = 200
+MOST_REMEMBERED: Final = 64 * 1024 * 1024
+ENTRY: Final = 800
+"""Bytes of an identity beside its texts, about."""
+
+Told = tuple[Any, ...]
+"""The identity of an image as its host told it."""
+
+
+class ImageKey(Struct, frozen=True, cache_hash=True):
+    """The identity of a distinct local image: all that counts for its verdict."""
+
+    reference: str
+    image_id: str
+    repo_digests: tuple[str, ...]
+    platform: str
+    manifest_digest: str = ""
+    digest_lost: bool = False
+    by_digest: bool = False
+
+    @property
+    def identity(self) -> bytes:
+        """The hash that tells it from other images of its reference: `fleet.identity_of`."""
+        flags = ("true" if flag else "false" for flag in (self.digest_lost, self.by_digest))
+        digests = ",".join(self.repo_digests)
+        told = "|".join((self.image_id, digests, self.manifest_digest, *flags, self.platform))
+        return hashlib.sha256(told.encode()).digest()
+
+
+class IdentityCache:
+    """Identities that were read before and stored: a fleet has few, and tells them often."""
+
+    def __init__(self, most_bytes: int = MOST_REMEMBERED) -> None:
+        self._stored: BoundedCache[Told, ImageKey] = BoundedCache(most_bytes)
+
+    def reading(self) -> "IdentityReader":
+        """Begin to read a batch."""
+        return IdentityReader(self._stored)
+
+
+class IdentityReader:
+    """The identities of a batch. Those that are new are remembered when the batch is stored.
+
+    May be used in a thread: it changes nothing that others have until `keep`.
+    """
+
+    def __init__(self, stored: BoundedCache[Told, ImageKey]) -> None:
+        self._stored = stored
+        self._new: dict[Told, ImageKey] = {}
+
+    def of(self, index: int, image: LocalImage) -> ImageKey:
+        """Return the identity of an image. Raises `Malformed` naming the field."""
+        told = (
+            image.reference,
+            image.image_id,
+            image.repo_digests,
+            image.platform,
+            image.manifest_digest,
+            image.digest_lost,
+            image.by_digest,
+        )
+        found = self._stored.recent(told)
+        if found is None:
+            found = self._new.get(told)
+        if found is None:
+            found = self._stored.peek(told) or _checked(f"images[{index}]", image)
+            self._new[told] = found
+        return found
+
+    def keep(self) -> None:
+        """Remember what was read: the database has taken it."""
+        for told, key in self._new.items():
+            self._stored.put(told, key, weight(key))
+        self._new = {}
+
+
+def weight(key: ImageKey) -> int:
+    """Return how many bytes it takes to remember an identity, about."""
+    return ENTRY + 2 * len(key.reference) + 130 * len(key.repo_digests)
+
+
+def _checked(where: str, image: LocalImage) -> ImageKey:
+    try:
+        reference = ImageReference.parse(image.reference).canonical
+    except BadReference as error:
+        raise Malformed(f"{where}.reference: {error}") from error
+    if not is_digest(image.image_id):
+        raise Malformed(f"{where}.image_id: {image.image_id[:80]!a} is no digest")
+    if len(image.repo_digests) > MOST_DIGESTS:
+        raise Malformed(f"{where}.repo_digests: more than {MOST_DIGESTS}")
+    for digest in image.repo_digests:
+        if not is_digest(digest):
+            raise Malformed(f"{where}.repo_digests: {digest[:80]!a} is no digest")
+    if image.manifest_digest and not is_digest(image.manifest_digest):
+        raise Malformed(f"{where}.manifest_digest: {image.manifest_digest[:80]!a} is no digest")
+    if not 0 < len(image.platform) <= MOST_PLATFORM or not image.platform.isprintable():
+        raise Malformed(f"{where}.platform: {image.platform[:80]!a} is none")
+    digests = tuple(sorted(set(image.repo_digests)))
+    return ImageKey(
+        reference,
+        image.image_id,
+        digests,
+        image.platform,
+        image.manifest_digest,
+        image.digest_lost is True and not digests,
+        image.by_digest is True,
+    )
