@@ -103,7 +103,7 @@ class Flip:
         expected = "outdated" if version != NEWEST else "current"
         before = await self._counters()
         began = time.perf_counter()
-        await self._answer(version)
+        await self.answer(version)
         await self._visible(host, expected)
         took = (time.perf_counter() - began) * 1000
         after = await self._counters()
@@ -123,7 +123,8 @@ class Flip:
             return f"{row} should be {having} hosts, all of them outdated"
         return ""
 
-    async def _answer(self, version: int) -> None:
+    async def answer(self, version: int) -> None:
+        """Let the registry have another version under the tag, as a resolver would tell."""
         digest = self._fleet.digest(self._number, version)
         registry, _, rest = self._reference.partition("/")
         repository, _, tag = rest.rpartition(":")

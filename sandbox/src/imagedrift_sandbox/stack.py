@@ -131,6 +131,12 @@ class Stack:
         )
         return f"http://{LOOPBACK}:{chosen}/"
 
+    async def start_notifier(self, routes: Path) -> ServiceProcess:
+        """Start one notifier, which tells people what a file of routes says."""
+        return await self._start(
+            "imagedrift-notifier", DATABASE_URL=self.dsn, IMAGEDRIFT_ROUTES=str(routes)
+        )
+
     def check(self) -> None:
         """Make sure that everything that was started still runs. Raises `ProgramDied`."""
         servers = (self.nats.child, self.postgres.child)
