@@ -131,7 +131,7 @@ class Stack:
         return f"http://{LOOPBACK}:{chosen}/"
 
     async def stop_services(self) -> list[int]:
-        """Stop every service, the newest first; their exit codes."""
+        """Stop every service, the newest first, and return their exit codes."""
         stopping, self.services = self.services[::-1], []
         return [await service.stop() for service in stopping]
 
