@@ -186,7 +186,7 @@ def read(root: Path = ROOT) -> dict[PurePosixPath, ast.Module]:
 
 
 def main() -> int:
-    """Tell everything that is wrong; the exit code."""
+    """Tell everything that is wrong and return the exit code."""
     files = read()
     faults = [fault for rule in RULES for fault in rule(files)]
     for fault in faults:

@@ -74,7 +74,7 @@ def migrations(folder: Path = MIGRATIONS) -> Iterator[Statement]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Print the definition of each name; the exit code."""
+    """Print the definition of each name and return the exit code."""
     found = definitions(migrations())
     unknown = 0
     for word in words:

@@ -83,7 +83,7 @@ def push_tags(host: str, repository: str, tags: Iterable[str]) -> None:
 
 
 def htpasswd(home: Path) -> str:
-    """Write a file of passwords; the section of the configuration that uses it."""
+    """Write a file of passwords and return the section of the configuration that uses it."""
     home.mkdir(exist_ok=True)
     (home / "htpasswd").write_text(HTPASSWD + "\n")
     return f"auth: {{htpasswd: {{realm: team, path: {home / 'htpasswd'}}}}}"

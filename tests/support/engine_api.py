@@ -40,7 +40,7 @@ class Engine:
     def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """Make one API call; the decoded JSON, the last line of a stream, or None."""
+        """Make one API call and return the decoded JSON, the last line of a stream, or None."""
         connection = UnixConnection(self.path)
         payload = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         given = {"Content-Type": "application/json", **(headers or {})}
@@ -61,7 +61,7 @@ class Engine:
         labels: Mapping[str, str] | None = None,
         command: Sequence[str] = SLEEP,
     ) -> str:
-        """Build an image that differs by `content`; its id."""
+        """Build an image that differs by `content` and return its id."""
         query = urlencode({"t": reference, "labels": json.dumps(dict(labels or {}))})
         self.call("POST", f"/build?{query}", _context(content, command), _TAR)
         return self.image_id(reference)
@@ -81,7 +81,7 @@ class Engine:
         self.call("POST", f"/images/{source}/tag?{urlencode({'repo': repository, 'tag': tag})}")
 
     def push(self, reference: str) -> str:
-        """Push an image; the digest that the registry knows it by."""
+        """Push an image and return the digest that the registry knows it by."""
         repository, _, tag = reference.rpartition(":")
         self.call(
             "POST", f"/images/{repository}/push?tag={tag}{self.push_options}", None, _NO_LOGIN
@@ -104,7 +104,7 @@ class Engine:
         labels: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
     ) -> str:
-        """Create and start a container; its id."""
+        """Create and start a container, and return its id."""
         made = self.create(image, name, labels, command)
         self.call("POST", f"/containers/{name}/start")
         return made
@@ -116,7 +116,7 @@ class Engine:
         labels: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
     ) -> str:
-        """Create a container, and leave it at that; its id."""
+        """Create a container without starting it, and return its id."""
         body: dict[str, Any] = {
             "Image": image,
             "Labels": dict(labels or {}),

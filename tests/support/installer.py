@@ -54,7 +54,7 @@ class InstallerHost:
         self._write(self._path / "python3", FAULTY.format(cat=real["cat"], real=python))
 
     def install(self, bundle: tuple[Path, str], fault: str = "", at: int = 0) -> bool:
-        """Run the installer; whether it says that it is done."""
+        """Run the installer and return whether it says that it is done."""
         self._calls.write_text("0")
         options = ("--from", str(bundle[0]), "--sums", bundle[1])
         fault_here = {"FAULT": fault, "FAULT_AT": str(at), "NATS_URL": "nats://127.0.0.1:4222"}

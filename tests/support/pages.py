@@ -145,7 +145,7 @@ async def browser(
 async def served(
     dsn: str, nats_url: str, folder: Path, port: int = 0, **settings: str
 ) -> AsyncIterator[str]:
-    """Run the service for the length of the context; its address."""
+    """Run the service for the length of the context, and tell its address."""
     port = port or free_port()
     environment = {
         "DATABASE_URL": dsn,

@@ -139,7 +139,7 @@ class _Maker:
         return now or [self.image("linux/amd64")]
 
     def tagged(self, images: list[Variant]) -> str:
-        """Make what a tag points to; its digest."""
+        """Make what a tag points to and return its digest."""
         if len(images) == 1 and self._dice.random() < 0.5:
             return images[0].manifest
         entries = [self._entry(image) for image in images]

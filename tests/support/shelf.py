@@ -19,14 +19,14 @@ class Shelf:
         self.documents: dict[str, tuple[bytes, str]] = {}
 
     def put(self, media_type: str, **document: Any) -> str:
-        """Keep a document; its digest."""
+        """Keep a document and return its digest."""
         body = json.dumps({"mediaType": media_type, **document}).encode()
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
         self.documents[digest] = (body, media_type)
         return digest
 
     def image(self, platform: str, **told: Any) -> tuple[str, str]:
-        """Keep an image of a platform; the digests of its manifest and configuration."""
+        """Keep an image of a platform and return the digests of its manifest and configuration."""
         os, architecture, *variant = platform.split("/")
         told |= {"os": os, "architecture": architecture}
         config = self.put("config", **told, **({"variant": variant[0]} if variant else {}))

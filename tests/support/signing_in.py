@@ -67,7 +67,7 @@ class SignInSite:
         return str(answer.headers["location"]).removeprefix(PAGES)
 
     async def sign_in(self, user: str = "ada", to: str = "/hosts") -> str:
-        """Sign in as a user; the page that it leads to."""
+        """Sign in as a user and return the page that it leads to."""
         ended = await self.pages.response(await self.callback(user, to), 303)
         return str(ended.headers["location"])
 

@@ -29,7 +29,7 @@ class Shelf:
         self.name = name
 
     def image(self, seed: int, platform: str = NATIVE) -> Variant:
-        """Push an image of a platform; what an engine calls it."""
+        """Push an image of a platform and return what an engine calls it."""
         tag = f"{seed}-{platform.replace('/', '-')}"
         pushed = push_image(self.store, self.name, tag, platforms=(platform,), seed=seed)
         return Variant(pushed.digest, pushed.configs[platform], platform)

@@ -187,7 +187,7 @@ def _is_excused(fleet: InventedFleet, host: int, reference: int) -> bool:
 async def _ask(
     connection: asyncpg.Connection, sql: str, *arguments: object
 ) -> tuple[float, list[asyncpg.Record]]:
-    """Ask several times; the median in milliseconds, and the rows."""
+    """Ask several times and return the median in milliseconds, and the rows."""
     times = []
     for _ in range(REPEATS + 1):
         began = time.perf_counter()
@@ -215,7 +215,7 @@ async def _show(
 
 
 async def _written(connection: asyncpg.Connection, reference: str) -> int:
-    """Decide once; how many rows that wrote in all tables."""
+    """Decide once and return how many rows that wrote in all tables."""
     counts = []
     for sql in ("SELECT 1 WHERE $1 <> ''", IGNORE):
         await connection.fetch(sql, reference)

@@ -132,7 +132,7 @@ def _of_host(name: str, sites: Sequence[str]) -> tuple[str, dict[str, object]]:
 async def _answers(
     nats: Bus, questions: dict[str, Resolve], began: datetime, wait_s: float
 ) -> bool:
-    """Print each answer as it comes; whether all came and none is a failure."""
+    """Print each answer as it comes and return whether all came and none is a failure."""
     bucket = await nats.bucket(subjects.BUCKET_DIGESTS)
     waiting, is_told = dict(questions), True
     until = time.monotonic() + wait_s
@@ -150,7 +150,7 @@ async def _answers(
 
 
 def _show(reference: str, answer: Answer) -> bool:
-    """Print an answer; whether it is conclusive."""
+    """Print an answer and return whether it is conclusive."""
     kind = str(answer.outcome.__struct_config__.tag)
     told = getattr(answer.outcome, "digest", "") or getattr(answer.outcome, "reason", "")
     click.echo(cells.exact(f"{reference}  {kind}  {told}".rstrip()))

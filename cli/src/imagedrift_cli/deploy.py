@@ -89,7 +89,7 @@ def migrate(role_names: str) -> None:
 
 
 async def _migrate(url: str, role_names: str) -> tuple[list[str], list[str]]:
-    """Migrate; what was applied, and what is advised."""
+    """Migrate and return what was applied, and what is advised."""
     await reach(url)
     applied = await migrations.migrate(url, role_names=role_names)
     return applied, await migrations.advice(url)

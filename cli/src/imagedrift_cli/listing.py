@@ -91,7 +91,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 def answer(asked: Asked, output: Output) -> int:
-    """Ask, and show the answer; how many rows there are."""
+    """Ask, show the answer, and return how many rows there are."""
     text = queries.composed(asked.statement, **asked.clauses)
     if output.form == "sql":
         click.echo(queries.filled_in(_limited(text, output.limit), asked.values))

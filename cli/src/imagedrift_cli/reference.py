@@ -134,7 +134,7 @@ def _exits() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the pages, or check them; the exit code."""
+    """Write or check the pages, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m imagedrift_cli.reference")
     parser.add_argument("--check", action="store_true", help="list what differs, write nothing")
     parser.add_argument("--root", type=Path, default=_repository(), help="the repository")

@@ -100,7 +100,7 @@ async def _main(service: str, values: C, start: Start[C], parts: tuple[str, ...]
 
 
 async def _outcome(service: str, values: C, start: Start[C], process: Process) -> int:
-    """Run the service to its end; the exit code."""
+    """Run the service to its end and return the exit code."""
     task = asyncio.ensure_future(start(values, process))
     _stop_on_signals(process, task)
     log.info("service.started", version=version(service))

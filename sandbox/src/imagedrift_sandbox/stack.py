@@ -145,7 +145,7 @@ class Stack:
                 raise ProgramDied(f"{child.name} has ended with {code}: its log is {child.log}")
 
     async def stop_services(self) -> list[int]:
-        """Stop every service, the newest first; their exit codes."""
+        """Stop every service, the newest first, and return their exit codes."""
         stopping, self.services = self.services[::-1], []
         return [await service.stop() for service in stopping]
 

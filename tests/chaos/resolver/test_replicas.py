@@ -18,7 +18,7 @@ REFERENCES = 30
 
 
 def push(registry: SandboxRegistry) -> list[str]:
-    """Push images; their references."""
+    """Push images and return their references."""
     for number in range(REFERENCES):
         registry.push_image(f"app{number}", seed=number)
     return [registry.reference(f"app{number}", "latest") for number in range(REFERENCES)]

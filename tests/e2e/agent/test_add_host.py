@@ -149,7 +149,7 @@ async def test_a_second_host_joins_by_the_commands_of_the_page(
 
 
 def bundle_in(server_folder: Path) -> str:
-    """Make the bundle of step 4; its checksum."""
+    """Make the bundle of step 4 and return its checksum."""
     made = BUNDLE.replace("deploy/bundle.sh", str(DEPLOY / "bundle.sh"))
     return shell(made.replace("python3 ", f"{sys.executable} "), server_folder).split()[-1]
 

@@ -112,7 +112,7 @@ def kept_images(memory: StateFolder) -> int:
 async def beats_of_a_run(
     engine: ScriptedEngine, nats: NatsServer, memory: StateFolder
 ) -> list[Alive]:
-    """Run the agent until it says that it lives; what it said."""
+    """Run the agent until it says that it lives and return what it said."""
     heartbeats: list[Alive] = []
 
     async def hear(_: str, payload: bytes) -> None:

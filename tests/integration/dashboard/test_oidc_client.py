@@ -23,7 +23,7 @@ Answer = Callable[[asyncio.StreamWriter], None]
 
 @asynccontextmanager
 async def server(answer: Answer) -> AsyncIterator[str]:
-    """A server that answers in its own way; its address."""
+    """Serve in its own way, and tell the address."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -37,7 +37,7 @@ async def server(answer: Answer) -> AsyncIterator[str]:
 
 
 async def refused(issuer: str, ca: str = "", within_s: float = 5) -> PageFault:
-    """Ask a provider that cannot be used; what a page says of it."""
+    """Ask a provider that cannot be used and return what a page says of it."""
     client = ClientRegistration(issuer=issuer, id="drift", secret="s3cret", url=PAGES)
     async with oidc_client.opened(client, tls.context_for(ca), SystemClock(), within_s) as oidc:
         with pytest.raises(PageFault) as fault:

@@ -49,7 +49,7 @@ class Reader:
         self.read_again += 1
 
     async def stores(self, seq: int) -> bool:
-        """Store a batch; whether it was stored."""
+        """Store a batch and return whether it was stored."""
         try:
             await self.stores_in(1, seq)
         except ServerUnavailable:

@@ -32,7 +32,7 @@ async def make(
     rings: list[Decimal] = ALL,
     **selector: str,
 ) -> int:
-    """Save a plan; its key."""
+    """Save a plan and return its key."""
     row = await database.fetchrow(
         "SELECT * FROM ops.make_plan($1, $2, $3::jsonb, 'a test')",
         refs,

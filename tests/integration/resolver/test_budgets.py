@@ -19,7 +19,7 @@ BOTH = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
 
 
 def push(registry: SandboxRegistry, count: int) -> list[str]:
-    """Push images; their references."""
+    """Push images and return their references."""
     for number in range(count):
         registry.push_image(f"app{number}", seed=number)
     return [registry.reference(f"app{number}", "latest") for number in range(count)]

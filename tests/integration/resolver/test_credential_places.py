@@ -247,7 +247,7 @@ async def test_a_broken_place_leaves_the_registry_to_the_next(
 
 
 def written(home: Path, place: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Put a configuration at one of the places; the settings that lead there."""
+    """Put a configuration at one of the places and return the settings that lead there."""
     text = json.dumps(config)
     files = {"auth.json": home / "run", "config": home / "config"}
     match place:

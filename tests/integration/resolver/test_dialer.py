@@ -65,7 +65,7 @@ def dials(*addresses: str, network: Network | None = None) -> Dialer:
 
 
 async def dial(by: Dialer, port: int, scheme: str = "http") -> tuple[SocketStream, float]:
-    """Connect; the connection, and how long it took."""
+    """Connect and return the connection, and how long it took."""
     began = time.monotonic()
     route = ConnectionRoute(ssl.create_default_context())
     end = await by.connect(Url(scheme, "registry.example", port), route, trusted=True, within_s=5)

@@ -25,7 +25,7 @@ SECRET = "a-secret-of-the-webhook"
 async def post(
     port: int, body: bytes, *, secret: str = SECRET, head: bytes | None = None
 ) -> tuple[int, bytes]:
-    """Send a notification; the status and text that came back."""
+    """Send a notification and return the status and text that came back."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     told = (
         head
@@ -127,7 +127,7 @@ async def test_a_port_for_notifications_that_is_taken_is_named() -> None:
 
 @asynccontextmanager
 async def webhook(**limits: Any) -> AsyncIterator[int]:
-    """A webhook to which nothing has moved; its port."""
+    """Serve a webhook to which nothing has moved, and tell its port."""
 
     async def nothing_moved(_: tuple[ImageReference, ...]) -> int:
         return 0

@@ -29,7 +29,7 @@ async def session(engine: ScriptedEngine) -> AsyncIterator[aiohttp.ClientSession
 
 
 async def get(session: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
-    """Make a call; the status and the document."""
+    """Make a call and return the status and the document."""
     async with session.get(path) as response:
         return response.status, await response.json()
 

@@ -17,7 +17,7 @@ MANIFEST = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": []}
 
 
 async def upload(client: aiohttp.ClientSession, repository: str, data: bytes) -> str:
-    """Push a blob in one request; its digest."""
+    """Push a blob in one request and return its digest."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     where = f"/v2/{repository}/blobs/uploads/?digest={digest}"
     async with client.post(where, data=data) as response:

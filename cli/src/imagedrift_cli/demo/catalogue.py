@@ -60,7 +60,7 @@ def stock(registry: SandboxRegistry) -> list[Product]:
 
 
 def move_the_star(registry: SandboxRegistry) -> str:
-    """Push a new image under the star's tag; its digest."""
+    """Push a new image under the star's tag and return its digest."""
     return registry.push_image(STAR, TAG, seed=99).digest
 
 

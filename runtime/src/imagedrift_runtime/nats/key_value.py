@@ -48,7 +48,7 @@ class Bucket:
         return BucketEntry(message.data or b"", message.seq)
 
     async def put(self, key: str, value: bytes) -> int:
-        """Write a value; the new revision. Raises `NotPublished`."""
+        """Write a value and return the new revision. Raises `NotPublished`."""
         return await self._store(key, value, {})
 
     async def replace(self, key: str, value: bytes, revision: int) -> int | None:

@@ -77,7 +77,7 @@ def placed(tracks: Iterable[TagTrack]) -> PlacedTracks:
 
 
 def versions_of(track: Track, names: Sequence[str]) -> tuple[list[Version], bool]:
-    """Read the names of a track; whether each is of it."""
+    """Read the names of a track and return whether each is of it."""
     versions = [found for name in names if (found := read(name)) and found.track == track]
     return versions, len(versions) == len(names)
 

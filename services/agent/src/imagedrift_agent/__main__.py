@@ -17,7 +17,7 @@ ABOUT = """Tells what images this host has, when they change.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command and return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["doctor"]:
         from imagedrift_agent.doctor import main as examine  # noqa: PLC0415 - memory

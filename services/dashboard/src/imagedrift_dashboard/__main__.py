@@ -62,7 +62,7 @@ async def _sign_in(
 
 
 def main() -> int:
-    """Run the service; the exit code."""
+    """Run the service and return the exit code."""
     return process.run(SERVICE, DashboardSettings, start, about=ABOUT, parts=(PART,))
 
 

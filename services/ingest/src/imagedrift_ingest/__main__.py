@@ -42,7 +42,7 @@ async def start(settings: IngestSettings, run: Process, every: Periods = EVERY) 
 
 
 def main() -> int:
-    """Run the service; the exit code."""
+    """Run the service and return the exit code."""
     gc.freeze()  # modules stay
     gc.set_threshold(COLLECT_EVERY)
     return process.run(SERVICE, IngestSettings, start, about=ABOUT, parts=("nats", connection.PART))

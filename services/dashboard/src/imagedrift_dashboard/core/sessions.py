@@ -66,7 +66,7 @@ class Sessions:
         return next((role for group, role in self._roles.items() if group in groups), "")
 
     def begin(self, new_id: str, name: str, role: str, now: datetime) -> str:
-        """Begin a session; what its cookie holds."""
+        """Begin a session and return what its cookie holds."""
         session = Session(new_id, name, role, _seconds(now + self._lasts))
         return self._key.sign(_SESSION, session)
 
@@ -92,7 +92,7 @@ class Sessions:
         self._ended[session.id] = session.until
 
     def begin_sign_in(self, new_id: str, to: str, now: datetime) -> str:
-        """Begin a sign-in that comes back to a page; what its cookie holds."""
+        """Begin a sign-in that comes back to a page and return what its cookie holds."""
         until = _seconds(now + SIGN_IN_WITHIN)
         return self._key.sign(_SIGN_IN, SignIn(new_id, own_address(to), until))
 

@@ -96,7 +96,7 @@ class TrackIndex:
         )
 
     def _sorted_track(self, of: Track, track: TagTrack) -> tuple[SortedTrack, bool]:
-        """Sort a track; whether each of its names belongs to it."""
+        """Sort a track and return whether each of its names belongs to it."""
         if of not in self._sorted:
             versions, are_its_own = versions_of(of, track.names)
             self._sorted[of] = SortedTrack(versions), are_its_own

@@ -19,7 +19,7 @@ class BaseImageStore(Protocol):
     """The base images that labels name."""
 
     async def rest(self, *, all_of_them: bool) -> int:
-        """Let bases rest that no image in use was built on, or all; how many do."""
+        """Let bases rest that no image in use was built on, or all, and return how many do."""
 
     async def read(self) -> int:
         """Follow some bases that labels name; how many."""

@@ -31,7 +31,7 @@ class VerdictStore(Protocol):
         """Give each reference the policy of now; how many have another one than before."""
 
     async def judge_again(self) -> int:
-        """Make again the verdicts that older rules made; how many changed."""
+        """Make again the verdicts that older rules made and return how many changed."""
 
 
 class FollowRegistries:

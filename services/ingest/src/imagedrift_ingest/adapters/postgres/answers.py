@@ -79,7 +79,7 @@ class AnswerTable:
     async def _write(
         self, connection: asyncpg.Connection, bookmark: Bookmark, read_to: int, batch: "_Batch"
     ) -> tuple[int, set[int]]:
-        """Store a batch; how many verdicts changed, and the sequences in doubt."""
+        """Store a batch and return how many verdicts changed, and the sequences in doubt."""
         await bookmark.move(connection, batch.epoch, read_to)
         described = batch.described_digests
         digests = described | _found(batch.answers.values())
@@ -223,7 +223,7 @@ async def _save(
 
 
 async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int:
-    """Judge all comparisons of locked references anew; the number of changed verdicts."""
+    """Judge all comparisons of locked references anew and return the number of changed verdicts."""
     if not refs:
         return 0
     by_id = {ref.ref_id: ref for ref in refs}

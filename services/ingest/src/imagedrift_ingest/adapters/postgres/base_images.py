@@ -36,7 +36,7 @@ class BaseImageTable:
         self._candidates = candidates
 
     async def rest(self, *, all_of_them: bool) -> int:
-        """Let bases rest that no image in use was built on, or all; how many do."""
+        """Let bases rest that no image in use was built on, or all, and return how many do."""
         return await self._database.execute(SQL["rest_bases"], all_of_them)
 
     async def read(self) -> int:

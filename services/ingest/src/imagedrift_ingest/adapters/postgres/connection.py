@@ -37,6 +37,17 @@ PART: Final = "postgres"
 STATEMENT_TIMEOUT_MS: Final = 30_000
 LOCK_TIMEOUT_MS: Final = 5_000
 ATTEMPTS: Final = 4
+SESSION: Final = {
+    "application_name": "imagedrift-ingest",
+    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+    "lock_timeout": str(LOCK_TIMEOUT_MS),
+    "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
+    "jit": "off",
+    # A test reads the generic plan of every statement; one made for the arrays at hand may read
+    # whole tables for a large batch, and costs its planning each time.
+    "plan_cache_mode": "force_generic_plan",
+}
+"""The settings of each session."""
 
 
 @asynccontextmanager
@@ -75,16 +86,7 @@ async def pool(
         timeout=10,
         command_timeout=60,
         reset=_keep,
-        server_settings={
-            "application_name": "imagedrift-ingest",
-            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-            "lock_timeout": str(LOCK_TIMEOUT_MS),
-            "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
-            "jit": "off",
-            # A test reads the generic plan of every statement; one made for the arrays at hand may
-            # read whole tables for a large batch, and costs its planning each time.
-            "plan_cache_mode": "force_generic_plan",
-        },
+        server_settings=SESSION,
     )
     try:
         yield made

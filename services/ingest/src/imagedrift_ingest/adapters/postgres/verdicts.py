@@ -29,7 +29,7 @@ class StoredVerdicts:
         return await self._database.transaction(self._apply_policy, is_named)
 
     async def judge_again(self) -> int:
-        """Make again the verdicts that older rules made; how many changed."""
+        """Make again the verdicts that older rules made and return how many changed."""
         if await self._database.fetch_value(SQL["judged_by"]) >= RULES:
             return 0
         last, changed = await self._database.transaction(self._judge_some, 0)
