@@ -1,4 +1,4 @@
--- A decision or plan that is too long is refused in words, whichever part of it is
+-- A decision or plan that is too long is refused in words, and a plan is about what ops.due shows
 -- depends: 0034_own_dates
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
@@ -67,5 +67,55 @@ BEGIN
   END IF;
 END
 $$;
+-- A plan reads what is due where ops.due does: one view tells it for both.
+CREATE OR REPLACE FUNCTION ops.make_plan(
+  refs text[], rings numeric[], selector jsonb DEFAULT '{}', note text DEFAULT ''
+) RETURNS TABLE (plan_id bigint, images bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+  chosen jsonb := coalesce(selector, '{}');
+  label text := coalesce(selector, '{}') ->> 'label';
+  ends numeric[];
+  made bigint;
+  planned bigint;
+BEGIN
+  PERFORM fleet.check_selector(chosen);
+  PERFORM fleet.check_plan(refs, rings, note);
+  ends := ARRAY(SELECT sum(r.share) OVER (ORDER BY r.nth) FROM unnest(rings) WITH ORDINALITY AS r (share, nth) ORDER BY r.nth);
+  INSERT INTO fleet.plans (what, selector, rings, note)
+  VALUES (coalesce(array_to_string(refs, ', '), 'due'), chosen, rings, coalesce(btrim(note), ''))
+  RETURNING plans.plan_id INTO made;
+  WITH wanted AS MATERIALIZED (
+    SELECT d.host_id, d.ref_id, d.remote_digest, width_bucket(fleet.share_of(d.site, d.host), ends) + 1 AS ring
+    FROM fleet.due_images AS d
+    JOIN fleet.hosts AS h ON h.host_id = d.host_id
+    WHERE d.step IS NULL AND d.ref_id = ANY (ARRAY(SELECT r.ref_id FROM fleet.image_refs AS r WHERE refs IS NULL OR r.reference = ANY (refs)))
+      AND (refs IS NOT NULL OR (NOT d.is_excused AND d.due_at <= now()))
+      AND fleet.fits(h, chosen ->> 'site', rtrim(chosen ->> 'place', '/'), split_part(label, '=', 1), substr(label, strpos(label, '=') + 1))
+  ), targets AS (
+    INSERT INTO fleet.plan_targets (plan_id, ref_id, digest)
+    SELECT DISTINCT made, w.ref_id, w.remote_digest FROM wanted AS w WHERE w.ring <= cardinality(rings)
+  )
+  INSERT INTO fleet.plan_hosts (plan_id, host_id, ref_id, ring, running_before)
+  SELECT made, w.host_id, w.ref_id, w.ring, sum(hi.running)
+  FROM (SELECT DISTINCT host_id, ref_id, ring FROM wanted) AS w
+  JOIN fleet.comparisons AS c ON c.ref_id = w.ref_id
+  JOIN fleet.host_images AS hi ON hi.comparison_id = c.comparison_id AND hi.host_id = w.host_id
+  WHERE w.ring <= cardinality(rings)
+  GROUP BY w.host_id, w.ref_id, w.ring;
+  GET DIAGNOSTICS planned = ROW_COUNT;
+  IF planned > 100000 THEN
+    RAISE EXCEPTION 'the plan has % images of hosts, more than 100000: choose references, or hosts by a selector', planned
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN QUERY SELECT made, planned;
+END
+$$;
+
+-- squawk-ignore ban-drop-view
+DROP VIEW fleet.due_rows;
 -- migrate: rollback
 -- Forward only.
