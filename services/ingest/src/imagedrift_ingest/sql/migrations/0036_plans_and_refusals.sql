@@ -33,6 +33,102 @@ BEGIN
 END
 $$;
 
+-- What was written comes back in the words of a refusal, of a long text its beginning.
+CREATE OR REPLACE FUNCTION fleet.span_of(value text) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  seconds numeric;
+BEGIN
+  BEGIN
+    seconds := extract(epoch FROM value::interval);
+  EXCEPTION WHEN data_exception THEN
+    seconds := NULL;
+  END;
+  IF seconds IS NULL OR seconds NOT BETWEEN 0 AND 34560000 THEN
+    RAISE EXCEPTION 'value %: write a span of 0 to 400 days, as 3 days or 12 hours', coalesce(left(value, 100), 'null')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN seconds::bigint;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION ops.decide(
+  pattern text, selector jsonb, kind text, until timestamptz, reason text, value text DEFAULT NULL
+) RETURNS TABLE (decision_id bigint, matches bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+  chosen jsonb := coalesce(selector, '{}');
+  label text := coalesce(selector, '{}') ->> 'label';
+  digest text;
+  newer text[];
+  fault text;
+  made bigint;
+BEGIN
+  PERFORM fleet.check_pattern(pattern);
+  PERFORM fleet.check_selector(chosen);
+  -- Without a value: all that there is now, the remote digest and the newer versions that are asked for.
+  IF kind = 'skip' THEN
+    digest := CASE WHEN value IS NULL THEN (
+      SELECT a.remote_digest FROM fleet.image_refs AS r
+      JOIN fleet.answers AS a ON a.ref_id = r.ref_id
+      WHERE r.reference = pattern)
+      WHEN fleet.is_digest(value) THEN value END;
+    newer := ARRAY(
+      SELECT DISTINCT t.tag FROM fleet.image_refs AS r
+      JOIN fleet.newer AS n ON n.ref_id = r.ref_id
+      JOIN fleet.image_refs AS t ON t.ref_id = n.candidate_ref_id
+      WHERE r.reference = pattern AND CASE
+        WHEN value IS NOT NULL THEN t.tag = value
+        ELSE EXISTS (
+          SELECT FROM fleet.decisions AS d
+          WHERE d.kind = 'within' AND (d.until IS NULL OR d.until > now())
+            AND CASE WHEN d.is_prefix THEN starts_with(pattern, d.pattern) ELSE d.pattern = pattern END
+            AND NOT EXISTS (SELECT FROM fleet.decisions AS u WHERE u.undoes = d.decision_id)
+        ) OR EXISTS (
+          SELECT FROM fleet.comparisons AS c
+          JOIN fleet.host_images AS hi ON hi.comparison_id = c.comparison_id
+          WHERE c.ref_id = r.ref_id AND hi.own ? 'policy')
+      END);
+  END IF;
+  fault := CASE
+    WHEN kind IS NULL OR kind NOT IN ('ignore', 'snooze', 'skip', 'accept', 'wait', 'due_after', 'within', 'track', 'pin')
+      THEN format('kind %s: it is ignore, snooze, skip, accept, wait, due_after, within, track or pin', left(kind, 100))
+    WHEN until IS NOT NULL AND (NOT isfinite(until) OR until <= now()) THEN 'until: the end has to be in the future'
+    -- Readers in Python, Java and JavaScript cannot read every later time: one would fail them all.
+    WHEN until >= '9999-01-01 00:00+00' THEN 'until: write a time before the year 9999, or no end: then it holds until it is undone'
+    WHEN kind = 'snooze' AND until IS NULL THEN 'snooze needs an end: until'
+    WHEN kind IN ('ignore', 'accept') AND coalesce(btrim(reason), '') = '' THEN format('%s needs a reason', kind)
+    WHEN octet_length(reason) > 1000 THEN 'the reason has at most 1000 bytes'
+    WHEN kind = 'skip' AND right(pattern, 1) = '*' THEN 'skip is about one digest: name one reference'
+    WHEN kind = 'skip' AND digest IS NULL AND newer = '{}' AND value IS NULL
+      THEN format('skip: no remote digest of %s is known: give one as value', pattern)
+    WHEN kind = 'skip' AND digest IS NULL AND newer = '{}'
+      THEN format('value %s: it is no digest, and no newest version of %s: see ops.versions', left(value, 100), pattern)
+    WHEN kind = 'within' AND coalesce(value, '') NOT IN ('patch', 'minor', 'major') THEN 'within needs patch, minor or major as value'
+    WHEN kind = 'track' AND coalesce(octet_length(value), 0) NOT BETWEEN 1 AND 300 THEN 'track needs a track of 1 to 300 bytes as value'
+    WHEN kind IN ('ignore', 'snooze', 'accept', 'pin') AND value IS NOT NULL THEN format('%s has no value', kind)
+    WHEN (SELECT count(*) FROM fleet.decisions_in_force) >= 10000 THEN '10000 decisions are in force: undo some, or use patterns'
+  END;
+  IF fault IS NOT NULL THEN
+    RAISE EXCEPTION '%', fault USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO fleet.decisions (
+    kind, pattern, is_prefix, site, place, label_key, label_value, remote_digest, versions, span_s, step, track, until, reason)
+  VALUES (
+    kind, rtrim(pattern, '*'), right(pattern, 1) = '*', chosen ->> 'site', rtrim(chosen ->> 'place', '/'),
+    split_part(label, '=', 1), substr(label, strpos(label, '=') + 1), digest, nullif(newer, '{}'),
+    CASE WHEN kind IN ('wait', 'due_after') THEN fleet.span_of(value) END,
+    CASE kind WHEN 'within' THEN value END, CASE kind WHEN 'track' THEN value END, until, coalesce(btrim(reason), ''))
+  RETURNING decisions.decision_id INTO made;
+  RETURN QUERY SELECT d.decision_id, d.matches FROM ops.decisions AS d WHERE d.decision_id = made;
+END
+$$;
+
 -- As many references as a plan may have, of the longest.
 ALTER TABLE fleet.plans
   -- squawk-ignore ban-drop-constraint
@@ -52,7 +148,7 @@ BEGIN
   WHERE NOT EXISTS (SELECT FROM fleet.image_refs AS i WHERE i.reference = r)
   LIMIT 1;
   fault := CASE
-    WHEN cardinality(refs) NOT BETWEEN 1 AND 100 THEN 'name 1 to 100 references, or none for all that is due'
+    WHEN cardinality(refs) NOT BETWEEN 1 AND 100 OR array_ndims(refs) > 1 THEN 'name 1 to 100 references, or none for all that is due'
     WHEN octet_length(note) > 1000 THEN 'the note has at most 1000 bytes'
     WHEN coalesce(cardinality(rings), 0) NOT BETWEEN 1 AND 20 THEN 'a plan has 1 to 20 rings'
     WHEN array_ndims(rings) <> 1 OR array_lower(rings, 1) <> 1 THEN 'rings: write one list of shares, as {0.1,0.9}'
