@@ -185,6 +185,8 @@ WRONG = {
     "accept needs a reason": (NGINX, "{}", "accept", None, None, None),
     "snooze needs an end": (NGINX, "{}", "snooze", None, "r", None),
     "in the future": (NGINX, "{}", "snooze", datetime(2020, 1, 1, tzinfo=UTC), "r", None),
+    "before the year 9999": (NGINX, "{}", "pin", datetime(9999, 1, 1, tzinfo=UTC), "r", None),
+    "^value v{100}: write": (NGINX, "{}", "wait", None, "r", "v" * 10000),
     "name one reference": ("docker.io/*", "{}", "skip", None, "r", NEW),
     "no remote digest": ("docker.io/library/none:1", "{}", "skip", None, "r", None),
     "it is no digest": (NGINX, "{}", "skip", None, "r", "latest"),

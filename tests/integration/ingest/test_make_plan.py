@@ -201,6 +201,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     ),
     "no host has the reference null": ([NGINX, None], ALL, "{}", ""),
     "name 1 to 100 references": ([NGINX] * 101, ALL, "{}", ""),
+    "or none for all that is due": ([[NGINX]], ALL, "{}", ""),
     "1 to 20 rings": (None, [], "{}", ""),
     "at most 1": (None, [Decimal("0.6"), Decimal("0.6")], "{}", ""),
     "from 0 to 1": (None, [Decimal("NaN")], "{}", ""),

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from imagedrift_runtime.clock import now
+from imagedrift_schemas.v1 import Missing
 from support.ingest import image
 from support.listing import REPOSITORY, RUN, resolve_all, shown, tags_listed
 from support.planning import Planned, planning
@@ -58,12 +59,14 @@ async def test_the_moment_since_when_something_is_newer_outlives_an_absence_of_i
 
 
 async def test_a_whole_list_without_a_step_ends_its_moment(planned: Planned) -> None:
-    """Something that is newer after nothing was has its own moment."""
+    """Once its tag is gone nothing is newer, and what comes then has its own moment."""
     await planned.has("web-1", image(RUN, running=1))
     await planned.follows()
     await planned.listed(tags_listed(("1.27.5", "1.27.3")))
     await resolve_all(planned, RUN, f"{REPOSITORY}:1.27.5")
     since = await planned.database.fetch_value("SELECT since FROM fleet.newer")
+    gone = {"outcome": Missing(), "checked_at": now() + DAY}
+    await planned.answered(f"{REPOSITORY}:1.27.5", **gone)
     await planned.listed(tags_listed(("1.27.3",), checked_at=now() + DAY))
     await planned.listed(tags_listed(("1.27.6", "1.27.3"), checked_at=now() + 2 * DAY))
     await resolve_all(planned, f"{REPOSITORY}:1.27.6")
