@@ -90,7 +90,7 @@ def test_a_wrong_option_of_the_address_is_told_as_one(
     [("PGPORT", "x", 64), ("PGSSLMODE", "x", 64), ("PGTARGETSESSIONATTRS", "x", 64)],
 )
 def test_a_wrong_variable_of_postgresql_is_told(variable: str, value: str, code: int) -> None:
-    """What PostgreSQL's own variables add to the address is told in one line."""
+    """A wrong value of a variable that adds to the address is told in one line."""
     wrong = {variable: value}
     assert "PG variable" in told(piped("postgresql://me@127.0.0.1/x", "outdated", **wrong), code)
 
@@ -106,7 +106,7 @@ def test_a_warning_of_a_library_is_a_note(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_only_read_is_told(own_dsn: str) -> None:
-    """Who decides on a standby learns which database takes it."""
+    """A decision on a standby fails with a line that names the right database."""
     name = own_dsn.rpartition("/")[2]
     change = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
     asyncio.run(Operator(own_dsn).ask(change))
