@@ -21,6 +21,7 @@ WRONG_VALUES: Final = (
     asyncpg.InvalidParameterValueError,
     asyncpg.InvalidDatetimeFormatError,
     asyncpg.DatetimeFieldOverflowError,
+    asyncpg.NumericValueOutOfRangeError,
 )
 """What the database says of a value that somebody wrote."""
 UNWRITABLE: Final = "invalid input for query argument"
@@ -179,6 +180,8 @@ def _told() -> Iterator[None]:
         yield
     except WRONG_VALUES as error:
         raise BadUsage(str(error)) from error
+    except OverflowError as error:
+        raise Unusable(f"the database has a time that cannot be shown: {error}") from error
     except FAULTS as error:
         if str(error).startswith(UNWRITABLE):
             raise BadUsage(_unwritable(error)) from error

@@ -39,11 +39,11 @@ def filtered(*, without: Sequence[str] = (), texts: bool = True) -> Callable[[F]
 
 
 def _label(
-    _context: click.Context, _option: click.Parameter, value: tuple[str, ...]
+    _context: click.Context, option: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
     pairs: dict[str, str] = {}
     for text in value:
-        key, mark, told = text.partition("=")
+        key, mark, told = _not_empty(option, text).partition("=")
         if not mark or not key:
             raise click.BadParameter(f"{text} is not K=V, as env=prod")
         if pairs.setdefault(key, told) != told:

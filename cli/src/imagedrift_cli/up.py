@@ -162,8 +162,7 @@ async def _show(stack: Stack, stop: asyncio.Event) -> None:
     """
     known: dict[tuple[str, str], str] = {}
     while not stop.is_set():
-        stack.check()
-        for row in await database.rows(stack.dsn, "this_host", {}):
+        for row in await _verdicts(stack):
             key, told = (row["reference"], row["image_id"]), _line(row)
             if known.get(key) != told:
                 known[key] = told
@@ -171,6 +170,16 @@ async def _show(stack: Stack, stop: asyncio.Event) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(REFRESH_S):
                 await stop.wait()
+
+
+async def _verdicts(stack: Stack) -> list[dict[str, Any]]:
+    """Read all verdicts. Raises `ProgramDied`, and `Unusable` for a database that still runs."""
+    stack.check()
+    try:
+        return await database.rows(stack.dsn, "this_host", {})
+    except Unusable:
+        stack.check()
+        raise
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ class Ports(Struct, frozen=True):
 
 
 class HomePath(click.Path):
-    """What `--home` takes: a folder, from wherever the command was started."""
+    """The type of `--home`: a folder, from wherever the command was started."""
 
     def __init__(self) -> None:
         super().__init__(file_okay=False, path_type=Path)

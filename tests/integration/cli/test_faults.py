@@ -90,7 +90,7 @@ def test_a_wrong_option_of_the_address_is_told_as_one(
     [("PGPORT", "x", 64), ("PGSSLMODE", "x", 64), ("PGTARGETSESSIONATTRS", "x", 64)],
 )
 def test_a_wrong_variable_of_postgresql_is_told(variable: str, value: str, code: int) -> None:
-    """What PostgreSQL's own variables add to the address is told in one line."""
+    """A wrong value of a variable that adds to the address is told in one line."""
     wrong = {variable: value}
     assert "PG variable" in told(piped("postgresql://me@127.0.0.1/x", "outdated", **wrong), code)
 
@@ -105,8 +105,32 @@ def test_a_warning_of_a_library_is_a_note(tmp_path: Path) -> None:
     assert error.startswith("Error: the database")
 
 
+def test_a_number_that_the_database_cannot_have_is_a_wrong_argument(fleet_dsn: str) -> None:
+    """A limit beyond every integer is the fault of the argument."""
+    assert "out of range" in told(piped(fleet_dsn, "outdated", "--limit", "9" * 20), 64)
+
+
+def test_a_time_that_cannot_be_shown_is_no_defect(own_dsn: str) -> None:
+    """A decision that ends after the year 9999, written by SQL, ends the list in one line."""
+    decide = "SELECT ops.decide('docker.io/library/nginx:1.27', '{}', 'snooze', '99999-01-01', 'x')"
+    asyncio.run(Operator(own_dsn).ask(f"SELECT FROM ({decide}) AS d"))
+    assert "cannot be shown" in told(piped(own_dsn, "decisions"), 69)
+
+
+def test_a_name_that_is_too_long_is_not_repeated_whole(fleet_dsn: str) -> None:
+    """An error is a line that can be read, whatever was typed."""
+    assert len(told(piped(fleet_dsn, "host", "a" * 100_000), 4)) < 500
+
+
+@pytest.mark.parametrize("variable", ["IMAGEDRIFT_RETIRE_DAYS", "IMAGEDRIFT_HISTORY_DAYS"])
+def test_a_number_of_days_has_an_end(own_dsn: str, variable: str) -> None:
+    """No date is that long ago."""
+    days = {variable: "99999999"}
+    assert variable in told(piped(own_dsn, "maintain", **days), 64)
+
+
 def test_a_database_that_is_only_read_is_told(own_dsn: str) -> None:
-    """Who decides on a standby learns which database takes it."""
+    """A decision on a standby fails with a line that names the right database."""
     name = own_dsn.rpartition("/")[2]
     change = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
     asyncio.run(Operator(own_dsn).ask(change))

@@ -123,7 +123,7 @@ def test_two_hosts_of_one_name_have_their_ids_beside_it() -> None:
 
 
 def test_every_host_is_one_line_on_80_columns() -> None:
-    """What is least missed is shortened last, before a row falls into lines."""
+    """A reason is shortened before a row falls into lines."""
     rows = host_rows(("x" * 255, "a"), ("x" * 255, "b" * 63))
     rows[0]["site"] = "frankfurt"
 
@@ -136,7 +136,7 @@ def test_every_host_is_one_line_on_80_columns() -> None:
 
 @given(st.text(alphabet="ae\u0301\u0308日", min_size=30, max_size=60), st.integers(5, 20))
 def test_a_mark_is_not_parted_from_its_character(text: str, width: int) -> None:
-    """What stands behind the ellipsis is a character of its own."""
+    """The text behind the ellipsis begins with a character of its own."""
     short = cells.shorten(text, width)
     assert cell_len(short) <= width
     _, mark, after = short.partition("…")
