@@ -80,6 +80,23 @@ async def test_a_page_reads_as_the_role_of_its_viewer(pages_dsn: str) -> None:
         assert "permission denied" in refused.text
 
 
+async def test_a_page_is_planned_for_its_values_however_often_it_was_read(pages_dsn: str) -> None:
+    """No plan is kept that was made without knowing how much a filter leaves."""
+    row = "SELECT now() AS valid_from, NULL::timestamptz AS valid_to"
+    often = fixed(f"{row}, :filter::text AS digest", TagPeriod, filter="x")
+    kept = fixed(
+        f"{row}, sum(generic_plans)::text AS digest FROM pg_prepared_statements"
+        " WHERE statement LIKE '%$1::text AS digest'",
+        TagPeriod,
+    )
+    async with database.open_reader(pages_dsn) as reader:
+        for _ in range(8):  # PostgreSQL compares a plan for any values with the first five
+            await reader.answer([often], "")
+        [[plans]] = await reader.answer([kept], "")
+
+    assert plans.digest == "0"
+
+
 async def test_a_pool_in_use_is_not_a_database_that_is_away(pages_dsn: str) -> None:
     """Where every connection is in use for long, the page says so, and what to do."""
     waiting = fixed("SELECT pg_sleep(60)", TagPeriod)

@@ -24,6 +24,7 @@ async def test_hosts_are_listed_by_name_with_their_state(pages: Browser) -> None
     ("filters", "left"),
     [
         ("site=ber1", ["ber1/web-1"]),
+        ("state=well", ["ber1/web-1", "fra1/web-1"]),
         ("state=silent", ["fra1/db-1"]),
         ("state=degraded", ["fra1/job-1"]),
         ("place=fra1/rack-8", ["fra1/db-1", "fra1/job-1"]),

@@ -27,3 +27,11 @@ def test_a_label_without_a_key_is_refused(text: str) -> None:
     """A label is key=value."""
     with pytest.raises(PageFault, match="400"):
         filters.conditions(Location(parameters={"label": text}), ("label",), ())
+
+
+def test_the_state_that_most_hosts_have_is_asked_for_without_the_others() -> None:
+    """The planner would take the hosts of one state for few, and read and sort them all."""
+    written, _ = filters.conditions(Location(parameters={"state": "well"}), ("state",), ())
+
+    others = [f"state <> '{state}'" for state in filters.STATES if state != "well"]
+    assert written == [" AND ".join(others)]

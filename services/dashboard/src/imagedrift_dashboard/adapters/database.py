@@ -5,6 +5,8 @@ Rules:
 - Each role has connections of its own: viewers of one never wait for those of another.
 - A role with a login of its own is that login. Any other is set at the begin of each transaction;
   a viewer cannot undo that, as no text of a viewer is ever part of a statement.
+- A query is planned anew for its values: a plan that suits a filter that leaves much, kept for one
+  that leaves nothing, reads the whole fleet.
 - What the database refuses becomes a `PageFault` with the status and the advice for its reader.
 """
 
@@ -42,7 +44,8 @@ EXPORTS: Final = 2
 _BEGIN: Final = (
     "SELECT set_config('role', coalesce(nullif($1, ''), 'none'), true),"
     f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true),"
-    f" set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT_MS}', true)"
+    f" set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT_MS}', true),"
+    " set_config('plan_cache_mode', 'force_custom_plan', true)"
 )
 FAILURES: Final = (
     OSError,

@@ -25,6 +25,8 @@ _IN_PLACE: Final = (
 """A place and all inside it. The range, which ends after `/`, is what an index finds, and tells the
 planner how few hosts those are; in a CASE the rest is not taken to leave fewer still."""
 
+_USUAL: Final = {"well": "state <> 'degraded' AND state <> 'silent'"}
+
 
 class PageFilter(Struct, frozen=True, kw_only=True):
     """One filter: what it is called, what it asks of a row, and what can be given."""
@@ -32,6 +34,8 @@ class PageFilter(Struct, frozen=True, kw_only=True):
     label: str
     condition: str = ""
     choices: tuple[str, ...] = ()
+    usual: Mapping[str, str] = {}
+    """The conditions of choices that most rows have: the planner takes one value for a rare one."""
     example: str = ""
     value: Callable[[str], object] = str
 
@@ -65,7 +69,9 @@ FILTERS: Final[Mapping[str, PageFilter]] = {
     "verdict": PageFilter(label="Verdict", condition="verdict = :verdict::text", choices=VERDICTS),
     "running": PageFilter(label="Running", condition="running > 0", choices=YES),
     "outdated": PageFilter(label="Outdated", condition="outdated_hosts > 0", choices=YES),
-    "state": PageFilter(label="State", condition="state = :state::text", choices=STATES),
+    "state": PageFilter(
+        label="State", condition="state = :state::text", choices=STATES, usual=_USUAL
+    ),
     "behind": PageFilter(label="Behind", condition="behind > 0", choices=YES),
     "overdue": PageFilter(label="Overdue", condition="overdue_for IS NOT NULL", choices=YES),
     "active": PageFilter(label="In force", condition="active", choices=YES),
@@ -82,7 +88,8 @@ def conditions(
     for name in names:
         if given := location.get(name):
             values[name] = _value(name, given)
-            written.append(FILTERS[name].condition or _text(texts))
+            filter_ = FILTERS[name]
+            written.append(filter_.usual.get(given, filter_.condition) or _text(texts))
     return written, values
 
 
