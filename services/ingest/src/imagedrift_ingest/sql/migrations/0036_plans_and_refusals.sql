@@ -1,5 +1,5 @@
 -- A decision or plan that is too long is refused in words, and a plan is about what ops.due shows
--- depends: 0034_own_dates
+-- depends: 0035_words
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';

@@ -1,5 +1,5 @@
 -- The hosts of a place are found by an index; the new image of an outdated one is looked up, not hashed
--- depends: 0038_words
+-- depends: 0036_plans_and_refusals
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';
