@@ -36,6 +36,7 @@ REPEATS: Final = 5
 MOVES: Final = 4
 READ_AGAIN_EVERY_S: Final = 5.0
 """As often as a browser reads its page again at most: see the service's page.js."""
+READ_AGAIN_WITHIN_S: Final = 0.5
 TOLD_WITHIN_S: Final = 10.0
 MOST_BYTES: Final = 100_000
 Figures = dict[str, float | int]
@@ -166,25 +167,29 @@ async def _read(
 class _Viewer:
     """One open page, which is read again when it is told of a change."""
 
-    def __init__(self, client: httpx.AsyncClient, address: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, address: str, pause_s: float) -> None:
         self._client = client
         self._address = address
+        self._pause_s = pause_s
         self._read_at = 0.0
         self.told_at = 0.0
         self._is_told = asyncio.Event()
 
     async def view(self) -> None:
-        """Follow changes until cancelled, and read the page again when there are some."""
-        async with self._client.stream("GET", "/events") as response:
+        """Follow changes until cancelled, and read the page again meanwhile when there are some."""
+        stream = self._client.stream("GET", "/events")
+        async with asyncio.TaskGroup() as reading, stream as response:
             async for line in response.aiter_lines():
                 if line.startswith("data:"):
-                    self.told_at = time.perf_counter()
+                    if not self._is_told.is_set():
+                        self.told_at = time.perf_counter()
                     self._is_told.set()
-                    await self._read_again()
+                    reading.create_task(self._read_again())
 
     async def _read_again(self) -> None:
         if time.perf_counter() - self._read_at > READ_AGAIN_EVERY_S:
             self._read_at = time.perf_counter()
+            await asyncio.sleep(self._pause_s)
             await self._client.get(self._address)
 
     def expect(self) -> None:
@@ -234,7 +239,8 @@ async def _viewing(
     client: httpx.AsyncClient, viewers: int, addresses: list[str]
 ) -> AsyncIterator[list[_Viewer]]:
     """Hold so many pages open for the length of the context."""
-    made = [_Viewer(client, addresses[n % len(addresses)]) for n in range(viewers)]
+    pause_s = READ_AGAIN_WITHIN_S / viewers
+    made = [_Viewer(client, addresses[n % len(addresses)], n * pause_s) for n in range(viewers)]
     async with asyncio.TaskGroup() as tasks:
         holding = [tasks.create_task(each.view()) for each in made]
         await asyncio.sleep(2)  # every stream is open by then
