@@ -98,8 +98,14 @@ class ResolverClient:
         return listed
 
     async def put_anew(self, question: Question | List, ttl_s: float = 300) -> None:
-        """Put a question, once the server has forgotten the same one of before."""
-        await until(lambda: self.put(question, ttl_s), what=f"{question} is taken")
+        """Put a question, once the server has forgotten the same one of before.
+
+        Tests share the server, and a registry may get the port of an earlier test's: its question
+        is there for as long as this one would be.
+        """
+        await until(
+            lambda: self.put(question, ttl_s), what=f"{question} is taken", within_s=ttl_s + 30
+        )
 
     async def answer(self, question: Resolve, within_s: float = 30) -> Answer:
         """Wait for an answer to a question."""
