@@ -88,8 +88,10 @@ async def test_a_second_up_is_refused_and_down_ends_the_first(
     await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
     addresses = addresses_in(output(folder))
     assert len(addresses) == 2
+    shown = addresses[0].removeprefix("pages: ")
+    assert f"IMAGEDRIFT_DASHBOARD_URL={shown}\n" in output(folder)
     async with httpx.AsyncClient() as client:
-        assert (await client.get(addresses[0].removeprefix("pages: "))).status_code == 200
+        assert (await client.get(shown)).status_code == 200
     environment = BASE_ENVIRONMENT | {"DOCKER_HOST": engine.host, "HOME": str(folder)}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:

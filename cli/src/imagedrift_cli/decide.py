@@ -58,6 +58,8 @@ def decide(
     """
     if until and span:
         raise BadUsage("--until and --for: give one of them")
+    if kind == "snooze" and not (until or span):
+        raise BadUsage("snooze needs an end: --for or --until, as --for 2w")
     given = {"site": site, "place": place, "label": label}
     values: dict[str, object] = {
         "pattern": pattern_of(pattern),

@@ -109,7 +109,10 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
 @shown()
 @filtered()
 def history(name: str, filters: Filters, output: Output, is_image: bool) -> None:
-    """Show the changed images of a host, or the earlier digests of a tag."""
+    """Show the changed images of a host, or the earlier digests of a tag.
+
+    A host's first inventory is no change: `why` tells since when it has an image.
+    """
     if is_image or names.is_image(name):
         listing.answer(_of_tag(name, filters), output)
         return

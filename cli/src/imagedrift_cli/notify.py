@@ -11,9 +11,10 @@ from typing import Annotated
 import click
 from msgspec import Struct
 
-from imagedrift_cli import cells
-from imagedrift_cli.database import database_url
+from imagedrift_cli import cells, listing, names
+from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
+from imagedrift_cli.filters import Filters
 from imagedrift_notifier import commands
 from imagedrift_notifier.core.route import MessageRoute, Routes
 from imagedrift_runtime import settings
@@ -34,7 +35,8 @@ def notify(tested: str | None, dry_run: bool, named: str | None) -> None:
     """Check the file of routes (IMAGEDRIFT_ROUTES), and list them.
 
     The service imagedrift-notifier sends the messages. --dry-run reads DATABASE_URL, as an operator
-    does, and shows each route as if it had told nothing before; nothing is sent or noted.
+    does, and shows each route as if it had told nothing before; nothing is sent or noted. It says
+    which site, place, label or registry of a route no host has.
     """
     if tested and (dry_run or named):
         raise BadUsage("--test goes alone: it sends one message")
@@ -67,18 +69,62 @@ def _test(route: MessageRoute, page: str) -> None:
 
 def _show(routes: Sequence[MessageRoute], page: str) -> None:
     try:
-        made = asyncio.run(commands.preview(database_url(), routes, page))
+        made, strange = asyncio.run(_previewed(database_url(), routes, page))
     except commands.DatabaseAway as error:
         raise Unusable(f"the database (DATABASE_URL): {error}") from error
     for each in made:
         click.echo(f"== {each.route}: {each.content.title}\n{each.content.body}\n")
     if not made:
         click.echo("nothing is due on these routes")
+    for fault in strange:
+        click.echo(listing.noted(fault), err=True)
+
+
+async def _previewed(
+    dsn: str, routes: Sequence[MessageRoute], page: str
+) -> tuple[list[commands.Preview], list[str]]:
+    made = await commands.preview(dsn, routes, page)
+    async with Reader.connected(dsn) as reader:
+        strange = [fault for route in routes for fault in await _nowhere(reader, route)]
+    return made, strange
+
+
+async def _nowhere(reader: Reader, route: MessageRoute) -> list[str]:
+    """Say which names of a route no host has: it is no fault, as a host may come, but a slip is."""
+    faults = []
+    for only in _each_alone(route):
+        try:
+            await names.check_filters(reader, only)
+        except NotFound as error:
+            faults.append(f"route {route.name}: {error}")
+    return faults
+
+
+def _each_alone(route: MessageRoute) -> list[Filters]:
+    """Write each name that a route chooses hosts or images by as a filter of its own."""
+    return [
+        *(Filters(sites=(site,)) for site in route.hosts.sites),
+        *(Filters(places=(place,)) for place in route.hosts.places),
+        *(Filters(labels=(label,)) for label in route.hosts.labels.items()),
+        *(Filters(registries=(registry,)) for registry in route.registries),
+    ]
 
 
 def _list(routes: Routes) -> None:
     for route in routes.routes.values():
         about = ", ".join(route.kinds)
-        click.echo(f"{route.name}: {route.channel}, {commands.when(route)}; tells of {about}")
+        told = f"{route.name}: {route.channel}, {commands.when(route)}; tells of {about}"
+        click.echo(told + cells.exact(_limits(route)))
     if faults := commands.file_faults(routes):
         raise BadUsage("\n".join(faults))
+
+
+def _limits(route: MessageRoute) -> str:
+    """Say of which hosts and images a route tells; empty for all."""
+    chosen = {
+        "site": route.hosts.sites,
+        "place": route.hosts.places,
+        "label": [f"{key}={value}" for key, value in route.hosts.labels.items()],
+        "registry": route.registries,
+    }
+    return "".join(f"; {name} {', '.join(of)}" for name, of in chosen.items() if of)

@@ -122,7 +122,8 @@ def plan(
         click.echo(queries.filled_in(wish.text, wish.values))
         return
     rows, saved = asyncio.run(_planned(wish, is_saved=is_saved))
-    listing.write(plan_formats.written(rows, form, display.current()), display.current())
+    count = len(plan_formats.shares_of(rings))
+    listing.write(plan_formats.written(rows, form, display.current(), count), display.current())
     told = listing.counted(len(rows), "planned images")
     if saved is None:
         click.echo(listing.noted(f"{told}; nothing is saved: --save does"), err=True)

@@ -65,8 +65,8 @@ def ends_of(shares: Sequence[Decimal]) -> list[Decimal]:
     return list(accumulate(shares))
 
 
-def written(rows: Sequence[Row], form: PlanFormat, display: Display) -> str:
-    """Write a plan in a format."""
+def written(rows: Sequence[Row], form: PlanFormat, display: Display, rings: int = 0) -> str:
+    """Write a plan of so many rings in a format."""
     match form:
         case "table":
             brief = tables.chosen(BRIEF, rows, display)
@@ -74,17 +74,22 @@ def written(rows: Sequence[Row], form: PlanFormat, display: Display) -> str:
         case "json":
             return forms.render(rows, "json", display, columns=COLUMNS)
         case "ansible":
-            return as_ansible(rows)
+            return as_ansible(rows, rings)
         case "compose":
             return as_compose(rows)
         case _:
             assert_never(form)
 
 
-def as_ansible(rows: Sequence[Row]) -> str:
-    """Write an inventory: a group for each ring, and the images of each host in its variables."""
+def as_ansible(rows: Sequence[Row], rings: int = 0) -> str:
+    """Write an inventory: a group for each ring, and the images of each host in its variables.
+
+    A ring without a host is an empty group: Ansible fails on a group that is not there.
+    """
     names = _names(rows)
-    groups: dict[str, dict[str, dict[str, dict[str, object]]]] = {}
+    groups: dict[str, dict[str, dict[str, dict[str, object]]]] = {
+        f"ring_{ring}": {"hosts": {}} for ring in range(1, rings + 1)
+    }
     for row in rows:
         hosts = groups.setdefault(f"ring_{row['ring']}", {"hosts": {}})["hosts"]
         name = names[row["site"], row["host"]]

@@ -126,8 +126,11 @@ async def _watch(
             await _start(stack, values, agent)
             address = await stack.start_dashboard(page_port)
         stop = signals.asked()
-        click.echo(f"pages: {address}\nDATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
-        click.echo("psql on it, or any `imagedrift` command with it set; Ctrl-C stops.")
+        click.echo(
+            f"pages: {address}\nIMAGEDRIFT_DASHBOARD_URL={address}\n"
+            f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}"
+        )
+        click.echo("psql on it, or any `imagedrift` command with these set; Ctrl-C stops.")
         await _show(stack, stop)
         console.print("stopping")
 

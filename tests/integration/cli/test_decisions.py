@@ -183,7 +183,7 @@ def test_a_version_is_asked_for_and_skipped(own_dsn: str) -> None:
     ("arguments", "words"),
     [
         (["nginx:1.27", "ignore"], "ignore needs a reason"),
-        (["nginx:1.27", "snooze"], "snooze needs an end"),
+        (["nginx:1.27", "snooze"], "snooze needs an end: --for or --until"),
         (["nginx:1.27", "snooze", "--until", "soon"], "--until soon: write a time"),
         (["nginx:1.27", "snooze", "--until", "99999-01-01"], "--until 99999-01-01: write a time"),
         (["nginx:1.27", "snooze", "--until", "2w"], "for a span use --for"),

@@ -34,6 +34,25 @@ def test_what_would_be_sent_is_shown(fleet_dsn: str, tmp_path: Path) -> None:
     assert one.out == "nothing is due on these routes\n"
 
 
+def test_a_name_that_no_host_has_is_told(fleet_dsn: str, tmp_path: Path) -> None:
+    """A slip in a route's site, place, label or registry would make it silent for ever."""
+    slips = 'site = ["fr1", "ber1"]\nplace = ["nowhere"]\nregistry = ["dockr.io"]'
+    slips += '\nlabel = {env = "prd"}'
+    listed = notify(fleet_dsn, tmp_path, ops=slips)
+    dry = notify(fleet_dsn, tmp_path, "--dry-run", ops=slips, all="")
+
+    limits = "; site fr1, ber1; place nowhere; label env=prd; registry dockr.io"
+    assert listed.lines[0].endswith(f"tells of outdated, version{limits}")
+    assert dry.code == 0
+    assert [line.partition(";")[0] for line in dry.err.splitlines()] == [
+        "note: route ops: no such site: fr1",
+        "note: route ops: no such place: nowhere",
+        "note: route ops: no such label: env=prd",
+        "note: route ops: no such registry: dockr.io",
+    ]
+    assert "did you mean fra1?" in dry.err
+
+
 def test_what_is_wrong_is_told_in_a_line(fleet_dsn: str, tmp_path: Path) -> None:
     """Wrong keys, names and uses end with 64 or 4, a channel that fails with 69."""
     wrong = notify(fleet_dsn, tmp_path, ops='zone = "X"')

@@ -76,6 +76,15 @@ def test_ansible_has_a_group_for_each_ring() -> None:
     assert second["web-1.example.net"]["imagedrift_site"] == "fra1"
 
 
+def test_a_ring_without_a_host_is_an_empty_group_of_ansible() -> None:
+    """A playbook for that ring then does nothing, where one for a missing group would fail."""
+    groups = yaml.safe_load(written(ROWS[:1], "ansible", PIPE, 3))["all"]["children"]
+
+    assert list(groups) == ["ring_1", "ring_2", "ring_3"]
+    assert list(groups["ring_1"]["hosts"]) == ["web-1.example.org"]
+    assert groups["ring_2"] == groups["ring_3"] == {"hosts": {}}
+
+
 def test_no_text_of_a_host_is_a_template_for_ansible() -> None:
     """A container's name in braces is marked, so that Ansible does not run it."""
     evil = "{{ lookup('pipe', 'id') }}"

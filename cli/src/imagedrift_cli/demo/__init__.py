@@ -120,7 +120,8 @@ async def _engine_answers() -> bool:
 async def _stay(stack: Stack, console: Console) -> None:
     address = await stack.start_dashboard()
     stop = signals.asked()
-    console.print(f"\npages: {address}\nDATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
+    console.print(f"\npages: {address}\nIMAGEDRIFT_DASHBOARD_URL={address}")
+    console.print(f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
     console.print("Still running; Ctrl-C stops.")
     while not stop.is_set():
         stack.check()

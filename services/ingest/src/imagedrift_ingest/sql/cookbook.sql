@@ -139,8 +139,15 @@ FROM ops.tag_history
 WHERE coalesce(valid_to, 'infinity') > now() - interval '1 day'
 ORDER BY valid_from DESC;
 
--- name: when_was_it_updated
+-- name: when_did_it_come
 -- When did this host get the images that it has?
+SELECT reference, local_digests, on_host_since
+FROM ops.comparisons
+WHERE site = 'fra1' AND host = 'web-1'
+ORDER BY on_host_since DESC;
+
+-- name: when_was_it_updated
+-- What has changed on this host since its first inventory?
 SELECT reference, old_digests, new_digests, occurred_at
 FROM ops.host_history
 WHERE site = 'fra1' AND host = 'web-1'
