@@ -130,6 +130,15 @@ class Stack:
         )
         return f"http://{LOOPBACK}:{chosen}/"
 
+    async def start_notifier(self, routes: str, **environment: str) -> ServiceProcess:
+        """Start the notifier with a file of routes."""
+        return await self._start(
+            "imagedrift-notifier",
+            DATABASE_URL=self.dsn,
+            IMAGEDRIFT_ROUTES=str(Path(routes).absolute()),
+            **environment,
+        )
+
     async def stop_services(self) -> list[int]:
         """Stop every service, the newest first; their exit codes."""
         stopping, self.services = self.services[::-1], []
