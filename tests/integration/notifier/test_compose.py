@@ -99,7 +99,7 @@ async def test_what_comes_within_a_window_is_sent_with_the_first(
 async def test_a_storm_is_one_message(
     dsn: str, fresh_nats: NatsServer, connected: Bus, receiving: Receiver, tmp_path: Path
 ) -> None:
-    """More than a thousand images that become due in one window are one message with their number."""
+    """More than a thousand images that become due in one window are one message."""
     await execute(dsn, STORM)
     routes = write_routes(tmp_path, receiving.url, ops='gather = "1h"\nbacklog = true')
     async with notifier(dsn, fresh_nats.url, routes):
