@@ -39,7 +39,7 @@ async def test_what_a_route_does_not_tell_is_not_read(dsn: str) -> None:
 
 
 async def test_candidates_are_what_not_every_route_has_claimed(dsn: str) -> None:
-    """They come in the order of their names, some at a time, with the routes that lack a claim."""
+    """Candidates come in the order of their names, some at a time, each with its routes."""
     ops, chat = route("ops"), route("chat")
     async with open_database(dsn) as database:
         views = DueViews(database)

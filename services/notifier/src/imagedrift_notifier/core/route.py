@@ -23,7 +23,7 @@ class HostFilter(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What is equal for filters that choose the same hosts."""
+        """Return a value that is equal for filters of the same hosts."""
         return self.sites, self.places, tuple(sorted(self.labels.items()))
 
 
