@@ -56,7 +56,7 @@ class Fleet:
         self._starts: dict[str, Callable[[], Awaitable[object]]] = {
             "imagedrift-ingest": stack.start_ingest,
             "imagedrift-dashboard": lambda: stack.start_dashboard(port),
-            "imagedrift-notifier": lambda: stack.start_notifier(routes),
+            "imagedrift-notifier": lambda: stack.start_notifier(str(routes)),
         }
 
     async def start(self) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
+from support.notifier import write_routes
+from support.operator import Operator
 from support.polling import until
 
 WITHIN_S = 60.0
@@ -154,6 +156,31 @@ async def test_a_program_that_dies_ends_it(
     [line] = [line for line in output(folder).splitlines() if line.startswith("Error: ")]
     assert line.startswith(f"Error: {program} has ended with -9: its log is {folder}/home")
     assert processes_that_name(f"{folder}/home") == []
+
+
+async def test_a_file_of_routes_starts_the_notifier(folder: Path, engine: ScriptedEngine) -> None:
+    """Messages about this machine need the file alone; it ends with everything else."""
+    routes = write_routes(folder, "http://127.0.0.1:9", ops="")
+    process = start(folder, DOCKER_HOST=engine.host, IMAGEDRIFT_ROUTES=str(routes))
+    await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
+    dsn = addresses_in(output(folder))[1].removeprefix("DATABASE_URL=")
+    begun = "SELECT FROM notify.routes WHERE route = 'ops' AND is_begun"
+    await until(lambda: Operator(dsn).ask(begun), "the route is begun")
+
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait, WITHIN_S) == 0
+    assert_nothing_is_left(folder)
+
+
+async def test_a_wrong_file_of_routes_is_told_before_anything_is_started(folder: Path) -> None:
+    """Line and key are named, with the exit code of a wrong setting."""
+    (folder / "routes.toml").write_text("[route.ops]\nquite = []\n")
+    process = start(folder, IMAGEDRIFT_ROUTES=str(folder / "routes.toml"))
+
+    assert await asyncio.to_thread(process.wait, WITHIN_S) == 64
+    assert "line 2" in output(folder) or ":2" in output(folder)
+    assert "quite" in output(folder)
+    assert not (folder / "home").exists()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from imagedrift_agent.settings import AgentSettings
 from imagedrift_cli.__main__ import main as imagedrift
 from imagedrift_cli.check import CheckSettings
 from imagedrift_cli.database import DatabaseSettings
+from imagedrift_cli.demo import DemoSettings
 from imagedrift_cli.deploy import StreamSettings
 from imagedrift_cli.display import DisplaySettings
 from imagedrift_cli.exits import MEANINGS
@@ -48,6 +49,7 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift notify", NotifySettings),
     ("imagedrift scan", SharedSettings),
     ("imagedrift up", UpSettings),
+    ("imagedrift demo", DemoSettings),
 )
 """Who reads which settings, beside those that every service has."""
 

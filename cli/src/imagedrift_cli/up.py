@@ -52,6 +52,9 @@ class UpSettings(Struct, frozen=True, kw_only=True):
         str, Variable("XDG_CONFIG_HOME", "folder of another containers/auth.json")
     ] = ""
     registries: Annotated[str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml")] = ""
+    routes: Annotated[
+        str, Variable("IMAGEDRIFT_ROUTES", "path of routes.toml; with it, messages are sent")
+    ] = ""
     freshness: Annotated[
         int, Meta(ge=1, le=86_400), Variable("IMAGEDRIFT_FRESHNESS", "seconds an answer is good")
     ] = 300
@@ -80,8 +83,8 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 def up(home: Path | None, port: int | None, nats_port: int | None, page_port: int | None) -> None:
     """Watch this machine's Docker Engine against the real registries, until Ctrl-C.
 
-    Prints the address of its pages, and each verdict as it comes or changes. `imagedrift down`
-    ends it from elsewhere.
+    Prints the address of its pages, and each verdict as it comes or changes. With IMAGEDRIFT_ROUTES
+    it sends messages, too. `imagedrift down` ends it from elsewhere.
 
     All that it learns is kept in one folder, the ports too: ~/.local/share/imagedrift, for root
     /var/lib/imagedrift/up, or that of --home. Nothing is written elsewhere: remove the folder, and
@@ -90,6 +93,8 @@ def up(home: Path | None, port: int | None, nats_port: int | None, page_port: in
     try:
         values, agent = settings.load(UpSettings), settings.load(AgentSettings)
         operator_file.load(values.registries or None)
+        if values.routes:
+            _check_routes(values.routes)
         folder = home or up_home.default_home(values.home, values.data_home)
         up_home.prepare(folder)
         with up_home.locked(folder):
@@ -103,6 +108,13 @@ def up(home: Path | None, port: int | None, nats_port: int | None, page_port: in
         raise Unusable(str(error)) from error
     except (BusError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unusable(f"the servers in {folder} failed: {error}: has its disk room?") from error
+
+
+def _check_routes(path: str) -> None:
+    """Read the file of routes before a server is started. Raises `SettingsFault`."""
+    from imagedrift_notifier import commands  # noqa: PLC0415 - `down` does without the notifier
+
+    commands.load(path)
 
 
 async def _watch(
@@ -125,6 +137,13 @@ async def _watch(
         with console.status("starting the services"):
             await _start(stack, values, agent)
             address = await stack.start_dashboard(page_port)
+            if values.routes:
+                await stack.start_notifier(
+                    values.routes,
+                    HTTPS_PROXY=values.https_proxy,
+                    HTTP_PROXY=values.http_proxy,
+                    NO_PROXY=values.no_proxy,
+                )
         stop = signals.asked()
         click.echo(
             f"pages: {address}\nIMAGEDRIFT_DASHBOARD_URL={address}\n"

@@ -131,10 +131,13 @@ class Stack:
         )
         return f"http://{LOOPBACK}:{chosen}/"
 
-    async def start_notifier(self, routes: Path) -> ServiceProcess:
-        """Start one notifier, which tells people what a file of routes says."""
+    async def start_notifier(self, routes: str, **environment: str) -> ServiceProcess:
+        """Start the notifier with a file of routes."""
         return await self._start(
-            "imagedrift-notifier", DATABASE_URL=self.dsn, IMAGEDRIFT_ROUTES=str(routes)
+            "imagedrift-notifier",
+            DATABASE_URL=self.dsn,
+            IMAGEDRIFT_ROUTES=str(Path(routes).absolute()),
+            **environment,
         )
 
     def check(self) -> None:

@@ -88,6 +88,23 @@ async def test_an_address_that_apprise_does_not_know_is_told_without_it(text: st
     assert await AppriseSender().send(SecretText(text), MESSAGE) == Failed(fault)
 
 
+@pytest.mark.parametrize(
+    ("shown_as", "arrives"),
+    [("html", "&lt;img src=//x&gt; &amp; more"), ("text", "<img src=//x> & more")],
+)
+async def test_markup_in_a_name_is_shown_and_does_nothing(
+    receiving: Receiver, shown_as: str, arrives: str
+) -> None:
+    """A mail that is HTML shows the name of a place as it is written."""
+    marked = msgspec.structs.replace(MESSAGE, body="<img src=//x> & more", title="<b>t</b>")
+    where = address(receiving, f"rto=5&format={shown_as}")
+
+    assert await AppriseSender().send(where, marked) == Delivered()
+
+    [got] = receiving.received
+    assert got.read["message"].replace("&nbsp;", " ") == arrives
+
+
 async def test_a_text_is_cut_to_what_a_channel_takes() -> None:
     """No message is split into several."""
     made = apprise_channel.channel(SecretText("discord://1234567890/abcdefghijklmnop"))

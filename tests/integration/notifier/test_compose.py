@@ -11,6 +11,26 @@ from support.notifier import NGINX, Receiver, execute, move, notifier, write_rou
 from support.operator import Operator
 from support.polling import until
 
+STORM = """
+WITH r AS (
+  INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+  SELECT 'docker.io/storm/app' || n || ':1', 'docker.io', 'storm/app' || n, '1', 'ask'
+  FROM generate_series(1, 1100) AS n
+  RETURNING ref_id
+), a AS (
+  INSERT INTO fleet.answers (ref_id, remote_digest, remote_since, checked_at, attempted_at)
+  SELECT ref_id, 'sha256:' || repeat('ab', 32), now(), now(), now() FROM r
+), c AS (
+  INSERT INTO fleet.comparisons
+    (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
+  SELECT ref_id, 'sha256:' || repeat('cd', 32), ARRAY['sha256:' || repeat('ef', 32)],
+    'linux/amd64', 'outdated', 'digest_differs', now()
+  FROM r
+  RETURNING comparison_id
+)
+INSERT INTO fleet.host_images (host_id, comparison_id, since)
+SELECT (SELECT min(host_id) FROM fleet.hosts), comparison_id, now() FROM c
+"""
 THE_TIME_HAS_COME = "UPDATE notify.claims SET send_at = now() WHERE send_at IS NOT NULL"
 
 
@@ -74,3 +94,19 @@ async def test_what_comes_within_a_window_is_sent_with_the_first(
             "SELECT DISTINCT send_at FROM notify.claims WHERE send_at IS NOT NULL"
         )
     assert len(times) == 1
+
+
+async def test_a_storm_is_one_message(
+    dsn: str, fresh_nats: NatsServer, connected: Bus, receiving: Receiver, tmp_path: Path
+) -> None:
+    """More than a thousand images that become due in one window are one message."""
+    await execute(dsn, STORM)
+    routes = write_routes(tmp_path, receiving.url, ops='gather = "1h"\nbacklog = true')
+    async with notifier(dsn, fresh_nats.url, routes):
+        await claimed(dsn, 1105)
+        await execute(dsn, THE_TIME_HAS_COME)
+        await until(lambda: receiving.received, what="the message", within_s=60)
+        sent = await Operator(dsn).ask("SELECT topics FROM ops.messages")
+
+    assert receiving.received[0].read["data"]["title"] == "1,105 images to update"
+    assert [row["topics"] for row in sent] == [1105]

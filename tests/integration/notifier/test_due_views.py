@@ -4,6 +4,17 @@ from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews
 from support.decided_fleet import NEW, OLD, REFERENCES
 from support.notifier import NGINX, execute, route
+from support.operator import Operator
+
+CLAIM = """
+INSERT INTO notify.claims (route, kind, reference, target) VALUES ('ops', $1, $2, $3)
+"""
+NEWER = """
+SELECT v.reference, n.tag
+FROM ops.versions AS v
+CROSS JOIN LATERAL (VALUES (v.newest_patch), (v.newest_minor), (v.newest_major)) AS n (tag)
+WHERE n.tag IS NOT NULL
+"""
 
 
 async def test_a_group_says_from_what_to_what(dsn: str) -> None:
@@ -28,21 +39,41 @@ async def test_what_a_route_does_not_tell_is_not_read(dsn: str) -> None:
 
 
 async def test_candidates_are_what_not_every_route_has_claimed(dsn: str) -> None:
-    """Candidates come in the order of their names, some at a time, and end."""
+    """Candidates come in the order of their names, some at a time, each with its routes."""
+    ops, chat = route("ops"), route("chat")
+    async with open_database(dsn) as database:
+        views = DueViews(database)
+        await database.rows("enter_routes", routes=["ops", "chat"])
+
+        first = await views.candidates([ops], "", 2)
+        rest = await views.candidates([ops], first[-1].reference, 10)
+        names = [each.reference for each in (*first, *rest)]
+        assert names == sorted(REFERENCES) == list(await views.references())
+
+        await execute(dsn, CLAIM, "outdated", REFERENCES[3], NEW)
+        left = await views.candidates([ops, chat], "", 10)
+        assert {each.reference: each.routes for each in left} == {
+            each: {"chat"} if each == REFERENCES[3] else {"chat", "ops"} for each in REFERENCES
+        }
+
+
+async def test_a_newer_version_that_was_told_is_no_candidate(dsn: str) -> None:
+    """Each step is a topic of its own, and a route that tells no versions looks at none."""
+    ops = route("ops", kinds=("version",))
     async with open_database(dsn) as database:
         views = DueViews(database)
         await database.rows("enter_routes", routes=["ops"])
+        steps = await newer_tags(dsn)
+        assert steps
+        found = await views.candidates([ops], "", 100)
+        assert {each.reference for each in found} == {reference for reference, _ in steps}
+        assert await views.candidates([route("ops", kinds=("missing",))], "", 100) == []
 
-        first = await views.candidates(["ops"], "", 2)
-        rest = await views.candidates(["ops"], first[-1], 10)
-        assert [*first, *rest] == sorted(REFERENCES) == list(await views.references())
+        for reference, tag in steps:
+            await execute(dsn, CLAIM, "version", reference, tag)
+        assert await views.candidates([ops], "", 100) == []
 
-        await execute(
-            dsn,
-            "INSERT INTO notify.claims (route, kind, reference, target)"
-            " SELECT 'ops', 'outdated', $1, $2",
-            REFERENCES[3],
-            NEW,
-        )
-        left = await views.candidates(["ops"], "", 10)
-    assert set(left) == set(REFERENCES) - {REFERENCES[3]}
+
+async def newer_tags(dsn: str) -> list[tuple[str, str]]:
+    """Read which references have which newer tags."""
+    return [(row["reference"], row["tag"]) for row in await Operator(dsn).ask(NEWER)]

@@ -74,6 +74,14 @@ def test_a_change_of_summer_time_skips_no_digest() -> None:
     assert timedelta(hours=12) < send_time(schedule, before) - before < timedelta(hours=24)
 
 
+def test_quiet_hours_hold_in_the_hour_that_comes_twice() -> None:
+    """When summer time ends, quiet hours until three are those of the second time, too."""
+    second = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # ten past two for the second time
+    schedule = RouteSchedule(zone="Europe/Berlin", quiet=quiet("02:00-02:45"))
+
+    assert send_time(schedule, second) == datetime(2026, 10, 25, 1, 45, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("text", ["", "30", "2h", "61m", "-5s", "3601s", "1d", "30 s"])
 def test_a_span_that_is_none_is_refused(text: str) -> None:
     """A gathering window is a span up to an hour."""

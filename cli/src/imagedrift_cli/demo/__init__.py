@@ -9,9 +9,11 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import asyncpg
 import click
+from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -21,11 +23,13 @@ from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import signals
 from imagedrift_cli.database import Reader
 from imagedrift_cli.demo.scenario import Scenario
-from imagedrift_cli.failures import Unusable
+from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_notifier import commands
 from imagedrift_runtime import settings
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.errors import BusError
+from imagedrift_runtime.settings import SettingsFault, Variable
 from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
@@ -33,6 +37,16 @@ from imagedrift_sandbox.stack import Stack, named_registry
 FRESHNESS_S = 8
 LOOK_S = 2.0
 """How often it is looked whether everything still runs."""
+
+
+class DemoSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the demonstration."""
+
+    routes: Annotated[
+        str, Variable("IMAGEDRIFT_ROUTES", "path of routes.toml; with --keep, messages are sent")
+    ] = ""
+
+
 WIDTH = 140
 
 
@@ -46,14 +60,23 @@ WIDTH = 140
 )
 @click.option("--keep", is_flag=True, help="Stay up afterwards with the pages, until Ctrl-C.")
 def demo(hosts: int, keep: bool) -> None:
-    """Show the whole system at work on this machine, on embedded servers."""
+    """Show the whole system at work on this machine, on embedded servers.
+
+    With IMAGEDRIFT_ROUTES and --keep it sends messages, too.
+    """
+    try:
+        routes = settings.load(DemoSettings).routes if keep else ""
+        if routes:
+            commands.load(routes)
+    except SettingsFault as fault:
+        raise BadUsage(str(fault)) from fault
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)  # for whoever reads the log
     with tempfile.TemporaryDirectory(prefix="imagedrift-demo-") as home:
         Path(home).chmod(0o755)  # PostgreSQL may run as another user
         try:
-            failed = asyncio.run(_perform(Path(home), hosts, keep, console))
+            failed = asyncio.run(_perform(Path(home), hosts, keep, routes, console))
         except (ProgramError, *migrations.FAULTS) as error:
             raise Unusable(str(error)) from error
         except (BusError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -65,7 +88,7 @@ def demo(hosts: int, keep: bool) -> None:
     sys.exit(1 if failed else 0)
 
 
-async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list[str]:
+async def _perform(home: Path, hosts: int, keep: bool, routes: str, console: Console) -> list[str]:
     signals.end_as_by_ctrl_c()
     registry = SandboxRegistry()
     with _progress(console) as progress:
@@ -90,7 +113,7 @@ async def _perform(home: Path, hosts: int, keep: bool, console: Console) -> list
             await scenario.newer_versions_are_told(hosts, progress)
             progress.stop()
             if keep:
-                await _stay(stack, console)
+                await _stay(stack, routes, console)
     return scenario.failed
 
 
@@ -117,8 +140,10 @@ async def _engine_answers() -> bool:
     return True
 
 
-async def _stay(stack: Stack, console: Console) -> None:
+async def _stay(stack: Stack, routes: str, console: Console) -> None:
     address = await stack.start_dashboard()
+    if routes:
+        await stack.start_notifier(routes)
     stop = signals.asked()
     console.print(f"\npages: {address}\nIMAGEDRIFT_DASHBOARD_URL={address}")
     console.print(f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")

@@ -54,20 +54,25 @@ GROUP BY e.registry, e.outcome;
 
 -- name: candidates
 -- References that may have become due without a change of a verdict: a waiting time has passed, an
--- excuse has ended, a newer version was found. Those that every route has claimed are left out. Read
+-- excuse has ended, a newer version was found. Each with the routes that have not claimed all of it,
 -- in the order of their names, a portion at a time.
-SELECT r.reference
+SELECT t.reference, array_agg(DISTINCT w.route) AS routes
 FROM (
-  SELECT i.reference FROM ops.images AS i
-  WHERE i.outdated_hosts > 0 AND (
-    SELECT count(*) FROM notify.claims AS c
-    WHERE c.route = ANY (:routes::text[]) AND c.kind = 'outdated' AND c.reference = i.reference AND c.target = i.remote_digest
-  ) < cardinality(:routes::text[])
-  UNION
-  SELECT v.reference FROM ops.versions AS v WHERE num_nonnulls(v.newest_patch, v.newest_minor, v.newest_major) > 0
-) AS r
-WHERE r.reference > :behind::text COLLATE "C"
-ORDER BY r.reference COLLATE "C"
+  SELECT i.reference, 'outdated' AS kind, coalesce(i.remote_digest, '') AS target
+  FROM ops.images AS i
+  WHERE i.outdated_hosts > 0
+  UNION ALL
+  SELECT v.reference, 'version', n.tag
+  FROM ops.versions AS v
+  CROSS JOIN LATERAL (VALUES (v.newest_patch), (v.newest_minor), (v.newest_major)) AS n (tag)
+  WHERE n.tag IS NOT NULL
+) AS t
+JOIN unnest(:routes::text[], :kinds::text[]) AS w (route, kind) ON w.kind = t.kind
+LEFT JOIN notify.claims AS c
+  ON c.route = w.route AND c.kind = t.kind AND c.reference = t.reference AND c.target = t.target
+WHERE c.route IS NULL AND t.reference > :behind::text COLLATE "C"
+GROUP BY t.reference
+ORDER BY t.reference COLLATE "C"
 LIMIT :most::integer;
 
 -- name: due_references

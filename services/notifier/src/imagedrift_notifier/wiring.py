@@ -54,7 +54,7 @@ class NotifierWiring:
         self._clock = clock
         views, self._tables = DueViews(database), MessageTables(database)
         self._claiming = Claiming(views, self._tables, routes, clock)
-        self._sweep = Sweep(views, self._tables, self._claiming, routes)
+        self._sweep = Sweep(views, self._tables, self._claiming, routes, clock)
         self._compose = Compose(views, self._tables, routes)
         self._deliver = Deliver(self._tables, Channels(clock), routes, clock, run.stopping)
 

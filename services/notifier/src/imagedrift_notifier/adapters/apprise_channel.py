@@ -6,6 +6,7 @@ Rules:
 - A failure after as long as it waits for an answer is doubtful: the message may have arrived.
 - A message has a thread of its own: one that hangs holds up its route, and neither another route
   nor the end of the service.
+- A message is plain text, and Apprise told so: where a channel shows HTML, the text is escaped.
 - Only its own kinds of channels are there: no plugins from files, nothing read from its settings.
 """
 
@@ -103,7 +104,8 @@ def _started(made: "apprise.NotifyBase", message: OutboundMessage) -> Future[boo
 
     def run() -> None:
         try:
-            sending.set_result(bool(made.notify(title=title, body=body)))
+            plain = apprise.NotifyFormat.TEXT
+            sending.set_result(bool(made.notify(title=title, body=body, body_format=plain)))
         except BaseException as error:
             sending.set_exception(error)
 

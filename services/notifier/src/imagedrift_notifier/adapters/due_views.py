@@ -7,7 +7,7 @@ from typing import Final
 import asyncpg
 
 from imagedrift_notifier.adapters.database import NotifierDatabase
-from imagedrift_notifier.core.due_group import DueGroup, Topic
+from imagedrift_notifier.core.due_group import Candidate, DueGroup, Topic
 from imagedrift_notifier.core.route import MessageRoute
 
 FAILING_FOR: Final = timedelta(minutes=15)
@@ -45,12 +45,19 @@ class DueViews:
         )
         return [_group(row, row["reference"]) for row in rows]
 
-    async def candidates(self, routes: Sequence[str], behind: str, most: int) -> Sequence[str]:
+    async def candidates(
+        self, routes: Sequence[MessageRoute], behind: str, most: int
+    ) -> Sequence[Candidate]:
         """Name references that may be due, those behind a name. Raises `DatabaseAway`."""
+        asked = [(route.name, kind) for route in routes for kind in route.kinds]
         rows = await self._database.rows(
-            "candidates", routes=list(routes), behind=behind, most=most
+            "candidates",
+            routes=[name for name, _ in asked],
+            kinds=[kind for _, kind in asked],
+            behind=behind,
+            most=most,
         )
-        return [row["reference"] for row in rows]
+        return [Candidate(row["reference"], frozenset(row["routes"])) for row in rows]
 
     async def references(self) -> Sequence[str]:
         """Name every reference that may be due. Raises `DatabaseAway`."""

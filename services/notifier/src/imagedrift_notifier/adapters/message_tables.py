@@ -16,8 +16,8 @@ from imagedrift_notifier.core.route import MessageRoute
 LEASE: Final = timedelta(seconds=60)
 """Longer than a try may take."""
 KEPT: Final = timedelta(days=400)
-MOST_COMPOSED: Final = 1000
-"""Topics that are composed in one transaction."""
+MOST_COMPOSED: Final = 20_000
+"""Topics that are composed in one transaction: all of a storm are one message."""
 
 
 class GatheredTopics:

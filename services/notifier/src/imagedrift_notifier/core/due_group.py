@@ -20,6 +20,13 @@ class Topic(Struct, frozen=True):
     """The remote digest, or the newer version; of a registry that fails, how it does."""
 
 
+class Candidate(Struct, frozen=True):
+    """An image that may be due, and the routes that have not claimed all of it."""
+
+    reference: str
+    routes: frozenset[str]
+
+
 class DueGroup(Struct, frozen=True, kw_only=True):
     """One topic, with the hosts that it is about."""
 

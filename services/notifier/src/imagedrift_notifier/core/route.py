@@ -21,6 +21,11 @@ class HostFilter(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     """Hosts with all of these labels."""
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Return a value that is equal for filters of the same hosts."""
+        return self.sites, self.places, tuple(sorted(self.labels.items()))
+
 
 class MessageRoute(Struct, frozen=True, kw_only=True):
     """One route of the file."""

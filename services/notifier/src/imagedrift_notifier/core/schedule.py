@@ -96,5 +96,5 @@ def _after_quiet(spans: tuple[QuietSpan, ...], moment: datetime) -> datetime:
         if held is None:
             break
         day = moment.date() + timedelta(days=held.end <= moment.time())
-        moment = datetime.combine(day, held.end, moment.tzinfo)
+        moment = datetime.combine(day, held.end, moment.tzinfo).replace(fold=moment.fold)
     return moment

@@ -1,26 +1,34 @@
 """Sweeping: what becomes due without a changed verdict is claimed, too.
 
 A waiting time passes, an excuse ends, a newer version is found, a registry fails: no message of
-`DRIFT_CHANGED` tells that. So candidates are read in the order of their names, some at a time, and
-from the start again. A route that is new is begun by a pass over all: what was due before it was
-made is claimed without being sent.
+`DRIFT_CHANGED` tells that. So candidates are read in the order of their names, and from the start
+again; a run ends after a while, and the next one goes on from there. Only routes that have not
+claimed all of a candidate look at it. A route that is new is begun by a pass over all: what was due
+before it was made is claimed without being sent.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from imagedrift_notifier.core.due_group import DueGroup, Topic
+from imagedrift_notifier.core.due_group import Candidate, DueGroup, Topic
 from imagedrift_notifier.core.outbound import RouteState
+from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.usecases.claiming import Claiming, LiveRoutes
+from imagedrift_runtime.clock import Clock
 
-MOST_AT_ONCE: Final = 50
-"""References that are looked at in one run, once all routes are begun."""
+MOST_AT_ONCE: Final = 500
+"""Candidates that are read at once."""
+LOOKS_FOR_S: Final = 3.0
+"""A run looks no longer, once all routes are begun: a tenth of the time between two of them."""
 
 
 class CandidateReader(Protocol):
     """Names images that may be due. Raises `DatabaseAway`."""
 
-    async def candidates(self, routes: Sequence[str], behind: str, most: int) -> Sequence[str]:
+    async def candidates(
+        self, routes: Sequence[MessageRoute], behind: str, most: int
+    ) -> Sequence[Candidate]:
         """Name references that may be due, those behind a name."""
 
     async def errors(self) -> list[DueGroup]:
@@ -41,35 +49,46 @@ class Sweep:
     """Looks at all candidates, in portions."""
 
     def __init__(
-        self, reader: CandidateReader, table: RouteStates, claiming: Claiming, routes: LiveRoutes
+        self,
+        reader: CandidateReader,
+        table: RouteStates,
+        claiming: Claiming,
+        routes: LiveRoutes,
+        clock: Clock,
     ) -> None:
         self._reader = reader
         self._table = table
         self._claiming = claiming
         self._routes = routes
+        self._clock = clock
         self._behind = ""
         self._since_start: set[str] = set()
         """Routes that were there for the whole of this pass."""
 
     async def run(self) -> None:
-        """Look at the next portion; at all of them while a route is to be begun."""
+        """Go on with the pass, for a while; to its end while a route is to be begun."""
         states = await self._claiming.states()
         if not states:
             return
         await self._claim_errors(states)
-        while not await self._look(states) and not all(s.is_begun for s in states.values()):
+        is_begun = all(state.is_begun for state in states.values())
+        until = self._clock.monotonic() + LOOKS_FOR_S if is_begun else math.inf
+        while not await self._look(states, until) and self._clock.monotonic() < until:
             pass
 
-    async def _look(self, states: Mapping[str, RouteState]) -> bool:
-        """Look at a portion, and tell whether it was the last one of the pass."""
-        if not self._behind:
-            self._since_start = {*states}
-        found = await self._reader.candidates([*states], self._behind, MOST_AT_ONCE)
-        for reference in found:
-            await self._claiming.claim(reference, states)
-        self._since_start &= {*states}
+    async def _look(self, states: Mapping[str, RouteState], until: float) -> bool:
+        """Look at a portion, and tell whether the pass is at its end."""
+        self._since_start = self._since_start & {*states} if self._behind else {*states}
+        routes = [each for name, each in self._routes().routes.items() if name in states]
+        found = await self._reader.candidates(routes, self._behind, MOST_AT_ONCE)
+        for each in found:
+            if until < math.inf:  # an image that cannot be read does not keep others waiting
+                self._behind = each.reference
+            await self._claiming.claim(each.reference, {n: states[n] for n in each.routes})
+            if self._clock.monotonic() >= until:
+                return False
         is_last = len(found) < MOST_AT_ONCE
-        self._behind = "" if is_last else found[-1]
+        self._behind = "" if is_last else found[-1].reference
         if is_last and (new := [n for n in self._since_start if not states[n].is_begun]):
             await self._table.begin(new)
         return is_last
