@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,7 +164,7 @@ async def test_a_file_of_routes_starts_the_notifier(folder: Path, engine: Script
     routes = write_routes(folder, "http://127.0.0.1:9", ops="")
     process = start(folder, DOCKER_HOST=engine.host, IMAGEDRIFT_ROUTES=str(routes))
     await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
-    dsn = addresses_in(output(folder))[1].removeprefix("DATABASE_URL=")
+    [dsn] = re.findall(r"^DATABASE_URL=(.*)$", output(folder), re.MULTILINE)
     begun = "SELECT FROM notify.routes WHERE route = 'ops' AND is_begun"
     await until(lambda: Operator(dsn).ask(begun), "the route is begun")
 
