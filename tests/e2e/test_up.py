@@ -1,6 +1,7 @@
 """`imagedrift up` as a user runs it: whenever it is stopped, it leaves no process behind."""
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -136,20 +137,44 @@ async def test_an_up_that_was_killed_is_followed_by_one_at_the_same_addresses(fo
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize(
+    "program",
+    ["nats-server", "postgres", "imagedrift-ingest", "imagedrift-resolver", "imagedrift-agent"],
+)
+async def test_a_program_that_dies_ends_it(
+    up: subprocess.Popen[bytes], folder: Path, program: str
+) -> None:
+    """Verdicts that nobody looks after are not shown on: which program died is told."""
+    await until(lambda: "Ctrl-C stops." in output(folder), "its address", within_s=WITHIN_S)
+
+    os.kill(child_of(up.pid, program), signal.SIGKILL)
+    await until(lambda: up.poll() is not None, "the end", within_s=WITHIN_S)
+
+    assert up.returncode == 69
+    [line] = [line for line in output(folder).splitlines() if line.startswith("Error: ")]
+    assert line.startswith(f"Error: {program} has ended with -9: its log is {folder}/home")
+    assert processes_that_name(f"{folder}/home") == []
+
+
 @pytest.fixture
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system with too little room for a database."""
+def small_disk(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system with too little room for a database, or for the streams of NATS."""
     disk = folder / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=755", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param},mode=755", "tmpfs", str(disk)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("only root mounts a file system, and not in every container")
     yield disk
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.mark.parametrize(
+    ("small_disk", "word"),
+    [("16m", "No space left on device"), ("60m", "insufficient storage")],
+    indirect=["small_disk"],
+)
 async def test_a_full_disk_is_told_in_a_line(
-    small_disk: Path, folder: Path, engine: ScriptedEngine
+    small_disk: Path, folder: Path, engine: ScriptedEngine, word: str
 ) -> None:
     """A full disk is one line without a traceback, and no process is left."""
     home = small_disk / "home"
@@ -164,7 +189,7 @@ async def test_a_full_disk_is_told_in_a_line(
     ended = await asyncio.to_thread(run)
 
     assert ended.returncode == 69, ended.stderr
-    assert "No space left on device" in ended.stderr
+    assert word in ended.stderr
     assert "Traceback" not in ended.stderr
     assert processes_that_name(str(home)) == []
 
@@ -179,6 +204,16 @@ def start(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
             stderr=told,
             start_new_session=True,
         )
+
+
+def child_of(pid: int, program: str) -> int:
+    """Find the process of that program that another one has started."""
+    children = [each.read_text().split() for each in Path(f"/proc/{pid}/task").glob("*/children")]
+    for child in itertools.chain(*children):
+        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        if any(Path(word.decode()).name == program for word in words):
+            return int(child)
+    raise AssertionError(f"{program} does not run")
 
 
 def addresses_in(told: str) -> list[str]:

@@ -3,17 +3,32 @@
 How a value is written exactly, and how times are, is `imagedrift_runtime.value_text`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any, Final
 
 from rich.cells import cell_len, set_cell_size
 
 from imagedrift_runtime.value_text import age, clean, duration, exact, no_formula, whole
 
-__all__ = ["age", "brief", "duration", "exact", "no_formula", "pad", "shorten", "whole", "width"]
+__all__ = [
+    "age",
+    "brief",
+    "duration",
+    "exact",
+    "no_formula",
+    "pad",
+    "shorten",
+    "shorten_apart",
+    "whole",
+    "width",
+]
 
 DIGEST_SHOWN: Final = 19
 """Characters of a digest that a person compares: the algorithm and twelve digits."""
+MIDDLE: Final = 0.4
+"""The share of its beginning that a text keeps which is shortened in its middle."""
 
 
 def width(text: str) -> int:
@@ -36,16 +51,53 @@ def brief(value: Any, now: datetime, ellipsis: str = "…") -> str:
             return whole(value)
 
 
-def shorten(text: str, columns: int, ellipsis: str = "…") -> str:
-    """Leave out the middle of a text that is too wide: its end tells more than its beginning."""
+def shorten(text: str, columns: int, ellipsis: str = "…", head: float = MIDDLE) -> str:
+    """Leave out a part of a text that is too wide; `head` is the share that its beginning keeps.
+
+    By default that is the middle, as the end of a name tells more than its beginning.
+    """
     if width(text) <= columns:
         return text
     if columns < 2:
         return ellipsis[: max(columns, 0)]
     room = columns - 1
-    head = room * 2 // 5
-    tail = set_cell_size(text[::-1], room - head).rstrip()[::-1]
-    return set_cell_size(text, head).rstrip() + ellipsis + tail
+    first = int(room * head)
+    tail = set_cell_size(text[::-1], room - first).rstrip()[::-1]
+    while tail and not width(tail[0]):  # a mark belongs to the character before it
+        tail = tail[1:]
+    return set_cell_size(text, first).rstrip() + ellipsis + tail
+
+
+def shorten_apart(texts: Sequence[str], columns: int, ellipsis: str = "…") -> list[str]:
+    """Shorten texts where they stay different: in their middle, else elsewhere."""
+    best: list[str] = []
+    for cut in (_cut_middle, _cut_end, _cut_around):
+        told = cut(texts, columns, ellipsis)
+        if len(set(told)) > len(set(best)):
+            best = told
+        if len(set(best)) == len(set(texts)):
+            break
+    return best
+
+
+def _cut_middle(texts: Sequence[str], columns: int, ellipsis: str) -> list[str]:
+    return [shorten(text, columns, ellipsis) for text in texts]
+
+
+def _cut_end(texts: Sequence[str], columns: int, ellipsis: str) -> list[str]:
+    return [shorten(text, columns, ellipsis, head=1.0) for text in texts]
+
+
+def _cut_around(texts: Sequence[str], columns: int, ellipsis: str) -> list[str]:
+    """Leave out the same end of all that are too wide, and what is too much before it."""
+    wide = [text for text in texts if width(text) > columns]
+    ends = zip(*(reversed(text) for text in wide), strict=False)
+    same = sum(1 for _ in takewhile(lambda characters: len(set(characters)) == 1, ends))
+    return [
+        shorten(text[: len(text) - same], columns - 1, ellipsis, head=0.0) + ellipsis
+        if width(text) > columns > 2 else shorten(text, columns, ellipsis)
+        for text in texts
+    ]  # fmt: skip
 
 
 def pad(text: str, columns: int) -> str:

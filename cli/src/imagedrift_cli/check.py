@@ -18,6 +18,7 @@ from imagedrift_cli import cells, listing, names, queries
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.exits import Exit
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
+from imagedrift_cli.filter_options import not_empty
 from imagedrift_runtime import clock, settings
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.nats import bus
@@ -45,8 +46,8 @@ class CheckSettings(CommonSettings, Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.argument("name", metavar="[REF|HOST]", required=False)
-@click.option("--registry", help="Everything of this registry, as docker.io.")
-@click.option("--site", "sites", multiple=True, help="The host of this site.")
+@click.option("--registry", callback=not_empty, help="Everything of this registry, as docker.io.")
+@click.option("--site", "sites", multiple=True, callback=not_empty, help="The host of this site.")
 @click.option(
     "--wait",
     type=click.IntRange(1, 3600),

@@ -120,7 +120,9 @@ async def _decide(values: dict[str, object], hosts: Filters) -> tuple[dict[str, 
 async def _check_end(reader: Reader, until: str, span: str) -> None:
     """Make sure that the database can read an end. Raises `BadUsage`: the option and the fix."""
     try:
-        await reader.named("check_end", until=until, span=span)
+        [end] = await reader.named("check_end", until=until, span=span)
+        if end["is_too_far"]:
+            raise BadUsage("beyond the year 9999")
     except BadUsage as fault:
         told = (
             f"--until {until}: write a time, as 2026-12-24T18:00Z; for a span use --for"

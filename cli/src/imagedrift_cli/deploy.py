@@ -8,7 +8,7 @@ import asyncpg
 import click
 from msgspec import Meta, Struct
 
-from imagedrift_cli.database import database_url, unusable
+from imagedrift_cli.database import database_url, reach, unusable
 from imagedrift_cli.failures import BadUsage, RightsMissing, Unusable
 from imagedrift_ingest.adapters.postgres import migrations, roles
 from imagedrift_runtime import settings
@@ -46,10 +46,10 @@ class StreamSettings(CommonSettings, Struct, frozen=True, kw_only=True):
     ] = {}
 
 
-def _role_names(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    if value and not roles.NAME.fullmatch(value):
+def _role_names(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
+    if value is not None and not roles.NAME.fullmatch(value):
         raise click.BadParameter("lower-case letters, digits and _, a letter first, 40 at most")
-    return value
+    return value or ""
 
 
 @click.command()
@@ -58,7 +58,6 @@ def _role_names(_context: click.Context, _option: click.Parameter, value: str) -
     "role_names",
     callback=_role_names,
     metavar="NAME",
-    default="",
     help="Call the roles NAME_operator and NAME_writer from now on, where another database of the"
     " same cluster has the default names.",
 )
@@ -91,6 +90,7 @@ def migrate(role_names: str) -> None:
 
 async def _migrate(url: str, role_names: str) -> tuple[list[str], list[str]]:
     """Migrate; what was applied, and what is advised."""
+    await reach(url)
     applied = await migrations.migrate(url, role_names=role_names)
     return applied, await migrations.advice(url)
 

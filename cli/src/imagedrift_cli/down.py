@@ -18,7 +18,7 @@ POLL_S: Final = 0.1
 
 
 @click.command()
-@click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="That of `up`.")
+@click.option("--home", type=up_home.HomePath(), help="That of `up`.")
 def down(home: Path | None) -> None:
     """End the `imagedrift up` that works in a folder, and wait for its end.
 
@@ -31,6 +31,7 @@ def down(home: Path | None) -> None:
         click.echo(f"not running in {folder}")
         return
     os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGCONT)  # one that a terminal has stopped by Ctrl-Z would not hear
     until = time.monotonic() + WITHIN_S
     while up_home.running(folder) is not None:
         if time.monotonic() > until:

@@ -32,7 +32,7 @@ def due(filters: Filters, output: Output, name: str | None, overdue: bool, excus
     conditions += [OVERDUE] if overdue else []
     asked = Asked(
         statement="excused" if excused else "due",
-        values=filters.values | names.host_values(name or ""),
+        values=filters.values | (names.host_values(name) if name is not None else {}),
         clauses={"where": where(filters, Scope(), *conditions)},
         brief=("site?", "hostname", "host?", "reference", "newest?", "running", "due_at=due",
                "excused_by?" if excused else "overdue_for?=overdue"),

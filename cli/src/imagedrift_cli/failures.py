@@ -5,10 +5,14 @@ A line names what was wrong, and what to do. What an operator can cause never ha
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import click
 
 from imagedrift_cli.exits import Exit
+
+MOST_TOLD: Final = 300
+"""Characters of a name that an error repeats."""
 
 
 class Failure(click.ClickException):
@@ -41,8 +45,13 @@ class NotFound(Failure):
     def __init__(
         self, kind: str, name: str, names: Iterable[str] = (), hint: str = "", also: str = ""
     ) -> None:
-        told = suggestion(nearest(name, names)) or hint
-        super().__init__("; ".join(filter(None, [f"no such {kind}: {name}", told, also])))
+        told = suggestion(nearest(name[:MOST_TOLD], names)) or hint
+        super().__init__("; ".join(filter(None, [f"no such {kind}: {_begun(name)}", told, also])))
+
+
+def _begun(name: str) -> str:
+    """Write a name as far as it is needed to see which one it is."""
+    return name if len(name) <= MOST_TOLD else f"{name[:MOST_TOLD]}..."
 
 
 class RightsMissing(Failure):

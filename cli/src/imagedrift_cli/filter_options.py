@@ -29,7 +29,7 @@ def filtered(*, without: Sequence[str] = (), texts: bool = True) -> Callable[[F]
             if name not in without:
                 wrapped = option(wrapped)
         if texts:
-            wrapped = click.argument("texts", nargs=-1, metavar="[TEXT]...", callback=_texts)(
+            wrapped = click.argument("texts", nargs=-1, metavar="[TEXT]...", callback=not_empty)(
                 wrapped
             )
         decorated: F = wrapped
@@ -39,16 +39,26 @@ def filtered(*, without: Sequence[str] = (), texts: bool = True) -> Callable[[F]
 
 
 def _label(
-    _context: click.Context, _option: click.Parameter, value: tuple[str, ...]
+    _context: click.Context, option: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
     pairs: dict[str, str] = {}
     for text in value:
-        key, mark, told = text.partition("=")
+        key, mark, told = _not_empty(option, text).partition("=")
         if not mark or not key:
             raise click.BadParameter(f"{text} is not K=V, as env=prod")
         if pairs.setdefault(key, told) != told:
             raise click.BadParameter(f"{key} cannot be both {pairs[key]} and {told}")
     return tuple(pairs.items())
+
+
+def not_empty(
+    _context: click.Context, option: click.Parameter, value: tuple[str, ...] | str | None
+) -> tuple[str, ...] | str | None:
+    """Refuse an empty name."""
+    for each in value if isinstance(value, tuple) else [value]:
+        if each is not None:
+            _not_empty(option, each)
+    return value
 
 
 def _places(
@@ -60,12 +70,6 @@ def _places(
 def _place(option: click.Parameter, text: str) -> str:
     """Write a place without the slash that a shell may have added at its end."""
     return _not_empty(option, text.rstrip("/"))
-
-
-def _texts(
-    _context: click.Context, argument: click.Parameter, value: tuple[str, ...]
-) -> tuple[str, ...]:
-    return tuple(_not_empty(argument, each) for each in value)
 
 
 def _not_empty(option: click.Parameter, text: str) -> str:
@@ -88,7 +92,9 @@ def one(_context: click.Context, option: click.Parameter, value: tuple[str, ...]
 
 
 _OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "site": click.option("--site", "sites", multiple=True, help="Only hosts of this site."),
+    "site": click.option(
+        "--site", "sites", multiple=True, callback=not_empty, help="Only hosts of this site."
+    ),
     "place": click.option(
         "--place",
         "places",
@@ -105,7 +111,11 @@ _OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
         help="Only hosts with this label; several add up.",
     ),
     "registry": click.option(
-        "--registry", "registries", multiple=True, help="Only images of it, as docker.io."
+        "--registry",
+        "registries",
+        multiple=True,
+        callback=not_empty,
+        help="Only images of it, as docker.io.",
     ),
     "running": click.option(
         "--running", is_flag=True, help="Only images that a running container uses."

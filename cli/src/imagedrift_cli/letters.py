@@ -8,15 +8,24 @@ import click
 from imagedrift_cli import database, listing
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
-from imagedrift_cli.filter_options import filtered
+from imagedrift_cli.filter_options import filtered, not_empty
 from imagedrift_cli.filters import OF_LETTERS, Filters, where
 from imagedrift_cli.listing import Asked
 from imagedrift_cli.output import Output, shown
 
 
 @click.command(name="dead-letters")
-@click.option("--show", "letter", metavar="LETTER", help="Show one with its message.")
-@click.option("--drop", "dropped", metavar="LETTER", multiple=True, help="Drop one, as seen to.")
+@click.option(
+    "--show", "letter", metavar="LETTER", callback=not_empty, help="Show one with its message."
+)
+@click.option(
+    "--drop",
+    "dropped",
+    metavar="LETTER",
+    multiple=True,
+    callback=not_empty,
+    help="Drop one, as seen to.",
+)
 @shown()
 @filtered()
 def dead_letters(

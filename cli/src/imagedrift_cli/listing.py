@@ -22,7 +22,7 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagedrift_cli import cells, database, display, forms, names, queries
+from imagedrift_cli import cells, database, display, forms, names, queries, tables
 from imagedrift_cli.database import PORTION, Portion, Reader
 from imagedrift_cli.display import Display
 from imagedrift_cli.failures import Unusable
@@ -202,7 +202,7 @@ def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> form
         "records" if asked.as_records and _is_laid_out(output, seen) else output.form,
         seen,
         columns=first.columns,
-        brief=chosen(asked.brief, first.rows, seen),
+        brief=tables.chosen(asked.brief, first.rows, seen),
         header=output.header,
     )
 
@@ -240,24 +240,6 @@ def counted(number: int, noun: str) -> str:
     if number == 1:
         noun = noun.removesuffix("ies") + "y" if noun.endswith("ies") else noun.removesuffix("s")
     return f"{number:,} {noun}"
-
-
-def chosen(brief: Sequence[str], rows: Sequence[Row], seen: Display) -> list[str]:
-    """Choose the columns of a table: those with a mark go where they tell nothing apart."""
-    return [
-        name.replace("?", "") for name in brief
-        if "?" not in name or not seen.is_terminal or _tells(name.partition("?")[0], rows)
-    ]  # fmt: skip
-
-
-def _tells(name: str, rows: Sequence[Row]) -> bool:
-    match name:
-        case "host":
-            return any(row["host"] != row.get("hostname") for row in rows)
-        case "site" | "hostname":
-            return len({row[name] for row in rows}) > 1
-        case _:
-            return any(row[name] for row in rows)
 
 
 def noted(reason: str) -> str:

@@ -9,11 +9,11 @@ import click
 from msgspec import Meta, Struct
 
 from imagedrift_cli.confirmation import confirm
-from imagedrift_cli.database import CONNECT_WITHIN_S, database_url, unusable
+from imagedrift_cli.database import CONNECT_WITHIN_S, database_url, reach, unusable
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands
 from imagedrift_ingest.adapters.postgres import migrations
-from imagedrift_ingest.core.retention import Retention
+from imagedrift_ingest.core.retention import MOST_DAYS, Retention
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_ingest.usecases.maintain import StepsFailed
 from imagedrift_runtime import logs, settings
@@ -27,10 +27,14 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     """How long things are kept: the variables that ingest reads, too."""
 
     retire_days: Annotated[
-        int, Meta(ge=1), Variable("IMAGEDRIFT_RETIRE_DAYS", "days until a silent host is given up")
+        int,
+        Meta(ge=1, le=MOST_DAYS),
+        Variable("IMAGEDRIFT_RETIRE_DAYS", "days until a silent host is given up"),
     ] = Retention().retire_after
     history_days: Annotated[
-        int, Meta(ge=1), Variable("IMAGEDRIFT_HISTORY_DAYS", "days for which history is kept")
+        int,
+        Meta(ge=1, le=MOST_DAYS),
+        Variable("IMAGEDRIFT_HISTORY_DAYS", "days for which history is kept"),
     ] = Retention().history
 
 
@@ -61,6 +65,7 @@ async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
     logs.configure(
         "imagedrift", "console", least=logging.CRITICAL
     )  # a step's failure is told below
+    await reach(dsn)
     connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S)
     try:
         await migrations.check(connection)
@@ -97,5 +102,6 @@ def rebuild(empty: bool, yes: bool) -> None:
 
 
 async def _rebuild(dsn: str, values: CommonSettings, empty: bool) -> list[str]:
+    await reach(dsn)
     async with bus.connect(values.nats_url, "imagedrift-cli", **values.nats) as nats:
         return list(await commands.rebuild(dsn, nats, empty=empty))

@@ -24,6 +24,8 @@ def canonical(text: str) -> str:
 
 def parsed(text: str) -> ImageReference:
     """Read an image reference. Raises `BadUsage`."""
+    if not text:
+        raise BadUsage("the name of the image is empty")
     try:
         return ImageReference.parse(text)
     except BadReference as error:
@@ -43,7 +45,13 @@ def host_condition(name: str) -> str:
 
 
 def host_values(name: str) -> dict[str, object]:
-    """Give the parameters of that condition."""
+    """Give the parameters of that condition. Raises `BadUsage`.
+
+    An empty name comes from a variable of a shell that is not set; hosts without a name are meant
+    by their id.
+    """
+    if not name:
+        raise BadUsage("the name of the host is empty")
     site, _, host = name.rpartition("/")
     return {"of_site": site, "host_name": host}
 

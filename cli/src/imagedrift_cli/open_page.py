@@ -11,6 +11,7 @@ from msgspec import Struct
 from imagedrift_cli import listing, names
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import BadUsage
+from imagedrift_cli.filter_options import not_empty
 from imagedrift_runtime import settings
 from imagedrift_runtime.settings import Variable
 
@@ -59,7 +60,7 @@ def image_path(reference: str) -> str:
 @click.command(name="open")
 @click.argument("name", metavar="HOST|REF")
 @click.argument("reference", metavar="[REF]", required=False)
-@click.option("--site", "sites", multiple=True, help="The host of this site.")
+@click.option("--site", "sites", multiple=True, callback=not_empty, help="The host of this site.")
 @click.option(
     "--image", "is_image", is_flag=True, help="It is an image, though a host has its name."
 )

@@ -4,7 +4,6 @@ Nothing is installed: other tools read the plan. What is done is seen in invento
 """
 
 import asyncio
-import functools
 import json
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,7 +14,7 @@ from msgspec import Struct
 from imagedrift_cli import display, listing, names, plan_formats, queries
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import BadUsage, NotFound
-from imagedrift_cli.filter_options import filtered, one
+from imagedrift_cli.filter_options import filtered
 from imagedrift_cli.filters import OF_REFERENCE, Filters, Scope, where
 from imagedrift_cli.listing import Asked
 from imagedrift_cli.output import Output, shown
@@ -33,29 +32,24 @@ RINGS_OF_HOSTS: Final = "SELECT plan_id, ring FROM ops.plan_hosts"
 OUTDATED: Final = "cause = 'outdated'"
 """A newer version is another reference: whoever defines the container has to name it."""
 
-_of_hosts = functools.partial(click.option, multiple=True, callback=one)
-
 
 class Wish(Struct, frozen=True, kw_only=True):
     """The images and hosts that somebody wants a plan for."""
 
     references: tuple[str, ...]
     rings: str
-    site: str | None
-    place: str | None
-    label: str | None
+    filters: Filters
     note: str
 
     @property
     def values(self) -> dict[str, object]:
         """Give the parameters of its statements."""
         shares = plan_formats.shares_of(self.rings)
-        given = {"site": self.site, "place": self.place, "label": self.label}
         return self.filters.values | {
             "references": list(self.references) or None,
             "rings": shares,
             "ends": plan_formats.ends_of(shares),
-            "selector": json.dumps({name: text for name, text in given.items() if text}),
+            "selector": json.dumps(self.selector),
             "note": self.note,
         }
 
@@ -67,16 +61,21 @@ class Wish(Struct, frozen=True, kw_only=True):
         return queries.composed("plan", view=view, where=where(self.filters, Scope(), *named))
 
     @property
-    def filters(self) -> Filters:
-        """Give the filters that choose its hosts."""
-        key, mark, value = (self.label or "").partition("=")
-        if self.label and not (key and mark):
-            raise BadUsage(f"--label {self.label} is not K=V, as env=prod")
-        return Filters(
-            sites=(self.site,) if self.site else (),
-            places=(self.place,) if self.place else (),
-            labels=((key, value),) if self.label else (),
-        )
+    def selector(self) -> dict[str, str]:
+        """Give the hosts of a plan that is saved: one site, one place, one label at most."""
+        labels = [f"{key}={value}" for key, value in self.filters.labels]
+        given = {"site": self.filters.sites, "place": self.filters.places, "label": labels}
+        return {name: texts[0] for name, texts in given.items() if texts}
+
+    @property
+    def unsaved(self) -> list[str]:
+        """Name the options that cannot be part of a plan that is saved."""
+        several = {"site": self.filters.sites, "place": self.filters.places,
+                   "label": self.filters.labels}  # fmt: skip
+        return [
+            f"--{name}" for name in self.filters.kinds
+            if name not in several or len(several[name]) > 1
+        ]  # fmt: skip
 
 
 @click.command()
@@ -91,28 +90,34 @@ class Wish(Struct, frozen=True, kw_only=True):
     metavar="FORMAT",
     help="table, json, ansible (an inventory) or compose (an override for each host).",
 )
-@_of_hosts("--site", help="Only hosts of this site.")
-@_of_hosts("--place", help="Only hosts at this place or inside it.")
-@_of_hosts("--label", metavar="K=V", help="Only hosts with this label.")
 @click.option("--save/--dry-run", "is_saved", default=False, help="Save it, or only show it.")
 @click.option("--note", default="", help="What the plan is for; shown by `imagedrift plans`.")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the query instead.")
+@filtered(texts=False)
 def plan(
-    references: tuple[str, ...], is_due: bool, rings: str, form: PlanFormat, site: str | None,
-    place: str | None, label: str | None, is_saved: bool, note: str, as_sql: bool,
+    references: tuple[str, ...], filters: Filters, is_due: bool, rings: str, form: PlanFormat,
+    is_saved: bool, note: str, as_sql: bool,
 ) -> None:  # fmt: skip
     """Show which hosts should get which digest, in which ring; or save that to follow it.
 
     REFERENCE is planned for every host where it is outdated, excused or not; a newer version is not
     planned, as its tag is another. A host is in the same
     ring of every plan with the same shares. To save needs the role imagedrift_decider.
+
+    Every filter works on what is shown. A saved plan holds one --site, --place and --label alone,
+    as it is followed for whole hosts.
     """
     if bool(references) == is_due:
         raise BadUsage("name what to plan for: a REFERENCE, or --due for all that is due")
     wish = Wish(
         references=tuple(map(names.canonical, references)),
-        rings=rings, site=site, place=place, label=label, note=note,
+        rings=rings, filters=filters, note=note,
     )  # fmt: skip
+    if is_saved and wish.unsaved:
+        raise BadUsage(
+            f"--save with {' and '.join(wish.unsaved)}: a saved plan is of one --site, --place and"
+            " --label at most; name its images as REFERENCE"
+        )
     if as_sql:
         click.echo(queries.filled_in(wish.text, wish.values))
         return

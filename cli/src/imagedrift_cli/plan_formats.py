@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import accumulate, groupby
 from typing import Final, Literal, assert_never
 
-from imagedrift_cli import cells, forms, listing
+from imagedrift_cli import cells, forms, tables
 from imagedrift_cli.display import Display
 from imagedrift_cli.failures import BadUsage
 from imagedrift_cli.tables import Row
@@ -69,7 +69,7 @@ def written(rows: Sequence[Row], form: PlanFormat, display: Display, rings: int 
     """Write a plan of so many rings in a format."""
     match form:
         case "table":
-            brief = listing.chosen(BRIEF, rows, display)
+            brief = tables.chosen(BRIEF, rows, display)
             return forms.render(rows, "table", display, columns=COLUMNS, brief=brief)
         case "json":
             return forms.render(rows, "json", display, columns=COLUMNS)

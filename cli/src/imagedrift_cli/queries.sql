@@ -285,7 +285,8 @@ SELECT decision_id::text AS name FROM ops.decisions
 ORDER BY decided_at DESC LIMIT 5000;
 
 -- name: check_end
-SELECT coalesce(nullif(:until::text, '')::timestamptz, now() + nullif(:span::text, '')::interval);
+SELECT extract(year FROM coalesce(nullif(:until::text, '')::timestamptz,
+                                  now() + nullif(:span::text, '')::interval)) > 9999 AS is_too_far;
 
 -- name: decide
 SELECT decision_id, matches

@@ -2,6 +2,7 @@
 
 Rules:
 - A wrong argument is one line: the command, what is wrong, and the nearest right one.
+- Remarks that cannot be written are lost: an exit code stays what it is.
 - A reader that closes its end of a pipe has what it wanted: nothing is said, and all is well.
 - What is left is a defect: its traceback is for whoever mends it.
 """
@@ -12,6 +13,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -35,8 +37,10 @@ class RootGroup(LazyGroup):
         if not standalone_mode:
             return run(*arguments, standalone_mode=False, **extra)
         _open_what_is_closed()
+        _let_remarks_be_lost()
         _replace_what_the_locale_lacks()
         _hear_other_ends()
+        warnings.showwarning = lambda message, *_, **__: _remark(message)
         output = sys.stdout
         try:
             result = run(*arguments, standalone_mode=False, **extra)
@@ -78,6 +82,29 @@ def _open_what_is_closed() -> None:
         _end("Error: standard output is closed", Exit.UNAVAILABLE)
 
 
+class _Lossy(io.FileIO):
+    """A stream that loses what cannot be written."""
+
+    def write(self, data: Any) -> int:
+        """Write, or lose it."""
+        with suppress(OSError):
+            return super().write(data) or 0
+        return len(data)
+
+
+def _let_remarks_be_lost() -> None:
+    """Let a standard error that is full, or that nobody reads, change no answer and no exit code.
+
+    Its own failure would end the command with 1, which says that something is outdated.
+    """
+    told = sys.stderr
+    if isinstance(told, io.TextIOWrapper) and told is sys.__stderr__:
+        raw = _Lossy(told.fileno(), "w", closefd=False)
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(raw), encoding=told.encoding, line_buffering=True
+        )
+
+
 def _hear_other_ends() -> None:
     """Let SIGTERM, and the end of the terminal, do what Ctrl-C does at that moment.
 
@@ -100,6 +127,11 @@ def _replace_what_the_locale_lacks() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _remark(message: Warning | str) -> None:
+    """Write what a library warns of, as of a password file, without its own lines of code."""
+    click.echo(f"note: {' '.join(str(message).split())}", err=True)
 
 
 def usage_line(error: UsageError, called: str) -> str:

@@ -26,6 +26,8 @@ ELASTIC: Final = frozenset({
     "selector", "excused_by", "why",
 })  # fmt: skip
 """What may be shortened, by the name of a column or its heading."""
+LAST: Final = frozenset({"reason", "value", "by"})
+"""What is shortened only where all of those are as narrow as can be."""
 STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "current": {"fg": "green"},
     "outdated": {"fg": "red"},
@@ -48,12 +50,14 @@ class Table:
     ) -> None:
         self._columns = [each.partition("=")[0] for each in names]
         self._headings = [each.partition("=")[2] or each for each in names]
-        self._elastic = [
-            i for i, pair in enumerate(zip(self._columns, self._headings, strict=True))
-            if not ELASTIC.isdisjoint(pair)
-        ]  # fmt: skip
+        self._elastic = self._called(ELASTIC)
+        self._last = self._called(ELASTIC | LAST)
         self._display = display
         self._least = [(least or {}).get(name, 0) for name in self._columns]
+
+    def _called(self, names: frozenset[str]) -> list[int]:
+        pairs = zip(self._columns, self._headings, strict=True)
+        return [i for i, pair in enumerate(pairs) if not names.isdisjoint(pair)]
 
     def lines(self, rows: Sequence[Row], *, header: bool = True) -> list[str]:
         """Lay out the next rows."""
@@ -67,9 +71,10 @@ class Table:
         widths = list(map(max, widest, self._least))
         gap = GAP
         if display.width is not None:
-            gap, widths = _fit(self._elastic, widths, display.width)
+            gap, widths = _fit((self._elastic, self._last), widths, display.width)
             if texts and _wide(widths, gap) > display.width:
                 return self._told(texts)
+            told = _shortened(told, widths, display)
         self._least = widths
         lines = [_line(each, widths, gap, display) for each in told]
         if display.has_colours:
@@ -87,6 +92,31 @@ class Table:
             lines.append("")
         room = display.width or 0
         return [cells.shorten(line, room, display.ellipsis) for line in lines[:-1]]
+
+
+def chosen(brief: Sequence[str], rows: Sequence[Row], display: Display) -> list[str]:
+    """Choose the columns of a table: those with a mark go where they tell nothing apart."""
+    return [
+        name.replace("?", "") for name in brief
+        if "?" not in name or not display.is_terminal or _tells(name.partition("?")[0], rows)
+    ]  # fmt: skip
+
+
+def _tells(name: str, rows: Sequence[Row]) -> bool:
+    match name:
+        case "host":
+            return _is_ambiguous(rows)
+        case "site" | "hostname":
+            return len({row[name] for row in rows}) > 1
+        case _:
+            return any(row[name] for row in rows)
+
+
+def _is_ambiguous(rows: Sequence[Row]) -> bool:
+    """Whether a name of a host is missing, or that of two."""
+    hosts = {(row.get("site"), row["host"]): row.get("hostname") for row in rows}
+    names = [(site, name) for (site, _), name in hosts.items() if name]
+    return len(set(names)) < len(hosts)
 
 
 def as_table(rows: Sequence[Row], names: Sequence[str], display: Display) -> list[str]:
@@ -121,13 +151,15 @@ def _familiar(row: Row) -> Row:
     return row | {"reference": text.removeprefix(HUB).removeprefix("library/")}
 
 
-def _fit(elastic: Sequence[int], widths: list[int], room: int) -> tuple[int, list[int]]:
-    """Narrow the widest elastic columns until all fit, and the gaps if that is not enough."""
+def _fit(
+    elastic: tuple[Sequence[int], Sequence[int]], widths: list[int], room: int
+) -> tuple[int, list[int]]:
+    """Narrow the widest elastic columns until all fit, then the gaps, then the last columns."""
     narrowed = list(widths)
-    for gap in (GAP, 1):
+    for gap, columns in ((GAP, elastic[0]), (1, elastic[0]), (1, elastic[1])):
         free = room - gap * (len(widths) - 1)
         while sum(narrowed) > free:
-            widest = max(elastic, key=lambda i: narrowed[i], default=None)
+            widest = max(columns, key=lambda i: narrowed[i], default=None)
             if widest is None or narrowed[widest] <= LEAST:
                 break
             narrowed[widest] -= 1
@@ -136,16 +168,21 @@ def _fit(elastic: Sequence[int], widths: list[int], room: int) -> tuple[int, lis
     return 1, narrowed
 
 
+def _shortened(
+    told: Sequence[Sequence[str]], widths: Sequence[int], display: Display
+) -> list[list[str]]:
+    """Shorten the texts of each column so that they stay different."""
+    columns = zip(zip(*told, strict=True), widths, strict=True)
+    cut = [cells.shorten_apart(texts, width, display.ellipsis) for texts, width in columns]
+    return [list(row) for row in zip(*cut, strict=True)]
+
+
 def _wide(widths: Sequence[int], gap: int) -> int:
     return sum(widths) + gap * (len(widths) - 1)
 
 
 def _line(texts: Sequence[str], widths: Sequence[int], gap: int, display: Display) -> str:
-    shown = [
-        cells.shorten(text, width, display.ellipsis) if display.is_terminal else text
-        for text, width in zip(texts, widths, strict=True)
-    ]
-    padded = (" " * gap).join(map(cells.pad, shown, widths)).rstrip()
+    padded = (" " * gap).join(map(cells.pad, texts, widths)).rstrip()
     return cells.shorten(padded, display.width, display.ellipsis) if display.width else padded
 
 

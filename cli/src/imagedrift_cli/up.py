@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import asyncpg
 import click
 from msgspec import Meta, Struct
 from rich.console import Console
@@ -20,8 +21,9 @@ from imagedrift_agent.wiring import take_inventory
 from imagedrift_cli import cells, database, signals, up_home
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_cli.up_home import Ports
-from imagedrift_ingest.adapters.postgres.migrations import WrongSchema
+from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_runtime import settings
+from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.provision import UnsafeChange
 from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import RegistriesFault
@@ -69,7 +71,7 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 @click.command()
 @click.option(
     "--home",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=up_home.HomePath(),
     help="Folder for what is kept between runs.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="PostgreSQL's port.")
@@ -97,8 +99,10 @@ def up(home: Path | None, port: int | None, nats_port: int | None, page_port: in
         raise Unusable(f"no engine to watch (DOCKER_HOST names one): {fault}") from fault
     except (SettingsFault, RegistriesFault) as error:
         raise BadUsage(str(error)) from error
-    except (ProgramError, WrongSchema, UnsafeChange) as error:
+    except (ProgramError, *migrations.FAULTS, UnsafeChange) as error:
         raise Unusable(str(error)) from error
+    except (BusError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Unusable(f"the servers in {folder} failed: {error}: has its disk room?") from error
 
 
 async def _watch(
@@ -127,7 +131,7 @@ async def _watch(
             f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}"
         )
         click.echo("psql on it, or any `imagedrift` command with these set; Ctrl-C stops.")
-        await _show(stack.dsn, stop)
+        await _show(stack, stop)
         console.print("stopping")
 
 
@@ -154,11 +158,14 @@ async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None
     )
 
 
-async def _show(dsn: str, stop: asyncio.Event) -> None:
-    """Print each verdict as it comes or changes: a line each, which scrolls on any terminal."""
+async def _show(stack: Stack, stop: asyncio.Event) -> None:
+    """Print each verdict as it comes or changes: a line each, which scrolls on any terminal.
+
+    A verdict that nobody looks after any more is none: what has ended ends it all.
+    """
     known: dict[tuple[str, str], str] = {}
     while not stop.is_set():
-        for row in await database.rows(dsn, "this_host", {}):
+        for row in await _verdicts(stack):
             key, told = (row["reference"], row["image_id"]), _line(row)
             if known.get(key) != told:
                 known[key] = told
@@ -166,6 +173,16 @@ async def _show(dsn: str, stop: asyncio.Event) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(REFRESH_S):
                 await stop.wait()
+
+
+async def _verdicts(stack: Stack) -> list[dict[str, Any]]:
+    """Read all verdicts. Raises `ProgramDied`, and `Unusable` for a database that still runs."""
+    stack.check()
+    try:
+        return await database.rows(stack.dsn, "this_host", {})
+    except Unusable:
+        stack.check()
+        raise
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -10,8 +10,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
+import click
 import msgspec
 from msgspec import Struct
 
@@ -30,6 +31,19 @@ class Ports(Struct, frozen=True):
     postgres: int = 0
     nats: int = 0
     pages: int = 0
+
+
+class HomePath(click.Path):
+    """The type of `--home`: a folder, from wherever the command was started."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Make the path absolute, as servers have folders of their own to start in."""
+        if value == "":  # of a variable of a shell that is not set
+            self.fail("--home is empty", param, ctx)
+        return Path(os.fsdecode(super().convert(value, param, ctx))).absolute()
 
 
 def default_home(home: str, data_home: str) -> Path:
@@ -110,6 +124,8 @@ def remember(home: Path, chosen: Ports) -> None:
 def _told(home: Path) -> str:
     pid = (home / LOCK).read_text().strip()
     address = _remembered(home)
+    if not address.postgres:
+        return f"pid {pid}, which starts for the first time"
     return f"pid {pid}, PostgreSQL {LOOPBACK}:{address.postgres}, NATS {LOOPBACK}:{address.nats}"
 
 

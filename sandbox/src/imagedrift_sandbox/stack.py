@@ -18,6 +18,7 @@ from typing import Self
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_runtime.nats import bus, provision
 from imagedrift_runtime.registries import operator_file
+from imagedrift_sandbox.child_process import ProgramDied
 from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
@@ -129,6 +130,13 @@ class Stack:
             IMAGEDRIFT_DASHBOARD_ROLE="imagedrift_operator",
         )
         return f"http://{LOOPBACK}:{chosen}/"
+
+    def check(self) -> None:
+        """Make sure that everything that was started still runs. Raises `ProgramDied`."""
+        servers = (self.nats.child, self.postgres.child)
+        for child in (*servers, *(service.child for service in self.services)):
+            if child and (code := child.exit_code) is not None:
+                raise ProgramDied(f"{child.name} has ended with {code}: its log is {child.log}")
 
     async def stop_services(self) -> list[int]:
         """Stop every service, the newest first; their exit codes."""

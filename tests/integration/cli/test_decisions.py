@@ -185,6 +185,7 @@ def test_a_version_is_asked_for_and_skipped(own_dsn: str) -> None:
         (["nginx:1.27", "ignore"], "ignore needs a reason"),
         (["nginx:1.27", "snooze"], "snooze needs an end: --for or --until"),
         (["nginx:1.27", "snooze", "--until", "soon"], "--until soon: write a time"),
+        (["nginx:1.27", "snooze", "--until", "99999-01-01"], "--until 99999-01-01: write a time"),
         (["nginx:1.27", "snooze", "--until", "2w"], "for a span use --for"),
         (["nginx:1.27", "snooze", "--for", "soon"], "--for soon: write a span"),
         (["nginx:1.27", "snooze", "--for", "900000y"], "--for 900000y: write a span"),

@@ -61,6 +61,94 @@ def test_a_login_that_is_refused_is_told(own_dsn: str) -> None:
     assert "refuses this login" in told(piped(as_reader(own_dsn), "hosts"), 69)
 
 
+@pytest.mark.parametrize("command", ["outdated", "migrate", "maintain"])
+@pytest.mark.parametrize(
+    ("option", "code", "words"),
+    [
+        ("sslmode=bad", 64, "must be one of: disable"),
+        ("sslmode=verify-full", 64, "root.crt"),
+        ("sslmode=require&sslcert=/none&sslkey=/none", 69, "sslcert"),
+        ("target_session_attrs=bad", 64, "is one of any, primary"),
+        ("target_session_attrs=standby", 69, "target_session_attrs asks for"),
+        ("connect_timeout=1", 64, 'parameter "connect_timeout"'),
+        ("foo=bar", 64, 'parameter "foo"'),
+        ("ssl=true", 64, '"ssl" cannot be changed'),
+    ],
+)
+def test_a_wrong_option_of_the_address_is_told_as_one(
+    own_dsn: str, command: str, option: str, code: int, words: str
+) -> None:
+    """A wrong option is the address's fault, in one line, and no server is called away."""
+    line = told(piped(f"{own_dsn}?{option}", command, HOME="/none"), code)
+
+    assert words in line
+    assert ("is it started" in line) == option.startswith("sslmode=require")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [("PGPORT", "x", 64), ("PGSSLMODE", "x", 64), ("PGTARGETSESSIONATTRS", "x", 64)],
+)
+def test_a_wrong_variable_of_postgresql_is_told(variable: str, value: str, code: int) -> None:
+    """A wrong value of a variable that adds to the address is told in one line."""
+    wrong = {variable: value}
+    assert "PG variable" in told(piped("postgresql://me@127.0.0.1/x", "outdated", **wrong), code)
+
+
+def test_a_warning_of_a_library_is_a_note(tmp_path: Path) -> None:
+    """A password file that is a folder is told without a line of anybody's code."""
+    dsn = f"postgresql://me@{LOOPBACK}:{free_port()}/x"
+    ended = piped(dsn, "outdated", PGPASSFILE=str(tmp_path))
+
+    note, error = ended.err.splitlines()
+    assert note.startswith("note: password file")
+    assert error.startswith("Error: the database")
+
+
+def test_a_number_that_the_database_cannot_have_is_a_wrong_argument(fleet_dsn: str) -> None:
+    """A limit beyond every integer is the fault of the argument."""
+    assert "out of range" in told(piped(fleet_dsn, "outdated", "--limit", "9" * 20), 64)
+
+
+def test_a_time_that_cannot_be_shown_is_no_defect(own_dsn: str) -> None:
+    """A decision that ends after the year 9999, written by SQL, ends the list in one line."""
+    decide = "SELECT ops.decide('docker.io/library/nginx:1.27', '{}', 'snooze', '99999-01-01', 'x')"
+    asyncio.run(Operator(own_dsn).ask(f"SELECT FROM ({decide}) AS d"))
+    assert "cannot be shown" in told(piped(own_dsn, "decisions"), 69)
+
+
+def test_a_name_that_is_too_long_is_not_repeated_whole(fleet_dsn: str) -> None:
+    """An error is a line that can be read, whatever was typed."""
+    assert len(told(piped(fleet_dsn, "host", "a" * 100_000), 4)) < 500
+
+
+@pytest.mark.parametrize("variable", ["IMAGEDRIFT_RETIRE_DAYS", "IMAGEDRIFT_HISTORY_DAYS"])
+def test_a_number_of_days_has_an_end(own_dsn: str, variable: str) -> None:
+    """No date is that long ago."""
+    days = {variable: "99999999"}
+    assert variable in told(piped(own_dsn, "maintain", **days), 64)
+
+
+def test_a_database_that_is_only_read_is_told(own_dsn: str) -> None:
+    """A decision on a standby fails with a line that names the right database."""
+    name = own_dsn.rpartition("/")[2]
+    change = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
+    asyncio.run(Operator(own_dsn).ask(change))
+
+    line = told(piped(own_dsn, "decide", "nginx:1.27", "accept", "--reason", "x"), 69)
+
+    assert "the one that is written to" in line
+    assert len(piped(own_dsn, "outdated").lines) == 5
+
+
+def test_a_server_without_a_connection_left_is_not_called_away(
+    reader_dsn: str, own_dsn: str
+) -> None:
+    """A login that has all its connections is told so."""
+    asyncio.run(Operator(own_dsn).ask("ALTER ROLE reader CONNECTION LIMIT 0"))
+    assert "takes no connection more" in told(piped(reader_dsn, "hosts"), 69)
+
+
 def test_a_missing_right_is_told_with_its_grant(reader_dsn: str) -> None:
     """A missing right is reported with the role that has it."""
     assert "GRANT imagedrift_operator" in told(piped(reader_dsn, "hosts"), 69)
@@ -242,6 +330,22 @@ def test_a_closed_output_is_told(fleet_dsn: str) -> None:
     ended = in_shell("exec imagedrift outdated >&-", fleet_dsn)
 
     assert (ended.returncode, ended.stderr) == (69, "Error: standard output is closed\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "lines"),
+    [("outdated", 0, 5), ("outdated --exit-code", 1, 5), ("host zzz", 4, 0), ("outdatd", 64, 0)],
+)
+@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&1 >&3 3>&- | true"])
+def test_a_remark_that_cannot_be_written_changes_nothing(
+    fleet_dsn: str, command: str, code: int, lines: int, lost: str
+) -> None:
+    """Neither a full standard error nor one that nobody reads, and never to 1 by itself."""
+    told = f"{{ imagedrift {command}; echo $? >&4; }}"
+    ended = in_shell(f"{{ {told} {lost}; }} 4>&2 3>&1", fleet_dsn)
+
+    assert ended.stderr == f"{code}\n"
+    assert len(ended.stdout.splitlines()) == lines
 
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])

@@ -128,6 +128,23 @@ def test_what_is_named_and_is_not_there_ends_with_4(
     assert call.told in line
 
 
+@pytest.mark.parametrize("call", list(calls()), ids=lambda call: f"{call.command} {call.parameter}")
+def test_a_name_that_is_empty_ends_with_64(
+    call: Call, fleet_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that of a variable of a shell which is not set: nothing near it is proposed."""
+    monkeypatch.setenv("DATABASE_URL", fleet_dsn)
+    slip = SLIPS[call.parameter][0]
+    arguments = ["" if text == slip else text for text in call.arguments]
+
+    ended = CliRunner().invoke(main, [call.command, *arguments])
+
+    assert (ended.exit_code, ended.stdout) == (Exit.USAGE, ""), ended.output
+    [line] = ended.stderr.splitlines()
+    assert "" in arguments
+    assert "did you mean db-1" not in line
+
+
 @pytest.mark.parametrize("arguments", [
     ["status", "--site", "fra1", "--site", "fr1"], ["outdated", "--site", "fra1", "--site", "fr1"],
     ["images", "--registry", "docker.io", "--registry", "docker.oi"],

@@ -22,6 +22,39 @@ def test_a_plan_is_shown_and_not_saved(fleet_dsn: str) -> None:
     assert json.loads(piped(fleet_dsn, "plans", "--json").out) == []
 
 
+@pytest.mark.parametrize(
+    ("filters", "hosts"),
+    [
+        ("--registry ghcr.io", {"ber1/web-1", "fra1/db-1"}),
+        ("--registry docker.io --registry ghcr.io --site ber1", {"ber1/web-1"}),
+        ("--site ber1 --site fra1 --label env=test", {"fra1/db-1"}),
+        ("--running --place fra1", {"fra1/web-1", "fra1/db-1"}),
+        ("--verdict current", set()),
+    ],
+)
+def test_every_filter_works_on_a_plan(fleet_dsn: str, filters: str, hosts: set[str]) -> None:
+    """A plan is a list as others are."""
+    ended = piped(fleet_dsn, "plan", "--due", *filters.split(), "--format", "json")
+
+    assert ended.code == 0, ended.err
+    assert {f"{row['site']}/{row['host']}" for row in json.loads(ended.out)} == hosts
+    if hosts:
+        named = piped(fleet_dsn, "plan", "nginx:1.27", *filters.split(), "--format", "json")
+        assert named.code == 0, named.err
+
+
+@pytest.mark.parametrize(
+    "filters", ["--running", "--registry ghcr.io", "--site ber1 --site fra1", "--verdict outdated"]
+)
+def test_a_plan_that_cannot_hold_a_filter_is_not_saved(own_dsn: str, filters: str) -> None:
+    """Nothing is saved that would have other rows than were asked for."""
+    ended = piped(own_dsn, "plan", "--due", *filters.split(), "--save")
+
+    assert (ended.code, ended.out) == (64, "")
+    assert filters.split(maxsplit=1)[0] in ended.err
+    assert json.loads(piped(own_dsn, "plans", "--json").out) == []
+
+
 def test_a_saved_plan_has_the_rings_that_were_shown_and_is_followed(own_dsn: str) -> None:
     """The hosts of a plan wait until their inventories say otherwise."""
     arguments = ["plan", "--due", "--ring", "30%,rest", "--format", "json"]

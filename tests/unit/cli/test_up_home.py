@@ -4,11 +4,12 @@ import os
 import socket
 from pathlib import Path
 
+import click
 import pytest
 
 from imagedrift_cli import up_home
 from imagedrift_cli.failures import BadUsage, Unusable
-from imagedrift_cli.up_home import Ports
+from imagedrift_cli.up_home import HomePath, Ports
 from imagedrift_sandbox.free_port import LOOPBACK, free_ports
 
 
@@ -22,6 +23,28 @@ def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
         with pytest.raises(Unusable, match=told), up_home.locked(tmp_path):
             pass
     assert up_home.running(tmp_path) is None
+
+
+def test_a_process_that_has_no_ports_yet_is_told_as_starting(tmp_path: Path) -> None:
+    """Of two that start in the same instant the second one is told no address that is none."""
+    (tmp_path / up_home.LOCK).touch()
+    told = f"pid {os.getpid()}, which starts for the first time"
+    with up_home.locked(tmp_path), pytest.raises(Unusable, match=told), up_home.locked(tmp_path):
+        pass
+
+
+def test_a_home_is_taken_from_where_the_command_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers start elsewhere, and would look for a relative folder there."""
+    monkeypatch.chdir(tmp_path)
+    assert HomePath().convert("up", None, None) == tmp_path / "up"
+
+
+def test_an_empty_home_is_refused() -> None:
+    """It is a variable of a shell that is not set, and not the folder that one stands in."""
+    with pytest.raises(click.BadParameter, match="--home is empty"):
+        HomePath().convert("", None, None)
 
 
 def test_in_a_folder_that_is_not_there_nothing_runs(tmp_path: Path) -> None:

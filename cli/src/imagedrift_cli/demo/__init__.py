@@ -7,8 +7,10 @@ fleet beside this machine's Docker Engine, if one answers.
 import asyncio
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+import asyncpg
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -20,13 +22,17 @@ from imagedrift_cli import signals
 from imagedrift_cli.database import Reader
 from imagedrift_cli.demo.scenario import Scenario
 from imagedrift_cli.failures import Unusable
+from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_runtime import settings
 from imagedrift_runtime.nats import bus
+from imagedrift_runtime.nats.errors import BusError
 from imagedrift_sandbox.child_process import ProgramError
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 
 FRESHNESS_S = 8
+LOOK_S = 2.0
+"""How often it is looked whether everything still runs."""
 WIDTH = 140
 
 
@@ -48,8 +54,10 @@ def demo(hosts: int, keep: bool) -> None:
         Path(home).chmod(0o755)  # PostgreSQL may run as another user
         try:
             failed = asyncio.run(_perform(Path(home), hosts, keep, console))
-        except ProgramError as error:
+        except (ProgramError, *migrations.FAULTS) as error:
             raise Unusable(str(error)) from error
+        except (BusError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Unusable(f"the servers in {home} failed: {error}: has its disk room?") from error
     for check in failed:
         console.print(f"[red]did not hold:[/red] {check}")
     if not failed:
@@ -115,7 +123,11 @@ async def _stay(stack: Stack, console: Console) -> None:
     console.print(f"\npages: {address}\nIMAGEDRIFT_DASHBOARD_URL={address}")
     console.print(f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
     console.print("Still running; Ctrl-C stops.")
-    await stop.wait()
+    while not stop.is_set():
+        stack.check()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await stop.wait()
 
 
 def _progress(console: Console) -> Progress:

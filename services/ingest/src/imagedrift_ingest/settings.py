@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.quota import MOST_NEW
-from imagedrift_ingest.core.retention import Retention
+from imagedrift_ingest.core.retention import MOST_DAYS, Retention
 from imagedrift_runtime import urls
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.settings import Variable
@@ -97,12 +97,12 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
 
     retire_days: Annotated[
         int,
-        Meta(ge=1),
+        Meta(ge=1, le=MOST_DAYS),
         Variable("IMAGEDRIFT_RETIRE_DAYS", "days of silence after which a host is given up"),
     ] = 30
     history_days: Annotated[
         int,
-        Meta(ge=1),
+        Meta(ge=1, le=MOST_DAYS),
         Variable("IMAGEDRIFT_HISTORY_DAYS", "days for which changes and the trend are kept"),
     ] = 365
 

@@ -8,6 +8,9 @@ from msgspec import Struct
 ROWS_AT_ONCE = 2000
 """Rows that one transaction of maintenance removes: it ends soon, however many there are."""
 
+MOST_DAYS = 36_500
+"""A hundred years: what is kept longer is kept for ever."""
+
 
 class Retention(Struct, frozen=True, kw_only=True):
     """How many days rows are kept. Rows that refer to others are kept no longer than these."""
