@@ -42,7 +42,7 @@ def test_a_home_is_taken_from_where_the_command_was_started(
 
 
 def test_an_empty_home_is_refused() -> None:
-    """It is a variable of a shell that is not set, and not the folder that one stands in."""
+    """An empty home is a variable of a shell that is not set, and not the folder one stands in."""
     with pytest.raises(click.BadParameter, match="--home is empty"):
         HomePath().convert("", None, None)
 
