@@ -132,7 +132,7 @@ def test_what_is_named_and_is_not_there_ends_with_4(
 def test_a_name_that_is_empty_ends_with_64(
     call: Call, fleet_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An empty name is that of a variable of a shell which is not set: nothing near it is proposed."""
+    """An empty name is that of a shell variable which is not set: nothing near it is proposed."""
     monkeypatch.setenv("DATABASE_URL", fleet_dsn)
     slip = SLIPS[call.parameter][0]
     arguments = ["" if text == slip else text for text in call.arguments]
