@@ -53,6 +53,17 @@ async def test_the_notifier_works_with_its_own_role_and_can_do_nothing_else(
         await connection.close()
 
 
+async def test_a_query_is_planned_for_its_values_however_often_it_was_run(dsn: str) -> None:
+    """No plan is kept that was made without knowing how many hosts a route has."""
+    kept = "SELECT sum(generic_plans) FROM pg_prepared_statements WHERE statement = $1"
+    often = "SELECT $1::text"
+    async with open_database(dsn) as database, database.transaction() as connection:
+        for _ in range(8):  # PostgreSQL compares a plan for any values with the first five
+            await connection.fetchval(often, "x")
+
+        assert await connection.fetchval(kept, often) == 0
+
+
 async def test_a_login_without_the_role_is_told_which_it_lacks(dsn: str) -> None:
     """Where rights or the schema are missing, the error says what to run."""
     name = f"stranger_{uuid.uuid4().hex}"

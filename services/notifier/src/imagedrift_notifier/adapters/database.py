@@ -108,6 +108,8 @@ async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator
         server_settings={
             "application_name": "imagedrift-notifier",
             "jit": "off",
+            # A plan that suits hosts of one place, kept for hosts of none, reads the whole fleet.
+            "plan_cache_mode": "force_custom_plan",
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "default_transaction_read_only": "off",
