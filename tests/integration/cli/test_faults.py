@@ -110,10 +110,16 @@ def test_a_number_that_the_database_cannot_have_is_a_wrong_argument(fleet_dsn: s
     assert "out of range" in told(piped(fleet_dsn, "outdated", "--limit", "9" * 20), 64)
 
 
+ENDLESS = """
+INSERT INTO fleet.decisions (kind, pattern, is_prefix, until, reason)
+VALUES ('snooze', 'docker.io/library/nginx:1.27', false, '99999-01-01', 'x')
+"""
+"""A decision that `ops.decide` refuses."""
+
+
 def test_a_time_that_cannot_be_shown_is_no_defect(own_dsn: str) -> None:
     """A decision that ends after the year 9999, written by SQL, ends the list in one line."""
-    decide = "SELECT ops.decide('docker.io/library/nginx:1.27', '{}', 'snooze', '99999-01-01', 'x')"
-    asyncio.run(Operator(own_dsn).ask(f"SELECT FROM ({decide}) AS d"))
+    asyncio.run(Operator(own_dsn).ask(ENDLESS))
     assert "cannot be shown" in told(piped(own_dsn, "decisions"), 69)
 
 

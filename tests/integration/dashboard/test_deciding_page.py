@@ -43,11 +43,13 @@ async def test_a_decision_is_made_and_taken_back_by_keyboard(
         made = page.locator("[data-live=decisions] tr[data-key]").filter(has_text="<b>late</b>")
         number = await made.get_attribute("data-key")
         assert number is not None
+        await page.wait_for_load_state()  # leaving sooner would break off its style sheet
 
         await page.goto(f"{deciding}/decisions")
         await page.get_by_label("Id of the decision").fill(number)
         await page.get_by_role("button", name="Take back").press("Enter")
         await page.locator(f"[data-key='{number}']").get_by_text("undone").wait_for()
+        await page.wait_for_load_state()
         assert [each for each in shown.complaints if "/events" not in each] == []
 
 
