@@ -15,7 +15,7 @@ from urllib.parse import quote
 import asyncpg
 import httpx
 
-from imagedrift_bench.flip import Flip
+from imagedrift_bench.flip import publish_answer
 from imagedrift_bench.seed import seed
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.key_value import Bucket
@@ -67,7 +67,7 @@ class Fleet:
 
     async def move(self, number: int, version: int) -> None:
         """Let the registry have another version under a tag that all hosts have."""
-        await Flip(self.invented, self._bucket, self._db, number).answer(version)
+        await publish_answer(self._bucket, self.invented, number, version)
 
     async def is_claimed(self, digest: str) -> bool:
         """Tell whether each route has claimed what it tells of a digest."""

@@ -8,11 +8,9 @@ from typing import Final
 
 import asyncpg
 
-from imagedrift_runtime.clock import now
+from imagedrift_bench.flip import publish_answer
 from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_sandbox.fleet.invented import NEWEST, InventedFleet
-from imagedrift_schemas import codec, subjects
-from imagedrift_schemas.v1 import Answer, Found
 
 EVERY_S: Final = 0.1
 POLL_S: Final = 0.002
@@ -24,8 +22,8 @@ class AnswerLag:
     """Publishes answers about one reference that change nothing, and waits for each."""
 
     def __init__(self, fleet: InventedFleet, bucket: Bucket, dsn: str, reference: int) -> None:
-        self._digest = fleet.digest(reference, NEWEST)
-        self._reference = fleet.reference(reference)
+        self._fleet = fleet
+        self._number = reference
         self._bucket = bucket
         self._dsn = dsn
 
@@ -51,20 +49,11 @@ class AnswerLag:
             await asyncio.sleep(EVERY_S)
 
     async def _store_one(self, connection: asyncpg.Connection) -> None:
-        registry, _, rest = self._reference.partition("/")
-        repository, _, tag = rest.rpartition(":")
-        answer = Answer(
-            registry=registry,
-            repository=repository,
-            tag=tag,
-            checked_at=now(),
-            outcome=Found(digest=self._digest),
-            last_digest=self._digest,
-        )
-        await self._bucket.put(subjects.answer_key(answer), codec.encode(answer))
+        reference = self._fleet.reference(self._number)
+        answer = await publish_answer(self._bucket, self._fleet, self._number, NEWEST)
         async with asyncio.timeout(WITHIN_S):
             # Polled, as it happens in another process.
             while (  # noqa: ASYNC110
-                await connection.fetchval(STORED, self._reference) != answer.checked_at
+                await connection.fetchval(STORED, reference) != answer.checked_at
             ):
                 await asyncio.sleep(POLL_S)

@@ -80,6 +80,25 @@ async def _measure(hosts: int, home: Path) -> tuple[dict[str, float | int], list
     return shown | first | visible, failed
 
 
+async def publish_answer(
+    bucket: Bucket, fleet: InventedFleet, reference: int, version: int
+) -> Answer:
+    """Let the registry have a version under a tag, as a resolver would tell; returns the answer."""
+    digest = fleet.digest(reference, version)
+    registry, _, rest = fleet.reference(reference).partition("/")
+    repository, _, tag = rest.rpartition(":")
+    answer = Answer(
+        registry=registry,
+        repository=repository,
+        tag=tag,
+        checked_at=now(),
+        outcome=Found(digest=digest),
+        last_digest=digest,
+    )
+    await bucket.put(subjects.answer_key(answer), codec.encode(answer))
+    return answer
+
+
 class Flip:
     """Moves one tag again and again, and queries a host that has it."""
 
@@ -103,7 +122,7 @@ class Flip:
         expected = "outdated" if version != NEWEST else "current"
         before = await self._counters()
         began = time.perf_counter()
-        await self.answer(version)
+        await publish_answer(self._bucket, self._fleet, self._number, version)
         await self._visible(host, expected)
         took = (time.perf_counter() - began) * 1000
         after = await self._counters()
@@ -122,21 +141,6 @@ class Flip:
         if row is None or (row["hosts"], row["outdated_hosts"]) != (having, having):
             return f"{row} should be {having} hosts, all of them outdated"
         return ""
-
-    async def answer(self, version: int) -> None:
-        """Let the registry have another version under the tag, as a resolver would tell."""
-        digest = self._fleet.digest(self._number, version)
-        registry, _, rest = self._reference.partition("/")
-        repository, _, tag = rest.rpartition(":")
-        answer = Answer(
-            registry=registry,
-            repository=repository,
-            tag=tag,
-            checked_at=now(),
-            outcome=Found(digest=digest),
-            last_digest=digest,
-        )
-        await self._bucket.put(subjects.answer_key(answer), codec.encode(answer))
 
     async def _visible(self, host: str, verdict: str) -> None:
         sql = "SELECT verdict FROM ops.comparisons WHERE site = $1 AND host = $2 AND reference = $3"
