@@ -32,7 +32,8 @@ or repaired; text outside ASCII is refused.
 
 import re
 from collections.abc import Iterator
-from typing import Final, Self
+from functools import lru_cache
+from typing import Final
 
 from msgspec import Struct
 
@@ -51,6 +52,8 @@ _OFFICIAL: Final = "library/"
 _DEFAULT_TAG: Final = "latest"
 
 _MAX_TEXT: Final = 1024
+_REMEMBERED: Final = 16_384
+"""References: with the longest texts some 20 MB."""
 _MAX_PATH: Final = 255
 
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
@@ -93,23 +96,10 @@ class ImageReference(Struct, frozen=True):
     digest: str
     original: str
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    @staticmethod
+    def parse(text: str) -> "ImageReference":
         """Read a reference, or raise BadReference naming the rule that it breaks."""
-        _refuse_what_is_no_name(text)
-        domain, remainder = _split_domain(text)
-        name, _, _ = remainder.partition(":")
-        if name != name.lower():
-            raise _refused(text, "uppercase: a repository is written in lower case")
-        before, at, digest = remainder.partition("@")
-        path, colon, tag = before.partition(":")
-        _check_grammar(text, domain, path, tag if colon else None, digest if at else None)
-        reference = cls(domain, path, tag, digest, text)
-        if len(reference.repository) > _MAX_PATH or len(domain) > MAX_DOMAIN:
-            raise _refused(text, "length: repository and host have at most 255 characters each")
-        if at and (fault := digest_fault(digest)):
-            raise _refused(text, fault)
-        return reference
+        return _parse(text)
 
     @property
     def registry(self) -> str:
@@ -185,6 +175,24 @@ def parents(repository: str) -> Iterator[str]:
     while repository:
         yield repository
         repository = repository.rpartition("/")[0]
+
+
+@lru_cache(maxsize=_REMEMBERED)  # a fleet has few, and tells them with every image of them
+def _parse(text: str) -> ImageReference:
+    _refuse_what_is_no_name(text)
+    domain, remainder = _split_domain(text)
+    name, _, _ = remainder.partition(":")
+    if name != name.lower():
+        raise _refused(text, "uppercase: a repository is written in lower case")
+    before, at, digest = remainder.partition("@")
+    path, colon, tag = before.partition(":")
+    _check_grammar(text, domain, path, tag if colon else None, digest if at else None)
+    reference = ImageReference(domain, path, tag, digest, text)
+    if len(reference.repository) > _MAX_PATH or len(domain) > MAX_DOMAIN:
+        raise _refused(text, "length: repository and host have at most 255 characters each")
+    if at and (fault := digest_fault(digest)):
+        raise _refused(text, fault)
+    return reference
 
 
 def _refuse_what_is_no_name(text: str) -> None:

@@ -220,10 +220,11 @@ async def _find(
     database: Database | asyncpg.Connection, identities: Mapping[ImageKey, bytes]
 ) -> dict[ImageKey, Comparison]:
     keys = [*identities]
-    rows = [(nth, key.reference, identities[key]) for nth, key in enumerate(keys)]
-    found = await database.fetch(SQL["find"], *arguments(rows, 3))
+    found = await database.fetch(
+        SQL["find"], [key.reference for key in keys], [*identities.values()]
+    )
     return {
-        keys[nth]: Comparison(key, Facts(size, created_at), has_versions)
+        keys[nth - 1]: Comparison(key, Facts(size, created_at), has_versions)
         for nth, key, size, created_at, has_versions in found
     }
 
@@ -242,7 +243,8 @@ def _comparison(
     )
     verdict = descriptions.judge_locked(local, ref, inside)
     digests = ",".join(key.repo_digests)
-    told = (key.platform, key.manifest_digest or None, key.digest_lost, key.by_digest)
+    flags = (key.digest_lost or None, key.by_digest or None)  # of most, neither
+    told = (key.platform, key.manifest_digest or None, *flags)
     labels = versions.of_local(said)
     facts = (said.size, said.created_at, verdict.verdict, verdict.reason, as_json(labels))
     return (ref.ref_id, key.image_id, digests, *told, *facts)

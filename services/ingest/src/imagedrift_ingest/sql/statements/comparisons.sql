@@ -3,7 +3,7 @@
 -- name: find
 -- Comparisons that are known, with the facts that their first host told.
 SELECT s.nth, c.comparison_id, c.size_bytes, c.created_at, c.facts IS NOT NULL AS has_versions
-FROM unnest($1::integer[], $2::text[], $3::bytea[]) AS s (nth, reference, identity)
+FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS s (reference, identity, nth)
 JOIN fleet.image_refs AS r ON r.reference = s.reference
 JOIN fleet.comparisons AS c ON c.ref_id = r.ref_id AND c.identity = s.identity
 
@@ -77,7 +77,7 @@ INSERT INTO fleet.comparisons (
   created_at, verdict, reason, facts, verdict_since
 )
 SELECT
-  s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest, s.size_bytes,
+  s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, f.lost, f.by_digest, s.size_bytes,
   s.created_at, s.verdict, s.reason, s.facts,
   CASE WHEN s.verdict = 'outdated' THEN coalesce(
     (
@@ -97,7 +97,8 @@ FROM unnest(
   created_at, verdict, reason, facts
 )
 CROSS JOIN LATERAL (SELECT string_to_array(s.repo_digests, ',') AS digests) AS d
-ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest
+CROSS JOIN LATERAL (SELECT coalesce(s.digest_lost, false) AS lost, coalesce(s.by_digest, false) AS by_digest) AS f
+ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, f.lost, f.by_digest
 ON CONFLICT (ref_id, identity) DO NOTHING
 RETURNING comparison_id, ref_id, identity
 
