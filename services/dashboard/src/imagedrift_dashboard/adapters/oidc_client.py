@@ -26,11 +26,8 @@ from imagedrift_dashboard.core.id_token import (
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.provider import ClientRegistration, Provider, ProviderFault
 from imagedrift_runtime.clock import Clock
-from imagedrift_runtime.import_guard import hide_module
+from imagedrift_runtime.httpx_library import httpx
 from imagedrift_runtime.logs import get_logger
-
-with hide_module("click"):  # for a command of its own httpx loads click, and rich
-    import httpx
 
 log = get_logger()
 

@@ -25,11 +25,8 @@ from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed, SendOu
 from imagedrift_notifier.core.secret_text import SecretText
 from imagedrift_notifier.core.signature import headers
 from imagedrift_runtime.clock import Clock
-from imagedrift_runtime.import_guard import hide_module
+from imagedrift_runtime.httpx_library import httpx
 from imagedrift_schemas.network_address import metadata_fault
-
-with hide_module("click"):  # for a command of its own httpx loads click, and rich
-    import httpx
 
 WITHIN_S: Final = 10.0
 AGENT: Final = "imagedrift-notifier"

@@ -13,8 +13,6 @@ import asyncio
 from functools import lru_cache
 from typing import Any, Final
 
-import httpx
-
 from imagedrift_resolver.adapters.dialer import Dialer
 from imagedrift_resolver.adapters.http_transport import CheckedTransport
 from imagedrift_resolver.adapters.request_failed import RequestFailed
@@ -23,6 +21,7 @@ from imagedrift_resolver.core.answer import ERROR_CAP
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url
 from imagedrift_runtime import metrics
+from imagedrift_runtime.httpx_library import httpx
 
 CONNECT_WITHIN_S: Final = 5.0
 WITHIN_S: Final = 15.0
