@@ -8,7 +8,8 @@ import asyncpg
 import click
 from msgspec import Meta, Struct
 
-from imagedrift_cli.database import database_url, reach, unusable
+from imagedrift_cli.database import database_url, reach
+from imagedrift_cli.database_failures import unusable
 from imagedrift_cli.failures import BadUsage, RightsMissing, Unusable
 from imagedrift_ingest.adapters.postgres import migrations, roles
 from imagedrift_runtime import settings

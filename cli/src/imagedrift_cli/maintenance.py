@@ -9,7 +9,8 @@ import click
 from msgspec import Meta, Struct
 
 from imagedrift_cli.confirmation import confirm
-from imagedrift_cli.database import CONNECT_WITHIN_S, database_url, reach, unusable
+from imagedrift_cli.database import database_url, reach
+from imagedrift_cli.database_failures import CONNECT_WITHIN_S, unusable
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands
 from imagedrift_ingest.adapters.postgres import migrations
