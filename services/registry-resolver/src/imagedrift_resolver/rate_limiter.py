@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from imagedrift_resolver.admission import Admission, NotAdmitted
 from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead, LaneCrowded
-from imagedrift_resolver.core import budget, concurrency
+from imagedrift_resolver.core import backoff, budget, concurrency
 from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.host_health import HostHealth
@@ -192,7 +192,7 @@ class RegistryLimiter:
         """
         now = self._clock.now()
         until = limit.until or now + timedelta(seconds=WAIT_S)
-        self._shared.note(budget.stopped(self._shared.value, until, limit.reason))
+        self._shared.note(backoff.stopped(self._shared.value, until, limit.reason))
         await self._stop(now)
 
     async def flush(self) -> None:
