@@ -39,6 +39,7 @@ WRITTEN: Final = """
 SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables
 """
 Figures = dict[str, float | int]
+Rows = list[asyncpg.Record]
 
 
 async def decide(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
@@ -134,16 +135,31 @@ async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
     }
     checks = {
         "due_one_host: the answer is wrong": len(rows) == len(due),
-        "due_first_100: the answer is wrong": len(hundred) == _up_to(fleet, 100, excused=False)
-        and not any(is_ignored(int(row["repository"][-5:])) for row in hundred),
-        "excused_first_100: the answer is wrong": len(put_off) == _up_to(fleet, 100, excused=True)
-        and all(row["kind"] == "ignore" for row in put_off),
-        "versions: the answer is wrong": len(newer) == min(100, -(-fleet.references // NEWER_EVERY))
-        and all(row["newest_minor"] == "2" for row in newer),
+        "due_first_100: the answer is wrong": _are_due(fleet, hundred),
+        "excused_first_100: the answer is wrong": _are_excused(fleet, put_off),
+        "versions: the answer is wrong": _are_newer(fleet, newer),
         "decision_visible: the image is still due": not missed,
         "rows_per_decision: more than its own row": written == 1,
     }
     return figures, [words for words, held in checks.items() if not held]
+
+
+def _are_due(fleet: InventedFleet, rows: Rows) -> bool:
+    """Tell whether so many are due, and none that a decision excuses."""
+    right = len(rows) == _up_to(fleet, 100, excused=False)
+    return right and not any(is_ignored(int(row["repository"][-5:])) for row in rows)
+
+
+def _are_excused(fleet: InventedFleet, rows: Rows) -> bool:
+    """Tell whether so many are excused, each by being ignored."""
+    right = len(rows) == _up_to(fleet, 100, excused=True)
+    return right and all(row["kind"] == "ignore" for row in rows)
+
+
+def _are_newer(fleet: InventedFleet, rows: Rows) -> bool:
+    """Tell whether so many have a newer version, which is the next minor one."""
+    right = len(rows) == min(100, -(-fleet.references // NEWER_EVERY))
+    return right and all(row["newest_minor"] == "2" for row in rows)
 
 
 def _due_on(fleet: InventedFleet, host: int) -> list[int]:

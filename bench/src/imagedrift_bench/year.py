@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import asyncpg
 import click
@@ -83,6 +83,22 @@ class Lived(Struct, kw_only=True):
     upkeep_s: float
     longest_upkeep_s: float
 
+    @classmethod
+    def beginning_with(cls, rows: dict[str, int]) -> Self:
+        """Return a life of which nothing but the start is known."""
+        return cls(before=rows, settled={}, peak=rows, after={}, upkeep_s=0.0, longest_upkeep_s=0.0)
+
+    def note_rows(self, rows: dict[str, int], *, is_settling: bool) -> None:
+        """Note the rows of a day, which are the settled ones until the retention is over."""
+        self.peak = {name: max(n, self.peak[name]) for name, n in rows.items()}
+        if is_settling:
+            self.settled = rows
+
+    def note_upkeep(self, seconds: float) -> None:
+        """Note how long the maintenance of a day took."""
+        self.upkeep_s += seconds
+        self.longest_upkeep_s = max(seconds, self.longest_upkeep_s)
+
     def grown(self) -> list[str]:
         """Return the tables with more rows at the end than when the retention was over."""
         return [
@@ -104,29 +120,27 @@ async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
         today = (await connection.fetchval("SELECT now()")).replace(microsecond=0)
         begin = today - timedelta(days=days)
         await churn.begin(connection, begin, days)
-        before = await _rows(connection)
         settles = keep.history + keep.retire_after + MONTH
-        lived = Lived(
-            before=before, settled={}, peak=before, after={}, upkeep_s=0.0, longest_upkeep_s=0.0
-        )
+        lived = Lived.beginning_with(await _rows(connection))
         for number in range(days):
             at = begin + timedelta(days=number)
             await churn.day(connection, at, number)
             if number % COUNTED_EVERY == 0 or number in (settles, days - 1):
                 rows = await _rows(connection)
-                lived.peak = {name: max(n, lived.peak[name]) for name, n in rows.items()}
-                if number <= settles:
-                    lived.settled = rows
+                lived.note_rows(rows, is_settling=number <= settles)
                 report.progress.print(f"day {number}: {sum(rows.values())} rows")
-            began = time.monotonic()
-            await maintain.add_up_usage()
-            await maintain.tidy(at)
-            took = time.monotonic() - began
-            lived.upkeep_s += took
-            lived.longest_upkeep_s = max(took, lived.longest_upkeep_s)
+            lived.note_upkeep(await _maintain(maintain, at))
         lived.after = await _rows(connection)
         await connection.close()
         return lived
+
+
+async def _maintain(maintain: Maintain, at: datetime) -> float:
+    """Do a day's maintenance, and return how many seconds it took."""
+    began = time.monotonic()
+    await maintain.add_up_usage()
+    await maintain.tidy(at)
+    return time.monotonic() - began
 
 
 @cache
