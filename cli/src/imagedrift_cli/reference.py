@@ -54,7 +54,10 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
 """Who reads which settings, beside those that every service has."""
 
 _ALSO: Final = {
-    "imagedrift up": "Those of `imagedrift-agent` that say where the engine is, and:",
+    "imagedrift up": (
+        "Those of `imagedrift-agent` that say where the engine is, those of `imagedrift-resolver`"
+        " that say how registries are reached, and:"
+    ),
     "imagedrift migrate, rebuild, and the operator's commands": (
         "`rebuild` reads those of every service as well."
     ),
