@@ -62,16 +62,14 @@ class HttpClient:
         route = self._routes(url, trusted)
         within_s = route.timeout_s or WITHIN_S
         connect_s = route.timeout_s or CONNECT_WITHIN_S
+        extensions = {
+            "timeout": httpx.Timeout(within_s, connect=connect_s).as_dict(),
+            "target": url.target.encode(),
+            "destination": (url, route, trusted),
+        }
+        origin, prepared = _origin(url.scheme, url.authority), _prepared(tuple(headers))
         request = httpx.Request(
-            method,
-            _origin(url.scheme, url.authority),
-            headers=_prepared(tuple(headers)),
-            content=content,
-            extensions={
-                "timeout": httpx.Timeout(within_s, connect=connect_s).as_dict(),
-                "target": url.target.encode(),
-                "destination": (url, route, trusted),
-            },
+            method, origin, headers=prepared, content=content, extensions=extensions
         )
         try:
             async with asyncio.timeout(within_s):

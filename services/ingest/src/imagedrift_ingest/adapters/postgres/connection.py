@@ -91,11 +91,16 @@ async def pool(
     try:
         yield made
     finally:
-        try:
-            async with asyncio.timeout(5):
-                await made.close()
-        except TimeoutError:
-            made.terminate()
+        await _close(made)
+
+
+async def _close(made: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Close a pool, and do not wait long for a server that does not answer any more."""
+    try:
+        async with asyncio.timeout(5):
+            await made.close()
+    except TimeoutError:
+        made.terminate()
 
 
 async def _keep(_: object) -> None:

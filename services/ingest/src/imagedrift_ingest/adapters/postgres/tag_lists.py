@@ -105,22 +105,25 @@ class TagListTable:
         in_doubt: set[int] = set()
         for held in await _take(connection, names):
             seq, listed = lists[held.registry, held.repository]
-            after = core.fold(
-                held.state,
-                listed,
-                epoch=epoch,
-                seq=seq,
-                rules=self._rules,
-                surely_newest=surely_newest,
-            )
+            after = self._folded(held, listed, epoch, seq, surely_newest=surely_newest)
             if after is not None:
-                is_new = not after.tells_as(held.state)
-                saved.append(msgspec.structs.replace(held, state=after, is_new=is_new))
+                saved.append(after)
             elif core.stands(held.state, listed, epoch=epoch, seq=seq) == "doubtful":
                 in_doubt.add(seq)
         await _save(connection, saved)
         await compare(connection, saved, self._candidates)
         return in_doubt
+
+    def _folded(
+        self, held: LockedList, listed: Listed, epoch: int, seq: int, *, surely_newest: bool
+    ) -> LockedList | None:
+        """Return a list as a message leaves it; None where the message changes nothing."""
+        state = core.fold(
+            held.state, listed, epoch=epoch, seq=seq, rules=self._rules, surely_newest=surely_newest
+        )
+        if state is None:
+            return None
+        return msgspec.structs.replace(held, state=state, is_new=not state.tells_as(held.state))
 
 
 async def _read_tags(connection: asyncpg.Connection) -> int:
