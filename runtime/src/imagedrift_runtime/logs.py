@@ -68,7 +68,7 @@ def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dic
 
 
 def escape_texts(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dict[str, Any]:
-    """Escape in texts what is no plain character: one event is one line."""
+    """Escape the characters of texts that are not plain: one event is one line."""
     return {
         key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()
     }
@@ -101,7 +101,7 @@ def _libraries(
     last: list[structlog.typing.Processor],
     least: int,
 ) -> None:
-    """Give what libraries log through `logging` the same form; from warnings upwards."""
+    """Give the same form to the logs of libraries through `logging`, from warnings upwards."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -146,7 +146,7 @@ def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:
 
 
 def _leave_within(seconds: float) -> None:
-    """End the process then, come what may: a hanging thread would hold up the interpreter's end."""
+    """End the process then in any case: a hanging thread would hold up the interpreter's end."""
     timer = threading.Timer(seconds, os._exit, args=(1,))
     timer.daemon = True
     timer.start()

@@ -46,7 +46,7 @@ class Variable(Struct, frozen=True):
     other_name: str = ""
     """A further name, read where the first is not set."""
     check: Callable[[str], str] | None = None
-    """Says what is wrong with its text, or with one item of it; empty when nothing is."""
+    """Names the fault of its text, or of one item of it; empty when there is none."""
 
 
 class SettingsFault(Exception):
@@ -142,7 +142,7 @@ def _text(variable: Variable, source: Mapping[str, str]) -> str:
 
 
 def _read(source: Mapping[str, str], name: str) -> str:
-    """Read a variable; what is not UTF-8 there could be written neither to NATS nor to a log."""
+    """Read a variable; bytes that are not UTF-8 could be written neither to NATS nor to a log."""
     text = source.get(name, "").strip()
     try:
         text.encode()
@@ -163,7 +163,7 @@ def _check_file(variable: Variable, path: str, mark: str) -> None:
 
 
 def _value(text: str, hint: Any, variable: Variable) -> Any:
-    """Convert text to what the field holds."""
+    """Convert text to the field's type."""
     try:
         value = msgspec.convert(_shape(text, hint), hint, strict=False)
     except msgspec.ValidationError as error:

@@ -177,11 +177,11 @@ DOCKER_HUB_IN_FULL: Final[Schema] = {
         "properties": {"repository": {"type": "string", "pattern": "/"}},
     },
 }
-"""Of whatever names a registry and a repository: on Docker Hub `nginx` is `library/nginx`."""
+"""Of a message that names registry and repository: on Docker Hub `nginx` is `library/nginx`."""
 
 
 def constrained(schema: Schema, struct: type[Struct], field: str) -> Schema:
-    """Return a field's schema with what its value may be."""
+    """Return a field's schema with the limits of its value."""
     found = FIELDS.get(f"{struct.__name__}.{field}") or FIELDS.get(field, {})
     return _plain(_merged(schema, found))
 

@@ -159,7 +159,7 @@ class ImageReference(Struct, frozen=True):
 
     @property
     def is_pinned(self) -> bool:
-        """True when a digest alone says what runs: there is no tag that could move."""
+        """True when a digest alone identifies the image: there is no tag that could move."""
         return bool(self.digest) and not self.tag
 
     @property
@@ -188,7 +188,7 @@ def parents(repository: str) -> Iterator[str]:
 
 
 def _refuse_what_is_no_name(text: str) -> None:
-    """Refuse what the grammar would take for the name of an image, or could not read in time."""
+    """Refuse texts that the grammar would misread as an image's name, or could not read in time."""
     if len(text) > _MAX_TEXT:
         raise _refused(text, f"length: a reference has at most {_MAX_TEXT} characters")
     if _IMAGE_ID.fullmatch(text):
@@ -225,6 +225,6 @@ def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: s
 
 
 def _refused(text: str, why: str) -> BadReference:
-    """Make the error; it never repeats what may be a password before an `@`."""
+    """Make the error; it never repeats a possible password before an `@`."""
     shown = _CREDENTIALS.sub("***@", text[:_MAX_TEXT])
     return BadReference(f"reference {shown[:160]!a}: {why}")

@@ -30,7 +30,7 @@ Read = dict[str, int | str | bool]
 
 
 def told_by(containers: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return what the labels of an image's containers tell, by key; nothing of most."""
+    """Return the update labels of an image's containers, by key; most have none."""
     told: dict[str, set[str]] = {}
     for labels in containers:
         for key in KEYS:

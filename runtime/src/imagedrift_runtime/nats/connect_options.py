@@ -29,7 +29,7 @@ class NatsOptions(TypedDict, total=False):
 
 
 class ConnectOptions(Struct, frozen=True, kw_only=True):
-    """Where NATS is, and what opens it."""
+    """The addresses of NATS, and the credentials for it."""
 
     urls: tuple[str, ...]
     name: str

@@ -1,4 +1,4 @@
-"""Fetching from a durable consumer, whatever happens to NATS meanwhile.
+"""Fetching from a durable consumer, through every failure of NATS.
 
 Rules:
 - Nothing to do is a time-out, of either kind; nats' own derives from the builtin one.
@@ -49,7 +49,7 @@ class PullLimits(Struct, frozen=True, kw_only=True):
     gather_s: float = 0.0
     """A fetch is complete, too, when for so long no message came. 0: with the first messages."""
     most_bytes: int = 0
-    """What a fetch brings at most, unless a single message is larger. 0: no bound."""
+    """The most bytes of a fetch, unless a single message is larger. 0: no bound."""
     defect_again_s: float = 30.0
     lag_every_s: float = EVERY_S
 
@@ -106,7 +106,7 @@ class Fetch:
         return self._let_go(most)
 
     async def leave(self) -> None:
-        """End the subscription, and give back what was not begun."""
+        """End the subscription, and give back the messages that were not begun."""
         if self._pull:
             self._held += filter(is_delivery, self._pull.waiting())
         for message in self._held:
@@ -158,7 +158,7 @@ class Fetch:
         await self._pause(self._stopping, backoff(self._failures))
 
     async def _diagnosis(self, error: Exception) -> str:
-        """Find out what a failed fetch means: a missing consumer is no different from no answer."""
+        """Find the cause of a failed fetch: a missing consumer is no different from no answer."""
         if self._connection.is_connected:
             try:
                 await self._bus.lag(self._stream, self._consumer)

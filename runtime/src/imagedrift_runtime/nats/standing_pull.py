@@ -26,7 +26,7 @@ OVER = ("404", "408")
 FULL = "Message Size Exceeds MaxBytes"
 """How the server describes, with status 409, that the next message would not fit."""
 BESIDE_PAYLOAD = 64 * 1024
-"""Room for what counts beside the largest payload: subject, reply and headers."""
+"""Room for the bytes that count beside the largest payload: subject, reply and headers."""
 
 
 class StandingPull:
@@ -64,7 +64,7 @@ class StandingPull:
         self._standing = 0
 
     def waiting(self) -> list[Any]:
-        """Take what has come, without waiting."""
+        """Take the messages that have come, without waiting."""
         queue, taken = self._subscription._pending_queue, []
         while not queue.empty():
             taken.append(queue.get_nowait())
@@ -119,5 +119,5 @@ def is_over(message: Any) -> bool:
 
 
 def is_delivery(message: Any) -> bool:
-    """Tell a message of a stream from a status, and from what anybody may send to an inbox."""
+    """Tell a message of a stream from a status, and from one that anybody may send to an inbox."""
     return bool(message.reply.startswith("$JS.ACK."))

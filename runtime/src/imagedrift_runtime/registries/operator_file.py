@@ -226,7 +226,7 @@ def _named(
 
 
 def _name(host: str) -> str:
-    """Return the one name of a host; what is no host has none, and is told elsewhere."""
+    """Return the one name of a host; a text that is no host has none, and is reported elsewhere."""
     return "" if host_fault(host) else registry_name(host)
 
 

@@ -111,7 +111,7 @@ def _add_container(
 
 
 def _add_untagged(entries: Entries, images: Iterable[EngineImage], skipped: Counter[str]) -> None:
-    """List images under a digest where nothing else says what they are called there."""
+    """List images under a digest where nothing else names them in that repository."""
     named = {(image_id(entry.image.id), entry.repository) for entry in entries.values()}
     for image in images:
         for name in image.repo_digests or ():

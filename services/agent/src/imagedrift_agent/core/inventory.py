@@ -50,7 +50,7 @@ def list_images(
     containers: Sequence[Container],
     engine: EngineTraits = EngineTraits(),  # noqa: B008 - frozen
 ) -> ImageList:
-    """List what the host has, in canonical order."""
+    """List the images of the host, in canonical order."""
     skipped: Counter[str] = Counter()
     images = _identified(images, skipped)
     known = {image_id(image.id): image for image in images}

@@ -58,7 +58,7 @@ def platform_of(
     manifest: str = "",
     containers: Sequence[Container] = (),
 ) -> str:
-    """Name the platform of what runs, in normal form."""
+    """Name the platform of the manifest that runs, in normal form."""
     for said in (*_said_of(manifest, image, containers), _configured(image, engine)):
         platform = _platform(said, image, engine)
         if platform and not platform.is_unknown:
@@ -129,7 +129,7 @@ def _is_no_image(manifest: EngineManifest) -> bool:
 def _said_of(
     manifest: str, image: EngineImage, containers: Sequence[Container]
 ) -> list[EnginePlatform]:
-    """Collect what is said of the platform of a manifest."""
+    """Collect the claims about the platform of a manifest."""
     if not manifest:
         return []
     own = [c.image_manifest_descriptor for c in containers if c.image_manifest_descriptor]
@@ -150,7 +150,7 @@ def _said_by(manifest: EngineManifest) -> EnginePlatform:
 
 
 def _configured(image: EngineImage, engine: EngineTraits) -> EnginePlatform:
-    """Read the platform of an image's configuration; what it leaves out is the engine's."""
+    """Read the platform of an image's configuration; a missing part is the engine's."""
     os = image.os or engine.os or "linux"
     return EnginePlatform(os, image.architecture or engine.architecture or "amd64", image.variant)
 
