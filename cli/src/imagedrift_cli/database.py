@@ -134,7 +134,7 @@ async def rows(dsn: str, name: str, values: Mapping[str, object]) -> list[dict[s
 
 
 async def reach(dsn: str) -> None:
-    """Make sure that somebody can connect, before others do who say less of why not."""
+    """Make sure that this login can connect: other programs would name no cause."""
     async with Reader.connected(dsn):
         pass
 

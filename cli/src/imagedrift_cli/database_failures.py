@@ -1,4 +1,4 @@
-"""The failures of a database, each in one line that says what to do."""
+"""The failures of a database, each in one line with its remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,37 +16,37 @@ WRONG_VALUES: Final = (
     asyncpg.DatetimeFieldOverflowError,
     asyncpg.NumericValueOutOfRangeError,
 )
-"""What the database says of a value that somebody wrote."""
+"""The database's refusals of a value that somebody wrote."""
 UNWRITABLE: Final = "invalid input for query argument"
-"""What the driver says of a value that the database cannot have."""
+"""The driver's words for a value that the database cannot have."""
 FAULTS: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a server that ends a connection right before it is used
     OSError,
 )
-"""What a server that is away, or refuses, raises in the middle."""
+"""The exceptions of a server that goes away, or refuses, in the middle."""
 CONNECT_FAULTS: Final = (*FAULTS, TimeoutError, ValueError)
-"""What connecting raises; the last is what the driver says of a number that is none."""
+"""The exceptions of connecting; the last is the driver's for a number that is none."""
 WRONG_OPTIONS: Final = (
     asyncpg.UndefinedObjectError,
     asyncpg.CantChangeRuntimeParamError,
     asyncpg.InvalidParameterValueError,
     ValueError,  # of the driver, also of its own kind of fault
 )
-"""What an option of the address is answered with."""
+"""The exceptions for a wrong option of the address."""
 TARGETS: Final = "any, primary, standby, read-write, read-only, prefer-standby"
 AWAY: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.CannotConnectNowError,
 )
-"""What it says to who cannot connect."""
+"""The database's refusals of a connection."""
 
 
 @contextmanager
 def told_in_a_line() -> Iterator[None]:
-    """Tell in a line what the database refuses. Raises `Unusable`, and `BadUsage` for a value."""
+    """Put a refusal of the database into a line. Raises `Unusable`, and `BadUsage` for a value."""
     try:
         yield
     except WRONG_VALUES as error:
@@ -60,7 +60,7 @@ def told_in_a_line() -> Iterator[None]:
 
 
 def unusable(dsn: str, error: BaseException) -> Failure:
-    """Say in a line what is wrong with a database that something else has worked with."""
+    """Describe in a line the fault of a database that another library has used."""
     cause = error.__cause__ or error
     if isinstance(cause, (*AWAY, OSError, TimeoutError)):
         return unreached(dsn, cause)
@@ -99,7 +99,7 @@ def _option(error: BaseException) -> str:
 
 
 def _flat(error: BaseException) -> str:
-    """Write in one line what the driver said, which has hints below."""
+    """Write the driver's words in one line; they have hints below."""
     return " ".join(str(error).split())
 
 

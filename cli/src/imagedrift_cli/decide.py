@@ -109,7 +109,7 @@ def _hosts(site: str | None, place: str | None, label: str | None) -> Filters:
 
 
 async def _decide(values: dict[str, object], hosts: Filters) -> tuple[dict[str, int], list[str]]:
-    """Decide; the decision, and what may have been meant where it is about no reference."""
+    """Decide; return the decision, and likely names where it is about no reference."""
     async with Reader.connected(database_url()) as reader:
         await names.check_filters(reader, hosts)
         await _check_end(reader, str(values["until"]), str(values["span"]))

@@ -79,7 +79,7 @@ async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
 @click.option("--empty", is_flag=True, help="Forget every fact and all history before.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rebuild(empty: bool, yes: bool) -> None:
-    """Fill the database (DATABASE_URL) from what NATS (NATS_URL) holds.
+    """Fill the database (DATABASE_URL) from the streams of NATS (NATS_URL).
 
     For a database that was lost or restored from a copy. History is not on NATS: with --empty,
     or in a new database, it starts anew.

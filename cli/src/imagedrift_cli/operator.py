@@ -186,7 +186,7 @@ def _on_hosts(asked: Asked, compared: dict[str, str]) -> Asked:
 @shown()
 @filtered()
 def registries(filters: Filters, output: Output) -> None:
-    """Show the limits of each registry, what is left of them, and its block."""
+    """Show the limits of each registry, the requests that are left, and its block."""
     asked = Asked(
         statement="registries",
         values=filters.values,

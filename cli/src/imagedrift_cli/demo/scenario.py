@@ -187,7 +187,7 @@ class Scenario:
             self.failed.append("what is due is not what was decided")
 
     async def newer_versions_are_told(self, hosts: int, progress: Progress) -> None:
-        """See what is newer than a tag that never moves, and make its minor versions due."""
+        """Show the newer versions of a tag that never moves, and make its minor ones due."""
         reference = self._registry.reference(catalogue.FIXED, catalogue.FIXED_TAG)
         task = progress.add_task(f"the tags of {catalogue.FIXED} are listed", total=1)
         query = NEWER.format(reference=reference)

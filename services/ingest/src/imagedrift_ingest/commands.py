@@ -46,7 +46,7 @@ async def forget(dsn: str, site: str, host: str) -> None:
 
 
 async def rebuild(dsn: str, bus: Bus, *, empty: bool = False) -> Sequence[str]:
-    """Fill the database from what NATS has, and name the streams that are read again.
+    """Fill the database from the streams of NATS, and name those that are read again.
 
     Brings the schema up to date first. With `empty` every fact is deleted before; without it
     what is as new as in NATS stays. Ingest does the rest, and need not be stopped.

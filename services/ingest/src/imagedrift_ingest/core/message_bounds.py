@@ -88,7 +88,7 @@ def listed(said: Listed, stored_at: datetime) -> Listed:
 
 
 def registry_state(said: RegistryState, stored_at: datetime) -> RegistryState:
-    """Return what a registry allows as it is believed. Raises `Malformed` naming the field."""
+    """Return a registry's limits within bounds. Raises `Malformed` naming the field."""
     if not _REGISTRY.fullmatch(said.registry):
         raise Malformed(f"registry: {said.registry[:80]!a} is none in canonical form")
     return replace(

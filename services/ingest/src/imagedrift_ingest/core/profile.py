@@ -75,7 +75,7 @@ def boot_of(text: str) -> str:
 
 
 def skipped_of(told: Mapping[str, int]) -> dict[str, int]:
-    """Take what a host left out, by reason, as many reasons as there is room for."""
+    """Take a host's counts of skipped images by reason, as many reasons as there is room for."""
     named = (
         (cleaned(reason, MOST_REASON), count)
         for reason, count in sorted(told.items())[:MOST_REASONS]
@@ -84,7 +84,7 @@ def skipped_of(told: Mapping[str, int]) -> dict[str, int]:
 
 
 def about_hash(host: Host) -> bytes:
-    """Hash what a host says of itself, in 16 bytes."""
+    """Hash a host's facts of itself, in 16 bytes."""
     facts = (host.hostname, host.labels, host.place, host.os, host.arch)
     programs = (host.engine, host.engine_version, host.agent_version)
     said = (facts, programs, host.skipped) if host.skipped else (facts, programs)

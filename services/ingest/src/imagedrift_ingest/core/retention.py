@@ -47,7 +47,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
     name: str
     before: datetime
-    """What is from before this moment goes."""
+    """Rows from before this moment go."""
     at: datetime
     """The moment of the run."""
 

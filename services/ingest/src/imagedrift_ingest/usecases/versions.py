@@ -49,7 +49,7 @@ class FollowVersions:
         self._count_at = self._often_until = 0.0
 
     async def run(self) -> None:
-        """Do what there is to do, unless another replica does it."""
+        """Do all waiting work, unless another replica does it."""
         await self._turns.run(TURN, self._follow)
 
     async def _follow(self) -> None:

@@ -168,7 +168,7 @@ def _found(answers: Iterable[tuple[int, Answer]]) -> set[str]:
 
 
 def _in_doubt(locked: Iterable[Locked], batch: _Batch) -> set[int]:
-    """Return the sequences of answers that may be older or newer than what is stored."""
+    """Return the sequences of answers that may be older or newer than the stored ones."""
     if batch.surely_newest:
         return set()
     offered = [

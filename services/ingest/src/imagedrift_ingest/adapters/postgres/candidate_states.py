@@ -26,7 +26,7 @@ _children = msgspec.json.Decoder(tuple[Child, ...])
 
 
 async def confirm(connection: asyncpg.Connection, ref_ids: Collection[int]) -> None:
-    """Tell again what candidates are, of which one side is among these references."""
+    """Tell the state of candidates again, of which one side is among these references."""
     held = await connection.fetch(SQL["lock_steps"], sorted(ref_ids))
     if not held:
         return

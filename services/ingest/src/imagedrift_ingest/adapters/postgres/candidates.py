@@ -26,7 +26,7 @@ class CandidateRules(Struct, frozen=True):
     is_named: Callable[[str], bool]
     """Whether a registry is named in the operator's file."""
     most_of_host: int = quota.MOST_CANDIDATES
-    """So many are made in a day for what one host brought."""
+    """So many are made in a day for the references that one host brought."""
 
 
 async def candidate_keys(

@@ -47,7 +47,7 @@ class Comparison(NamedTuple):
     comparison_id: int
     facts: Facts
     has_versions: bool = False
-    """Whether what its labels tell is stored: most images have no such label."""
+    """Whether the facts of its labels are stored: most images have no such label."""
 
 
 class ComparisonIds:
@@ -101,7 +101,7 @@ class ComparisonIds:
         found: Mapping[ImageKey, Comparison],
         brought: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
-        """Store what labels tell of images that were stored without, and return these images."""
+        """Store the facts of labels of images that lack them, and return these images."""
         lacking = {key: one.comparison_id for key, one in found.items() if not one.has_versions}
         told = await add_versions(self._database, lacking, brought.values())
         stored = {key: found[key]._replace(has_versions=True) for key in told}

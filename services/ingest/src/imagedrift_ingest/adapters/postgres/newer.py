@@ -124,7 +124,7 @@ class _Rows(Struct, frozen=True):
 async def _write(
     connection: asyncpg.Connection, found: Sequence[_Found], rules: CandidateRules
 ) -> None:
-    """Write what differs, and tell what the candidates are that are new."""
+    """Write the differences, and tell the state of new candidates."""
     wanted = await asyncio.to_thread(_wanted, found)
     keys = await candidate_keys(connection, wanted, rules)
     rows = await asyncio.to_thread(_rows, found, keys)
@@ -144,7 +144,7 @@ async def _write(
 
 
 def _rows(found: Sequence[_Found], keys: Mapping[str, int]) -> _Rows:
-    """Lay out what differs as rows, without the candidates that have no key."""
+    """Lay out the differences as rows, without the candidates that have no key."""
     rows = _Rows([], [], [])
     for each in found:
         for difference in each.differing:

@@ -26,7 +26,7 @@ LISTED_AT_ONCE: Final = 50
 LISTS_OF_REGISTRY: Final = 32
 """So many questions for tags of a registry are out at a time: what wants it most is asked first."""
 OF_ONE_HOST: Final = LANE_SLOTS // 2
-"""So many questions about what one host brought are out at a time.
+"""So many questions about the references that one host brought are out at a time.
 
 Whatever becomes of them, the other half of a lane's slots is free for all others.
 """
@@ -53,7 +53,7 @@ class QuestionTable:
         self._of_one_host = of_one_host
 
     async def due_tags(self, at: datetime) -> Sequence[DueTag]:
-        """Read what is due; what is on no host rests, and makes room for others."""
+        """Read the references that are due; one on no host rests, and makes room for others."""
         fresh_since = at - timedelta(seconds=self._rules.freshness_s)
         for _ in range(RESTED_AT_MOST):
             if not await self._database.fetch_value(SQL["any_due"], at):

@@ -49,7 +49,7 @@ class TurnTable:
         self._failing_since: dict[str, float] = {}
 
     async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Do `work` in its turn, and return what it returns; None when another process does it.
+        """Do `work` in its turn, and return its result; None when another process does it.
 
         Raises what `work` raises, and `DatabaseUnavailable` when that takes longer than the turn.
         """
