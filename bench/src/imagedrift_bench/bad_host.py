@@ -110,7 +110,7 @@ async def _measure(attack: str, hosts: int, seconds: int) -> dict[str, float]:
 
 
 async def _left_behind(connection: asyncpg.Connection, nats_home: Path) -> dict[str, float]:
-    """Return what is on the disks, and how many rows, after all."""
+    """Return the bytes on the disks and the rows of the database, after all."""
     size = await connection.fetchval("SELECT pg_database_size(current_database())")
     [rows] = await connection.fetch(ROWS)
     disks = {

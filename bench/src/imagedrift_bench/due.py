@@ -51,7 +51,7 @@ async def decide(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
 
 
 async def add_versions(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
-    """Store what is newer than references, as lists and their candidates would."""
+    """Store newer versions of references, as lists and their candidates would."""
     for table, columns, rows in _versions(fleet):
         await connection.copy_records_to_table(
             table, schema_name="fleet", columns=columns.split(), records=rows, timeout=900
@@ -60,7 +60,7 @@ async def add_versions(connection: asyncpg.Connection, fleet: InventedFleet) -> 
 
 
 def _versions(fleet: InventedFleet) -> Iterable[tuple[str, str, Iterable[tuple[Any, ...]]]]:
-    """List the rows that say what is newer: by table, with their columns."""
+    """List the rows of newer versions: by table, with their columns."""
     at = now()
     references = range(fleet.references)
     newer = [number for number in references if has_newer(number)]
@@ -108,7 +108,7 @@ def has_newer(reference: int) -> bool:
 
 
 async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
-    """Ask what is due, and decide; returns the figures, and the checks that failed."""
+    """Ask for the due images, and decide; returns the figures, and the checks that failed."""
     asking = await asyncpg.connect(dsn, statement_cache_size=0)
     deciding = await asyncpg.connect(dsn)
     number = next(n for n in range(fleet.hosts // 2, fleet.hosts) if _due_on(fleet, n))
@@ -218,7 +218,7 @@ async def _show(
     reference: str,
     host: tuple[str, str],
 ) -> tuple[float, int]:
-    """Ignore an image and ask what is due; the median, and how often it was due still."""
+    """Ignore an image and ask for the due ones; the median, and how often it was due still."""
     times, missed = [], 0
     for _ in range(REPEATS):
         began = time.perf_counter()

@@ -171,7 +171,7 @@ def _stock(registry: SandboxRegistry, number: int, tags: int) -> Iterator[Pin]:
 
 
 def _pin(repository: str, form: str, members: Sequence[Numbers], dice: random.Random) -> Pin:
-    """Choose a tag, and say what is newer by its numbers alone."""
+    """Choose a tag, and find the newer ones by its numbers alone."""
     own = dice.choice(members)
     newer = [each for each in members if each > own]
     steps = (
@@ -191,7 +191,7 @@ async def _wrong_rows(database: Any, fleet: PinnedFleet, pins: Sequence[Pin]) ->
 
 
 def _is_right(row: asyncpg.Record | None, pin: Pin) -> bool:
-    """Tell whether a row says what is true; not every newer tag has to be counted."""
+    """Tell whether a row agrees with its pin; not every newer tag has to be counted."""
     if row is None:
         return False
     shown = (row["newest_patch"], row["newest_minor"], row["newest_major"])

@@ -35,7 +35,7 @@ SLACK: Final = 1.1
 MONTH: Final = 31
 """Changes of hosts are dropped by the month."""
 TRASH: Final = ("undescribed", "dead_letters", "registry_states", "trend", "outbox")
-"""What a day leaves behind, by the name of its statement."""
+"""The leftovers of a day, by the names of their statements."""
 
 
 class Churn(Struct, frozen=True, kw_only=True):

@@ -137,7 +137,7 @@ class Bulkhead:
             question.admit(is_admitted=False)
 
     def _thin_out(self) -> None:
-        """Put off who waits beyond the line, once patience is at its end."""
+        """Put off the questions beyond the line, once patience is at its end."""
         if self._thinning:
             self._thinning.cancel()
             self._thinning = None
@@ -151,7 +151,7 @@ class Bulkhead:
             question.admit(is_admitted=False)
 
     def _in_line(self) -> list[LaneQuestion]:
-        """Return who waits, the next one first."""
+        """Return the waiting questions, the next one first."""
         now, counts = self._clock.monotonic(), Counter(each.peer for each in self._inside)
         ranks: list[tuple[Rank, int, LaneQuestion]] = []
         for question in self._waiting:

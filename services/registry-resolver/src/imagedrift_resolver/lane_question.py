@@ -38,7 +38,7 @@ class LaneQuestion:
             self._waits.cancel()
 
     def admit(self, *, is_admitted: bool) -> None:
-        """Tell the one who waits whether it has a slot, unless that is said already."""
+        """Tell a waiting question whether it has a slot, unless that is said already."""
         if not self.admitted.done():
             self.admitted.set_result(is_admitted)
 

@@ -37,7 +37,7 @@ from imagedrift_schemas.v1 import Failure, Found, Limited, Unreachable
 log = get_logger()
 
 BYTES: Final = 12_000
-"""What a limiter takes without the questions that it remembers, by measurement."""
+"""The bytes of a limiter without the questions that it remembers, by measurement."""
 CROWDED: Final = (
     "too many registries in its lane do not answer, and this one has not shown that it does"
 )

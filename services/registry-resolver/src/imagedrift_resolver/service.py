@@ -51,7 +51,7 @@ class Cache(Protocol):
         """Return the last answer to a question, and its revision."""
 
     async def keep(self, answer: A, revision: int) -> A:
-        """Keep an answer in place of that revision, unless there is a newer one; what is kept."""
+        """Keep an answer in place of that revision, unless a newer one is there; which is kept."""
 
 
 class SiteLookup(Protocol):

@@ -95,7 +95,7 @@ class Renewing:
         self._wired = self._wire(file.made)
 
     async def lookup(self, payload: bytes) -> bytes:
-        """Answer a request for what the shared cache holds."""
+        """Answer a request for the content of the shared cache."""
         return await self._wired.cache_api.lookup(payload)
 
     async def ask_again(self, references: tuple[ImageReference, ...]) -> int:

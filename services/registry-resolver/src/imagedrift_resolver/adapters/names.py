@@ -65,7 +65,7 @@ class _KnownAddresses(NamedTuple):
 
 
 class Names:
-    """Resolves names, each once at a time, and remembers what came of it."""
+    """Resolves names, each once at a time, and remembers the outcome."""
 
     def __init__(self, look_up: LookUp, limits: NameLimits, clock: Clock) -> None:
         self._look_up = look_up

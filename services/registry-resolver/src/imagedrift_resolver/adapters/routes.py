@@ -61,7 +61,7 @@ def proxies_of(settings: ResolverSettings) -> Proxies:
 
 
 def routes(known: Registries, proxies: Proxies = NO_PROXIES) -> Routes:
-    """Return what gives the route of a url. Raises `RegistriesFault`."""
+    """Return the function from a url to its route. Raises `RegistriesFault`."""
     table = _Table(known)
 
     def route(url: Url, trusted: bool) -> ConnectionRoute:

@@ -86,7 +86,7 @@ def of_get(reply: Reply, now: datetime, wanted: str = "") -> Outcome:
 
 
 def failure(reply: Reply, now: datetime) -> Failure:
-    """Say what a response means that is not 200."""
+    """Read the failure in a response other than 200."""
     status, code = reply.status, _code(reply)
     said = f"the registry answered {status}{f' ({code})' if _CODE.fullmatch(code) else ''}"
     if status == 404 or (status == 403 and reply.body):

@@ -121,19 +121,19 @@ def reserve(
 
 
 def paced(state: RegistryState, until: datetime | None) -> RegistryState:
-    """Return the state with what is promised to the registry's other credentials, too."""
+    """Return the state with the requests promised to the registry's other credentials."""
     return replace(state, paced_until=later(state.paced_until, until))
 
 
 def believable(state: RegistryState, now: datetime) -> RegistryState:
-    """Return what is known, or nothing where a wrong clock has told when."""
+    """Return the state, or an empty one where a wrong clock dated it."""
     if not is_in_future(state.observed_at, now):
         return state
     return RegistryState(registry=state.registry, credential=state.credential, observed_at=now)
 
 
 def merged(shared: RegistryState, own: RegistryState) -> RegistryState:
-    """Join what two replicas know: the newer view of the budget, the stricter view of any stop."""
+    """Join the states of two replicas: the newer view of the budget, the stricter one of a stop."""
     newer, older = (own, shared) if own.observed_at >= shared.observed_at else (shared, own)
     slower = max(shared, own, key=lambda s: (s.slowed_at is not None, s.slowed_at or s.observed_at))
     return replace(

@@ -48,7 +48,7 @@ Children = tuple[Child, ...]
 
 
 class Description(Struct, frozen=True):
-    """The children of a digest, as far as they are known, and what could not be read."""
+    """The children of a digest, as far as they are known, and the fault of the others."""
 
     children: Children = ()
     failure: Failure | None = None
@@ -134,7 +134,7 @@ def _flat(
 def _configured(
     look: ContentReader, profile: RegistryProfile, question: Describe, children: list[Child]
 ) -> Conversation[Description]:
-    """Read configuration digests, the likeliest first, until what is looked for is found."""
+    """Read configuration digests, the likeliest first, until all wanted images are found."""
     failure: Failure | None = None
     no_images: set[str] = set()
     for rank, position in _order(children, question)[:MOST_READ]:
@@ -192,7 +192,7 @@ def lacking_facts(children: Sequence[Child], facts_of: Sequence[str]) -> list[in
 
 
 def _as_read(child: Child, read: Mapping[str, Child]) -> Child:
-    """Add to a child what an earlier description has read of it."""
+    """Add to a child the facts that an earlier description has read of it."""
     known = read.get(child.digest)
     if known is None:
         return child

@@ -1,4 +1,4 @@
-"""Whether what the shared cache holds answers a question already."""
+"""Whether the shared cache holds the answer to a question already."""
 
 from datetime import datetime
 
@@ -44,14 +44,14 @@ def overtakes(other: CachedAnswer, answer: CachedAnswer, now: datetime) -> bool:
 
 
 def may_serve(answer: CachedAnswer, credential: str) -> bool:
-    """Tell whether who holds `credential` may be told: what anybody may know, or what it opened."""
+    """Tell whether the holder of `credential` may read an answer: if public, or opened by it."""
     if answer.credential == credential:
         return True
     return answer.credential == ANONYMOUS and _is_good(answer)
 
 
 def may_inherit(answer: CachedAnswer, credential: str) -> bool:
-    """Tell whether what an answer knows may live on in the next one, got with `credential`."""
+    """Tell whether an answer's facts may live on in the next one, got with `credential`."""
     return answer.credential in (credential, ANONYMOUS)
 
 
@@ -105,7 +105,7 @@ def is_complete(known: Described) -> bool:
 
 
 def is_wanting(known: Described, question: Describe) -> bool:
-    """Tell whether a question looks for what is not known: an image id, or a platform's child."""
+    """Tell whether a question looks for something unknown: an image id, or a platform's child."""
     read = {child.config_digest for child in known.children}
     if question.image_ids:
         return not {*question.image_ids} <= read
