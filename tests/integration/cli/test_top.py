@@ -16,13 +16,13 @@ def test_top_tells_what_nobody_has_read(own_dsn: str, nats_url: str) -> None:
     assert "not looked at, as NATS_URL is not set" in piped(own_dsn, "top").out
 
 
-def test_top_looks_again_until_ctrl_c(fleet_dsn: str) -> None:
+def test_top_looks_again_until_ctrl_c(new_dsns: tuple[str, str]) -> None:
     """On a terminal each look takes the place of the one before; Ctrl-C is its normal end."""
 
     def twice(out: str) -> bool:
         return out.count(CLEARED) > 2
 
-    shown = watched(["top", "--interval", "0.5"], {"DATABASE_URL": fleet_dsn}, enough=twice)
+    shown = watched(["top", "--interval", "0.5"], {"DATABASE_URL": new_dsns[0]}, enough=twice)
 
     assert shown.code == 0, shown.err
     assert shown.out.startswith(CLEARED)

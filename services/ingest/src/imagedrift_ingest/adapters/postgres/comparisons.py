@@ -33,6 +33,7 @@ from imagedrift_ingest.core.images import Facts, HostImage
 from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
+QUOTAS = load("quotas")
 MOST_REMEMBERED = 64 * 1024 * 1024
 """Bytes."""
 MADE_AT_ONCE = 1000
@@ -191,11 +192,11 @@ class ComparisonIds:
         self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[HostImage]]
     ) -> list[HostImage]:
         """Count new images for the hosts that bring them; those that may be made, in order."""
-        rows = await connection.fetch(SQL["open_quotas"], sorted(lacking))
+        rows = await connection.fetch(QUOTAS["open_quotas"], sorted(lacking))
         made = {row["host_id"]: row["made"] for row in rows}
         given = quota.granted(lacking, made, self._most_new)
         spent = sorted(Counter(given.values()).items())
-        await connection.execute(SQL["spend"], *arguments(spent, 2))
+        await connection.execute(QUOTAS["spend_images"], *arguments(spent, 2))
         images = {image.key: image for brings in lacking.values() for image in brings}
         return [images[key] for key in given]
 
