@@ -80,13 +80,13 @@ class Lived(Struct, kw_only=True):
     settled: dict[str, int]
     peak: dict[str, int]
     after: dict[str, int]
-    upkeep_s: float
-    longest_upkeep_s: float
+    maintained_s: float
+    longest_s: float
 
     @classmethod
     def beginning_with(cls, rows: dict[str, int]) -> Self:
         """Return a life of which nothing but the start is known."""
-        return cls(before=rows, settled={}, peak=rows, after={}, upkeep_s=0.0, longest_upkeep_s=0.0)
+        return cls(before=rows, settled={}, peak=rows, after={}, maintained_s=0.0, longest_s=0.0)
 
     def note_rows(self, rows: dict[str, int], *, is_settling: bool) -> None:
         """Note the rows of a day, which are the settled ones until the retention is over."""
@@ -94,10 +94,10 @@ class Lived(Struct, kw_only=True):
         if is_settling:
             self.settled = rows
 
-    def note_upkeep(self, seconds: float) -> None:
+    def note_maintenance(self, seconds: float) -> None:
         """Note how long the maintenance of a day took."""
-        self.upkeep_s += seconds
-        self.longest_upkeep_s = max(seconds, self.longest_upkeep_s)
+        self.maintained_s += seconds
+        self.longest_s = max(seconds, self.longest_s)
 
     def grown(self) -> list[str]:
         """Return the tables with more rows at the end than when the retention was over."""
@@ -129,7 +129,7 @@ async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
                 rows = await _rows(connection)
                 lived.note_rows(rows, is_settling=number <= settles)
                 report.progress.print(f"day {number}: {sum(rows.values())} rows")
-            lived.note_upkeep(await _maintain(maintain, at))
+            lived.note_maintenance(await _maintain(maintain, at))
         lived.after = await _rows(connection)
         await connection.close()
         return lived
@@ -186,8 +186,8 @@ async def _measure(
     figures: dict[str, float | int] = {
         "days": days,
         "history_days": keep.history,
-        "upkeep_seconds": round(lived.upkeep_s, 1),
-        "longest_upkeep_seconds": round(lived.longest_upkeep_s, 2),
+        "upkeep_seconds": round(lived.maintained_s, 1),
+        "longest_upkeep_seconds": round(lived.longest_s, 2),
     }
     for name in lived.after:
         figures[f"{name}_before"] = lived.before[name]

@@ -21,7 +21,7 @@ class Route(NamedTuple):
     message: type[Struct]
     carrier: str
     address: str
-    said_by: str
+    publisher: str
     read_by: str
 
 

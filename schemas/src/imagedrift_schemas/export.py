@@ -96,7 +96,7 @@ def _travel_table(routes: Iterable[Route]) -> str:
             f"[{name_of(route.message)}](#{name_of(route.message)})",
             route.carrier,
             f"`{route.address}`",
-            route.said_by,
+            route.publisher,
             route.read_by,
         ]
         for route in routes

@@ -280,7 +280,7 @@ HOT = [
 ]
 
 
-OF_THE_FLEET = {"count_lists", "unsettled", "rest_bases", "unread_bases"}
+OF_THE_FLEET = {"count_lists", "uncompared", "rest_bases", "unread_bases"}
 """Statements that look at all references, or all images, in a turn, every half minute."""
 
 

@@ -99,7 +99,7 @@ class Resolver:
         self._registries = registries
         self._limiters = limiters
         self._clock = clock
-        self._flights = SingleFlight()
+        self._single_flight = SingleFlight()
         self._held: BoundedMap[str, CachedAnswer] = BoundedMap(MOST_HELD)
 
     @overload
@@ -111,7 +111,7 @@ class Resolver:
     async def ask(self, question: Asked) -> CachedAnswer:
         """Answer a question from the cache, or from its registry."""
         key = subjects.answer_key(question)
-        async with self._flights.lock(key):
+        async with self._single_flight.lock(key):
             site = await self._sites.site(question.registry, question.repository)
             credential = credential_of(site)
             known, revision = await self._cache.read(question)

@@ -59,7 +59,7 @@ def platform_of(
     containers: Sequence[Container] = (),
 ) -> str:
     """Name the platform of the manifest that runs, in normal form."""
-    for said in (*_said_of(manifest, image, containers), _configured(image, engine)):
+    for said in (*_claimed_platforms(manifest, image, containers), _configured(image, engine)):
         platform = _platform(said, image, engine)
         if platform and not platform.is_unknown:
             return str(platform)
@@ -86,7 +86,7 @@ def _native_manifest(image: EngineImage, engine: EngineTraits) -> str:
     offered = [
         (platform, manifest.descriptor.digest)
         for manifest in _available(image)
-        if (platform := _platform(_said_by(manifest), image, engine))
+        if (platform := _platform(_claimed_platform(manifest), image, engine))
     ]
     platforms = [platform for platform, _ in offered]
     chosen = best(wanted, platforms) if wanted else None
@@ -126,7 +126,7 @@ def _is_no_image(manifest: EngineManifest) -> bool:
     return manifest.kind == "attestation" or is_unknown
 
 
-def _said_of(
+def _claimed_platforms(
     manifest: str, image: EngineImage, containers: Sequence[Container]
 ) -> list[EnginePlatform]:
     """Collect the claims about the platform of a manifest."""
@@ -134,11 +134,13 @@ def _said_of(
         return []
     own = [c.image_manifest_descriptor for c in containers if c.image_manifest_descriptor]
     described = [each.platform for each in own if each.digest == manifest and each.platform]
-    listed = [_said_by(m) for m in image.manifests or () if m.descriptor.digest == manifest]
+    listed = [
+        _claimed_platform(m) for m in image.manifests or () if m.descriptor.digest == manifest
+    ]
     return [*described, *listed]
 
 
-def _said_by(manifest: EngineManifest) -> EnginePlatform:
+def _claimed_platform(manifest: EngineManifest) -> EnginePlatform:
     """Read the platform of a manifest: what its index says, then what its configuration says."""
     described = manifest.descriptor.platform or _NOTHING
     configured = (manifest.image_data.platform if manifest.image_data else None) or _NOTHING

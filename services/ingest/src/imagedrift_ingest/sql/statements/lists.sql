@@ -180,7 +180,7 @@ FROM unnest(
 )
 WHERE l.list_id = s.list_id
 
--- name: unsettled
+-- name: uncompared
 -- Repositories whose references have to be compared with the list that is there, or are compared and
 -- on no host any more; a bounded number of them.
 SELECT l.registry, l.repository
