@@ -275,7 +275,16 @@ SHORT = (
 )
 HOT = [
     (file, name)
-    for file in ("hosts", "comparisons", "answers", "planner", "lists", "base_images", "outbox")
+    for file in (
+        "hosts",
+        "comparisons",
+        "quotas",
+        "answers",
+        "planner",
+        "lists",
+        "base_images",
+        "outbox",
+    )
     for name in load(file)
 ]
 
