@@ -32,7 +32,7 @@ class Preview(Struct, frozen=True):
 
 
 def file_faults(routes: Routes) -> list[str]:
-    """List what is wrong with the files that the routes name."""
+    """List the faults of the files that the routes name."""
     return [fault for route in routes.routes.values() for fault in channels.route_faults(route)]
 
 
@@ -43,7 +43,7 @@ def when(route: MessageRoute) -> str:
 
 
 async def send_test(route: MessageRoute, page: str) -> str:
-    """Send a test message; what went wrong, or nothing."""
+    """Send a test message; return its fault, or nothing."""
     content = trial_content(route.name, page)
     message = OutboundMessage(
         message_id=f"msg_test_{uuid4().hex}",
@@ -60,7 +60,7 @@ async def send_test(route: MessageRoute, page: str) -> str:
 
 
 async def preview(dsn: str, routes: Sequence[MessageRoute], page: str) -> list[Preview]:
-    """Write what each route would tell of all that is due now, had it told nothing before.
+    """Write the messages of each route about all due images, as if it had told nothing before.
 
     Nothing is sent, and nothing is claimed. Raises `DatabaseAway`.
     """

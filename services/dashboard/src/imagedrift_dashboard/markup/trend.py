@@ -24,7 +24,7 @@ class TrendRow(Struct, frozen=True):
 
 
 def show(rows: Sequence[TrendRow], _now: datetime) -> Node:
-    """Draw the lines; who does not see them reads the first and last numbers."""
+    """Draw the lines; a screen reader gets the first and last numbers."""
     top = max(max(getattr(row, name) for name in LINES) for row in rows)
     told = "; ".join(
         f"{name} from {getattr(rows[0], name):,} to {getattr(rows[-1], name):,}" for name in LINES

@@ -26,7 +26,7 @@ class Section(Struct, Generic[R], frozen=True, kw_only=True):
     query: Query[R]
     show: Callable[[Sequence[R], datetime], Node]
     empty: str
-    """What it says without rows, and what to do then."""
+    """Its text without rows, with the next step."""
     is_required: bool = False
     """Without rows there is no such page."""
 

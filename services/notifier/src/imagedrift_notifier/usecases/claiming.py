@@ -1,4 +1,4 @@
-"""Claiming what is due of an image, for every route that tells of it."""
+"""Claiming the due versions of an image, for every route that tells of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -31,7 +31,7 @@ class ClaimTable(Protocol):
 
 
 class Claiming:
-    """Claims what is due, so that it is sent later, and once."""
+    """Claims due images, so that each is sent later, and once."""
 
     def __init__(self, due: DueReader, table: ClaimTable, routes: LiveRoutes, clock: Clock) -> None:
         self._due = due
@@ -45,7 +45,7 @@ class Claiming:
         return await self._table.enter(names) if names else {}
 
     async def claim(self, reference: str, states: Mapping[str, RouteState]) -> int:
-        """Claim what is due of a reference for these routes; return how many topics are new.
+        """Claim the due images of a reference for these routes; return how many topics are new.
 
         Routes that tell of the same hosts share a read: that of a large fleet takes a second.
         """

@@ -73,7 +73,7 @@ class Compose:
             await gathered.write(content, [group.topic for group in bundle])
 
     async def _due(self, route: MessageRoute, topics: Sequence[Topic]) -> list[DueGroup]:
-        """Read anew what these topics are about."""
+        """Read anew the images of these topics."""
         images = dict.fromkeys(t.reference for t in topics if t.kind != "error")
         groups = [
             group for each in images for group in await self._reader.of_reference(route, each)

@@ -42,21 +42,21 @@ class MessageQueue(Protocol):
         """Take the next message of a route, if one is to be tried now."""
 
     async def end_sending(self, message: OutboundMessage, step: NextStep) -> None:
-        """Note what became of a message."""
+        """Note the outcome of a message."""
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:
-        """Count what waits on each route."""
+        """Count the waiting messages of each route."""
 
 
 class Sender(Protocol):
     """Carries messages to people."""
 
     async def send(self, route: MessageRoute, message: OutboundMessage) -> SendOutcome:
-        """Send a message, and tell what came of it; it never raises."""
+        """Send a message, and return the outcome; it never raises."""
 
 
 class Deliver:
-    """Sends what is written."""
+    """Sends written messages."""
 
     def __init__(
         self,
