@@ -53,8 +53,10 @@ def is_built_here(reference: ImageReference) -> bool:
 
 def tells_origin(image: EngineImage, engine: EngineTraits) -> bool:
     """Tell whether the engine says where this image came from; then silence is an answer."""
-    said = image.identity
-    return bool(said and (said.pull or said.build)) or (engine.tells_origins and image.is_detailed)
+    origin = image.identity
+    return bool(origin and (origin.pull or origin.build)) or (
+        engine.tells_origins and image.is_detailed
+    )
 
 
 def came_from(image: EngineImage, reference: ImageReference, engine: EngineTraits) -> bool:

@@ -59,8 +59,8 @@ def platform_of(
     containers: Sequence[Container] = (),
 ) -> str:
     """Name the platform of the manifest that runs, in normal form."""
-    for said in (*_claimed_platforms(manifest, image, containers), _configured(image, engine)):
-        platform = _platform(said, image, engine)
+    for claimed in (*_claimed_platforms(manifest, image, containers), _configured(image, engine)):
+        platform = _platform(claimed, image, engine)
         if platform and not platform.is_unknown:
             return str(platform)
     return "unknown/unknown"
@@ -81,8 +81,8 @@ def _only_manifest(image: EngineImage) -> str:
 
 
 def _native_manifest(image: EngineImage, engine: EngineTraits) -> str:
-    said = EnginePlatform(engine.os, engine.architecture, engine.variant)
-    wanted = _platform(said, image, engine) or _platform(_configured(image, engine), image, engine)
+    own = EnginePlatform(engine.os, engine.architecture, engine.variant)
+    wanted = _platform(own, image, engine) or _platform(_configured(image, engine), image, engine)
     offered = [
         (platform, manifest.descriptor.digest)
         for manifest in _available(image)
@@ -121,8 +121,8 @@ def _not_run(image: EngineImage) -> set[str]:
 
 
 def _is_no_image(manifest: EngineManifest) -> bool:
-    said = manifest.descriptor.platform
-    is_unknown = said is not None and "unknown" == said.os == said.architecture
+    claimed = manifest.descriptor.platform
+    is_unknown = claimed is not None and "unknown" == claimed.os == claimed.architecture
     return manifest.kind == "attestation" or is_unknown
 
 
@@ -157,16 +157,16 @@ def _configured(image: EngineImage, engine: EngineTraits) -> EnginePlatform:
     return EnginePlatform(os, image.architecture or engine.architecture or "amd64", image.variant)
 
 
-def _platform(said: EnginePlatform, image: EngineImage, engine: EngineTraits) -> Platform | None:
+def _platform(claimed: EnginePlatform, image: EngineImage, engine: EngineTraits) -> Platform | None:
     """Bring a platform into normal form; a variant that is left out is the image's or engine's."""
-    if not (said.os and said.architecture):
+    if not (claimed.os and claimed.architecture):
         return None
-    variant = said.variant
-    if said.architecture == image.architecture:
+    variant = claimed.variant
+    if claimed.architecture == image.architecture:
         variant = variant or image.variant
-    if said.architecture.lower() == engine.architecture.lower():
+    if claimed.architecture.lower() == engine.architecture.lower():
         variant = variant or engine.variant
     try:
-        return Platform(said.os, said.architecture, variant)
+        return Platform(claimed.os, claimed.architecture, variant)
     except BadPlatform:
         return None

@@ -232,7 +232,7 @@ async def _find(
 def _comparison(
     image: HostImage, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
-    key, said = image.key, image.local
+    key, reported = image.key, image.local
     local = descriptions.local_side_by_policy(
         ref.policy,
         image_id=key.image_id,
@@ -244,6 +244,7 @@ def _comparison(
     verdict = descriptions.judge_locked(local, ref, inside)
     digests = ",".join(key.repo_digests)
     told = (key.platform, key.manifest_digest or None, key.digest_lost, key.by_digest)
-    labels = versions.of_local(said)
-    facts = (said.size, said.created_at, verdict.verdict, verdict.reason, as_json(labels))
+    labels = versions.of_local(reported)
+    sizes = (reported.size, reported.created_at)
+    facts = (*sizes, verdict.verdict, verdict.reason, as_json(labels))
     return (ref.ref_id, key.image_id, digests, *told, *facts)
