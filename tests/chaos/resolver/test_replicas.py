@@ -10,7 +10,6 @@ from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry, TagPaging
 from imagedrift_sandbox.registry.faults import latency
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Found
-from support.nats_client import jetstream
 from support.polling import until
 from support.resolver import ResolverClient, resolve, resolver_client, spawn, trusting
 
@@ -30,13 +29,6 @@ async def in_flight(at: ResolverClient, registry: SandboxRegistry) -> int:
     return (await at.nats.lag(subjects.STREAM_LOOKUP, lane)).in_flight
 
 
-async def deliver_again_soon(at: ResolverClient, consumer: str) -> None:
-    """Let a lane give up on a replica after seconds: thirty of them are long for a test."""
-    config = (await jetstream(at.nats).consumer_info(subjects.STREAM_LOOKUP, consumer)).config
-    config.ack_wait = 3
-    await jetstream(at.nats).add_consumer(subjects.STREAM_LOOKUP, config)
-
-
 async def some(registry: SandboxRegistry) -> bool:
     """Tell whether the registry was asked a few times."""
     return registry.totals().total >= 5
@@ -53,8 +45,6 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
         children: list[ChildProcess] = []
         try:
             async with resolver_client(fresh_nats.url, toml) as at:
-                lane = at.lanes.lane_of(registry.host)
-                await deliver_again_soon(at, subjects.lane_consumer(lane))
                 children += [spawn(fresh_nats.url, tmp_path / str(n), toml) for n in range(2)]
                 questions = [resolve(reference) for reference in references]
                 for question in questions:
@@ -92,8 +82,6 @@ async def test_a_list_is_made_again_when_its_replica_is_killed_or_told_to_stop(
         children: list[ChildProcess] = []
         try:
             async with resolver_client(fresh_nats.url, toml) as at:
-                lists = subjects.list_consumer(at.lanes.lane_of(registry.host))
-                await deliver_again_soon(at, lists)
                 children.append(spawn(fresh_nats.url, tmp_path / "0", toml))
                 listing = asyncio.create_task(
                     at.list_tags(registry.reference("team/app", "1.0"), ttl_s=300, within_s=60)
