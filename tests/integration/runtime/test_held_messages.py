@@ -18,7 +18,7 @@ LIMITS: Final = replace(consumer.BATCH, progress_every_s=ACK_WAIT_S / 3)
 
 
 async def test_messages_that_wait_for_a_slow_batch_are_kept_too(bus: Bus) -> None:
-    """What came while a batch takes several waits is handled after it, and by no other replica."""
+    """Messages that come while a batch takes several waits are handled after it, by no other."""
     own = await OwnStream.make(bus, consumer={"ack_wait": ACK_WAIT_S})
     began, goes_on, enough = asyncio.Event(), asyncio.Event(), asyncio.Event()
     first: list[int] = []
