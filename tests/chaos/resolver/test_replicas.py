@@ -1,9 +1,11 @@
 """Any number of replicas: killing, pausing or adding one loses no question."""
 
 import asyncio
+import time
 from functools import partial
 from pathlib import Path
 
+from imagedrift_runtime.nats.topology import ACK_WAIT_S
 from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry, TagPaging
@@ -14,6 +16,8 @@ from support.polling import until
 from support.resolver import ResolverClient, resolve, resolver_client, spawn, trusting
 
 REFERENCES = 30
+START_S = 10.0
+"""What a busy machine takes to start a resolver, and to answer."""
 
 
 def push(registry: SandboxRegistry) -> list[str]:
@@ -56,9 +60,12 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
                 children.append(spawn(fresh_nats.url, tmp_path / "2", toml))
                 await asyncio.sleep(0.5)
                 children[1].resume()
+                began = time.monotonic()
                 answers = [await at.answer(question, within_s=60) for question in questions]
+                took = time.monotonic() - began
             assert all(isinstance(answer.outcome, Found) for answer in answers)
             assert held > 0
+            assert took < ACK_WAIT_S + START_S
             assert REFERENCES <= registry.totals().head_requests <= REFERENCES + held
         finally:
             for child in children:
@@ -88,7 +95,8 @@ async def test_a_list_is_made_again_when_its_replica_is_killed_or_told_to_stop(
                 )
                 for ending in (ChildProcess.kill, ChildProcess.stop):
                     asked = registry.totals().of(Kind.TAGS)
-                    await until(partial(is_listed, registry, asked), what="the list hangs")
+                    is_asked = partial(is_listed, registry, asked)
+                    await until(is_asked, what="the list hangs", within_s=ACK_WAIT_S + START_S)
                     ending(children[-1])
                     children.append(spawn(fresh_nats.url, tmp_path / str(len(children)), toml))
                 registry.faults.remove(number)
