@@ -1,4 +1,4 @@
-"""What an ingest process held when it was killed is done again within seconds, and only then."""
+"""Work that a killed ingest process had in hand is done again within seconds, and only then."""
 
 import time
 from collections.abc import AsyncIterator

@@ -121,7 +121,7 @@ async def test_streams_of_before_are_bounded_in_place(empty: Bus) -> None:
 
 
 async def test_a_consumer_of_before_gives_up_sooner_on_what_a_dead_process_has(empty: Bus) -> None:
-    """What was delivered under the wait of before comes again after that of now."""
+    """A message that was delivered under a longer wait comes again after that of now."""
     await provision.ensure(empty)
     where = subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST
     found = await jetstream(empty).consumer_info(*where)
