@@ -2,7 +2,7 @@
 
 Every host asks about each of its images, in two freshness periods; several resolvers share the
 work. With `--faults` one resolver is killed and one is paused in the middle of the first period.
-That period then lasts longer, as the killed one's questions are redelivered after 30 seconds.
+That period then lasts longer, as the killed one's questions are redelivered after six seconds.
 Every question must still be answered, for at most one more request per question in flight.
 """
 

@@ -22,7 +22,7 @@ from imagedrift_bench import report
 from imagedrift_ingest.adapters.postgres import connection as postgres
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.migrations import migrate
-from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
+from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.usecases.maintain import Maintain
 from imagedrift_runtime import named_sql
@@ -115,7 +115,7 @@ async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
     ) as database:
         connection = await asyncpg.connect(dsn)
         clock, health = SystemClock(), Health()
-        turns = TurnTable(database, health, clock, LEASE_S)
+        turns = TurnTable(database, health, clock)
         maintain = Maintain(MaintainedTables(database), turns, keep, clock)
         today = (await connection.fetchval("SELECT now()")).replace(microsecond=0)
         begin = today - timedelta(days=days)

@@ -27,6 +27,7 @@ from imagedrift_runtime.nats.consumer_lag import EVERY_S, reporting
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_runtime.nats.standing_pull import StandingPull, is_delivery
+from imagedrift_runtime.nats.topology import PROGRESS_EVERY_S
 from imagedrift_runtime.waiting import backoff, first_result_or, wait
 
 log = get_logger()
@@ -52,6 +53,7 @@ class PullLimits(Struct, frozen=True, kw_only=True):
     """The most bytes of a fetch, unless a single message is larger. 0: no bound."""
     defect_again_s: float = 30.0
     lag_every_s: float = EVERY_S
+    progress_every_s: float = PROGRESS_EVERY_S
 
 
 ANY: Final = PullLimits()
@@ -105,10 +107,14 @@ class Fetch:
         self._worked()
         return self._let_go(most)
 
+    def waiting(self) -> list[Any]:
+        """Return the messages that were delivered and not begun."""
+        return self._held + (self._pull.waiting() if self._pull else [])
+
     async def leave(self) -> None:
         """End the subscription, and give back the messages that were not begun."""
         if self._pull:
-            self._held += filter(is_delivery, self._pull.waiting())
+            self._held += filter(is_delivery, self._pull.take_waiting())
         for message in self._held:
             with suppress(nats.errors.Error):
                 await message.nak()

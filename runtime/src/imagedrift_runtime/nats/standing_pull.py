@@ -64,6 +64,10 @@ class StandingPull:
         self._standing = 0
 
     def waiting(self) -> list[Any]:
+        """Return the messages that have come and are not taken."""
+        return [*filter(is_delivery, self._subscription._pending_queue._queue)]
+
+    def take_waiting(self) -> list[Any]:
         """Take the messages that have come, without waiting."""
         queue, taken = self._subscription._pending_queue, []
         while not queue.empty():
@@ -72,10 +76,10 @@ class StandingPull:
         return taken
 
     async def _arrived(self, within_s: float) -> list[Any]:
-        arrived = [await self._subscription.next_msg(timeout=within_s), *self.waiting()]
+        arrived = [await self._subscription.next_msg(timeout=within_s), *self.take_waiting()]
         while self._gather_s and len(arrived) < self._standing:
             await asyncio.sleep(self._gather_s)
-            more = self.waiting()
+            more = self.take_waiting()
             arrived += more
             if not more:
                 break

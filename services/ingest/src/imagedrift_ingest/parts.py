@@ -32,7 +32,7 @@ from imagedrift_ingest.adapters.postgres.questions import (
 )
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
-from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
+from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.core.freshness import list_ttl, question_ttl
 from imagedrift_ingest.settings import IngestSettings
@@ -77,7 +77,7 @@ class Parts:
         self.database = database
         self._registries = registries
         self.plan_now, self.announce_now = asyncio.Event(), asyncio.Event()
-        self._turns = TurnTable(database, process.health, clock, LEASE_S)
+        self._turns = TurnTable(database, process.health, clock)
         self.lanes = LaneMonitor(bus, registries.lanes)
         self.follow_registries = FollowRegistries(
             registries, StoredVerdicts(database), self.lanes.look, process.reload, self.plan_now

@@ -150,7 +150,8 @@ RETURNING c.message_id;
 -- name: begin_sending
 -- The oldest message of a route that is to be tried now, unless the route just failed.
 UPDATE notify.messages
-SET state = 'sending', attempts = attempts + 1, leased_until = now() + :lease::interval
+SET state = 'sending', attempts = attempts + 1,
+    leased_until = now() + CASE channel WHEN 'webhook' THEN :webhook_lease::interval ELSE :lease::interval END
 WHERE message_id = (
   SELECT m.message_id FROM notify.messages AS m
   WHERE m.route = :route::text AND m.state = 'waiting' AND m.try_at <= now()

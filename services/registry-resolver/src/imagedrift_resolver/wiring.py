@@ -38,7 +38,7 @@ from imagedrift_runtime.nats import bus, consumer
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.outcomes import Outcome, Retry
-from imagedrift_runtime.nats.topology import LIST_ACK_WAIT_S, LIST_SLOTS
+from imagedrift_runtime.nats.topology import LIST_SLOTS
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import Registries
@@ -191,6 +191,5 @@ class Wired:
                         subjects.list_consumer(lane),
                         handle_list,
                         slots=min(LIST_SLOTS, slots),
-                        ack_wait_s=LIST_ACK_WAIT_S,
                     )
                 )

@@ -26,6 +26,12 @@ CONNECTIONS: Final = 4
 CONNECT_WITHIN_S: Final = 5.0
 STATEMENT_TIMEOUT_MS: Final = 60_000
 LOCK_TIMEOUT_MS: Final = 5_000
+KEEPALIVE: Final = {
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""The server ends the session of a machine that vanished after 30 s: it may have claims locked."""
 MIGRATE: Final = "run `imagedrift migrate` of this version"
 GRANT: Final = "its owner gives this login the right by GRANT imagedrift_notifier TO it"
 AWAY: Final = (
@@ -113,6 +119,7 @@ async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "default_transaction_read_only": "off",
+            **KEEPALIVE,
         },
     )
     try:

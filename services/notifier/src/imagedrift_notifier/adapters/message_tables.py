@@ -15,6 +15,8 @@ from imagedrift_notifier.core.route import MessageRoute
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than a try may take."""
+WEBHOOK_LEASE: Final = timedelta(seconds=15)
+"""The same of a webhook. Its message is sent again then, and should not wait for long."""
 KEPT: Final = timedelta(days=400)
 MOST_COMPOSED: Final = 20_000
 """Topics that are composed in one transaction: all of a storm are one message."""
@@ -101,7 +103,9 @@ class MessageTables:
 
     async def begin_sending(self, route: str) -> OutboundMessage | None:
         """Take the next message of a route, if one is to be tried now."""
-        rows = await self._database.rows("begin_sending", route=route, lease=LEASE)
+        rows = await self._database.rows(
+            "begin_sending", route=route, lease=LEASE, webhook_lease=WEBHOOK_LEASE
+        )
         return OutboundMessage(**dict(rows[0])) if rows else None
 
     async def end_sending(self, message: OutboundMessage, step: NextStep) -> None:
