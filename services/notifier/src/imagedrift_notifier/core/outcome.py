@@ -24,17 +24,17 @@ GIVE_UP_AFTER: Final = timedelta(days=3)
 State = Literal["waiting", "sending", "sent", "failed", "doubtful"]
 
 
-class Delivered(Struct, frozen=True):
+class Delivered(Struct, frozen=True, tag=True):
     """The channel took the message."""
 
 
-class Failed(Struct, frozen=True):
+class Failed(Struct, frozen=True, tag=True):
     """The channel did not take it. The reason never has a part of its address."""
 
     reason: str
 
 
-class Doubtful(Struct, frozen=True):
+class Doubtful(Struct, frozen=True, tag=True):
     """The channel may have taken it."""
 
     reason: str
