@@ -4,6 +4,7 @@ Each message is sent by a process of its own, as the service does.
 """
 
 import logging
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -25,6 +26,7 @@ MESSAGE = OutboundMessage(
     body="a text\nof two lines",
     payload={},
     attempts=1,
+    age=timedelta(),
 )
 
 

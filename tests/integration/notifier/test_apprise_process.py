@@ -7,6 +7,7 @@ import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,7 @@ MESSAGE = OutboundMessage(
     body="a text",
     payload={},
     attempts=1,
+    age=timedelta(),
 )
 MIB = 1024 * 1024
 SOON_S = 4.0

@@ -1,5 +1,6 @@
 """The channel of a route: the files of its address and key are read for each message."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ MESSAGE = OutboundMessage(
     body="a text",
     payload={},
     attempts=1,
+    age=timedelta(),
 )
 
 

@@ -8,7 +8,6 @@ from imagedrift_notifier.adapters.message_tables import MessageTables
 from imagedrift_notifier.core.route import Routes
 from imagedrift_notifier.usecases.claiming import Claiming
 from imagedrift_notifier.usecases.note import NoteChanges
-from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Reject, Retry
@@ -51,7 +50,7 @@ async def test_what_is_no_message_is_refused_and_the_others_are_noted(dsn: str) 
     async with open_database(dsn) as database:
         tables = MessageTables(database)
         held = Routes(routes={"ops": route()})
-        note = NoteChanges(Claiming(DueViews(database), tables, lambda: held, SystemClock()))
+        note = NoteChanges(Claiming(DueViews(database), tables, lambda: held))
 
         outcomes = await note.handle([delivered(b"{"), delivered(changed()), delivered(alive)])
 
@@ -65,9 +64,7 @@ async def test_while_the_database_is_away_messages_wait() -> None:
     """No message is acknowledged before it is claimed; rubbish is refused at once."""
     async with open_database("postgresql://nobody@127.0.0.1:1/none") as database:
         held = Routes(routes={"ops": route()})
-        claiming = Claiming(
-            DueViews(database), MessageTables(database), lambda: held, SystemClock()
-        )
+        claiming = Claiming(DueViews(database), MessageTables(database), lambda: held)
         outcomes = await NoteChanges(claiming).handle([delivered(changed()), delivered(b"{")])
 
     assert [type(each) for each in outcomes] == [Retry, Reject]
