@@ -122,7 +122,8 @@ SELECT unnest(:routes::text[])
 ON CONFLICT (route) DO UPDATE SET
   removed_at = NULL,
   since = CASE WHEN r.removed_at < now() - :grace::interval THEN now() ELSE r.since END,
-  is_begun = r.is_begun AND r.removed_at >= now() - :grace::interval
+  is_begun = r.is_begun AND r.removed_at >= now() - :grace::interval,
+  is_restored = r.is_restored AND r.removed_at >= now() - :grace::interval
 WHERE r.removed_at IS NOT NULL;
 
 -- name: mark_removed
@@ -131,7 +132,7 @@ UPDATE notify.routes AS r SET removed_at = now()
 WHERE r.removed_at IS NULL AND NOT EXISTS (SELECT FROM unnest(:routes::text[]) AS f (route) WHERE f.route = r.route);
 
 -- name: routes
-SELECT r.route, r.since, r.is_begun, now() AS now
+SELECT r.route, r.since, r.is_begun, r.is_restored, now() AS now
 FROM notify.routes AS r
 JOIN unnest(:routes::text[]) AS f (route) ON f.route = r.route;
 
@@ -242,6 +243,26 @@ SET state = CASE channel WHEN 'webhook' THEN 'waiting' ELSE 'doubtful' END, leas
     error = 'the notifier ended while it sent this'
 WHERE state = 'sending' AND leased_until < now()
 RETURNING message_id, route, state;
+
+-- name: is_known
+-- Whether the database knows of a try to send: one that was restored to an earlier time does not.
+SELECT FROM notify.messages WHERE message_id = :message_id::text AND attempts >= :attempts::integer;
+
+-- name: start_over
+-- After a restore nobody knows what was told since: so nothing is that is due or waits now. Only a
+-- webhook's messages wait on, as their receiver knows them by their ids.
+WITH messages AS (
+  UPDATE notify.messages
+  SET state = 'doubtful', leased_until = NULL, error = 'the database was restored: it may have been sent before'
+  WHERE state IN ('waiting', 'sending') AND channel <> 'webhook'
+  RETURNING message_id
+), topics AS (
+  UPDATE notify.claims SET send_at = NULL WHERE message_id IS NULL AND send_at IS NOT NULL
+  RETURNING reference
+), routes AS (
+  UPDATE notify.routes SET since = now(), is_begun = false, is_restored = true
+)
+SELECT (SELECT count(*) FROM messages) AS messages, (SELECT count(*) FROM topics) AS topics;
 
 -- name: prune
 -- What was told long ago; and what nobody tells, as its route is gone.

@@ -16,6 +16,7 @@ from imagedrift_notifier.core.outbound import (
     RemovedRoute,
     RouteCounts,
     RouteState,
+    StartedOver,
 )
 from imagedrift_notifier.core.outcome import NextStep
 from imagedrift_notifier.core.route import MessageRoute
@@ -74,7 +75,10 @@ class MessageTables:
         await self._database.rows("enter_routes", routes=list(routes), grace=GRACE)
         await self._database.rows("mark_removed", routes=list(routes))
         rows = await self._database.rows("routes", routes=list(routes))
-        return {row["route"]: RouteState(row["since"], row["is_begun"], row["now"]) for row in rows}
+        return {
+            row["route"]: RouteState(row["since"], row["is_begun"], row["now"], row["is_restored"])
+            for row in rows
+        }
 
     async def begin(self, routes: Sequence[str]) -> None:
         """Note that all that was due before these routes were made is claimed."""
@@ -148,6 +152,16 @@ class MessageTables:
     async def resolve_dead(self) -> list[tuple[str, str, str]]:
         """Give back the messages of notifiers that died: (id, route, state) of each."""
         return [tuple(row) for row in await self._database.rows("resolve_dead")]
+
+    async def is_known(self, message: OutboundMessage) -> bool:
+        """Tell whether the database knows of a try, or was restored to a time before it."""
+        values = {"message_id": message.message_id, "attempts": message.attempts}
+        return bool(await self._database.rows("is_known", **values))
+
+    async def start_over(self) -> StartedOver:
+        """Tell nothing of what is due or waits now, as it may have been told."""
+        [row] = await self._database.rows("start_over")
+        return StartedOver(**dict(row))
 
     async def prune(self) -> None:
         """Remove what is older than it is kept."""

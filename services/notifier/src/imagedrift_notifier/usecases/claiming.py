@@ -83,7 +83,8 @@ class Claiming:
         self, route: MessageRoute, groups: Sequence[DueGroup], state: RouteState
     ) -> int:
         """Claim topics of a route, and return how many are new."""
-        claims = claims_of(route, groups, state.known_until, state.now)
+        known_until = state.known_until(backlog=route.backlog)
+        claims = claims_of(route, groups, known_until, state.now)
         return await self._table.claim(route.name, claims)
 
 

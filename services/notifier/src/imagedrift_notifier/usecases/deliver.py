@@ -7,7 +7,8 @@
 | after the mark of its outcome   | sent                    | sent                        |
 
 Routes do not wait for each other. A route whose channel fails is tried by one message at a time.
-In quiet hours nothing is sent, whatever waits.
+In quiet hours nothing is sent, whatever waits. A database that does not know our last try was
+restored to an earlier time, and has forgotten what was sent since: what is due then is not sent.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from imagedrift_notifier.core.outbound import OutboundMessage, RouteCounts
+from imagedrift_notifier.core.outbound import OutboundMessage, RouteCounts, StartedOver
 from imagedrift_notifier.core.outcome import NextStep, SendOutcome, next_step
 from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.core.schedule import is_quiet
@@ -51,6 +52,12 @@ class MessageQueue(Protocol):
     async def end_sending(self, message: OutboundMessage, step: NextStep) -> None:
         """Note what became of a message."""
 
+    async def is_known(self, message: OutboundMessage) -> bool:
+        """Tell whether the database knows of a try, or was restored to a time before it."""
+
+    async def start_over(self) -> StartedOver:
+        """Tell nothing of what is due or waits now, as it may have been told."""
+
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:
         """Count what waits on each route."""
 
@@ -81,9 +88,12 @@ class Deliver:
         self._stopping = stopping
         self._free = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks = RouteTasks(tasks, self._send_all)
+        self._last: OutboundMessage | None = None
+        """The last message that this process began to send."""
 
     async def run(self) -> None:
         """Send all messages that are to be tried now."""
+        await self._heed_restore()
         for message_id, route, state in await self._queue.resolve_dead():
             log.warning("message.interrupted", message=message_id, route=route, state=state)
             metrics.people_messages.add(outcome="interrupted")
@@ -96,6 +106,12 @@ class Deliver:
             if name in held and not is_quiet(held[name].schedule, now)
         )
 
+    async def _heed_restore(self) -> None:
+        if self._last and not await self._queue.is_known(self._last):
+            untold = await self._queue.start_over()
+            self._last = None
+            log.error("database.restored", messages=untold.messages, topics=untold.topics)
+
     async def _send_all(self, route: MessageRoute) -> None:
         """Send the messages of a route, one after the other."""
         for _ in range(MOST_IN_A_RUN):
@@ -105,6 +121,7 @@ class Deliver:
                 message = await self._queue.begin_sending(route.name)
                 if message is None:
                     return
+                self._last = message
                 await self._send(route, message)
 
     async def _send(self, route: MessageRoute, message: OutboundMessage) -> None:

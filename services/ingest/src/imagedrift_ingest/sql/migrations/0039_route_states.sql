@@ -1,10 +1,12 @@
--- A route of messages that is gone from its file is noted, so that what waits on it is not sent later
+-- Routes of messages that are gone from their file, or that a restored database has taken back
 -- depends: 0038_due_plan
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';
 
 ALTER TABLE notify.routes ADD COLUMN removed_at timestamptz CHECK (isfinite(removed_at));
+ALTER TABLE notify.routes ADD COLUMN is_restored boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN notify.routes.is_restored IS 'Whether it began anew as the database was restored: then not even a route with its backlog tells that.';
 COMMENT ON COLUMN notify.routes.removed_at IS 'Since when it is in no file; null while it is in one.';
 
 CREATE OR REPLACE VIEW ops.routes AS
