@@ -1,5 +1,6 @@
 """A database that is restored to an earlier time while the notifier runs: nothing is told twice."""
 
+import re
 from pathlib import Path
 
 import asyncpg
@@ -8,6 +9,7 @@ import pytest
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.nats import NatsServer
 from support.decided_fleet import REFERENCES
+from support.deploy import ROOT
 from support.notifier import Receiver, begun, execute, move, notifier, write_routes
 from support.operator import Operator
 from support.polling import until
@@ -102,3 +104,27 @@ async def test_what_waits_in_the_restored_database_is_in_doubt(
     assert len(doubtful) == 1
     assert [each for each in receiving.received if "/chat/" in each.path] == chats
     assert len(receiving.ids - {""}) == 1
+
+
+async def test_the_documented_statements_do_so_where_no_notifier_ran(
+    dsn: str, fresh_nats: NatsServer, connected: Bus, receiving: Receiver, tmp_path: Path
+) -> None:
+    """Nothing that was due or waited in the restored database is told; what comes later is."""
+    page = (ROOT / "docs" / "notifier.md").read_text()
+    [statements] = re.findall(r"^```sql\n(UPDATE .*?)^```", page, re.MULTILINE | re.DOTALL)
+    routes = write_routes(tmp_path, receiving.url, chat=f"{AT_ONCE}\nbacklog = true")
+    receiving.status = 503
+    async with notifier(dsn, fresh_nats.url, routes):
+        failing = "SELECT FROM ops.routes WHERE failing > 0"
+        await until(lambda: Operator(dsn).ask(failing), what="the first message fails")
+    receiving.received.clear()
+    receiving.status = 200
+    await execute(dsn, statements)
+    await execute(dsn, "DELETE FROM notify.claims WHERE reference = $1", REFERENCES[1])
+
+    async with notifier(dsn, fresh_nats.url, routes):
+        await move(dsn, connected)
+        await until(lambda: receiving.received, what="what comes later")
+
+    [message] = receiving.received
+    assert REFERENCES[0] in message.body.decode()
