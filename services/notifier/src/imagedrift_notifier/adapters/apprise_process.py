@@ -23,7 +23,11 @@ from imagedrift_notifier.core.outcome import Failed, SendOutcome
 from imagedrift_notifier.core.secret_text import SecretText
 
 WITHIN_S: Final = 25.0
-PROGRAM: Final = ("-m", "imagedrift_notifier.adapters.apprise_channel")
+PROGRAM: Final = (
+    "-P",
+    "-m",
+    "imagedrift_notifier.adapters.apprise_channel",
+)  # -P: not what lies here
 
 
 class AppriseSender:
