@@ -35,7 +35,6 @@ COMMANDS: Final = {
     "notify": Command(
         "imagedrift_cli.notify:notify",
         "Routes of messages to people: check, test, try out.",
-        extra=("services/notifier",),
     ),
     "unknown": Command("imagedrift_cli.operator:unknown", "Images without a known verdict."),
     "images": Command(

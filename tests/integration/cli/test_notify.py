@@ -23,6 +23,13 @@ def test_routes_are_listed_with_what_they_tell_and_when(fleet_dsn: str, tmp_path
     assert TOKEN not in ended.out
 
 
+def test_a_file_without_a_route_says_that_nothing_is_sent(fleet_dsn: str, tmp_path: Path) -> None:
+    """A file as it is shipped is no fault."""
+    ended = notify(fleet_dsn, tmp_path)
+
+    assert (ended.code, ended.lines) == (0, [f"{tmp_path}/routes.toml: no route: nothing is sent"])
+
+
 def test_what_would_be_sent_is_shown(fleet_dsn: str, tmp_path: Path) -> None:
     """A dry run prints the messages of all routes, or of one, and sends nothing."""
     ended = notify(fleet_dsn, tmp_path, "--dry-run", ops="", none='registry = ["quay.io"]')

@@ -13,6 +13,7 @@ REQUIRED = (
     "POSTGRES_PASSWORD",
     "INGEST_DATABASE_PASSWORD",
     "OPERATOR_DATABASE_PASSWORD",
+    "NOTIFIER_DATABASE_PASSWORD",
     "NATS_AGENT_PASSWORD",
     "NATS_SERVICE_PASSWORD",
     "DOCKER_GID",
@@ -50,7 +51,7 @@ def test_compose_reads_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["POSTGRES_PASSWORD", "INGEST_DATABASE_PASSWORD", "NATS_AGENT_PASSWORD"]
+    "name", ["POSTGRES_PASSWORD", "NOTIFIER_DATABASE_PASSWORD", "NATS_AGENT_PASSWORD"]
 )
 def test_compose_refuses_to_start_without_a_secret(tmp_path: Path, name: str) -> None:
     """A secret that is not set, or is empty, is named, with where to set it."""
@@ -71,7 +72,7 @@ def test_compose_reads_the_file_of_other_hosts_beside_it(tmp_path: Path) -> None
     assert services["nats"]["command"] == ["nats-server", "--config", "/etc/nats/tls.conf"]
     of_nats = {name: each["environment"].get("NATS_URL") for name, each in services.items()
                if "NATS_URL" in each.get("environment", {})}  # fmt: skip
-    assert set(of_nats) == {"agent", "dashboard", "ingest", "resolver", "streams"}
+    assert set(of_nats) == {"agent", "dashboard", "ingest", "notifier", "resolver", "streams"}
     assert {url.partition(":")[0] for url in of_nats.values()} == {"tls"}
     for name in of_nats:
         assert f"{ROOT}/deploy/tls/ca.crt" in str(services[name]["volumes"])

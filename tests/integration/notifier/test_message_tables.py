@@ -27,7 +27,7 @@ async def written(tables: MessageTables, count: int = 1, channel: str = "webhook
     """Claim topics for now, and write a message of each."""
     await tables.enter(["ops"])
     await tables.claim("ops", [Claim(each, now()) for each in topics(count)])
-    async with tables.gathered(route(channel=channel)) as gathered:
+    async with tables.gathered(route(channel=channel), await tables.topics("ops")) as gathered:
         for each in gathered.topics:
             await gathered.write(CONTENT, [each])
 
@@ -53,7 +53,11 @@ async def test_a_claim_is_composed_by_one_of_two(dsn: str) -> None:
         await tables.enter(["ops"])
         await tables.claim("ops", [Claim(each, now()) for each in topics(3)])
 
-        async with tables.gathered(route()) as one, tables.gathered(route()) as two:
+        found = await tables.topics("ops")
+        async with (
+            tables.gathered(route(), found) as one,
+            tables.gathered(route(), found) as two,
+        ):
             assert (len(one.topics), len(two.topics)) == (3, 0)
             await one.write(CONTENT, one.topics[:2])
             await one.drop(one.topics[2:])
@@ -71,8 +75,8 @@ async def test_a_message_is_taken_by_one_and_a_failure_holds_up_its_route(dsn: s
         one = await tables.begin_sending("ops")
         assert one is not None
         assert (one.attempts, one.content) == (1, CONTENT)
-        later = now() + timedelta(minutes=1)
-        await tables.end_sending(one, NextStep(state="waiting", error="no", try_at=later))
+        later = timedelta(minutes=1)
+        await tables.end_sending(one, NextStep(state="waiting", error="no", pause=later))
 
         assert await tables.begin_sending("ops") is None
         [counts] = await tables.counts(["ops"])
@@ -106,9 +110,9 @@ async def test_a_late_word_that_it_was_sent_counts(dsn: str) -> None:
         assert await tables.resolve_dead() == [(slow.message_id, "ops", "waiting")]
         again = await tables.begin_sending("ops")
         assert again is not None
-        await tables.end_sending(slow, NextStep(state="failed", error="late", try_at=now()))
+        await tables.end_sending(slow, NextStep(state="failed", error="late"))
         assert (await Operator(dsn).ask("SELECT state FROM ops.messages")) == [{"state": "sending"}]
-        await tables.end_sending(slow, NextStep(state="sent", try_at=now()))
+        await tables.end_sending(slow, NextStep(state="sent"))
 
         [row] = await Operator(dsn).ask("SELECT state, error, sent_at FROM ops.messages")
     assert (row["state"], row["error"]) == ("sent", None)
@@ -122,7 +126,7 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(dsn: str) -> None:
         await written(tables, 2)
         sent = await tables.begin_sending("ops")
         assert sent is not None
-        await tables.end_sending(sent, NextStep(state="sent", try_at=now()))
+        await tables.end_sending(sent, NextStep(state="sent"))
         await tables.prune()
         assert len(await Operator(dsn).ask("SELECT FROM ops.messages")) == 2
         for table, column in (("claims", "claimed_at"), ("messages", "created_at")):

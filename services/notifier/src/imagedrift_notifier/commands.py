@@ -1,6 +1,7 @@
 """The command of an operator, `imagedrift notify`: a test message, and what would be told now."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import uuid4
 
 from msgspec import Struct
@@ -54,6 +55,7 @@ async def send_test(route: MessageRoute, page: str) -> str:
         body=content.body,
         payload=content.payload,
         attempts=1,
+        age=timedelta(),
     )
     outcome = await Channels(SystemClock()).send(route, message)
     return "" if isinstance(outcome, Delivered) else outcome.reason
@@ -66,10 +68,15 @@ async def preview(dsn: str, routes: Sequence[MessageRoute], page: str) -> list[P
     """
     async with open_database(dsn) as database:
         views = DueViews(database)
-        references, errors = await views.references(), await views.errors()
+        portions, errors = await views.portions(await views.references()), await views.errors()
         made: list[Preview] = []
         for route in routes:
-            groups = [g for each in references for g in await views.of_reference(route, each)]
+            groups = [
+                group
+                for portion in portions
+                for group in await views.of_references(route.hosts, route.kinds, portion)
+                if route.tells_of(group.topic.reference)
+            ]
             groups += _of_route(route, errors)
             made += [
                 Preview(route.name, write(route.name, bundle, page))

@@ -1,9 +1,7 @@
 """The channel of each route: the files of its address and keys, and what carries its messages."""
 
-from functools import cached_property
-from typing import TYPE_CHECKING
-
 from imagedrift_notifier.adapters import secret_files, webhook
+from imagedrift_notifier.adapters.apprise_process import AppriseSender
 from imagedrift_notifier.adapters.secret_files import SecretUnreadable
 from imagedrift_notifier.adapters.webhook import WebhookSender
 from imagedrift_notifier.core import signature
@@ -12,15 +10,13 @@ from imagedrift_notifier.core.outcome import Failed, SendOutcome
 from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_runtime.clock import Clock
 
-if TYPE_CHECKING:
-    from imagedrift_notifier.adapters.apprise_channel import AppriseSender
-
 
 class Channels:
     """Sends a message by the channel of its route."""
 
     def __init__(self, clock: Clock) -> None:
         self._webhook = WebhookSender(clock)
+        self._apprise = AppriseSender()
 
     async def send(self, route: MessageRoute, message: OutboundMessage) -> SendOutcome:
         """Send a message, and tell what came of it; it never raises."""
@@ -31,14 +27,6 @@ class Channels:
         except SecretUnreadable as error:
             return Failed(str(error))
         return await self._apprise.send(address, message)
-
-    @cached_property
-    def _apprise(self) -> "AppriseSender":
-        from imagedrift_notifier.adapters.apprise_channel import (  # noqa: PLC0415 - memory
-            AppriseSender,
-        )
-
-        return AppriseSender()
 
 
 def route_faults(route: MessageRoute) -> list[str]:

@@ -30,13 +30,11 @@ def claims_of(
     """
     moment = send_time(route.schedule, now)
     return [
-        Claim(group.topic, None if _is_known(route, group, known_until) else moment)
+        Claim(group.topic, None if _is_known(group, known_until) else moment)
         for group in groups
         if group.hosts and group.topic.kind in route.kinds
     ]
 
 
-def _is_known(route: MessageRoute, group: DueGroup, known_until: datetime | None) -> bool:
-    if route.backlog or known_until is None:
-        return False
-    return group.due_at is None or group.due_at < known_until
+def _is_known(group: DueGroup, known_until: datetime | None) -> bool:
+    return known_until is not None and (group.due_at is None or group.due_at < known_until)

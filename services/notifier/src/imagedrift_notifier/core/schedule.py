@@ -46,6 +46,12 @@ class RouteSchedule(Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
 
 
+def is_quiet(schedule: RouteSchedule, now: datetime) -> bool:
+    """Tell whether nothing is sent now."""
+    moment = now.astimezone(ZoneInfo(schedule.zone)).time()
+    return any(span.holds(moment) for span in schedule.quiet)
+
+
 def send_time(schedule: RouteSchedule, now: datetime) -> datetime:
     """Tell when something that is noted now is sent."""
     zone = ZoneInfo(schedule.zone)

@@ -28,8 +28,8 @@ class NoteChanges:
         references = dict.fromkeys(each for each in read if isinstance(each, str))
         try:
             states = await self._claiming.states()
-            for reference in references:
-                await self._claiming.claim(reference, states)
+            for portion in await self._claiming.portions(list(references)):
+                await self._claiming.claim(dict.fromkeys(portion, states), states)
         except DatabaseAway as error:
             return [Retry(str(error)) if isinstance(each, str) else each for each in read]
         return [Done() if isinstance(each, str) else each for each in read]
