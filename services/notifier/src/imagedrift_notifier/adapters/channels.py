@@ -19,7 +19,7 @@ class Channels:
         self._apprise = AppriseSender()
 
     async def send(self, route: MessageRoute, message: OutboundMessage) -> SendOutcome:
-        """Send a message, and tell what came of it; it never raises."""
+        """Send a message, and return the outcome; it never raises."""
         try:
             address = secret_files.read(route.address_file)
             if route.channel == "webhook":
@@ -30,7 +30,7 @@ class Channels:
 
 
 def route_faults(route: MessageRoute) -> list[str]:
-    """List what is wrong with the files of a route; nothing of their content is told."""
+    """List the faults of a route's files; nothing of their content is told."""
     try:
         address = secret_files.read(route.address_file)
         if route.channel == "webhook":

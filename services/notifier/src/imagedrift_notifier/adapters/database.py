@@ -50,7 +50,7 @@ AWAY: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
-"""What goes away by itself."""
+"""Failures that go away by themselves."""
 _OTHER_SCHEMA: Final = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
@@ -142,7 +142,7 @@ async def _encode_json(connection: Connection) -> None:
 
 
 def _told(error: Exception) -> str:
-    """Say what is wrong, and what to do."""
+    """Name the fault and its remedy."""
     match error:
         case asyncpg.InsufficientPrivilegeError():
             return f"the database refused: {error}: {GRANT}"

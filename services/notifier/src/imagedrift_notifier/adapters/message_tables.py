@@ -68,7 +68,7 @@ class MessageTables:
         self._database = database
 
     async def drop_removed(self) -> list[RemovedRoute]:
-        """Drop what waits on routes that were removed; each for which something did."""
+        """Drop the waiting messages of removed routes; return each route that had some."""
         rows = await self._database.rows("drop_removed", grace=GRACE)
         return [RemovedRoute(**dict(row)) for row in rows]
 
@@ -95,7 +95,7 @@ class MessageTables:
         return len(await self._database.rows("claim", route=route, times=times, **values))
 
     async def bring_forward(self, latest: Mapping[str, datetime]) -> None:
-        """Send what each route gathers at these times, where that is sooner."""
+        """Bring the gathered topics of each route forward to these times, where they are sooner."""
         times = list(latest.values())
         await self._database.rows("bring_forward", routes=list(latest), times=times)
 
@@ -141,7 +141,7 @@ class MessageTables:
         return OutboundMessage(**dict(rows[0])) if rows else None
 
     async def end_sending(self, message: OutboundMessage, step: NextStep) -> None:
-        """Note what became of a message; after a failure the others of its route wait, too."""
+        """Note the outcome of a message; after a failure the others of its route wait, too."""
         await self._database.rows(
             "end_sending",
             message_id=message.message_id,
@@ -163,16 +163,16 @@ class MessageTables:
         return bool(await self._database.rows("is_known", **values))
 
     async def start_over(self) -> StartedOver:
-        """Tell nothing of what is due or waits now, as it may have been told."""
+        """Claim all that is due or waits without a message, as it may have been told."""
         [row] = await self._database.rows("start_over")
         return StartedOver(**dict(row))
 
     async def prune(self) -> None:
-        """Remove what is older than it is kept."""
+        """Remove rows past their retention."""
         await self._database.rows("prune", kept=KEPT)
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:
-        """Count what waits on each route."""
+        """Count the waiting messages of each route."""
         rows = await self._database.rows("counts", routes=list(routes))
         return [RouteCounts(**dict(row)) for row in rows]
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from imagedrift_notifier.core.schedule import RouteSchedule
 
 Kind = Literal["outdated", "version", "missing", "error"]
-"""What a message is about: an image that its registry replaced; a newer version that is asked for;
+"""The subject of a message: an image that its registry replaced; a newer version that is asked for;
 a tag that is gone; a registry that cannot be asked."""
 Channel = Literal["apprise", "webhook"]
 
@@ -41,7 +41,7 @@ class MessageRoute(Struct, frozen=True, kw_only=True):
     registries: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ("outdated", "version")
     backlog: bool = False
-    """Whether what was due before the route was made is told, too."""
+    """Whether images that were due before the route was made are told, too."""
 
     def tells_of(self, reference: str) -> bool:
         """Tell whether an image of this name may be told of."""

@@ -89,7 +89,7 @@ class _Faults:
         self.lines: list[str] = []
 
     def add(self, route: str, key: str, why: str) -> None:
-        """Note what is wrong with a key, of a route or of the file."""
+        """Note the fault of a key, of a route or of the file."""
         path = ".".join(filter(None, ["route" if route else "", route, key]))
         self.lines.append(f"{self._name}:{_line_of(self._text, route, key)}: {path}: {why}")
 
@@ -130,7 +130,7 @@ def _routes(tables: Any, found: _Faults) -> Iterator[MessageRoute]:
 
 
 def _type_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (key, what is wrong) for keys that are unknown, or whose values are of no use."""
+    """Yield (key, fault) for keys that are unknown, or whose values are of no use."""
     for key, value in table.items():
         if key in _KINDS:
             try:
@@ -144,7 +144,7 @@ def _type_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _named(error: str) -> str:
-    """Say what was wanted, without the value that was found."""
+    """Name the wanted type, without the value that was found."""
     if error.startswith("Invalid enum value"):
         return "write a list of outdated and missing"
     return error.replace("`array`", "a list").replace("`object`", "a table")

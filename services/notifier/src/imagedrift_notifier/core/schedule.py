@@ -86,7 +86,7 @@ def leaves_time(spans: Iterable[QuietSpan]) -> bool:
 
 
 def cron_fault(expression: str) -> str:
-    """Say what is wrong with a cron expression; empty when nothing is."""
+    """Name the fault of a cron expression; empty when there is none."""
     try:
         if next(CronSim(expression, _SOME_DAY), None) is None:
             return "this moment never comes"

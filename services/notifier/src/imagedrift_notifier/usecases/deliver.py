@@ -56,7 +56,7 @@ class MessageQueue(Protocol):
         """Tell whether the database knows of a try, or was restored to a time before it."""
 
     async def start_over(self) -> StartedOver:
-        """Tell nothing of what is due or waits now, as it may have been told."""
+        """Claim all that is due or waits without a message, as it may have been told."""
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:
         """Count the waiting messages of each route."""
