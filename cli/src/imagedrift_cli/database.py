@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from imagedrift_cli import queries
 from imagedrift_cli.failures import BadUsage, Failure, Unusable
-from imagedrift_runtime import settings, urls
+from imagedrift_runtime import database_options, settings, urls
 from imagedrift_runtime.settings import Variable
 
 CONNECT_WITHIN_S = 10.0
@@ -33,16 +33,8 @@ FAULTS: Final = (
     OSError,
 )
 """What a server that is away, or refuses, raises in the middle."""
-CONNECT_FAULTS: Final = (*FAULTS, TimeoutError, ValueError)
-"""What connecting raises; the last is what the driver says of a number that is none."""
-WRONG_OPTIONS: Final = (
-    asyncpg.UndefinedObjectError,
-    asyncpg.CantChangeRuntimeParamError,
-    asyncpg.InvalidParameterValueError,
-    ValueError,  # of the driver, also of its own kind of fault
-)
-"""What an option of the address is answered with."""
-TARGETS: Final = "any, primary, standby, read-write, read-only, prefer-standby"
+CONNECT_FAULTS: Final = (*FAULTS, TimeoutError, ValueError, OverflowError)
+"""What connecting raises; the last two are what the driver says of a number that is none."""
 AWAY: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -210,21 +202,13 @@ def unreached(dsn: str, error: BaseException) -> Failure:
             return Unusable(f"{where}: no server of it is what target_session_attrs asks for")
         case FileNotFoundError():
             told = "no such file: a socket, or that of sslrootcert, sslcert or sslkey"
-        case _ if isinstance(error, WRONG_OPTIONS):
-            return BadUsage(f"DATABASE_URL ({urls.shown(dsn)}) or a PG variable: {_option(error)}")
+        case _ if fault := database_options.option_fault(error):
+            return BadUsage(database_options.describe_fault(dsn, fault))
         case TimeoutError():
             told = f"no answer within {CONNECT_WITHIN_S:g} s"
         case _:
             told = _flat(error) or type(error).__name__
     return Unusable(f"{where} cannot be reached: {told}: is it started, and the address right?")
-
-
-def _option(error: BaseException) -> str:
-    """Say which option is wrong; the driver forgets to name the right ones of one of them."""
-    told = _flat(error)
-    if told.startswith("target_session_attrs"):
-        return f"target_session_attrs is one of {TARGETS}"
-    return told
 
 
 def _flat(error: BaseException) -> str:

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -22,7 +23,7 @@ from msgspec import Struct
 
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import Query
-from imagedrift_runtime import named_sql
+from imagedrift_runtime import database_options, named_sql
 from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
@@ -177,7 +178,11 @@ class ViewReader:
 async def open_reader(
     dsn: str, within_s: float = CONNECT_WITHIN_S, logins: Mapping[str, str] | None = None
 ) -> AsyncIterator[ViewReader]:
-    """Open the views for the length of the context; a database that is away is met at a query."""
+    """Open the views for the length of the context; a database that is away is met at a query.
+
+    Raises `SettingsFault` where an option of an address is wrong.
+    """
+    await database_options.check_options(asyncpg.connect, dsn, *(logins or {}).values())
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     pools = RolePools(dsn, logins or {})
     try:
@@ -189,6 +194,7 @@ async def open_reader(
 async def _make_pool(dsn: str) -> Pool:
     return await asyncpg.create_pool(
         dsn,
+        connect=partial(database_options.connected, asyncpg.connect),
         min_size=0,
         max_size=CONNECTIONS,
         timeout=CONNECT_WITHIN_S,
