@@ -12,7 +12,7 @@ Rules:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar, cast
@@ -53,6 +53,7 @@ FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
+    OverflowError,
 )
 _WRONG_VALUES: Final = (asyncpg.DataError,)
 _AWAY: Final = (
@@ -118,7 +119,9 @@ class ViewReader:
         async with self.transaction(role) as connection:
             return [await _rows(connection, each) for each in queries]
 
-    async def every_row(self, query: Query[Any], role: str) -> AsyncIterator[list[asyncpg.Record]]:
+    async def every_row(
+        self, query: Query[Any], role: str
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
         """Yield all rows of a query in portions, with the columns' names. Raises `PageFault`."""
         sql, arguments = named_sql.positional(query.sql, query.values)
         async with self._export_slot(), self.transaction(role) as connection:
@@ -231,6 +234,10 @@ def _fault(error: Exception) -> PageFault | None:
             log.warning("query.refused", error=str(error))
             advice = "Its owner gives a login the right by GRANT imagedrift_operator TO it."
             return PageFault(403, f"the database refused: {error}", advice)
+        case OverflowError():  # a year beyond 9999
+            return PageFault(
+                503, "the database has a time that cannot be shown", "Correct it there."
+            )
         case _ if isinstance(error, _WRONG_VALUES):
             return PageFault(400, f"the database cannot read a value: {error}", "Change it.")
         case _ if isinstance(error, _OTHER_SCHEMA):

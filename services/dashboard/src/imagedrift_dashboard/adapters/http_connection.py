@@ -39,6 +39,9 @@ class BoundedConnection(H11Protocol):
         super().connection_lost(exc)
         self._expect_nothing()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing where a client asks for another protocol: it is answered without."""
+
     def _expect_request(self) -> None:
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request
         is_answering = cycle is not None and not cycle.response_complete

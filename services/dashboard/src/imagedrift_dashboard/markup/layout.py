@@ -11,6 +11,7 @@ from imagedrift_dashboard.core.filters import FILTERS, PageFilter
 from imagedrift_dashboard.core.location import AFTER, CSV, Location
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.markup.form_field import FORM_TOKEN
+from imagedrift_schemas.text import cleaned
 
 NAVIGATION: Final = (
     ("/", "Fleet"),
@@ -24,6 +25,9 @@ NAVIGATION: Final = (
     ("/registries", "Registries"),
     ("/dead-letters", "Dead letters"),
 )
+
+MOST_TOLD: Final = 500
+"""Characters of a fault."""
 
 
 class ShownSection(Struct, frozen=True, kw_only=True):
@@ -91,12 +95,12 @@ def signed_out(provider_url: str) -> Renderable:
 
 
 def fault(fault_: PageFault) -> Renderable:
-    """Write the page of a request that gets no other."""
-    wrong = fault_.wrong[:1].upper() + fault_.wrong[1:]
+    """Write the page of a request that gets no other. It may repeat a part of the request."""
+    wrong = cleaned(fault_.wrong[:1].upper() + fault_.wrong[1:], MOST_TOLD)
     return document(
         f"{fault_.status}",
         h.p(".wrong")[h.bdi[wrong], "."],
-        h.p[h.bdi[fault_.advice]],
+        h.p[h.bdi[cleaned(fault_.advice, MOST_TOLD)]],
         h.p[h.a(href="/")["To the fleet"]],
     )
 
