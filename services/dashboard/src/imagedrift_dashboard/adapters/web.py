@@ -1,21 +1,21 @@
 """The pages over HTTP: addresses, HTML and server-sent events."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
 from htpy import Node
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from imagedrift_dashboard.adapters import assets, csv_tables
-from imagedrift_dashboard.adapters.changes import ChangeFeed, ReferenceChange
+from imagedrift_dashboard.adapters.changes import ChangeFeed
 from imagedrift_dashboard.adapters.database import ViewReader
 from imagedrift_dashboard.adapters.decision_pages import DecisionPages
+from imagedrift_dashboard.adapters.events import EventPages
 from imagedrift_dashboard.adapters.forms import FormReader
 from imagedrift_dashboard.adapters.guard import Application, Guard
 from imagedrift_dashboard.core import location as locations
@@ -31,9 +31,6 @@ from imagedrift_dashboard.pages.page import Page, PageKind, Section
 from imagedrift_runtime import named_sql
 from imagedrift_runtime.clock import Clock
 
-KEEP_ALIVE_S: Final = 15.0
-GATHER_S: Final = 1.0
-EVENTS: Final = "text/event-stream"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -77,7 +74,7 @@ def application(
             *(Route(kind.path, _page_endpoint(kind, reader, clock, account)) for kind in PAGES),
             *(sign_in.routes if sign_in else ()),
             *DecisionPages(reader, rules, forms).routes,
-            Route("/events", _events_endpoint(feed, clock, sessions)),
+            Route("/events", EventPages(feed, reader, sessions, clock).answer),
             Route("/assets/{name}", assets.answer),
         ],
         exception_handlers={
@@ -130,31 +127,6 @@ def _shown(section: Section[Any], rows: Sequence[Any], now: datetime) -> ShownSe
         sql=named_sql.filled_in(query.page_sql, query.values),
         next_position=next_position,
     )
-
-
-def _events_endpoint(feed: ChangeFeed, clock: Clock, sessions: Sessions | None) -> Endpoint:
-    async def events(viewer: Viewer) -> AsyncIterator[str]:
-        yield "retry: 3000\n\n"
-        async for changes, more in feed.follow(KEEP_ALIVE_S):
-            if sessions and not (viewer.session and sessions.is_open(viewer.session, clock.now())):
-                return
-            yield _event(changes, more) if changes else ": alive\n\n"
-            if changes:
-                await clock.sleep(GATHER_S)
-
-    async def endpoint(request: Request) -> Response:
-        if feed.is_full:
-            raise PageFault(503, "too many pages are open", "Close some; pages work without it.")
-        if request.method == "HEAD":  # its body is sent to nobody, and would never end
-            return Response(media_type=EVENTS)
-        return StreamingResponse(events(request.state.viewer), media_type=EVENTS)
-
-    return endpoint
-
-
-def _event(changes: Sequence[ReferenceChange], more: int) -> str:
-    told = msgspec.json.encode({"changes": changes, "more": more}).decode()
-    return f"event: changed\ndata: {told}\n\n"
 
 
 async def _answer_fault(_request: Request, fault: Exception) -> Response:
