@@ -44,10 +44,10 @@ class EventPages:
 
     async def answer(self, request: Request) -> Response:
         """Follow the changes for one page. Raises `PageFault`."""
-        if self._feed.is_full:
-            raise PageFault(503, "too many pages are open", "Close some; pages work without it.")
         viewer: Viewer = request.state.viewer
         await self._rights.check(viewer.role)
+        if self._feed.is_full:
+            raise PageFault(503, "too many pages are open", "Close some; pages work without it.")
         if request.method == "HEAD":  # its body is sent to nobody, and would never end
             return Response(media_type=MEDIA_TYPE)
         return StreamingResponse(self._events(viewer), media_type=MEDIA_TYPE)
