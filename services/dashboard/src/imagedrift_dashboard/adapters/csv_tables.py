@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Se
 from contextlib import aclosing
 from typing import Any, Final
 
+from anyio import move_on_after
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
@@ -22,6 +23,7 @@ from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
 
+LET_GO_WITHIN_S: Final = 5.0
 _MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 
 
@@ -35,13 +37,16 @@ class _CsvResponse(StreamingResponse):
     async def stream_response(self, send: Send) -> None:
         """Send the portions, and no end of the body where they break off.
 
-        Whatever ends it, the database is let go at once.
+        Whatever ends it, the database is let go at once, and in order: where the client has gone,
+        the framework cancels whatever is awaited.
         """
         try:
-            async with aclosing(self._others):
-                await super().stream_response(send)
+            await super().stream_response(send)
         except PageFault as fault:
             log.warning("csv.broken_off", error=fault.wrong)
+        finally:
+            with move_on_after(LET_GO_WITHIN_S, shield=True):
+                await self._others.aclose()
 
 
 async def respond(
