@@ -1,6 +1,7 @@
 """An open page in a real browser shows what changes, and nothing on it moves."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -150,6 +151,20 @@ async def test_a_moved_tag_is_seen_in_its_row_and_no_row_moves(
         await page.get_by_role("link", name="There are other rows now: show them").click()
         await page.wait_for_load_state()
         assert (await page.evaluate(TOPS))[0][0] == REDIS
+
+
+async def test_an_open_page_does_not_pass_for_a_new_one(chrome: Browser, changing: str) -> None:
+    """Ages grow while nothing changes, and the page is read again every five minutes."""
+    async with opened(chrome, f"{changing}/hosts/fra1/web-1", clock=True) as open_page:
+        page = open_page.page
+        seen = page.locator("dd").filter(has=page.locator("time")).first
+        [before] = re.findall(r"\((\d) min ago\)", await seen.inner_text())
+        await page.clock.run_for("02:01")
+        grown = re.compile(rf"\(({int(before) + 2}|{int(before) + 3}) min ago\)")
+        await seen.filter(has_text=grown).wait_for()
+        async with page.expect_response("**/hosts/fra1/web-1") as again:
+            await page.clock.run_for("03:30")
+        assert (await again.value).status == 200
 
 
 async def test_news_can_be_hidden(chrome: Browser, changing: str, nats: Bus) -> None:

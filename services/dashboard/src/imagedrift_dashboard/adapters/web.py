@@ -100,7 +100,8 @@ def _page_endpoint(
             is_head = request.method == "HEAD"
             return await csv_tables.respond(page, name, reader, viewer, is_head=is_head)
         rows = await reader.answer([each.query for each in page.sections], viewer.role)
-        shown = [_shown(*each, clock.now()) for each in zip(page.sections, rows, strict=True)]
+        now = clock.now()
+        shown = [_shown(*each, now) for each in zip(page.sections, rows, strict=True)]
         parts = [layout.section(each, at) for each in shown]
         written = layout.document(
             page.title,
@@ -109,6 +110,7 @@ def _page_endpoint(
             account.decision_forms(page, viewer),
             account=account.header(viewer),
             path=at.path,
+            now=now,
         )
         return HTMLResponse(str(written))
 

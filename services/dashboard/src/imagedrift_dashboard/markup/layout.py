@@ -1,6 +1,7 @@
 """The parts of every page: document, navigation, filters, and sections with their queries."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import htpy as h
@@ -40,8 +41,10 @@ class ShownSection(Struct, frozen=True, kw_only=True):
     next_position: str = ""
 
 
-def document(title: str, *parts: Node, account: Node = None, path: str = "") -> Renderable:
-    """Write a page around its parts."""
+def document(
+    title: str, *parts: Node, account: Node = None, path: str = "", now: datetime | None = None
+) -> Renderable:
+    """Write a page around its parts, whose ages are told by `now`."""
     return h.html(lang="en")[
         h.head[
             h.meta(charset="utf-8"),
@@ -61,7 +64,7 @@ def document(title: str, *parts: Node, account: Node = None, path: str = "") -> 
                 account,
             ],
             h.div("#news", role="status", aria_live="polite"),
-            h.main("#content")[h.h1[title], parts],
+            h.main("#content", data_now=now.isoformat() if now else None)[h.h1[title], parts],
         ],
     ]
 
