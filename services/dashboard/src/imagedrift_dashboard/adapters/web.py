@@ -101,7 +101,10 @@ def _page_endpoint(
             return await csv_tables.respond(page, name, reader, viewer, is_head=is_head)
         rows = await reader.answer([each.query for each in page.sections], viewer.role)
         now = clock.now()
-        shown = [_shown(*each, now) for each in zip(page.sections, rows, strict=True)]
+        shown = [
+            _shown(section, found, now, page.empty(section, at))
+            for section, found in zip(page.sections, rows, strict=True)
+        ]
         parts = [layout.section(each, at) for each in shown]
         written = layout.document(
             page.title,
@@ -117,7 +120,7 @@ def _page_endpoint(
     return endpoint
 
 
-def _shown(section: Section[Any], rows: Sequence[Any], now: datetime) -> ShownSection:
+def _shown(section: Section[Any], rows: Sequence[Any], now: datetime, empty: str) -> ShownSection:
     if section.is_required and not rows:
         raise PageFault(404, section.empty, "It may have been removed, or renamed.")
     taken, next_position = section.query.page(rows)
@@ -125,7 +128,7 @@ def _shown(section: Section[Any], rows: Sequence[Any], now: datetime) -> ShownSe
     return ShownSection(
         name=section.name,
         title=section.title,
-        body=section.show(taken, now) if taken else layout.empty(section.empty),
+        body=section.show(taken, now) if taken else layout.empty(empty),
         sql=named_sql.filled_in(query.page_sql, query.values),
         next_position=next_position,
     )
