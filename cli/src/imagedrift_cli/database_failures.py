@@ -7,7 +7,7 @@ from typing import Final
 import asyncpg
 
 from imagedrift_cli.failures import BadUsage, Failure, Unusable
-from imagedrift_runtime import urls
+from imagedrift_runtime import database_options, urls
 
 CONNECT_WITHIN_S = 10.0
 WRONG_VALUES: Final = (
@@ -26,16 +26,8 @@ FAULTS: Final = (
     OSError,
 )
 """The exceptions of a server that goes away, or refuses, in the middle."""
-CONNECT_FAULTS: Final = (*FAULTS, TimeoutError, ValueError)
-"""The exceptions of connecting; the last is the driver's for a number that is none."""
-WRONG_OPTIONS: Final = (
-    asyncpg.UndefinedObjectError,
-    asyncpg.CantChangeRuntimeParamError,
-    asyncpg.InvalidParameterValueError,
-    ValueError,  # of the driver, also of its own kind of fault
-)
-"""The exceptions for a wrong option of the address."""
-TARGETS: Final = "any, primary, standby, read-write, read-only, prefer-standby"
+CONNECT_FAULTS: Final = (*FAULTS, TimeoutError, ValueError, OverflowError)
+"""The exceptions of connecting; the last two are the driver's for a number that is none."""
 AWAY: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -81,21 +73,13 @@ def unreached(dsn: str, error: BaseException) -> Failure:
             return Unusable(f"{where}: no server of it is what target_session_attrs asks for")
         case FileNotFoundError():
             told = "no such file: a socket, or that of sslrootcert, sslcert or sslkey"
-        case _ if isinstance(error, WRONG_OPTIONS):
-            return BadUsage(f"DATABASE_URL ({urls.shown(dsn)}) or a PG variable: {_option(error)}")
+        case _ if fault := database_options.option_fault(error):
+            return BadUsage(database_options.describe_fault(dsn, fault))
         case TimeoutError():
             told = f"no answer within {CONNECT_WITHIN_S:g} s"
         case _:
             told = _flat(error) or type(error).__name__
     return Unusable(f"{where} cannot be reached: {told}: is it started, and the address right?")
-
-
-def _option(error: BaseException) -> str:
-    """Say which option is wrong; the driver forgets to name the right ones of one of them."""
-    told = _flat(error)
-    if told.startswith("target_session_attrs"):
-        return f"target_session_attrs is one of {TARGETS}"
-    return told
 
 
 def _flat(error: BaseException) -> str:

@@ -62,6 +62,11 @@ def configure(service: str, form: Format = "auto", *, least: int = logging.INFO)
     _libraries(shared, last, max(least, logging.WARNING))
 
 
+def log_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Log a warning of a library, without the line of its code."""
+    get_logger().warning("library.warned", warning=str(message))
+
+
 def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dict[str, Any]:
     """Hide the value of every field whose name says that it is a secret."""
     return {key: _redacted(key, value) for key, value in event.items()}

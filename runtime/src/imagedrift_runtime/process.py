@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Protocol, TypeVar
@@ -79,6 +80,7 @@ def run(
     except settings.SettingsFault as fault:
         return _refuse(service, fault)
     logs.configure(service, values.log)
+    warnings.showwarning = logs.log_warning
     return asyncio.run(_main(service, values, start, parts))
 
 

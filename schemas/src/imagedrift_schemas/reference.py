@@ -32,7 +32,7 @@ or repaired; text outside ASCII is refused.
 
 import re
 from collections.abc import Iterator
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from msgspec import Struct
 
@@ -178,6 +178,21 @@ class ImageReference(Struct, frozen=True):
         except BadReference:
             return False
         return (other.canonical, other.digest) == (self.canonical, self.digest)
+
+
+class CanonicalParts(NamedTuple):
+    """The parts of a canonical reference; a part that is not there is empty."""
+
+    registry: str
+    repository: str
+    tag: str
+
+    @classmethod
+    def of(cls, canonical: str) -> Self:
+        """Split a canonical reference, or the beginning of one. Nothing is checked."""
+        registry, _, key = canonical.partition("/")
+        repository, _, tag = key.partition("@")[0].partition(":")
+        return cls(registry, repository, tag)
 
 
 def parents(repository: str) -> Iterator[str]:

@@ -57,7 +57,12 @@ def test_a_wrong_option_of_the_address_is_told_as_one(
 
 @pytest.mark.parametrize(
     ("variable", "value", "code"),
-    [("PGPORT", "x", 64), ("PGSSLMODE", "x", 64), ("PGTARGETSESSIONATTRS", "x", 64)],
+    [
+        ("PGPORT", "x", 64),
+        ("PGPORT", "99999", 64),
+        ("PGSSLMODE", "x", 64),
+        ("PGTARGETSESSIONATTRS", "x", 64),
+    ],
 )
 def test_a_wrong_variable_of_postgresql_is_error_line(variable: str, value: str, code: int) -> None:
     """A wrong value of a variable that adds to the address is told in one line."""

@@ -12,8 +12,9 @@ Rules:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -22,7 +23,7 @@ from msgspec import Struct
 
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import Query
-from imagedrift_runtime import named_sql
+from imagedrift_runtime import database_options, named_sql
 from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
@@ -52,6 +53,7 @@ FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
+    OverflowError,
 )
 _WRONG_VALUES: Final = (asyncpg.DataError,)
 _AWAY: Final = (
@@ -117,7 +119,9 @@ class ViewReader:
         async with self.transaction(role) as connection:
             return [await _rows(connection, each) for each in queries]
 
-    async def every_row(self, query: Query[Any], role: str) -> AsyncIterator[list[asyncpg.Record]]:
+    async def every_row(
+        self, query: Query[Any], role: str
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
         """Yield all rows of a query in portions, with the columns' names. Raises `PageFault`."""
         sql, arguments = named_sql.positional(query.sql, query.values)
         async with self._export_slot(), self.transaction(role) as connection:
@@ -177,7 +181,11 @@ class ViewReader:
 async def open_reader(
     dsn: str, within_s: float = CONNECT_WITHIN_S, logins: Mapping[str, str] | None = None
 ) -> AsyncIterator[ViewReader]:
-    """Open the views for the length of the context; a database that is away is met at a query."""
+    """Open the views for the length of the context; a database that is away is met at a query.
+
+    Raises `SettingsFault` where an option of an address is wrong.
+    """
+    await database_options.check_options(asyncpg.connect, dsn, *(logins or {}).values())
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     pools = RolePools(dsn, logins or {})
     try:
@@ -189,6 +197,7 @@ async def open_reader(
 async def _make_pool(dsn: str) -> Pool:
     return await asyncpg.create_pool(
         dsn,
+        connect=partial(database_options.connected, asyncpg.connect),
         min_size=0,
         max_size=CONNECTIONS,
         timeout=CONNECT_WITHIN_S,
@@ -225,6 +234,10 @@ def _fault(error: Exception) -> PageFault | None:
             log.warning("query.refused", error=str(error))
             advice = "Its owner gives a login the right by GRANT imagedrift_operator TO it."
             return PageFault(403, f"the database refused: {error}", advice)
+        case OverflowError():  # a year beyond 9999
+            return PageFault(
+                503, "the database has a time that cannot be shown", "Correct it there."
+            )
         case _ if isinstance(error, _WRONG_VALUES):
             return PageFault(400, f"the database cannot read a value: {error}", "Change it.")
         case _ if isinstance(error, _OTHER_SCHEMA):

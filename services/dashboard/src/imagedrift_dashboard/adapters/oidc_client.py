@@ -55,7 +55,7 @@ class OidcClient:
 
     async def provider(self) -> Provider:
         """Return what the provider says of itself. Raises `PageFault`."""
-        async with self._lock, _told(self.client.issuer):
+        async with self._lock, _as_page_fault(self.client.issuer):
             now = self._clock.monotonic()
             if self._provider is None or now - self._provider_at > KEPT_S:
                 content = await self._get(self.client.discovery_url)
@@ -72,7 +72,7 @@ class OidcClient:
             nonce=nonce,
             groups_claim=self.client.groups_claim,
         )
-        async with _told(self.client.issuer):
+        async with _as_page_fault(self.client.issuer):
             headers, form = providers.token_request(self.client, provider, code, verifier)
             token = providers.read_token(await self._post(provider.token_endpoint, headers, form))
             try:
@@ -140,7 +140,7 @@ class _Refused(ProviderFault):
 
 
 @asynccontextmanager
-async def _told(issuer: str) -> AsyncIterator[None]:
+async def _as_page_fault(issuer: str) -> AsyncIterator[None]:
     """Turn what goes wrong at the provider into a page that says so."""
     try:
         yield
@@ -154,7 +154,7 @@ async def _told(issuer: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def opened(
+async def open_client(
     client: ClientRegistration, tls: SSLContext, clock: Clock, within_s: float = WITHIN_S
 ) -> AsyncIterator[OidcClient]:
     """Open a client of the provider for the length of the context; it is asked at a sign-in."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, cast
 
 import asyncpg
@@ -15,7 +16,7 @@ import msgspec
 
 from imagedrift_notifier.errors import DatabaseAway
 from imagedrift_notifier.statements import statements
-from imagedrift_runtime import named_sql
+from imagedrift_runtime import database_options, named_sql
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
 
@@ -101,10 +102,15 @@ async def rows_on(
 
 @asynccontextmanager
 async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator[NotifierDatabase]:
-    """Open the pool for the length of the context; a statement meets a database that is away."""
+    """Open the pool for the length of the context; a statement meets a database that is away.
+
+    Raises `SettingsFault` where an option of the address is wrong.
+    """
+    await database_options.check_options(asyncpg.connect, dsn)
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     pool = await asyncpg.create_pool(
         dsn,
+        connect=partial(database_options.connected, asyncpg.connect),
         min_size=0,
         max_size=CONNECTIONS,
         timeout=CONNECT_WITHIN_S,

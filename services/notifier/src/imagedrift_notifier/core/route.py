@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from imagedrift_notifier.core.schedule import RouteSchedule
+from imagedrift_schemas.reference import CanonicalParts
 
 Kind = Literal["outdated", "version", "missing", "error"]
 """The subject of a message: an image that its registry replaced; a newer version that is asked for;
@@ -45,8 +46,7 @@ class MessageRoute(Struct, frozen=True, kw_only=True):
 
     def tells_of(self, reference: str) -> bool:
         """Tell whether an image of this name may be told of."""
-        registry = reference.partition("/")[0]
-        return not self.registries or registry in self.registries
+        return not self.registries or CanonicalParts.of(reference).registry in self.registries
 
 
 class Routes(Struct, frozen=True, kw_only=True):

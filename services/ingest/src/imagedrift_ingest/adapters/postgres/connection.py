@@ -23,7 +23,7 @@ from imagedrift_ingest.adapters.postgres.database_errors import (
     DriverMisused,
 )
 from imagedrift_ingest.errors import DatabaseTooSlow, DatabaseUnavailable, DataRejected
-from imagedrift_runtime import metrics
+from imagedrift_runtime import database_options, metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
@@ -69,12 +69,14 @@ async def pool(
 ) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     """Open a pool, and close it at the end. A server that is away is met at the first query.
 
-    Each connection is made to what `read_again` tells, where it tells something.
+    Each connection is made to what `read_again` tells, where it tells something. Raises
+    `SettingsFault` where an option of the address is wrong.
     """
 
     async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
-        return await asyncpg.connect(read_again() or dsn, **options)
+        return await database_options.connected(asyncpg.connect, read_again() or dsn, **options)
 
+    await database_options.check_options(asyncpg.connect, dsn)
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     made = await asyncpg.create_pool(
         dsn,
