@@ -182,7 +182,7 @@ def _end_on_wrong_input(error: Exception) -> None:
 
 
 def _end_unavailable(error: OSError, output: TextIO) -> NoReturn:
-    """Name the refusal of the system; what a full disk refused is lost."""
+    """Name the refusal of the system; text that a full disk refused is lost."""
     where = f"{error.filename}: " if error.filename else ""
     if error.errno == errno.ENOSPC and not where:
         _close(output)

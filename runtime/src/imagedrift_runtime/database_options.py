@@ -30,7 +30,7 @@ class WrongOption(ConnectionError):
 
 
 def option_fault(error: BaseException) -> str:
-    """Say which option is wrong, by what connecting raised; empty where it is something else."""
+    """Name the wrong option by the exception of connecting; empty where it is something else."""
     is_of_driver = isinstance(error, (ValueError, OverflowError)) and not isinstance(error, OSError)
     if not is_of_driver and getattr(error, "sqlstate", "") not in _OF_AN_OPTION:
         return ""

@@ -71,7 +71,7 @@ class HeldMessages:
 
 @asynccontextmanager
 async def keeping(bus: Bus, every_s: float) -> AsyncIterator[HeldMessages]:
-    """Keep what is held for the length of the context."""
+    """Keep the held messages for the length of the context."""
     held = HeldMessages(bus)
     telling = asyncio.create_task(held.tell(every_s))
     try:

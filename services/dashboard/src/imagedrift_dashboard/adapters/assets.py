@@ -24,7 +24,7 @@ class Asset(NamedTuple):
 
 
 async def answer(request: Request) -> Response:
-    """Send an asset; to who has it already only that this is so."""
+    """Send an asset, or only 304 to a browser that has it already."""
     name = request.path_params["name"]
     if name not in KINDS:
         raise HTTPException(404)

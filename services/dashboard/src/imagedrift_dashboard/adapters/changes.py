@@ -91,7 +91,7 @@ class ChangeFeed:
         return bool(self._followers)
 
     async def follow(self, within_s: float) -> AsyncGenerator[HeldChanges, None]:
-        """Yield what changed, or nothing after `within_s`, for as long as it is asked."""
+        """Yield the changes, or nothing after `within_s`, for as long as it is asked."""
         follower = Follower()
         self._followers.add(follower)
         try:
@@ -127,7 +127,7 @@ class ChangeFeed:
 async def listen(
     feed: ChangeFeed, urls: tuple[str, ...], options: NatsOptions, stopping: asyncio.Event
 ) -> None:
-    """Hand the feed what is published, until asked to stop; NATS is tried again and again."""
+    """Hand published changes to the feed, until asked to stop; NATS is tried again and again."""
     while not stopping.is_set():
         try:
             async with bus.connect(urls, "imagedrift-dashboard", **options) as connected:

@@ -221,7 +221,7 @@ async def _rows(connection: asyncpg.Connection, query: Query[R]) -> list[R]:
 
 
 def _fault(error: Exception) -> PageFault | None:
-    """Tell in words what the database refused; none for an error that is a defect."""
+    """Put a refusal of the database into words; none for an error that is a defect."""
     match error:
         case asyncpg.SerializationError():  # a standby gave up the query for what it has to replay
             log.warning("query.conflicted", error=str(error))

@@ -47,7 +47,7 @@ class BoundedConnection(H11Protocol):
         self._note_taken()
 
     def pause_writing(self) -> None:
-        """Expect that what was written is taken."""
+        """Expect that the written bytes are taken."""
         super().pause_writing()
         self._expect_taken()
 

@@ -54,7 +54,7 @@ class OidcClient:
         self._keys_at: float | None = None
 
     async def provider(self) -> Provider:
-        """Return what the provider says of itself. Raises `PageFault`."""
+        """Return the provider's facts of itself. Raises `PageFault`."""
         async with self._lock, _as_page_fault(self.client.issuer):
             now = self._clock.monotonic()
             if self._provider is None or now - self._provider_at > KEPT_S:
@@ -64,7 +64,7 @@ class OidcClient:
             return self._provider
 
     async def identity(self, code: str, verifier: str, nonce: str) -> SignedInUser:
-        """Exchange a code; who signed in. Raises `PageFault`."""
+        """Exchange a code for the user that signed in. Raises `PageFault`."""
         provider = await self.provider()
         expected = Expected(
             issuer=provider.issuer,
@@ -141,7 +141,7 @@ class _Refused(ProviderFault):
 
 @asynccontextmanager
 async def _as_page_fault(issuer: str) -> AsyncIterator[None]:
-    """Turn what goes wrong at the provider into a page that says so."""
+    """Turn a fault of the provider into a page that names it."""
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:

@@ -35,24 +35,24 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class AccountParts(NamedTuple):
-    """The parts of a page that depend on who reads it."""
+    """The parts of a page that depend on its viewer."""
 
     forms: FormReader
     rules: AccessRules
 
     def header(self, viewer: Viewer) -> Node:
-        """Name the viewer, who can sign out where a session was begun here."""
+        """Name the viewer, with a way to sign out where a session was begun here."""
         return layout.account(viewer.name, self.forms.token(viewer) if viewer.session else "")
 
     def decision_forms(self, page: Page, viewer: Viewer) -> Node:
-        """Write the forms of who may decide, on the pages that have some."""
+        """Write the forms of a decider, on the pages that have some."""
         if not (page.has_decisions and self.rules.may_decide(viewer)):
             return None
         return decision_forms(page.reference, self.forms.token(viewer))
 
 
 class SignInParts(NamedTuple):
-    """The sessions of who signs in, and the addresses of the sign-in."""
+    """The sessions of signed-in users, and the addresses of the sign-in."""
 
     sessions: Sessions
     routes: Sequence[Route]

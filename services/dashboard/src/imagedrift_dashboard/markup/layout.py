@@ -70,7 +70,7 @@ def document(
 
 
 def account(user: str, form_token: str = "") -> Node:
-    """Name who is signed in; with a token there is a form to sign out."""
+    """Name the signed-in user; with a token there is a form to sign out."""
     if not user:
         return None
     name = h.span["Signed in as ", h.bdi[user]]
@@ -109,7 +109,7 @@ def fault(fault_: PageFault) -> Renderable:
 
 
 def empty(told: str) -> Node:
-    """Say that there are no rows, and what to do."""
+    """Say that there are no rows, and advise on the next step."""
     return h.p(".empty")[told]
 
 

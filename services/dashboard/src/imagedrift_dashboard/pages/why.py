@@ -38,7 +38,7 @@ ADVICE: Final = {
     "invalid": "The response contradicts itself: a proxy on the way may change responses.",
     "digest_lost": "The engine lost the image's digest: pull the tag, and recreate the container.",
 }
-"""What a reason means, and what to do, as docs/operators.md has it in full."""
+"""The meaning of a reason and its remedy, as docs/operators.md has them in full."""
 
 
 class Explained(Struct, frozen=True):
