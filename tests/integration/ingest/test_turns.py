@@ -20,6 +20,10 @@ from support.polling import until
 from support.storing import database_of, turns_on
 from support.virtual_time import StillClock
 
+WAITS = """
+    SELECT bool_or(clock_timestamp() - query_start > interval '1.3 s') FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND query LIKE '%fleet.turns%' AND datname = current_database()
+"""
 UNTIL = "SELECT until FROM fleet.turns WHERE name = 'plan'"
 
 
@@ -163,6 +167,36 @@ async def test_a_turn_lasts_as_long_as_its_work(database: Database, dsn: str) ->
     await watcher.close()
 
 
+async def test_a_turn_that_was_taken_slowly_is_renewed_at_once(
+    database: Database, dsn: str
+) -> None:
+    """Work begins late in its lease where the row was locked, and is not abandoned for that."""
+    free, began = asyncio.Event(), asyncio.Event()
+    other, watcher = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    await turns_on(database).run("plan", done)
+
+    async def long() -> str:
+        began.set()
+        await free.wait()
+        return "long"
+
+    async with other.transaction():
+        await other.execute("SELECT FROM fleet.turns FOR UPDATE")
+        at_work = asyncio.create_task(turns_on(database, lease_s=2.0).run("plan", long))
+        await until(lambda: watcher.fetchval(WAITS), what="it waits for half of its lease")
+    await began.wait()
+    first = await watcher.fetchval(UNTIL)
+
+    async def is_renewed() -> bool:
+        return bool((await watcher.fetchval(UNTIL) - first).total_seconds() > 2)
+
+    await until(is_renewed, what="the lease passes once more")
+    free.set()
+    assert await at_work == "long"
+    await other.close()
+    await watcher.close()
+
+
 async def test_work_ends_before_a_turn_that_cannot_be_renewed(database: Database, dsn: str) -> None:
     """While its row cannot be written, work is abandoned before another process can take it."""
     hanging, other = Hanging(), await asyncpg.connect(dsn)
@@ -173,7 +207,7 @@ async def test_work_ends_before_a_turn_that_cannot_be_renewed(database: Database
         await asyncio.wait_for(hanging.ended.wait(), 5)
         left = await other.fetchval("SELECT until > clock_timestamp() FROM fleet.turns")
     assert left
-    with pytest.raises(DatabaseUnavailable, match="plan: its turn was not renewed"):
+    with pytest.raises(DatabaseUnavailable, match="plan: its turn could not be kept"):
         await at_work
     await other.close()
 
@@ -187,7 +221,7 @@ async def test_work_ends_when_another_has_its_turn(database: Database) -> None:
         "UPDATE fleet.turns SET holder = gen_random_uuid(), until = now() + interval '1 minute'"
     )
     await asyncio.wait_for(hanging.ended.wait(), 5)
-    with pytest.raises(DatabaseUnavailable, match="plan: its turn was not renewed"):
+    with pytest.raises(DatabaseUnavailable, match="plan: its turn could not be kept"):
         await at_work
     assert await turns_on(database).run("plan", done) is None
 

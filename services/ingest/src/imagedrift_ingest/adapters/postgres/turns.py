@@ -69,6 +69,7 @@ class TurnTable:
         """
         holder = uuid.uuid4()
         metrics.turn_failures.begin(turn=name)
+        began = asyncio.get_running_loop().time()
         try:
             # Our clock starts before the database's does, so that it ends before that.
             async with (
@@ -78,7 +79,7 @@ class TurnTable:
                 if not await self._take(name, holder):
                     self._works(name)
                     return None
-                async with self._renewing(name, holder, lease):
+                async with self._renewing(name, holder, lease, began):
                     result = await work()
         except Exception as error:
             self._failed(name, error)
@@ -87,7 +88,7 @@ class TurnTable:
             if isinstance(error, TimeoutError) and longest.expired():
                 raise DatabaseUnavailable(f"{name}: not done in {self._longest_s:g} s") from error
             if isinstance(error, TimeoutError) and lease.expired():
-                raise DatabaseUnavailable(f"{name}: its turn was not renewed") from error
+                raise DatabaseUnavailable(f"{name}: its turn could not be kept") from error
             raise
         await self._release(name, holder, is_done=True)
         self._works(name)
@@ -113,19 +114,22 @@ class TurnTable:
 
     @asynccontextmanager
     async def _renewing(
-        self, name: str, holder: uuid.UUID, lease: asyncio.Timeout
+        self, name: str, holder: uuid.UUID, lease: asyncio.Timeout, began: float
     ) -> AsyncIterator[None]:
         """Renew a turn, and with it the time limit of its work, for the length of the context."""
-        renewing = asyncio.create_task(self._renew(name, holder, lease))
+        renewing = asyncio.create_task(self._renew(name, holder, lease, began))
         try:
             yield
         finally:
             renewing.cancel()
 
-    async def _renew(self, name: str, holder: uuid.UUID, lease: asyncio.Timeout) -> None:
+    async def _renew(
+        self, name: str, holder: uuid.UUID, lease: asyncio.Timeout, began: float
+    ) -> None:
+        """Renew a turn for ever; `began` is when it was asked for."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(self._lease_s * RENEWED_AFTER)
+            await asyncio.sleep(began + self._lease_s * RENEWED_AFTER - loop.time())
             began = loop.time()
             with suppress(DatabaseUnavailable):  # tried again, until the limit
                 is_ours = await self._database.fetch(SQL["renew"], name, holder, self._lease_s)
