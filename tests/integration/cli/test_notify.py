@@ -58,8 +58,8 @@ def test_what_is_wrong_is_told_in_a_line(fleet_dsn: str, tmp_path: Path) -> None
     wrong = notify(fleet_dsn, tmp_path, ops='zone = "X"')
     assert (wrong.code, wrong.err) == (
         64,
-        f"Error: {tmp_path}/routes.toml:5: route.ops.zone: write a time zone, as Europe/Berlin"
-        " or UTC\n",
+        f'Error: {tmp_path}/routes.toml:5: route.ops.zone: write a time zone, as "Europe/Berlin"'
+        ' or "UTC"\n',
     )
     unknown = notify(fleet_dsn, tmp_path, "--test", "obs", ops="")
     assert (unknown.code, unknown.err) == (4, "Error: no such route: obs; did you mean ops?\n")
@@ -80,7 +80,7 @@ def test_a_missing_setting_and_a_missing_secret_are_named(fleet_dsn: str, tmp_pa
     (tmp_path / "key").unlink()
     missing = piped(fleet_dsn, "notify", IMAGEDRIFT_ROUTES=str(routes))
     assert missing.code == 64
-    assert f"route.ops: {tmp_path}/key: cannot be read: No such file" in missing.err
+    assert f"route.ops.secret_file: '{tmp_path}/key' cannot be read: No such file" in missing.err
 
 
 def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:

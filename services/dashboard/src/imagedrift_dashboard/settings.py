@@ -11,6 +11,7 @@ from imagedrift_dashboard.core.access import AccessRules
 from imagedrift_dashboard.core.provider import ClientRegistration
 from imagedrift_runtime import urls
 from imagedrift_runtime.common_settings import CommonSettings
+from imagedrift_runtime.file_faults import unreadable
 from imagedrift_runtime.settings import SettingsFault, Variable
 
 ROLE = r"^[a-z_][a-z0-9_]{0,62}$"
@@ -224,8 +225,7 @@ def _database_url(role: str, path: str) -> str:
     try:
         url = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise SettingsFault([f"{name}: {path!r} cannot be read: {reason}"]) from None
+        raise SettingsFault([f"{name}: {unreadable(path, error)}"]) from None
     if fault := urls.database_fault(url):
         raise SettingsFault([f"{name}: {path!r}: {fault}"])
     return url

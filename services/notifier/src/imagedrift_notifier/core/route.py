@@ -43,6 +43,11 @@ class MessageRoute(Struct, frozen=True, kw_only=True):
     backlog: bool = False
     """Whether what was due before the route was made is told, too."""
 
+    @property
+    def address_key(self) -> str:
+        """The key of the file that names the address."""
+        return f"{self.channel}_file"
+
     def tells_of(self, reference: str) -> bool:
         """Tell whether an image of this name may be told of."""
         registry = reference.partition("/")[0]

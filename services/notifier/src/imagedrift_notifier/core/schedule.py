@@ -85,7 +85,7 @@ def cron_fault(expression: str) -> str:
         if next(CronSim(expression, _SOME_DAY), None) is None:
             return "this moment never comes"
     except CronSimError as error:
-        return f"no cron expression as 0 8 * * MON: {error}"
+        return str(error)
     return ""
 
 
