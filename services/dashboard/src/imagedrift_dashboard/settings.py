@@ -196,7 +196,10 @@ class DashboardSettings(CommonSettings, frozen=True, kw_only=True):
                 " _PROXIES or _OIDC_ISSUER"
             )
         for role in {*self.decider_roles, *self.logins} - {*self.roles.values(), self.role}:
-            yield f"IMAGEDRIFT_DASHBOARD_ROLES: no group has the role {role} of another setting"
+            yield (
+                f"IMAGEDRIFT_DASHBOARD_ROLES: no group has the role {role} of another setting;"
+                f" where nobody signs in, IMAGEDRIFT_DASHBOARD_ROLE={role} gives it to every viewer"
+            )
         if signs_in:
             yield from self._sign_in_faults()
         elif self.oidc_client_id or self.oidc_client_secret:
