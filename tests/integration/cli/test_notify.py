@@ -5,6 +5,9 @@ from pathlib import Path
 from support.command_line import Ended, piped
 from support.notifier import TOKEN, write_routes
 
+CHAT = 'digest = "0 8 * * MON"\nquiet = ["22:00-07:00"]\nerrors = true'
+"""The keys of a route that sends at certain times."""
+
 
 def notify(dsn: str, folder: Path, *arguments: str, **tables: str) -> Ended:
     """Run the command on a file of these routes, whose channels nobody serves."""
@@ -14,11 +17,13 @@ def notify(dsn: str, folder: Path, *arguments: str, **tables: str) -> Ended:
 
 def test_routes_are_listed_with_what_they_tell_and_when(fleet_dsn: str, tmp_path: Path) -> None:
     """Each route is a line; no address is shown."""
-    ended = notify(fleet_dsn, tmp_path, ops="", chat='digest = "0 8 * * MON"\nerrors = true')
+    ended = notify(fleet_dsn, tmp_path, ops="", chat=CHAT)
 
     assert ended.code == 0
     assert ended.lines[0].startswith("ops: webhook, now, next at 20")
-    assert ended.lines[1].startswith("chat: apprise, digest 0 8 * * MON, next at 20")
+    assert ended.lines[1].startswith(
+        "chat: apprise, digest 0 8 * * MON (UTC), quiet 22:00-07:00 (UTC)"
+    )
     assert ended.lines[1].endswith("tells of outdated, version, error")
     assert TOKEN not in ended.out
 

@@ -42,5 +42,7 @@ def test_a_secret_in_place_of_its_file_is_told_and_not_repeated() -> None:
 
     assert [key for key, _ in faults] == ["webhook_file", "secret_file"]
     for _, told in faults:
-        assert told.startswith("a secret has no place here: write the path of a file")
+        assert told.startswith(
+            "a secret has no place here, but in a file of its own: write the path"
+        )
         assert "s3cr3t" not in told

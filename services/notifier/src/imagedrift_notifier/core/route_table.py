@@ -62,7 +62,7 @@ _SECRETS: Final = {
 _IN_PLACE: Final = re.compile(r"[a-z0-9+.-]+://|whsec_", re.IGNORECASE)
 """How an address or a signing key begins, and no path."""
 _A_PATH: Final = 'write the path of a file, as "/run/secrets/ops-chat"'
-_ALL: Final = f"; {MOST_ITEMS} at most, and all where the key is left out"
+_ALL: Final = f"; {MOST_ITEMS} at most, or leave the key out for all"
 _TRUE_OR_FALSE: Final = "write true or false, without quotes"
 WANTED: Final = {
     "apprise_file": _A_PATH,
@@ -114,7 +114,7 @@ def _faults(table: RouteTable) -> Iterator[tuple[str, str]]:
         yield "secret_file", "only a webhook is signed"
     for key in ("apprise_file", "webhook_file", "secret_file"):
         if _IN_PLACE.match(getattr(table, key)):
-            yield key, f"a secret has no place here: {_A_PATH} that holds it"
+            yield key, f"a secret has no place here, but in a file of its own: {_A_PATH}"
     if not (table.verdict or table.versions or table.errors):
         yield "verdict", "this route tells nothing: name a verdict, versions or errors"
     yield from _filter_faults(table)

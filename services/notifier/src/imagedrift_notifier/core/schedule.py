@@ -35,6 +35,9 @@ class QuietSpan(Struct, frozen=True):
             return self.start <= moment < self.end
         return moment >= self.start or moment < self.end
 
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
 
 class RouteSchedule(Struct, frozen=True, kw_only=True):
     """When a route sends."""
