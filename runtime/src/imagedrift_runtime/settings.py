@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from imagedrift_runtime import urls
+from imagedrift_runtime.file_faults import unreadable
 
 S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
@@ -137,8 +138,7 @@ def _text(variable: Variable, source: Mapping[str, str]) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise _Fault(f"{name}: {path!r} cannot be read: {reason}") from None
+        raise _Fault(f"{name}: {unreadable(path, error)}") from None
 
 
 def _read(source: Mapping[str, str], name: str) -> str:
@@ -156,8 +156,7 @@ def _check_file(variable: Variable, path: str, mark: str) -> None:
         with Path(path).open("rb") as file:
             is_one = mark.encode() in file.read(_LOOKED_AT)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no path"
-        raise _Fault(f"{variable.name}: {path!r} cannot be read: {reason}") from None
+        raise _Fault(f"{variable.name}: {unreadable(path, error)}") from None
     if not is_one:
         raise _Fault(f"{variable.name}: {path!r} has no {mark!r} in it ({variable.help})")
 

@@ -44,7 +44,6 @@ class Mover:
             "OLD_URL": old.dsn(),
             "NEW_URL": new.dsn(),
             "NEW_SERVER_URL": new.dsn("postgres"),
-            "DATABASE_URL": new.dsn(),
         }
 
     def run(self, *commands: str) -> None:
@@ -85,7 +84,7 @@ def data_only(mover: Mover) -> None:
     everything, data = commands_of_the_page()
     roles = [each for each in everything if "roles.sql" in each]
     assert len(roles) == 2
-    mover.run(*roles, "imagedrift migrate", *data)
+    mover.run(*roles, 'DATABASE_URL="$NEW_URL" imagedrift migrate', *data)
 
 
 @pytest.mark.parametrize("way", [whole, data_only])

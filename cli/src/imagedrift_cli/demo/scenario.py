@@ -100,7 +100,7 @@ class Scenario:
     async def fleet_reports(self, connection: bus.Bus, hosts: int, progress: Progress) -> None:
         """Publish one inventory per simulated host."""
         task = progress.add_task("hosts report their images", total=hosts)
-        fleet = catalogue.DemoFleet(hosts, self.products)
+        self.fleet = fleet = catalogue.DemoFleet(hosts, self.products)
         for _, choice in fleet.rows():
             self._truth[choice.verdict] += 1
             self._images += 1

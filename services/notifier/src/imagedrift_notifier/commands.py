@@ -39,8 +39,11 @@ def file_faults(routes: Routes) -> list[str]:
 
 def when(route: MessageRoute) -> str:
     """Say when something that is noted now would be sent."""
-    kind = f"digest {route.schedule.digest}" if route.schedule.digest else "now"
-    return f"{kind}, next at {send_time(route.schedule, now()):%Y-%m-%d %H:%M} UTC"
+    schedule = route.schedule
+    kind = f"digest {schedule.digest} ({schedule.zone})" if schedule.digest else "now"
+    spans = ", ".join(map(str, schedule.quiet))
+    quiet = f", quiet {spans} ({schedule.zone})" if spans else ""
+    return f"{kind}{quiet}, next at {send_time(schedule, now()):%Y-%m-%d %H:%M} UTC"
 
 
 async def send_test(route: MessageRoute, page: str) -> str:

@@ -63,7 +63,7 @@ SELECT
 FROM (
   SELECT split_part(reference, '/', 1) AS registry, outcome, error, failing_since
   FROM ops.lookup_errors
-  WHERE outcome <> 'not_found' AND failing_since < now() - :failing_for::interval AND hosts > 0
+  WHERE outcome <> 'missing' AND failing_since < now() - :failing_for::interval AND hosts > 0
 ) AS e
 WHERE :registry::text IS NULL OR e.registry = :registry::text
 GROUP BY e.registry, e.outcome;

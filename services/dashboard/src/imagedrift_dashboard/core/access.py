@@ -119,7 +119,7 @@ class AccessRules(Struct, frozen=True, kw_only=True):
             if group in has:
                 return role
         advice = "IMAGEDRIFT_DASHBOARD_ROLES names the groups that may read."
-        raise PageFault(403, f"{user} is in no group that may read", advice)
+        raise PageFault(403, f"the user {user} is in no group that may read", advice)
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:

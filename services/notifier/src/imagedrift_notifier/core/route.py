@@ -44,6 +44,11 @@ class MessageRoute(Struct, frozen=True, kw_only=True):
     backlog: bool = False
     """Whether images that were due before the route was made are told, too."""
 
+    @property
+    def address_key(self) -> str:
+        """The key of the file that names the address."""
+        return f"{self.channel}_file"
+
     def tells_of(self, reference: str) -> bool:
         """Tell whether an image of this name may be told of."""
         return not self.registries or CanonicalParts.of(reference).registry in self.registries
