@@ -200,18 +200,37 @@ WITH out AS MATERIALIZED (
       WHERE g.registry = r.registry
     ), false)
 ), in_turn AS (
+  -- What is out has the first turns.
+  SELECT p.digest, p.weight, row_number() OVER (PARTITION BY p.weight, p.brought_by ORDER BY p.digest NULLS FIRST) AS turn
+  FROM (
+    SELECT digest, coalesce(brought_by, 0) AS brought_by, max(greatest(weight, 1)) AS weight
+    FROM wanting
+    GROUP BY digest, coalesce(brought_by, 0)
+    UNION ALL
+    SELECT NULL, brought_by, weight FROM out
+  ) AS p
+), picked AS (
+  SELECT digest
+  FROM in_turn
+  WHERE digest IS NOT NULL AND (weight > 1 OR turn <= $3::integer)
+  GROUP BY digest
+  ORDER BY max(weight) DESC, min(turn), digest
+  LIMIT $2::integer
+), shared AS (
+  -- Not as a join, which could be planned to compare every digest with every other.
   SELECT
     w.*,
     dense_rank() OVER (PARTITION BY digest, unnamed, host_id ORDER BY is_asked, image_id) AS image_turn,
     dense_rank() OVER (PARTITION BY digest, host_id ORDER BY platform) AS platform_turn,
     dense_rank() OVER (PARTITION BY digest, platform ORDER BY host_id) AS nth_host
   FROM wanting AS w
+  WHERE (w.digest IN (SELECT digest FROM picked)) IS TRUE
 ), of_platform AS (
   SELECT
-    t.*,
+    s.*,
     max(nth_host) OVER (PARTITION BY digest, platform) AS platform_hosts,
     min(platform_turn) OVER (PARTITION BY digest, platform) AS first_turn
-  FROM in_turn AS t
+  FROM shared AS s
 ), numbered AS (
   -- A question has room for so many image ids: those first that it was not asked for yet.
   SELECT
@@ -223,25 +242,17 @@ WITH out AS MATERIALIZED (
   SELECT
     digest, max(hosts) AS hosts, max(weight) AS weight,
     (array_agg(ref_id ORDER BY failed_here, doubtful, weight DESC, ref_id))[1] AS ref_id,
-    (array_agg(coalesce(brought_by, 0) ORDER BY failed_here, doubtful, weight DESC, ref_id))[1] AS brought_by,
     coalesce(array_agg(DISTINCT platform) FILTER (WHERE unnamed AND platform_rank <= $5::integer), '{}') AS platforms,
     coalesce(array_agg(DISTINCT image_id) FILTER (WHERE unnamed AND fits), '{}') AS image_ids,
     array_agg(DISTINCT platform) FILTER (WHERE platform_rank <= $6::integer) AS facts_of,
     array_agg(comparison_id) FILTER (WHERE fits) AS comparisons
   FROM numbered
   GROUP BY digest
-), waiting AS (
-  SELECT
-    ch.*, coalesce(o.n, 0) + row_number() OVER (PARTITION BY greatest(ch.weight, 1), ch.brought_by ORDER BY ch.digest) AS turn
-  FROM chosen AS ch
-  LEFT JOIN (SELECT brought_by, count(*) AS n FROM out WHERE weight = 1 GROUP BY brought_by) AS o ON o.brought_by = ch.brought_by
 )
-SELECT w.digest, w.ref_id, r.registry, r.repository, w.hosts, w.platforms, w.image_ids, w.facts_of, w.comparisons
-FROM waiting AS w
-JOIN fleet.image_refs AS r ON r.ref_id = w.ref_id
-WHERE w.weight > 1 OR w.turn <= $3::integer
-ORDER BY w.weight DESC, w.turn, w.digest
-LIMIT $2::integer
+SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.platforms, ch.image_ids, ch.facts_of, ch.comparisons
+FROM chosen AS ch
+JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
+ORDER BY ch.weight DESC, ch.digest
 
 -- name: asked_inside
 -- Note that descriptions were asked for.
