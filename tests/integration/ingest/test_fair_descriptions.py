@@ -1,14 +1,16 @@
 """However many images and digests one host makes up, what others have is described."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from imagedrift_ingest.adapters.postgres import questions
+from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec
 from imagedrift_schemas.constraints import MOST_FACTS_OF, MOST_PLATFORMS
-from imagedrift_schemas.v1 import Describe, LocalImage
-from support.described import described
+from imagedrift_schemas.v1 import Describe, Described, LocalImage
+from support.described import child, described
 from support.ingest import NGINX, digest, image
 from support.many_images import many
 from support.planning import Planned, planning
@@ -91,3 +93,37 @@ async def test_a_host_has_few_descriptions_out_however_many_digests_it_brought(
     await planned.has("small", image(running=1))
     await planned.answered(NGINX, 2)
     assert [one.digest for one in await described(planned)] == [digest((NGINX, 2))]
+
+
+async def test_of_one_host_a_bounded_number_of_digests_is_described_in_a_day(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Digests of one host wait for the next day once enough were described; others do not."""
+    monkeypatch.setattr(questions, "DESCRIBED_A_DAY", 3)
+    brought = many("big", 5, running=1)
+    await planned.has("big", *brought)
+    for each in brought:
+        await planned.answered(each.reference, 2)
+    asked = await described(planned)
+    assert len(asked) == 3
+    for one in asked:
+        await planned.described(tells(one))
+    assert await described(planned) == []
+
+    await planned.has("small", image(running=1))
+    await planned.answered(NGINX, 2)
+    assert [one.digest for one in await described(planned)] == [digest((NGINX, 2))]
+    next_day = await described(planned, now() + timedelta(days=1, minutes=1))
+    assert {one.digest for one in next_day}.isdisjoint(one.digest for one in asked)
+    assert len(next_day) >= 2
+
+
+def tells(question: Describe) -> Described:
+    """Answer a question about a digest that has one image."""
+    return Described(
+        registry=question.registry,
+        repository=question.repository,
+        digest=question.digest,
+        checked_at=now(),
+        children=(child("linux/amd64", question.digest, digest(("config", question.digest))),),
+    )

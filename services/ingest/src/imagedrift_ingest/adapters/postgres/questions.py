@@ -30,6 +30,8 @@ OF_ONE_HOST: Final = LANE_SLOTS // 2
 
 Whatever becomes of them, the other half of a lane's slots is free for all others.
 """
+DESCRIBED_A_DAY: Final = 2000
+"""So many digests that one host alone brought are asked about in a day."""
 LISTS_OF_ONE_HOST: Final = LISTS_OF_REGISTRY // 2
 NEW_FOR_S: Final = 3.0
 """A new reference is made before the rows of its host, so it does not rest while it is so new."""
@@ -75,7 +77,7 @@ class QuestionTable:
         """Read the digests whose content would tell whether images are outdated."""
         lapsed = freshness.lapsed_before(self._rules, at)
         room = (MOST_AT_ONCE, self._of_one_host, lapsed, MOST_PLATFORMS, MOST_FACTS_OF)
-        rows = await self._database.fetch(SQL["undescribed"], at, *room)
+        rows = await self._database.fetch(SQL["undescribed"], at, *room, DESCRIBED_A_DAY)
         wanted = [
             DueDigest(row["ref_id"], _describe(row, at), tuple(row["comparisons"])) for row in rows
         ]

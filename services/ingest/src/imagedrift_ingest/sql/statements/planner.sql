@@ -163,13 +163,16 @@ WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 -- a digest was asked for is noted on them: moments would be those of several clocks, and an image may
 -- be committed after a look with a moment from before it.
 -- Any host can make up images of a tag that others have, and tags of a registry of its own. So a
--- question has room for few image ids and platforms, for which hosts take turns, and of the digests
--- that one host brought $3 are out at a time. $4: questions from before that have left their stream.
-WITH out AS MATERIALIZED (
-  SELECT coalesce(a.brought_by, 0) AS brought_by, greatest(a.weight, 1) AS weight
+-- question has room for few image ids and platforms, for which hosts take turns. Of the digests that
+-- one host brought $3 are out at a time, and $7 asked about in a day, as each may be a megabyte.
+-- $4: questions from before that have left their stream.
+WITH asked AS MATERIALIZED (
+  SELECT
+    coalesce(a.brought_by, 0) AS brought_by, greatest(a.weight, 1) AS weight,
+    (d.described_at IS NULL OR d.asked_at > d.described_at) AND d.asked_at > $4::timestamptz AS is_out
   FROM fleet.descriptions AS d
   LEFT JOIN fleet.answers AS a ON a.ref_id = d.asked_ref_id
-  WHERE (d.described_at IS NULL OR d.asked_at > d.described_at) AND d.asked_at > $4::timestamptz
+  WHERE d.asked_at > $1::timestamptz - interval '1 day'
 ), wanting AS MATERIALIZED (
   SELECT
     a.remote_digest AS digest, r.ref_id, a.weight, a.hosts, a.brought_by,
@@ -200,19 +203,23 @@ WITH out AS MATERIALIZED (
       WHERE g.registry = r.registry
     ), false)
 ), in_turn AS (
-  -- What is out has the first turns.
-  SELECT p.digest, p.weight, row_number() OVER (PARTITION BY p.weight, p.brought_by ORDER BY p.digest NULLS FIRST) AS turn
+  -- What was asked about has the first turns: of the day, and of those that are out where it is.
+  SELECT
+    p.digest, p.weight,
+    count(*) FILTER (WHERE p.is_out) OVER turns AS turn,
+    count(*) OVER turns AS turn_of_day
   FROM (
-    SELECT digest, coalesce(brought_by, 0) AS brought_by, max(greatest(weight, 1)) AS weight
+    SELECT digest, coalesce(brought_by, 0) AS brought_by, max(greatest(weight, 1)) AS weight, true AS is_out
     FROM wanting
     GROUP BY digest, coalesce(brought_by, 0)
     UNION ALL
-    SELECT NULL, brought_by, weight FROM out
+    SELECT NULL, brought_by, weight, is_out FROM asked
   ) AS p
+  WINDOW turns AS (PARTITION BY p.weight, p.brought_by ORDER BY p.digest NULLS FIRST ROWS UNBOUNDED PRECEDING)
 ), picked AS (
   SELECT digest
   FROM in_turn
-  WHERE digest IS NOT NULL AND (weight > 1 OR turn <= $3::integer)
+  WHERE digest IS NOT NULL AND (weight > 1 OR (turn <= $3::integer AND turn_of_day <= $7::integer))
   GROUP BY digest
   ORDER BY max(weight) DESC, min(turn), digest
   LIMIT $2::integer
