@@ -137,12 +137,7 @@ WITH held AS MATERIALIZED (
     PARTITION BY host_id, ref_id, gone ORDER BY nth <= least(went, came) DESC, platform, nth
   ) AS pair
   FROM moved
-)
-INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id, new_comparison_id)
-SELECT w.since, host_id, ref_id, b.comparison_id, a.comparison_id
-FROM (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE gone) AS b
-FULL JOIN (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE NOT gone) AS a USING (host_id, ref_id, pair)
-JOIN (
+), noting AS MATERIALIZED (
   -- A host that had $11 changes within a day has no more noted: it may alternate between two states.
   SELECT w.host_id, w.since
   FROM unnest($9::bigint[], $10::timestamptz[]) AS w (host_id, since)
@@ -154,7 +149,12 @@ JOIN (
       LIMIT $11::integer
     ) AS noted
   )
-) AS w USING (host_id)
+)
+INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id, new_comparison_id)
+SELECT w.since, host_id, ref_id, b.comparison_id, a.comparison_id
+FROM (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE gone) AS b
+FULL JOIN (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE NOT gone) AS a USING (host_id, ref_id, pair)
+JOIN noting AS w USING (host_id)
 
 -- name: alive
 -- Note that hosts live. Nothing is read before it is written, so no lock is taken first; in id order
