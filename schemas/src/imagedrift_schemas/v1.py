@@ -290,6 +290,9 @@ class Described(Struct, frozen=True, kw_only=True, tag="described"):
     digest: str
     checked_at: Time
     children: tuple[Child, ...] = ()
+    """Every manifest in it, those of indexes inside it included; an image alone is its own child.
+    A list whose children all have a `config_digest` is whole, and is never asked for again: a
+    manifest that it lacks makes its images outdated for ever."""
     failure: Failure | None = None
     credential: str = "anonymous"
 

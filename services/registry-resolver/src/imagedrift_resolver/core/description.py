@@ -25,7 +25,7 @@ from imagedrift_resolver.core.content_reader import ContentReader
 from imagedrift_resolver.core.conversation import Conversation, RegistryProfile
 from imagedrift_resolver.core.manifest import MOST_CHILDREN, ImageIndex, Manifest
 from imagedrift_resolver.core.site import Site
-from imagedrift_schemas.constraints import MOST_FACTS_OF
+from imagedrift_schemas.constraints import MOST_FACTS_OF, MOST_PLATFORMS
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.v1 import (
@@ -209,7 +209,8 @@ def _is_found(image_ids: Sequence[str], children: Sequence[Child]) -> bool:
 def _order(children: Sequence[Child], question: Describe) -> list[tuple[int, int]]:
     """Return (rank, position) of the children to read, the likeliest first."""
     offered = [_platform(child.platform) for child in children]
-    wanted = [there for text in question.platforms if (there := _platform(text))]
+    named = question.platforms[:MOST_PLATFORMS]
+    wanted = [there for text in named if (there := _platform(text))]
     exact = {_best(each, offered) for each in wanted}
     ranked = sorted(
         (_rank(there, wanted, exact), position)

@@ -6,7 +6,7 @@ from imagedrift_resolver.core.clock_skew import is_in_future
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.description import lacking_facts
 from imagedrift_resolver.core.finding import Asked, CachedAnswer
-from imagedrift_schemas.constraints import MOST_TAGS
+from imagedrift_schemas.constraints import MOST_PLATFORMS, MOST_TAGS
 from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import Answer, Describe, Described, List, Listed, Resolve
 
@@ -110,7 +110,7 @@ def is_wanting(known: Described, question: Describe) -> bool:
     if question.image_ids:
         return not {*question.image_ids} <= read
     offered = {child.platform for child in known.children if not child.config_digest}
-    return bool(offered & {*question.platforms})
+    return bool(offered & {*question.platforms[:MOST_PLATFORMS]})
 
 
 def _is_good(answer: CachedAnswer) -> bool:

@@ -32,6 +32,8 @@ from imagedrift_schemas.v1 import LocalImage
 COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "own", "containers")
 SEPARATOR = "\x1f"
 """A control character, so part of no container's name."""
+CHANGES_A_DAY = 10_000
+"""So many changes of a host's images are noted within a day."""
 
 
 class _Batch(Struct, frozen=True):
@@ -219,7 +221,8 @@ async def _reconcile(
     """Bring the rows of hosts, each with the moment of its inventory, to the given images."""
     if since:
         columns = arguments([(*row[:-1], _joined(row[-1])) for row in rows], 8)
-        await connection.execute(SQL["reconcile"], *columns, list(since), list(since.values()))
+        moments = (list(since), list(since.values()))
+        await connection.execute(SQL["reconcile"], *columns, *moments, CHANGES_A_DAY)
 
 
 async def _rename(

@@ -25,6 +25,7 @@ DROPPING: Final = {
     "references_dropped": "drop_refs",
     "lists_dropped": "drop_lists",
     "tags_dropped": "drop_tags",
+    "tags_trimmed": "trim_tags",
     "descriptions_dropped": "drop_descriptions",
     "image_facts_dropped": "drop_image_facts",
     "registries_dropped": "drop_registries",
