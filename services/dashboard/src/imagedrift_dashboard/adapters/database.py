@@ -36,6 +36,8 @@ CONNECTIONS: Final = 8
 CONNECT_WITHIN_S: Final = 5.0
 """How long a page waits for a connection, whether a new one or one that others use."""
 STATEMENT_TIMEOUT_MS: Final = 15_000
+SILENT_AFTER_S: Final = 20.0
+"""How long a query may go unanswered; the database gives up by itself before that."""
 IDLE_TIMEOUT_MS: Final = 60_000
 """How long a reader of a CSV may take for a portion: PostgreSQL keeps all old rows meanwhile."""
 PORTION: Final = 2_000
@@ -153,7 +155,12 @@ class ViewReader:
                 async with asyncio.timeout(self._within_s):  # it may lead nowhere any more
                     await begun.enter_async_context(opened)
                     await connection.execute(_BEGIN, self._pools.role_to_set(role))
-                yield connection
+                try:
+                    yield connection
+                except TimeoutError:  # it leads nowhere any more: nothing is waited for on it
+                    connection.terminate()
+                    begun.pop_all()
+                    raise
         except FAILURES as error:
             if fault := _fault(error):
                 raise fault from error
@@ -201,7 +208,7 @@ async def _make_pool(dsn: str) -> Pool:
         min_size=0,
         max_size=CONNECTIONS,
         timeout=CONNECT_WITHIN_S,
-        command_timeout=2 * STATEMENT_TIMEOUT_MS / 1000,
+        command_timeout=SILENT_AFTER_S,
         max_inactive_connection_lifetime=60,
         init=_decode_json,
         server_settings={"application_name": "imagedrift-dashboard", "jit": "off"},
