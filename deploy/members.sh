@@ -3,7 +3,7 @@
 set -eu
 case "${1-}" in
   agent | registry-resolver | ingest | dashboard | notifier) members="schemas runtime services/$1" ;;
-  cli) members="schemas runtime services/agent services/registry-resolver services/ingest cli" ;;
+  cli) members="schemas runtime services/agent services/registry-resolver services/ingest services/notifier cli" ;;
   *) echo "SERVICE must be agent, registry-resolver, ingest, dashboard, notifier or cli, not '${1-}'" >&2; exit 2 ;;
 esac
 for member in $members; do

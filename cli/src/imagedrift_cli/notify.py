@@ -43,7 +43,8 @@ def notify(tested: str | None, dry_run: bool, named: str | None) -> None:
     if named and not dry_run:
         raise BadUsage("--route goes with --dry-run")
     try:
-        routes = commands.load(settings.load(NotifySettings).routes)
+        file = settings.load(NotifySettings).routes
+        routes = commands.load(file)
     except SettingsFault as fault:
         raise BadUsage(str(fault)) from fault
     if tested:
@@ -52,7 +53,7 @@ def notify(tested: str | None, dry_run: bool, named: str | None) -> None:
         chosen = [_named(routes, named)] if named else list(routes.routes.values())
         _show(chosen, routes.page)
     else:
-        _list(routes)
+        _list(routes, file)
 
 
 def _named(routes: Routes, name: str) -> MessageRoute:
@@ -110,7 +111,9 @@ def _each_alone(route: MessageRoute) -> list[Filters]:
     ]
 
 
-def _list(routes: Routes) -> None:
+def _list(routes: Routes, file: str) -> None:
+    if not routes.routes:
+        click.echo(cells.exact(f"{file}: no route: nothing is sent"))
     for route in routes.routes.values():
         about = ", ".join(route.kinds)
         told = f"{route.name}: {route.channel}, {commands.when(route)}; tells of {about}"

@@ -33,7 +33,7 @@ or repaired; text outside ASCII is refused.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -149,7 +149,7 @@ class ImageReference(Struct, frozen=True):
 
     @property
     def is_pinned(self) -> bool:
-        """True when a digest alone says what runs: there is no tag that could move."""
+        """True when a digest alone identifies the image: there is no tag that could move."""
         return bool(self.digest) and not self.tag
 
     @property
@@ -168,6 +168,21 @@ class ImageReference(Struct, frozen=True):
         except BadReference:
             return False
         return (other.canonical, other.digest) == (self.canonical, self.digest)
+
+
+class CanonicalParts(NamedTuple):
+    """The parts of a canonical reference; a part that is not there is empty."""
+
+    registry: str
+    repository: str
+    tag: str
+
+    @classmethod
+    def of(cls, canonical: str) -> Self:
+        """Split a canonical reference, or the beginning of one. Nothing is checked."""
+        registry, _, key = canonical.partition("/")
+        repository, _, tag = key.partition("@")[0].partition(":")
+        return cls(registry, repository, tag)
 
 
 def parents(repository: str) -> Iterator[str]:
@@ -196,7 +211,7 @@ def _parse(text: str) -> ImageReference:
 
 
 def _refuse_what_is_no_name(text: str) -> None:
-    """Refuse what the grammar would take for the name of an image, or could not read in time."""
+    """Refuse texts that the grammar would misread as an image's name, or could not read in time."""
     if len(text) > _MAX_TEXT:
         raise _refused(text, f"length: a reference has at most {_MAX_TEXT} characters")
     if _IMAGE_ID.fullmatch(text):
@@ -233,6 +248,6 @@ def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: s
 
 
 def _refused(text: str, why: str) -> BadReference:
-    """Make the error; it never repeats what may be a password before an `@`."""
+    """Make the error; it never repeats a possible password before an `@`."""
     shown = _CREDENTIALS.sub("***@", text[:_MAX_TEXT])
     return BadReference(f"reference {shown[:160]!a}: {why}")

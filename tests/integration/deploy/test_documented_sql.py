@@ -140,12 +140,12 @@ async def test_the_documented_logins_can_do_their_work_and_no_more(
 async def test_the_compose_file_s_logins_write_and_read(
     postgres_server: PostgresServer, database_dsn: str
 ) -> None:
-    """logins.sql makes the logins of ingest and operators, and can be run again."""
+    """logins.sql makes the logins of ingest, operators and notifier, and can be run again."""
     service = read_yaml(ROOT / "docker-compose.yml")["services"]["logins"]
     file = DEPLOY / "postgres" / "logins.sql"
     try:
         for password in ("first", "it's the second"):
-            names = ("INGEST_DATABASE_PASSWORD", "OPERATOR_DATABASE_PASSWORD")
+            names = [f"{login}_DATABASE_PASSWORD" for login in ("INGEST", "OPERATOR", "NOTIFIER")]
             _psql(database_dsn, service, file, dict.fromkeys(names, password))
             await migrations.migrate(database_dsn)
         await maintain(_as(database_dsn, "ingest", quote("it's the second")))
@@ -159,8 +159,14 @@ async def test_the_compose_file_s_logins_write_and_read(
             await Operator(_as(database_dsn, "ingest", quote("it's the second"))).ask(
                 "ALTER TABLE fleet.hosts ADD COLUMN mine text"
             )
+        notifier = Operator(_as(database_dsn, "notifier", quote("it's the second")))
+        assert await notifier.ask(
+            "INSERT INTO notify.routes (route) VALUES ('ops') RETURNING route"
+        )
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await notifier.ask("DELETE FROM fleet.hosts")
     finally:
-        await Operator(database_dsn).ask("DROP ROLE IF EXISTS ingest, operator")
+        await Operator(database_dsn).ask("DROP ROLE IF EXISTS ingest, operator, notifier")
 
 
 async def test_grafana_s_login_reads_the_views(

@@ -1,12 +1,16 @@
-"""Apprise: what it takes, what it does not, and that nothing of an address is seen."""
+"""Apprise: what it takes, what it does not, and that nothing of an address is seen.
+
+Each message is sent by a process of its own, as the service does.
+"""
 
 import logging
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from imagedrift_notifier.adapters import apprise_channel
-from imagedrift_notifier.adapters.apprise_channel import AppriseSender
+from imagedrift_notifier.adapters.apprise_process import AppriseSender
 from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed
 from imagedrift_notifier.core.secret_text import SecretText
@@ -22,6 +26,7 @@ MESSAGE = OutboundMessage(
     body="a text\nof two lines",
     payload={},
     attempts=1,
+    age=timedelta(),
 )
 
 
@@ -61,22 +66,6 @@ async def test_a_channel_that_does_not_answer_is_a_doubt(receiving: Receiver) ->
     outcome = await AppriseSender().send(address(receiving, "rto=0.3"), MESSAGE)
 
     assert outcome == Doubtful("JSON: no answer")
-
-
-async def test_a_message_that_hangs_holds_up_its_route_alone(receiving: Receiver) -> None:
-    """An answer that never ends is no reason to begin more such messages, or to keep others."""
-    receiving.may_answer.clear()
-    hanging = address(receiving, "rto=60")
-    sender = AppriseSender(within_s=0.3)
-
-    first = await sender.send(hanging, MESSAGE)
-    second = await sender.send(hanging, MESSAGE)
-    receiving.may_answer.set()
-    other = await sender.send(address(receiving), msgspec.structs.replace(MESSAGE, route="other"))
-
-    assert first == Doubtful("JSON: no answer within 0.3 s")
-    assert second == Failed("JSON: the message before still hangs")
-    assert other == Delivered()
 
 
 @pytest.mark.parametrize("text", ["s3cr3t-t0k3n", "nothing://s3cr3t-t0k3n", "slack://", "json://"])

@@ -1,7 +1,11 @@
 """The channel of a route: the files of its address and key are read for each message."""
 
+import asyncio
+import logging
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from imagedrift_notifier.adapters.channels import Channels, route_faults
@@ -20,6 +24,7 @@ MESSAGE = OutboundMessage(
     body="a text",
     payload={},
     attempts=1,
+    age=timedelta(),
 )
 
 
@@ -48,11 +53,11 @@ async def test_a_secret_that_was_changed_counts_for_the_next_message(
     (tmp_path / "key").write_text(TOKEN)
     for outcome in (await channels.send(ops, MESSAGE), Failed(*route_faults(ops))):
         assert isinstance(outcome, Failed)
-        assert f"{tmp_path}/key: write a key as whsec_" in outcome.reason
+        assert f"secret_file: '{tmp_path}/key': write a key as whsec_" in outcome.reason
         assert TOKEN not in outcome.reason
     gone = replace(ops, address_file=str(tmp_path / "gone"))
     assert await channels.send(gone, MESSAGE) == Failed(
-        f"{tmp_path}/gone: cannot be read: No such file or directory"
+        f"webhook_file: '{tmp_path}/gone' cannot be read: No such file or directory"
     )
 
 
@@ -65,7 +70,27 @@ async def test_a_wrong_address_is_told_by_its_file(receiving: Receiver, tmp_path
     faults = [fault for route in routes.values() for fault in route_faults(route)]
 
     assert [fault.split(": ")[:2] for fault in faults] == [
-        ["route.ops", f"{tmp_path}/hook"],
-        ["route.chat", f"{tmp_path}/chat"],
+        ["route.ops.webhook_file", f"'{tmp_path}/hook'"],
+        ["route.chat.apprise_file", f"'{tmp_path}/chat'"],
     ]
     assert TOKEN not in "".join(faults)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_no_log_of_any_library_has_a_part_of_an_address(
+    receiving: Receiver, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """Neither a message that arrives nor one that fails shows its address to whoever debugs."""
+    routes = load(str(write_routes(tmp_path, receiving.url, ops="", chat=""))).routes
+    channels = Channels(SystemClock())
+    receiving.status = status
+    asyncio.get_running_loop().set_debug(True)
+    with caplog.at_level(logging.DEBUG):
+        for route in routes.values():
+            await channels.send(route, MESSAGE)
+            (tmp_path / ("hook" if route.name == "ops" else "chat")).write_text(f"x://{TOKEN}")
+            await channels.send(route, MESSAGE)
+
+    assert len(receiving.received) == 2
+    assert "asyncio" in {each.name for each in caplog.records}
+    assert TOKEN not in caplog.text

@@ -2,13 +2,17 @@
 
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews
+from imagedrift_notifier.adapters.message_tables import MessageTables
+from imagedrift_notifier.core.route import HostFilter, Kind
 from support.decided_fleet import NEW, OLD, REFERENCES
-from support.notifier import NGINX, execute, route
+from support.notifier import FAIL, NGINX, execute, route
 from support.operator import Operator
 
+ALL: tuple[Kind, ...] = ("outdated", "version", "missing")
 CLAIM = """
 INSERT INTO notify.claims (route, kind, reference, target) VALUES ('ops', $1, $2, $3)
 """
+GONE = "UPDATE fleet.answers SET failure = NULL, gone = true WHERE failure = 'denied'"
 NEWER = """
 SELECT v.reference, n.tag
 FROM ops.versions AS v
@@ -20,7 +24,7 @@ WHERE n.tag IS NOT NULL
 async def test_a_group_says_from_what_to_what(dsn: str) -> None:
     """Digests are told where no version is known."""
     async with open_database(dsn) as database:
-        [group] = await DueViews(database).of_reference(route(), NGINX)
+        [group] = await DueViews(database).of_references(HostFilter(), ALL, [NGINX])
 
     assert (group.topic.kind, group.topic.target, group.hosts) == ("outdated", NEW, 3)
     assert (group.from_versions, group.to_version) == ((OLD,), NEW)
@@ -28,14 +32,24 @@ async def test_a_group_says_from_what_to_what(dsn: str) -> None:
 
 
 async def test_what_a_route_does_not_tell_is_not_read(dsn: str) -> None:
-    """A route of another registry, or of other kinds, has no groups."""
+    """Hosts of another site, or another kind, have no groups."""
     async with open_database(dsn) as database:
         views = DueViews(database)
 
-        assert await views.of_reference(route(registries=("ghcr.io",)), NGINX) == []
-        assert await views.of_reference(route(kinds=("missing",)), NGINX) == []
-        assert await views.of_reference(route(), "docker.io/library/none:1") == []
+        assert await views.of_references(HostFilter(), ("missing",), [NGINX]) == []
+        assert await views.of_references(HostFilter(sites=("none",)), ALL, [NGINX]) == []
+        assert await views.of_references(HostFilter(), ALL, ["docker.io/library/none:1"]) == []
         assert await views.errors() == []
+
+
+async def test_a_tag_that_is_gone_is_no_failure_of_its_registry(dsn: str) -> None:
+    """A registry that refuses is told of, and not one that says that there is no such tag."""
+    async with open_database(dsn) as database:
+        await execute(dsn, FAIL)
+        assert [each.topic.target for each in await DueViews(database).errors()] == ["denied"]
+
+        await execute(dsn, GONE)
+        assert await DueViews(database).errors() == []
 
 
 async def test_candidates_are_what_not_every_route_has_claimed(dsn: str) -> None:
@@ -43,7 +57,7 @@ async def test_candidates_are_what_not_every_route_has_claimed(dsn: str) -> None
     ops, chat = route("ops"), route("chat")
     async with open_database(dsn) as database:
         views = DueViews(database)
-        await database.rows("enter_routes", routes=["ops", "chat"])
+        await MessageTables(database).enter(["ops", "chat"])
 
         first = await views.candidates([ops], "", 2)
         rest = await views.candidates([ops], first[-1].reference, 10)
@@ -62,7 +76,7 @@ async def test_a_newer_version_that_was_told_is_no_candidate(dsn: str) -> None:
     ops = route("ops", kinds=("version",))
     async with open_database(dsn) as database:
         views = DueViews(database)
-        await database.rows("enter_routes", routes=["ops"])
+        await MessageTables(database).enter(["ops"])
         steps = await newer_tags(dsn)
         assert steps
         found = await views.candidates([ops], "", 100)
@@ -77,3 +91,20 @@ async def test_a_newer_version_that_was_told_is_no_candidate(dsn: str) -> None:
 async def newer_tags(dsn: str) -> list[tuple[str, str]]:
     """Read which references have which newer tags."""
     return [(row["reference"], row["tag"]) for row in await Operator(dsn).ask(NEWER)]
+
+
+async def test_a_statement_reads_many_images(dsn: str) -> None:
+    """Images that few hosts have are read together, and each has a group of its own."""
+    async with open_database(dsn) as database:
+        views = DueViews(database)
+
+        [portion] = await views.portions([*REFERENCES, "docker.io/library/none:1"])
+        groups = await views.of_references(HostFilter(), ("outdated",), portion)
+
+    assert portion == [*REFERENCES, "docker.io/library/none:1"]
+    assert sorted((each.topic.reference, each.hosts) for each in groups) == [
+        (each, 3) for each in sorted(REFERENCES)
+    ]
+    assert {each.places for each in groups} == {
+        ("ber1/rack-1", "ber1/rack-10", "fra1/rack-1/slot-2")
+    }

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.message_tables import MessageTables
 from imagedrift_notifier.core.claim import Claim
@@ -21,11 +23,11 @@ def topics(count: int) -> list[Topic]:
     return [Topic("outdated", f"docker.io/a/b{n}:1", "sha256:x") for n in range(count)]
 
 
-async def written(tables: MessageTables, count: int = 1) -> None:
+async def written(tables: MessageTables, count: int = 1, channel: str = "webhook") -> None:
     """Claim topics for now, and write a message of each."""
     await tables.enter(["ops"])
     await tables.claim("ops", [Claim(each, now()) for each in topics(count)])
-    async with tables.gathered(route()) as gathered:
+    async with tables.gathered(route(channel=channel), await tables.topics("ops")) as gathered:
         for each in gathered.topics:
             await gathered.write(CONTENT, [each])
 
@@ -51,7 +53,11 @@ async def test_a_claim_is_composed_by_one_of_two(dsn: str) -> None:
         await tables.enter(["ops"])
         await tables.claim("ops", [Claim(each, now()) for each in topics(3)])
 
-        async with tables.gathered(route()) as one, tables.gathered(route()) as two:
+        found = await tables.topics("ops")
+        async with (
+            tables.gathered(route(), found) as one,
+            tables.gathered(route(), found) as two,
+        ):
             assert (len(one.topics), len(two.topics)) == (3, 0)
             await one.write(CONTENT, one.topics[:2])
             await one.drop(one.topics[2:])
@@ -69,12 +75,27 @@ async def test_a_message_is_taken_by_one_and_a_failure_holds_up_its_route(dsn: s
         one = await tables.begin_sending("ops")
         assert one is not None
         assert (one.attempts, one.content) == (1, CONTENT)
-        later = now() + timedelta(minutes=1)
-        await tables.end_sending(one, NextStep(state="waiting", error="no", try_at=later))
+        later = timedelta(minutes=1)
+        await tables.end_sending(one, NextStep(state="waiting", error="no", pause=later))
 
         assert await tables.begin_sending("ops") is None
         [counts] = await tables.counts(["ops"])
         assert (counts.waiting, counts.failing, counts.gathering) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(("channel", "within_s"), [("webhook", 15), ("apprise", 60)])
+async def test_a_killed_notifiers_message_waits_no_longer_than_a_try_takes(
+    dsn: str, channel: str, within_s: int
+) -> None:
+    """A webhook's message is sent again after 15 seconds; another channel's is doubtful later."""
+    lease = "SELECT round(extract(epoch FROM leased_until - now()))::int AS s FROM notify.messages"
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables, channel=channel)
+        await tables.begin_sending("ops")
+
+        [row] = await Operator(dsn).ask(lease)
+    assert within_s - 5 < row["s"] <= within_s
 
 
 async def test_a_late_word_that_it_was_sent_counts(dsn: str) -> None:
@@ -89,9 +110,9 @@ async def test_a_late_word_that_it_was_sent_counts(dsn: str) -> None:
         assert await tables.resolve_dead() == [(slow.message_id, "ops", "waiting")]
         again = await tables.begin_sending("ops")
         assert again is not None
-        await tables.end_sending(slow, NextStep(state="failed", error="late", try_at=now()))
+        await tables.end_sending(slow, NextStep(state="failed", error="late"))
         assert (await Operator(dsn).ask("SELECT state FROM ops.messages")) == [{"state": "sending"}]
-        await tables.end_sending(slow, NextStep(state="sent", try_at=now()))
+        await tables.end_sending(slow, NextStep(state="sent"))
 
         [row] = await Operator(dsn).ask("SELECT state, error, sent_at FROM ops.messages")
     assert (row["state"], row["error"]) == ("sent", None)
@@ -105,7 +126,7 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(dsn: str) -> None:
         await written(tables, 2)
         sent = await tables.begin_sending("ops")
         assert sent is not None
-        await tables.end_sending(sent, NextStep(state="sent", try_at=now()))
+        await tables.end_sending(sent, NextStep(state="sent"))
         await tables.prune()
         assert len(await Operator(dsn).ask("SELECT FROM ops.messages")) == 2
         for table, column in (("claims", "claimed_at"), ("messages", "created_at")):

@@ -4,8 +4,17 @@ from pathlib import Path
 
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.nats import NatsServer
+from imagedrift_schemas import subjects
 from support.decided_fleet import OTHER, REFERENCES
-from support.notifier import NGINX, Receiver, move, notifier, publish_change, write_routes
+from support.notifier import (
+    NGINX,
+    Receiver,
+    begun,
+    move,
+    notifier,
+    publish_change,
+    write_routes,
+)
 from support.operator import Operator
 from support.polling import until
 
@@ -44,3 +53,27 @@ async def test_a_moved_tag_is_told_once_on_each_route(
         sorted(map(tuple, (r.values() for r in rows)))
         == [("chat", "sent", 1)] * 2 + [("ops", "sent", 1)] * 2
     )
+
+
+async def is_consumed(bus: Bus) -> bool:
+    """Tell whether the notifier has acknowledged every change."""
+    lag = await bus.lag(subjects.STREAM_CHANGED, subjects.CONSUMER_NOTIFIER)
+    return lag.pending == lag.in_flight == 0
+
+
+async def test_without_a_route_the_notifier_is_ready_and_sends_nothing(
+    dsn: str, fresh_nats: NatsServer, connected: Bus, receiving: Receiver, tmp_path: Path
+) -> None:
+    """The notifier takes changes off the stream; a route that is added later tells newer ones."""
+    routes = write_routes(tmp_path, receiving.url)
+    async with notifier(dsn, fresh_nats.url, routes):
+        await move(dsn, connected)
+        await until(lambda: is_consumed(connected), what="the change is taken")
+        write_routes(tmp_path, receiving.url, ops=AT_ONCE)
+        await begun(dsn)
+        await move(dsn, connected, REFERENCES[2])
+        await until(lambda: receiving.received, what="a message")
+
+    assert [item["reference"] for each in receiving.received for item in each.items] == [
+        REFERENCES[2]
+    ]

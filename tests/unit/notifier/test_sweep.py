@@ -1,13 +1,14 @@
 """How long a sweep looks, and which routes read what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import pytest
 
 from imagedrift_notifier.core.claim import Claim
 from imagedrift_notifier.core.due_group import Candidate, DueGroup, Topic
-from imagedrift_notifier.core.outbound import RouteState
-from imagedrift_notifier.core.route import HostFilter, MessageRoute, Routes
+from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
+from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute, Routes
 from imagedrift_notifier.errors import DatabaseAway
 from imagedrift_notifier.usecases.claiming import Claiming
 from imagedrift_notifier.usecases.sweep import Sweep
@@ -24,7 +25,7 @@ class SlowDatabase:
         self.clock = clock
         self.is_begun = is_begun
         self.unreadable = ""
-        self.reads: list[tuple[str, str]] = []
+        self.reads: list[tuple[HostFilter, str]] = []
 
     async def candidates(
         self, routes: Sequence[MessageRoute], behind: str, most: int
@@ -33,9 +34,16 @@ class SlowDatabase:
         names = frozenset(each.name for each in routes)
         return [Candidate(each, names) for each in REFERENCES if each > behind][:most]
 
-    async def of_reference(self, route: MessageRoute, reference: str) -> list[DueGroup]:
+    async def portions(self, references: Sequence[str]) -> list[list[str]]:
+        """Part references into one each."""
+        return [[each] for each in references]
+
+    async def of_references(
+        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+    ) -> list[DueGroup]:
         """Read for a second, and find nothing."""
-        self.reads.append((route.name, reference))
+        [reference] = references
+        self.reads.append((hosts, reference))
         self.clock.at += 1
         if reference == self.unreadable:
             raise DatabaseAway("it takes too long")
@@ -47,7 +55,14 @@ class SlowDatabase:
 
     async def enter(self, routes: Sequence[str]) -> dict[str, RouteState]:
         """Return the state of each route."""
-        return {name: RouteState(NOW, self.is_begun) for name in routes}
+        return {name: RouteState(NOW, self.is_begun, NOW) for name in routes}
+
+    async def drop_removed(self) -> list[RemovedRoute]:
+        """Drop nothing."""
+        return []
+
+    async def bring_forward(self, latest: Mapping[str, datetime]) -> None:
+        """Gather nothing."""
 
     async def begin(self, routes: Sequence[str]) -> None:
         """Note that routes are begun."""
@@ -64,7 +79,7 @@ class SlowDatabase:
 def sweep(database: SlowDatabase, *routes: MessageRoute) -> Sweep:
     """A sweep of some routes."""
     file = Routes(routes={each.name: each for each in routes})
-    claiming = Claiming(database, database, lambda: file, database.clock)
+    claiming = Claiming(database, database, lambda: file)
     return Sweep(database, database, claiming, lambda: file, database.clock)
 
 
@@ -104,5 +119,5 @@ async def test_routes_that_tell_of_the_same_hosts_share_a_read() -> None:
     turned = route("turned", hosts=HostFilter(labels={"b": "2", "a": "1"}))
     other = route("other", hosts=HostFilter(sites=("ber1",)))
     await sweep(database, *alike, turned, other).run()
-    assert database.reads[:2] == [("r0", REFERENCES[0]), ("other", REFERENCES[0])]
+    assert database.reads[:2] == [(alike[0].hosts, REFERENCES[0]), (other.hosts, REFERENCES[0])]
     assert len(database.reads) == 4

@@ -1,6 +1,7 @@
 """The command of an operator, `imagedrift notify`: a test message, and what would be told now."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import uuid4
 
 from msgspec import Struct
@@ -32,18 +33,21 @@ class Preview(Struct, frozen=True):
 
 
 def file_faults(routes: Routes) -> list[str]:
-    """List what is wrong with the files that the routes name."""
+    """List the faults of the files that the routes name."""
     return [fault for route in routes.routes.values() for fault in channels.route_faults(route)]
 
 
 def when(route: MessageRoute) -> str:
     """Say when something that is noted now would be sent."""
-    kind = f"digest {route.schedule.digest}" if route.schedule.digest else "now"
-    return f"{kind}, next at {send_time(route.schedule, now()):%Y-%m-%d %H:%M} UTC"
+    schedule = route.schedule
+    kind = f"digest {schedule.digest} ({schedule.zone})" if schedule.digest else "now"
+    spans = ", ".join(map(str, schedule.quiet))
+    quiet = f", quiet {spans} ({schedule.zone})" if spans else ""
+    return f"{kind}{quiet}, next at {send_time(schedule, now()):%Y-%m-%d %H:%M} UTC"
 
 
 async def send_test(route: MessageRoute, page: str) -> str:
-    """Send a test message; what went wrong, or nothing."""
+    """Send a test message; return its fault, or nothing."""
     content = trial_content(route.name, page)
     message = OutboundMessage(
         message_id=f"msg_test_{uuid4().hex}",
@@ -54,22 +58,28 @@ async def send_test(route: MessageRoute, page: str) -> str:
         body=content.body,
         payload=content.payload,
         attempts=1,
+        age=timedelta(),
     )
     outcome = await Channels(SystemClock()).send(route, message)
     return "" if isinstance(outcome, Delivered) else outcome.reason
 
 
 async def preview(dsn: str, routes: Sequence[MessageRoute], page: str) -> list[Preview]:
-    """Write what each route would tell of all that is due now, had it told nothing before.
+    """Write the messages of each route about all due images, as if it had told nothing before.
 
     Nothing is sent, and nothing is claimed. Raises `DatabaseAway`.
     """
     async with open_database(dsn) as database:
         views = DueViews(database)
-        references, errors = await views.references(), await views.errors()
+        portions, errors = await views.portions(await views.references()), await views.errors()
         made: list[Preview] = []
         for route in routes:
-            groups = [g for each in references for g in await views.of_reference(route, each)]
+            groups = [
+                group
+                for portion in portions
+                for group in await views.of_references(route.hosts, route.kinds, portion)
+                if route.tells_of(group.topic.reference)
+            ]
             groups += _of_route(route, errors)
             made += [
                 Preview(route.name, write(route.name, bundle, page))

@@ -53,10 +53,9 @@ class NotifierWiring:
         self._routes = routes
         self._clock = clock
         views, self._tables = DueViews(database), MessageTables(database)
-        self._claiming = Claiming(views, self._tables, routes, clock)
+        self._views = views
+        self._claiming = Claiming(views, self._tables, routes)
         self._sweep = Sweep(views, self._tables, self._claiming, routes, clock)
-        self._compose = Compose(views, self._tables, routes)
-        self._deliver = Deliver(self._tables, Channels(clock), routes, clock, run.stopping)
 
     async def serve(self, every: NotifierPeriods) -> None:
         """Handle changes, and repeat all work, until asked to stop."""
@@ -74,16 +73,21 @@ class NotifierWiring:
                     stopping=stopping,
                 )
             )
-            for name, work, every_s in self._works(every):
+            for name, work, every_s in self._works(every, tasks):
                 tasks.create_task(periodic.repeat(name, work, every_s))
 
     def _works(
-        self, every: NotifierPeriods
+        self, every: NotifierPeriods, tasks: asyncio.TaskGroup
     ) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
+        compose = Compose(self._views, self._tables, self._routes, tasks)
+        channels = Channels(self._clock)
+        deliver = Deliver(
+            self._tables, channels, self._routes, self._clock, self._run.stopping, tasks
+        )
         return [
             ("renew_routes", self._routes.renew, every.routes),
             ("sweep", self._sweep.run, every.sweep),
-            ("compose", self._compose.run, every.compose),
-            ("deliver", self._deliver.run, every.deliver),
+            ("compose", compose.run, every.compose),
+            ("deliver", deliver.run, every.deliver),
             ("prune", self._tables.prune, every.prune),
         ]

@@ -1,5 +1,6 @@
 """Reading due images from the views of `ops`."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -8,42 +9,52 @@ import asyncpg
 
 from imagedrift_notifier.adapters.database import NotifierDatabase
 from imagedrift_notifier.core.due_group import Candidate, DueGroup, Topic
-from imagedrift_notifier.core.route import MessageRoute
+from imagedrift_notifier.core.portion import portions
+from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute
 
 FAILING_FOR: Final = timedelta(minutes=15)
 """How long a reference fails before its registry is told of."""
+MOST_READS: Final = 2
+"""Reads of hosts at once; the other connections stay free for short statements."""
 
 
 class DueViews:
-    """Reads what a route may tell."""
+    """Reads the images that a route may tell of."""
 
     def __init__(self, database: NotifierDatabase) -> None:
         self._database = database
+        self._slots = asyncio.Semaphore(MOST_READS)
 
-    async def of_reference(self, route: MessageRoute, reference: str) -> list[DueGroup]:
-        """Read all that is due of a reference on the hosts of a route. Raises `DatabaseAway`."""
-        if not route.tells_of(reference):
-            return []
+    async def portions(self, references: Sequence[str]) -> list[list[str]]:
+        """Part references into portions that are read at once. Raises `DatabaseAway`."""
+        rows = await self._database.rows("host_counts", references=list(references))
+        return [*portions(references, {row["reference"]: row["hosts"] for row in rows})]
+
+    async def of_references(
+        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+    ) -> list[DueGroup]:
+        """Read the due images of a portion of references on some hosts. Raises `DatabaseAway`."""
         values = {
-            "reference": reference,
-            "sites": list(route.hosts.sites) or None,
-            "places": list(route.hosts.places) or None,
-            "labels": route.hosts.labels,
+            "references": list(references),
+            "sites": list(hosts.sites) or None,
+            "places": list(hosts.places) or None,
+            "labels": hosts.labels,
         }
         rows: list[asyncpg.Record] = []
-        if {"outdated", "version"} & {*route.kinds}:
-            rows += await self._database.rows("due", **values)
-        if "missing" in route.kinds:
-            rows += await self._database.rows("missing", **values)
-        groups = [_group(row, reference) for row in rows]
-        return [group for group in groups if group.topic.kind in route.kinds]
+        async with self._slots:
+            if {"outdated", "version"} & {*kinds}:
+                rows += await self._database.rows("due", **values)
+            if "missing" in kinds:
+                rows += await self._database.rows("missing", **values)
+        groups = [_group(row) for row in rows]
+        return [group for group in groups if group.topic.kind in kinds]
 
     async def errors(self, registry: str = "") -> list[DueGroup]:
         """Read which registries fail: of one, or of all. Raises `DatabaseAway`."""
         rows = await self._database.rows(
             "errors", failing_for=FAILING_FOR, registry=registry or None
         )
-        return [_group(row, row["reference"]) for row in rows]
+        return [_group(row) for row in rows]
 
     async def candidates(
         self, routes: Sequence[MessageRoute], behind: str, most: int
@@ -64,9 +75,9 @@ class DueViews:
         return [row["reference"] for row in await self._database.rows("due_references")]
 
 
-def _group(row: asyncpg.Record, reference: str) -> DueGroup:
+def _group(row: asyncpg.Record) -> DueGroup:
     return DueGroup(
-        topic=Topic(row["kind"], reference, row["target"]),
+        topic=Topic(row["kind"], row["reference"], row["target"]),
         hosts=row["hosts"],
         running_hosts=row["running_hosts"],
         places=tuple(row["places"]),

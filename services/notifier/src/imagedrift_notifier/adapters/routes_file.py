@@ -35,8 +35,7 @@ class LiveRoutesFile:
     def __init__(self, path: str) -> None:
         self._path = path
         self._seen = _digest(path)
-        self._held = load(path)
-        metrics.routes_faults.set(0)
+        self._hold(load(path))
 
     def __call__(self) -> Routes:
         """Return the routes that hold now."""
@@ -49,13 +48,18 @@ class LiveRoutesFile:
             return
         self._seen = digest
         try:
-            self._held = load(self._path)
+            self._hold(load(self._path))
         except SettingsFault as fault:
             log.error("routes.kept", faults=fault.faults)
             metrics.routes_faults.set(len(fault.faults))
-            return
+
+    def _hold(self, routes: Routes) -> None:
+        self._held = routes
         metrics.routes_faults.set(0)
-        log.info("routes.read", routes=sorted(self._held.routes))
+        if routes.routes:
+            log.info("routes.read", routes=sorted(routes.routes))
+        else:
+            log.warning("routes.none_found", file=self._path, effect="nothing is sent")
 
 
 def _digest(path: str) -> str:

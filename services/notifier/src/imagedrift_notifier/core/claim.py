@@ -24,19 +24,17 @@ class Claim(Struct, frozen=True):
 def claims_of(
     route: MessageRoute, groups: Iterable[DueGroup], known_until: datetime | None, now: datetime
 ) -> list[Claim]:
-    """List what to claim of these groups, those that the route tells of.
+    """List the claims on these groups, on those that the route tells of.
 
     With `known_until` what was due before that moment is claimed without being sent.
     """
     moment = send_time(route.schedule, now)
     return [
-        Claim(group.topic, None if _is_known(route, group, known_until) else moment)
+        Claim(group.topic, None if _is_known(group, known_until) else moment)
         for group in groups
         if group.hosts and group.topic.kind in route.kinds
     ]
 
 
-def _is_known(route: MessageRoute, group: DueGroup, known_until: datetime | None) -> bool:
-    if route.backlog or known_until is None:
-        return False
-    return group.due_at is None or group.due_at < known_until
+def _is_known(group: DueGroup, known_until: datetime | None) -> bool:
+    return known_until is not None and (group.due_at is None or group.due_at < known_until)

@@ -1,4 +1,4 @@
-"""The outcome of a try to send, and what it means for the message.
+"""The outcome of a try to send, and its meaning for the message.
 
 | outcome     | webhook                       | any other channel                          |
 |-------------|-------------------------------|--------------------------------------------|
@@ -10,7 +10,7 @@ It is doubtful whether a message arrived where the connection ended, or the proc
 answer came.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -24,17 +24,17 @@ GIVE_UP_AFTER: Final = timedelta(days=3)
 State = Literal["waiting", "sending", "sent", "failed", "doubtful"]
 
 
-class Delivered(Struct, frozen=True):
+class Delivered(Struct, frozen=True, tag=True):
     """The channel took the message."""
 
 
-class Failed(Struct, frozen=True):
+class Failed(Struct, frozen=True, tag=True):
     """The channel did not take it. The reason never has a part of its address."""
 
     reason: str
 
 
-class Doubtful(Struct, frozen=True):
+class Doubtful(Struct, frozen=True, tag=True):
     """The channel may have taken it."""
 
     reason: str
@@ -48,22 +48,21 @@ class NextStep(Struct, frozen=True, kw_only=True):
 
     state: State
     error: str = ""
-    try_at: datetime
+    pause: timedelta = timedelta()
+    """How long it is not tried, where it waits."""
 
 
-def next_step(
-    outcome: SendOutcome, channel: Channel, attempts: int, created_at: datetime, now: datetime
-) -> NextStep:
-    """Tell what becomes of a message after its last try."""
+def next_step(outcome: SendOutcome, channel: Channel, attempts: int, age: timedelta) -> NextStep:
+    """Return the next step of a message after its last try."""
     match outcome:
         case Delivered():
-            return NextStep(state="sent", try_at=now)
+            return NextStep(state="sent")
         case Doubtful() if channel != "webhook":
-            return NextStep(state="doubtful", error=outcome.reason, try_at=now)
+            return NextStep(state="doubtful", error=outcome.reason)
         case Failed() | Doubtful():
-            is_over = now - created_at >= GIVE_UP_AFTER
+            is_over = age >= GIVE_UP_AFTER
             state: State = "failed" if is_over else "waiting"
-            return NextStep(state=state, error=outcome.reason, try_at=now + pause(attempts))
+            return NextStep(state=state, error=outcome.reason, pause=pause(attempts))
         case _:
             assert_never(outcome)
 

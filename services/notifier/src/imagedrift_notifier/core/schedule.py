@@ -35,6 +35,9 @@ class QuietSpan(Struct, frozen=True):
             return self.start <= moment < self.end
         return moment >= self.start or moment < self.end
 
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
 
 class RouteSchedule(Struct, frozen=True, kw_only=True):
     """When a route sends."""
@@ -44,6 +47,12 @@ class RouteSchedule(Struct, frozen=True, kw_only=True):
     gather: timedelta = timedelta(seconds=30)
     quiet: tuple[QuietSpan, ...] = ()
     zone: str = "UTC"
+
+
+def is_quiet(schedule: RouteSchedule, now: datetime) -> bool:
+    """Tell whether nothing is sent now."""
+    moment = now.astimezone(ZoneInfo(schedule.zone)).time()
+    return any(span.holds(moment) for span in schedule.quiet)
 
 
 def send_time(schedule: RouteSchedule, now: datetime) -> datetime:
@@ -80,12 +89,12 @@ def leaves_time(spans: Iterable[QuietSpan]) -> bool:
 
 
 def cron_fault(expression: str) -> str:
-    """Say what is wrong with a cron expression; empty when nothing is."""
+    """Name the fault of a cron expression; empty when there is none."""
     try:
         if next(CronSim(expression, _SOME_DAY), None) is None:
             return "this moment never comes"
     except CronSimError as error:
-        return f"no cron expression as 0 8 * * MON: {error}"
+        return str(error)
     return ""
 
 

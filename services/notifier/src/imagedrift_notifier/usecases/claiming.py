@@ -1,13 +1,15 @@
-"""Claiming what is due of an image, for every route that tells of it."""
+"""Claiming due images, for every route that tells of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from imagedrift_notifier.core.claim import Claim, claims_of
 from imagedrift_notifier.core.due_group import DueGroup
-from imagedrift_notifier.core.outbound import RouteState
-from imagedrift_notifier.core.route import MessageRoute, Routes
-from imagedrift_runtime.clock import Clock
+from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
+from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute, Routes
+from imagedrift_runtime.logs import get_logger
+
+log = get_logger()
 
 LiveRoutes = Callable[[], Routes]
 """The routes as the file has them now."""
@@ -16,52 +18,84 @@ LiveRoutes = Callable[[], Routes]
 class DueReader(Protocol):
     """Reads due images. Raises `DatabaseAway`."""
 
-    async def of_reference(self, route: MessageRoute, reference: str) -> list[DueGroup]:
-        """Read all that is due of a reference on the hosts of a route."""
+    async def portions(self, references: Sequence[str]) -> list[list[str]]:
+        """Part references into portions that are read at once."""
+
+    async def of_references(
+        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+    ) -> list[DueGroup]:
+        """Read the due images of a portion of references on some hosts."""
 
 
 class ClaimTable(Protocol):
     """Claims under their unique key. Raises `DatabaseAway`."""
 
+    async def drop_removed(self) -> list[RemovedRoute]:
+        """Drop the waiting messages of removed routes; return each route that had some."""
+
     async def enter(self, routes: Sequence[str]) -> dict[str, RouteState]:
-        """Enter new routes, and return the state of each."""
+        """Enter the routes of the file, note which are missing, and return the state of each."""
 
     async def claim(self, route: str, claims: Sequence[Claim]) -> int:
         """Claim topics, and return how many are new."""
 
 
 class Claiming:
-    """Claims what is due, so that it is sent later, and once."""
+    """Claims due images, so that each is sent later, and once."""
 
-    def __init__(self, due: DueReader, table: ClaimTable, routes: LiveRoutes, clock: Clock) -> None:
+    def __init__(self, due: DueReader, table: ClaimTable, routes: LiveRoutes) -> None:
         self._due = due
         self._table = table
         self._routes = routes
-        self._clock = clock
 
     async def states(self) -> dict[str, RouteState]:
-        """Enter the routes of the file, and return the state of each."""
-        names = list(self._routes().routes)
-        return await self._table.enter(names) if names else {}
+        """Enter the routes of the file, end removed ones, and return the state of each."""
+        for gone in await self._table.drop_removed():
+            log.warning(
+                "route.removed", route=gone.route, messages=gone.messages, topics=gone.topics
+            )
+        return await self._table.enter(list(self._routes().routes))
 
-    async def claim(self, reference: str, states: Mapping[str, RouteState]) -> int:
-        """Claim what is due of a reference for these routes; return how many topics are new.
+    async def portions(self, references: Sequence[str]) -> list[list[str]]:
+        """Part references into portions that are claimed at once."""
+        return await self._due.portions(references)
 
-        Routes that tell of the same hosts share a read: that of a large fleet takes a second.
+    async def claim(
+        self, wanted: Mapping[str, Collection[str]], states: Mapping[str, RouteState]
+    ) -> int:
+        """Claim the due images of a portion; return how many topics are new.
+
+        `wanted` names the routes of each reference. Routes of the same hosts share a read.
         """
         new = 0
-        read: dict[tuple[object, ...], list[DueGroup]] = {}
-        for name, route in self._routes().routes.items():
-            if name in states and route.tells_of(reference):
-                key = (*route.hosts.key, route.kinds)
-                if key not in read:
-                    read[key] = await self._due.of_reference(route, reference)
-                new += await self.claim_groups(route, read[key], states[name])
+        for alike in _alike(each for name, each in self._routes().routes.items() if name in states):
+            asked = {route.name: _asked(route, wanted) for route in alike}
+            references = [each for each in wanted if any(each in of for of in asked.values())]
+            if not references:
+                continue
+            groups = await self._due.of_references(alike[0].hosts, alike[0].kinds, references)
+            for route in alike:
+                own = [each for each in groups if each.topic.reference in asked[route.name]]
+                new += await self.claim_groups(route, own, states[route.name])
         return new
 
     async def claim_groups(
         self, route: MessageRoute, groups: Sequence[DueGroup], state: RouteState
     ) -> int:
         """Claim topics of a route, and return how many are new."""
-        claims = claims_of(route, groups, state.known_until, self._clock.now())
+        known_until = state.known_until(backlog=route.backlog)
+        claims = claims_of(route, groups, known_until, state.now)
         return await self._table.claim(route.name, claims)
+
+
+def _alike(routes: Iterable[MessageRoute]) -> list[list[MessageRoute]]:
+    """Put together routes that tell of the same hosts, and the same of them."""
+    found: dict[tuple[object, ...], list[MessageRoute]] = {}
+    for route in routes:
+        found.setdefault((*route.hosts.key, route.kinds), []).append(route)
+    return [*found.values()]
+
+
+def _asked(route: MessageRoute, wanted: Mapping[str, Collection[str]]) -> set[str]:
+    """Return the references that a route tells of, of those that are wanted for it."""
+    return {each for each, names in wanted.items() if route.name in names and route.tells_of(each)}

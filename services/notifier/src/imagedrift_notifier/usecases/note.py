@@ -23,13 +23,13 @@ class NoteChanges:
         self._claiming = claiming
 
     async def handle(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
-        """Claim what is due of the images of a batch; one outcome for each message."""
+        """Claim the due images of a batch; return one outcome for each message."""
         read = [_reference(each) for each in deliveries]
         references = dict.fromkeys(each for each in read if isinstance(each, str))
         try:
             states = await self._claiming.states()
-            for reference in references:
-                await self._claiming.claim(reference, states)
+            for portion in await self._claiming.portions(list(references)):
+                await self._claiming.claim(dict.fromkeys(portion, states), states)
         except DatabaseAway as error:
             return [Retry(str(error)) if isinstance(each, str) else each for each in read]
         return [Done() if isinstance(each, str) else each for each in read]

@@ -9,11 +9,13 @@ before it was made is claimed without being sent.
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final, Protocol
 
 from imagedrift_notifier.core.due_group import Candidate, DueGroup, Topic
 from imagedrift_notifier.core.outbound import RouteState
 from imagedrift_notifier.core.route import MessageRoute
+from imagedrift_notifier.core.schedule import send_time
 from imagedrift_notifier.usecases.claiming import Claiming, LiveRoutes
 from imagedrift_runtime.clock import Clock
 
@@ -40,6 +42,9 @@ class RouteStates(Protocol):
 
     async def begin(self, routes: Sequence[str]) -> None:
         """Note that all that was due before these routes were made is claimed."""
+
+    async def bring_forward(self, latest: Mapping[str, datetime]) -> None:
+        """Bring the gathered topics of each route forward to these times, where they are sooner."""
 
     async def release_errors(self, routes: Sequence[str], failing: Sequence[Topic]) -> None:
         """Forget the claims of registries that do not fail any more."""
@@ -70,6 +75,7 @@ class Sweep:
         states = await self._claiming.states()
         if not states:
             return
+        await self._bring_forward(states)
         await self._claim_errors(states)
         is_begun = all(state.is_begun for state in states.values())
         until = self._clock.monotonic() + LOOKS_FOR_S if is_begun else math.inf
@@ -81,10 +87,11 @@ class Sweep:
         self._since_start = self._since_start & {*states} if self._behind else {*states}
         routes = [each for name, each in self._routes().routes.items() if name in states]
         found = await self._reader.candidates(routes, self._behind, MOST_AT_ONCE)
-        for each in found:
-            if until < math.inf:  # an image that cannot be read does not keep others waiting
-                self._behind = each.reference
-            await self._claiming.claim(each.reference, {n: states[n] for n in each.routes})
+        wanted = {each.reference: each.routes for each in found}
+        for portion in await self._claiming.portions(list(wanted)):
+            if until < math.inf:  # images that cannot be read do not keep others waiting
+                self._behind = portion[-1]
+            await self._claiming.claim({each: wanted[each] for each in portion}, states)
             if self._clock.monotonic() >= until:
                 return False
         is_last = len(found) < MOST_AT_ONCE
@@ -92,6 +99,17 @@ class Sweep:
         if is_last and (new := [n for n in self._since_start if not states[n].is_begun]):
             await self._table.begin(new)
         return is_last
+
+    async def _bring_forward(self, states: Mapping[str, RouteState]) -> None:
+        """Heed times that were changed in the file since something was claimed."""
+        routes = self._routes().routes
+        await self._table.bring_forward(
+            {
+                name: send_time(routes[name].schedule, state.now)
+                for name, state in states.items()
+                if name in routes
+            }
+        )
 
     async def _claim_errors(self, states: Mapping[str, RouteState]) -> None:
         """Claim the failures of registries for the routes that tell them."""

@@ -33,6 +33,7 @@ from imagedrift_ingest.core.images import Facts, HostImage
 from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
+QUOTAS = load("quotas")
 MOST_REMEMBERED = 64 * 1024 * 1024
 """Bytes."""
 MADE_AT_ONCE = 1000
@@ -47,7 +48,7 @@ class Comparison(NamedTuple):
     comparison_id: int
     facts: Facts
     has_versions: bool = False
-    """Whether what its labels tell is stored: most images have no such label."""
+    """Whether the facts of its labels are stored: most images have no such label."""
 
 
 class ComparisonIds:
@@ -101,7 +102,7 @@ class ComparisonIds:
         found: Mapping[ImageKey, Comparison],
         brought: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
-        """Store what labels tell of images that were stored without, and return these images."""
+        """Store the facts of labels of images that lack them, and return these images."""
         lacking = {key: one.comparison_id for key, one in found.items() if not one.has_versions}
         told = await add_versions(self._database, lacking, brought.values())
         stored = {key: found[key]._replace(has_versions=True) for key in told}
@@ -191,11 +192,11 @@ class ComparisonIds:
         self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[HostImage]]
     ) -> list[HostImage]:
         """Count new images for the hosts that bring them; those that may be made, in order."""
-        rows = await connection.fetch(SQL["open_quotas"], sorted(lacking))
+        rows = await connection.fetch(QUOTAS["open_quotas"], sorted(lacking))
         made = {row["host_id"]: row["made"] for row in rows}
         given = quota.granted(lacking, made, self._most_new)
         spent = sorted(Counter(given.values()).items())
-        await connection.execute(SQL["spend"], *arguments(spent, 2))
+        await connection.execute(QUOTAS["spend_images"], *arguments(spent, 2))
         images = {image.key: image for brings in lacking.values() for image in brings}
         return [images[key] for key in given]
 
@@ -232,7 +233,7 @@ async def _find(
 def _comparison(
     image: HostImage, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
-    key, said = image.key, image.local
+    key, reported = image.key, image.local
     local = descriptions.local_side_by_policy(
         ref.policy,
         image_id=key.image_id,
@@ -245,6 +246,7 @@ def _comparison(
     digests = ",".join(key.repo_digests)
     flags = (key.digest_lost or None, key.by_digest or None)  # of most, neither
     told = (key.platform, key.manifest_digest or None, *flags)
-    labels = versions.of_local(said)
-    facts = (said.size, said.created_at, verdict.verdict, verdict.reason, as_json(labels))
+    labels = versions.of_local(reported)
+    sizes = (reported.size, reported.created_at)
+    facts = (*sizes, verdict.verdict, verdict.reason, as_json(labels))
     return (ref.ref_id, key.image_id, digests, *told, *facts)

@@ -23,7 +23,7 @@ from imagedrift_ingest.adapters.postgres.database_errors import (
     DriverMisused,
 )
 from imagedrift_ingest.errors import DatabaseTooSlow, DatabaseUnavailable, DataRejected
-from imagedrift_runtime import metrics
+from imagedrift_runtime import database_options, metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
@@ -73,12 +73,14 @@ async def pool(
 ) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     """Open a pool, and close it at the end. A server that is away is met at the first query.
 
-    Each connection is made to what `read_again` tells, where it tells something.
+    Each connection is made to what `read_again` tells, where it tells something. Raises
+    `SettingsFault` where an option of the address is wrong.
     """
 
     async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
-        return await asyncpg.connect(read_again() or dsn, **options)
+        return await database_options.connected(asyncpg.connect, read_again() or dsn, **options)
 
+    await database_options.check_options(asyncpg.connect, dsn)
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     made = await asyncpg.create_pool(
         dsn,
@@ -96,11 +98,16 @@ async def pool(
     try:
         yield made
     finally:
-        try:
-            async with asyncio.timeout(5):
-                await made.close()
-        except TimeoutError:
-            made.terminate()
+        await _close(made)
+
+
+async def _close(made: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Close a pool, and do not wait long for a server that does not answer any more."""
+    try:
+        async with asyncio.timeout(5):
+            await made.close()
+    except TimeoutError:
+        made.terminate()
 
 
 async def _learn_arrays(connection: asyncpg.Connection) -> None:

@@ -7,24 +7,6 @@ FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS s (reference, identity, 
 JOIN fleet.image_refs AS r ON r.reference = s.reference
 JOIN fleet.comparisons AS c ON c.ref_id = r.ref_id AND c.identity = s.identity
 
--- name: open_quotas
--- How many new images hosts have brought today, their rows locked in id order until the commit.
-INSERT INTO fleet.host_quotas AS q (host_id, day)
-SELECT s.host_id, (now() AT TIME ZONE 'UTC')::date
-FROM unnest($1::bigint[]) AS s (host_id)
-ORDER BY s.host_id
-ON CONFLICT (host_id) DO UPDATE SET
-  day = excluded.day,
-  made = CASE WHEN q.day = excluded.day THEN q.made ELSE 0 END,
-  candidates = CASE WHEN q.day = excluded.day THEN q.candidates ELSE 0 END
-RETURNING host_id, made
-
--- name: spend
--- Count new images for the hosts whose rows are locked.
-UPDATE fleet.host_quotas AS q SET made = q.made + s.made
-FROM unnest($1::bigint[], $2::integer[]) AS s (host_id, made)
-WHERE q.host_id = s.host_id
-
 -- name: known_refs
 -- Which references have a row.
 SELECT r.reference
