@@ -33,7 +33,7 @@ or repaired; text outside ASCII is refused.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from msgspec import Struct
 
