@@ -44,7 +44,6 @@ MEANINGS: Final = {
     "source": "How the digest was learnt.",
     "outcome": "What the registry said: a digest, or why there is none.",
     "failure": "Why the digest could not be read; null when it was.",
-    "children": "One entry per platform, also for an image of one; empty when none is known.",
     "reason": "Why, in a few words.",
     "error": "What exactly was wrong, and where.",
     "last_digest": "The digest that was found last.",

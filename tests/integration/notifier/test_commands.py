@@ -47,4 +47,4 @@ def test_a_route_says_when_it_sends() -> None:
     """The next moment is told, of a digest as well."""
     assert commands.when(route()).startswith("now, next at 20")
     weekly = route(schedule=RouteSchedule(digest="0 8 * * MON"))
-    assert commands.when(weekly).startswith("digest 0 8 * * MON, next at 20")
+    assert commands.when(weekly).startswith("digest 0 8 * * MON (UTC), next at 20")
