@@ -127,16 +127,20 @@ async def test_a_csv_that_nobody_reads_on_is_ended_in_order(
 ) -> None:
     """A client that goes in the middle of a table leaves no transaction and no error."""
     await command_fleet.add_outdated(own_dsn, 10_000)
+
+    async def is_reading() -> bool:
+        return bool(await Operator(own_dsn).ask(READING))
+
     async with pages.served(own_dsn, nats_server.url, tmp_path) as url:
         async with (
             httpx.AsyncClient() as client,
             client.stream("GET", f"{url}/due?csv=due") as table,
         ):
             await anext(table.aiter_bytes())
-            assert await Operator(own_dsn).ask(READING)
+            await until(is_reading, "a transaction waits for the client")
 
         async def is_over() -> bool:
-            return not await Operator(own_dsn).ask(READING)
+            return not await is_reading()
 
         await until(is_over, "no transaction is left")
     assert '"level": "error"' not in (tmp_path / "log").read_text()

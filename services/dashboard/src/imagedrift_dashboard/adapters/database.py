@@ -13,12 +13,13 @@ Rules:
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
 import msgspec
+from anyio import move_on_after
 from msgspec import Struct
 
 from imagedrift_dashboard.core.page_fault import PageFault
@@ -160,6 +161,10 @@ class ViewReader:
                 except TimeoutError:  # it leads nowhere any more: nothing is waited for on it
                     connection.terminate()
                     begun.pop_all()
+                    raise
+                except asyncio.CancelledError as gone:  # with its client: again at each wait
+                    with move_on_after(self._within_s, shield=True), suppress(*FAILURES):
+                        await begun.__aexit__(type(gone), gone, gone.__traceback__)
                     raise
         except FAILURES as error:
             if fault := _fault(error):
