@@ -5,16 +5,13 @@ from pathlib import Path
 
 from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
 from imagedrift_sandbox.registry.tag_pages import TagPaging
-from imagedrift_schemas import subjects
 from support.fleet import System, pulled, system
-from support.nats_client import jetstream
 from support.polling import until
 
 REPOSITORIES = [f"app/{number}" for number in range(6)]
 NEWER = ("1.0.9", "1.4.2", "3.0.0")
 TAGS = [f"1.0.{number}" for number in range(10)] + [f"0.{number}.0" for number in range(390)]
 """With those that are newer eight pages or more, as Quay has them."""
-REDELIVERED_AFTER_S = 3
 WITHIN_S = 180.0
 DENIED = """
     SELECT reference FROM ops.versions
@@ -39,7 +36,6 @@ async def test_p11_whoever_dies_while_tags_are_listed_nothing_newer_is_lost_or_d
     registry.misbehave(Fault(kinds=(Kind.TAGS,), latency_s=0.1))
     registry.misbehave(Fault(kinds=(Kind.MANIFEST_GET,), latency_s=0.5))
     async with system(tmp_path, registry) as running:
-        await shorten_redelivery(running)
         images = [pulled(registry, repository, "1.0.0", running=1) for repository in REPOSITORIES]
         await running.hosts.have("web-1", *images)
 
@@ -78,15 +74,6 @@ async def is_there(running: System, sql: str) -> bool:
     """Tell whether a query returns true."""
     [row] = await running.operator.ask(sql)
     return bool(row["found"])
-
-
-async def shorten_redelivery(running: System) -> None:
-    """Let the server deliver soon what a dead resolver had."""
-    js = jetstream(running.hosts.bus)
-    for name in (subjects.lane_consumer("other"), subjects.list_consumer("other")):
-        found = await js.consumer_info(subjects.STREAM_LOOKUP, name)
-        config = found.config.evolve(ack_wait=REDELIVERED_AFTER_S)
-        await js.add_consumer(subjects.STREAM_LOOKUP, config)
 
 
 def kill(running: System, name: str) -> None:

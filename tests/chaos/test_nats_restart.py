@@ -8,6 +8,7 @@ from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NoBus, NotPublished
+from imagedrift_runtime.nats.fetch import PullLimits
 from imagedrift_runtime.nats.outcomes import Done, Outcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
@@ -17,6 +18,7 @@ MESSAGES = 2_000
 PUBLISHERS = 16
 KILLS_AT = (400, 1_200)
 WITHIN_S = 20.0
+ACK_WAIT_S = 2
 
 
 async def publish_all(own: OwnStream, numbers: "asyncio.Queue[int]") -> None:
@@ -48,7 +50,7 @@ async def pull_all(bus: Bus, own: OwnStream, seen: Counter[int], stopping: async
         service="chaos",
         slots=32,
         stopping=stopping,
-        ack_wait_s=2,
+        limits=PullLimits(progress_every_s=ACK_WAIT_S / 3),
     )
 
 
@@ -74,7 +76,7 @@ async def test_nothing_is_lost_when_nats_is_killed_twice(fresh_nats: NatsServer)
         connect([fresh_nats.url], "first") as first,
         connect([fresh_nats.url], "second") as second,
     ):
-        own = await OwnStream.make(publisher, consumer={"ack_wait": 2})
+        own = await OwnStream.make(publisher, consumer={"ack_wait": ACK_WAIT_S})
         async with asyncio.TaskGroup() as tasks:
             for bus in (first, second):
                 tasks.create_task(pull_all(bus, own, seen, stopping))

@@ -4,16 +4,12 @@ from pathlib import Path
 
 from imagedrift_sandbox.registry.faults import latency
 from imagedrift_sandbox.registry.server import SandboxRegistry
-from imagedrift_schemas import subjects
 from support.fleet import pulled, system
-from support.nats_client import jetstream
 from support.polling import until
 
 IMAGES = 60
 CONNECTIONS = 8
 """The most questions that one replica has in flight."""
-REDELIVERED_AFTER_S = 3
-"""The server redelivers the dead replica's questions after this time."""
 
 
 async def test_p3_a_dead_replica_costs_at_most_what_it_had_in_flight(
@@ -23,12 +19,6 @@ async def test_p3_a_dead_replica_costs_at_most_what_it_had_in_flight(
     registry.misbehave(latency(0.1))
     named = f'[registry."{registry.host}"]\nscheme = "http"\nmax_connections = {CONNECTIONS}\n'
     async with system(tmp_path, also=named, resolvers=2) as running:
-        lane = subjects.lane_consumer(registry.host)
-        js = jetstream(running.hosts.bus)
-        found = await js.consumer_info(subjects.STREAM_LOOKUP, lane)
-        await js.add_consumer(
-            subjects.STREAM_LOOKUP, found.config.evolve(ack_wait=REDELIVERED_AFTER_S)
-        )
         images = [pulled(registry, f"app/{number}") for number in range(IMAGES)]
         await running.hosts.have("web-1", *images)
 

@@ -12,11 +12,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from imagedrift_runtime.nats import topology
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas import subjects
 from support.fleet import System, system
-from support.nats_client import jetstream
 from support.polling import until
 from support.truth import Row, Truth
 
@@ -61,7 +59,6 @@ class ChaosSystem:
 
     async def begin(self) -> None:
         """Let every host report once."""
-        await self._shorten_redelivery()
         self._truth.write_list(AGENT, self._list)
         await self._start_agent()
         for host in self._truth.hosts:
@@ -162,15 +159,6 @@ class ChaosSystem:
         victim = next(each for each in self._stack.services if each.name == name)
         victim.kill()
         self._stack.services.remove(victim)
-
-    async def _shorten_redelivery(self) -> None:
-        """Shorten the time after which unacknowledged messages are redelivered."""
-        js = jetstream(self._running.hosts.bus)
-        for thing in topology.declare():
-            if thing.kind == "consumer":
-                stream, consumer = thing.name.split("/")
-                found = await js.consumer_info(stream, consumer)
-                await js.add_consumer(stream, found.config.evolve(ack_wait=3))
 
 
 Fault = Callable[[Sequence[str]], Awaitable[None]]

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from imagedrift_sandbox.processes import BASE_ENVIRONMENT, console_script
@@ -89,6 +90,27 @@ async def test_a_demonstration_in_the_background_hears_that_it_is_to_end(
     assert "Traceback" not in output
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
     assert list(folder.iterdir()) == []
+
+
+async def test_hosts_of_a_demonstration_that_stays_up_go_on_to_report(demo: Starter) -> None:
+    """The simulated hosts send heartbeats, so that none turns silent."""
+    process = demo("--hosts", "3", "--keep")
+    assert process.stdout is not None
+    dsn = ""
+    while line := process.stdout.readline():
+        dsn = dsn or line.partition("DATABASE_URL=")[2].strip()
+        if line.startswith("Still running"):
+            break
+
+    connection = await asyncpg.connect(dsn)
+    before = await connection.fetchval("SELECT now()")
+    heard = "SELECT count(*) = 3 FROM ops.hosts WHERE site = 'demo' AND last_seen_at > $1"
+    await until(lambda: connection.fetchval(heard, before), "heartbeats", within_s=WITHIN_S)
+    await connection.close()
+
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 0
 
 
 async def wait_for_children(process: subprocess.Popen[str], count: int) -> list[str]:

@@ -107,8 +107,12 @@ async def opened(
     *,
     permissions: Sequence[str] = (),
     awaited: str = "**/events",
+    clock: bool = False,
 ) -> AsyncIterator[OpenPage]:
-    """Open a page as somebody new, until it follows the changes, or has what else is awaited."""
+    """Open a page as somebody new, until it follows the changes, or has what else is awaited.
+
+    With `clock` time passes on the page as the test says.
+    """
     context = await browser.new_context(
         color_scheme=look.scheme,
         viewport={"width": look.width, "height": look.height},
@@ -120,6 +124,8 @@ async def opened(
     context.set_default_timeout(TIMEOUT_MS)
     try:
         page = await context.new_page()
+        if clock:
+            await page.clock.install()
         open_page = OpenPage(page)
         async with page.expect_response(awaited):
             await page.goto(url)

@@ -54,6 +54,23 @@ def piped(dsn: str, *arguments: str, **environment: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def error_line(ended: Ended, code: int) -> str:
+    """Return the one line that a command printed which ended with this code."""
+    assert ended.code == code, ended.err
+    assert ended.out == ""
+    [line] = ended.err.splitlines()
+    return line
+
+
+def in_shell(command: str, dsn: str) -> "subprocess.CompletedProcess[str]":
+    """Run a line of a shell in which the command is known."""
+    folder = Path(console_script("imagedrift")).parent
+    environment = {"DATABASE_URL": dsn, "PATH": f"{folder}:{os.defpath}"}
+    return subprocess.run(
+        ["sh", "-c", command], env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def on_terminal(dsn: str, *arguments: str, columns: int = 80, **environment: str) -> Ended:
     """Run the command on a terminal; standard error is apart, so that both can be read."""
     return watched(arguments, {"DATABASE_URL": dsn} | environment, columns=columns)

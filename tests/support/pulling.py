@@ -19,7 +19,6 @@ async def pulling(
     handler: consumer.Handler,
     *,
     slots: int = 4,
-    ack_wait_s: float = 30,
     **limits: float,
 ) -> AsyncIterator[asyncio.Event]:
     """Run a loop for the length of the context; it must end by itself when asked to."""
@@ -32,7 +31,6 @@ async def pulling(
         service=own.name,
         slots=slots,
         stopping=stopping,
-        ack_wait_s=ack_wait_s,
         limits=msgspec.convert(limits, PullLimits),
     )
     task = asyncio.create_task(loop)

@@ -81,7 +81,7 @@ async def sign_in_site(dsn: str) -> AsyncIterator[SignInSite]:
         client = ClientRegistration(
             issuer=provider.url, id=CLIENT_ID, secret=CLIENT_SECRET, url=PAGES
         )
-        async with oidc_client.opened(client, tls.context_for(), clock) as oidc:
+        async with oidc_client.open_client(client, tls.context_for(), clock) as oidc:
             sign_in = SignInPages(oidc, sessions, FormReader(KEY), feed, clock)
             async with browser(
                 dsn,

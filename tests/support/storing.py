@@ -17,7 +17,7 @@ from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
-from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
+from imagedrift_ingest.adapters.postgres.turns import LEASE_S, LONGEST_S, TurnTable
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.quota import MOST_CANDIDATES, MOST_NEW
 from imagedrift_ingest.core.retention import Retention
@@ -64,9 +64,10 @@ def turns_on(
     health: Health | None = None,
     clock: Clock | None = None,
     lease_s: float = LEASE_S,
+    longest_s: float = LONGEST_S,
 ) -> TurnTable:
     """Make turns, as each process has its own."""
-    return TurnTable(database, health or Health(), clock or SystemClock(), lease_s)
+    return TurnTable(database, health or Health(), clock or SystemClock(), lease_s, longest_s)
 
 
 async def count_fleet(dsn: str) -> None:

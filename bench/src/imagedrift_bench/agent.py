@@ -93,18 +93,18 @@ class _Run:
         self._engine = engine
         self._nats = nats
         self._connection = connection
-        self._said: asyncio.Queue[Inventory] = asyncio.Queue()
-        self._beats = 0
+        self._inventories: asyncio.Queue[Inventory] = asyncio.Queue()
+        self._heartbeats = 0
         self._agents: list[ChildProcess] = []
 
     async def listen(self) -> None:
         """Receive the agents' messages."""
 
         async def inventory(_: str, payload: bytes) -> None:
-            await self._said.put(codec.decode(payload, Inventory))
+            await self._inventories.put(codec.decode(payload, Inventory))
 
         async def alive(subject: str, _: bytes) -> None:
-            self._beats += subject.endswith(".quick")
+            self._heartbeats += subject.endswith(".quick")
 
         await self._connection.listen(subjects.INVENTORY_ALL, inventory)
         await self._connection.listen(subjects.ALIVE_ALL, alive)
@@ -151,23 +151,23 @@ class _Run:
 
     async def _heard_s(self, began: float, images: int) -> float:
         async with asyncio.timeout(WITHIN_S):
-            said = await self._said.get()
+            inventory = await self._inventories.get()
         took = time.perf_counter() - began
-        if len(said.images) != images:
-            self.failed.append(f"{len(said.images)} images were told of {images}")
+        if len(inventory.images) != images:
+            self.failed.append(f"{len(inventory.images)} images were told of {images}")
         return took
 
     async def _cpu_s_per_hour(self, agent: ChildProcess, idle: int) -> float:
         quick = self._spawn("quick", interval_s=ROUND_S)
-        await self._said.get()
+        await self._inventories.get()
         cpu_before = [_cpu_s(child.pid) for child in (agent, quick)]
-        beats_before = self._beats
+        heartbeats_before = self._heartbeats
         await asyncio.sleep(idle)
         idle_s, quick_s = (
             _cpu_s(child.pid) - before
             for child, before in zip((agent, quick), cpu_before, strict=True)
         )
-        rounds = self._beats - beats_before
+        rounds = self._heartbeats - heartbeats_before
         if not rounds:
             self.failed.append("the quick agent made no round")
         round_s = max(0.0, quick_s - idle_s) / max(1, rounds)

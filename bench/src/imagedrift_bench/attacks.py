@@ -155,6 +155,16 @@ def claims(around: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory([image(name, (name, turn), **facts) for name in names]), None
 
 
+def made_up_platforms(around: Surroundings) -> Iterator[Message]:
+    """Images of tags that all others have, each of a platform that does not exist."""
+    for turn in itertools.count():
+        images = [
+            image(f"{around.healthy}/app/{n % 100}:1", (turn, n), platform=f"a{turn}/b{n}")
+            for n in range(LARGE)
+        ]
+        yield INVENTORY, inventory(images), None
+
+
 def back_and_forth(around: Surroundings) -> Iterator[Message]:
     """The largest inventory, and the same with every container stopped."""
     for state in itertools.cycle((1, 0)):
@@ -191,6 +201,7 @@ ATTACKS: Final[dict[str, Callable[[Surroundings], Iterator[Message]]]] = {
         hanging_registries,
         slow_registries,
         claims,
+        made_up_platforms,
         back_and_forth,
         bombs,
         heartbeats,

@@ -99,22 +99,25 @@ async def _measure(attack: str, hosts: int, seconds: int) -> dict[str, float]:
             await good.until_judged()
             around = Surroundings(healthy=registry.host, hanging=hanging, slow=slow)
             bad = _attacker(attack, home, stack.nats.url, around)
-            try:
-                await good.run(seconds)
-                if bad.exit_code is not None:
-                    raise click.ClickException(f"the bad host ended: {bad.log_tail()}")
-            finally:
-                bad.stop()
-            figures = good.figures
-            figures["ingest_rss_mb"] = _rss_mb(ingest.pid)
-            figures["resolver_rss_mb"] = _rss_mb(resolver.pid)
-            size = await connection.fetchval("SELECT pg_database_size(current_database())")
-            figures["postgres_mb"] = round(size / 1e6, 1)
-            figures["nats_mb"] = round(_disk(home / "nats") / 1e6, 1)
-            [rows] = await connection.fetch(ROWS)
-            figures |= dict(rows)
+            await _run_beside(bad, good, seconds)
+            memory = {
+                "ingest_rss_mb": _rss_mb(ingest.pid),
+                "resolver_rss_mb": _rss_mb(resolver.pid),
+            }
+            left = await _left_behind(connection, home / "nats")
             await connection.close()
-            return figures
+            return good.figures | memory | left
+
+
+async def _left_behind(connection: asyncpg.Connection, nats_home: Path) -> dict[str, float]:
+    """Return the bytes on the disks and the rows of the database, after all."""
+    size = await connection.fetchval("SELECT pg_database_size(current_database())")
+    [rows] = await connection.fetch(ROWS)
+    disks = {
+        "postgres_mb": round(size / 1e6, 1),
+        "nats_mb": round(_disk(nats_home) / 1e6, 1),
+    }
+    return disks | dict(rows)
 
 
 def _attacker(attack: str, home: Path, nats_url: str, around: Surroundings) -> ChildProcess:
@@ -122,6 +125,16 @@ def _attacker(attack: str, home: Path, nats_url: str, around: Surroundings) -> C
     told = msgspec.json.encode(around).decode()
     program = [sys.executable, "-m", "imagedrift_bench.attacks", nats_url, attack, told]
     return ChildProcess.spawn(program if attack else ["sleep", "inf"], log=home / "bad-host.log")
+
+
+async def _run_beside(bad: ChildProcess, good: GoodHosts, seconds: int) -> None:
+    """Run the good hosts while the bad one works, and stop it in any case."""
+    try:
+        await good.run(seconds)
+        if bad.exit_code is not None:
+            raise click.ClickException(f"the bad host ended: {bad.log_tail()}")
+    finally:
+        bad.stop()
 
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

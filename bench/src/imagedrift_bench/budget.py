@@ -8,6 +8,7 @@ renewed must still have its last digest and the time of it.
 import asyncio
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -40,28 +41,13 @@ async def _measure(
     async with ResolverBench.open(home) as bench:
         repositories = [f"bench/app{number:03d}" for number in range(references)]
         await bench.push(repositories)
-        await bench.start_resolvers(1)
         report.progress.print(f"a first period without a limit: {references} references")
-        first = [bench.question(repository, now()) for repository in repositories]
-        await bench.ask(first, 1)
-        known = await bench.answers_to(first)
-        await bench.stop_resolvers()
-        await asyncio.sleep(2)  # the server forgets the questions
-        await bench.registry.limit(
-            Budget(
-                limit=allow,
-                window_s=WINDOW_S,
-                kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET),
-                dialect=Dialect.NONE,
-                wait=Wait.SECONDS,
-            )
-        )
-        await bench.start_resolvers(resolvers)
+        known = await _first_period(bench, repositories)
         report.progress.print(f"a second one, in which the registry allows {allow}")
-        questions = [bench.question(repository, now()) for repository in repositories]
+        await _limit(bench, allow)
+        await bench.start_resolvers(resolvers)
         began = time.perf_counter()
-        await bench.ask(questions, 300)
-        answers = await bench.answers_to(questions)
+        answers = await _answered(bench, repositories, 300)
         seconds = time.perf_counter() - began
         rejected = (await bench.registry.totals()).rejected
     answered = sum(isinstance(answer.outcome, Found) for answer in answers)
@@ -80,6 +66,34 @@ async def _measure(
         "kept_with_age": kept - answered,
         "seconds": round(seconds, 3),
     }, failed
+
+
+async def _first_period(bench: ResolverBench, repositories: Sequence[str]) -> list[Answer]:
+    """Let one resolver answer all questions, and the server forget them."""
+    await bench.start_resolvers(1)
+    answers = await _answered(bench, repositories, 1)
+    await bench.stop_resolvers()
+    await asyncio.sleep(2)
+    return answers
+
+
+async def _answered(
+    bench: ResolverBench, repositories: Sequence[str], within_s: float
+) -> list[Answer]:
+    """Ask about each repository, and wait for the answers."""
+    questions = [bench.question(repository, now()) for repository in repositories]
+    await bench.ask(questions, within_s)
+    return await bench.answers_to(questions)
+
+
+async def _limit(bench: ResolverBench, allow: int) -> None:
+    """Let the registry answer so many requests of manifests, and then 429."""
+    manifests = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+    await bench.registry.limit(
+        Budget(
+            limit=allow, window_s=WINDOW_S, kinds=manifests, dialect=Dialect.NONE, wait=Wait.SECONDS
+        )
+    )
 
 
 def _is_kept(before: Answer, after: Answer) -> bool:

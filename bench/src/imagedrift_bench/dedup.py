@@ -2,7 +2,7 @@
 
 Every host asks about each of its images, in two freshness periods; several resolvers share the
 work. With `--faults` one resolver is killed and one is paused in the middle of the first period.
-That period then lasts longer, as the killed one's questions are redelivered after 30 seconds.
+That period then lasts longer, as the killed one's questions are redelivered after six seconds.
 Every question must still be answered, for at most one more request per question in flight.
 """
 
@@ -10,7 +10,9 @@ import asyncio
 import random
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -25,6 +27,14 @@ DISTURBED_PERIOD_S = 45.0
 PERIODS = 2
 LATENCY_S = 0.02
 PAUSE_S = 1.0
+
+
+class PeriodResult(NamedTuple):
+    """The questions of a period that NATS accepted, those in flight at a fault, and the faults."""
+
+    taken: int
+    in_flight: int
+    faults: list[str]
 
 
 @click.command("dedup")
@@ -43,32 +53,21 @@ def command(hosts: int, images: int, resolvers: int, faults: bool, as_json: bool
 async def _measure(
     home: Path, hosts: int, images: int, resolvers: int, faults: bool
 ) -> tuple[dict[str, float | int], list[str]]:
-    failed: list[str] = []
-    asked = taken = in_flight = 0
     async with ResolverBench.open(home) as bench:
-        repositories = [f"bench/app{number:03d}" for number in range(images)]
-        digests = await bench.push(repositories)
+        digests = await bench.push(f"bench/app{number:03d}" for number in range(images))
         await bench.registry.misbehave(Fault(latency_s=LATENCY_S))
         await bench.start_resolvers(resolvers)
         before = (await bench.registry.totals()).kinds
-        for period in range(PERIODS):
-            report.progress.print(f"period {period + 1}: {hosts} hosts ask about {images} images")
-            began, since = time.monotonic(), now()
-            questions = [bench.question(repository, since) for repository in repositories]
-            disturbed = faults and period == 0
-            lasts = DISTURBED_PERIOD_S if disturbed else PERIOD_S
-            asking = asyncio.create_task(_as_a_fleet(bench, questions, hosts, lasts))
-            if disturbed:
-                in_flight += await _disturb(bench)
-            taken += await asking
-            asked += hosts * images
-            failed += await _wrong(bench, questions, digests)
-            # The server forgets a question when its time is over: then the next period begins.
-            await asyncio.sleep(max(0.0, lasts + 1 - (time.monotonic() - began)))
+        periods = []
+        for number in range(PERIODS):
+            report.progress.print(f"period {number + 1}: {hosts} hosts ask about {images} images")
+            is_disturbed = faults and number == 0
+            periods.append(await _period(bench, digests, hosts, is_disturbed=is_disturbed))
         after = (await bench.registry.totals()).kinds
     spent = {kind: count - before.get(kind, 0) for kind, count in after.items()}
-    requests = sum(spent.values())
-    expected = PERIODS * images
+    requests, expected = sum(spent.values()), PERIODS * images
+    in_flight = sum(period.in_flight for period in periods)
+    failed = [fault for period in periods for fault in period.faults]
     if not expected <= requests <= expected + in_flight:
         failed.append(f"{requests} requests were made for {expected} questions")
     return {
@@ -78,10 +77,25 @@ async def _measure(
         "token_requests": spent.get("token", 0),
         "requests_per_reference": round(requests / expected, 3),
         "periods": PERIODS,
-        "questions_asked": asked,
-        "questions_taken": taken,
+        "questions_asked": PERIODS * hosts * images,
+        "questions_taken": sum(period.taken for period in periods),
         "in_flight_at_faults": in_flight,
     }, failed
+
+
+async def _period(
+    bench: ResolverBench, digests: Mapping[str, str], hosts: int, *, is_disturbed: bool
+) -> PeriodResult:
+    """Let each host ask about each image, and wait until the server has forgotten the questions."""
+    began, since = time.monotonic(), now()
+    questions = [bench.question(repository, since) for repository in digests]
+    lasts = DISTURBED_PERIOD_S if is_disturbed else PERIOD_S
+    asking = asyncio.create_task(_as_a_fleet(bench, questions, hosts, lasts))
+    in_flight = await _disturb(bench) if is_disturbed else 0
+    taken = await asking
+    faults = await _wrong(bench, questions, digests)
+    await asyncio.sleep(max(0.0, lasts + 1 - (time.monotonic() - began)))
+    return PeriodResult(taken, in_flight, faults)
 
 
 async def _as_a_fleet(
@@ -111,7 +125,7 @@ async def _disturb(bench: ResolverBench) -> int:
 
 
 async def _wrong(
-    bench: ResolverBench, questions: list[Resolve], digests: dict[str, str]
+    bench: ResolverBench, questions: list[Resolve], digests: Mapping[str, str]
 ) -> list[str]:
     """Wait until every question is answered, and return the faults of the answers."""
     answers = await bench.answers_to(questions)

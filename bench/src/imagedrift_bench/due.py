@@ -39,6 +39,7 @@ WRITTEN: Final = """
 SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables
 """
 Figures = dict[str, float | int]
+Rows = list[asyncpg.Record]
 
 
 async def decide(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
@@ -50,7 +51,7 @@ async def decide(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
 
 
 async def add_versions(connection: asyncpg.Connection, fleet: InventedFleet) -> None:
-    """Store what is newer than references, as lists and their candidates would."""
+    """Store newer versions of references, as lists and their candidates would."""
     for table, columns, rows in _versions(fleet):
         await connection.copy_records_to_table(
             table, schema_name="fleet", columns=columns.split(), records=rows, timeout=900
@@ -59,7 +60,7 @@ async def add_versions(connection: asyncpg.Connection, fleet: InventedFleet) -> 
 
 
 def _versions(fleet: InventedFleet) -> Iterable[tuple[str, str, Iterable[tuple[Any, ...]]]]:
-    """List the rows that say what is newer: by table, with their columns."""
+    """List the rows of newer versions: by table, with their columns."""
     at = now()
     references = range(fleet.references)
     newer = [number for number in references if has_newer(number)]
@@ -107,7 +108,7 @@ def has_newer(reference: int) -> bool:
 
 
 async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
-    """Ask what is due, and decide; returns the figures, and the checks that failed."""
+    """Ask for the due images, and decide; returns the figures, and the checks that failed."""
     asking = await asyncpg.connect(dsn, statement_cache_size=0)
     deciding = await asyncpg.connect(dsn)
     number = next(n for n in range(fleet.hosts // 2, fleet.hosts) if _due_on(fleet, n))
@@ -134,16 +135,31 @@ async def measure(dsn: str, fleet: InventedFleet) -> tuple[Figures, list[str]]:
     }
     checks = {
         "due_one_host: the answer is wrong": len(rows) == len(due),
-        "due_first_100: the answer is wrong": len(hundred) == _up_to(fleet, 100, excused=False)
-        and not any(is_ignored(int(row["repository"][-5:])) for row in hundred),
-        "excused_first_100: the answer is wrong": len(put_off) == _up_to(fleet, 100, excused=True)
-        and all(row["kind"] == "ignore" for row in put_off),
-        "versions: the answer is wrong": len(newer) == min(100, -(-fleet.references // NEWER_EVERY))
-        and all(row["newest_minor"] == "2" for row in newer),
+        "due_first_100: the answer is wrong": _are_due(fleet, hundred),
+        "excused_first_100: the answer is wrong": _are_excused(fleet, put_off),
+        "versions: the answer is wrong": _are_newer(fleet, newer),
         "decision_visible: the image is still due": not missed,
         "rows_per_decision: more than its own row": written == 1,
     }
     return figures, [words for words, held in checks.items() if not held]
+
+
+def _are_due(fleet: InventedFleet, rows: Rows) -> bool:
+    """Tell whether so many are due, and none that a decision excuses."""
+    right = len(rows) == _up_to(fleet, 100, excused=False)
+    return right and not any(is_ignored(int(row["repository"][-5:])) for row in rows)
+
+
+def _are_excused(fleet: InventedFleet, rows: Rows) -> bool:
+    """Tell whether so many are excused, each by being ignored."""
+    right = len(rows) == _up_to(fleet, 100, excused=True)
+    return right and all(row["kind"] == "ignore" for row in rows)
+
+
+def _are_newer(fleet: InventedFleet, rows: Rows) -> bool:
+    """Tell whether so many have a newer version, which is the next minor one."""
+    right = len(rows) == min(100, -(-fleet.references // NEWER_EVERY))
+    return right and all(row["newest_minor"] == "2" for row in rows)
 
 
 def _due_on(fleet: InventedFleet, host: int) -> list[int]:
@@ -202,7 +218,7 @@ async def _show(
     reference: str,
     host: tuple[str, str],
 ) -> tuple[float, int]:
-    """Ignore an image and ask what is due; the median, and how often it was due still."""
+    """Ignore an image and ask for the due ones; the median, and how often it was due still."""
     times, missed = [], 0
     for _ in range(REPEATS):
         began = time.perf_counter()

@@ -125,7 +125,7 @@ class _Run:
     async def settled(self) -> None:
         """Wait until every row of the host is true; a row that stays wrong is a failure."""
         deadline = time.monotonic() + WITHIN_S
-        while self._wanted() != (found := self._said(await self._database.fetch(ROWS))):
+        while self._wanted() != (found := self._shown(await self._database.fetch(ROWS))):
             if time.monotonic() > deadline:
                 self.failed.append(f"{len(self._wanted() ^ found) // 2} rows are not true")
                 return
@@ -181,7 +181,7 @@ class _Run:
         deadline = time.monotonic() + WITHIN_S
         while True:
             rows = await self._database.fetch(query, self._reference(name))
-            if self._said(rows) == self._wanted([name]):
+            if self._shown(rows) == self._wanted([name]):
                 return list(dues), now()
             dues |= {row["next_check_at"]: None for row in rows if row["next_check_at"]}
             if time.monotonic() > deadline:
@@ -200,7 +200,7 @@ class _Run:
             for name in names or self._names
         }
 
-    def _said(self, rows: Sequence[asyncpg.Record]) -> set[tuple[str, ...]]:
+    def _shown(self, rows: Sequence[asyncpg.Record]) -> set[tuple[str, ...]]:
         columns = ("reference", "image_id", "remote_digest", "verdict")
         return {tuple(row[column] for column in columns) for row in rows}
 

@@ -22,6 +22,7 @@ from imagedrift_runtime.nats.key_value import Bucket
 from imagedrift_sandbox.fleet.invented import NEWEST, SITE, VERSIONS, InventedFleet
 from imagedrift_sandbox.stack import Stack
 from imagedrift_schemas import codec, subjects
+from imagedrift_schemas.reference import CanonicalParts
 from imagedrift_schemas.v1 import Answer, Found
 
 SETTINGS: Final = {"shared_buffers": "1GB", "max_wal_size": "8GB", "autovacuum": "off"}
@@ -85,12 +86,11 @@ async def publish_answer(
 ) -> Answer:
     """Let the registry have a version under a tag, as a resolver would tell; returns the answer."""
     digest = fleet.digest(reference, version)
-    registry, _, rest = fleet.reference(reference).partition("/")
-    repository, _, tag = rest.rpartition(":")
+    parts = CanonicalParts.of(fleet.reference(reference))
     answer = Answer(
-        registry=registry,
-        repository=repository,
-        tag=tag,
+        registry=parts.registry,
+        repository=parts.repository,
+        tag=parts.tag,
         checked_at=now(),
         outcome=Found(digest=digest),
         last_digest=digest,

@@ -134,9 +134,9 @@ class GoodHosts:
     async def _publish(self, number: int, images: tuple[LocalImage, ...]) -> None:
         host = self._names[number]
         content = codec.content_hash(images)
-        said = Inventory(site=SITE, host=host, taken_at=now(), content=content, images=images)
+        inventory = Inventory(site=SITE, host=host, taken_at=now(), content=content, images=images)
         began = time.monotonic()
-        stored = await self._nats.publish(subjects.inventory(SITE, host), codec.encode(said))
+        stored = await self._nats.publish(subjects.inventory(SITE, host), codec.encode(inventory))
         self._waiting[host] = (getattr(stored, "seq", 0), began)
 
     def _images_of(self, number: int, running: int = 1) -> tuple[LocalImage, ...]:

@@ -8,6 +8,7 @@ from the first question published to the last answer in the shared cache.
 import asyncio
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from imagedrift_bench import report
 from imagedrift_bench.resolver_bench import ResolverBench
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.registry.faults import Fault
-from imagedrift_schemas.v1 import Found
+from imagedrift_schemas.v1 import Answer, Found
 
 
 @click.command("lookup")
@@ -59,10 +60,7 @@ async def _measure(
         taken = await asking
         answers = await bench.answers_to(questions)
         requests = (await bench.registry.totals()).total
-    right = sum(
-        isinstance(answer.outcome, Found) and answer.outcome.digest == digests[answer.repository]
-        for answer in answers
-    )
+    right = sum(_is_right(answer, digests) for answer in answers)
     floor = references * latency / connections
     failed = [f"{references - right} answers are missing or wrong"] if right != references else []
     failed += [f"{references - taken} questions were refused"] if taken != references else []
@@ -74,3 +72,9 @@ async def _measure(
         "requests": requests,
         "resolvers": resolvers,
     }, failed
+
+
+def _is_right(answer: Answer, digests: Mapping[str, str]) -> bool:
+    """Tell whether an answer has the digest that was pushed."""
+    found = answer.outcome
+    return isinstance(found, Found) and found.digest == digests[answer.repository]

@@ -93,7 +93,7 @@ async def _measure(fleet: InventedFleet) -> tuple[dict[str, float | int], list[s
 
 
 async def _count(dsn: str) -> float:
-    """Count what is kept, as ingest does once a minute; the milliseconds that it takes."""
+    """Count hosts and images, as ingest does once a minute; the milliseconds that it takes."""
     clock, health = SystemClock(), Health()
     async with database(dsn, connections=1, health=health, clock=clock) as opened:
         began = time.perf_counter()

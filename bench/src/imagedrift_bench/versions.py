@@ -102,15 +102,13 @@ async def _measure(
         listed_s = await _until(database, "listed", len(pins), began)
         told_s = await _until(database, "told", len(pins), began)
         truncated = await database.fetchval(TRUNCATED)
-        rows = {row["reference"]: row for row in await database.fetch(SHOWN)}
-        kept = await _kept(nats, registry, repositories)
+        wrong = await _wrong_rows(database, fleet, pins)
+        kept = max(await _kept(nats, registry, repositories))
         lists = await nats.last_seq(f"KV_{subjects.BUCKET_TAGS}")
         totals = registry.totals()
-    bad = [pin for pin in pins if not _is_right(rows.get(fleet.reference(pin)), pin)]
-    wrong = len(bad)
-    failed = [f"{wrong} of {len(pins)} rows are wrong"] if wrong else []
-    failed += [f"{pin}: {dict(rows.get(fleet.reference(pin)) or {})}" for pin in bad[:SHOWN_WRONG]]
-    failed += [f"a list of {max(kept)} bytes is kept"] if max(kept) > MOST_KEPT else []
+    failed = [f"{len(wrong)} of {len(pins)} rows are wrong"] if wrong else []
+    failed += wrong[:SHOWN_WRONG]
+    failed += [f"a list of {kept} bytes is kept"] if kept > MOST_KEPT else []
     failed += [f"{truncated} lists were truncated"] if truncated else []
     failed += [f"{lists} lists were made of {repositories}"] if lists != repositories else []
     return {
@@ -120,10 +118,10 @@ async def _measure(
         "get_requests": totals.get_requests,
         "seconds": round(told_s, 1),
         "listed_seconds": round(listed_s, 1),
-        "bytes_kept_per_repository_max": max(kept),
+        "bytes_kept_per_repository_max": kept,
         "references": len(pins),
         "truncated": truncated,
-        "wrong": wrong,
+        "wrong": len(wrong),
     }, failed
 
 
@@ -173,7 +171,7 @@ def _stock(registry: SandboxRegistry, number: int, tags: int) -> Iterator[Pin]:
 
 
 def _pin(repository: str, form: str, members: Sequence[Numbers], dice: random.Random) -> Pin:
-    """Choose a tag, and say what is newer by its numbers alone."""
+    """Choose a tag, and find the newer ones by its numbers alone."""
     own = dice.choice(members)
     newer = [each for each in members if each > own]
     steps = (
@@ -185,8 +183,15 @@ def _pin(repository: str, form: str, members: Sequence[Numbers], dice: random.Ra
     return Pin(repository, form.format(*own), (patch, minor, major), len(newer))
 
 
+async def _wrong_rows(database: Any, fleet: PinnedFleet, pins: Sequence[Pin]) -> list[str]:
+    """Compare each row with its pin, and write those that differ."""
+    rows = {row["reference"]: row for row in await database.fetch(SHOWN)}
+    shown = [(pin, rows.get(fleet.reference(pin))) for pin in pins]
+    return [f"{pin}: {dict(row or {})}" for pin, row in shown if not _is_right(row, pin)]
+
+
 def _is_right(row: asyncpg.Record | None, pin: Pin) -> bool:
-    """Tell whether a row says what is true; not every newer tag has to be counted."""
+    """Tell whether a row agrees with its pin; not every newer tag has to be counted."""
     if row is None:
         return False
     shown = (row["newest_patch"], row["newest_minor"], row["newest_major"])

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import asyncpg
 import click
@@ -22,7 +22,7 @@ from imagedrift_bench import report
 from imagedrift_ingest.adapters.postgres import connection as postgres
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.migrations import migrate
-from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
+from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.usecases.maintain import Maintain
 from imagedrift_runtime import named_sql
@@ -35,7 +35,7 @@ SLACK: Final = 1.1
 MONTH: Final = 31
 """Changes of hosts are dropped by the month."""
 TRASH: Final = ("undescribed", "dead_letters", "registry_states", "trend", "outbox")
-"""What a day leaves behind, by the name of its statement."""
+"""The leftovers of a day, by the names of their statements."""
 
 
 class Churn(Struct, frozen=True, kw_only=True):
@@ -80,8 +80,24 @@ class Lived(Struct, kw_only=True):
     settled: dict[str, int]
     peak: dict[str, int]
     after: dict[str, int]
-    upkeep_s: float
-    longest_upkeep_s: float
+    maintained_s: float
+    longest_s: float
+
+    @classmethod
+    def beginning_with(cls, rows: dict[str, int]) -> Self:
+        """Return a life of which nothing but the start is known."""
+        return cls(before=rows, settled={}, peak=rows, after={}, maintained_s=0.0, longest_s=0.0)
+
+    def note_rows(self, rows: dict[str, int], *, is_settling: bool) -> None:
+        """Note the rows of a day, which are the settled ones until the retention is over."""
+        self.peak = {name: max(n, self.peak[name]) for name, n in rows.items()}
+        if is_settling:
+            self.settled = rows
+
+    def note_maintenance(self, seconds: float) -> None:
+        """Note how long the maintenance of a day took."""
+        self.maintained_s += seconds
+        self.longest_s = max(seconds, self.longest_s)
 
     def grown(self) -> list[str]:
         """Return the tables with more rows at the end than when the retention was over."""
@@ -99,34 +115,32 @@ async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
     ) as database:
         connection = await asyncpg.connect(dsn)
         clock, health = SystemClock(), Health()
-        turns = TurnTable(database, health, clock, LEASE_S)
+        turns = TurnTable(database, health, clock)
         maintain = Maintain(MaintainedTables(database), turns, keep, clock)
         today = (await connection.fetchval("SELECT now()")).replace(microsecond=0)
         begin = today - timedelta(days=days)
         await churn.begin(connection, begin, days)
-        before = await _rows(connection)
         settles = keep.history + keep.retire_after + MONTH
-        lived = Lived(
-            before=before, settled={}, peak=before, after={}, upkeep_s=0.0, longest_upkeep_s=0.0
-        )
+        lived = Lived.beginning_with(await _rows(connection))
         for number in range(days):
             at = begin + timedelta(days=number)
             await churn.day(connection, at, number)
             if number % COUNTED_EVERY == 0 or number in (settles, days - 1):
                 rows = await _rows(connection)
-                lived.peak = {name: max(n, lived.peak[name]) for name, n in rows.items()}
-                if number <= settles:
-                    lived.settled = rows
+                lived.note_rows(rows, is_settling=number <= settles)
                 report.progress.print(f"day {number}: {sum(rows.values())} rows")
-            began = time.monotonic()
-            await maintain.add_up_usage()
-            await maintain.tidy(at)
-            took = time.monotonic() - began
-            lived.upkeep_s += took
-            lived.longest_upkeep_s = max(took, lived.longest_upkeep_s)
+            lived.note_maintenance(await _maintain(maintain, at))
         lived.after = await _rows(connection)
         await connection.close()
         return lived
+
+
+async def _maintain(maintain: Maintain, at: datetime) -> float:
+    """Do a day's maintenance, and return how many seconds it took."""
+    began = time.monotonic()
+    await maintain.add_up_usage()
+    await maintain.tidy(at)
+    return time.monotonic() - began
 
 
 @cache
@@ -172,8 +186,8 @@ async def _measure(
     figures: dict[str, float | int] = {
         "days": days,
         "history_days": keep.history,
-        "upkeep_seconds": round(lived.upkeep_s, 1),
-        "longest_upkeep_seconds": round(lived.longest_upkeep_s, 2),
+        "upkeep_seconds": round(lived.maintained_s, 1),
+        "longest_upkeep_seconds": round(lived.longest_s, 2),
     }
     for name in lived.after:
         figures[f"{name}_before"] = lived.before[name]

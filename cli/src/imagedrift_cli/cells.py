@@ -89,7 +89,7 @@ def _cut_end(texts: Sequence[str], columns: int, ellipsis: str) -> list[str]:
 
 
 def _cut_around(texts: Sequence[str], columns: int, ellipsis: str) -> list[str]:
-    """Leave out the same end of all that are too wide, and what is too much before it."""
+    """Leave out the same end of all wide texts, and the surplus before it."""
     wide = [text for text in texts if width(text) > columns]
     ends = zip(*(reversed(text) for text in wide), strict=False)
     same = sum(1 for _ in takewhile(lambda characters: len(set(characters)) == 1, ends))

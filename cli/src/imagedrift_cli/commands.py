@@ -23,7 +23,9 @@ COMMANDS: Final = {
     "outdated": Command(
         "imagedrift_cli.operator:outdated", "Which hosts run an image that was since replaced."
     ),
-    "versions": Command("imagedrift_cli.versions:versions", "Newer versions of what hosts have."),
+    "versions": Command(
+        "imagedrift_cli.versions:versions", "Newer versions of the images of hosts."
+    ),
     "due": Command("imagedrift_cli.due:due", "Outdated images that have to be updated now."),
     "decisions": Command("imagedrift_cli.due:decisions", "Who put off which images, and why."),
     "decide": Command("imagedrift_cli.decide:decide", "Put an image off, or say when it is due."),
@@ -68,7 +70,7 @@ COMMANDS: Final = {
         "imagedrift_cli.maintenance:maintain", "Do all maintenance of the database now."
     ),
     "rebuild": Command(
-        "imagedrift_cli.maintenance:rebuild", "Fill the database from what NATS holds."
+        "imagedrift_cli.maintenance:rebuild", "Fill the database from the streams of NATS."
     ),
     "bench": Command("imagedrift_bench:bench", "Measure this machine.", extra=("sandbox", "bench")),
 }

@@ -12,7 +12,7 @@ VARIABLE = "_IMAGEDRIFT_COMPLETE"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what lets a shell complete commands and options.
+    """Print the script with which a shell completes commands and options.
 
     Bash: `eval "$(imagedrift completion bash)"` in ~/.bashrc; zsh in ~/.zshrc likewise;
     fish: `imagedrift completion fish > ~/.config/fish/completions/imagedrift.fish`.

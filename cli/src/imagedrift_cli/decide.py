@@ -15,6 +15,8 @@ from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import BadUsage, NotFound, nearest, suggestion
 from imagedrift_cli.filter_options import one
 from imagedrift_cli.filters import Filters
+from imagedrift_schemas.reference import CanonicalParts
+from imagedrift_schemas.registry_name import DOCKER_HUB, canonical_registry, reads_as_domain
 
 KINDS: Final = (
     "ignore", "snooze", "skip", "accept", "wait", "due_after", "within", "track", "pin",
@@ -28,10 +30,12 @@ def pattern_of(text: str) -> str:
     head, star, behind = text.partition("*")
     if not star or behind:
         return names.canonical(text)
-    first, slash, _ = head.partition("/")
-    if not head or (slash and (first == "localhost" or "." in first or ":" in first)):
+    first, slash, rest = text.partition("/")
+    if not head:
         return text
-    return f"docker.io/{text}" if slash else f"docker.io/library/{text}"
+    if slash and reads_as_domain(first):
+        return f"{canonical_registry(first)}/{rest}"
+    return f"{DOCKER_HUB}/{text}" if slash else f"{DOCKER_HUB}/library/{text}"
 
 
 @click.command()
@@ -109,7 +113,7 @@ def _hosts(site: str | None, place: str | None, label: str | None) -> Filters:
 
 
 async def _decide(values: dict[str, object], hosts: Filters) -> tuple[dict[str, int], list[str]]:
-    """Decide; the decision, and what may have been meant where it is about no reference."""
+    """Decide; return the decision, and likely names where it is about no reference."""
     async with Reader.connected(database_url()) as reader:
         await names.check_filters(reader, hosts)
         await _check_end(reader, str(values["until"]), str(values["span"]))
@@ -135,7 +139,7 @@ async def _check_end(reader: Reader, until: str, span: str) -> None:
 async def _alike(reader: Reader, pattern: str) -> list[str]:
     """Find the images that hosts have whose names are near to a pattern."""
     name = pattern.rstrip("*")
-    repository = name.partition("/")[2].partition(":")[0]
+    repository = CanonicalParts.of(name).repository
     rows = await reader.named("images_like", name=name, repository=repository)
     return nearest(name, [row["name"] for row in rows])
 

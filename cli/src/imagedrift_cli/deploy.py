@@ -8,7 +8,8 @@ import asyncpg
 import click
 from msgspec import Meta, Struct
 
-from imagedrift_cli.database import database_url, reach, unusable
+from imagedrift_cli.database import database_url, reach
+from imagedrift_cli.database_failures import unusable
 from imagedrift_cli.failures import BadUsage, RightsMissing, Unusable
 from imagedrift_ingest.adapters.postgres import migrations, roles
 from imagedrift_runtime import settings
@@ -89,7 +90,7 @@ def migrate(role_names: str) -> None:
 
 
 async def _migrate(url: str, role_names: str) -> tuple[list[str], list[str]]:
-    """Migrate and return what was applied, and what is advised."""
+    """Migrate and return the applied migrations, and advice."""
     await reach(url)
     applied = await migrations.migrate(url, role_names=role_names)
     return applied, await migrations.advice(url)
@@ -124,7 +125,7 @@ def make_streams(replicas: int) -> None:
 
 
 def _told(error: Exception, replicas: int) -> str:
-    """Describe the fault of NATS, and what to do where a stream has too few servers."""
+    """Describe the fault of NATS, with the remedy where a stream has too few servers."""
     text = f"NATS (NATS_URL): {error}"
     if replicas > 1 and re.search("replicas|no suitable peers|insufficient resources", str(error)):
         text += f": --replicas {replicas} needs a cluster of {replicas} servers; see"

@@ -34,7 +34,7 @@ class Display(Struct, frozen=True, kw_only=True):
 
     @property
     def ellipsis(self) -> str:
-        """Return what stands for left out characters."""
+        """Return the sign of left out characters."""
         return "…" if self.is_unicode else "~"
 
 

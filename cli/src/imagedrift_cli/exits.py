@@ -31,4 +31,4 @@ MEANINGS: Final[dict[Exit, str]] = {
     Exit.DEFECT: "A defect of imagedrift, with its traceback.",
     Exit.INTERRUPTED: "Ended by Ctrl-C or SIGTERM before it was done.",
 }
-"""What each says, for `docs/cli.md`."""
+"""The meaning of each, for `docs/cli.md`."""

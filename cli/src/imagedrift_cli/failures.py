@@ -21,7 +21,7 @@ class Failure(click.ClickException):
     exit_code = int(Exit.UNAVAILABLE)
 
     def format_message(self) -> str:
-        """Write it without what a terminal would act on: names come from hosts and registries."""
+        """Write it without control characters: names come from hosts and registries."""
         from imagedrift_cli import cells  # noqa: PLC0415 - as in `suggestion`
 
         return "\n".join(map(cells.exact, self.message.splitlines()))

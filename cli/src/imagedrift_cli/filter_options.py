@@ -1,4 +1,4 @@
-"""The options of the filters that every list has, and what can be typed there.
+"""The options of the filters that every list has, with the texts that each accepts.
 
 An empty value is refused: it comes from a variable of a shell that is not set, and would let
 everything pass. So is a second value of an option that can be one thing, as the first would go

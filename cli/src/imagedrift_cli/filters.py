@@ -24,7 +24,7 @@ CONDITIONS: Final[Mapping[str, str]] = {
     "running": "running > 0",
     "verdict": "verdict = ANY (:verdicts::text[])",
 }
-"""What each filter asks of a row of `ops.comparisons`."""
+"""The condition of each filter on a row of `ops.comparisons`."""
 OF_A_HOST: Final = frozenset({"site", "place", "label"})
 OF_AN_IMAGE: Final = frozenset({"registry", "running", "verdict"})
 EVERY: Final = OF_A_HOST | OF_AN_IMAGE
@@ -61,7 +61,7 @@ class Filters(Struct, frozen=True, kw_only=True):
 
     @property
     def is_of_hosts(self) -> bool:
-        """Whether hosts pass or not, whatever images they have."""
+        """Whether hosts pass by themselves, not by their images."""
         return OF_A_HOST.issuperset(self.kinds) and not self.texts
 
     @property
@@ -88,22 +88,22 @@ class Scope(Struct, frozen=True):
     own: frozenset[str] = EVERY
     """Filters of columns that the list has itself."""
     key: str = ""
-    """What its rows share with `ops.comparisons`, for all other filters."""
+    """The columns that its rows share with `ops.comparisons`, for all other filters."""
     host_key: str = ""
-    """What its rows share with `ops.hosts`, where all other filters are of hosts."""
+    """The columns that its rows share with `ops.hosts`, where all other filters are of hosts."""
     texts: tuple[str, ...] = ("reference", "hostname", "host")
     """Columns that a text is looked for in."""
     key_there: str = ""
     """The columns of a key in `ops.comparisons`, where they have other names."""
     conditions: Mapping[str, str] = {}
-    """What a filter of `own` asks of a row, where that is not as in `CONDITIONS`."""
+    """The condition of a filter of `own` on a row, where it differs from `CONDITIONS`."""
     among: str = "{key} IN (\n{keys})"
     """How a row is found among the keys that pass."""
 
 
 HOST_KEY: Final = "(site, host)"
 OF_REFERENCE: Final = "split_part(reference, '/', 1) = ANY (:registries::text[])"
-"""What the filter of registries asks of a row that has a reference, and no registry."""
+"""The condition of the filter of registries on a row with a reference and no registry."""
 OF_HOSTS: Final = Scope(OF_A_HOST, HOST_KEY, texts=("hostname", "host"))
 """Rows of `ops.hosts`."""
 _OF_SUBJECT: Final = "(split_part(subject, '.', 4), split_part(subject, '.', 5))"

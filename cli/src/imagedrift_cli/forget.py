@@ -6,7 +6,8 @@ import click
 
 from imagedrift_cli import names
 from imagedrift_cli.confirmation import confirm
-from imagedrift_cli.database import Reader, database_url, unusable
+from imagedrift_cli.database import Reader, database_url
+from imagedrift_cli.database_failures import unusable
 from imagedrift_cli.failures import BadUsage
 from imagedrift_cli.filter_options import one
 from imagedrift_ingest import commands

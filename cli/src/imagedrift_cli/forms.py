@@ -17,7 +17,7 @@ from imagedrift_cli.display import Display
 from imagedrift_cli.tables import Row
 
 Form = Literal["table", "wide", "json", "csv", "tsv", "ndjson", "yaml", "sql", "records"]
-"""`records` is what a terminal has of a single row; it is not asked for."""
+"""`records` is the form of a single row on a terminal; no option asks for it."""
 FORMS: Final[tuple[Form, ...]] = ("table", "wide", "json", "csv", "tsv", "ndjson", "yaml", "sql")
 
 
@@ -63,7 +63,7 @@ class Writer:
                 return _lines(tables.as_records(rows, self._display))
 
     def end(self) -> str:
-        """Write what stands below the last row, or for none."""
+        """Write the end of the answer, below the last row or for none."""
         match self._form:
             case "json":
                 return "\n]\n" if self._has_rows else "[]\n"
@@ -94,7 +94,7 @@ def _elements(rows: Sequence[Row]) -> str:
 
 
 def as_yaml(value: object) -> str:
-    """Write rows as a YAML list of mappings, or whatever else JSON could have."""
+    """Write rows as a YAML list of mappings, or any other value that JSON has."""
     import yaml  # noqa: PLC0415 - a fifth of the time that a command takes, and rarely asked for
 
     plain = msgspec.to_builtins(value, str_keys=True)
@@ -119,7 +119,7 @@ def _lines(lines: Sequence[str]) -> str:
 
 
 def _safe(text: str) -> str:
-    """Escape what a terminal would act on, so that nothing is lost."""
+    """Escape the control characters of a terminal, so that nothing is lost."""
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -19,7 +19,7 @@ from imagedrift_cli.failures import BadUsage, nearest, suggestion
 
 
 class Command(Struct, frozen=True):
-    """Where a command stands, as `module:name`, and what a list says of it."""
+    """The place of a command, as `module:name`, and its line in a list."""
 
     where: str
     summary: str

@@ -41,7 +41,7 @@ class Remarks(Protocol):
         """Take note of the next rows."""
 
     def lines(self) -> list[str]:
-        """Say what bears on the rows that were seen."""
+        """Write the remarks on the rows that were seen."""
 
 
 IN_MEMORY: Final = 4 << 20
@@ -81,13 +81,13 @@ class Asked(Struct, frozen=True, kw_only=True):
     has_free_text: bool = False
     """Whether a text is looked for in more than names: then it need not be a part of one."""
     is_summary: bool = False
-    """Whether there is a row whatever the filters leave."""
+    """Whether there always is a row, also where the filters leave nothing."""
     before: Before | None = None
-    """Makes sure that what was named is there; remarks on it."""
+    """Makes sure that the named object exists; returns remarks on it."""
     if_none: Callable[[Reader], Awaitable[None]] | None = None
-    """Says by an exception what is not there, where there is no row."""
+    """Names the missing object by an exception, where there is no row."""
     remarking: Callable[[Reader], Awaitable[Remarks]] | None = None
-    """Makes what remarks on the rows."""
+    """Makes the source of remarks on the rows."""
 
 
 def answer(asked: Asked, output: Output) -> int:
@@ -143,7 +143,7 @@ def _keep(spool: IO[str], text: str) -> None:
 
 
 async def _narrowed(reader: Reader, asked: Asked) -> tuple[Asked, str]:
-    """Add what the texts can only mean."""
+    """Add the filters that the texts imply."""
     found = await narrowing(reader, asked.filters)
     if found.condition:
         where = f"{asked.clauses['where']}\n  AND {found.condition}"
@@ -166,7 +166,7 @@ async def _quickest(reader: Reader, asked: Asked, text: str, limit: int | None) 
 async def _written(
     reader: Reader, asked: Asked, text: str, limit: int | None, output: Output, seen: Display
 ) -> AsyncIterator[tuple[Sequence[Row], str]]:
-    """Read the rows in portions, each with what is written of it. Raises `NotFound`."""
+    """Read the rows in portions, each with its written form. Raises `NotFound`."""
     sql, arguments = queries.positional(_limited(text, limit), asked.values)
     is_whole = _is_laid_out(output, seen) or (limit and limit <= PORTION)
     writer: forms.Writer | None = None
@@ -189,7 +189,7 @@ def _is_laid_out(output: Output, seen: Display) -> bool:
 
 
 async def _explain_none(asked: Asked, reader: Reader, first: Portion) -> None:
-    """Say what is not there, where rows do not tell that it is. Raises `NotFound`."""
+    """Name the missing object, where no row shows that it exists. Raises `NotFound`."""
     if not first.rows or asked.is_summary or asked.filters.has_alternatives:
         await names.check_filters(reader, asked.filters, is_free=asked.has_free_text)
     if not first.rows and asked.if_none:
@@ -197,7 +197,7 @@ async def _explain_none(asked: Asked, reader: Reader, first: Portion) -> None:
 
 
 def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> forms.Writer:
-    """Make what writes the rows, for a terminal by what the first ones tell."""
+    """Make the writer of the rows; for a terminal it depends on the first ones."""
     return forms.Writer(
         "records" if asked.as_records and _is_laid_out(output, seen) else output.form,
         seen,

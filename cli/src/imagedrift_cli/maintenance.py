@@ -9,7 +9,8 @@ import click
 from msgspec import Meta, Struct
 
 from imagedrift_cli.confirmation import confirm
-from imagedrift_cli.database import CONNECT_WITHIN_S, database_url, reach, unusable
+from imagedrift_cli.database import database_url, reach
+from imagedrift_cli.database_failures import CONNECT_WITHIN_S, unusable
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands
 from imagedrift_ingest.adapters.postgres import migrations
@@ -78,7 +79,7 @@ async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
 @click.option("--empty", is_flag=True, help="Forget every fact and all history before.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rebuild(empty: bool, yes: bool) -> None:
-    """Fill the database (DATABASE_URL) from what NATS (NATS_URL) holds.
+    """Fill the database (DATABASE_URL) from the streams of NATS (NATS_URL).
 
     For a database that was lost or restored from a copy. History is not on NATS: with --empty,
     or in a new database, it starts anew.

@@ -112,7 +112,7 @@ async def check_registries(reader: Reader, registries: Sequence[str]) -> None:
 
 
 async def check_filters(reader: Reader, filters: Filters, *, is_free: bool = False) -> None:
-    """Make sure that what the filters name is there, where they left nothing. Raises `NotFound`.
+    """Make sure that the objects of the filters exist, where they left nothing. Raises `NotFound`.
 
     A text that is free may be in no name: it is only told where a name is near.
     """

@@ -156,31 +156,37 @@ def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None
         before=is_there,
         remarking=on_version(named.canonical),
     )  # fmt: skip
-    if [kind for kind in filters.kinds if kind != "registry"]:
-        asked = replace(
-            asked,
-            statement="images_within",
-            clauses={"where": where(filters, OF_COMPARISONS, condition)},
-            brief=[name for name in asked.brief if name != "remote_version=version"],
-        )
+    compared = {"where": where(filters, OF_COMPARISONS, condition)}
     if hosts:
-        asked = replace(
-            asked,
-            statement="image_hosts",
-            clauses={"where": where(filters, OF_COMPARISONS, condition)},
-            brief=("site?", "hostname", "host?", "verdict", "reason", "running",
-                   "verdict_since=since", "local_digests"),
-            noun="images",
-            remarking=remarks.on_hosts,
-        )  # fmt: skip
+        asked = _on_hosts(asked, compared)
+    elif [kind for kind in filters.kinds if kind != "registry"]:
+        asked = _within_hosts(asked, compared)
     listing.answer(asked, output)
+
+
+def _within_hosts(asked: Asked, compared: dict[str, str]) -> Asked:
+    """Ask for an image as the filtered hosts alone have it."""
+    brief = [name for name in asked.brief if name != "remote_version=version"]
+    return replace(asked, statement="images_within", clauses=compared, brief=brief)
+
+
+def _on_hosts(asked: Asked, compared: dict[str, str]) -> Asked:
+    """Ask for the hosts that have an image."""
+    return replace(
+        asked,
+        statement="image_hosts",
+        clauses=compared,
+        brief=("site?", "hostname", "host?", "verdict", "reason", "running",
+               "verdict_since=since", "local_digests"),
+        remarking=remarks.on_hosts,
+    )  # fmt: skip
 
 
 @click.command()
 @shown()
 @filtered()
 def registries(filters: Filters, output: Output) -> None:
-    """Show the limits of each registry, what is left of them, and its block."""
+    """Show the limits of each registry, the requests that are left, and its block."""
     asked = Asked(
         statement="registries",
         values=filters.values,

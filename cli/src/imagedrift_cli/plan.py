@@ -182,7 +182,7 @@ def _all_plans(filters: Filters) -> Asked:
 
 
 async def _planned(wish: Wish, *, is_saved: bool) -> tuple[Sequence[Row], int | None]:
-    """Read the rows of a plan, or save it and read what was saved: with its key."""
+    """Read the rows of a plan, or save it and read the saved ones: with its key."""
     values = wish.values
     async with Reader.connected(database_url()) as reader:
         for reference in wish.references:

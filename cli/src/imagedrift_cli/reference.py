@@ -51,10 +51,13 @@ READERS: Final[tuple[tuple[str, type[Struct]], ...]] = (
     ("imagedrift up", UpSettings),
     ("imagedrift demo", DemoSettings),
 )
-"""Who reads which settings, beside those that every service has."""
+"""The readers of each kind of settings, beside those that every service has."""
 
 _ALSO: Final = {
-    "imagedrift up": "Those of `imagedrift-agent` that say where the engine is, and:",
+    "imagedrift up": (
+        "Those of `imagedrift-agent` that say where the engine is, those of `imagedrift-resolver`"
+        " that say how registries are reached, and:"
+    ),
     "imagedrift migrate, rebuild, and the operator's commands": (
         "`rebuild` reads those of every service as well."
     ),
@@ -112,7 +115,7 @@ def commands_page() -> str:
 
 
 def _session() -> str:
-    """Return what the tests of `tests/integration/cli` recorded."""
+    """Return the session that the tests of `tests/integration/cli` recorded."""
     told = (
         "Recorded by tests, so that it is what the commands print: at first on a small fleet,"
         " of which two sites have a host `web-1` each. Times and keys are made alike."
@@ -164,7 +167,7 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> str:
 def _helps(
     command: click.Command, name: str, parent: click.Context | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield each command's name in full and its help, a group before what is in it."""
+    """Yield each command's name in full and its help, a group before its commands."""
     context = click.Context(
         command, parent, name, terminal_width=_WIDTH, **command.context_settings
     )

@@ -67,7 +67,7 @@ class _Fleet:
 
 
 def on_fleet(filters: Filters) -> Callable[[Reader], Awaitable[Remarks]]:
-    """Make the step that reads what is wrong with the hosts that filters leave."""
+    """Make the step that reads the faults of the hosts that filters leave."""
     of_hosts = replace(filters, texts=())
     degraded_where = where(of_hosts, OF_HOSTS, "degraded IS NOT NULL")
     letters_where = where(of_hosts, OF_LETTERS, "received_at > now() - interval '1 day'")

@@ -83,7 +83,7 @@ def _open_what_is_closed() -> None:
 
 
 class _Lossy(io.FileIO):
-    """A stream that loses what cannot be written."""
+    """A stream that loses texts which cannot be written."""
 
     def write(self, data: Any) -> int:
         """Write, or lose it."""
@@ -106,7 +106,7 @@ def _let_remarks_be_lost() -> None:
 
 
 def _hear_other_ends() -> None:
-    """Let SIGTERM, and the end of the terminal, do what Ctrl-C does at that moment.
+    """Let SIGTERM, and the end of the terminal, act as Ctrl-C does at that moment.
 
     A job in a shell's background is deaf to Ctrl-C, and has to hear SIGTERM all the same.
     """
@@ -130,12 +130,12 @@ def _replace_what_the_locale_lacks() -> None:
 
 
 def _remark(message: Warning | str) -> None:
-    """Write what a library warns of, as of a password file, without its own lines of code."""
+    """Write a library's warning, as of a password file, without its lines of code."""
     click.echo(f"note: {' '.join(str(message).split())}", err=True)
 
 
 def usage_line(error: UsageError, called: str) -> str:
-    """Say in one line which command was called wrongly, how, and what is right."""
+    """Name in one line the command that was called wrongly, the fault, and the right form."""
     where = error.ctx.command_path if error.ctx else called
     path = " ".join(["imagedrift", *where.split()[1:]])
     wrong = _wrong(error)
@@ -153,7 +153,7 @@ def _wrong(error: UsageError) -> str:
 
 
 def _typed(error: UsageError) -> str:
-    """Return what was typed, where it has to be one of several."""
+    """Return the typed text, where it has to be one of several."""
     if isinstance(error, NoSuchOption):
         return error.option_name
     return error.message.partition("'")[2].partition("'")[0]
@@ -182,7 +182,7 @@ def _end_on_wrong_input(error: Exception) -> None:
 
 
 def _end_unavailable(error: OSError, output: TextIO) -> NoReturn:
-    """Say what the system refused; on a full disk what was not written cannot be written later."""
+    """Name the refusal of the system; text that a full disk refused is lost."""
     where = f"{error.filename}: " if error.filename else ""
     if error.errno == errno.ENOSPC and not where:
         _close(output)

@@ -5,7 +5,7 @@ import signal
 
 
 def end_as_by_ctrl_c() -> None:
-    """Let SIGTERM do what Ctrl-C does: what was started is stopped, what was written is removed.
+    """Let SIGTERM act as Ctrl-C does: what was started is stopped, what was written is removed.
 
     A job in a shell's background is deaf to Ctrl-C, and has to hear SIGTERM all the same.
     """
@@ -15,7 +15,7 @@ def end_as_by_ctrl_c() -> None:
 
 
 def asked() -> asyncio.Event:
-    """Return an event that each sets from now on, in place of interrupting what runs.
+    """Return an event that each signal sets from now on, in place of interrupting the work.
 
     So does the end of the terminal, unless the command is to outlive it, as by `nohup`.
     """

@@ -25,9 +25,9 @@ ELASTIC: Final = frozenset({
     "degraded", "payload", "last_error", "registry", "credential", "note", "what", "pattern",
     "selector", "excused_by", "why",
 })  # fmt: skip
-"""What may be shortened, by the name of a column or its heading."""
+"""The columns that may be shortened, by name or heading."""
 LAST: Final = frozenset({"reason", "value", "by"})
-"""What is shortened only where all of those are as narrow as can be."""
+"""The columns that are shortened last, once all others are as narrow as can be."""
 STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "current": {"fg": "green"},
     "outdated": {"fg": "red"},
@@ -125,7 +125,7 @@ def as_table(rows: Sequence[Row], names: Sequence[str], display: Display) -> lis
 
 
 def as_records(rows: Sequence[Row], display: Display) -> list[str]:
-    """Lay each row out as lines of `column value`, for whoever wants to know everything of it."""
+    """Lay each row out as lines of `column value`, with all columns."""
     lines: list[str] = []
     for row in rows:
         width = max(map(cell_len, row), default=0)

@@ -30,7 +30,7 @@ BUDGETS: Final = ("registry", "credential", "rate_limit=limit", "rate_remaining=
 )
 @click.option("--once", is_flag=True, help="Look once, as in a pipe.")
 def top(interval: float, once: bool) -> None:
-    """Show the rates of the last minute, what waits, and the budgets of the registries.
+    """Show the rates of the last minute, the queues, and the budgets of the registries.
 
     With NATS_URL also the messages of its streams that are not read yet.
     """
@@ -74,7 +74,7 @@ def lines(
     queues: Mapping[str, Sequence[ConsumerLag]] | None,
     seen: Display,
 ) -> list[str]:
-    """Lay out what the system does."""
+    """Lay out the work of the system."""
     overdue = cells.duration(activity["overdue_for"]) if activity["due"] else "none"
     first = budgets[:MOST_BUDGETS] if seen.is_terminal else budgets
     cut = f"{len(first)} of {len(budgets)} registries; `imagedrift registries` has all"

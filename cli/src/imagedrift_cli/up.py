@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import click
@@ -22,6 +22,7 @@ from imagedrift_cli import cells, database, signals, up_home
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_cli.up_home import Ports
 from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import settings
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.provision import UnsafeChange
@@ -36,39 +37,23 @@ REFRESH_S = 2.0
 
 
 class UpSettings(Struct, frozen=True, kw_only=True):
-    """The settings that `up` passes to the services that it starts."""
+    """The settings of `up` itself, beside those of the services that it starts."""
 
-    docker_config: Annotated[str, Variable("DOCKER_CONFIG", "folder of Docker's config.json")] = ""
-    docker_auth_config: Annotated[
-        str, Variable("DOCKER_AUTH_CONFIG", "registry credentials as JSON", secret=True)
-    ] = ""
-    registry_auth_file: Annotated[
-        str, Variable("REGISTRY_AUTH_FILE", "path of a further auth.json, as Podman reads it")
-    ] = ""
-    runtime_dir: Annotated[
-        str, Variable("XDG_RUNTIME_DIR", "folder of Podman's containers/auth.json")
-    ] = ""
-    config_home: Annotated[
-        str, Variable("XDG_CONFIG_HOME", "folder of another containers/auth.json")
-    ] = ""
-    registries: Annotated[str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml")] = ""
     routes: Annotated[
         str, Variable("IMAGEDRIFT_ROUTES", "path of routes.toml; with it, messages are sent")
     ] = ""
     freshness: Annotated[
         int, Meta(ge=1, le=86_400), Variable("IMAGEDRIFT_FRESHNESS", "seconds an answer is good")
     ] = 300
-    https_proxy: Annotated[
-        str, Variable("HTTPS_PROXY", "for https registries", secret=True, other_name="https_proxy")
-    ] = ""
-    http_proxy: Annotated[
-        str, Variable("HTTP_PROXY", "for http registries", secret=True, other_name="http_proxy")
-    ] = ""
-    no_proxy: Annotated[
-        str, Variable("NO_PROXY", "asked without a proxy", other_name="no_proxy")
-    ] = ""
     home: Annotated[str, Variable("HOME", "the user's folder")] = ""
     data_home: Annotated[str, Variable("XDG_DATA_HOME", "the user's folder for data")] = ""
+
+
+class Services(NamedTuple):
+    """The settings that are passed on to services."""
+
+    agent: AgentSettings
+    resolver: ResolverSettings
 
 
 @click.command()
@@ -91,15 +76,16 @@ def up(home: Path | None, port: int | None, nats_port: int | None, page_port: in
     nothing is left.
     """
     try:
-        values, agent = settings.load(UpSettings), settings.load(AgentSettings)
-        operator_file.load(values.registries or None)
+        values = settings.load(UpSettings)
+        services = Services(settings.load(AgentSettings), settings.load(ResolverSettings))
+        operator_file.load(services.resolver.registries or None)
         if values.routes:
             _check_routes(values.routes)
         folder = home or up_home.default_home(values.home, values.data_home)
         up_home.prepare(folder)
         with up_home.locked(folder):
             ports = up_home.ports(folder, Ports(port or 0, nats_port or 0, page_port or 0))
-            asyncio.run(_watch(folder, ports, values, agent, Console()))
+            asyncio.run(_watch(folder, ports, values, services, Console()))
     except SourceFault as fault:
         raise Unusable(f"no engine to watch (DOCKER_HOST names one): {fault}") from fault
     except (SettingsFault, RegistriesFault) as error:
@@ -118,11 +104,12 @@ def _check_routes(path: str) -> None:
 
 
 async def _watch(
-    home: Path, ports: Ports, values: UpSettings, agent: AgentSettings, console: Console
+    home: Path, ports: Ports, values: UpSettings, services: Services, console: Console
 ) -> None:
     signals.end_as_by_ctrl_c()
-    await take_inventory(agent)  # no server is started for an engine that does not answer
-    rules = Path(values.registries).read_text() if values.registries else ""
+    await take_inventory(services.agent)  # no server is started for an engine that does not answer
+    rules_file = services.resolver.registries
+    rules = Path(rules_file).read_text() if rules_file else ""
     console.print("starting NATS and PostgreSQL")
     async with Stack.running(
         home,
@@ -135,15 +122,7 @@ async def _watch(
         page_port = ports.pages or free_port()
         up_home.remember(home, Ports(stack.postgres.port, stack.nats.port, page_port))
         with console.status("starting the services"):
-            await _start(stack, values, agent)
-            address = await stack.start_dashboard(page_port)
-            if values.routes:
-                await stack.start_notifier(
-                    values.routes,
-                    HTTPS_PROXY=values.https_proxy,
-                    HTTP_PROXY=values.http_proxy,
-                    NO_PROXY=values.no_proxy,
-                )
+            address = await _start(stack, services, values.routes, page_port)
         stop = signals.asked()
         click.echo(
             f"pages: {address}\nIMAGEDRIFT_DASHBOARD_URL={address}\n"
@@ -154,17 +133,22 @@ async def _watch(
         console.print("stopping")
 
 
-async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None:
+async def _start(stack: Stack, services: Services, routes: str, page_port: int) -> str:
+    """Start every service, and return the address of the pages."""
+    agent, resolver = services
+    proxies = {
+        "HTTPS_PROXY": resolver.https_proxy,
+        "HTTP_PROXY": resolver.http_proxy,
+        "NO_PROXY": resolver.no_proxy,
+    }
     await stack.start_ingest()
     await stack.start_resolver(
-        DOCKER_CONFIG=values.docker_config or str(Path(values.home) / ".docker"),
-        HTTPS_PROXY=values.https_proxy,
-        HTTP_PROXY=values.http_proxy,
-        NO_PROXY=values.no_proxy,
-        DOCKER_AUTH_CONFIG=values.docker_auth_config,
-        REGISTRY_AUTH_FILE=values.registry_auth_file,
-        XDG_RUNTIME_DIR=values.runtime_dir,
-        XDG_CONFIG_HOME=values.config_home or str(Path(values.home) / ".config"),
+        **proxies,
+        DOCKER_CONFIG=str(resolver.docker_folder),
+        DOCKER_AUTH_CONFIG=resolver.docker_auth_config,
+        REGISTRY_AUTH_FILE=resolver.registry_auth_file,
+        XDG_RUNTIME_DIR=resolver.runtime_dir,
+        XDG_CONFIG_HOME=str(resolver.config_folder),
     )
     await stack.start_agent(
         host="this-host",
@@ -175,6 +159,10 @@ async def _start(stack: Stack, values: UpSettings, agent: AgentSettings) -> None
         DOCKER_CERT_PATH=agent.docker_cert_path,
         XDG_RUNTIME_DIR=agent.runtime_dir,
     )
+    address = await stack.start_dashboard(page_port)
+    if routes:
+        await stack.start_notifier(routes, **proxies)
+    return address
 
 
 async def _show(stack: Stack, stop: asyncio.Event) -> None:

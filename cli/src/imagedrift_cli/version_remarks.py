@@ -34,7 +34,7 @@ class _Version:
             self._others.see(rows)
 
     def lines(self) -> list[str]:
-        """Say which version it is and what is newer, as far as anything is known."""
+        """Name its version and the newer ones, as far as they are known."""
         others = self._others.lines() if self._others else []
         line = told(self._known, self._runs, self._gets) if self._has_rows else ""
         lines = [line] if line else []
@@ -46,7 +46,7 @@ class _Version:
 def on_version(
     reference: str, others: Callable[[Reader], Awaitable[Remarks]] | None = None
 ) -> Callable[[Reader], Awaitable[Remarks]]:
-    """Make what reads the newer versions of a reference, and remarks on them before others."""
+    """Make the reader of a reference's newer versions; it remarks on them before others."""
 
     async def remarking(reader: Reader) -> Remarks:
         rows = await reader.named("version_of", reference=reference)
@@ -56,7 +56,7 @@ def on_version(
 
 
 def told(known: Row | None, runs: set[str], gets: set[str]) -> str:
-    """Put into words what is known; empty where that is nothing."""
+    """Put the known versions into words; empty where none is known."""
     runs = runs or ({known["version"]} if known else set())
     parts = [f"runs {' and '.join(sorted(runs))}"] if runs else []
     if gets and gets != runs:
@@ -66,7 +66,7 @@ def told(known: Row | None, runs: set[str], gets: set[str]) -> str:
 
 
 def _newer(known: Row) -> str:
-    """Say what is newer in the repository, and why that is not known."""
+    """Name the newer versions of the repository, or the reason why they are not known."""
     named = [f"newest {step} {tag}" for step in STEPS if (tag := known[f"newest_{step}"])]
     states = {known[f"{step}_state"] for step in STEPS}
     if named:

@@ -17,7 +17,7 @@ OF_VERSIONS = Scope(frozenset({"registry"}), "reference", texts=("reference",))
 @shown()
 @filtered()
 def versions(filters: Filters, output: Output, behind: bool) -> None:
-    """Newer versions of what hosts have, by the tags of each repository; most hosts first.
+    """Newer versions of the images of hosts, by the tags of each repository; most hosts first.
 
     A version is shown as newer once its registry has told that it is another image. A reference is
     behind by at least as many versions as are told. TEXT has to be in the reference.

@@ -1,4 +1,4 @@
-"""Import a library without what it would load and we do not use."""
+"""Imports of a library without the parts of it that we do not use."""
 
 import ssl
 import sys

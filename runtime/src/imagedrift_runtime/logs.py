@@ -62,13 +62,18 @@ def configure(service: str, form: Format = "auto", *, least: int = logging.INFO)
     _libraries(shared, last, max(least, logging.WARNING))
 
 
+def log_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Log a warning of a library, without the line of its code."""
+    get_logger().warning("library.warned", warning=str(message))
+
+
 def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dict[str, Any]:
     """Hide the value of every field whose name says that it is a secret."""
     return {key: _redacted(key, value) for key, value in event.items()}
 
 
 def escape_texts(_logger: Any, _method: str, event: structlog.typing.EventDict) -> dict[str, Any]:
-    """Escape in texts what is no plain character: one event is one line."""
+    """Escape the characters of texts that are not plain: one event is one line."""
     return {
         key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()
     }
@@ -101,7 +106,7 @@ def _libraries(
     last: list[structlog.typing.Processor],
     least: int,
 ) -> None:
-    """Give what libraries log through `logging` the same form; from warnings upwards."""
+    """Give the same form to the logs of libraries through `logging`, from warnings upwards."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -104,7 +104,7 @@ class GaugeSet(Metric):
     _shown: tuple[tuple[Series, ...], Callable[[], bool]] = ((), bool)
 
     def enable(self, registry: "CollectorRegistry") -> None:
-        """Begin to show what is set, in `registry`."""
+        """Begin to show the values that are set, in `registry`."""
         self._real = registry
         registry.register(self)
 
@@ -127,7 +127,7 @@ class GaugeSet(Metric):
         yield self._family()
 
     def collect(self) -> "Iterator[GaugeMetricFamily]":
-        """Show what holds, as prometheus_client asks for each scrape, in a thread of its own."""
+        """Show the present values; prometheus_client asks at each scrape, in its own thread."""
         family = self._family()
         series, holds = self._shown
         for labels, value in series if holds() else ():

@@ -156,6 +156,9 @@ turn_done = Gauge(
 turn_failures = Counter(
     "turn_failures_total", "Work of that kind that failed, or was not done in its time.", "turn"
 )
+work_period = Gauge(
+    "work_period_seconds", "The pause after which work is repeated, by work.", "work"
+)
 work_failures = Counter(
     "work_failures_total", "Times that work which is repeated failed, by work.", "work"
 )

@@ -23,7 +23,7 @@ _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 
 
 class Statement(Struct, frozen=True):
-    """One statement, and what its first lines say of it."""
+    """One statement, with the facts of its first lines."""
 
     comment: str
     sql: str

@@ -63,7 +63,7 @@ class Periodic:
 
         `name` labels its metrics and its log lines.
         """
-        self._works.begin(name)
+        self._works.begin(name, every_s)
         if first_after_s:
             await wait_for_any(first_after_s, self._stopping)
         while not self._stopping.is_set():

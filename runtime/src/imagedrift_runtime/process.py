@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Protocol, TypeVar
@@ -79,6 +80,7 @@ def run(
     except settings.SettingsFault as fault:
         return _refuse(service, fault)
     logs.configure(service, values.log)
+    warnings.showwarning = logs.log_warning
     return asyncio.run(_main(service, values, start, parts))
 
 
@@ -146,7 +148,7 @@ def _stop_on_signals(process: Process, task: "asyncio.Future[None]") -> None:
 
 
 def _leave_within(seconds: float) -> None:
-    """End the process then, come what may: a hanging thread would hold up the interpreter's end."""
+    """End the process then in any case: a hanging thread would hold up the interpreter's end."""
     timer = threading.Timer(seconds, os._exit, args=(1,))
     timer.daemon = True
     timer.start()

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from imagedrift_runtime import urls
+from imagedrift_runtime.file_faults import unreadable
 
 S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class Variable(Struct, frozen=True):
     other_name: str = ""
     """A further name, read where the first is not set."""
     check: Callable[[str], str] | None = None
-    """Says what is wrong with its text, or with one item of it; empty when nothing is."""
+    """Names the fault of its text, or of one item of it; empty when there is none."""
 
 
 class SettingsFault(Exception):
@@ -137,12 +138,11 @@ def _text(variable: Variable, source: Mapping[str, str]) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise _Fault(f"{name}: {path!r} cannot be read: {reason}") from None
+        raise _Fault(f"{name}: {unreadable(path, error)}") from None
 
 
 def _read(source: Mapping[str, str], name: str) -> str:
-    """Read a variable; what is not UTF-8 there could be written neither to NATS nor to a log."""
+    """Read a variable; bytes that are not UTF-8 could be written neither to NATS nor to a log."""
     text = source.get(name, "").strip()
     try:
         text.encode()
@@ -156,14 +156,13 @@ def _check_file(variable: Variable, path: str, mark: str) -> None:
         with Path(path).open("rb") as file:
             is_one = mark.encode() in file.read(_LOOKED_AT)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no path"
-        raise _Fault(f"{variable.name}: {path!r} cannot be read: {reason}") from None
+        raise _Fault(f"{variable.name}: {unreadable(path, error)}") from None
     if not is_one:
         raise _Fault(f"{variable.name}: {path!r} has no {mark!r} in it ({variable.help})")
 
 
 def _value(text: str, hint: Any, variable: Variable) -> Any:
-    """Convert text to what the field holds."""
+    """Convert text to the field's type."""
     try:
         value = msgspec.convert(_shape(text, hint), hint, strict=False)
     except msgspec.ValidationError as error:

@@ -15,14 +15,14 @@ from imagedrift_schemas.text import cleaned
 MOST_SHOWN: Final = 10_000
 """Characters of a cell; a spreadsheet has room for three times as many."""
 FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet takes for the beginning of a formula, full-width forms included."""
+"""Characters that begin a formula in a spreadsheet, full-width forms included."""
 _AFTER_SEMICOLON: Final = re.compile(rf"(;\s*)(?=[{re.escape(''.join(FORMULA))}])")
 """Where a spreadsheet that parts cells by semicolons, as in much of Europe, would find one."""
 NOTHING: Final = "-"
 
 
 def clean(text: object) -> str:
-    """Write a text on one line, without what cannot be shown."""
+    """Write a text on one line, without characters that cannot be shown."""
     return cleaned(str(text), MOST_SHOWN)
 
 
@@ -71,7 +71,7 @@ def whole(value: Any) -> str:
 
 
 def age(moment: datetime, now: datetime) -> str:
-    """Say how long ago a moment was, or in what time it comes."""
+    """Write the age of a moment, or the time until it comes."""
     apart = now - moment
     if abs(apart) < timedelta(seconds=1):
         return "now"

@@ -1,7 +1,7 @@
 """Work that is repeated, such as planning: what fails, and for how long, is told.
 
     works = Works(process.health, clock)
-    works.begin("plan")
+    works.begin("plan", every_s=0.5)
     works.done("plan")
     works.failed("plan", "TimeoutError: …", every_s=0.5)
 
@@ -29,8 +29,9 @@ class Works:
         self._failing_since: dict[str, float] = {}
         self._late: dict[str, str] = {}
 
-    def begin(self, work: str) -> None:
-        """Say that this will be repeated: it counts as done now."""
+    def begin(self, work: str, every_s: float) -> None:
+        """Say that this will be repeated, and how often: it counts as done now."""
+        metrics.work_period.set(every_s, work=work)
         metrics.work_failures.begin(work=work)
         metrics.work_done.set(self._clock.now().timestamp(), work=work)
 

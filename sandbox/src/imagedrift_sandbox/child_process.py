@@ -29,7 +29,7 @@ KILL_BOUND_S = 10.0
 
 
 class ProgramError(RuntimeError):
-    """A program that we start did not do what it was started for."""
+    """A program that we start failed at its work."""
 
 
 class ProgramDied(ProgramError):

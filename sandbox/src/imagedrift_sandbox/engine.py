@@ -53,13 +53,13 @@ class ScriptedEngine:
 
     def __init__(self, host: str) -> None:
         self.host = host
-        """What DOCKER_HOST is set to."""
+        """The value of DOCKER_HOST."""
         self.answers: dict[str, Any] = {}
         self.fault: Fault = ""
         self.asked: list[str] = []
         """Every target that was asked for, in order, with its API version and query."""
         self.headless: set[asyncio.StreamWriter] = set()
-        """Those who wait for the head of a stream of events."""
+        """Connections that wait for the head of a stream of events."""
         self.first_asked_at: float | None = None
         """When the first of them was, by `time.perf_counter`."""
         self._listeners: set[asyncio.StreamWriter] = set()
@@ -93,12 +93,12 @@ class ScriptedEngine:
         return Path(self.host.removeprefix("unix://"))
 
     def forget_asked(self) -> None:
-        """Begin anew with what was asked for."""
+        """Forget the requests so far."""
         self.asked.clear()
         self.first_asked_at = None
 
     def emit(self, kind: str, action: str, about: str = "x") -> None:
-        """Send an event to everyone who listens."""
+        """Send an event to all listeners."""
         event = {"Type": kind, "Action": action, "Actor": {"ID": about, "Attributes": {}}}
         self.emit_raw(json.dumps(event).encode() + b"\n")
 
@@ -171,7 +171,7 @@ class ScriptedEngine:
         return await self._answer_by_script(_VERSIONED.sub("", target), path, writer)
 
     async def _answer_by_script(self, target: str, path: str, writer: asyncio.StreamWriter) -> bool:
-        """Give the answer for a target, or for its path whatever the query is."""
+        """Give the answer for a target, or for its path with any query."""
         match self.answers.get(target, self.answers.get(path, Refusal(404))):
             case Hanging():
                 await asyncio.Event().wait()

@@ -41,7 +41,7 @@ class NatsServer(LocalServer):
     def start(
         cls, store_dir: Path | None = None, config_extra: str = "", *, port: int = 0
     ) -> AbstractAsyncContextManager["NatsServer"]:
-        """Run a server for the length of an `async with`; what is in `store_dir` is kept."""
+        """Run a server for the length of an `async with`; the content of `store_dir` is kept."""
         return cls(store_dir, config_extra, port=port).starting()
 
     @classmethod

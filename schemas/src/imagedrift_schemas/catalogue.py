@@ -1,4 +1,4 @@
-"""Every message, with where it travels, who says it and who listens.
+"""Every message, with its subject, its publisher and its readers.
 
     agent ── inventory, alive ──▶ ingest ── resolve, describe, list ──▶ resolver
                                     ▲                                      │
@@ -21,7 +21,7 @@ class Route(NamedTuple):
     message: type[Struct]
     carrier: str
     address: str
-    said_by: str
+    publisher: str
     read_by: str
 
 

@@ -32,7 +32,7 @@ def is_compressed(payload: bytes) -> bool:
 
 
 def decompressed(payload: bytes) -> bytes:
-    """Return what was compressed, or the payload as it came. Raises `Malformed`."""
+    """Return the decompressed payload, or the payload as it came. Raises `Malformed`."""
     if not is_compressed(payload):
         return payload
     reader = zlib.decompressobj(_WITH_GZIP_HEADER)

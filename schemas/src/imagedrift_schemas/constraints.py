@@ -31,6 +31,8 @@ MOST_CHILDREN: Final = 10_000
 MOST_FACT: Final = 256
 """Bytes of a fact that an image's label tells; a longer label is left out."""
 MOST_FACTS_OF: Final = 4
+MOST_PLATFORMS: Final = 16
+"""Of a question about a digest: those of most hosts."""
 MOST_TAGS: Final = 200
 """Of a question for tags: those that most hosts run."""
 MOST_TRACKS: Final = 1000
@@ -125,7 +127,7 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "digest": _DIGEST,
     "last_digest": _DIGEST_OR_NONE,
     "hosts": _COUNT,
-    "platforms": {"items": _pattern(platform.PATTERN)},
+    "platforms": {"maxItems": MOST_PLATFORMS, "items": _pattern(platform.PATTERN)},
     "image_ids": {"items": _DIGEST},
     "facts_of": {"maxItems": MOST_FACTS_OF, "items": _pattern(platform.PATTERN)},
     "reason": _TEXT,
@@ -177,11 +179,11 @@ DOCKER_HUB_IN_FULL: Final[Schema] = {
         "properties": {"repository": {"type": "string", "pattern": "/"}},
     },
 }
-"""Of whatever names a registry and a repository: on Docker Hub `nginx` is `library/nginx`."""
+"""Of a message that names registry and repository: on Docker Hub `nginx` is `library/nginx`."""
 
 
 def constrained(schema: Schema, struct: type[Struct], field: str) -> Schema:
-    """Return a field's schema with what its value may be."""
+    """Return a field's schema with the limits of its value."""
     found = FIELDS.get(f"{struct.__name__}.{field}") or FIELDS.get(field, {})
     return _plain(_merged(schema, found))
 

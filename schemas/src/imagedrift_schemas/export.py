@@ -1,4 +1,4 @@
-"""Writes what follows from the messages' definitions, so that nobody writes it twice.
+"""Generates schemas and docs from the messages' definitions, so that nobody writes them twice.
 
     python -m imagedrift_schemas.export            writes the files that differ
     python -m imagedrift_schemas.export --check    lists them and exits 1 instead
@@ -63,7 +63,7 @@ def schema_of(message: type[Struct]) -> dict[str, Any]:
 
 
 def _explain(component: dict[str, Any], struct: type[Struct]) -> None:
-    """Add the sentences to a struct's schema and to each of its fields, and what each may be."""
+    """Add the sentences to a struct's schema and to each of its fields, with the limits of each."""
     component["description"] = summary_of(struct)
     fields = component["properties"]
     for facts in facts_of(struct):
@@ -77,7 +77,7 @@ def _explain(component: dict[str, Any], struct: type[Struct]) -> None:
 
 
 def reference() -> str:
-    """Return what is generated of docs/messages.md."""
+    """Return the generated part of docs/messages.md."""
     parts = [_opening(), _travel_table(ROUTES)]
     parts += [_section(route.message, name_of(route.message)) for route in ROUTES]
     parts += ["## Parts\n\nWhat the messages above are made of."]
@@ -96,7 +96,7 @@ def _travel_table(routes: Iterable[Route]) -> str:
             f"[{name_of(route.message)}](#{name_of(route.message)})",
             route.carrier,
             f"`{route.address}`",
-            route.said_by,
+            route.publisher,
             route.read_by,
         ]
         for route in routes

@@ -123,7 +123,7 @@ def _inside(address: Address) -> Iterator[ipaddress.IPv4Address]:
 
 
 def _of_any_length(number: int) -> Iterator[ipaddress.IPv4Address]:
-    """Return what a prefix of 48, 56, 64 or 96 bits would be followed by (RFC 6052, 2.2)."""
+    """Return the IPv4 address after a prefix of 48, 56, 64 or 96 bits (RFC 6052, 2.2)."""
     yield ipaddress.IPv4Address(number & _LAST_32)
     bare = (number >> 64 << 56) | (number & ((1 << 56) - 1))  # without the octet "u", bits 64-71
     for prefix in (48, 56, 64):

@@ -32,7 +32,8 @@ or repaired; text outside ASCII is refused.
 
 import re
 from collections.abc import Iterator
-from typing import Final, Self
+from functools import lru_cache
+from typing import Final, NamedTuple, Self
 
 from msgspec import Struct
 
@@ -51,6 +52,8 @@ _OFFICIAL: Final = "library/"
 _DEFAULT_TAG: Final = "latest"
 
 _MAX_TEXT: Final = 1024
+_REMEMBERED: Final = 16_384
+"""References: with the longest texts some 20 MB."""
 _MAX_PATH: Final = 255
 
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
@@ -93,23 +96,10 @@ class ImageReference(Struct, frozen=True):
     digest: str
     original: str
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    @staticmethod
+    def parse(text: str) -> "ImageReference":
         """Read a reference, or raise BadReference naming the rule that it breaks."""
-        _refuse_what_is_no_name(text)
-        domain, remainder = _split_domain(text)
-        name, _, _ = remainder.partition(":")
-        if name != name.lower():
-            raise _refused(text, "uppercase: a repository is written in lower case")
-        before, at, digest = remainder.partition("@")
-        path, colon, tag = before.partition(":")
-        _check_grammar(text, domain, path, tag if colon else None, digest if at else None)
-        reference = cls(domain, path, tag, digest, text)
-        if len(reference.repository) > _MAX_PATH or len(domain) > MAX_DOMAIN:
-            raise _refused(text, "length: repository and host have at most 255 characters each")
-        if at and (fault := digest_fault(digest)):
-            raise _refused(text, fault)
-        return reference
+        return _parse(text)
 
     @property
     def registry(self) -> str:
@@ -159,7 +149,7 @@ class ImageReference(Struct, frozen=True):
 
     @property
     def is_pinned(self) -> bool:
-        """True when a digest alone says what runs: there is no tag that could move."""
+        """True when a digest alone identifies the image: there is no tag that could move."""
         return bool(self.digest) and not self.tag
 
     @property
@@ -180,6 +170,21 @@ class ImageReference(Struct, frozen=True):
         return (other.canonical, other.digest) == (self.canonical, self.digest)
 
 
+class CanonicalParts(NamedTuple):
+    """The parts of a canonical reference; a part that is not there is empty."""
+
+    registry: str
+    repository: str
+    tag: str
+
+    @classmethod
+    def of(cls, canonical: str) -> Self:
+        """Split a canonical reference, or the beginning of one. Nothing is checked."""
+        registry, _, key = canonical.partition("/")
+        repository, _, tag = key.partition("@")[0].partition(":")
+        return cls(registry, repository, tag)
+
+
 def parents(repository: str) -> Iterator[str]:
     """Yield a repository and every path above it, the longest first: `a/b`, then `a`."""
     while repository:
@@ -187,8 +192,26 @@ def parents(repository: str) -> Iterator[str]:
         repository = repository.rpartition("/")[0]
 
 
+@lru_cache(maxsize=_REMEMBERED)  # a fleet has few, and tells them with every image of them
+def _parse(text: str) -> ImageReference:
+    _refuse_what_is_no_name(text)
+    domain, remainder = _split_domain(text)
+    name, _, _ = remainder.partition(":")
+    if name != name.lower():
+        raise _refused(text, "uppercase: a repository is written in lower case")
+    before, at, digest = remainder.partition("@")
+    path, colon, tag = before.partition(":")
+    _check_grammar(text, domain, path, tag if colon else None, digest if at else None)
+    reference = ImageReference(domain, path, tag, digest, text)
+    if len(reference.repository) > _MAX_PATH or len(domain) > MAX_DOMAIN:
+        raise _refused(text, "length: repository and host have at most 255 characters each")
+    if at and (fault := digest_fault(digest)):
+        raise _refused(text, fault)
+    return reference
+
+
 def _refuse_what_is_no_name(text: str) -> None:
-    """Refuse what the grammar would take for the name of an image, or could not read in time."""
+    """Refuse texts that the grammar would misread as an image's name, or could not read in time."""
     if len(text) > _MAX_TEXT:
         raise _refused(text, f"length: a reference has at most {_MAX_TEXT} characters")
     if _IMAGE_ID.fullmatch(text):
@@ -225,6 +248,6 @@ def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: s
 
 
 def _refused(text: str, why: str) -> BadReference:
-    """Make the error; it never repeats what may be a password before an `@`."""
+    """Make the error; it never repeats a possible password before an `@`."""
     shown = _CREDENTIALS.sub("***@", text[:_MAX_TEXT])
     return BadReference(f"reference {shown[:160]!a}: {why}")

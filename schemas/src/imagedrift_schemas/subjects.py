@@ -56,13 +56,13 @@ CHANGED_ALL: Final = f"{PREFIX}.changed.*.*"
 ALIVE_ALL: Final = f"{PREFIX}.alive.*.*"
 
 RESOLVER_LOOKUP: Final = f"{PREFIX}.resolver.lookup"
-"""Where the micro service `imagedrift-resolver` is asked what the shared cache holds."""
+"""The subject on which `imagedrift-resolver` answers from the shared cache, as a micro service."""
 
 LANES: Final = ("hub", "ghcr", "quay", "ecr", "other")
 """Registry families with a lane of their own without configuration; `other` takes the rest."""
 
 HOST_ID: Final = "[a-z0-9-]{1,63}"
-"""What a site and a host may be called, as a pattern."""
+"""The pattern of the ids of sites and hosts."""
 
 _HOST_ID = re.compile(HOST_ID, re.ASCII)
 _OTHER = re.compile(rb"[^A-Za-z0-9_/-]")
@@ -82,7 +82,7 @@ def escape(text: str) -> str:
 
 
 def unescape(token: str) -> str:
-    """Read back what `escape` wrote. Raises `BadToken` for anything else."""
+    """Return the text that `escape` was given. Raises `BadToken` for anything else."""
     if not _TOKEN.fullmatch(token):
         raise BadToken(f"not a token of ours: {token[:80]!r}")
     raw = re.sub(rb"=([0-9A-F]{2})", lambda m: bytes([int(m[1], 16)]), token.encode())

@@ -30,7 +30,7 @@ def cleaned(text: str, most: int) -> str:
 
 
 def mended(payload: bytes) -> bytes:
-    """Write JSON anew without what is no Unicode: broken UTF-8 and single surrogates.
+    """Write JSON anew without characters that are no Unicode: broken UTF-8 and single surrogates.
 
     For a message that could not be decoded. Returns it as it is when it is no JSON at all, or so
     large that reading it this way would hold up everything else: no thread runs meanwhile.

@@ -30,7 +30,7 @@ Read = dict[str, int | str | bool]
 
 
 def told_by(containers: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return what the labels of an image's containers tell, by key; nothing of most."""
+    """Return the update labels of an image's containers, by key; most have none."""
     told: dict[str, set[str]] = {}
     for labels in containers:
         for key in KEYS:
@@ -41,18 +41,18 @@ def told_by(containers: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 def read(policy: Mapping[str, object]) -> Read:
     """Read a `policy` as it is kept: what is not understood is left out."""
-    said: Read = {}
+    rules: Read = {}
     texts = {key: text for key in KEYS if isinstance(text := policy.get(key), str) and _fits(text)}
     for key in ("wait", "due_after"):
         if (seconds := seconds_in(texts.get(key, ""))) is not None:
-            said[f"{key}_s"] = seconds
+            rules[f"{key}_s"] = seconds
     if texts.get("within") in STEPS:
-        said["within"] = texts["within"]
+        rules["within"] = texts["within"]
     if "track" in texts:
-        said["track"] = texts["track"]
+        rules["track"] = texts["track"]
     if texts.get("pin", "").lower() in ("true", "1", "yes"):
-        said["pin"] = True
-    return said
+        rules["pin"] = True
+    return rules
 
 
 def seconds_in(span: str) -> int | None:

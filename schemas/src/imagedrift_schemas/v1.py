@@ -35,7 +35,7 @@ class LocalImage(Struct, frozen=True, kw_only=True):
     repo_digests: tuple[str, ...] = ()
     platform: str = "linux/amd64"
     tagged: bool = True
-    """False when the reference is only what a container was configured with: its tag has moved."""
+    """False when only a container's configuration has the reference: its tag has moved."""
     size: int = 0
     created_at: Time | None = None
     containers: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class LocalImage(Struct, frozen=True, kw_only=True):
     manifest_digest: str = ""
     """Digest of this platform's manifest where the engine knows it (containerd image store)."""
     services: tuple[str, ...] = ()
-    """What those containers are for, where their labels say it, sorted: `project/service`."""
+    """The services of those containers, where their labels name one, sorted: `project/service`."""
     digest_lost: bool | UnsetType = UNSET
     """The engine no longer knows under which digest it got the image. Without it, an empty
     `repo_digests` means that the image was never pulled or pushed. Written only where it is true:
@@ -127,7 +127,7 @@ class Alive(Struct, frozen=True, kw_only=True, tag="alive"):
 
 
 class Resolve(Struct, frozen=True, kw_only=True, tag="resolve"):
-    """Ask what this tag points to now."""
+    """Ask for the digest that this tag points to now."""
 
     registry: str
     repository: str
@@ -141,7 +141,7 @@ class Resolve(Struct, frozen=True, kw_only=True, tag="resolve"):
 
 
 class Describe(Struct, frozen=True, kw_only=True, tag="describe"):
-    """Ask what is inside this digest: once for ever, as the content of a digest cannot change."""
+    """Ask for the content of this digest: once for ever, as it cannot change."""
 
     registry: str
     repository: str
@@ -270,7 +270,7 @@ class Child(Struct, frozen=True, kw_only=True):
     """One platform's manifest inside an index."""
 
     platform: str
-    """What the image runs on, `os/architecture[/variant]`; empty where the index names none."""
+    """The image's platform, `os/architecture[/variant]`; empty where the index names none."""
     digest: str
     config_digest: str = ""
     """The image id that a classic engine shows; empty when it was not read."""
@@ -290,6 +290,9 @@ class Described(Struct, frozen=True, kw_only=True, tag="described"):
     digest: str
     checked_at: Time
     children: tuple[Child, ...] = ()
+    """Every manifest in it, those of indexes inside it included; an image alone is its own child.
+    A list whose children all have a `config_digest` is whole, and is never asked for again: a
+    manifest that it lacks makes its images outdated for ever."""
     failure: Failure | None = None
     credential: str = "anonymous"
 

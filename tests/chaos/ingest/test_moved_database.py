@@ -22,6 +22,18 @@ from support.postgres import NEWEST, OLDEST, programs
 pytestmark = pytest.mark.parametrize("model", [OLDEST], indirect=True)
 
 LOGIN = "CREATE ROLE ingest LOGIN PASSWORD 'between us' IN ROLE imagedrift_writer"
+TOLD = """
+    INSERT INTO notify.routes (route, is_begun) VALUES ('team', true);
+    INSERT INTO notify.claims (route, kind, reference, target)
+    VALUES ('team', 'outdated', 'docker.io/library/nginx:1.27', 'sha256:00')
+"""
+TABLES = """
+    SELECT n.nspname || '.' || c.relname AS name
+    FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND NOT n.nspname ^@ 'pg_' AND n.nspname <> 'information_schema'
+    ORDER BY 1
+"""
 HISTORY = "SELECT reference, digest, valid_from, valid_to FROM ops.tag_history ORDER BY valid_from"
 
 
@@ -44,7 +56,6 @@ class Mover:
             "OLD_URL": old.dsn(),
             "NEW_URL": new.dsn(),
             "NEW_SERVER_URL": new.dsn("postgres"),
-            "DATABASE_URL": new.dsn(),
         }
 
     def run(self, *commands: str) -> None:
@@ -85,7 +96,16 @@ def data_only(mover: Mover) -> None:
     everything, data = commands_of_the_page()
     roles = [each for each in everything if "roles.sql" in each]
     assert len(roles) == 2
-    mover.run(*roles, "imagedrift migrate", *data)
+    mover.run(*roles, 'DATABASE_URL="$NEW_URL" imagedrift migrate', *data)
+
+
+async def rows_of_tables(reader: Operator) -> dict[str, int]:
+    """How many rows each table has, whatever schema it is in."""
+    names = [row["name"] for row in await reader.ask(TABLES)]
+    return {
+        name: (await reader.ask(f"SELECT count(*) AS rows FROM {name}"))[0]["rows"]
+        for name in names
+    }
 
 
 @pytest.mark.parametrize("way", [whole, data_only])
@@ -98,7 +118,7 @@ async def test_a_database_moves_to_another_server(
     tmp_path: Path,
     way: object,
 ) -> None:
-    """A database moves to another server with facts, history, counts and roles."""
+    """A database moves to another server with facts, history, messages, counts and roles."""
     assert callable(way)
     async with ingest(postgres.dsn(), fresh_nats.url):
         await agents.has("h1", image(version=1))
@@ -111,15 +131,19 @@ async def test_a_database_moves_to_another_server(
     connection = await asyncpg.connect(postgres.dsn())
     try:
         await connection.execute(LOGIN)
+        await connection.execute(TOLD)
     finally:
         await connection.close()
     before = await operator.ask("SELECT * FROM ops.comparisons")
     history = await operator.ask(HISTORY)
+    counted = await rows_of_tables(operator)
+    assert {"fleet", "notify"} <= {name.partition(".")[0] for name, rows in counted.items() if rows}
 
     await asyncio.to_thread(way, Mover(postgres, new, tmp_path))
     assert await migrate(new.dsn()) == []
 
     moved = Operator(new.dsn())
+    assert await rows_of_tables(moved) == counted
     assert await moved.ask("SELECT * FROM ops.comparisons") == before
     assert await moved.ask(HISTORY) == history
     assert len(history) == 2

@@ -10,7 +10,6 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, image
-from support.nats_client import jetstream
 from support.polling import until
 from support.postgres import NEWEST
 
@@ -28,19 +27,10 @@ def environment(postgres: PostgresServer, fresh_nats: NatsServer) -> dict[str, s
     }
 
 
-async def give_up_soon(agents: Fleet) -> None:
-    """Deliver what a dead process held after seconds, so that the test need not wait a minute."""
-    where = subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST
-    config = (await jetstream(agents.bus).consumer_info(*where)).config
-    config.ack_wait = 3
-    await jetstream(agents.bus).add_consumer(subjects.STREAM_INVENTORY, config)
-
-
 async def test_a_replica_that_is_killed_costs_nothing_but_time(
     environment: dict[str, str], agents: Fleet, operator: Operator, tmp_path: Path
 ) -> None:
     """P4: a killed replica's work is done by the others, and the tables are the truth."""
-    await give_up_soon(agents)
     script = "imagedrift-ingest"
     logs = [tmp_path / f"{number}.log" for number in range(3)]
     async with (

@@ -87,9 +87,9 @@ def test_faults_of_files_and_of_what_belongs_together_are_told_at_once(tmp_path:
 
 def test_a_registries_file_that_is_not_there_is_named_by_its_variable() -> None:
     """Together with any other wrong variable."""
-    told = run(IMAGEDRIFT_REGISTRIES="/no/such/r.toml", IMAGEDRIFT_LOG="loud")
+    told = run(IMAGEDRIFT_REGISTRIES="/etc/no-such-r.toml", IMAGEDRIFT_LOG="loud")
     assert told.returncode == 2
-    assert "IMAGEDRIFT_REGISTRIES: '/no/such/r.toml' cannot be read" in told.stderr
+    assert "IMAGEDRIFT_REGISTRIES: '/etc/no-such-r.toml' cannot be read" in told.stderr
     assert "IMAGEDRIFT_LOG" in told.stderr
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from support import command_fleet
+from support.command_line import piped
 from support.postgres import migrated
 
 
@@ -36,3 +38,10 @@ def own_dsn(postgres_server: PostgresServer, fleet_dsn: str) -> Iterator[str]:
     dsn = postgres_server.create_database("command_changed", fleet_dsn.rpartition("/")[2])
     yield dsn
     postgres_server.drop_database("command_changed")
+
+
+@pytest.fixture
+def nats_url(nats_server: NatsServer) -> str:
+    """A NATS server that has what services need, and no service."""
+    assert piped("", "streams", NATS_URL=nats_server.url).code == 0
+    return nats_server.url

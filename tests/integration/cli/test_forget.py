@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from imagedrift_cli.__main__ import main
+from support.command_line import error_line, piped
 from support.operator import Operator
 
 
@@ -45,3 +46,10 @@ def test_a_host_stays_where_the_question_is_not_answered_with_yes(own_dsn: str, 
     assert result.exit_code == 64
     assert f"Forget {host}?" in result.output
     assert hosts(own_dsn) == before
+
+
+def test_a_host_of_two_is_not_forgotten(own_dsn: str) -> None:
+    """`forget` refuses a name that two hosts have."""
+    assert "2 hosts are called web-1" in error_line(piped(own_dsn, "forget", "web-1", "--yes"), 64)
+    assert piped(own_dsn, "forget", "fra1/web-1", "--yes").out == "forgotten: fra1/web-1\n"
+    assert "are called" not in piped(own_dsn, "host", "web-1").err

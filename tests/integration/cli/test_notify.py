@@ -5,6 +5,9 @@ from pathlib import Path
 from support.command_line import Ended, piped
 from support.notifier import TOKEN, write_routes
 
+CHAT = 'digest = "0 8 * * MON"\nquiet = ["22:00-07:00"]\nerrors = true'
+"""The keys of a route that sends at certain times."""
+
 
 def notify(dsn: str, folder: Path, *arguments: str, **tables: str) -> Ended:
     """Run the command on a file of these routes, whose channels nobody serves."""
@@ -14,11 +17,13 @@ def notify(dsn: str, folder: Path, *arguments: str, **tables: str) -> Ended:
 
 def test_routes_are_listed_with_what_they_tell_and_when(fleet_dsn: str, tmp_path: Path) -> None:
     """Each route is a line; no address is shown."""
-    ended = notify(fleet_dsn, tmp_path, ops="", chat='digest = "0 8 * * MON"\nerrors = true')
+    ended = notify(fleet_dsn, tmp_path, ops="", chat=CHAT)
 
     assert ended.code == 0
     assert ended.lines[0].startswith("ops: webhook, now, next at 20")
-    assert ended.lines[1].startswith("chat: apprise, digest 0 8 * * MON, next at 20")
+    assert ended.lines[1].startswith(
+        "chat: apprise, digest 0 8 * * MON (UTC), quiet 22:00-07:00 (UTC)"
+    )
     assert ended.lines[1].endswith("tells of outdated, version, error")
     assert TOKEN not in ended.out
 
@@ -65,8 +70,8 @@ def test_what_is_wrong_is_told_in_a_line(fleet_dsn: str, tmp_path: Path) -> None
     wrong = notify(fleet_dsn, tmp_path, ops='zone = "X"')
     assert (wrong.code, wrong.err) == (
         64,
-        f"Error: {tmp_path}/routes.toml:5: route.ops.zone: write a time zone, as Europe/Berlin"
-        " or UTC\n",
+        f'Error: {tmp_path}/routes.toml:5: route.ops.zone: write a time zone, as "Europe/Berlin"'
+        ' or "UTC"\n',
     )
     unknown = notify(fleet_dsn, tmp_path, "--test", "obs", ops="")
     assert (unknown.code, unknown.err) == (4, "Error: no such route: obs; did you mean ops?\n")
@@ -87,7 +92,7 @@ def test_a_missing_setting_and_a_missing_secret_are_named(fleet_dsn: str, tmp_pa
     (tmp_path / "key").unlink()
     missing = piped(fleet_dsn, "notify", IMAGEDRIFT_ROUTES=str(routes))
     assert missing.code == 64
-    assert f"route.ops: {tmp_path}/key: cannot be read: No such file" in missing.err
+    assert f"route.ops.secret_file: '{tmp_path}/key' cannot be read: No such file" in missing.err
 
 
 def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:

@@ -80,6 +80,34 @@ async def test_a_page_reads_as_the_role_of_its_viewer(pages_dsn: str) -> None:
         assert "permission denied" in refused.text
 
 
+async def test_a_database_that_falls_silent_in_a_query_is_told_soon(
+    pages_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query that is never answered ends with its bound, and its connection is not waited for."""
+    monkeypatch.setattr(database, "SILENT_AFTER_S", 3.0)
+    where = urlsplit(pages_dsn)
+    async with SilencedRelay.to(where.hostname or "", where.port or 0) as relay:
+        dsn = pages_dsn.replace(f":{where.port}/", f":{relay.port}/")
+        async with database.open_reader(dsn) as reader:
+            row = "SELECT now() AS valid_from, NULL AS valid_to"
+            await reader.answer([fixed(f"{row}, '' AS digest", TagPeriod)], "")
+            waiting = f"{row}, pg_sleep(60)::text AS digest"
+            asking = asyncio.ensure_future(reader.answer([fixed(waiting, TagPeriod)], ""))
+            await until(lambda: _runs(pages_dsn, "%pg_sleep(60)%"), "the query runs")
+            relay.is_silent = True
+            async with asyncio.timeout(SOON_S):
+                with pytest.raises(PageFault) as fault:
+                    await asking
+
+    assert fault.value.status == 503
+
+
+async def _runs(dsn: str, query: str) -> bool:
+    async with logins.connected(dsn) as connection:
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1"
+        return bool(await connection.fetchval(asked, query))
+
+
 async def test_a_page_is_planned_for_its_values_however_often_it_was_read(pages_dsn: str) -> None:
     """No plan is kept that was made without knowing how much a filter leaves."""
     row = "SELECT now() AS valid_from, NULL::timestamptz AS valid_to"

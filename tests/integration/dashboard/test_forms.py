@@ -1,5 +1,6 @@
 """Forms that change something are read with the token of their viewer alone."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,6 +25,23 @@ def sent(body: bytes, kind: str = "application/x-www-form-urlencoded") -> Reques
     headers = [(b"content-type", kind.encode())]
     scope = {"type": "http", "method": "POST", "headers": headers, "state": {"viewer": ADA}}
     return Request(scope, receive)
+
+
+@pytest.mark.parametrize("goes", [True, False])
+async def test_a_form_that_does_not_come_is_told(goes: bool) -> None:
+    """A viewer that goes in the middle of a form, or sends no more of it, holds up nothing."""
+    parts = [{"type": "http.request", "body": b"form_token=", "more_body": True}]
+
+    async def receive() -> dict[str, Any]:
+        if parts:
+            return parts.pop()
+        await asyncio.sleep(0 if goes else 3600)
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "POST", "headers": [], "state": {"viewer": ADA}}
+    with pytest.raises(PageFault) as refused:
+        await FormReader(KEY, within_s=0.05).read(Request(scope, receive))
+    assert refused.value.status == 408
 
 
 async def test_a_form_with_its_viewer_s_token_is_read() -> None:

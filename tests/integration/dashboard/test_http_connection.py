@@ -3,13 +3,16 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from imagedrift_dashboard.adapters import http_server
 from imagedrift_dashboard.adapters.http_connection import BoundedConnection
+from support.polling import until
 
+MUCH = 8 * 1024 * 1024
+"""Bytes: more than the system keeps for who does not read."""
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -17,6 +20,18 @@ class HastyConnection(BoundedConnection):
     """A connection whose bound a test can wait for."""
 
     request_within_s = 0.2
+    taken_within_s = 0.2
+    opened: ClassVar[set[object]] = set()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note that it is there."""
+        super().connection_made(transport)
+        self.opened.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that it has gone."""
+        super().connection_lost(exc)
+        self.opened.discard(self)
 
 
 class SlowPages:
@@ -24,13 +39,21 @@ class SlowPages:
 
     def __init__(self) -> None:
         self.may_respond = asyncio.Event()
+        self.body = b"ok"
+        self.is_endless = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Respond."""
+        """Respond, to the end or until the client has gone."""
         await self.may_respond.wait()
-        length = [(b"content-length", b"2")]
+        length = [(b"content-length", str(len(self.body)).encode())] * (not self.is_endless)
         await send({"type": "http.response.start", "status": 200, "headers": length})
-        await send({"type": "http.response.body", "body": b"ok"})
+        part = {"type": "http.response.body", "body": self.body, "more_body": self.is_endless}
+        await send(part)
+        if self.is_endless:
+            await receive()  # the request
+            gone = asyncio.ensure_future(receive())
+            while not gone.done():
+                await send(part)
 
 
 @pytest.fixture
@@ -83,6 +106,34 @@ async def test_a_response_may_take_longer(port: int, pages: SlowPages) -> None:
     )
     async with asyncio.timeout(5):
         assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+@pytest.mark.parametrize("is_endless", [False, True])
+async def test_a_client_that_takes_nothing_is_let_go(
+    port: int, pages: SlowPages, is_endless: bool
+) -> None:
+    """A response that nobody takes, whole or without an end, keeps no connection open."""
+    pages.body, pages.is_endless = b"x" * MUCH, is_endless
+    pages.may_respond.set()
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(REQUEST)
+        await until(lambda: HastyConnection.opened, "the connection is there")
+        await until(lambda: not HastyConnection.opened, "the connection is let go")
+
+
+async def test_a_client_that_takes_slowly_gets_all(port: int, pages: SlowPages) -> None:
+    """A response may take longer than the bound, as long as the client goes on."""
+    pages.body = b"x" * MUCH
+    pages.may_respond.set()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST)
+    taken = 0
+    async with asyncio.timeout(20):
+        while part := await reader.read(MUCH):
+            taken += len(part)
+            await asyncio.sleep(HastyConnection.taken_within_s / 20)
+    assert taken > MUCH
     writer.close()
 
 

@@ -15,9 +15,17 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.processes import ServiceProcess
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Changed
+from support import command_fleet, pages
 from support.ingest import NOW
+from support.operator import Operator
+from support.polling import until
 
 SCRIPT = "imagedrift-dashboard"
+READING = """
+SELECT pid FROM pg_stat_activity
+WHERE application_name = 'imagedrift-dashboard' AND xact_start IS NOT NULL
+  AND datname = current_database()
+"""
 
 
 class Served:
@@ -112,6 +120,26 @@ async def _next_event(lines: AsyncIterator[str]) -> str:
         if line.startswith("data: "):
             return line.removeprefix("data: ")
     raise AssertionError("the events ended")
+
+
+async def test_a_csv_that_nobody_reads_on_is_ended_in_order(
+    own_dsn: str, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    """A client that goes in the middle of a table leaves no transaction and no error."""
+    await command_fleet.add_outdated(own_dsn, 10_000)
+    async with pages.served(own_dsn, nats_server.url, tmp_path) as url:
+        async with (
+            httpx.AsyncClient() as client,
+            client.stream("GET", f"{url}/due?csv=due") as table,
+        ):
+            await anext(table.aiter_bytes())
+            assert await Operator(own_dsn).ask(READING)
+
+        async def is_over() -> bool:
+            return not await Operator(own_dsn).ask(READING)
+
+        await until(is_over, "no transaction is left")
+    assert '"level": "error"' not in (tmp_path / "log").read_text()
 
 
 async def test_a_taken_port_is_told(pages_dsn: str, served: Served, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An open page in a real browser shows what changes, and nothing on it moves."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Changed
-from support.chromium import opened
+from support.chromium import PHONE_LIGHT, opened
 from support.ingest import NOW
 from support.pages import served
 
@@ -45,7 +46,24 @@ TOPS: Final = """
 () => [...document.querySelectorAll("[data-key]")]
   .map((row) => [row.dataset.key, row.getBoundingClientRect().top])
 """
-CELL: Final = "row => document.querySelector(`[data-key='${row}'] .number`).textContent"
+CHOSEN: Final = """
+() => [
+  document.activeElement.textContent,
+  getSelection().toString(),
+  document.querySelector("details").open,
+  document.querySelector(".scroll").scrollLeft,
+  scrollY,
+]
+"""
+CHOOSE: Final = f"""
+(row) => {{
+  const text = document.querySelector(`[data-key='${{row}}'] bdi`).firstChild;
+  getSelection().setBaseAndExtent(text, 0, text, "docker.io".length);
+  document.querySelector(".scroll").scrollLeft = 60;
+  scrollTo(0, 40);
+  return ({CHOSEN})();
+}}
+"""
 HIDE: Final = """
 (state) => {
   Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
@@ -109,25 +127,44 @@ async def _shown(page: Page, text: str) -> None:
 async def test_a_moved_tag_is_seen_in_its_row_and_no_row_moves(
     chrome: Browser, changing: str, own_dsn: str, nats: Bus
 ) -> None:
-    """Within 2 seconds the row has the new number, where it stood; a link offers the new order."""
-    async with opened(chrome, f"{changing}/images") as open_page:
+    """Within 2 seconds the row has the new number, where it stood; a link offers the new order.
+
+    What the viewer has chosen, opened, selected and scrolled to stays, too.
+    """
+    async with opened(chrome, f"{changing}/images", PHONE_LIGHT) as open_page:
         page = open_page.page
-        before = await page.evaluate(TOPS)
         await _shown(page, "0")
+        await page.locator("summary").press("Enter")
         await page.locator(f"[data-key='{REDIS}'] a").focus()
+        kept = await page.evaluate(CHOOSE, REDIS)
+        before = await page.evaluate(TOPS)
         await _move(own_dsn)
         async with asyncio.timeout(2):
             await _publish(nats)
             await _shown(page, "4")
 
         assert await page.evaluate(TOPS) == before
-        assert await page.evaluate("document.activeElement.textContent") == REDIS
+        assert await page.evaluate(CHOSEN) == kept == [REDIS, "docker.io", True, 60, 40]
         assert f"{REDIS} is outdated on 4 hosts now" in await page.locator("#news").inner_text()
         assert await open_page.findings() == []
         assert open_page.complaints == []
         await page.get_by_role("link", name="There are other rows now: show them").click()
         await page.wait_for_load_state()
         assert (await page.evaluate(TOPS))[0][0] == REDIS
+
+
+async def test_an_open_page_does_not_pass_for_a_new_one(chrome: Browser, changing: str) -> None:
+    """Ages grow while nothing changes, and the page is read again every five minutes."""
+    async with opened(chrome, f"{changing}/hosts/fra1/web-1", clock=True) as open_page:
+        page = open_page.page
+        seen = page.locator("dd").filter(has=page.locator("time")).first
+        [before] = re.findall(r"\((\d) min ago\)", await seen.inner_text())
+        await page.clock.run_for("02:01")
+        grown = re.compile(rf"\(({int(before) + 2}|{int(before) + 3}) min ago\)")
+        await seen.filter(has_text=grown).wait_for()
+        async with page.expect_response("**/hosts/fra1/web-1") as again:
+            await page.clock.run_for("03:30")
+        assert (await again.value).status == 200
 
 
 async def test_news_can_be_hidden(chrome: Browser, changing: str, nats: Bus) -> None:

@@ -39,7 +39,9 @@ async def server(answer: Answer) -> AsyncIterator[str]:
 async def refused(issuer: str, ca: str = "", within_s: float = 5) -> PageFault:
     """Ask a provider that cannot be used and return what a page says of it."""
     client = ClientRegistration(issuer=issuer, id="drift", secret="s3cret", url=PAGES)
-    async with oidc_client.opened(client, tls.context_for(ca), SystemClock(), within_s) as oidc:
+    async with oidc_client.open_client(
+        client, tls.context_for(ca), SystemClock(), within_s
+    ) as oidc:
         with pytest.raises(PageFault) as fault:
             await oidc.provider()
     assert "s3cret" not in str(fault.value)
@@ -89,7 +91,7 @@ async def test_a_configuration_is_asked_for_once() -> None:
     """Many who sign in at once have the configuration asked for once."""
     async with oidc_provider(PAGES) as provider:
         client = ClientRegistration(issuer=provider.url, id="drift", url=PAGES)
-        async with oidc_client.opened(client, tls.context_for(), SystemClock()) as oidc:
+        async with oidc_client.open_client(client, tls.context_for(), SystemClock()) as oidc:
             found = await asyncio.gather(*(oidc.provider() for _ in range(20)))
     assert provider.configuration_asked == 1
     assert {each.jwks_uri for each in found} == {f"{provider.url}/keys"}

@@ -1,10 +1,17 @@
 """A request that gets no page gets one that says why, what to do, and the right status."""
 
 import asyncio
+from typing import Final
 
+import asyncpg
 import pytest
 
-from support.pages import Browser
+from support.pages import Browser, browser
+
+ENDLESS: Final = """
+INSERT INTO fleet.decisions (kind, pattern, is_prefix, until, reason)
+VALUES ('snooze', 'docker.io/library/nginx:1.27', false, '99999-01-01', 'x')
+"""
 
 
 @pytest.mark.parametrize(
@@ -45,6 +52,17 @@ async def test_nothing_is_written_by_a_page(pages: Browser) -> None:
 
     assert response.status_code == 405
     assert "read-only" in response.text
+
+
+async def test_a_time_that_cannot_be_shown_is_no_defect(own_dsn: str) -> None:
+    """A year beyond 9999, which an owner wrote by hand, is told as the database's fault."""
+    connection = await asyncpg.connect(own_dsn)
+    try:
+        await connection.execute(ENDLESS)
+    finally:
+        await connection.close()
+    async with browser(own_dsn) as pages:
+        assert "cannot be shown" in (await pages.get("/decisions", 503)).text
 
 
 async def test_a_question_about_the_events_holds_none_open(pages: Browser) -> None:

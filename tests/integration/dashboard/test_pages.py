@@ -5,7 +5,13 @@ from html import unescape
 import asyncpg
 import pytest
 
+from imagedrift_dashboard.core import keyset
+from imagedrift_dashboard.core.filters import TEXT
+from imagedrift_dashboard.core.location import Location
+from imagedrift_dashboard.pages import hosts
 from imagedrift_dashboard.pages.catalogue import PAGES
+from imagedrift_dashboard.pages.hosts import ListedHost
+from imagedrift_dashboard.pages.page import PageKind
 from support import command_fleet
 from support.pages import ADDRESSES, Browser, browser
 
@@ -41,6 +47,27 @@ async def test_a_filter_in_the_address_leaves_out_other_hosts(
     page = await pages.get(f"/hosts?{filters}")
 
     assert page.keys == left
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PAGES if TEXT in kind.parameters])
+async def test_filters_that_leave_nothing_are_told_as_such(pages: Browser, kind: PageKind) -> None:
+    """An empty list says that its filters leave nothing, and not that there is nothing."""
+    reference = f"reference={NGINX}&" if "reference" in kind.parameters else ""
+    address = kind.path.format(site="fra1", host="web-1")
+    page = await pages.get(f"{address}?{reference}text=zzz")
+
+    assert "Nothing passes these filters. Clear them to see all." in page.text
+    assert "Clear" in page.texts
+
+
+async def test_the_end_of_a_list_is_told_as_such(pages: Browser) -> None:
+    """A page after the last row says that there are no further rows, and leads to the first."""
+    listed = hosts.hosts(Location()).sections[0].query
+    last = ListedHost("zzz", "z", "z", "well", 0, 0, 0, None, "", {}, None)
+    page = await pages.get(f"/hosts?after={keyset.position(last, listed.keys)}")
+
+    assert "There are no further rows" in page.text
+    assert "First page" in page.texts
 
 
 async def test_a_list_is_read_page_by_page_without_gap_or_repeat(own_dsn: str) -> None:

@@ -23,6 +23,8 @@ GRAFANA = ("GRAFANA_PASSWORD", "GRAFANA_DATABASE_PASSWORD")
 FILE = ROOT / "docker-compose.yml"
 HOSTS = ROOT / "deploy" / "docker-compose.hosts.yml"
 DASHBOARDS = ROOT / "deploy" / "docker-compose.dashboards.yml"
+SECRETS = ROOT / "deploy" / "docker-compose.secrets.yml"
+ADDRESSES = ("NATS_URL", "DATABASE_URL")
 
 
 def compose(
@@ -91,3 +93,51 @@ def test_compose_reads_the_dashboards_beside_it(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     assert f"{ROOT}/deploy/grafana/reader.sql:/reader.sql:ro" in made.stdout
     assert "imagedrift-ingest:local" in made.stdout
+
+
+def commands_of_the_page() -> str:
+    """Read the commands that write passwords into files."""
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    section = page.partition("- **Passwords in files**")[2]
+    block = section.partition("```sh\n")[2].partition("```")[0]
+    return "\n".join(line for line in block.splitlines() if "docker compose" not in line)
+
+
+@pytest.mark.parametrize("more", [(SECRETS,), (HOSTS, SECRETS)], ids=["alone", "with other hosts"])
+def test_compose_gives_our_programs_no_password_but_in_files(
+    tmp_path: Path, more: tuple[Path, ...]
+) -> None:
+    """With the file of secrets each address that a program of ours reads is in a file."""
+    given = {name: f"secret{number}" for number, name in enumerate(REQUIRED)}
+    plain = yaml.safe_load(compose(tmp_path, given).stdout)["services"]
+    made = compose(tmp_path, given | {"NATS_LISTEN": "192.0.2.10"}, *more)
+    assert made.returncode == 0, made.stderr
+    services = yaml.safe_load(made.stdout)["services"]
+    ours = {name for name, each in plain.items() if ":local" in each["image"]}
+    for name in ours:
+        told = services[name]["environment"]
+        assert "secret" not in "".join(
+            str(told[address]) for address in ADDRESSES if address in told
+        )
+        addresses = [each for each in ADDRESSES if each in plain[name]["environment"]]
+        files = {told[f"{each}_FILE"].removeprefix("/run/secrets/") for each in addresses}
+        assert files == {each["source"] for each in services[name]["secrets"]}, name
+
+
+def test_the_files_of_secrets_are_written_by_the_page_s_commands(tmp_path: Path) -> None:
+    """The page's commands write the addresses that the programs have without the files."""
+    given = {name: f"secret{number}" for number, name in enumerate(REQUIRED)}
+    (tmp_path / ".env").write_text("".join(f"{name}={each}\n" for name, each in given.items()))
+    (tmp_path / "deploy").mkdir()
+    subprocess.run(["/bin/sh", "-ec", commands_of_the_page()], cwd=tmp_path, check=True)
+
+    plain = yaml.safe_load(compose(tmp_path, given).stdout)["services"]
+    kept = yaml.safe_load(SECRETS.read_text())
+    folder = tmp_path / "deploy" / "secrets"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {each.name for each in folder.iterdir()} == set(kept["secrets"])
+    for name, each in kept["services"].items():
+        for address in set(ADDRESSES) & set(each["environment"]):
+            file = Path(each["environment"][f"{address}_FILE"]).name
+            assert (folder / file).read_text().strip() == plain[name]["environment"][address]
+            assert (folder / file).stat().st_mode & 0o444 == 0o444

@@ -1,6 +1,7 @@
 """Migrating as an owner without rights, and as one of many on a cluster."""
 
 import asyncio
+import re
 import uuid
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from imagedrift_ingest.adapters.postgres import migrations, roles
 from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed, RightsIncomplete
 from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_sandbox.postgres_programs import run_program
+from support.deploy import ROOT
 from support.ingest import GOOD_ROWS
 from support.logins import assert_all_work, connected, login, make_logins, make_owner, run
 
@@ -103,7 +105,7 @@ async def test_a_dump_is_read_into_another_cluster_after_or_before_the_schema_is
 ) -> None:
     """A dump can be restored into another cluster before or after `migrate`."""
     await migrations.migrate(empty, role_names="second")
-    await run(empty, GOOD_ROWS)
+    await run(empty, GOOD_ROWS, "INSERT INTO notify.routes (route) VALUES ('ops')")
     dump = tmp_path / "dump"
     program(cluster, "pg_dump", empty, "--format=custom", f"--file={dump}")
     for migrated in (False, True):
@@ -112,7 +114,7 @@ async def test_a_dump_is_read_into_another_cluster_after_or_before_the_schema_is
             if migrated:
                 await migrations.migrate(owner)
                 await run(other.dsn(), "TRUNCATE fleet.generation")
-                options = ["--data-only", "--disable-triggers", "--schema=fleet"]
+                options = ["--data-only", "--disable-triggers", *documented_schemas()]
                 program(cluster, "pg_restore", other.dsn(), *options, str(dump))
             else:
                 options = ["--no-owner", "--no-acl"]
@@ -124,9 +126,16 @@ async def test_a_dump_is_read_into_another_cluster_after_or_before_the_schema_is
             await make_logins(other.dsn(), "second")
             async with connected(login(owner, "alice")) as reader:
                 assert len(await reader.fetch("SELECT * FROM ops.comparisons")) == 1
+                assert len(await reader.fetch("SELECT * FROM ops.routes")) == 1
             async with connected(login(owner, "ingest")) as writer:
                 await migrations.check(writer)
                 assert await writer.execute("DELETE FROM fleet.dead_letters") == "DELETE 0"
+
+
+def documented_schemas() -> list[str]:
+    """Read which schemas the documentation restores."""
+    page = (ROOT / "docs/operators.md").read_text(encoding="utf-8")
+    return re.findall(r"--schema=\w+", page)
 
 
 def program(server: PostgresServer, name: str, dsn: str, *options: str) -> None:

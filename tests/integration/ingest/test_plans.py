@@ -275,12 +275,21 @@ SHORT = (
 )
 HOT = [
     (file, name)
-    for file in ("hosts", "comparisons", "answers", "planner", "lists", "base_images", "outbox")
+    for file in (
+        "hosts",
+        "comparisons",
+        "quotas",
+        "answers",
+        "planner",
+        "lists",
+        "base_images",
+        "outbox",
+    )
     for name in load(file)
 ]
 
 
-OF_THE_FLEET = {"count_lists", "unsettled", "rest_bases", "unread_bases"}
+OF_THE_FLEET = {"count_lists", "uncompared", "rest_bases", "unread_bases"}
 """Statements that look at all references, or all images, in a turn, every half minute."""
 
 

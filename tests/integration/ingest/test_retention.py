@@ -54,6 +54,10 @@ BOUNDED = {
     "decisions": "is the audit: what people decide, 10,000 in force at most",
 }
 """Every table: the step of maintenance that bounds it, or why it is bounded without one."""
+SOON = {"host_changes_default", "descriptions"}
+"""Tables whose old rows are gone before the history's time."""
+MOST_MOVES = 50_000
+"""So many changes of tags that one host alone brought are kept."""
 OLD_ROWS = {
     "trend": """INSERT INTO fleet.trend SELECT
         $1::timestamptz - make_interval(mins => n), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
@@ -125,7 +129,7 @@ async def test_maintenance_goes_on_until_nothing_is_left(
     maintenance = maintain_on(database_of(pool))
     await maintenance.tidy(NOW + timedelta(days=20))
     most = f"SELECT count(*) FROM fleet.{table}"
-    assert await pool.fetchval(most) == (0 if table == "host_changes_default" else many)
+    assert await pool.fetchval(most) == (0 if table in SOON else many)
     await maintenance.tidy(NOW + YEARS)
     assert await pool.fetchval(most) == 0
 
@@ -162,6 +166,67 @@ async def test_what_a_tag_points_to_now_is_kept_however_old_it_is(
     await maintain_on(database_of(pool)).tidy(NOW + YEARS)
     [left] = await pool.fetch("SELECT valid_to FROM fleet.remote_history")
     assert left["valid_to"] is None
+
+
+async def test_a_description_that_nothing_needs_is_not_kept_for_the_history(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """Digests that a tag had, and has no more, lose their description after a day."""
+    await pool.execute(OLD_ROWS["image_refs"], NOW, 1)
+    await pool.execute(OLD_ROWS["descriptions"], NOW, 3)
+    await pool.execute(
+        """INSERT INTO fleet.remote_history (ref_id, valid_from, valid_to, digest)
+             SELECT r.ref_id, $1, $1, d.digest FROM fleet.image_refs AS r, fleet.descriptions AS d
+             ORDER BY d.digest LIMIT 1""",
+        NOW,
+    )
+    [_, needed, base] = await pool.fetch("SELECT digest FROM fleet.descriptions ORDER BY digest")
+    await pool.execute(
+        """INSERT INTO fleet.answers (ref_id, remote_digest, remote_since)
+             SELECT ref_id, $1, now() FROM fleet.image_refs""",
+        needed["digest"],
+    )
+    await pool.execute(
+        """INSERT INTO fleet.bases (name, digest, platform, not_asked)
+             VALUES ('x', $1, 'linux/amd64', 'short_name')""",
+        base["digest"],
+    )
+    await maintain_on(database_of(pool)).tidy(NOW + timedelta(hours=2))
+    assert await pool.fetchval("SELECT count(*) FROM fleet.descriptions") == 3
+
+    await maintain_on(database_of(pool)).tidy(NOW + timedelta(days=2))
+
+    left = await pool.fetch("SELECT digest FROM fleet.descriptions ORDER BY digest")
+    assert left == [needed, base]
+
+
+@pytest.mark.parametrize(("hosts", "left"), [(1, MOST_MOVES), (2, MOST_MOVES + 10)])
+async def test_of_tags_that_one_host_brought_a_bounded_number_of_changes_is_kept(
+    pool: "asyncpg.Pool[asyncpg.Record]", hosts: int, left: int
+) -> None:
+    """The newest changes of what one host alone runs are kept, and all of what several run."""
+    await pool.execute(OLD_ROWS["image_refs"], NOW, 1)
+    await pool.execute(
+        """INSERT INTO fleet.answers (ref_id, brought_by, weight)
+             SELECT ref_id, 1, $1 FROM fleet.image_refs""",
+        hosts,
+    )
+    await pool.execute(
+        """INSERT INTO fleet.remote_history (ref_id, valid_from, valid_to, digest)
+             SELECT ref_id, $1::timestamptz + make_interval(secs => n),
+               $1::timestamptz + make_interval(secs => n + 1),
+               'sha256:' || encode(sha256(n::text::bytea), 'hex')
+             FROM fleet.image_refs, generate_series(1, $2) AS n""",
+        NOW,
+        MOST_MOVES + 10,
+    )
+    await maintain_on(database_of(pool)).tidy(NOW + timedelta(days=2))
+    found = await pool.fetchrow(
+        "SELECT count(*) AS n, min(valid_from) AS f FROM fleet.remote_history"
+    )
+    assert found is not None
+    assert found["n"] == left
+    assert found["f"] == NOW + timedelta(seconds=1 + MOST_MOVES + 10 - left)
 
 
 async def test_a_host_that_is_gone_for_long_is_deleted_and_comes_back_when_it_speaks(

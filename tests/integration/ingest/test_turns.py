@@ -16,8 +16,15 @@ from imagedrift_runtime.health import Health
 from imagedrift_schemas.v1 import Child, Described
 from support.ingest import NGINX, digest, image
 from support.planning import planning
+from support.polling import until
 from support.storing import database_of, turns_on
 from support.virtual_time import StillClock
+
+WAITS = """
+    SELECT bool_or(clock_timestamp() - query_start > interval '1.3 s') FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND query LIKE '%fleet.turns%' AND datname = current_database()
+"""
+UNTIL = "SELECT until FROM fleet.turns WHERE name = 'plan'"
 
 
 @pytest.fixture
@@ -111,21 +118,112 @@ async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Data
     assert told == pytest.approx(float(row[0]), abs=1e-3)
 
 
-async def test_work_ends_before_its_turn_does(database: Database) -> None:
-    """Work is abandoned before its turn expires."""
-    ended = False
+class Hanging:
+    """Work that never ends by itself."""
 
-    async def hanging() -> None:
-        nonlocal ended
+    def __init__(self) -> None:
+        self.began, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self) -> None:
+        """Begin, and hang."""
+        self.began.set()
         try:
             await asyncio.Event().wait()
         finally:
-            ended = True
+            self.ended.set()
 
-    with pytest.raises(DatabaseUnavailable, match="plan: not done in"):
-        await turns_on(database, lease_s=0.5).run("plan", hanging)
-    assert ended
+
+async def test_work_that_hangs_is_given_up(database: Database) -> None:
+    """Work is abandoned after its longest time, and another process may do it at once."""
+    hanging = Hanging()
+    with pytest.raises(DatabaseUnavailable, match=r"plan: not done in 0\.5 s"):
+        await turns_on(database, longest_s=0.5).run("plan", hanging)
+    assert hanging.ended.is_set()
     assert await turns_on(database).run("plan", done) == "done"
+
+
+async def test_a_turn_lasts_as_long_as_its_work(database: Database, dsn: str) -> None:
+    """Work that takes several times as long as its turn was taken for is not done by another."""
+    free, began = asyncio.Event(), asyncio.Event()
+    watcher = await asyncpg.connect(dsn)
+
+    async def long() -> str:
+        began.set()
+        await free.wait()
+        return "long"
+
+    at_work = asyncio.create_task(turns_on(database, lease_s=0.6).run("plan", long))
+    await began.wait()
+    first = await watcher.fetchval(UNTIL)
+
+    async def is_renewed_often() -> bool:
+        assert await turns_on(database).run("plan", done) is None
+        return bool((await watcher.fetchval(UNTIL) - first).total_seconds() > 1.8)
+
+    await until(is_renewed_often, what="three times its length have passed")
+    free.set()
+    assert await at_work == "long"
+    assert await turns_on(database).run("plan", done) == "done"
+    await watcher.close()
+
+
+async def test_a_turn_that_was_taken_slowly_is_renewed_at_once(
+    database: Database, dsn: str
+) -> None:
+    """Work begins late in its lease where the row was locked, and is not abandoned for that."""
+    free, began = asyncio.Event(), asyncio.Event()
+    other, watcher = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    await turns_on(database).run("plan", done)
+
+    async def long() -> str:
+        began.set()
+        await free.wait()
+        return "long"
+
+    async with other.transaction():
+        await other.execute("SELECT FROM fleet.turns FOR UPDATE")
+        at_work = asyncio.create_task(turns_on(database, lease_s=2.0).run("plan", long))
+        await until(lambda: watcher.fetchval(WAITS), what="it waits for half of its lease")
+    await began.wait()
+    first = await watcher.fetchval(UNTIL)
+
+    async def is_renewed() -> bool:
+        return bool((await watcher.fetchval(UNTIL) - first).total_seconds() > 2)
+
+    await until(is_renewed, what="the lease passes once more")
+    free.set()
+    assert await at_work == "long"
+    await other.close()
+    await watcher.close()
+
+
+async def test_work_ends_before_a_turn_that_cannot_be_renewed(database: Database, dsn: str) -> None:
+    """While its row cannot be written, work is abandoned before another process can take it."""
+    hanging, other = Hanging(), await asyncpg.connect(dsn)
+    at_work = asyncio.create_task(turns_on(database, lease_s=1.0).run("plan", hanging))
+    await hanging.began.wait()
+    async with other.transaction():
+        await other.execute("SELECT FROM fleet.turns FOR UPDATE")
+        await asyncio.wait_for(hanging.ended.wait(), 5)
+        left = await other.fetchval("SELECT until > clock_timestamp() FROM fleet.turns")
+    assert left
+    with pytest.raises(DatabaseUnavailable, match="plan: its turn could not be kept"):
+        await at_work
+    await other.close()
+
+
+async def test_work_ends_when_another_has_its_turn(database: Database) -> None:
+    """A process whose turn is another's, as after a restore, ends its work."""
+    hanging = Hanging()
+    at_work = asyncio.create_task(turns_on(database, lease_s=1.0).run("plan", hanging))
+    await hanging.began.wait()
+    await database.pool.execute(
+        "UPDATE fleet.turns SET holder = gen_random_uuid(), until = now() + interval '1 minute'"
+    )
+    await asyncio.wait_for(hanging.ended.wait(), 5)
+    with pytest.raises(DatabaseUnavailable, match="plan: its turn could not be kept"):
+        await at_work
+    assert await turns_on(database).run("plan", done) is None
 
 
 async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None:

@@ -53,11 +53,11 @@ async def test_a_secret_that_was_changed_counts_for_the_next_message(
     (tmp_path / "key").write_text(TOKEN)
     for outcome in (await channels.send(ops, MESSAGE), Failed(*route_faults(ops))):
         assert isinstance(outcome, Failed)
-        assert f"{tmp_path}/key: write a key as whsec_" in outcome.reason
+        assert f"secret_file: '{tmp_path}/key': write a key as whsec_" in outcome.reason
         assert TOKEN not in outcome.reason
     gone = replace(ops, address_file=str(tmp_path / "gone"))
     assert await channels.send(gone, MESSAGE) == Failed(
-        f"{tmp_path}/gone: cannot be read: No such file or directory"
+        f"webhook_file: '{tmp_path}/gone' cannot be read: No such file or directory"
     )
 
 
@@ -70,8 +70,8 @@ async def test_a_wrong_address_is_told_by_its_file(receiving: Receiver, tmp_path
     faults = [fault for route in routes.values() for fault in route_faults(route)]
 
     assert [fault.split(": ")[:2] for fault in faults] == [
-        ["route.ops", f"{tmp_path}/hook"],
-        ["route.chat", f"{tmp_path}/chat"],
+        ["route.ops.webhook_file", f"'{tmp_path}/hook'"],
+        ["route.chat.apprise_file", f"'{tmp_path}/chat'"],
     ]
     assert TOKEN not in "".join(faults)
 

@@ -53,6 +53,15 @@ async def test_the_notifier_works_with_its_own_role_and_can_do_nothing_else(
         await connection.close()
 
 
+async def test_a_machine_that_vanished_keeps_no_claim_locked_for_long(dsn: str) -> None:
+    """The database ends its session after half a minute without a sign of life."""
+    async with open_database(dsn) as database, database.transaction() as connection:
+        probes = int(await connection.fetchval("SHOW tcp_keepalives_count"))
+        idle = int(await connection.fetchval("SHOW tcp_keepalives_idle"))
+        between = int(await connection.fetchval("SHOW tcp_keepalives_interval"))
+    assert idle + probes * between == 30
+
+
 async def test_a_query_is_planned_for_its_values_however_often_it_was_run(dsn: str) -> None:
     """No plan is kept that was made without knowing how many hosts a route has."""
     kept = "SELECT sum(generic_plans) FROM pg_prepared_statements WHERE statement = $1"

@@ -5,13 +5,14 @@ from imagedrift_notifier.adapters.due_views import DueViews
 from imagedrift_notifier.adapters.message_tables import MessageTables
 from imagedrift_notifier.core.route import HostFilter, Kind
 from support.decided_fleet import NEW, OLD, REFERENCES
-from support.notifier import NGINX, execute, route
+from support.notifier import FAIL, NGINX, execute, route
 from support.operator import Operator
 
 ALL: tuple[Kind, ...] = ("outdated", "version", "missing")
 CLAIM = """
 INSERT INTO notify.claims (route, kind, reference, target) VALUES ('ops', $1, $2, $3)
 """
+GONE = "UPDATE fleet.answers SET failure = NULL, gone = true WHERE failure = 'denied'"
 NEWER = """
 SELECT v.reference, n.tag
 FROM ops.versions AS v
@@ -39,6 +40,16 @@ async def test_what_a_route_does_not_tell_is_not_read(dsn: str) -> None:
         assert await views.of_references(HostFilter(sites=("none",)), ALL, [NGINX]) == []
         assert await views.of_references(HostFilter(), ALL, ["docker.io/library/none:1"]) == []
         assert await views.errors() == []
+
+
+async def test_a_tag_that_is_gone_is_no_failure_of_its_registry(dsn: str) -> None:
+    """A registry that refuses is told of, and not one that says that there is no such tag."""
+    async with open_database(dsn) as database:
+        await execute(dsn, FAIL)
+        assert [each.topic.target for each in await DueViews(database).errors()] == ["denied"]
+
+        await execute(dsn, GONE)
+        assert await DueViews(database).errors() == []
 
 
 async def test_candidates_are_what_not_every_route_has_claimed(dsn: str) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.message_tables import MessageTables
 from imagedrift_notifier.core.claim import Claim
@@ -21,11 +23,11 @@ def topics(count: int) -> list[Topic]:
     return [Topic("outdated", f"docker.io/a/b{n}:1", "sha256:x") for n in range(count)]
 
 
-async def written(tables: MessageTables, count: int = 1) -> None:
+async def written(tables: MessageTables, count: int = 1, channel: str = "webhook") -> None:
     """Claim topics for now, and write a message of each."""
     since = (await tables.enter(["ops"]))["ops"].since
     await tables.claim("ops", since, [Claim(each, now()) for each in topics(count)])
-    async with tables.gathered(route(), await tables.topics("ops")) as gathered:
+    async with tables.gathered(route(channel=channel), await tables.topics("ops")) as gathered:
         for each in gathered.topics:
             await gathered.write(CONTENT, [each])
 
@@ -79,6 +81,21 @@ async def test_a_message_is_taken_by_one_and_a_failure_holds_up_its_route(dsn: s
         assert await tables.begin_sending("ops") is None
         [counts] = await tables.counts(["ops"])
         assert (counts.waiting, counts.failing, counts.gathering) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(("channel", "within_s"), [("webhook", 15), ("apprise", 60)])
+async def test_a_killed_notifiers_message_waits_no_longer_than_a_try_takes(
+    dsn: str, channel: str, within_s: int
+) -> None:
+    """A webhook's message is sent again after 15 seconds; another channel's is doubtful later."""
+    lease = "SELECT round(extract(epoch FROM leased_until - now()))::int AS s FROM notify.messages"
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables, channel=channel)
+        await tables.begin_sending("ops")
+
+        [row] = await Operator(dsn).ask(lease)
+    assert within_s - 5 < row["s"] <= within_s
 
 
 async def test_a_late_word_that_it_was_sent_counts(dsn: str) -> None:

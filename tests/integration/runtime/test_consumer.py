@@ -79,7 +79,9 @@ async def test_a_long_handler_keeps_its_message(bus: Bus) -> None:
         ended.set()
         return Done()
 
-    async with pulling(own, slow, slots=4, ack_wait_s=0.3):  # three slots wait for it meanwhile
+    async with pulling(
+        own, slow, slots=4, progress_every_s=0.1
+    ):  # three slots wait for it meanwhile
         await asyncio.wait_for(ended.wait(), 5)
 
     assert begun == [1]

@@ -166,9 +166,11 @@ async def test_a_long_batch_keeps_its_messages(bus: Bus) -> None:
             enough.set()
         return [Done()] * len(messages)
 
+    limits = replace(consumer.BATCH, progress_every_s=0.1)
+
     def replica() -> Awaitable[None]:
         return consumer.handle_batches(
-            bus, own.name, own.consumer, slow, service="t", size=3, stopping=enough, ack_wait_s=0.3
+            bus, own.name, own.consumer, slow, service="t", size=3, stopping=enough, limits=limits
         )
 
     await asyncio.wait_for(asyncio.gather(replica(), replica()), 10)

@@ -8,11 +8,11 @@ from imagedrift_runtime.nats import provision
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.errors import NotPublished
 from imagedrift_runtime.nats.results import AlreadyThere, Stored
-from imagedrift_runtime.nats.topology import STREAM_MIB, declare
+from imagedrift_runtime.nats.topology import ACK_WAIT_S, STREAM_MIB, declare
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_schemas import subjects
 from support.nats_bus import opened
-from support.nats_client import jetstream
+from support.nats_client import jetstream, nats_client
 
 
 @pytest.fixture
@@ -118,6 +118,24 @@ async def test_streams_of_before_are_bounded_in_place(empty: Bus) -> None:
     assert {step.action for step in await provision.ensure(empty)} == {"unchanged"}
     inventory = await jetstream(empty).stream_info(subjects.STREAM_INVENTORY)
     assert (inventory.state.messages, inventory.config.discard) == (1, "new")
+
+
+async def test_a_consumer_of_before_gives_up_sooner_on_what_a_dead_process_has(empty: Bus) -> None:
+    """A message that was delivered under a longer wait comes again after that of now."""
+    await provision.ensure(empty)
+    where = subjects.STREAM_INVENTORY, subjects.CONSUMER_INGEST
+    found = await jetstream(empty).consumer_info(*where)
+    await jetstream(empty).add_consumer(where[0], found.config.evolve(ack_wait=60))
+    await empty.publish("drift.v1.inventory.site.host", b"1")
+
+    async with nats_client(empty) as client:
+        pull = await client.jetstream().pull_subscribe_bind(where[1], where[0])
+        await pull.fetch(1)
+        (changed,) = [s for s in await provision.ensure(empty) if s.action != "unchanged"]
+        [again] = await pull.fetch(1, timeout=30)
+
+    assert changed.diff == (f"ack_wait: 60.0 -> {ACK_WAIT_S}",)
+    assert again.metadata.num_delivered == 2
 
 
 async def test_a_full_stream_refuses_or_lets_the_oldest_go(empty: Bus) -> None:

@@ -67,6 +67,11 @@ PLANTED = {
         "import structlog",
         "structlog:",
     ),
+    "a service imports httpx": (
+        "imagedrift_notifier/adapters/webhook.py",
+        "import httpx",
+        "httpx:",
+    ),
     "a core reads the clock": (
         "imagedrift_ingest/core/verdict.py",
         "import time",

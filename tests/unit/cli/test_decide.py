@@ -16,6 +16,9 @@ from imagedrift_cli.failures import BadUsage
         ("ghcr.io/a/*", "ghcr.io/a/*"),
         ("localhost/a*", "localhost/a*"),
         ("corp:5000/a*", "corp:5000/a*"),
+        ("FOO/a*", "FOO/a*"),
+        ("GHCR.io/a/*", "ghcr.io/a/*"),
+        ("index.docker.io/library/*", "docker.io/library/*"),
         ("*", "*"),
     ],
 )

@@ -20,6 +20,14 @@ def test_a_value_of_an_address_is_only_shown() -> None:
     assert [tag for tag, _ in form.elements].count("script") == 1
 
 
+def test_a_fault_repeats_little_of_an_address() -> None:
+    """A fault is short whatever was asked for, and has no marks that turn the writing."""
+    html = str(layout.fault(PageFault(400, "no filter \u202e" + "x" * 10_000, "y" * 10_000)))
+
+    assert len(html) < 4_000
+    assert "\u202e" not in html
+
+
 def test_a_fault_is_only_shown() -> None:
     """The fault of an address stands on the page as a text."""
     html = str(layout.fault(PageFault(400, "<script>", "<b>do</b>")))

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from imagedrift_dashboard.markup import layout, trend
 from imagedrift_dashboard.markup.trend import TrendRow
 from support.pages import ReadPage
@@ -23,8 +25,19 @@ def test_the_drawing_says_its_first_and_last_numbers() -> None:
     assert len([tag for tag, _ in page.elements if tag == "polyline"]) == len(trend.LINES)
 
 
-def test_one_row_is_shown() -> None:
-    """A fleet that was counted once has a drawing."""
-    page = ReadPage(str(layout.document("x", trend.show([row(0, 0)], NOW))))
+def test_one_row_is_told_and_not_drawn() -> None:
+    """One point is no line: a fleet that was counted once has its numbers, and no empty drawing."""
+    page = ReadPage(str(layout.document("x", trend.show([row(0, 982)], NOW))))
 
-    assert "0 days: outdated from 0 to 0" in page.text
+    assert "Now: outdated 982; unknown 1; stale 0. Lines are drawn from the second" in page.text
+    assert "svg" not in [tag for tag, _ in page.elements]
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"), [(2, "2 hours: "), (1, "1 hour: "), (24, "1 day: "), (720, "30 days: ")]
+)
+def test_the_time_between_first_and_last_is_told(hours: int, told: str) -> None:
+    """A young fleet has hours, not 0 days."""
+    rows = [TrendRow(NOW - timedelta(hours=each), 0, 0, 0) for each in (hours, 0)]
+
+    assert told in ReadPage(str(layout.document("x", trend.show(rows, NOW)))).text

@@ -164,6 +164,7 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "ImagedriftRoutesWrong": ("imagedrift_routes_faults", "0x5 2x60", "5m", "12m"),
 }
 BESIDE: dict[str, tuple[str, str]] = {
+    "ImagedriftWorkFails": ('imagedrift_work_period_seconds{work="plan"}', "0.5x100"),
     "ImagedriftHostsSilent": ('imagedrift_fleet_hosts{state="well"}', "95x100"),
     "ImagedriftHostsDegraded": ('imagedrift_fleet_hosts{state="well"}', "95x100"),
     "ImagedriftVerdictsStale": ('imagedrift_fleet_images{verdict="current"}', "100x200"),
@@ -201,13 +202,29 @@ def test_an_alert_fires_on_what_it_is_for(alert: str, tmp_path: Path) -> None:
     assert alert in failures(tmp_path, series, values, {fires_at: []}, of=alert)
 
 
+def test_work_that_is_repeated_seldom_is_late_by_its_own_period(tmp_path: Path) -> None:
+    """Work of each hour is not late within the hour, and after several it is."""
+    done = 'imagedrift_work_last_success_timestamp_seconds{work="prune"}'
+    hourly = ('imagedrift_work_period_seconds{work="prune"}', "3600x600")
+    expected = {"60m": [], "180m": [], "200m": ["ImagedriftWorkFails"]}
+
+    assert failures(tmp_path, done, "0x600", expected, "ImagedriftWorkFails", hourly) == ""
+
+
 def failures(
-    folder: Path, series: str, values: str, expected: dict[str, list[str]], of: str = ""
+    folder: Path,
+    series: str,
+    values: str,
+    expected: dict[str, list[str]],
+    of: str = "",
+    other: tuple[str, str] | None = None,
 ) -> str:
     """Return promtool's objections; none when the alerts fire as expected."""
     name = of or next(alert for alerts in expected.values() for alert in alerts)
     shown = series if "instance=" in series else _with_instance(series)
-    beside = [(_with_instance(BESIDE[name][0]), BESIDE[name][1])] if name in BESIDE else []
+    beside = [
+        (_with_instance(each), has) for each, has in filter(None, [other or BESIDE.get(name)])
+    ]
     tests: list[dict[str, Any]] = [
         {
             "interval": "1m",

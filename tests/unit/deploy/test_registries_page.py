@@ -7,6 +7,7 @@ from imagedrift_resolver import bulkhead, rate_limiters, settings
 from imagedrift_resolver.adapters import credential_helper, dialer, http_client, network
 from imagedrift_resolver.adapters.names import NameLimits
 from imagedrift_resolver.core import (
+    backoff,
     breaker,
     budget,
     concurrency,
@@ -89,7 +90,7 @@ def test_the_hours_of_the_page_are_the_codes() -> None:
     assert "for up to an hour while no name server answers" in PAGE
     assert NAMES.stale_s == HOUR
     assert "the block lasts a minute, and twice as long each time" in PAGE
-    assert (budget.UNTOLD_WAIT_S, budget.LONGEST_UNTOLD_WAIT_S) == (MINUTE, HOUR)
+    assert (backoff.UNTOLD_WAIT_S, backoff.LONGEST_UNTOLD_WAIT_S) == (MINUTE, HOUR)
 
 
 def test_the_pairs_of_the_page_are_the_codes() -> None:

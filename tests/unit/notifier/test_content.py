@@ -93,13 +93,26 @@ def test_digests_are_cut_for_people_and_whole_for_programs() -> None:
     assert made.payload["data"]["items"][0]["to"] == long
 
 
+def test_a_newer_version_is_told_of_the_tag_that_hosts_run() -> None:
+    """The tag says the version, also where the image has no label, and only a digest is known."""
+    newer = group(kind="version", target="1.29", from_versions=("sha256:a1",), to_version="1.29")
+
+    made = write("ops", [newer], "")
+
+    assert "From 1.27 to 1.29" in made.body
+    assert made.payload["data"]["items"][0]["from"] == ["1.27"]
+
+
 def test_two_topics_of_one_image_and_several_errors_have_titles() -> None:
     """A bundle of one image names it; one of registries counts them."""
     both = [group(), group(kind="version", target="1.28")]
-    errors = [group("r.io", "error", "denied"), group("q.io", "error", "denied")]
+    errors = [group("r.io", "error", "denied", detail="no entry"), group("q.io", "error", "denied")]
 
     assert write("ops", both, "").title == "docker.io/library/nginx:1.27: 3 hosts to update"
     assert write("ops", errors, PAGE).title == "2 registry problems"
+    assert write("ops", errors, PAGE).body.startswith(
+        "- r.io cannot be asked: 3 references: no entry\n"
+    )
     assert write("ops", errors, PAGE).body.endswith(f"{PAGE}/registries")
 
 

@@ -10,6 +10,7 @@ from imagedrift_resolver.core.finding import described
 from imagedrift_resolver.core.manifest import MOST_CHILDREN, OCI_INDEX, OCI_MANIFEST
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas import codec
+from imagedrift_schemas.constraints import MOST_PLATFORMS
 from imagedrift_schemas.v1 import (
     Child,
     Denied,
@@ -66,6 +67,16 @@ def test_a_platform_that_nobody_offers_costs_nothing() -> None:
     children, steps = look(shelf, shelf.index((amd, "linux/amd64")), "windows/amd64", "nonsense")
     assert children == (Child(platform="linux/amd64", digest=amd),)
     assert len(steps) == 1
+
+
+def test_of_a_question_with_thousands_of_platforms_the_first_are_read() -> None:
+    """A foreign question's platforms beyond those that one has room for are not looked at."""
+    shelf = Shelf()
+    amd, _ = shelf.image("linux/amd64")
+    digest = shelf.index((amd, "linux/amd64"))
+    made_up = [f"linux/a{n}" for n in range(MOST_PLATFORMS)]
+    assert read(look(shelf, digest, *made_up[1:], "linux/amd64")[1]) == 2
+    assert read(look(shelf, digest, *made_up, "linux/amd64")[1]) == 1
 
 
 def test_an_image_of_one_platform_is_its_own_child() -> None:

@@ -64,7 +64,7 @@ async def test_secrets_come_from_their_files(tmp_path: Path) -> None:
     toml = f'{entry}username="me"\npassword_file="{tmp_path}/none"\n'
     denied = await Sites(parse(toml), Others()).site("a.example", "a/b")
     assert isinstance(denied, Denied)
-    assert "none: this secret cannot be read" in denied.reason
+    assert "none' cannot be read" in denied.reason
 
 
 def password(home: Path, name: str) -> str:
@@ -116,7 +116,7 @@ async def test_a_secret_that_is_missing_denies_its_path_alone(tmp_path: Path) ->
     sites = Sites(parse(toml), Others())
     denied = await sites.site("a.example", "x/z")
     assert isinstance(denied, Denied)
-    assert "none: this secret cannot be read" in denied.reason
+    assert "none' cannot be read" in denied.reason
     assert await credential(sites, "a.example", "z") == "anonymous"
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -45,6 +46,17 @@ def test_json_has_the_event_the_fields_and_the_service(
     assert (line["event"], line["reference"], line["size"]) == ("image.pulled", "nginx", 7)
     assert (line["service"], line["level"]) == ("imagedrift-test", "info")
     assert line["timestamp"].endswith("Z")
+
+
+def test_a_warning_of_a_library_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning of a library is an event like any other, without a line of its code."""
+    stream = written(monkeypatch, "json")
+    monkeypatch.setattr(warnings, "showwarning", logs.log_warning)
+
+    warnings.warn("password file is no file", stacklevel=1)
+
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["warning"]) == ("library.warned", "password file is no file")
 
 
 def test_console_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,13 +84,16 @@ def test_text_that_is_not_utf_8_is_a_fault() -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """The path and the reason are told."""
+    """The path and the reason are told, and no text that may be the secret itself."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
 
-    (missing,) = faults(X_DSN_FILE="/no/such/file")
+    (missing,) = faults(X_DSN_FILE=str(tmp_path / "none"))
+    (secret,) = faults(X_DSN_FILE="postgresql://u:s3cr3t@db/imagedrift")
     (binary,) = faults(X_DSN_FILE=str(tmp_path / "binary"))
 
-    assert missing == "X_DSN_FILE: '/no/such/file' cannot be read: No such file or directory"
+    assert missing == f"X_DSN_FILE: '{tmp_path}/none' cannot be read: No such file or directory"
+    assert secret.startswith("X_DSN_FILE: what is written there is no file's path")
+    assert "s3cr3t" not in secret
     assert binary.endswith("cannot be read: it is no text")
 
 

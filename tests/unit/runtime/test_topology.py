@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from imagedrift_runtime.nats.topology import STREAM_MIB, declare
+from imagedrift_runtime.nats.topology import PROGRESS_EVERY_S, STREAM_MIB, declare
 from imagedrift_schemas import subjects
 
 
@@ -42,6 +42,14 @@ def test_every_stream_has_a_bound_that_an_operator_can_set() -> None:
 
     streams = {thing.name for thing in declare() if thing.kind == "stream"}
     assert set(get_args(StreamName)) == streams == STREAM_MIB.keys()
+
+
+def test_what_a_killed_process_held_is_delivered_again_within_seconds() -> None:
+    """Every consumer waits for six seconds, in which a process that lives tells it three times."""
+    waits = {thing.config["ack_wait"] for thing in declare() if thing.kind == "consumer"}
+
+    assert waits == {6}
+    assert PROGRESS_EVERY_S == 2
 
 
 def test_two_lanes_of_one_consumer_are_refused() -> None:

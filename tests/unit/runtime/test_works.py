@@ -68,8 +68,9 @@ def test_failures_are_counted_from_0_and_the_last_success_is_told(
         )
 
     assert (failures(), success()) == (None, None)
-    works.begin("tidy")
+    works.begin("tidy", 3600)
     assert failures() == 0
+    assert registry.get_sample_value("imagedrift_work_period_seconds", {"work": "tidy"}) == 3600
     begun = success()
     assert begun
     works.failed("tidy", "boom", 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_schemas.errors import BadReference
-from imagedrift_schemas.reference import ImageReference
+from imagedrift_schemas.reference import CanonicalParts, ImageReference
 
 Row = dict[str, str]
 
@@ -140,6 +140,28 @@ def test_everything_that_asks_the_same_question_has_one_canonical_form(
 ) -> None:
     """Aliases of Docker Hub, case of the host, and the default tag are all resolved."""
     assert ImageReference.parse(text).canonical == canonical
+
+
+@pytest.mark.parametrize("row", READ, ids=named)
+def test_a_canonical_reference_is_split_into_its_parts(row: Row) -> None:
+    """Registry, repository and tag of the canonical form are those that were read."""
+    reference = ImageReference.parse(row["input"])
+    tag = "" if reference.is_pinned else reference.effective_tag
+
+    parts = CanonicalParts.of(reference.canonical)
+
+    assert parts == (reference.registry, reference.repository, tag)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "parts"),
+    [("", ("", "", "")), ("ghcr.io/a", ("ghcr.io", "a", "")), ("ghcr.io", ("ghcr.io", "", ""))],
+)
+def test_the_beginning_of_a_reference_is_split_as_far_as_it_goes(
+    beginning: str, parts: tuple[str, str, str]
+) -> None:
+    """A part that is not there is empty."""
+    assert CanonicalParts.of(beginning) == parts
 
 
 def test_a_single_upper_case_label_never_becomes_an_image_of_docker_hub() -> None:

@@ -7,9 +7,12 @@ fleet beside this machine's Docker Engine, if one answers.
 import asyncio
 import sys
 import tempfile
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from itertools import cycle, islice
+from math import ceil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import asyncpg
 import click
@@ -27,16 +30,20 @@ from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest.adapters.postgres import migrations
 from imagedrift_notifier import commands
 from imagedrift_runtime import settings
+from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats import bus
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.settings import SettingsFault, Variable
 from imagedrift_sandbox.child_process import ProgramError
+from imagedrift_sandbox.fleet.hosts import Fleet
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.stack import Stack, named_registry
 
 FRESHNESS_S = 8
 LOOK_S = 2.0
 """How often it is looked whether everything still runs."""
+HEARTBEATS_S = 100.0
+"""A host that is heard within this time is never silent."""
 
 
 class DemoSettings(Struct, frozen=True, kw_only=True):
@@ -113,7 +120,7 @@ async def _perform(home: Path, hosts: int, keep: bool, routes: str, console: Con
             await scenario.newer_versions_are_told(hosts, progress)
             progress.stop()
             if keep:
-                await _stay(stack, routes, console)
+                await _stay(stack, routes, console, _heartbeats(connection, scenario.fleet))
     return scenario.failed
 
 
@@ -140,7 +147,19 @@ async def _engine_answers() -> bool:
     return True
 
 
-async def _stay(stack: Stack, routes: str, console: Console) -> None:
+async def _heartbeats(connection: bus.Bus, fleet: Fleet[Any]) -> AsyncIterator[None]:
+    """Send the heartbeats of some hosts at each step, and those of all within `HEARTBEATS_S`."""
+    turns = cycle(range(fleet.hosts))
+    some = ceil(fleet.hosts * LOOK_S / HEARTBEATS_S)
+    while True:
+        for number in islice(turns, some):
+            await connection.say(*fleet.heartbeat(number, now()))
+        yield
+
+
+async def _stay(
+    stack: Stack, routes: str, console: Console, heartbeats: AsyncIterator[None]
+) -> None:
     address = await stack.start_dashboard()
     if routes:
         await stack.start_notifier(routes)
@@ -150,6 +169,7 @@ async def _stay(stack: Stack, routes: str, console: Console) -> None:
     console.print("Still running; Ctrl-C stops.")
     while not stop.is_set():
         stack.check()
+        await anext(heartbeats)
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 await stop.wait()

@@ -37,7 +37,7 @@ REPOSITORIES: Final = (
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """One image that a host may have of a product, and what must be said of it."""
+    """One image that a host may have of a product, and its expected verdict."""
 
     image: LocalImage
     verdict: str
@@ -54,7 +54,7 @@ class Product(Struct, frozen=True, kw_only=True):
 
 
 def stock(registry: SandboxRegistry) -> list[Product]:
-    """Push every image, and say what hosts may have of each."""
+    """Push every image, and return the choices that hosts have of each."""
     plain = [_replaced(registry, name, 1 + number) for number, name in enumerate(REPOSITORIES)]
     return [_star(registry), *plain, *_special(registry), _fixed(registry)]
 
@@ -72,7 +72,7 @@ class DemoFleet(Fleet[Choice]):
         self._products = products
 
     def held(self, number: int) -> list[Choice]:
-        """Draw what a host has."""
+        """Draw the images of a host."""
         chance = random.Random(number)  # noqa: S311 - a simulation
         return [
             chance.choices(product.choices, product.weights)[0]

@@ -100,7 +100,7 @@ class Scenario:
     async def fleet_reports(self, connection: bus.Bus, hosts: int, progress: Progress) -> None:
         """Publish one inventory per simulated host."""
         task = progress.add_task("hosts report their images", total=hosts)
-        fleet = catalogue.DemoFleet(hosts, self.products)
+        self.fleet = fleet = catalogue.DemoFleet(hosts, self.products)
         for _, choice in fleet.rows():
             self._truth[choice.verdict] += 1
             self._images += 1
@@ -187,7 +187,7 @@ class Scenario:
             self.failed.append("what is due is not what was decided")
 
     async def newer_versions_are_told(self, hosts: int, progress: Progress) -> None:
-        """See what is newer than a tag that never moves, and make its minor versions due."""
+        """Show the newer versions of a tag that never moves, and make its minor ones due."""
         reference = self._registry.reference(catalogue.FIXED, catalogue.FIXED_TAG)
         task = progress.add_task(f"the tags of {catalogue.FIXED} are listed", total=1)
         query = NEWER.format(reference=reference)

@@ -39,7 +39,7 @@ RANKS: Final = {
     name: rank
     for rank, name in enumerate(("outdated", "unknown", "missing", "current", "pinned", "local"))
 }
-"""What is shown first."""
+"""The order of verdicts, the most urgent first."""
 COLUMNS: Final = (
     "reference", "verdict", "reason", "running", "containers", "platform", "image_id",
     "local_digests", "remote_digest", "checked_at", "error",

@@ -72,7 +72,7 @@ async def _reference(
     now: datetime,
     is_named: Callable[[str], bool],
 ) -> list[Finding]:
-    """Judge the images of one reference, asking only what a verdict depends on."""
+    """Judge the images of one reference by as few questions as the verdicts need."""
     bound = reference.is_machine_bound and not is_named(reference.registry)
     local = [local_side_of(reference, image, machine_bound=bound) for image in images]
     answer: Answer | None = None
@@ -103,7 +103,7 @@ async def _tag(reference: ImageReference, asks: Asks, now: datetime) -> Answer |
 async def _inside(
     reference: ImageReference, digest: str, images: list[LocalImage], asks: Asks, now: datetime
 ) -> tuple[tuple[Child, ...], str]:
-    """Ask what is inside a digest: its children, as far as they are known, and what was wrong."""
+    """Ask for the content of a digest: its children, as far as they are known, and the fault."""
     described = await asks.ask(
         Describe(
             registry=reference.registry,

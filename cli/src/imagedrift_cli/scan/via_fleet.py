@@ -82,10 +82,10 @@ class _Shared:
     async def _known(self, question: Resolve) -> Answer | None:
         name = f"{question.registry}/{question.repository}:{question.tag}"
         try:
-            said = await self._bus.request(
+            payload = await self._bus.request(
                 subjects.RESOLVER_LOOKUP, name.encode(), timeout=ANSWER_WITHIN_S
             )
-            answer = codec.decode(said, Answer)
+            answer = codec.decode(payload, Answer)
         except (BusError, Malformed):  # nobody has asked for it, or it is not for us
             return None
         return answer if answer.checked_at >= question.fresh_since else None

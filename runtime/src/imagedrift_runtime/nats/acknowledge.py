@@ -40,13 +40,13 @@ class Acknowledger:
         kind = type(outcome).__name__.lower()
         metrics.handled.add(stream=message.metadata.stream, outcome=kind)
         try:
-            await self._settle(message, outcome)
+            await self._acknowledge(message, outcome)
         except Exception as error:  # of NATS, of the connection, of the letter's content
             log.warning(
                 "acknowledgement.failed", subject=message.subject, outcome=kind, error=repr(error)
             )
 
-    async def _settle(self, message: Any, outcome: Outcome) -> None:
+    async def _acknowledge(self, message: Any, outcome: Outcome) -> None:
         match outcome:
             case Done():
                 if outcome.reason:

@@ -29,7 +29,7 @@ from imagedrift_runtime.nats.subscriptions import Listener, Subscriptions
 NOT_STORED = 10077
 """JetStream's error for a stream that discards new messages, or whose disk fails."""
 SUBJECT_TAKEN = "messages per subject"
-"""What it says of a subject that is full; a full stream, or disk, has the same number."""
+"""The server's words for a subject that is full; a full stream, or disk, has the same number."""
 FULL = "maximum bytes exceeded"
 IS_FULL = f"{FULL}: raise the stream's IMAGEDRIFT_STREAM_MIB and run `imagedrift streams`"
 
@@ -104,7 +104,7 @@ class Bus(StreamApi):
             raise _not_published(subject, str(error)) from error
 
     async def flush(self, within_s: float = CALL_WITHIN_S) -> None:
-        """Wait until the server has read what was sent. Raises `NoBus`."""
+        """Wait until the server has read all that was sent. Raises `NoBus`."""
         try:
             await self._connection.client.flush(max(1, round(within_s)))
         except (TimeoutError, OSError, nats.errors.Error) as error:
@@ -120,7 +120,7 @@ class Bus(StreamApi):
         payload: bytes,
         timeout: float = CALL_WITHIN_S,  # noqa: ASYNC109
     ) -> bytes:
-        """Ask whoever serves `subject`. Raises `NoAnswer`, or `Refused` with the server's words."""
+        """Ask a service of `subject`. Raises `NoAnswer`, or `Refused` with the server's words."""
         began = time.monotonic()
         try:
             answer = await self._connection.client.request(subject, payload, timeout=timeout)
@@ -168,7 +168,7 @@ class Bus(StreamApi):
         await self._connection.probe()
 
     async def close(self) -> None:
-        """Let listeners finish what they hold, within a bound, and close the connection."""
+        """Let listeners finish their messages, within a bound, and close the connection."""
         await self._subscriptions.drain()
         await self._connection.close()
 

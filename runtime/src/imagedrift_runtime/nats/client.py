@@ -72,14 +72,14 @@ class Client(nats.aio.client.Client):  # type: ignore[misc]  # nats-py has no ty
         return read
 
     def _connect_command(self) -> bytes:
-        """Write the CONNECT line, with what the address holds of credentials decoded."""
+        """Write the CONNECT line, with the credentials of the address decoded."""
         word, _, options = super()._connect_command().partition(b" ")
         told = json.loads(options)
         decoded = {key: unquote(told[key]) for key in ("user", "pass", "auth_token") if key in told}
         return b"%s %s\r\n" % (word, json.dumps(told | decoded, sort_keys=True).encode())
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        """Read what a server says of itself, and of others."""
+        """Read a server's facts of itself and of others."""
         if initial_connection and self._demands_tls:
             info["tls_required"] = True
         await super()._process_info(info, initial_connection)
@@ -94,7 +94,7 @@ def _utf8(text: bytes) -> bytes:
 
 
 def adopted(pool: list[Any], teller: ParseResult, *, keeps_name: bool) -> list[Any]:
-    """Give servers that were told of the credentials of who told of them; each is listed once."""
+    """Give servers that another one named the credentials of that one; each is listed once."""
     user, at, _ = teller.netloc.rpartition("@")
     configured = {_address(server.uri) for server in pool if not server.discovered}
     kept: list[Any] = []
@@ -115,7 +115,7 @@ def _address(uri: ParseResult) -> tuple[str | None, int | None]:
 
 @contextmanager
 def heeding_cancellation() -> Iterator[None]:
-    """Raise the cancellation that arrived meanwhile, if what is awaited here kept it to itself.
+    """Raise a cancellation that arrived meanwhile and that the awaited call did not pass on.
 
     One of before is none of ours: who tidies up after it can still speak to NATS.
     """

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagedrift_runtime import tls, urls
+from imagedrift_runtime.file_faults import unreadable
 from imagedrift_runtime.nats.errors import NoBus
 
 CONNECT_WITHIN_S = 20.0
@@ -29,7 +30,7 @@ class NatsOptions(TypedDict, total=False):
 
 
 class ConnectOptions(Struct, frozen=True, kw_only=True):
-    """Where NATS is, and what opens it."""
+    """The addresses of NATS, and the credentials for it."""
 
     urls: tuple[str, ...]
     name: str
@@ -83,8 +84,7 @@ def _addresses(path: str) -> tuple[str, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise NoBus(f"NATS_URL_FILE: {path} cannot be read: {reason}") from None
+        raise NoBus(f"NATS_URL_FILE: {unreadable(path, error)}") from None
     told = tuple(text.replace(",", " ").split())
     if not told or not all(re.match(ADDRESS, url) for url in told):
         raise NoBus(f"NATS_URL_FILE: {path}: write nats://host:4222 or tls://host:4222 for each")

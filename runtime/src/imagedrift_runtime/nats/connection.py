@@ -53,7 +53,7 @@ class Connection:
         self.client: Any = None
         self.js: Any = None
         self.when_replaced: list[Callable[[], Awaitable[None]]] = []
-        """What is to be done on a new client: subscribe again."""
+        """The work to do on a new client: subscribe again."""
         self.lost = asyncio.Event()
         """Set when this connection is lost. The next one has an event of its own."""
         self._options = options
@@ -95,7 +95,7 @@ class Connection:
         self._tell_ready()
 
     async def close(self) -> None:
-        """Send what waits to be sent, and close. Never fails, never reports."""
+        """Send all that waits, and close. Never fails, never reports."""
         if self.is_connected:
             with suppress(TimeoutError, nats.errors.Error):
                 async with asyncio.timeout(CLOSE_WITHIN_S):
@@ -134,7 +134,7 @@ class Connection:
         return self._complaints.since(since)
 
     def reason(self, error: BaseException, since: float) -> str:
-        """Put an error into words, with what was heard from the server meanwhile."""
+        """Put an error into words, with the complaints of the server meanwhile."""
         silence = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
         text = str(error) or silence
         complaint = self.complaint(since)

@@ -6,23 +6,20 @@ Rules:
 - The outcome decides (`acknowledge`). An exception, or anything that is no outcome, is a defect:
   logged, and delivered again later. The loop never dies of it. A batch with a defect is handled in
   halves, down to the message that has it: the others do not wait for it.
-- A message is kept while its handler works, however long that takes.
+- A message is kept from its delivery to its outcome, however long that takes (`held_messages`).
 - On `stopping` nothing more is fetched, handlers finish, and their messages are acknowledged.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from imagedrift_runtime import metrics
 from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.acknowledge import Acknowledger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery, delivery
 from imagedrift_runtime.nats.fetch import ANY, PullLimits, fetching
-from imagedrift_runtime.nats.nats_py import nats
+from imagedrift_runtime.nats.held_messages import keeping
 from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
 
 log = get_logger()
@@ -42,28 +39,29 @@ async def handle_each(
     service: str,
     slots: int,
     stopping: asyncio.Event,
-    ack_wait_s: float = 30.0,
     limits: PullLimits = ANY,
 ) -> None:
     """Handle messages one by one, up to `slots` at a time, until `stopping`.
 
-    `ack_wait_s` is the consumer's. An acknowledgement waits until the server has it.
+    An acknowledgement waits until the server has it.
     """
     free = asyncio.Semaphore(slots)
     acknowledge = Acknowledger(bus, service, sure=True)
 
     async def one(message: Any) -> None:
         try:
-            async with _kept([message], ack_wait_s):
+            with held.handling([message]):
                 outcome = await _guarded(handler, delivery(message), limits)
             await acknowledge(message, outcome)
         finally:
             free.release()
 
     async with (
+        keeping(bus, limits.progress_every_s) as held,
         asyncio.TaskGroup() as tasks,
         fetching(bus, stream, consumer, stopping, limits) as fetch,
     ):
+        held.waiting = fetch.waiting
         while not stopping.is_set():
             taken = await _take(free, slots)
             messages = [] if stopping.is_set() else await fetch(taken)
@@ -82,7 +80,6 @@ async def handle_batches(
     service: str,
     size: int,
     stopping: asyncio.Event,
-    ack_wait_s: float = 60.0,
     limits: PullLimits = BATCH,
 ) -> None:
     """Handle up to `size` messages at a time, and bytes within a bound, until `stopping`.
@@ -90,12 +87,16 @@ async def handle_batches(
     The handler returns one outcome per message, in order.
     """
     acknowledge = Acknowledger(bus, service, sure=False)
-    async with fetching(bus, stream, consumer, stopping, limits) as fetch:
+    async with (
+        keeping(bus, limits.progress_every_s) as held,
+        fetching(bus, stream, consumer, stopping, limits) as fetch,
+    ):
+        held.waiting = fetch.waiting
         while not stopping.is_set():
             messages = await fetch(size)
             if not messages:
                 continue
-            async with _kept(messages, ack_wait_s):
+            with held.handling(messages):
                 outcomes = await _guarded_batch(handler, [*map(delivery, messages)], limits)
             await asyncio.gather(*map(acknowledge, messages, outcomes))
 
@@ -144,34 +145,3 @@ def _must_be_outcomes(outcomes: Sequence[object]) -> None:
     for outcome in outcomes:
         if not isinstance(outcome, (Done, Retry, Reject)):
             raise TypeError(f"a handler returns Done, Retry or Reject, not {outcome!r}")
-
-
-@asynccontextmanager
-async def _kept(messages: Sequence[Any], ack_wait_s: float) -> AsyncIterator[None]:
-    """Keep messages while they are handled: tell the server that they are being worked on."""
-    telling: asyncio.Task[None] | None = None
-
-    async def tell() -> None:
-        while True:
-            for message in messages:
-                try:
-                    await message.in_progress()
-                except (OSError, nats.errors.Error) as error:
-                    log.warning("progress.failed", subject=message.subject, error=repr(error))
-            await asyncio.sleep(ack_wait_s / 3)
-
-    def begin() -> None:  # a task for each message, most of which take milliseconds, is dear
-        nonlocal telling
-        telling = asyncio.create_task(tell())
-
-    stream, began = messages[0].metadata.stream, time.monotonic()
-    metrics.in_flight.add(len(messages), stream=stream)
-    timer = asyncio.get_running_loop().call_later(ack_wait_s / 3, begin)
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if telling:
-            telling.cancel()
-        metrics.in_flight.add(-len(messages), stream=stream)
-        metrics.handling.observe(time.monotonic() - began, stream=stream)

@@ -1,4 +1,4 @@
-"""The exceptions of NATS, and what each means.
+"""The exceptions of NATS, each with its meaning.
 
 BusError
 ├── NoBus         no server reached, or none that answers, or something of ours is missing there
@@ -9,7 +9,7 @@ BusError
 
 
 class BusError(Exception):
-    """NATS, or somebody behind it, did not do what was asked."""
+    """NATS, or a service behind it, failed a request."""
 
 
 class NoBus(BusError):

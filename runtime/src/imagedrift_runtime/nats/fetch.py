@@ -1,4 +1,4 @@
-"""Fetching from a durable consumer, whatever happens to NATS meanwhile.
+"""Fetching from a durable consumer, through every failure of NATS.
 
 Rules:
 - Nothing to do is a time-out, of either kind; nats' own derives from the builtin one.
@@ -27,6 +27,7 @@ from imagedrift_runtime.nats.consumer_lag import EVERY_S, reporting
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_runtime.nats.standing_pull import StandingPull, is_delivery
+from imagedrift_runtime.nats.topology import PROGRESS_EVERY_S
 from imagedrift_runtime.waiting import backoff, first_result_or, wait
 
 log = get_logger()
@@ -49,9 +50,10 @@ class PullLimits(Struct, frozen=True, kw_only=True):
     gather_s: float = 0.0
     """A fetch is complete, too, when for so long no message came. 0: with the first messages."""
     most_bytes: int = 0
-    """What a fetch brings at most, unless a single message is larger. 0: no bound."""
+    """The most bytes of a fetch, unless a single message is larger. 0: no bound."""
     defect_again_s: float = 30.0
     lag_every_s: float = EVERY_S
+    progress_every_s: float = PROGRESS_EVERY_S
 
 
 ANY: Final = PullLimits()
@@ -105,10 +107,14 @@ class Fetch:
         self._worked()
         return self._let_go(most)
 
+    def waiting(self) -> list[Any]:
+        """Return the messages that were delivered and not begun."""
+        return self._held + (self._pull.waiting() if self._pull else [])
+
     async def leave(self) -> None:
-        """End the subscription, and give back what was not begun."""
+        """End the subscription, and give back the messages that were not begun."""
         if self._pull:
-            self._held += filter(is_delivery, self._pull.waiting())
+            self._held += filter(is_delivery, self._pull.take_waiting())
         for message in self._held:
             with suppress(nats.errors.Error):
                 await message.nak()
@@ -158,7 +164,7 @@ class Fetch:
         await self._pause(self._stopping, backoff(self._failures))
 
     async def _diagnosis(self, error: Exception) -> str:
-        """Find out what a failed fetch means: a missing consumer is no different from no answer."""
+        """Find the cause of a failed fetch: a missing consumer is no different from no answer."""
         if self._connection.is_connected:
             try:
                 await self._bus.lag(self._stream, self._consumer)

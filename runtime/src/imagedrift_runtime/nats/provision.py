@@ -32,7 +32,7 @@ NEVER = {
     "stream": ("retention", "storage", "discard_new_per_subject"),
     "consumer": ("deliver_policy", "ack_policy", "filter_subject"),
 }
-"""What is not changed in place: messages would be lost, or skipped, or delivered to nobody."""
+"""Keys that never change in place: messages would be lost, or skipped, or delivered to nobody."""
 LESS = ("max_msgs", "max_msgs_per_subject", "max_age", "num_replicas")
 """Limits that are not lowered in place: the server would drop what is above them.
 
@@ -57,7 +57,7 @@ class UnpinnedServer(BusError):
 
 
 class ProvisionStep(Struct, frozen=True):
-    """One thing that is created, updated or found right, and what changes in it."""
+    """A stream or consumer that is created, updated or found right, with its changes."""
 
     kind: str
     name: str
@@ -183,7 +183,7 @@ def _may_pass(error: Exception, reason: str) -> bool:
 
 
 async def _find(connection: Connection, thing: Declared) -> Existing | None:
-    """Read what there is of a thing; None when there is nothing."""
+    """Read a stream or consumer; None when there is none."""
     try:
         if thing.kind == "stream":
             info = await connection.js.stream_info(thing.name)

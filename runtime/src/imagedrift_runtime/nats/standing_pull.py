@@ -26,7 +26,7 @@ OVER = ("404", "408")
 FULL = "Message Size Exceeds MaxBytes"
 """How the server describes, with status 409, that the next message would not fit."""
 BESIDE_PAYLOAD = 64 * 1024
-"""Room for what counts beside the largest payload: subject, reply and headers."""
+"""Room for the bytes that count beside the largest payload: subject, reply and headers."""
 
 
 class StandingPull:
@@ -64,7 +64,11 @@ class StandingPull:
         self._standing = 0
 
     def waiting(self) -> list[Any]:
-        """Take what has come, without waiting."""
+        """Return the messages that have come and are not taken."""
+        return [*filter(is_delivery, self._subscription._pending_queue._queue)]
+
+    def take_waiting(self) -> list[Any]:
+        """Take the messages that have come, without waiting."""
         queue, taken = self._subscription._pending_queue, []
         while not queue.empty():
             taken.append(queue.get_nowait())
@@ -72,10 +76,10 @@ class StandingPull:
         return taken
 
     async def _arrived(self, within_s: float) -> list[Any]:
-        arrived = [await self._subscription.next_msg(timeout=within_s), *self.waiting()]
+        arrived = [await self._subscription.next_msg(timeout=within_s), *self.take_waiting()]
         while self._gather_s and len(arrived) < self._standing:
             await asyncio.sleep(self._gather_s)
-            more = self.waiting()
+            more = self.take_waiting()
             arrived += more
             if not more:
                 break
@@ -119,5 +123,5 @@ def is_over(message: Any) -> bool:
 
 
 def is_delivery(message: Any) -> bool:
-    """Tell a message of a stream from a status, and from what anybody may send to an inbox."""
+    """Tell a message of a stream from a status, and from one that anybody may send to an inbox."""
     return bool(message.reply.startswith("$JS.ACK."))

@@ -51,7 +51,7 @@ class Subscriptions:
         )
 
     async def drain(self) -> None:
-        """Take nothing more, and finish what was taken, within a bound."""
+        """Take nothing more, and finish the taken messages, within a bound."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 ends = (each.drain() for each in self._started)

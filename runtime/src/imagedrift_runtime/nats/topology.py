@@ -35,8 +35,14 @@ LANE_SLOTS = 64
 """Fleet-wide concurrency of a lane unless configured: its consumer's `max_ack_pending`."""
 LIST_SLOTS: Final = 2
 """Fleet-wide, how many repositories of one lane are listed at a time: hours old will do."""
-LIST_ACK_WAIT_S: Final = 120
-"""Longer than a list of twenty pages takes at most."""
+ACK_WAIT_S: Final = 6
+"""How long the server hears nothing of a delivered message before it delivers it again.
+
+So soon is done again what a killed process held. It is longer than an event loop stands still, or
+a connection is made anew, of a process that lives: its work would be done twice, which costs time.
+"""
+PROGRESS_EVERY_S: Final = ACK_WAIT_S / 3
+"""How often a process that lives tells the server of the messages that it holds."""
 
 
 class Declared(Struct, frozen=True, kw_only=True):
@@ -142,28 +148,25 @@ def _consumers(lanes: Mapping[str, int]) -> Iterator[Declared]:
         f"KV_{subjects.BUCKET_TAGS}",
         f"KV_{subjects.BUCKET_REGISTRIES}",
     ):
-        yield _durable(stream, subjects.CONSUMER_INGEST, max_ack_pending=5000, ack_wait=60)
+        yield _durable(stream, subjects.CONSUMER_INGEST, max_ack_pending=5000)
     # Who is told nothing of what was before: the notifier reads what is due from the database.
     yield _durable(
         subjects.STREAM_CHANGED,
         subjects.CONSUMER_NOTIFIER,
         deliver_policy="new",
         max_ack_pending=1000,
-        ack_wait=60,
     )
     for lane, slots in lanes.items():
         yield _durable(
             subjects.STREAM_LOOKUP,
             subjects.lane_consumer(lane),
             max_ack_pending=slots,
-            ack_wait=30,
             filter_subject=subjects.lookup_lane(lane),
         )
         yield _durable(
             subjects.STREAM_LOOKUP,
             subjects.list_consumer(lane),
             max_ack_pending=min(LIST_SLOTS, slots),
-            ack_wait=LIST_ACK_WAIT_S,
             filter_subject=subjects.list_lane(lane),
         )
 
@@ -173,6 +176,7 @@ def _durable(stream: str, consumer: str, **config: Any) -> Declared:
         "durable_name": consumer,
         "deliver_policy": "all",
         "ack_policy": "explicit",
+        "ack_wait": ACK_WAIT_S,
         "max_deliver": -1,
     }
     return Declared(kind="consumer", name=f"{stream}/{consumer}", config=common | config)

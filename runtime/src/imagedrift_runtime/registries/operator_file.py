@@ -38,6 +38,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from imagedrift_runtime.file_faults import unreadable
 from imagedrift_runtime.nats.topology import LANE_SLOTS
 from imagedrift_runtime.registries.path_tables import (
     PathCredential,
@@ -49,6 +50,7 @@ from imagedrift_runtime.registries.registry import Registry, entry_faults, host_
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_schemas import subjects
 from imagedrift_schemas.registry_name import RegistryName
+from imagedrift_schemas.toml_lines import TomlLines
 
 __all__ = [
     "Registries",
@@ -70,7 +72,6 @@ OTHER: Final = "other"
 SHARED: Final = frozenset({"ecr", OTHER})
 """Lanes of registries that have nothing to do with each other."""
 PACED_S: Final = 5.0
-_HEADER: Final = re.compile(r"""\s*\[\s*registry\s*\.\s*["']?(?P<name>[^"'\]]*)["']?\s*\]""")
 
 
 class RegistriesFault(SettingsFault):
@@ -176,10 +177,9 @@ def read_secret(path: str) -> str:
     try:
         secret = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8"
-        raise RegistriesFault([f"{path}: this secret cannot be read: {reason}"]) from None
+        raise RegistriesFault([f"password_file or token_file: {unreadable(path, error)}"]) from None
     if not secret:
-        raise RegistriesFault([f"{path}: this secret is empty"])
+        raise RegistriesFault([f"password_file or token_file: {path!r} is empty"])
     return secret
 
 
@@ -188,12 +188,12 @@ class _Faults:
 
     def __init__(self, name: str, text: str) -> None:
         self._name = name
-        self._text = text
+        self._key_lines = TomlLines(text)
         self.lines: list[str] = []
 
     def add(self, path: tuple[str, ...], why: str) -> None:
         """Note a fault of the key at `path`."""
-        self.lines.append(f"{self._name}:{_line_of(self._text, path)}: {'.'.join(path)}: {why}")
+        self.lines.append(f"{self._name}:{self._key_lines.of(path)}: {'.'.join(path)}: {why}")
 
 
 def _named(
@@ -226,20 +226,5 @@ def _named(
 
 
 def _name(host: str) -> str:
-    """Return the one name of a host; what is no host has none, and is told elsewhere."""
+    """Return the one name of a host; a text that is no host has none, and is reported elsewhere."""
     return "" if host_fault(host) else registry_name(host)
-
-
-def _line_of(text: str, path: tuple[str, ...]) -> int:
-    """Find the line of a key, as near as can be told without a parser that keeps lines."""
-    inside, best = "", 1
-    for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.match(line)
-        if header:
-            inside = header["name"].strip()
-            if path[:2] == ("registry", inside):
-                best = number
-        key = line.partition("=")[0].strip().strip("\"'")
-        if key == path[-1] and (len(path) == 1 or path[1] == inside):
-            return number
-    return best

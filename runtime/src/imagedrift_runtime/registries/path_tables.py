@@ -36,7 +36,7 @@ class PathCredential(Struct, frozen=True, kw_only=True):
 
 
 def longest(by_path: Mapping[str, T], repository: str) -> T | None:
-    """Return what is known of the longest path that a repository lies in, or None."""
+    """Return the table of the longest path that a repository lies in, or None."""
     if not by_path:
         return None
     return next((by_path[path] for path in parents(repository) if path in by_path), None)

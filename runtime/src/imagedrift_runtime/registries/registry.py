@@ -53,7 +53,7 @@ _WRONG_TYPES: Final = {
     "realms": 'write a list of hosts, each in quotes: ["gitlab.example.org"]',
     **dict.fromkeys(("proxy", "endpoint", "ca", "client_cert", "client_key"), "write it in quotes"),
 }
-"""What to write where a value is of the wrong type."""
+"""The right form of a value, for an error about its type."""
 
 
 def seconds_of(duration: str) -> float | None:

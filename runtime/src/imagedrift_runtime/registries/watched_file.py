@@ -58,7 +58,7 @@ class RegistriesFile(Generic[T]):
 
 
 class LiveRegistries(RegistriesFile[Registries]):
-    """The file for who only looks things up in it, each time anew."""
+    """The file for readers that look things up in it, each time anew."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, lambda known: known)

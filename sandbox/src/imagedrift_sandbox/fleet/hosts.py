@@ -17,7 +17,7 @@ from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Alive, InventoryEnvelope, LocalImage
 
 H = TypeVar("H", bound=Hashable)
-"""What identifies one image of one host, as far as others may have the same."""
+"""The identity of one image of one host, as far as others may have the same."""
 
 
 class Fleet(ABC, Generic[H]):
@@ -30,7 +30,7 @@ class Fleet(ABC, Generic[H]):
 
     @abstractmethod
     def held(self, number: int) -> Sequence[H]:
-        """Tell what a host has: the same each time."""
+        """List the images of a host: the same each time."""
 
     @abstractmethod
     def image(self, held: H) -> LocalImage:

@@ -41,11 +41,11 @@ class InventedFleet(Fleet[Held]):
         return f"docker.io/fleet/app{number:05d}:stable"
 
     def digest(self, reference: int, version: int, kind: str = "digest") -> str:
-        """Name what a reference points to at a version, or the image id (`kind` is `id`)."""
+        """Return the digest of a reference at a version, or its image id (`kind` is `id`)."""
         return "sha256:" + hashlib.sha256(f"{kind}/{reference}/{version}".encode()).hexdigest()
 
     def held(self, number: int) -> list[Held]:
-        """Tell what a host has, in the order of its references."""
+        """List the images of a host, in the order of its references."""
         draw = random.Random(number)  # noqa: S311 - no secret
         chosen: set[int] = set()
         while len(chosen) < self.images:

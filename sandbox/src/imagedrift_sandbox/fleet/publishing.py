@@ -1,4 +1,4 @@
-"""Publishing what a whole fleet says, over one connection."""
+"""Publishing the messages of a whole fleet, over one connection."""
 
 import asyncio
 from collections.abc import Callable, Iterable

@@ -40,7 +40,7 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     private: tuple[str, ...] = ()
     """Repositories (patterns) that anonymous tokens do not open; the others are open to pull."""
     expires_in: int | None = 300
-    """What the token answer says; None: it does not say."""
+    """The lifetime in the token answer; None: it has none."""
     lifetime_s: float = 300.0
     """How long a token is really accepted."""
     token_field: str = "token"  # noqa: S105
@@ -48,7 +48,7 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     expired_status: int = 401
     """ECR Public answers 400 to a token that has expired."""
     refused_status: int = 401
-    """What the token endpoint answers to wrong credentials; GHCR: 403."""
+    """The status of the token endpoint for wrong credentials; GHCR: 403."""
     challenges: tuple[str, ...] = ()
     """WWW-Authenticate headers as they are, with {realm}, {service} and {scope} filled in."""
 

@@ -48,7 +48,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limit: int
     window_s: int = 21_600
     kinds: tuple[Kind, ...] = (Kind.MANIFEST_GET,)
-    """What counts. The headers are told on every manifest request."""
+    """The kinds of requests that count. The headers are told on every manifest request."""
     dialect: Dialect = Dialect.DOCKER_HUB
     wait: Wait = Wait.NONE
     bare: bool = False

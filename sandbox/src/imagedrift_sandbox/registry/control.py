@@ -40,7 +40,7 @@ class SyntheticImage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Control:
-    """Answers what comes over the control path."""
+    """Answers the requests of the control path."""
 
     def __init__(self, registry: "SandboxRegistry") -> None:
         self._registry = registry

@@ -72,7 +72,7 @@ class Counts:
         self._references: dict[str, Counter[str]] = {}
 
     def arrived(self, route: RegistryRoute, seen: Seen) -> None:
-        """Count a request, whatever becomes of it."""
+        """Count a request, with any outcome."""
         self.requests.append(seen)
         self._kinds[route.kind] += 1
         if route.reference and route.kind is not Kind.UPLOAD:

@@ -1,4 +1,4 @@
-"""Faults, chosen per request, and what each does to an answer on its way out.
+"""Faults, chosen per request, each with its change of an answer on its way out.
 
 A fault says which requests it strikes, when it starts and ends, and what it does. All faults
 that strike one request act together; where two say different things the later one wins.
@@ -189,7 +189,7 @@ async def send_badly(
 
 
 def cut(request: web.BaseRequest) -> None:
-    """Close the connection after what was written so far."""
+    """Close the connection after the bytes that were written so far."""
     if request.transport is not None:
         request.transport.close()
 

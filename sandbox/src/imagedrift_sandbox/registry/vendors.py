@@ -139,10 +139,7 @@ def imitate(
     if other is registry and (profile.tokens_elsewhere or profile.manifests_elsewhere):
         raise ValueError(f"{vendor} needs a second registry: give `elsewhere`")
     auth = msgspec.structs.replace(
-        profile.auth,
-        realm=f"{other.url}{profile.auth.token_path}" if profile.tokens_elsewhere else "",
-        service=profile.auth.service.format(host=registry.host),
-        challenges=tuple(each.replace("{host}", registry.url) for each in profile.auth.challenges),
+        _auth_at(profile, registry, other),
         users=users or {},
         private=private,
         identity_tokens=identity_tokens or {},
@@ -157,3 +154,14 @@ def imitate(
     if profile.manifests_elsewhere:
         after_login = True if profile.tokens_elsewhere else None
         registry.misbehave(Fault(kinds=BOTH, redirect=other.url, credentials=after_login))
+
+
+def _auth_at(profile: VendorProfile, registry: "SandboxRegistry", other: "SandboxRegistry") -> Auth:
+    """Write the addresses of these registries into how a vendor asks for credentials."""
+    auth = profile.auth
+    return msgspec.structs.replace(
+        auth,
+        realm=f"{other.url}{auth.token_path}" if profile.tokens_elsewhere else "",
+        service=auth.service.format(host=registry.host),
+        challenges=tuple(each.replace("{host}", registry.url) for each in auth.challenges),
+    )

@@ -83,7 +83,7 @@ def versions_of(track: Track, names: Sequence[str]) -> tuple[list[Version], bool
 
 
 def newer_in(kept: KeptTags, version: Version) -> Newer:
-    """Find what is newer than a version by what was kept; UNSET where that cannot be known."""
+    """Find the newer tags of a version in a kept list; UNSET where they cannot be known."""
     is_complete = not kept.truncated and kept.grammar == GRAMMAR
     there = placed(kept.tracks)
     track = there.tracks.get(version.track)
@@ -95,13 +95,13 @@ def newer_in(kept: KeptTags, version: Version) -> Newer:
 
 
 def newer(version: Version, names: Iterable[str], *, is_whole: bool) -> Newer:
-    """Find what is newer than a version among names; pre-releases count for a pre-release alone."""
+    """Find newer versions among names; pre-releases count for a pre-release alone."""
     versions = (read(name) for name in names)
     return newer_versions(version, (each for each in versions if each), is_whole=is_whole)
 
 
 def newer_versions(version: Version, others: Iterable[Version], *, is_whole: bool) -> Newer:
-    """Find what is newer than a version among versions. `is_whole`: no name of the track lacks."""
+    """Find newer versions among versions. `is_whole`: no name of the track lacks."""
     track = SortedTrack(other for other in others if other.track == version.track)
     return track.newer(version, is_whole=is_whole)
 
@@ -124,7 +124,7 @@ class SortedTrack:
         return newest is None or newest < version
 
     def newer(self, version: Version, *, is_whole: bool) -> Newer:
-        """Find what is newer than a version of the track. `is_whole`: the track lacks no name."""
+        """Find the newer versions in the track. `is_whole`: the track lacks no name."""
         offered = self._releases if version.is_release else self._all
         values = self._release_values if version.is_release else self._values
         own = (version.major, version.minor)

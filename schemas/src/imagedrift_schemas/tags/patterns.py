@@ -10,7 +10,7 @@ from imagedrift_schemas import reference
 
 TAG: Final = re.compile(reference.TAG, re.ASCII)
 PLAIN: Final = re.compile(r"(v?)([0-9]{1,4}(?:\.[0-9]{1,9}){1,5})((?:-[a-z]{1,40})?)", re.ASCII)
-"""What most tags are: numbers with dots, and a word behind them. Nothing in it is hidden."""
+"""The form of most tags: numbers with dots, and a word behind them. Nothing in it is hidden."""
 YEAR_FIRST: Final = re.compile(r"20[0-9]{2}\.", re.ASCII)
 SIGNED: Final = re.compile(r"sha256-|.*\.(?:sig|att|sbom)\Z", re.ASCII)
 NO_VERSION: Final = re.compile(

@@ -35,7 +35,7 @@ GRAMMAR: Final = 1
 its own: a list that was cut by another grammar may lack what this one takes for the newest."""
 ANY_HASH: Final = "<*>"
 ANY_BUILD: Final = "<>"
-"""How a track writes what may differ in it. No tag has such a character."""
+"""The text that a track has in place of its numbers. No tag has such a character."""
 
 Numbers: TypeAlias = tuple[int, ...]
 
@@ -140,7 +140,7 @@ def read_by_grammar(tag: str) -> Version | None:
 
 
 def _mask(match: re.Match[str]) -> str:
-    """Hide what has digits and is no number; the places of all others stay."""
+    """Hide digits that are part of no number; the positions of all others stay."""
     return "#" * len(match[0])
 
 

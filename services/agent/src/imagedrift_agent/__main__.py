@@ -1,4 +1,4 @@
-"""Start the agent, or let it look for what is wrong: `imagedrift-agent [doctor]`."""
+"""Start the agent, or let it look for faults: `imagedrift-agent [doctor]`."""
 
 import sys
 from collections.abc import Sequence

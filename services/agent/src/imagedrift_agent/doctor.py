@@ -62,7 +62,7 @@ async def examine(
 
 
 def tell(findings: list[Diagnosis]) -> int:
-    """Print what was found, and the exit code."""
+    """Print the findings, and return the exit code."""
     for each in findings:
         print(f"{'ok  ' if each.good else 'FAIL'}  {each.about:<10} {shown(each.what)}")  # noqa: T201
         if not each.good:
@@ -121,7 +121,7 @@ async def _events(source: ImageSource) -> Diagnosis:
 
 
 def engine_advice(fault: str) -> str:
-    """Say what to do about what usually goes wrong."""
+    """Advise on the usual faults."""
     known = {
         "Permission denied": "let this user use the socket: usermod -aG docker USER, and restart",
         "No such file": "start the engine, or say in DOCKER_HOST where it listens",
@@ -135,7 +135,7 @@ def engine_advice(fault: str) -> str:
 
 
 async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Diagnosis]:
-    """Try the connection, and with it what we may do and what time it is there."""
+    """Try the connection, our permissions on it, and the server's clock."""
     try:
         async with bus.connect(
             values.nats_url,
@@ -157,7 +157,7 @@ async def _nats(values: AgentSettings, host: str, within_s: float) -> list[Diagn
 
 
 async def _permission(connection: bus.Bus, site: str, host: str) -> Diagnosis:
-    """Publish what the server must refuse, and see what it refuses it for."""
+    """Publish a message that the server must refuse, and read its reason."""
     subject = subjects.inventory(site, host)
     try:
         await connection.publish(subject, b"", headers={"Nats-Expected-Stream": "doctor"})

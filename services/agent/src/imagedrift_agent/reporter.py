@@ -31,7 +31,7 @@ class Publisher(Protocol):
     """Where a host's messages go. Both raise `PublishFailed`."""
 
     async def publish(self, inventory: Inventory) -> Inventory:
-        """Store an inventory in place of the host's last one, and return what of it is stored."""
+        """Store an inventory in place of the host's last one, and return its stored form."""
 
     async def send_heartbeat(self, alive: Alive) -> None:
         """Send a heartbeat, which no stream stores."""
@@ -77,7 +77,7 @@ class Reporter:
                 await self._clock.sleep(self._quiet_s())
 
     async def _report(self, publisher: Publisher) -> None:
-        """Do what is due over one connection, for ever."""
+        """Publish whatever is due over one connection, for ever."""
         state = self._state
         while True:
             state.changed.clear()

@@ -35,7 +35,7 @@ class StateStore(Protocol):
 
 
 class AgentState:
-    """The newest inventory, why it may be out of date, and what was confirmed."""
+    """The newest inventory, the reason why it may be out of date, and the confirmed one."""
 
     def __init__(self, store: StateStore, where: str) -> None:
         saved = store.load()

@@ -36,7 +36,7 @@ ReportHealth = Callable[[str], None]
 
 
 class Watcher:
-    """Keeps the state equal to what the source has."""
+    """Keeps the state equal to the source."""
 
     def __init__(
         self,

@@ -56,7 +56,7 @@ async def _sign_in(
 
     sessions = Sessions(forms.key, timedelta(hours=settings.session_hours), settings.roles)
     context = tls.context_for(settings.oidc_ca)
-    async with oidc_client.opened(client, context, clock) as oidc:
+    async with oidc_client.open_client(client, context, clock) as oidc:
         pages = sign_in.SignInPages(oidc, sessions, forms, feed, clock)
         yield SignInParts(sessions, pages.routes)
 

@@ -11,6 +11,7 @@ from imagedrift_dashboard.core.access import AccessRules
 from imagedrift_dashboard.core.provider import ClientRegistration
 from imagedrift_runtime import urls
 from imagedrift_runtime.common_settings import CommonSettings
+from imagedrift_runtime.file_faults import unreadable
 from imagedrift_runtime.settings import SettingsFault, Variable
 
 ROLE = r"^[a-z_][a-z0-9_]{0,62}$"
@@ -195,7 +196,10 @@ class DashboardSettings(CommonSettings, frozen=True, kw_only=True):
                 " _PROXIES or _OIDC_ISSUER"
             )
         for role in {*self.decider_roles, *self.logins} - {*self.roles.values(), self.role}:
-            yield f"IMAGEDRIFT_DASHBOARD_ROLES: no group has the role {role} of another setting"
+            yield (
+                f"IMAGEDRIFT_DASHBOARD_ROLES: no group has the role {role} of another setting;"
+                f" where nobody signs in, IMAGEDRIFT_DASHBOARD_ROLE={role} gives it to every viewer"
+            )
         if signs_in:
             yield from self._sign_in_faults()
         elif self.oidc_client_id or self.oidc_client_secret:
@@ -224,8 +228,7 @@ def _database_url(role: str, path: str) -> str:
     try:
         url = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise SettingsFault([f"{name}: {path!r} cannot be read: {reason}"]) from None
+        raise SettingsFault([f"{name}: {unreadable(path, error)}"]) from None
     if fault := urls.database_fault(url):
         raise SettingsFault([f"{name}: {path!r}: {fault}"])
     return url

@@ -9,7 +9,7 @@ from imagedrift_ingest.adapters.jetstream.streams import reset_consumers
 from imagedrift_ingest.adapters.postgres import connection, migrations
 from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
-from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
+from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.usecases.maintain import Maintain
 from imagedrift_runtime.clock import SystemClock
@@ -27,7 +27,7 @@ async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
     """Do all maintenance once. Safe at any time, also while ingest runs."""
     clock, health = SystemClock(), Health()
     async with connection.database(dsn, connections=1, health=health, clock=clock) as database:
-        turns = TurnTable(database, health, clock, LEASE_S)
+        turns = TurnTable(database, health, clock)
         work = Maintain(MaintainedTables(database), turns, retention or Retention(), clock)
         done = await work.tidy()
         done["images_counted"] = await work.add_up_usage()
@@ -46,7 +46,7 @@ async def forget(dsn: str, site: str, host: str) -> None:
 
 
 async def rebuild(dsn: str, bus: Bus, *, empty: bool = False) -> Sequence[str]:
-    """Fill the database from what NATS has, and name the streams that are read again.
+    """Fill the database from the streams of NATS, and name those that are read again.
 
     Brings the schema up to date first. With `empty` every fact is deleted before; without it
     what is as new as in NATS stays. Ingest does the rest, and need not be stopped.

@@ -32,7 +32,7 @@ from imagedrift_ingest.adapters.postgres.questions import (
 )
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
-from imagedrift_ingest.adapters.postgres.turns import LEASE_S, TurnTable
+from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.core.freshness import list_ttl, question_ttl
 from imagedrift_ingest.settings import IngestSettings
@@ -77,7 +77,7 @@ class Parts:
         self.database = database
         self._registries = registries
         self.plan_now, self.announce_now = asyncio.Event(), asyncio.Event()
-        self._turns = TurnTable(database, process.health, clock, LEASE_S)
+        self._turns = TurnTable(database, process.health, clock)
         self.lanes = LaneMonitor(bus, registries.lanes)
         self.follow_registries = FollowRegistries(
             registries, StoredVerdicts(database), self.lanes.look, process.reload, self.plan_now
@@ -98,7 +98,7 @@ class Parts:
         )
 
     def store_inventories(self) -> StoreInventories:
-        """Make what stores inventories."""
+        """Make the handler that stores inventories."""
         hosts = HostTables(
             self.database,
             self._comparisons,
@@ -109,7 +109,7 @@ class Parts:
         return StoreInventories(hosts, self._inventories, self.inventory_bookmarks, self.clock)
 
     def store_answers(self) -> StoreAnswers:
-        """Make what stores answers."""
+        """Make the handler that stores answers."""
         answers = AnswerTable(
             self.database,
             self.digest_bookmarks,
@@ -120,21 +120,21 @@ class Parts:
         return StoreAnswers(answers, self._digests, self.digest_bookmarks)
 
     def store_lists(self) -> StoreLists:
-        """Make what stores lists of tags."""
+        """Make the handler that stores lists of tags."""
         return StoreLists(self._tag_lists, self._tags, self.tag_bookmarks)
 
     def store_registry_states(self) -> StoreRegistryStates:
-        """Make what stores the states of registries."""
+        """Make the handler that stores the states of registries."""
         states = SourceStream(self.bus, REGISTRIES, self.clock)
         return StoreRegistryStates(RegistryTable(self.database), states)
 
     def store_dead_letters(self) -> StoreDeadLetters:
-        """Make what stores dead letters."""
+        """Make the handler that stores dead letters."""
         letters = SourceStream(self.bus, subjects.STREAM_DEAD, self.clock)
         return StoreDeadLetters(DeadLetterTable(self.database), letters)
 
     def plan(self) -> Plan:
-        """Make what publishes the questions that are due."""
+        """Make the planner, which publishes the questions that are due."""
         rules = self.settings.freshness_rules
         publisher = QuestionPublisher(
             self.bus,
@@ -158,7 +158,7 @@ class Parts:
         )
 
     def announce(self) -> Announce:
-        """Make what publishes changed verdicts."""
+        """Make the publisher of changed verdicts."""
         return Announce(
             OutboxTable(self.database),
             ChangePublisher(self.bus),
@@ -167,21 +167,21 @@ class Parts:
         )
 
     def follow_versions(self) -> FollowVersions:
-        """Make what finds newer versions."""
+        """Make the work that finds newer versions."""
         return FollowVersions(self._tag_lists, self._turns, self.clock)
 
     def count_fleet(self, period_s: float) -> CountFleet:
-        """Make what counts the fleet."""
+        """Make the work that counts the fleet."""
         tables = FleetCountTables(self.database, self.settings.metrics_place_levels)
         return CountFleet(tables, FleetMetrics(), self._turns, self.clock, period_s)
 
     def follow_base_images(self) -> FollowBaseImages:
-        """Make what judges base images."""
+        """Make the work that judges base images."""
         table = BaseImageTable(self.database, self._candidates)
         return FollowBaseImages(table, self._turns, self.clock, is_wanted=self.settings.bases)
 
     def maintain(self) -> Maintain:
-        """Make what maintains the tables."""
+        """Make the work that maintains the tables."""
         return Maintain(
             MaintainedTables(self.database), self._turns, self.settings.retention, self.clock
         )

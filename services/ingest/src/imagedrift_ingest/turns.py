@@ -10,4 +10,4 @@ class Turns(Protocol):
     """The turns of one process."""
 
     async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Do `work` in its turn, and return what it returns; None when another replica does it."""
+        """Do `work` in its turn, and return its result; None when another replica does it."""

@@ -78,7 +78,7 @@ class Wiring:
                 return
 
     async def serve(self, every: Periods) -> None:
-        """Handle what comes in, and repeat all work, until asked to stop."""
+        """Handle all messages, and repeat all work, until asked to stop."""
         stopping = self._process.stopping
         await self._parts.lanes.look()  # before the first question
         await self._parts.bus.listen(

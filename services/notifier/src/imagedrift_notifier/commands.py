@@ -33,18 +33,21 @@ class Preview(Struct, frozen=True):
 
 
 def file_faults(routes: Routes) -> list[str]:
-    """List what is wrong with the files that the routes name."""
+    """List the faults of the files that the routes name."""
     return [fault for route in routes.routes.values() for fault in channels.route_faults(route)]
 
 
 def when(route: MessageRoute) -> str:
     """Say when something that is noted now would be sent."""
-    kind = f"digest {route.schedule.digest}" if route.schedule.digest else "now"
-    return f"{kind}, next at {send_time(route.schedule, now()):%Y-%m-%d %H:%M} UTC"
+    schedule = route.schedule
+    kind = f"digest {schedule.digest} ({schedule.zone})" if schedule.digest else "now"
+    spans = ", ".join(map(str, schedule.quiet))
+    quiet = f", quiet {spans} ({schedule.zone})" if spans else ""
+    return f"{kind}{quiet}, next at {send_time(schedule, now()):%Y-%m-%d %H:%M} UTC"
 
 
 async def send_test(route: MessageRoute, page: str) -> str:
-    """Send a test message; what went wrong, or nothing."""
+    """Send a test message; return its fault, or nothing."""
     content = trial_content(route.name, page)
     message = OutboundMessage(
         message_id=f"msg_test_{uuid4().hex}",
@@ -62,7 +65,7 @@ async def send_test(route: MessageRoute, page: str) -> str:
 
 
 async def preview(dsn: str, routes: Sequence[MessageRoute], page: str) -> list[Preview]:
-    """Write what each route would tell of all that is due now, had it told nothing before.
+    """Write the messages of each route about all due images, as if it had told nothing before.
 
     Nothing is sent, and nothing is claimed. Raises `DatabaseAway`.
     """

@@ -85,7 +85,7 @@ SELECT
 FROM (
   SELECT split_part(reference, '/', 1) AS registry, outcome, error, failing_since
   FROM ops.lookup_errors
-  WHERE outcome <> 'not_found' AND failing_since < now() - :failing_for::interval AND hosts > 0
+  WHERE outcome <> 'missing' AND failing_since < now() - :failing_for::interval AND hosts > 0
 ) AS e
 WHERE :registry::text IS NULL OR e.registry = :registry::text
 GROUP BY e.registry, e.outcome;
@@ -236,7 +236,8 @@ RETURNING c.message_id;
 -- name: begin_sending
 -- The oldest message of a route that is to be tried now, unless the route just failed.
 UPDATE notify.messages
-SET state = 'sending', attempts = attempts + 1, leased_until = now() + :lease::interval
+SET state = 'sending', attempts = attempts + 1,
+    leased_until = now() + CASE channel WHEN 'webhook' THEN :webhook_lease::interval ELSE :lease::interval END
 WHERE message_id = (
   SELECT m.message_id FROM notify.messages AS m
   WHERE m.route = :route::text AND m.state = 'waiting' AND m.try_at <= now()

@@ -22,13 +22,14 @@ counts for itself, so the share is small.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.lane_share import Past, Patience, Rank, put_off_for, rank
 from imagedrift_resolver.core.served_time import TICK_S, ServedTime
+from imagedrift_resolver.lane_question import LaneQuestion, Peer
 from imagedrift_runtime.clock import Clock
 
 SHARE: Final = 4
@@ -51,25 +52,14 @@ class LaneCrowded(Exception):
         self.wait_s = wait_s
 
 
-class Peer(Protocol):
-    """A registry."""
-
-    @property
-    def registry(self) -> str:
-        """Its name."""
-
-    def is_answering(self) -> bool:
-        """Tell whether it has answered well, and goes on answering."""
-
-
 class Bulkhead:
     """The questions of one lane that are asked here."""
 
     def __init__(self, slots: int, clock: Clock) -> None:
         self._clock = clock
         self._most = max(FEWEST, slots // SHARE)
-        self._inside: dict[_Question, None] = {}
-        self._waiting: dict[_Question, None] = {}
+        self._inside: dict[LaneQuestion, None] = {}
+        self._waiting: dict[LaneQuestion, None] = {}
         self._past: BoundedMap[str, Past] = BoundedMap(REMEMBERED)
         self._patience = Patience(SILENT_S, SILENT_S)
         self._thinning: asyncio.TimerHandle | None = None
@@ -82,7 +72,7 @@ class Bulkhead:
 
         Raises `LaneCrowded`, also when the slot has to be given up in between.
         """
-        question = _Question(peer, hosts)
+        question = LaneQuestion(peer, hosts)
         try:
             if not await self._enter(question):
                 raise self._put_off(question, tries=0)
@@ -102,7 +92,7 @@ class Bulkhead:
             return self._served.counted_s
         return self._served.at(self._clock.monotonic())
 
-    def _put_off(self, question: "_Question", tries: int) -> LaneCrowded:
+    def _put_off(self, question: LaneQuestion, tries: int) -> LaneCrowded:
         """Remember that a question was put off, after so many tries, and say for how long."""
         past = self._past_of(question)
         now, running = self._clock.monotonic(), self._running(question.peer)
@@ -112,10 +102,10 @@ class Bulkhead:
         silent_s = self.served_s() - running.began_at if running else 0.0
         return LaneCrowded(put_off_for(silent_s, tries, SOON_S, LONGEST_S))
 
-    def _past_of(self, question: "_Question") -> Past:
+    def _past_of(self, question: LaneQuestion) -> Past:
         return self._past.get(question.peer.registry) or Past()
 
-    async def _enter(self, question: "_Question") -> bool:
+    async def _enter(self, question: LaneQuestion) -> bool:
         """Wait for a slot; False when there is none in time."""
         if self._has_room(question.peer):
             self._admit(question)
@@ -138,7 +128,7 @@ class Bulkhead:
         running = self._running(peer)
         return running.began_at + SILENT_S - self.served_s() if running else None
 
-    def _end_waiting(self, question: "_Question") -> None:
+    def _end_waiting(self, question: LaneQuestion) -> None:
         """Put a question off, unless its registry was asked a moment ago."""
         left_s = self._own_left_s(question.peer) or 0.0
         if left_s > SOME_S:
@@ -147,7 +137,7 @@ class Bulkhead:
             question.admit(is_admitted=False)
 
     def _thin_out(self) -> None:
-        """Put off who waits beyond the line, once patience is at its end."""
+        """Put off the questions beyond the line, once patience is at its end."""
         if self._thinning:
             self._thinning.cancel()
             self._thinning = None
@@ -160,10 +150,10 @@ class Bulkhead:
         for question in spare:
             question.admit(is_admitted=False)
 
-    def _in_line(self) -> list["_Question"]:
-        """Return who waits, the next one first."""
+    def _in_line(self) -> list[LaneQuestion]:
+        """Return the waiting questions, the next one first."""
         now, counts = self._clock.monotonic(), Counter(each.peer for each in self._inside)
-        ranks: list[tuple[Rank, int, _Question]] = []
+        ranks: list[tuple[Rank, int, LaneQuestion]] = []
         for question in self._waiting:
             if not question.admitted.done():
                 nth = counts[question.peer]
@@ -172,7 +162,7 @@ class Bulkhead:
                 ranks.append((own, len(ranks), question))
         return [question for _, _, question in sorted(ranks, key=lambda each: each[:2])]
 
-    def _running(self, peer: Peer) -> "_Question | None":
+    def _running(self, peer: Peer) -> LaneQuestion | None:
         return next((each for each in self._inside if each.peer is peer), None)
 
     def _has_room(self, peer: Peer) -> bool:
@@ -184,17 +174,17 @@ class Bulkhead:
         """Tell whether a registry that does not answer gets a slot beside those that hold one."""
         return len(holding) < self._most and peer not in holding
 
-    def _silent(self) -> list["_Question"]:
+    def _silent(self) -> list[LaneQuestion]:
         return [each for each in self._inside if not each.peer.is_answering()]
 
-    def _admit(self, question: "_Question") -> None:
+    def _admit(self, question: LaneQuestion) -> None:
         if self._look_again is None:
             self._served = ServedTime(self._served.counted_s, self._clock.monotonic())
             self._plan_look()
         question.began_at = self.served_s()
         self._inside[question] = None
 
-    def _leave(self, question: "_Question") -> None:
+    def _leave(self, question: LaneQuestion) -> None:
         if question not in self._inside:
             return
         del self._inside[question]
@@ -235,32 +225,3 @@ class Bulkhead:
             self._let_in()
         if self._inside:
             self._plan_look()
-
-
-class _Question:
-    def __init__(self, peer: Peer, hosts: int) -> None:
-        self.peer = peer
-        self.hosts = hosts
-        self.limit = asyncio.timeout(None)
-        self.began_at = 0.0
-        self.may_be_given_up = False
-        self.admitted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waits: asyncio.TimerHandle | None = None
-
-    def ends_waiting(self, after_s: float, end: "Callable[[_Question], None]") -> None:
-        self._waits = asyncio.get_running_loop().call_later(after_s, end, self)
-
-    def stops_waiting(self) -> None:
-        if self._waits:
-            self._waits.cancel()
-
-    def admit(self, *, is_admitted: bool) -> None:
-        """Tell the one who waits whether it has a slot, unless that is said already."""
-        if not self.admitted.done():
-            self.admitted.set_result(is_admitted)
-
-    def give_up(self) -> None:
-        """End the work, once."""
-        if self.may_be_given_up:
-            self.may_be_given_up = False
-            self.limit.reschedule(asyncio.get_running_loop().time())

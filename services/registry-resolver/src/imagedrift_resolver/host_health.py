@@ -15,7 +15,7 @@ from imagedrift_schemas.v1 import Unreachable
 PROBE_S: Final = 30.0
 MOST_PROVEN: Final = 4096
 PROVEN_BYTES: Final = 160
-"""What one costs, by measurement."""
+"""The bytes of one, by measurement."""
 
 
 class HostHealth:
@@ -44,7 +44,7 @@ class HostHealth:
         return self._open() if breaker.is_open(self._breaker, self._clock.now()) else None
 
     def admit(self, question: str) -> Unreachable | None:
-        """Let a question in, or return why it must wait for what a probe finds out."""
+        """Let a question in, or return why it must wait for the outcome of a probe."""
         is_proven = not self._proven or hash(question) in self._proven
         admitted, self._breaker = breaker.admit(
             self._breaker, self._clock.now(), PROBE_S, is_proven=is_proven

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from imagedrift_resolver.core import budget
+from imagedrift_resolver.core.backoff import later
 from imagedrift_resolver.shared_state import SharedState
 from imagedrift_runtime.clock import Clock
 from imagedrift_schemas.v1 import Limited, RegistryState
@@ -97,6 +98,4 @@ class Pacer:
         for name in self._pace.credentials:
             if name != self._shared.value.credential:
                 other = await self._shared.read_other(name)
-                self._pace.until = budget.later(
-                    self._pace.until, other.paced_until if other else None
-                )
+                self._pace.until = later(self._pace.until, other.paced_until if other else None)

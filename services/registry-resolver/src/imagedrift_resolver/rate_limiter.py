@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from imagedrift_resolver.admission import Admission, NotAdmitted
 from imagedrift_resolver.bulkhead import SILENT_S, Bulkhead, LaneCrowded
-from imagedrift_resolver.core import budget, concurrency
+from imagedrift_resolver.core import backoff, budget, concurrency
 from imagedrift_resolver.core.description import Description
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_resolver.host_health import HostHealth
@@ -37,7 +37,7 @@ from imagedrift_schemas.v1 import Failure, Found, Limited, Unreachable
 log = get_logger()
 
 BYTES: Final = 12_000
-"""What a limiter takes without the questions that it remembers, by measurement."""
+"""The bytes of a limiter without the questions that it remembers, by measurement."""
 CROWDED: Final = (
     "too many registries in its lane do not answer, and this one has not shown that it does"
 )
@@ -192,7 +192,7 @@ class RegistryLimiter:
         """
         now = self._clock.now()
         until = limit.until or now + timedelta(seconds=WAIT_S)
-        self._shared.note(budget.stopped(self._shared.value, until, limit.reason))
+        self._shared.note(backoff.stopped(self._shared.value, until, limit.reason))
         await self._stop(now)
 
     async def flush(self) -> None:

@@ -51,7 +51,7 @@ class Cache(Protocol):
         """Return the last answer to a question, and its revision."""
 
     async def keep(self, answer: A, revision: int) -> A:
-        """Keep an answer in place of that revision, unless there is a newer one; what is kept."""
+        """Keep an answer in place of that revision, unless a newer one is there; which is kept."""
 
 
 class SiteLookup(Protocol):
@@ -99,7 +99,7 @@ class Resolver:
         self._registries = registries
         self._limiters = limiters
         self._clock = clock
-        self._flights = SingleFlight()
+        self._single_flight = SingleFlight()
         self._held: BoundedMap[str, CachedAnswer] = BoundedMap(MOST_HELD)
 
     @overload
@@ -111,7 +111,7 @@ class Resolver:
     async def ask(self, question: Asked) -> CachedAnswer:
         """Answer a question from the cache, or from its registry."""
         key = subjects.answer_key(question)
-        async with self._flights.lock(key):
+        async with self._single_flight.lock(key):
             site = await self._sites.site(question.registry, question.repository)
             credential = credential_of(site)
             known, revision = await self._cache.read(question)

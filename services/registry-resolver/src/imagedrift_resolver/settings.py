@@ -94,11 +94,16 @@ class ResolverSettings(CommonSettings, frozen=True, kw_only=True):
         return _expanded(self.docker_config)
 
     @property
+    def config_folder(self) -> Path:
+        """The user's folder of configurations, Podman's among them."""
+        return _expanded(self.config_home)
+
+    @property
     def podman_files(self) -> tuple[Path, ...]:
         """The files in which Podman keeps credentials, in the order in which they are read."""
         named = (self.registry_auth_file,) if self.registry_auth_file else ()
         running = f"{self.runtime_dir}/containers" if self.runtime_dir else _podman_folder()
-        folders = (running, f"{self.config_home}/containers")
+        folders = (running, f"{self.config_folder}/containers")
         files = (*named, *(f"{folder}/auth.json" for folder in folders))
         return tuple(map(_expanded, files))
 

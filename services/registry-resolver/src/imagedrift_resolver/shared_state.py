@@ -65,7 +65,7 @@ class SharedState:
             self.value = self.joined(shared or self.value)
 
     async def share(self) -> None:
-        """Write the copy now, and take over what other replicas wrote."""
+        """Write the copy now, and take over the states that other replicas wrote."""
         async with self.lock:
             self._synced_at, self._is_dirty = self._clock.monotonic(), False
             shared = await self._states.change(self.value, self.joined)

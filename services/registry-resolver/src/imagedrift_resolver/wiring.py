@@ -38,7 +38,7 @@ from imagedrift_runtime.nats import bus, consumer
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.outcomes import Outcome, Retry
-from imagedrift_runtime.nats.topology import LIST_ACK_WAIT_S, LIST_SLOTS
+from imagedrift_runtime.nats.topology import LIST_SLOTS
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.registries import operator_file
 from imagedrift_runtime.registries.operator_file import Registries
@@ -95,7 +95,7 @@ class Renewing:
         self._wired = self._wire(file.made)
 
     async def lookup(self, payload: bytes) -> bytes:
-        """Answer a request for what the shared cache holds."""
+        """Answer a request for the content of the shared cache."""
         return await self._wired.cache_api.lookup(payload)
 
     async def ask_again(self, references: tuple[ImageReference, ...]) -> int:
@@ -191,6 +191,5 @@ class Wired:
                         subjects.list_consumer(lane),
                         handle_list,
                         slots=min(LIST_SLOTS, slots),
-                        ack_wait_s=LIST_ACK_WAIT_S,
                     )
                 )

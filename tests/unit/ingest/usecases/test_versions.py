@@ -25,7 +25,7 @@ class Versions:
         self.counted += 1
         return self.changed
 
-    async def settle(self) -> int:
+    async def compare_new(self) -> int:
         """Settle one portion."""
         self._clock.at += self._takes_s
         self.lists, left = max(self.lists - 1, 0), self.lists

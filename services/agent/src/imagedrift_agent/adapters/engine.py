@@ -120,7 +120,7 @@ class Engine:
             self._images.clear()
 
     async def _read_info(self, client: EngineClient) -> None:
-        """Read what the engine says of itself; what it said last stands when it cannot be read."""
+        """Read the engine's facts of itself; the last ones stand when it cannot be read."""
         self._unreadable_calls.begin_pass([_INFO])
         if not self._unreadable_calls.is_due(_INFO):
             return
@@ -153,7 +153,7 @@ class Engine:
     async def _with_references(
         self, details: Details, listed: Sequence[records.Container]
     ) -> list[records.Container]:
-        """Read what containers were configured with where the list shows only an id."""
+        """Read the configured references of containers that the list shows with an id alone."""
         hidden = [c.id for c in listed if records.has_image(c) and records.shows_only_an_id(c)]
         self._configured = {i: self._configured[i] for i in hidden if i in self._configured}
         unread = [i for i in hidden if i not in self._configured]
@@ -206,7 +206,7 @@ class Engine:
         return [replace(each, manifests=manifests.get(each.id)) for each in unreadable]
 
     def _unread(self, lists: EngineLists) -> dict[str, int]:
-        """Count what is not reported in full, by reason."""
+        """Count the objects that are not reported in full, by reason."""
         counted = {
             "info_denied": len(self._unreadable_calls),
             "image_unreadable": lists.odd_images + len(self._unreadable_images),
@@ -229,7 +229,7 @@ def _same(target: str, wanted: str, answered: str) -> None:
 
 
 async def _version(client: EngineClient) -> records.EngineVersion:
-    """Ask who answers; an engine that may not say is spoken to in its own newest version."""
+    """Ask for the engine's version; one that hides it is asked in its own newest version."""
     client.speak("")
     try:
         return await client.read("/version", records.EngineVersion)

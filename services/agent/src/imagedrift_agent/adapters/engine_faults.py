@@ -27,7 +27,7 @@ class EngineFault(SourceFault):
 
 
 class NotConnected(EngineFault):
-    """No engine accepts the connection, whatever the call was for."""
+    """No engine accepts the connection, for any call."""
 
 
 class Late(EngineFault):

@@ -83,7 +83,7 @@ def start(confirmed: Confirmed, age_s: float, now: float, chance: float) -> Sche
 
 
 def next_step(schedule: Schedule, fingerprint: str, degraded: str, now: float) -> Step:
-    """Decide what to do now; an empty fingerprint means that no inventory is known yet."""
+    """Decide on the next step; an empty fingerprint means that no inventory is known yet."""
     quiet_until = now if schedule.quiet_until is None else schedule.quiet_until
     is_new = fingerprint != schedule.confirmed.fingerprint or now >= schedule.resend_at
     if fingerprint and is_new and now >= quiet_until:

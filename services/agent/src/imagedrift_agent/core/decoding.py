@@ -15,7 +15,7 @@ from msgspec import Struct
 T = TypeVar("T")
 
 NONSENSE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a body that is not understood raises."""
+"""The exceptions for a body that cannot be decoded."""
 _ODD = (msgspec.ValidationError, UnicodeDecodeError, RecursionError)
 
 

@@ -31,7 +31,7 @@ _MOST_LABEL: Final = 4 * MOST_FACT
 """Characters of a label that is kept: one that is longer is left out of every use anyhow."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BUILT_HERE: Final = "localhost"
-"""Podman's registry of what has none."""
+"""Podman's registry of images that come from none."""
 _PROJECT: Final = "com.docker.compose.project"
 _SERVICE: Final = "com.docker.compose.service"
 _SWARM_SERVICE: Final = "com.docker.swarm.service.name"
@@ -47,14 +47,16 @@ def digests_of(image: EngineImage, reference: ImageReference, engine: EngineTrai
 
 
 def is_built_here(reference: ImageReference) -> bool:
-    """Tell whether the name is Podman's for what no registry has."""
+    """Tell whether the name is Podman's for an image of no registry."""
     return reference.registry == _BUILT_HERE
 
 
 def tells_origin(image: EngineImage, engine: EngineTraits) -> bool:
     """Tell whether the engine says where this image came from; then silence is an answer."""
-    said = image.identity
-    return bool(said and (said.pull or said.build)) or (engine.tells_origins and image.is_detailed)
+    origin = image.identity
+    return bool(origin and (origin.pull or origin.build)) or (
+        engine.tells_origins and image.is_detailed
+    )
 
 
 def came_from(image: EngineImage, reference: ImageReference, engine: EngineTraits) -> bool:
@@ -99,7 +101,7 @@ def with_few_labels(image: EngineImage) -> EngineImage:
 
 
 def version_facts(image: EngineImage) -> dict[str, str]:
-    """Read what the image's labels say of its version and base; nothing where it has none."""
+    """Read the version and the base of an image from its labels; nothing where it has none."""
     return facts_in(labels_of(image))
 
 
@@ -109,7 +111,7 @@ def shown(text: str) -> str:
 
 
 def services_of(containers: Sequence[Container]) -> tuple[str, ...]:
-    """Name what containers are for: `project/service` of compose, or the service of a Swarm."""
+    """Name the services of containers: `project/service` of compose, or the service of a Swarm."""
     named = (shown(_service(container.labels or {})) for container in containers)
     return tuple(sorted({name for name in named if name}))
 

@@ -34,7 +34,7 @@ _VARIABLE = re.compile(
 
 
 class FileImages(Struct, frozen=True):
-    """The images of a file, and remarks that say what was passed over, and where it stands."""
+    """The images of a file, with a remark for each skipped entry that names its line."""
 
     images: tuple[LocalImage, ...]
     remarks: tuple[str, ...] = ()

@@ -64,7 +64,7 @@ def known_by_list(summary: ImageSummary) -> EngineImage:
 
 
 def with_manifests(image: EngineImage, summary: ImageSummary) -> EngineImage:
-    """Add what the list says of an image's manifests: newer than the details, where it says it."""
+    """Add the manifests of an image from the list: newer than the details, where it says it."""
     return replace(image, manifests=summary.manifests) if summary.manifests else image
 
 

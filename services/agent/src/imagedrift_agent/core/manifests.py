@@ -58,9 +58,9 @@ def platform_of(
     manifest: str = "",
     containers: Sequence[Container] = (),
 ) -> str:
-    """Name the platform of what runs, in normal form."""
-    for said in (*_said_of(manifest, image, containers), _configured(image, engine)):
-        platform = _platform(said, image, engine)
+    """Name the platform of the manifest that runs, in normal form."""
+    for claimed in (*_claimed_platforms(manifest, image, containers), _configured(image, engine)):
+        platform = _platform(claimed, image, engine)
         if platform and not platform.is_unknown:
             return str(platform)
     return "unknown/unknown"
@@ -81,12 +81,12 @@ def _only_manifest(image: EngineImage) -> str:
 
 
 def _native_manifest(image: EngineImage, engine: EngineTraits) -> str:
-    said = EnginePlatform(engine.os, engine.architecture, engine.variant)
-    wanted = _platform(said, image, engine) or _platform(_configured(image, engine), image, engine)
+    own = EnginePlatform(engine.os, engine.architecture, engine.variant)
+    wanted = _platform(own, image, engine) or _platform(_configured(image, engine), image, engine)
     offered = [
         (platform, manifest.descriptor.digest)
         for manifest in _available(image)
-        if (platform := _platform(_said_by(manifest), image, engine))
+        if (platform := _platform(_claimed_platform(manifest), image, engine))
     ]
     platforms = [platform for platform, _ in offered]
     chosen = best(wanted, platforms) if wanted else None
@@ -121,24 +121,26 @@ def _not_run(image: EngineImage) -> set[str]:
 
 
 def _is_no_image(manifest: EngineManifest) -> bool:
-    said = manifest.descriptor.platform
-    is_unknown = said is not None and "unknown" == said.os == said.architecture
+    claimed = manifest.descriptor.platform
+    is_unknown = claimed is not None and "unknown" == claimed.os == claimed.architecture
     return manifest.kind == "attestation" or is_unknown
 
 
-def _said_of(
+def _claimed_platforms(
     manifest: str, image: EngineImage, containers: Sequence[Container]
 ) -> list[EnginePlatform]:
-    """Collect what is said of the platform of a manifest."""
+    """Collect the claims about the platform of a manifest."""
     if not manifest:
         return []
     own = [c.image_manifest_descriptor for c in containers if c.image_manifest_descriptor]
     described = [each.platform for each in own if each.digest == manifest and each.platform]
-    listed = [_said_by(m) for m in image.manifests or () if m.descriptor.digest == manifest]
+    listed = [
+        _claimed_platform(m) for m in image.manifests or () if m.descriptor.digest == manifest
+    ]
     return [*described, *listed]
 
 
-def _said_by(manifest: EngineManifest) -> EnginePlatform:
+def _claimed_platform(manifest: EngineManifest) -> EnginePlatform:
     """Read the platform of a manifest: what its index says, then what its configuration says."""
     described = manifest.descriptor.platform or _NOTHING
     configured = (manifest.image_data.platform if manifest.image_data else None) or _NOTHING
@@ -150,21 +152,21 @@ def _said_by(manifest: EngineManifest) -> EnginePlatform:
 
 
 def _configured(image: EngineImage, engine: EngineTraits) -> EnginePlatform:
-    """Read the platform of an image's configuration; what it leaves out is the engine's."""
+    """Read the platform of an image's configuration; a missing part is the engine's."""
     os = image.os or engine.os or "linux"
     return EnginePlatform(os, image.architecture or engine.architecture or "amd64", image.variant)
 
 
-def _platform(said: EnginePlatform, image: EngineImage, engine: EngineTraits) -> Platform | None:
+def _platform(claimed: EnginePlatform, image: EngineImage, engine: EngineTraits) -> Platform | None:
     """Bring a platform into normal form; a variant that is left out is the image's or engine's."""
-    if not (said.os and said.architecture):
+    if not (claimed.os and claimed.architecture):
         return None
-    variant = said.variant
-    if said.architecture == image.architecture:
+    variant = claimed.variant
+    if claimed.architecture == image.architecture:
         variant = variant or image.variant
-    if said.architecture.lower() == engine.architecture.lower():
+    if claimed.architecture.lower() == engine.architecture.lower():
         variant = variant or engine.variant
     try:
-        return Platform(said.os, said.architecture, variant)
+        return Platform(claimed.os, claimed.architecture, variant)
     except BadPlatform:
         return None

@@ -65,6 +65,6 @@ def alive(profile: HostProfile, content: str, seq: int, degraded: str, now: date
 
 
 def fingerprint(inventory: Inventory) -> str:
-    """Hash all of an inventory but who took it when: equal ones need not be published again."""
+    """Hash all of an inventory but its agent and time: equal ones need not be published again."""
     plain = replace(inventory, boot="", seq=0, taken_at=_NO_TIME, degraded="")
     return hashlib.sha256(encode(plain)).hexdigest()

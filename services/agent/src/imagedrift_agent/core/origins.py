@@ -62,7 +62,7 @@ class Origins:
         return reference is not None and reference.canonical in self._tagged
 
     def known(self, image: EngineImage, reference: ImageReference, *, tagged: bool) -> KnownDigests:
-        """Find what the reference's registry knows the image by."""
+        """Find the digests by which the reference's registry knows the image."""
         if digests := image_facts.digests_of(image, reference, self._engine):
             return KnownDigests(frozenset(digests))
         if image_facts.is_built_here(reference):
@@ -121,7 +121,7 @@ class Origins:
 
 
 def parsed(text: str) -> ImageReference | None:
-    """Read a name; None for what is none."""
+    """Read a name; None for a text that is none."""
     try:
         return ImageReference.parse(text)
     except BadReference:

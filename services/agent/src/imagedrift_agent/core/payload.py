@@ -19,12 +19,12 @@ OVER_LIMIT: Final = "over_limit"
 TOO_LARGE: Final = "too_large"
 
 
-def fitting(said: Inventory, most_bytes: int) -> tuple[Inventory, bytes]:
+def fitting(inventory: Inventory, most_bytes: int) -> tuple[Inventory, bytes]:
     """Return the part of an inventory that fits, and the message, of at most so many bytes."""
-    said = _first(said, MOST_IMAGES, OVER_LIMIT)
-    count = len(said.images)
+    inventory = _first(inventory, MOST_IMAGES, OVER_LIMIT)
+    count = len(inventory.images)
     while True:
-        chosen = _first(said, count, TOO_LARGE)
+        chosen = _first(inventory, count, TOO_LARGE)
         plain = encode(chosen)
         if len(plain) <= most_bytes or not count:
             return chosen, plain
@@ -34,11 +34,11 @@ def fitting(said: Inventory, most_bytes: int) -> tuple[Inventory, bytes]:
         count = int(count * min(0.97 * most_bytes / len(small), 0.9))
 
 
-def _first(said: Inventory, count: int, reason: str) -> Inventory:
+def _first(inventory: Inventory, count: int, reason: str) -> Inventory:
     """Return an inventory with so many of its images, those that run first."""
-    over = len(said.images) - count
+    over = len(inventory.images) - count
     if over <= 0:
-        return said
-    images = tuple(sorted(said.images, key=lambda image: image.running <= 0)[:count])
-    skipped = said.skipped | {reason: over}
-    return replace(said, images=images, content=content_hash(images), skipped=skipped)
+        return inventory
+    images = tuple(sorted(inventory.images, key=lambda image: image.running <= 0)[:count])
+    skipped = inventory.skipped | {reason: over}
+    return replace(inventory, images=images, content=content_hash(images), skipped=skipped)

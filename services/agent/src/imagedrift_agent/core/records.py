@@ -136,10 +136,10 @@ class EngineImage(Struct, frozen=True, rename="pascal"):
     config: ImageConfig | None = None
     identity: Identity | None = None
     descriptor: Descriptor | None = None
-    """What the name points to (API 1.48, containerd image store)."""
+    """The descriptor that the name points to (API 1.48, containerd image store)."""
     manifests: list[EngineManifest] | None = None
     digest: str = ""
-    """What the image is known by without any name; the classic store has none. Put in by us."""
+    """The digest of an image without any name; the classic store has none. Put in by us."""
     is_detailed: bool = True
     """False when only the list of images says something of it. Put in by us."""
 

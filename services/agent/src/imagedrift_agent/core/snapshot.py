@@ -6,11 +6,11 @@ from imagedrift_agent.core.inventory import ImageList
 
 
 class SourceFault(Exception):
-    """The source cannot be read now; the message says what it did, in words for an operator."""
+    """The source cannot be read now; the message names its fault, in words for an operator."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """The images of a host, and what the source says about the host itself."""
+    """The images of a host, and the source's facts of the host itself."""
 
     image_list: ImageList
     engine: str

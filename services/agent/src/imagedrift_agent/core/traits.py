@@ -26,7 +26,7 @@ class EngineTraits(Struct, frozen=True, kw_only=True):
 
     store: Store = "classic"
     tells_origins: bool = False
-    """It says of each image what it was pulled from: silence means that it was not pulled."""
+    """Whether it names the source of each image: silence means that it was not pulled."""
     os: str = ""
     architecture: str = ""
     variant: str = ""

@@ -35,8 +35,8 @@ class ReferenceChange(Struct, frozen=True):
     running_hosts: int
 
 
-Told = tuple[list[ReferenceChange], int]
-"""Changes, and how many more there were."""
+HeldChanges = tuple[list[ReferenceChange], int]
+"""The changes that a page is told of, and how many more there were."""
 
 
 class Follower:
@@ -60,7 +60,7 @@ class Follower:
         """End the wait of `take`."""
         self._waits.set()
 
-    async def take(self, within_s: float) -> Told:
+    async def take(self, within_s: float) -> HeldChanges:
         """Wait for a change, and return all, with the number of those that are not held."""
         try:
             async with asyncio.timeout(within_s):
@@ -90,8 +90,8 @@ class ChangeFeed:
         """Whether any page follows."""
         return bool(self._followers)
 
-    async def follow(self, within_s: float) -> AsyncGenerator[Told, None]:
-        """Yield what changed, or nothing after `within_s`, for as long as it is asked."""
+    async def follow(self, within_s: float) -> AsyncGenerator[HeldChanges, None]:
+        """Yield the changes, or nothing after `within_s`, for as long as it is asked."""
         follower = Follower()
         self._followers.add(follower)
         try:
@@ -127,7 +127,7 @@ class ChangeFeed:
 async def listen(
     feed: ChangeFeed, urls: tuple[str, ...], options: NatsOptions, stopping: asyncio.Event
 ) -> None:
-    """Hand the feed what is published, until asked to stop; NATS is tried again and again."""
+    """Hand published changes to the feed, until asked to stop; NATS is tried again and again."""
     while not stopping.is_set():
         try:
             async with bus.connect(urls, "imagedrift-dashboard", **options) as connected:

@@ -12,8 +12,9 @@ Rules:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -22,7 +23,7 @@ from msgspec import Struct
 
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import Query
-from imagedrift_runtime import named_sql
+from imagedrift_runtime import database_options, named_sql
 from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
@@ -35,6 +36,8 @@ CONNECTIONS: Final = 8
 CONNECT_WITHIN_S: Final = 5.0
 """How long a page waits for a connection, whether a new one or one that others use."""
 STATEMENT_TIMEOUT_MS: Final = 15_000
+SILENT_AFTER_S: Final = 20.0
+"""How long a query may go unanswered; the database gives up by itself before that."""
 IDLE_TIMEOUT_MS: Final = 60_000
 """How long a reader of a CSV may take for a portion: PostgreSQL keeps all old rows meanwhile."""
 PORTION: Final = 2_000
@@ -52,6 +55,7 @@ FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
+    OverflowError,
 )
 _WRONG_VALUES: Final = (asyncpg.DataError,)
 _AWAY: Final = (
@@ -117,7 +121,9 @@ class ViewReader:
         async with self.transaction(role) as connection:
             return [await _rows(connection, each) for each in queries]
 
-    async def every_row(self, query: Query[Any], role: str) -> AsyncIterator[list[asyncpg.Record]]:
+    async def every_row(
+        self, query: Query[Any], role: str
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
         """Yield all rows of a query in portions, with the columns' names. Raises `PageFault`."""
         sql, arguments = named_sql.positional(query.sql, query.values)
         async with self._export_slot(), self.transaction(role) as connection:
@@ -149,7 +155,12 @@ class ViewReader:
                 async with asyncio.timeout(self._within_s):  # it may lead nowhere any more
                     await begun.enter_async_context(opened)
                     await connection.execute(_BEGIN, self._pools.role_to_set(role))
-                yield connection
+                try:
+                    yield connection
+                except TimeoutError:  # it leads nowhere any more: nothing is waited for on it
+                    connection.terminate()
+                    begun.pop_all()
+                    raise
         except FAILURES as error:
             if fault := _fault(error):
                 raise fault from error
@@ -177,7 +188,11 @@ class ViewReader:
 async def open_reader(
     dsn: str, within_s: float = CONNECT_WITHIN_S, logins: Mapping[str, str] | None = None
 ) -> AsyncIterator[ViewReader]:
-    """Open the views for the length of the context; a database that is away is met at a query."""
+    """Open the views for the length of the context; a database that is away is met at a query.
+
+    Raises `SettingsFault` where an option of an address is wrong.
+    """
+    await database_options.check_options(asyncpg.connect, dsn, *(logins or {}).values())
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     pools = RolePools(dsn, logins or {})
     try:
@@ -189,10 +204,11 @@ async def open_reader(
 async def _make_pool(dsn: str) -> Pool:
     return await asyncpg.create_pool(
         dsn,
+        connect=partial(database_options.connected, asyncpg.connect),
         min_size=0,
         max_size=CONNECTIONS,
         timeout=CONNECT_WITHIN_S,
-        command_timeout=2 * STATEMENT_TIMEOUT_MS / 1000,
+        command_timeout=SILENT_AFTER_S,
         max_inactive_connection_lifetime=60,
         init=_decode_json,
         server_settings={"application_name": "imagedrift-dashboard", "jit": "off"},
@@ -212,7 +228,7 @@ async def _rows(connection: asyncpg.Connection, query: Query[R]) -> list[R]:
 
 
 def _fault(error: Exception) -> PageFault | None:
-    """Tell in words what the database refused; none for an error that is a defect."""
+    """Put a refusal of the database into words; none for an error that is a defect."""
     match error:
         case asyncpg.SerializationError():  # a standby gave up the query for what it has to replay
             log.warning("query.conflicted", error=str(error))
@@ -225,6 +241,10 @@ def _fault(error: Exception) -> PageFault | None:
             log.warning("query.refused", error=str(error))
             advice = "Its owner gives a login the right by GRANT imagedrift_operator TO it."
             return PageFault(403, f"the database refused: {error}", advice)
+        case OverflowError():  # a year beyond 9999
+            return PageFault(
+                503, "the database has a time that cannot be shown", "Correct it there."
+            )
         case _ if isinstance(error, _WRONG_VALUES):
             return PageFault(400, f"the database cannot read a value: {error}", "Change it.")
         case _ if isinstance(error, _OTHER_SCHEMA):

@@ -39,7 +39,7 @@ _OPEN: Final = (SIGN_IN, "/signed-out", "/assets/")
 
 
 class Guard:
-    """Answers nobody who may not read, and puts the headers on every response."""
+    """Answers readers alone, and puts the headers on every response."""
 
     def __init__(
         self, application: Application, rules: AccessRules, sessions: Sessions | None, clock: Clock
@@ -78,7 +78,7 @@ class Guard:
         await self._application(scope, receive, send_guarded)
 
     def _viewer(self, scope: Message, headers: Mapping[str, str]) -> Viewer | None:
-        """Tell who sent a request; nobody where that person has to sign in. Raises `PageFault`."""
+        """Return a request's viewer; None where that person has to sign in. Raises `PageFault`."""
         if self._sessions is None:
             peer, _ = scope.get("client") or ("", 0)
             return self._rules.viewer(peer, headers)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from imagedrift_dashboard.adapters.http_connection import BoundedConnection
+from imagedrift_dashboard.adapters.http_connection import SEND_BUFFER, BoundedConnection
 from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.process import NoPort
 
@@ -76,6 +76,7 @@ def listening_on(address: str, port: int) -> Iterator[socket.socket]:
         reason = error.strerror or str(error)
         raise NoPort(f"IMAGEDRIFT_DASHBOARD_PORT: {address}:{port}: {reason}") from error
     with made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # of each connection
         yield made
 
 

@@ -26,11 +26,8 @@ from imagedrift_dashboard.core.id_token import (
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.provider import ClientRegistration, Provider, ProviderFault
 from imagedrift_runtime.clock import Clock
-from imagedrift_runtime.import_guard import hide_module
+from imagedrift_runtime.httpx_library import httpx
 from imagedrift_runtime.logs import get_logger
-
-with hide_module("click"):  # for a command of its own httpx loads click, and rich
-    import httpx
 
 log = get_logger()
 
@@ -57,8 +54,8 @@ class OidcClient:
         self._keys_at: float | None = None
 
     async def provider(self) -> Provider:
-        """Return what the provider says of itself. Raises `PageFault`."""
-        async with self._lock, _told(self.client.issuer):
+        """Return the provider's facts of itself. Raises `PageFault`."""
+        async with self._lock, _as_page_fault(self.client.issuer):
             now = self._clock.monotonic()
             if self._provider is None or now - self._provider_at > KEPT_S:
                 content = await self._get(self.client.discovery_url)
@@ -67,7 +64,7 @@ class OidcClient:
             return self._provider
 
     async def identity(self, code: str, verifier: str, nonce: str) -> SignedInUser:
-        """Exchange a code; who signed in. Raises `PageFault`."""
+        """Exchange a code for the user that signed in. Raises `PageFault`."""
         provider = await self.provider()
         expected = Expected(
             issuer=provider.issuer,
@@ -75,7 +72,7 @@ class OidcClient:
             nonce=nonce,
             groups_claim=self.client.groups_claim,
         )
-        async with _told(self.client.issuer):
+        async with _as_page_fault(self.client.issuer):
             headers, form = providers.token_request(self.client, provider, code, verifier)
             token = providers.read_token(await self._post(provider.token_endpoint, headers, form))
             try:
@@ -143,8 +140,8 @@ class _Refused(ProviderFault):
 
 
 @asynccontextmanager
-async def _told(issuer: str) -> AsyncIterator[None]:
-    """Turn what goes wrong at the provider into a page that says so."""
+async def _as_page_fault(issuer: str) -> AsyncIterator[None]:
+    """Turn a fault of the provider into a page that names it."""
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
@@ -157,7 +154,7 @@ async def _told(issuer: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def opened(
+async def open_client(
     client: ClientRegistration, tls: SSLContext, clock: Clock, within_s: float = WITHIN_S
 ) -> AsyncIterator[OidcClient]:
     """Open a client of the provider for the length of the context; it is asked at a sign-in."""

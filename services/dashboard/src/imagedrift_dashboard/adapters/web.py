@@ -1,23 +1,21 @@
-"""The pages over HTTP: addresses, HTML, CSV, server-sent events and the assets."""
+"""The pages over HTTP: addresses, HTML and server-sent events."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
 from htpy import Node
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from imagedrift_dashboard.adapters.changes import ChangeFeed, ReferenceChange
+from imagedrift_dashboard.adapters import assets, csv_tables
+from imagedrift_dashboard.adapters.changes import ChangeFeed
 from imagedrift_dashboard.adapters.database import ViewReader
 from imagedrift_dashboard.adapters.decision_pages import DecisionPages
+from imagedrift_dashboard.adapters.events import EventPages
 from imagedrift_dashboard.adapters.forms import FormReader
 from imagedrift_dashboard.adapters.guard import Application, Guard
 from imagedrift_dashboard.core import location as locations
@@ -30,39 +28,31 @@ from imagedrift_dashboard.markup.decision_forms import decision_forms
 from imagedrift_dashboard.markup.layout import ShownSection
 from imagedrift_dashboard.pages.catalogue import PAGES
 from imagedrift_dashboard.pages.page import Page, PageKind, Section
-from imagedrift_runtime import named_sql, value_text
+from imagedrift_runtime import named_sql
 from imagedrift_runtime.clock import Clock
 
-ASSETS: Final = {
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
-KEEP_ALIVE_S: Final = 15.0
-GATHER_S: Final = 1.0
-EVENTS: Final = "text/event-stream"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class AccountParts(NamedTuple):
-    """The parts of a page that depend on who reads it."""
+    """The parts of a page that depend on its viewer."""
 
     forms: FormReader
     rules: AccessRules
 
     def header(self, viewer: Viewer) -> Node:
-        """Name the viewer, who can sign out where a session was begun here."""
+        """Name the viewer, with a way to sign out where a session was begun here."""
         return layout.account(viewer.name, self.forms.token(viewer) if viewer.session else "")
 
     def decision_forms(self, page: Page, viewer: Viewer) -> Node:
-        """Write the forms of who may decide, on the pages that have some."""
+        """Write the forms of a decider, on the pages that have some."""
         if not (page.has_decisions and self.rules.may_decide(viewer)):
             return None
         return decision_forms(page.reference, self.forms.token(viewer))
 
 
 class SignInParts(NamedTuple):
-    """The sessions of who signs in, and the addresses of the sign-in."""
+    """The sessions of signed-in users, and the addresses of the sign-in."""
 
     sessions: Sessions
     routes: Sequence[Route]
@@ -84,8 +74,8 @@ def application(
             *(Route(kind.path, _page_endpoint(kind, reader, clock, account)) for kind in PAGES),
             *(sign_in.routes if sign_in else ()),
             *DecisionPages(reader, rules, forms).routes,
-            Route("/events", _events_endpoint(feed, clock, sessions)),
-            Route("/assets/{name}", _asset),
+            Route("/events", EventPages(feed, reader, sessions, clock).answer),
+            Route("/assets/{name}", assets.answer),
         ],
         exception_handlers={
             PageFault: _answer_fault,
@@ -107,9 +97,14 @@ def _page_endpoint(
         at = locations.read(request.url.path, request.path_params, pairs, kind.parameters)
         page = kind.make(at)
         if name := at.get(CSV):
-            return await _csv(page, name, reader, viewer)
+            is_head = request.method == "HEAD"
+            return await csv_tables.respond(page, name, reader, viewer, is_head=is_head)
         rows = await reader.answer([each.query for each in page.sections], viewer.role)
-        shown = [_shown(*each, clock.now()) for each in zip(page.sections, rows, strict=True)]
+        now = clock.now()
+        shown = [
+            _shown(section, found, now, page.empty(section, at))
+            for section, found in zip(page.sections, rows, strict=True)
+        ]
         parts = [layout.section(each, at) for each in shown]
         written = layout.document(
             page.title,
@@ -118,13 +113,14 @@ def _page_endpoint(
             account.decision_forms(page, viewer),
             account=account.header(viewer),
             path=at.path,
+            now=now,
         )
         return HTMLResponse(str(written))
 
     return endpoint
 
 
-def _shown(section: Section[Any], rows: Sequence[Any], now: datetime) -> ShownSection:
+def _shown(section: Section[Any], rows: Sequence[Any], now: datetime, empty: str) -> ShownSection:
     if section.is_required and not rows:
         raise PageFault(404, section.empty, "It may have been removed, or renamed.")
     taken, next_position = section.query.page(rows)
@@ -132,80 +128,10 @@ def _shown(section: Section[Any], rows: Sequence[Any], now: datetime) -> ShownSe
     return ShownSection(
         name=section.name,
         title=section.title,
-        body=section.show(taken, now) if taken else layout.empty(section.empty),
+        body=section.show(taken, now) if taken else layout.empty(empty),
         sql=named_sql.filled_in(query.page_sql, query.values),
         next_position=next_position,
     )
-
-
-async def _csv(page: Page, name: str, reader: ViewReader, viewer: Viewer) -> Response:
-    """Write all rows of a section. The first portion is read first: it may be refused."""
-    section = next((each for each in page.sections if each.name == name), None)
-    if section is None:
-        has = ", ".join(each.name for each in page.sections)
-        raise PageFault(404, f"this page has no table {name}", f"Its tables are: {has}.")
-    portions = _csv_portions(section, reader, viewer)
-    first = await anext(portions)
-
-    async def every() -> AsyncIterator[str]:
-        yield first
-        async for each in portions:
-            yield each
-
-    headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
-    return StreamingResponse(every(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-async def _csv_portions(
-    section: Section[Any], reader: ViewReader, viewer: Viewer
-) -> AsyncIterator[str]:
-    columns = list(section.query.row.__struct_fields__)
-    yield_first = _csv_lines([columns])
-    async for rows in reader.every_row(section.query, viewer.role):
-        lines = ([value_text.no_formula(row[name]) for name in columns] for row in rows)
-        yield yield_first + _csv_lines(lines)
-        yield_first = ""
-    if yield_first:
-        yield yield_first
-
-
-def _csv_lines(lines: Iterable[Sequence[str]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(lines)
-    return buffer.getvalue()
-
-
-def _events_endpoint(feed: ChangeFeed, clock: Clock, sessions: Sessions | None) -> Endpoint:
-    async def events(viewer: Viewer) -> AsyncIterator[str]:
-        yield "retry: 3000\n\n"
-        async for changes, more in feed.follow(KEEP_ALIVE_S):
-            if sessions and not (viewer.session and sessions.is_open(viewer.session, clock.now())):
-                return
-            yield _event(changes, more) if changes else ": alive\n\n"
-            if changes:
-                await clock.sleep(GATHER_S)
-
-    async def endpoint(request: Request) -> Response:
-        if feed.is_full:
-            raise PageFault(503, "too many pages are open", "Close some; pages work without it.")
-        if request.method == "HEAD":  # its body is sent to nobody, and would never end
-            return Response(media_type=EVENTS)
-        return StreamingResponse(events(request.state.viewer), media_type=EVENTS)
-
-    return endpoint
-
-
-def _event(changes: Sequence[ReferenceChange], more: int) -> str:
-    told = msgspec.json.encode({"changes": changes, "more": more}).decode()
-    return f"event: changed\ndata: {told}\n\n"
-
-
-async def _asset(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in ASSETS:
-        raise HTTPException(404)
-    content = files("imagedrift_dashboard").joinpath("assets", name).read_bytes()
-    return Response(content, media_type=ASSETS[name], headers={"cache-control": "no-cache"})
 
 
 async def _answer_fault(_request: Request, fault: Exception) -> Response:

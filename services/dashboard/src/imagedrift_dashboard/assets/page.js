@@ -1,6 +1,6 @@
 /* What the pages do beyond HTML; each works without it.
  *
- * - Times are written in the viewer's zone.
+ * - Times are written in the viewer's zone, and ages grow while the page is open.
  * - "Copy" copies the query that is shown.
  * - Changed verdicts are told as they come (server-sent events), while the page is seen. The page is
  *   then read again in the background, and values are replaced where they stand. Rows never move:
@@ -9,6 +9,8 @@
 "use strict";
 
 const REREAD_AT_MOST_EVERY_MS = 5000;
+const AGES_EVERY_MS = 30_000;
+const REREAD_WITHOUT_NEWS_MS = 300_000;
 const MOST_NEWS = 5;
 
 function writeTimes(root) {
@@ -18,6 +20,28 @@ function writeTimes(root) {
     const local = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
     if (time.title) time.title = local;
     else time.textContent = local;
+  }
+}
+
+/* Write how long ago a moment was, as the service does: in its two largest units. */
+function ageOf(apart) {
+  const seconds = Math.floor(Math.abs(apart) / 1000);
+  if (seconds < 1) return "now";
+  const units = { d: seconds / 86400, h: (seconds / 3600) % 24, min: (seconds / 60) % 60 };
+  const told = Object.entries(units).map(([unit, n]) => [Math.floor(n), unit]).filter(([n]) => n);
+  const span = told.slice(0, 2).map((each) => each.join(" ")).join(" ") || `${seconds} s`;
+  return apart > 0 ? `${span} ago` : `in ${span}`;
+}
+
+/* How much the service's clock, by which ages are told, is ahead of this one. */
+const aheadMs = Date.parse(document.querySelector("main").dataset.now) - Date.now() || 0;
+
+function writeAges() {
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const age = ageOf(Date.now() + aheadMs - new Date(time.dateTime).getTime());
+    const place = time.title ? time : time.nextElementSibling;
+    const text = time.title ? age : `(${age})`;
+    if (place && place.textContent !== text) place.textContent = text;
   }
 }
 
@@ -140,6 +164,7 @@ function tell(change) {
 /* Follow the changes while the page is seen: a browser has six connections for all of its tabs. */
 function follow() {
   let last = 0;
+  let readAt = Date.now();
   let waiting = null;
   let events = null;
   let hasMissed = false;
@@ -148,7 +173,7 @@ function follow() {
     const pause = Math.max(Math.random() * 500, last + REREAD_AT_MOST_EVERY_MS - Date.now());
     waiting = setTimeout(async () => {
       waiting = null;
-      last = Date.now();
+      last = readAt = Date.now();
       try {
         await reread();
       } catch {
@@ -175,6 +200,9 @@ function follow() {
     events?.close();
     events = null;
   };
+  setInterval(() => {
+    if (events && Date.now() - readAt >= REREAD_WITHOUT_NEWS_MS) rereadSoon();
+  }, AGES_EVERY_MS);
   const openWhileSeen = () => (document.visibilityState === "visible" ? open() : close());
   document.addEventListener("visibilitychange", openWhileSeen);
   addEventListener("pageshow", openWhileSeen);
@@ -183,4 +211,5 @@ function follow() {
 
 writeTimes(document);
 offerCopies(document);
+setInterval(writeAges, AGES_EVERY_MS);
 if (document.querySelector("[data-live]")) follow();

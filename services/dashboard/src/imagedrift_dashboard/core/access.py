@@ -29,7 +29,7 @@ from msgspec import Struct
 from imagedrift_dashboard.core.page_fault import PageFault
 
 _OWN_SITES = ("same-origin", "none")
-"""What a browser says of a request of the page itself, and of one that its user typed."""
+"""The words of a browser for a request of the page itself, and for one that its user typed."""
 _READING = ("GET", "HEAD")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -45,14 +45,14 @@ class Session(Struct, frozen=True):
 
 
 class Viewer(Struct, frozen=True):
-    """Somebody who may read."""
+    """A person that may read."""
 
     name: str = ""
     """As the proxy or the provider says; empty without one."""
     role: str = ""
     """The role of the database; empty for that of the login."""
     session: Session | None = None
-    """The session of who signed in here."""
+    """The session of a user that signed in here."""
 
 
 class AccessRules(Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class AccessRules(Struct, frozen=True, kw_only=True):
         return found
 
     def refuse_other_sites(self, headers: Mapping[str, str], method: str = "GET") -> None:
-        """Refuse what a page of another site loads or sends. Raises `PageFault`."""
+        """Refuse requests that a page of another site makes. Raises `PageFault`."""
         is_link = headers.get("sec-fetch-mode") == "navigate" and method in _READING
         is_whole_page = headers.get("sec-fetch-dest", "document") == "document"
         if headers.get("sec-fetch-site", "none") in _OWN_SITES or (is_link and is_whole_page):
@@ -91,7 +91,7 @@ class AccessRules(Struct, frozen=True, kw_only=True):
         raise PageFault(403, "another site asks for this", "Open the page by itself.")
 
     def viewer(self, peer: str, headers: Mapping[str, str]) -> Viewer:
-        """Tell who sent a request, by its connection and headers. Raises `PageFault`."""
+        """Identify the viewer of a request, by its connection and headers. Raises `PageFault`."""
         if not self.proxies:
             return self._local_viewer(headers.get("host", ""))
         if not _is_within(peer, self.proxies):
@@ -119,7 +119,7 @@ class AccessRules(Struct, frozen=True, kw_only=True):
             if group in has:
                 return role
         advice = "IMAGEDRIFT_DASHBOARD_ROLES names the groups that may read."
-        raise PageFault(403, f"{user} is in no group that may read", advice)
+        raise PageFault(403, f"the user {user} is in no group that may read", advice)
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:

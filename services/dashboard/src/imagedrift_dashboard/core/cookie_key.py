@@ -34,7 +34,7 @@ class CookieKey:
         return f"{content}.{self.derive(use, content)}"
 
     def read(self, use: str, text: str, kind: type[S]) -> S | None:
-        """Read what was signed for this use; none where it was not."""
+        """Read a text that was signed for this use; none where it was not."""
         content, mark, signature = text.partition(".")
         if not mark or len(text) > MOST_CHARACTERS or not text.isascii():
             return None
@@ -47,7 +47,7 @@ class CookieKey:
             return None
 
     def derive(self, use: str, name: str) -> str:
-        """Make 43 characters that only who has the key can make."""
+        """Make 43 characters that only the key's holder can make."""
         return _text(hmac.digest(self._key, f"{use}:{name}".encode(), hashlib.sha256))
 
 

@@ -41,11 +41,11 @@ _NAMES: Final = ("preferred_username", "email", "name", "sub")
 
 PublicKey = RSAKey | ECKey | OKPKey
 _UNREADABLE: Final = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
-"""What joserfc and msgspec raise of a text that is none of theirs."""
+"""The exceptions of joserfc and msgspec for a text that they cannot read."""
 
 
 class TokenRefused(Exception):
-    """An ID token that says nothing; its text names what is wrong, and no part of the token."""
+    """An ID token that proves nothing; its text names the fault, and no part of the token."""
 
 
 class UnknownKey(TokenRefused):
@@ -53,7 +53,7 @@ class UnknownKey(TokenRefused):
 
 
 class SignedInUser(Struct, frozen=True):
-    """Somebody who signed in."""
+    """A user that signed in."""
 
     name: str
     groups: frozenset[str]
@@ -106,7 +106,7 @@ def _key(written: dict[str, Any]) -> PublicKey | None:
 def verify(
     token: str, keys: Sequence[PublicKey], expected: Expected, now: datetime
 ) -> SignedInUser:
-    """Read who signed in from an ID token. Raises `TokenRefused`."""
+    """Read the user that signed in from an ID token. Raises `TokenRefused`."""
     payload = _payload(token, keys)
     try:
         claims = msgspec.json.decode(payload, type=dict[str, Any])
@@ -144,7 +144,7 @@ def _fits(key: PublicKey, algorithm: str, name: object) -> bool:
 
 
 def _fault(claims: _Claims, expected: Expected, now: float) -> str:
-    """Say what is wrong; empty when nothing is."""
+    """Name the fault; empty when there is none."""
     skew = SKEW.total_seconds()
     audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     if claims.iss != expected.issuer:
@@ -163,7 +163,7 @@ def _fault(claims: _Claims, expected: Expected, now: float) -> str:
 
 
 def _name(claims: Mapping[str, Any]) -> str:
-    """Return what the user is called: the first name that is a text."""
+    """Return the user's name: the first name that is a text."""
     texts = (claims.get(each) for each in _NAMES)
     return next(cleaned(each, MOST_OF_A_NAME) for each in texts if isinstance(each, str) and each)
 

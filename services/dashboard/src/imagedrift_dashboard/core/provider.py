@@ -29,7 +29,7 @@ MOST_TOLD: Final = 200
 
 
 class ProviderFault(Exception):
-    """A provider says something that cannot be right; its text names what."""
+    """A provider's facts cannot be right; its text names the fault."""
 
 
 class ClientRegistration(Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class TokenResponse(Struct, frozen=True):
 
 
 def read_provider(content: bytes, issuer: str) -> Provider:
-    """Read what a provider says of itself. Raises `ProviderFault`."""
+    """Read a provider's facts of itself. Raises `ProviderFault`."""
     try:
         provider = msgspec.json.decode(content, type=Provider)
     except msgspec.ValidationError as error:

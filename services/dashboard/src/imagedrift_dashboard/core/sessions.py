@@ -1,4 +1,4 @@
-"""Sessions of who signed in by OpenID Connect: begun, read from a cookie, and ended.
+"""Sessions of users that signed in by OpenID Connect: begun, read from a cookie, and ended.
 
 | it ends                        | how                                                       |
 |--------------------------------|-----------------------------------------------------------|
@@ -62,16 +62,16 @@ class Sessions:
         return int(self._lasts.total_seconds())
 
     def role_of(self, groups: frozenset[str]) -> str:
-        """Give the role of the first group of the setting; empty for who is in none."""
+        """Give the role of the first group of the setting; empty for a user in none."""
         return next((role for group, role in self._roles.items() if group in groups), "")
 
     def begin(self, new_id: str, name: str, role: str, now: datetime) -> str:
-        """Begin a session and return what its cookie holds."""
+        """Begin a session and return the value of its cookie."""
         session = Session(new_id, name, role, _seconds(now + self._lasts))
         return self._key.sign(_SESSION, session)
 
     def viewer(self, cookie: str, now: datetime) -> Viewer | None:
-        """Read who sent a cookie; nobody where the session has ended."""
+        """Read the viewer from a cookie; None where the session has ended."""
         session = self._key.read(_SESSION, cookie, Session)
         if session is None or not self.is_open(session, now):
             return None
@@ -92,7 +92,7 @@ class Sessions:
         self._ended[session.id] = session.until
 
     def begin_sign_in(self, new_id: str, to: str, now: datetime) -> str:
-        """Begin a sign-in that comes back to a page and return what its cookie holds."""
+        """Begin a sign-in that comes back to a page and return the value of its cookie."""
         until = _seconds(now + SIGN_IN_WITHIN)
         return self._key.sign(_SIGN_IN, SignIn(new_id, own_address(to), until))
 

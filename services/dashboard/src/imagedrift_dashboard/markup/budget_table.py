@@ -43,7 +43,7 @@ def budget_table(rows: Sequence[RegistryBudget], now: datetime) -> Node:
 
 
 def _left(row: RegistryBudget) -> Node:
-    """Show what is left as a bar and in numbers; a registry without a limit tells none."""
+    """Show the requests that are left as a bar and in numbers; no limit shows none."""
     if row.rate_remaining is None or not row.rate_limit:
         return cells.nothing()
     told = f"{row.rate_remaining:,} of {row.rate_limit:,}"

@@ -1,4 +1,4 @@
-"""The forms of who may decide: about one image, and to take a decision back."""
+"""The forms of deciders: about one image, and to take a decision back."""
 
 from typing import Final
 

@@ -1,6 +1,7 @@
 """The parts of every page: document, navigation, filters, and sections with their queries."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import htpy as h
@@ -11,6 +12,7 @@ from imagedrift_dashboard.core.filters import FILTERS, PageFilter
 from imagedrift_dashboard.core.location import AFTER, CSV, Location
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.markup.form_field import FORM_TOKEN
+from imagedrift_schemas.text import cleaned
 
 NAVIGATION: Final = (
     ("/", "Fleet"),
@@ -25,6 +27,9 @@ NAVIGATION: Final = (
     ("/dead-letters", "Dead letters"),
 )
 
+MOST_TOLD: Final = 500
+"""Characters of a fault."""
+
 
 class ShownSection(Struct, frozen=True, kw_only=True):
     """A section with its content, its query, and the position of its next page."""
@@ -36,8 +41,10 @@ class ShownSection(Struct, frozen=True, kw_only=True):
     next_position: str = ""
 
 
-def document(title: str, *parts: Node, account: Node = None, path: str = "") -> Renderable:
-    """Write a page around its parts."""
+def document(
+    title: str, *parts: Node, account: Node = None, path: str = "", now: datetime | None = None
+) -> Renderable:
+    """Write a page around its parts, whose ages are told by `now`."""
     return h.html(lang="en")[
         h.head[
             h.meta(charset="utf-8"),
@@ -57,13 +64,13 @@ def document(title: str, *parts: Node, account: Node = None, path: str = "") -> 
                 account,
             ],
             h.div("#news", role="status", aria_live="polite"),
-            h.main("#content")[h.h1[title], parts],
+            h.main("#content", data_now=now.isoformat() if now else None)[h.h1[title], parts],
         ],
     ]
 
 
 def account(user: str, form_token: str = "") -> Node:
-    """Name who is signed in; with a token there is a form to sign out."""
+    """Name the signed-in user; with a token there is a form to sign out."""
     if not user:
         return None
     name = h.span["Signed in as ", h.bdi[user]]
@@ -91,18 +98,18 @@ def signed_out(provider_url: str) -> Renderable:
 
 
 def fault(fault_: PageFault) -> Renderable:
-    """Write the page of a request that gets no other."""
-    wrong = fault_.wrong[:1].upper() + fault_.wrong[1:]
+    """Write the page of a request that gets no other. It may repeat a part of the request."""
+    wrong = cleaned(fault_.wrong[:1].upper() + fault_.wrong[1:], MOST_TOLD)
     return document(
         f"{fault_.status}",
         h.p(".wrong")[h.bdi[wrong], "."],
-        h.p[h.bdi[fault_.advice]],
+        h.p[h.bdi[cleaned(fault_.advice, MOST_TOLD)]],
         h.p[h.a(href="/")["To the fleet"]],
     )
 
 
 def empty(told: str) -> Node:
-    """Say that there are no rows, and what to do."""
+    """Say that there are no rows, and advise on the next step."""
     return h.p(".empty")[told]
 
 

@@ -1,7 +1,7 @@
 """Thirty days of the fleet's numbers, as a drawing with its text."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import htpy as h
@@ -24,13 +24,14 @@ class TrendRow(Struct, frozen=True):
 
 
 def show(rows: Sequence[TrendRow], _now: datetime) -> Node:
-    """Draw the lines; who does not see them reads the first and last numbers."""
+    """Draw the lines; a screen reader gets the first and last numbers."""
+    if len(rows) == 1:
+        return h.p[_of_one(rows[0])]
     top = max(max(getattr(row, name) for name in LINES) for row in rows)
     told = "; ".join(
         f"{name} from {getattr(rows[0], name):,} to {getattr(rows[-1], name):,}" for name in LINES
     )
-    days = (rows[-1].taken_at - rows[0].taken_at).days
-    title = f"{days} days: {told}. The top is {top:,}."
+    title = f"{_span(rows[-1].taken_at - rows[0].taken_at)}: {told}. The top is {top:,}."
     return h.figure[
         h.svg(
             role="img",
@@ -40,6 +41,16 @@ def show(rows: Sequence[TrendRow], _now: datetime) -> Node:
         )[(h.polyline(class_=f"line {name}", points=_points(rows, name, top)) for name in LINES)],
         h.figcaption[title],
     ]
+
+
+def _of_one(row: TrendRow) -> str:
+    told = "; ".join(f"{name} {getattr(row, name):,}" for name in LINES)
+    return f"Now: {told}. Lines are drawn from the second number on: there is one every two hours."
+
+
+def _span(span: timedelta) -> str:
+    number, unit = (span.days, "day") if span.days else (round(span.total_seconds() / 3600), "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _points(rows: Sequence[TrendRow], name: str, top: int) -> str:

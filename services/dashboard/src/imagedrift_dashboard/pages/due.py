@@ -78,7 +78,7 @@ class ExcusedImage(Struct, frozen=True):
 
 
 def due(location: Location) -> Page:
-    """Make the page of what is due. Raises `PageFault`."""
+    """Make the page of due images. Raises `PageFault`."""
     listing = PagedList(
         statement=statements()["due"], row=DueImage, keys=KEYS, filters=DUE_FILTERS, texts=TEXTS
     )
@@ -93,7 +93,7 @@ def due(location: Location) -> Page:
 
 
 def excused(location: Location) -> Page:
-    """Make the page of what is excused or waits. Raises `PageFault`."""
+    """Make the page of images that are excused or wait. Raises `PageFault`."""
     listing = PagedList(
         statement=statements()["excused"],
         row=ExcusedImage,

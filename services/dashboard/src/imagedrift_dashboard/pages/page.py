@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from htpy import Node
 from msgspec import Struct
 
-from imagedrift_dashboard.core.location import Location
+from imagedrift_dashboard.core.location import AFTER, Location
 from imagedrift_dashboard.core.query import Query
 
 R = TypeVar("R", bound=Struct)
@@ -26,7 +26,7 @@ class Section(Struct, Generic[R], frozen=True, kw_only=True):
     query: Query[R]
     show: Callable[[Sequence[R], datetime], Node]
     empty: str
-    """What it says without rows, and what to do then."""
+    """Its text without rows, with the next step."""
     is_required: bool = False
     """Without rows there is no such page."""
 
@@ -41,6 +41,14 @@ class Page(Struct, frozen=True, kw_only=True):
     """Whether it is a page on which one may decide."""
     reference: str = ""
     """The image that it is about."""
+
+    def empty(self, section: Section, location: Location) -> str:  # type: ignore[type-arg]
+        """Say why a section has no rows: there are none, or its filters leave none."""
+        if section.query.keys and location.get(AFTER):
+            return "There are no further rows. Begin with the first page."
+        if section.query.keys and any(map(location.get, self.filters)):
+            return "Nothing passes these filters. Clear them to see all."
+        return section.empty
 
 
 class PageKind(Struct, frozen=True):

@@ -65,7 +65,7 @@ def places(location: Location) -> Page:
 
 def _show(rows: Sequence[PlaceCounts], now: datetime, inside: str) -> Node:
     columns: list[Column[PlaceCounts]] = [
-        Column("Place", lambda r: _inner(r)),
+        Column("Place", lambda r: _link_inside(r)),
         Column("Hosts", lambda r: cells.number(r.hosts), True),
         Column("Outdated hosts", lambda r: cells.number(r.outdated), True),
         Column("Silent hosts", lambda r: cells.number(r.silent), True),
@@ -73,17 +73,17 @@ def _show(rows: Sequence[PlaceCounts], now: datetime, inside: str) -> Node:
         Column("All hosts in it", lambda r: links.place(r.place)),
     ]
     return [
-        _above(inside),
+        _places_around(inside),
         table("Places", columns, rows, lambda r: r.place),
         h.p(".asof")["Counted ", cells.age(rows[0].counted_at, now), "."],
     ]
 
 
-def _inner(row: PlaceCounts) -> Node:
+def _link_inside(row: PlaceCounts) -> Node:
     return cells.link(url_of("/places", inside=row.place), cells.text(row.place.rpartition("/")[2]))
 
 
-def _above(inside: str) -> Node:
+def _places_around(inside: str) -> Node:
     """Link to each place around this one, the outermost first."""
     if not inside:
         return None

@@ -23,11 +23,11 @@ STATES: Final = {
     "none": "none",
     "unknown": "not known",
 }
-"""What stands in the place of a newer version, by the state of its step."""
+"""The text in place of a newer version, by the state of its step."""
 
 
 class VersionRow(Struct, frozen=True):
-    """A reference whose tag tells a version, and what is newer."""
+    """A reference whose tag tells a version, with the newer ones."""
 
     reference: str
     version: str

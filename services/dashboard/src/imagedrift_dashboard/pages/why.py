@@ -18,6 +18,7 @@ from imagedrift_dashboard.markup.tag_table import TagPeriod, tag_table
 from imagedrift_dashboard.pages import links
 from imagedrift_dashboard.pages.page import Page, PageKind, Section
 from imagedrift_dashboard.queries import statements
+from imagedrift_schemas.reference import CanonicalParts
 
 PARAMETERS: Final = ("reference",)
 ADVICE: Final = {
@@ -37,7 +38,7 @@ ADVICE: Final = {
     "invalid": "The response contradicts itself: a proxy on the way may change responses.",
     "digest_lost": "The engine lost the image's digest: pull the tag, and recreate the container.",
 }
-"""What a reason means, and what to do, as docs/operators.md has it in full."""
+"""The meaning of a reason and its remedy, as docs/operators.md has them in full."""
 
 
 class Explained(Struct, frozen=True):
@@ -85,7 +86,7 @@ def why(location: Location) -> Page:
     site, host = location.names["site"], location.names["host"]
     if not (reference := location.get("reference")):
         raise PageFault(400, "the image is missing", "Begin with the page of the host.")
-    registry = reference.partition("/")[0]
+    registry = CanonicalParts.of(reference).registry
     about = {"site": site, "host": host, "reference": reference}
     return Page(
         title=f"Why {reference} on {site}/{host}",

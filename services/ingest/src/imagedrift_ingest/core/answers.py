@@ -95,7 +95,7 @@ def fold(
 
 
 def history(before: AnswerState, after: AnswerState) -> Period | None:
-    """Tell what the step from one state to the next adds to the tag's history."""
+    """Return the entry of the tag's history for the step from one state to the next."""
     was = None if before.gone else before.remote_digest
     now = None if after.gone else after.remote_digest
     if was == now or after.checked_at is None:

@@ -46,7 +46,7 @@ def _is_registry(text: str) -> bool:
 
 
 def state_of(base: ResolvedSide, tag: ResolvedSide, platform: str) -> State:
-    """Tell what a tag points to now, beside the base that images were built on: the table above."""
+    """Compare a tag's present digest with the base that images were built on: the table above."""
     if any(child.digest == base.digest for child in tag.children or ()):
         return "same_image"
     return confirmed(base, tag, [LocalImageSide(platform, frozenset())])

@@ -9,7 +9,7 @@ from imagedrift_schemas.v1 import Child
 
 
 def merged(before: Sequence[Child], after: Sequence[Child]) -> tuple[Child, ...]:
-    """Return the newer list of children, with what was read that only the older one has."""
+    """Return the newer list of children, with the facts that only the older one has."""
     read = {child.digest: child for child in before}
     if not after:
         return tuple(before)
@@ -17,7 +17,7 @@ def merged(before: Sequence[Child], after: Sequence[Child]) -> tuple[Child, ...]
 
 
 def _joined(child: Child, earlier: Child | None) -> Child:
-    """Add to a child what only the older list has of it."""
+    """Add to a child the facts that only the older list has of it."""
     if earlier is None:
         return child
     facts = earlier.facts if child.facts is UNSET else child.facts

@@ -17,7 +17,7 @@ NAMES_DIGEST: Final = (
 
 
 def explained(verdict: Verdict, *, undescribed: str = "", by_digest: bool = False) -> Verdict:
-    """Add why the digest could not be described, and what clears an image held by digest."""
+    """Add why the digest was not described, and the remedy of an image held by digest."""
     parts = [NAMES_DIGEST] if by_digest and verdict.verdict == "outdated" else []
     parts += [verdict.error] if verdict.error else []
     if undescribed and verdict.reason == "digest_differs":

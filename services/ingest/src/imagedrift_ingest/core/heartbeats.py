@@ -43,7 +43,7 @@ def decode(payload: bytes) -> Alive:
 
 
 def heartbeat_of(alive: Alive) -> ReceivedHeartbeat:
-    """Take from a heartbeat's message what counts. Raises `Malformed` naming the field."""
+    """Take the counting fields of a heartbeat. Raises `Malformed` naming the field."""
     inventories.check_interval(alive.interval_s)
     content = _hash(alive.content) if alive.content else None
     boot = profile.boot_of(alive.boot)

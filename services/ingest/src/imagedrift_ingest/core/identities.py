@@ -86,7 +86,7 @@ class IdentityReader:
         return found
 
     def keep(self) -> None:
-        """Remember what was read: the database has taken it."""
+        """Remember the identities that were read: the database has taken them."""
         for told, key in self._new.items():
             self._stored.put(told, key, weight(key))
         self._new = {}

@@ -63,7 +63,7 @@ class Facts(NamedTuple):
 
 
 def own_facts(local: LocalImage, first: Facts) -> dict[str, Any]:
-    """Return what a host tells of an image otherwise than the first host, and of its containers."""
+    """Return an image's facts that differ from the first host's, and those of its containers."""
     if first == (local.size, local.created_at) and local.policy is UNSET:
         return {}
     own: dict[str, Any] = {}
@@ -127,7 +127,7 @@ def _several(merged: Iterable[ImageKey]) -> Collection[str]:
 
 
 def _informing(index: int, told: LocalImage, latest: datetime) -> LocalImage:
-    """Return an image with what informs of it cleaned. Raises `Malformed` for a wrong count."""
+    """Return an image whose informing texts are cleaned. Raises `Malformed` for a wrong count."""
     if not 0 <= told.running <= MOST_COUNT:
         raise Malformed(f"images[{index}].running: must be a count")
     if not 0 <= told.size <= MOST_SIZE:

@@ -69,7 +69,7 @@ def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> Receive
 
 
 def newest(said: Iterable[ReceivedInventory]) -> list[ReceivedInventory]:
-    """Keep what each host said last, in the order of their names."""
+    """Keep the last message of each host, in the order of their names."""
     last: dict[tuple[str, str], ReceivedInventory] = {}
     for one in said:
         before = last.get((one.site, one.host))

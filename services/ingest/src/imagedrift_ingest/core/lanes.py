@@ -57,7 +57,7 @@ def lists_of(lane: str) -> str:
 
 
 def next_states(before: LaneStates, lanes: Collection[str], found: Mapping[str, Lag]) -> LaneStates:
-    """Return what is known after a look at the stream's consumers, by their names."""
+    """Return the states of lanes after a look at the stream's consumers, by their names."""
     lags = {lane: found.get(subjects.lane_consumer(lane)) for lane in lanes}
     lags |= {lists_of(lane): found.get(subjects.list_consumer(lane)) for lane in lanes}
     return LaneStates(

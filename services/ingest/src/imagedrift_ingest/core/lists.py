@@ -1,4 +1,4 @@
-"""The changes that a tag list makes to what is known of a repository, and when it is asked next.
+"""The changes that a tag list makes to a repository's state, and the time of its next question.
 
 Rules:
 - Only a newer list counts (`core.order`), as of answers.

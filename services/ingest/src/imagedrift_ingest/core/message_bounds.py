@@ -39,80 +39,80 @@ MOST_COUNT: Final = 2**31 - 1
 _COUNTS: Final = ("rate_limit", "rate_remaining", "rate_window_s", "last_status")
 
 
-def answer(said: AnyAnswer, stored_at: datetime) -> AnyAnswer:
+def answer(message: AnyAnswer, stored_at: datetime) -> AnyAnswer:
     """Return an answer or a description as it is believed."""
-    checked_at = times.past(said.checked_at, stored_at)
-    if isinstance(said, Described):
-        failure = said.failure and _failure(said.failure, stored_at)
+    checked_at = times.past(message.checked_at, stored_at)
+    if isinstance(message, Described):
+        failure = message.failure and _failure(message.failure, stored_at)
         children = tuple(
             replace(
                 child,
                 platform=cleaned(child.platform, MOST_PLATFORM),
                 facts=versions.believed(child.facts, checked_at),
             )
-            for child in said.children
+            for child in message.children
         )
-        return replace(said, checked_at=checked_at, children=children, failure=failure)
-    outcome = said.outcome
+        return replace(message, checked_at=checked_at, children=children, failure=failure)
+    outcome = message.outcome
     return replace(
-        said,
+        message,
         checked_at=checked_at,
-        last_found_at=times.plausible(said.last_found_at, checked_at),
+        last_found_at=times.plausible(message.last_found_at, checked_at),
         outcome=outcome if isinstance(outcome, Found) else _failure(outcome, stored_at),
-        failures=min(max(said.failures, 0), MOST_FAILURES),
+        failures=min(max(message.failures, 0), MOST_FAILURES),
     )
 
 
-def listed(said: Listed, stored_at: datetime) -> Listed:
+def listed(message: Listed, stored_at: datetime) -> Listed:
     """Return a tag list as it is believed. Raises `Malformed` naming the field."""
-    if not _REGISTRY.fullmatch(said.registry):
-        raise Malformed(f"registry: {said.registry[:80]!a} is none in canonical form")
-    if not _REPOSITORY.fullmatch(said.repository):
-        raise Malformed(f"repository: {said.repository[:80]!a} is none in canonical form")
-    if sum(len(track.names) for track in said.tracks) > MOST_LISTED_NAMES:
+    if not _REGISTRY.fullmatch(message.registry):
+        raise Malformed(f"registry: {message.registry[:80]!a} is none in canonical form")
+    if not _REPOSITORY.fullmatch(message.repository):
+        raise Malformed(f"repository: {message.repository[:80]!a} is none in canonical form")
+    if sum(len(track.names) for track in message.tracks) > MOST_LISTED_NAMES:
         raise Malformed(f"tracks: more than {MOST_LISTED_NAMES} names")
-    for n, track in enumerate(said.tracks):
+    for n, track in enumerate(message.tracks):
         for name in track.names:
             if not _TAG.fullmatch(name):
                 raise Malformed(f"tracks[{n}].names: {name[:80]!a} is no tag")
-    checked_at = times.past(said.checked_at, stored_at)
+    checked_at = times.past(message.checked_at, stored_at)
     return replace(
-        said,
+        message,
         checked_at=checked_at,
-        listed_at=times.plausible(said.listed_at, checked_at),
-        tracks=tuple(track for track in said.tracks if track.names),
-        count=_count(said.count) or 0,
-        failure=said.failure and _failure(said.failure, stored_at),
-        failures=min(max(said.failures, 0), MOST_FAILURES),
+        listed_at=times.plausible(message.listed_at, checked_at),
+        tracks=tuple(track for track in message.tracks if track.names),
+        count=_count(message.count) or 0,
+        failure=message.failure and _failure(message.failure, stored_at),
+        failures=min(max(message.failures, 0), MOST_FAILURES),
     )
 
 
-def registry_state(said: RegistryState, stored_at: datetime) -> RegistryState:
-    """Return what a registry allows as it is believed. Raises `Malformed` naming the field."""
-    if not _REGISTRY.fullmatch(said.registry):
-        raise Malformed(f"registry: {said.registry[:80]!a} is none in canonical form")
+def registry_state(message: RegistryState, stored_at: datetime) -> RegistryState:
+    """Return a registry's limits within bounds. Raises `Malformed` naming the field."""
+    if not _REGISTRY.fullmatch(message.registry):
+        raise Malformed(f"registry: {message.registry[:80]!a} is none in canonical form")
     return replace(
-        said,
-        credential=cleaned(said.credential, MOST_CREDENTIAL),
-        **{name: _count(getattr(said, name)) for name in _COUNTS},
-        rate_reset_at=times.until(said.rate_reset_at, stored_at),
-        blocked_until=times.until(said.blocked_until, stored_at),
-        get_blocked_until=times.until(said.get_blocked_until, stored_at),
-        observed_at=times.past(said.observed_at, stored_at),
-        last_error=cleaned(said.last_error, MOST_TEXT),
+        message,
+        credential=cleaned(message.credential, MOST_CREDENTIAL),
+        **{name: _count(getattr(message, name)) for name in _COUNTS},
+        rate_reset_at=times.until(message.rate_reset_at, stored_at),
+        blocked_until=times.until(message.blocked_until, stored_at),
+        get_blocked_until=times.until(message.get_blocked_until, stored_at),
+        observed_at=times.past(message.observed_at, stored_at),
+        last_error=cleaned(message.last_error, MOST_TEXT),
     )
 
 
-def dead_letter(said: DeadLetter, stored_at: datetime) -> DeadLetter:
+def dead_letter(message: DeadLetter, stored_at: datetime) -> DeadLetter:
     """Return a letter with a time that can be."""
-    return replace(said, received_at=times.past(said.received_at, stored_at))
+    return replace(message, received_at=times.past(message.received_at, stored_at))
 
 
-def _failure(said: Failure, stored_at: datetime) -> Failure:
-    reason = cleaned(said.reason, MOST_TEXT)
-    if isinstance(said, Limited):
-        return replace(said, reason=reason, until=times.until(said.until, stored_at))
-    return replace(said, reason=reason)
+def _failure(failure: Failure, stored_at: datetime) -> Failure:
+    reason = cleaned(failure.reason, MOST_TEXT)
+    if isinstance(failure, Limited):
+        return replace(failure, reason=reason, until=times.until(failure.until, stored_at))
+    return replace(failure, reason=reason)
 
 
 def _count(told: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Whether the newer versions of a reference are another image than what hosts have of it.
+"""Whether the newer versions of a reference are another image than the hosts' own.
 
 A step is `patch`, `minor` or `major`. Its candidate, the newest tag of it, turns out to be:
 
@@ -60,7 +60,7 @@ class ResolvedSide(Struct, frozen=True, kw_only=True):
 def confirmed(
     reference: ResolvedSide, candidate: ResolvedSide, local: Sequence[LocalImageSide]
 ) -> State:
-    """Tell what a candidate is to a reference: the table above."""
+    """Compare a candidate with its reference: the table above."""
     if candidate.gone:
         return "missing"
     if not candidate.digest:
@@ -82,7 +82,7 @@ def confirmed(
 
 
 def _not_offered(candidate: ResolvedSide, local: Sequence[LocalImageSide]) -> State:
-    """Tell what a candidate is that has no image for any platform in use."""
+    """Tell the state of a candidate that has no image for any platform in use."""
     if not candidate.children:
         return "failed"
     return "missing" if local else "unresolved"

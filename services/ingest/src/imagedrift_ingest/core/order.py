@@ -25,7 +25,7 @@ class Message(Protocol):
 
     @property
     def subject(self) -> str:
-        """Whom or what it is about."""
+        """The subject that it was published on."""
 
     @property
     def stream_seq(self) -> int:

@@ -36,7 +36,7 @@ class Pacing:
         self._at_work.add(host)
 
     def end(self, host: HostName, began: float, ended: float) -> None:
-        """Note that it is no longer, whatever came of it."""
+        """Note the end of that work, stored or not: the host rests in proportion to its time."""
         self._at_work.discard(host)
         if len(self._rests_until) >= MOST_RESTING:
             self._rests_until = {h: t for h, t in self._rests_until.items() if t > ended}

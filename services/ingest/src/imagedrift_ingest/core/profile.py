@@ -40,19 +40,19 @@ _TEXTS: Final = {
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
-def cleaned_profile(said: InventoryEnvelope) -> InventoryEnvelope:
+def cleaned_profile(envelope: InventoryEnvelope) -> InventoryEnvelope:
     """Return the envelope with texts, labels and counts that can be stored and shown."""
     changed: dict[str, object] = {}
     for name, most in _TEXTS.items():
-        told = getattr(said, name)
+        told = getattr(envelope, name)
         text = cleaned(told, most)
         if text is not told:
             changed[name] = text
-    if said.labels and (labels := labels_of(said.labels)) != said.labels:
+    if envelope.labels and (labels := labels_of(envelope.labels)) != envelope.labels:
         changed["labels"] = labels
-    if said.skipped and (skipped := skipped_of(said.skipped)) != said.skipped:
+    if envelope.skipped and (skipped := skipped_of(envelope.skipped)) != envelope.skipped:
         changed["skipped"] = skipped
-    return msgspec.structs.replace(said, **changed) if changed else said
+    return msgspec.structs.replace(envelope, **changed) if changed else envelope
 
 
 def labels_of(told: Mapping[str, str]) -> dict[str, str]:
@@ -75,7 +75,7 @@ def boot_of(text: str) -> str:
 
 
 def skipped_of(told: Mapping[str, int]) -> dict[str, int]:
-    """Take what a host left out, by reason, as many reasons as there is room for."""
+    """Take a host's counts of skipped images by reason, as many reasons as there is room for."""
     named = (
         (cleaned(reason, MOST_REASON), count)
         for reason, count in sorted(told.items())[:MOST_REASONS]
@@ -84,8 +84,8 @@ def skipped_of(told: Mapping[str, int]) -> dict[str, int]:
 
 
 def about_hash(host: Host) -> bytes:
-    """Hash what a host says of itself, in 16 bytes."""
+    """Hash a host's facts of itself, in 16 bytes."""
     facts = (host.hostname, host.labels, host.place, host.os, host.arch)
     programs = (host.engine, host.engine_version, host.agent_version)
-    said = (facts, programs, host.skipped) if host.skipped else (facts, programs)
-    return hashlib.blake2b(_encoder.encode(said), digest_size=16).digest()
+    told_facts = (facts, programs, host.skipped) if host.skipped else (facts, programs)
+    return hashlib.blake2b(_encoder.encode(told_facts), digest_size=16).digest()

@@ -51,7 +51,7 @@ def granted_candidates(wanted: Mapping[str, int], made: Mapping[int, int], most:
 
 
 def stored(read: HostImages, known: Container[ImageKey]) -> HostImages:
-    """Return what is stored of a host's images: those that are known, or were made."""
+    """Return the images of a host that are stored: those that are known, or were made."""
     images = [image for image in read.images if image.key in known]
     over = len(read.images) - len(images)
     if not over:

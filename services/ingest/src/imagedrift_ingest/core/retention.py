@@ -12,6 +12,10 @@ MOST_DAYS = 36_500
 """A hundred years: what is kept longer is kept for ever."""
 
 
+DESCRIPTIONS = timedelta(days=1)
+"""A description may be a megabyte, and a registry can move its tags with every check."""
+
+
 class Retention(Struct, frozen=True, kw_only=True):
     """How many days rows are kept. Rows that refer to others are kept no longer than these."""
 
@@ -47,7 +51,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
     name: str
     before: datetime
-    """What is from before this moment goes."""
+    """Rows from before this moment go."""
     at: datetime
     """The moment of the run."""
 
@@ -69,7 +73,8 @@ def steps(keep: Retention, at: datetime) -> list[Step]:
         "references_dropped": history,
         "lists_dropped": silent,
         "tags_dropped": history,
-        "descriptions_dropped": history,
+        "tags_trimmed": at,
+        "descriptions_dropped": at - DESCRIPTIONS,
         "image_facts_dropped": history,
         "registries_dropped": silent,
         "trend_dropped": history,

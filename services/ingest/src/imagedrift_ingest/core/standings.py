@@ -1,4 +1,4 @@
-"""How references stand in the tag list of their repository, and what of that differs from the rows.
+"""The standing of references in the tag list of their repository, compared with the rows.
 
 Rules:
 - Of a list that is not whole, or failed, nobody learns that nothing is newer (P11): `is_whole` is
@@ -128,7 +128,7 @@ def standings(
 
 
 def without_candidates(standing: VersionStanding) -> VersionStanding:
-    """Return what is told of a reference whose candidates would be too many."""
+    """Return the standing of a reference whose candidates would be too many."""
     return replace(
         standing, candidates={}, is_whole=False, behind=standing.behind or None, left_out=True
     )

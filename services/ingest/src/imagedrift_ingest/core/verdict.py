@@ -102,7 +102,7 @@ class RemoteSide(Struct, frozen=True, kw_only=True):
 
     @property
     def is_stale(self) -> bool:
-        """Tell whether what is known is from before a failure."""
+        """Tell whether the facts are from before a failure."""
         return self.is_answered and self.failure is not None
 
 
@@ -118,7 +118,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 def local_side_of(
     reference: ImageReference, image: LocalImage, *, machine_bound: bool
 ) -> LocalSide:
-    """Take from a reported image what counts."""
+    """Take the fields that count from a reported image."""
     return LocalSide(
         image_id=image.image_id,
         repo_digests=image.repo_digests,
@@ -131,7 +131,7 @@ def local_side_of(
 
 
 def remote_side_of(answer: Answer) -> RemoteSide:
-    """Take from a single answer what is known of its tag."""
+    """Take the facts of a tag from a single answer."""
     match answer.outcome:
         case Found(digest=digest):
             return RemoteSide(digest=digest)
@@ -211,7 +211,7 @@ def _is_told_apart(local: LocalSide, inside: Sequence[Child]) -> bool:
 
 
 def _is_read(child: Child) -> bool:
-    """Tell whether a child's configuration is known; what is of no platform is no image."""
+    """Tell whether a child's configuration is known; a child of no platform is no image."""
     there = _platform(child.platform)
     return bool(child.config_digest) or (there is not None and there.is_unknown)
 

@@ -18,7 +18,7 @@ _NOTHING: Final = (UNSET,) * len(_FACTS)
 
 
 def of_local(image: LocalImage) -> dict[str, str]:
-    """Return what a local image's labels tell; nothing of most, which is found out at once."""
+    """Return the version facts of a local image's labels; most have none, which costs little."""
     told = _told_by(image)
     return {} if told == _NOTHING else valid_facts(dict(zip(_FACTS, told, strict=True)))
 

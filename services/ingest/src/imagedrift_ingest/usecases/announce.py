@@ -35,7 +35,7 @@ class ChangeStream(Protocol):
 
 
 class Announce:
-    """Publishes what waits in the outbox. `news` is set when verdicts have changed."""
+    """Publishes the entries of the outbox. `news` is set when verdicts have changed."""
 
     def __init__(
         self, outbox: ChangeOutbox, publisher: ChangeStream, turns: Turns, news: asyncio.Event

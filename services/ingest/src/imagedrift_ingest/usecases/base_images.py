@@ -40,7 +40,7 @@ class FollowBaseImages:
         self._is_wanted = is_wanted
 
     async def run(self) -> None:
-        """Do what there is to do, unless another replica does it."""
+        """Do all waiting work, unless another replica does it."""
         await self._turns.run(TURN, self._follow)
 
     async def _follow(self) -> None:

@@ -79,7 +79,7 @@ class Heartbeats:
         self._hold(name, heartbeat)
 
     async def store(self) -> None:
-        """Store what came in, and publish what was refused."""
+        """Store the heartbeats that came, and publish a dead letter for each refused one."""
         held, self._held = self._held, {}
         try:
             await self._store.store(self._clock.now(), held)

@@ -79,7 +79,7 @@ class Maintain:
         return await self._turns.run("take_trend", self._store.take_trend) or 0
 
     async def tidy(self, at: datetime | None = None) -> dict[str, int]:
-        """Make months ahead, retire hosts, and drop what is past its retention, step by step.
+        """Make months ahead, retire hosts, and drop rows past their retention, step by step.
 
         Without `at` the database's time is taken. Raises `StepsFailed` when some step failed, after
         all the others.

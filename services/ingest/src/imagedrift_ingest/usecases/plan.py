@@ -146,7 +146,7 @@ class Plan:
         return asked
 
     async def _resolve(self, tags: Sequence[DueTag], at: datetime) -> int:
-        """Ask about tags, and note what was published."""
+        """Ask about tags, and note the published questions."""
         outcomes = await self._publisher.publish([tag.question for tag in tags])
         again = [next_check_at(outcome, self._rules, at) for outcome in outcomes]
         due = [(tag, when) for tag, when in zip(tags, again, strict=True) if when]
@@ -154,7 +154,7 @@ class Plan:
         return outcomes.count("asked")
 
     async def _describe(self, digests: Sequence[DueDigest], at: datetime) -> int:
-        """Ask about digests, and note what was published."""
+        """Ask about digests, and note the published questions."""
         outcomes = await self._publisher.publish([digest.question for digest in digests])
         again = [next_description_at(outcome, self._rules, at) for outcome in outcomes]
         due = [(digest, when) for digest, when in zip(digests, again, strict=True) if when]
@@ -162,7 +162,7 @@ class Plan:
         return outcomes.count("asked")
 
     async def _list(self, lists: Sequence[DueList], at: datetime) -> int:
-        """Ask for the tags of repositories, and note what was published."""
+        """Ask for the tags of repositories, and note the published questions."""
         outcomes = await self._publisher.publish([each.question for each in lists])
         due = [
             (each, next_list_at(outcome, self._rules, at), outcome != "failed")

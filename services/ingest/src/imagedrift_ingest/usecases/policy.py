@@ -35,7 +35,7 @@ class VerdictStore(Protocol):
 
 
 class FollowRegistries:
-    """Applies `registries.toml` to what is stored."""
+    """Applies `registries.toml` to the stored references."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class VersionStore(Protocol):
     async def count(self) -> int:
         """Count the hosts that run versions of each repository: which lists are due."""
 
-    async def settle(self) -> int:
+    async def compare_new(self) -> int:
         """Compare some references that came or went with the list that is there."""
 
 
@@ -49,7 +49,7 @@ class FollowVersions:
         self._count_at = self._often_until = 0.0
 
     async def run(self) -> None:
-        """Do what there is to do, unless another replica does it."""
+        """Do all waiting work, unless another replica does it."""
         await self._turns.run(TURN, self._follow)
 
     async def _follow(self) -> None:
@@ -60,7 +60,7 @@ class FollowVersions:
         if began <= self._often_until or began >= self._count_at:
             if await self._store.count():
                 self._often_until = began + self._counted_every_s
-            await self._repeat(self._store.settle, until)
+            await self._repeat(self._store.compare_new, until)
             self._count_at = began + self._counted_every_s
 
     async def _repeat(self, step: Callable[[], Awaitable[int]], until: float) -> bool:

@@ -59,7 +59,7 @@ def channel(address: SecretText) -> "apprise.NotifyBase":
 
 
 def address_fault(address: SecretText) -> str:
-    """Say what is wrong with an address, without a part of it; empty when nothing is."""
+    """Name the fault of an address, without a part of it; empty when there is none."""
     try:
         channel(address)
     except UnknownAddress as error:
@@ -68,13 +68,13 @@ def address_fault(address: SecretText) -> str:
 
 
 def fitting(made: "apprise.NotifyBase", title: str, body: str) -> tuple[str, str]:
-    """Cut title and text to what a channel takes in one piece, also where it joins both."""
+    """Cut title and text to the room of a channel's single message, also where it joins both."""
     cut = shortened(title, made.title_maxlen or made.body_maxlen // 2)
     return cut, shortened(body, max(1, made.body_maxlen - len(cut) - 2))
 
 
 def send(asked: SendRequest, report: Callable[[apprise_protocol.Report], object]) -> SendOutcome:
-    """Send a message, and tell what came of it; report before anything is sent."""
+    """Send a message, and return the outcome; report before anything is sent."""
     try:
         made = channel(asked.address)
     except UnknownAddress as error:
@@ -132,7 +132,7 @@ def _is_after_sending(error: Exception) -> bool:
 
 
 def _bound(within_s: float) -> None:
-    """Bound this process in memory and time; only what started it may end it before."""
+    """Bound this process in memory and time; its parent alone may end it before."""
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would have the address
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -37,7 +37,7 @@ class AppriseSender:
         self._within_s = within_s
 
     async def send(self, address: SecretText, message: OutboundMessage) -> SendOutcome:
-        """Send a message, and tell what came of it."""
+        """Send a message, and return the outcome."""
         asked = apprise_protocol.request(address, message.title, message.body, self._within_s)
         try:
             output = await self._output(asked)

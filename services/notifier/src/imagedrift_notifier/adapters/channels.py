@@ -19,9 +19,9 @@ class Channels:
         self._apprise = AppriseSender()
 
     async def send(self, route: MessageRoute, message: OutboundMessage) -> SendOutcome:
-        """Send a message, and tell what came of it; it never raises."""
+        """Send a message, and return the outcome; it never raises."""
         try:
-            address = secret_files.read(route.address_file)
+            address = secret_files.read(route.address_key, route.address_file)
             if route.channel == "webhook":
                 return await self._webhook.post(address, _keys(route), message)
         except SecretUnreadable as error:
@@ -30,9 +30,9 @@ class Channels:
 
 
 def route_faults(route: MessageRoute) -> list[str]:
-    """List what is wrong with the files of a route; nothing of their content is told."""
+    """List the faults of a route's files; nothing of their content is told."""
     try:
-        address = secret_files.read(route.address_file)
+        address = secret_files.read(route.address_key, route.address_file)
         if route.channel == "webhook":
             _keys(route)
             fault = webhook.address_fault(address)
@@ -41,12 +41,13 @@ def route_faults(route: MessageRoute) -> list[str]:
 
             fault = apprise_channel.address_fault(address)
     except SecretUnreadable as error:
-        return [f"route.{route.name}: {error}"]
-    return [f"route.{route.name}: {route.address_file}: {fault}"] if fault else []
+        return [f"route.{route.name}.{error}"]
+    named = f"route.{route.name}.{route.address_key}: {route.address_file!r}"
+    return [f"{named}: {fault}"] if fault else []
 
 
 def _keys(route: MessageRoute) -> list[bytes]:
-    keys = signature.signing_keys(secret_files.read(route.secret_file).reveal())
+    keys = signature.signing_keys(secret_files.read("secret_file", route.secret_file).reveal())
     if keys is None:
-        raise SecretUnreadable(f"{route.secret_file}: {signature.WANTED}")
+        raise SecretUnreadable(f"secret_file: {route.secret_file!r}: {signature.WANTED}")
     return keys

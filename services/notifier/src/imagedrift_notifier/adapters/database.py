@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, cast
 
 import asyncpg
@@ -15,7 +16,7 @@ import msgspec
 
 from imagedrift_notifier.errors import DatabaseAway
 from imagedrift_notifier.statements import statements
-from imagedrift_runtime import named_sql
+from imagedrift_runtime import database_options, named_sql
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
 
@@ -26,6 +27,12 @@ CONNECTIONS: Final = 4
 CONNECT_WITHIN_S: Final = 5.0
 STATEMENT_TIMEOUT_MS: Final = 60_000
 LOCK_TIMEOUT_MS: Final = 5_000
+KEEPALIVE: Final = {
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""The server ends the session of a machine that vanished after 30 s: it may have claims locked."""
 MIGRATE: Final = "run `imagedrift migrate` of this version"
 GRANT: Final = "its owner gives this login the right by GRANT imagedrift_notifier TO it"
 AWAY: Final = (
@@ -44,7 +51,7 @@ AWAY: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
-"""What goes away by itself."""
+"""Failures that go away by themselves."""
 _OTHER_SCHEMA: Final = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
@@ -95,10 +102,15 @@ async def rows_on(
 
 @asynccontextmanager
 async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator[NotifierDatabase]:
-    """Open the pool for the length of the context; a statement meets a database that is away."""
+    """Open the pool for the length of the context; a statement meets a database that is away.
+
+    Raises `SettingsFault` where an option of the address is wrong.
+    """
+    await database_options.check_options(asyncpg.connect, dsn)
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     pool = await asyncpg.create_pool(
         dsn,
+        connect=partial(database_options.connected, asyncpg.connect),
         min_size=0,
         max_size=CONNECTIONS,
         timeout=CONNECT_WITHIN_S,
@@ -113,6 +125,7 @@ async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "default_transaction_read_only": "off",
+            **KEEPALIVE,
         },
     )
     try:
@@ -135,7 +148,7 @@ async def _encode_json(connection: Connection) -> None:
 
 
 def _told(error: Exception) -> str:
-    """Say what is wrong, and what to do."""
+    """Name the fault and its remedy."""
     match error:
         case asyncpg.InsufficientPrivilegeError():
             return f"the database refused: {error}: {GRANT}"

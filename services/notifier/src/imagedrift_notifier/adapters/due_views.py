@@ -15,18 +15,18 @@ from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute
 FAILING_FOR: Final = timedelta(minutes=15)
 """How long a reference fails before its registry is told of."""
 MOST_READS: Final = 2
-"""Reads of hosts at once; the other connections stay free for what is short."""
+"""Reads of hosts at once; the other connections stay free for short statements."""
 
 
 class DueViews:
-    """Reads what a route may tell."""
+    """Reads the images that a route may tell of."""
 
     def __init__(self, database: NotifierDatabase) -> None:
         self._database = database
         self._slots = asyncio.Semaphore(MOST_READS)
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
-        """Part references into what is read at once. Raises `DatabaseAway`."""
+        """Part references into portions that are read at once. Raises `DatabaseAway`."""
         rows = await self._database.rows("host_counts", references=list(references))
         return [*portions(references, {row["reference"]: row["hosts"] for row in rows})]
 
@@ -46,7 +46,7 @@ class DueViews:
     async def of_references(
         self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
     ) -> list[DueGroup]:
-        """Read what is due of a portion of references on some hosts. Raises `DatabaseAway`."""
+        """Read the due images of a portion of references on some hosts. Raises `DatabaseAway`."""
         values = _values(hosts, references)
         rows: list[asyncpg.Record] = []
         async with self._slots:

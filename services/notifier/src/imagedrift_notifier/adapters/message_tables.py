@@ -23,6 +23,8 @@ from imagedrift_notifier.core.route import MessageRoute
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than a try may take."""
+WEBHOOK_LEASE: Final = timedelta(seconds=15)
+"""The same of a webhook. Its message is sent again then, and should not wait for long."""
 KEPT: Final = timedelta(days=400)
 GRACE: Final = timedelta(hours=1)
 """A route that is missing for less is not removed: a file may be half written."""
@@ -66,7 +68,7 @@ class MessageTables:
         self._database = database
 
     async def drop_removed(self) -> list[RemovedRoute]:
-        """Drop what waits on routes that were removed; each for which something did."""
+        """Drop the waiting messages of removed routes; return each route that had some."""
         rows = await self._database.rows("drop_removed", grace=GRACE)
         return [RemovedRoute(**dict(row)) for row in rows]
 
@@ -94,7 +96,7 @@ class MessageTables:
         return len(await self._database.rows("claim", **values))
 
     async def bring_forward(self, latest: Mapping[str, datetime]) -> None:
-        """Send what each route gathers at these times, where that is sooner."""
+        """Bring the gathered topics of each route forward to these times, where they are sooner."""
         times = list(latest.values())
         await self._database.rows("bring_forward", routes=list(latest), times=times)
 
@@ -134,11 +136,13 @@ class MessageTables:
 
     async def begin_sending(self, route: str) -> OutboundMessage | None:
         """Take the next message of a route, if one is to be tried now."""
-        rows = await self._database.rows("begin_sending", route=route, lease=LEASE)
+        rows = await self._database.rows(
+            "begin_sending", route=route, lease=LEASE, webhook_lease=WEBHOOK_LEASE
+        )
         return OutboundMessage(**dict(rows[0])) if rows else None
 
     async def end_sending(self, message: OutboundMessage, step: NextStep) -> None:
-        """Note what became of a message; after a failure the others of its route wait, too."""
+        """Note the outcome of a message; after a failure the others of its route wait, too."""
         await self._database.rows(
             "end_sending",
             message_id=message.message_id,
@@ -160,16 +164,16 @@ class MessageTables:
         return bool(await self._database.rows("is_known", **values))
 
     async def start_over(self, last: OutboundMessage) -> StartedOver:
-        """Tell nothing of what is due or waits now, as it may have been told with the last one."""
+        """Claim all that is due or waits without a message, as it may have been told."""
         [row] = await self._database.rows("start_over", known_until=last.created_at)
         return StartedOver(**dict(row))
 
     async def prune(self) -> None:
-        """Remove what is older than it is kept."""
+        """Remove rows past their retention."""
         await self._database.rows("prune", kept=KEPT)
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:
-        """Count what waits on each route."""
+        """Count the waiting messages of each route."""
         rows = await self._database.rows("counts", routes=list(routes))
         return [RouteCounts(**dict(row)) for row in rows]
 

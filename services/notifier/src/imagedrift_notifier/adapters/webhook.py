@@ -25,18 +25,15 @@ from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed, SendOu
 from imagedrift_notifier.core.secret_text import SecretText
 from imagedrift_notifier.core.signature import headers
 from imagedrift_runtime.clock import Clock
-from imagedrift_runtime.import_guard import hide_module
+from imagedrift_runtime.httpx_library import httpx
 from imagedrift_schemas.network_address import metadata_fault
-
-with hide_module("click"):  # for a command of its own httpx loads click, and rich
-    import httpx
 
 WITHIN_S: Final = 10.0
 AGENT: Final = "imagedrift-notifier"
 for _name in ("httpcore", "httpx"):  # they write addresses
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 _BEFORE: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
-"""What fails before anything is sent."""
+"""Failures before anything is sent."""
 
 
 class WebhookSender:
@@ -52,7 +49,7 @@ class WebhookSender:
     async def post(
         self, address: SecretText, keys: list[bytes], message: OutboundMessage
     ) -> SendOutcome:
-        """Send a message, and tell what came of it."""
+        """Send a message, and return the outcome."""
         body = _body(message)
         signed = headers(keys, message.message_id, self._clock.now(), body)
         try:
@@ -93,7 +90,7 @@ class _NotSent(Exception):
 
 
 def address_fault(address: SecretText) -> str:
-    """Say what is wrong with a webhook's address, without a part of it; empty when nothing is."""
+    """Name the fault of a webhook's address, without a part of it; empty when there is none."""
     try:
         _parts(address)
     except _NotSent as error:
@@ -102,7 +99,7 @@ def address_fault(address: SecretText) -> str:
 
 
 def _parts(address: SecretText) -> tuple[httpx.URL, str]:
-    """Read a URL, and what its Host header says. Raises `_NotSent`."""
+    """Read a URL, and the value of its Host header. Raises `_NotSent`."""
     text = address.reveal()
     wanted = "is no address as https://hooks.example.org/path"
     try:

@@ -54,7 +54,7 @@ def report(said: Report) -> bytes:
 
 
 def outcome(output: bytes, within_s: float) -> SendOutcome:
-    """Tell what came of a message by all that its process reported until it ended."""
+    """Read the outcome of a message from all reports of its process."""
     match _last_report(output):
         case None:
             return Failed("Apprise did not start")

@@ -16,7 +16,7 @@ MOST_SINGLE: Final = 10
 
 
 def bundles(route: MessageRoute, groups: Sequence[DueGroup]) -> list[list[DueGroup]]:
-    """Part what is to be sent now into messages, those on most hosts first."""
+    """Part the topics to be sent now into messages, those on most hosts first."""
     ordered = sorted(groups, key=lambda group: (-group.hosts, group.topic.reference))
     images = [group for group in ordered if group.topic.kind != "error"]
     errors = [group for group in ordered if group.topic.kind == "error"]

@@ -24,7 +24,7 @@ class Claim(Struct, frozen=True):
 def claims_of(
     route: MessageRoute, due: Iterable[DueTopic], known_until: datetime | None, now: datetime
 ) -> list[Claim]:
-    """List what to claim of these topics, those that the route tells of.
+    """List the claims on these topics, on those that the route tells of.
 
     With `known_until` what was due before that moment is claimed without being sent.
     """

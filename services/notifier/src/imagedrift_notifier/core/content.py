@@ -12,6 +12,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from imagedrift_notifier.core.due_group import DueGroup
+from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.text import ELLIPSIS, cleaned
 
 MOST_LISTED: Final = 20
@@ -95,12 +96,18 @@ def _lines(group: DueGroup, page: str) -> Iterator[str]:
 
 def _list(groups: Sequence[DueGroup], page: str) -> Iterator[str]:
     for group in groups[:MOST_LISTED]:
-        versions = f", {_from(group)} → {_version(group.to_version)}" if group.to_version else ""
-        yield f"- {_title([group])} ({group.running_hosts:,} running){versions}"
+        yield f"- {_title([group])}{_rest_of_line(group)}"
     if len(groups) > MOST_LISTED:
         yield f"and {len(groups) - MOST_LISTED:,} more"
     if page:
         yield f"{page}/{'registries' if groups[0].topic.kind == 'error' else 'due'}"
+
+
+def _rest_of_line(group: DueGroup) -> str:
+    if group.topic.kind == "error":
+        return f": {cleaned(group.detail, MOST_OF_A_DETAIL)}"
+    versions = f", {_from(group)} → {_version(group.to_version)}" if group.to_version else ""
+    return f" ({group.running_hosts:,} running){versions}"
 
 
 def _payload(route: str, groups: Sequence[DueGroup], page: str) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def _item(group: DueGroup, page: str) -> dict[str, Any]:
         "running_hosts": group.running_hosts,
         "places": [cleaned(place, MOST_OF_A_NAME) for place in group.places],
         "place_count": group.place_count,
-        "from": [cleaned(each, MOST_OF_A_NAME) for each in group.from_versions],
+        "from": [cleaned(each, MOST_OF_A_NAME) for each in _from_versions(group)],
         "to": cleaned(group.to_version, MOST_OF_A_NAME),
         "since": _iso(group.since),
         "due_at": _iso(group.due_at),
@@ -152,7 +159,14 @@ def _places(group: DueGroup) -> str:
 
 
 def _from(group: DueGroup) -> str:
-    return ", ".join(_version(each) for each in group.from_versions[:3]) or "an older image"
+    return ", ".join(_version(each) for each in _from_versions(group)[:3]) or "an older image"
+
+
+def _from_versions(group: DueGroup) -> tuple[str, ...]:
+    """List what hosts have: a version newer than a tag is told of that tag."""
+    if group.topic.kind == "version":
+        return (ImageReference.parse(group.topic.reference).tag,)
+    return group.from_versions
 
 
 def _version(text: str) -> str:

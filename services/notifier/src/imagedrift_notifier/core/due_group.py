@@ -44,7 +44,7 @@ class DueGroup(Struct, frozen=True, kw_only=True):
     """Where they are: the first of them, places where hosts have one, else sites."""
     place_count: int = 0
     from_versions: tuple[str, ...] = ()
-    """What hosts have: versions where they are known, else digests."""
+    """The versions that hosts have; where these are unknown, digests."""
     to_version: str = ""
     since: datetime | None = None
     due_at: datetime | None = None

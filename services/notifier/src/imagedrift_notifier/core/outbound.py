@@ -26,7 +26,7 @@ class OutboundMessage(Struct, frozen=True, kw_only=True):
 
     @property
     def content(self) -> Content:
-        """Return what is sent."""
+        """Return the body that is sent."""
         return Content(self.title, self.body, self.payload)
 
 
@@ -39,10 +39,10 @@ class RouteState(Struct, frozen=True):
     now: datetime
     """The time by the database, whose clock counts for all that is written there."""
     is_restored: bool = False
-    """Whether it began anew as the database was restored, which has forgotten what was told."""
+    """Whether it began anew after a restore of the database, which has forgotten its messages."""
 
     def known_until(self, *, backlog: bool) -> datetime | None:
-        """Return the moment before which what is due is not told, while that is not claimed."""
+        """Return the moment before which unclaimed due images are not told."""
         is_told = backlog and not self.is_restored
         return None if self.is_begun or is_told else self.since
 

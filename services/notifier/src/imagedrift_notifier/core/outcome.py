@@ -1,4 +1,4 @@
-"""The outcome of a try to send, and what it means for the message.
+"""The outcome of a try to send, and its meaning for the message.
 
 | outcome     | webhook                       | any other channel                          |
 |-------------|-------------------------------|--------------------------------------------|
@@ -53,7 +53,7 @@ class NextStep(Struct, frozen=True, kw_only=True):
 
 
 def next_step(outcome: SendOutcome, channel: Channel, attempts: int, age: timedelta) -> NextStep:
-    """Tell what becomes of a message after its last try."""
+    """Return the next step of a message after its last try."""
     match outcome:
         case Delivered():
             return NextStep(state="sent")

@@ -5,9 +5,10 @@ from typing import Literal
 from msgspec import Struct
 
 from imagedrift_notifier.core.schedule import RouteSchedule
+from imagedrift_schemas.reference import CanonicalParts
 
 Kind = Literal["outdated", "version", "missing", "error"]
-"""What a message is about: an image that its registry replaced; a newer version that is asked for;
+"""The subject of a message: an image that its registry replaced; a newer version that is asked for;
 a tag that is gone; a registry that cannot be asked."""
 Channel = Literal["apprise", "webhook"]
 
@@ -41,12 +42,16 @@ class MessageRoute(Struct, frozen=True, kw_only=True):
     registries: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ("outdated", "version")
     backlog: bool = False
-    """Whether what was due before the route was made is told, too."""
+    """Whether images that were due before the route was made are told, too."""
+
+    @property
+    def address_key(self) -> str:
+        """The key of the file that names the address."""
+        return f"{self.channel}_file"
 
     def tells_of(self, reference: str) -> bool:
         """Tell whether an image of this name may be told of."""
-        registry = reference.partition("/")[0]
-        return not self.registries or registry in self.registries
+        return not self.registries or CanonicalParts.of(reference).registry in self.registries
 
 
 class Routes(Struct, frozen=True, kw_only=True):

@@ -23,61 +23,19 @@ Every fault is told at once, with its line and key. No value is repeated: it may
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import Any, Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from msgspec import Meta, Struct
 
 from imagedrift_notifier.core.route import Channel, HostFilter, Kind, MessageRoute, Routes
-from imagedrift_notifier.core.schedule import (
-    MOST_QUIET,
-    RouteSchedule,
-    cron_fault,
-    gather_span,
-    leaves_time,
-    quiet_span,
-)
-from imagedrift_schemas.errors import BadReference
+from imagedrift_notifier.core.route_table import RouteTable, table_faults
+from imagedrift_notifier.core.schedule import RouteSchedule, gather_span, quiet_span
 from imagedrift_schemas.registry_name import RegistryName
-from imagedrift_schemas.subjects import is_host_id
+from imagedrift_schemas.toml_lines import TomlLines
 
 MOST_ROUTES: Final = 50
-MOST_ITEMS: Final = 100
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_HEADER: Final = re.compile(r"""\s*\[\s*route\s*\.\s*["']?(?P<name>[^"'\]\s]*)["']?\s*\]""")
-_SECRETS: Final = ("address", "apprise", "key", "password", "secret", "token", "url", "webhook")
-
-Texts = Annotated[
-    tuple[Annotated[str, Meta(min_length=1, max_length=1000)], ...], Meta(max_length=MOST_ITEMS)
-]
-Path = Annotated[str, Meta(min_length=1, max_length=4000)]
-
-
-class RouteTable(Struct, frozen=True, kw_only=True):
-    """The keys of one route's table."""
-
-    apprise_file: Path = ""
-    webhook_file: Path = ""
-    secret_file: Path = ""
-    digest: Annotated[str, Meta(min_length=1, max_length=200)] = ""
-    gather: str = "30s"
-    quiet: Annotated[tuple[str, ...], Meta(max_length=MOST_QUIET)] = ()
-    zone: str = "UTC"
-    site: Texts = ()
-    place: Texts = ()
-    label: Annotated[dict[str, str], Meta(max_length=MOST_ITEMS)] = {}
-    registry: Texts = ()
-    verdict: Annotated[tuple[Literal["outdated", "missing"], ...], Meta(max_length=2)] = (
-        "outdated",
-    )
-    versions: bool = True
-    errors: bool = False
-    backlog: bool = False
-
-
-_KINDS: Final = get_type_hints(RouteTable, include_extras=True)
 
 
 class _Faults:
@@ -85,13 +43,13 @@ class _Faults:
 
     def __init__(self, name: str, text: str) -> None:
         self._name = name
-        self._text = text
+        self._key_lines = TomlLines(text)
         self.lines: list[str] = []
 
     def add(self, route: str, key: str, why: str) -> None:
-        """Note what is wrong with a key, of a route or of the file."""
-        path = ".".join(filter(None, ["route" if route else "", route, key]))
-        self.lines.append(f"{self._name}:{_line_of(self._text, route, key)}: {path}: {why}")
+        """Note the fault of a key, of a route or of the file."""
+        path = tuple(filter(None, ["route" if route else "", route, key]))
+        self.lines.append(f"{self._name}:{self._key_lines.of(path)}: {'.'.join(path)}: {why}")
 
 
 def parse(text: str, name: str = "routes.toml") -> tuple[Routes, list[str]]:
@@ -122,74 +80,17 @@ def _routes(tables: Any, found: _Faults) -> Iterator[MessageRoute]:
         if not NAME.fullmatch(name):
             found.add(name, "", "a name has lower-case letters, digits, - and _, 63 at most")
             continue
-        faults = [*_type_faults(table)] or [*_faults(msgspec.convert(table, RouteTable))]
+        faults = [*table_faults(table)]
         for key, why in faults:
             found.add(name, key, why)
         if not faults:
             yield _route(name, msgspec.convert(table, RouteTable))
 
 
-def _type_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (key, what is wrong) for keys that are unknown, or whose values are of no use."""
-    for key, value in table.items():
-        if key in _KINDS:
-            try:
-                msgspec.convert(value, _KINDS[key])
-            except msgspec.ValidationError as error:
-                yield key, _named(str(error).partition(" - at")[0])
-        elif key in _SECRETS:
-            yield key, f"a secret has no place here: name a file that holds it as {key}_file"
-        else:
-            yield key, f"unknown key; there are {', '.join(_KINDS)}"
-
-
-def _named(error: str) -> str:
-    """Say what was wanted, without the value that was found."""
-    if error.startswith("Invalid enum value"):
-        return "write a list of outdated and missing"
-    return error.replace("`array`", "a list").replace("`object`", "a table")
-
-
-def _faults(table: RouteTable) -> Iterator[tuple[str, str]]:
-    if bool(table.apprise_file) == bool(table.webhook_file):
-        yield "", "a route has apprise_file or webhook_file, one of them"
-    elif table.webhook_file and not table.secret_file:
-        yield "webhook_file", "a webhook is signed: name the file of its key as secret_file"
-    elif table.apprise_file and table.secret_file:
-        yield "secret_file", "only a webhook is signed"
-    if not (table.verdict or table.versions or table.errors):
-        yield "verdict", "this route tells nothing: name a verdict, versions or errors"
-    yield from _filter_faults(table)
-    yield from _time_faults(table)
-
-
-def _filter_faults(table: RouteTable) -> Iterator[tuple[str, str]]:
-    if not all(map(is_host_id, table.site)):
-        yield "site", "a site has lower-case letters, digits and -"
-    if not all(place.strip("/") for place in table.place):
-        yield "place", "write a place, as dc1/rack-2"
-    if not all(map(_is_registry, table.registry)):
-        yield "registry", "write a registry's host, as docker.io, with a port where there is one"
-
-
-def _time_faults(table: RouteTable) -> Iterator[tuple[str, str]]:
-    if table.digest and (fault := cron_fault(table.digest)):
-        yield "digest", fault
-    if gather_span(table.gather) is None:
-        yield "gather", "write a span up to 1h, as 30s or 5m"
-    spans = [quiet_span(each) for each in table.quiet]
-    if None in spans:
-        yield "quiet", "write spans of the day, as 22:00-07:00"
-    elif not leaves_time(filter(None, spans)):
-        yield "quiet", "these leave no time of the day"
-    if not _is_zone(table.zone):
-        yield "zone", "write a time zone, as Europe/Berlin or UTC"
-
-
 def _route(name: str, table: RouteTable) -> MessageRoute:
     channel: Channel = "apprise" if table.apprise_file else "webhook"
     gather = gather_span(table.gather)
-    assert gather is not None  # `_time_faults` has read it
+    assert gather is not None  # `table_faults` has read it
     return MessageRoute(
         name=name,
         channel=channel,
@@ -221,22 +122,6 @@ def _kinds(table: RouteTable) -> tuple[Kind, ...]:
     return tuple(dict.fromkeys(kinds))
 
 
-def _is_registry(text: str) -> bool:
-    try:
-        RegistryName.parse(text)
-    except BadReference:
-        return False
-    return True
-
-
-def _is_zone(text: str) -> bool:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
-
-
 def _page_fault(page: object) -> str:
     wanted = "write the address of the pages, as https://drift.example.org"
     if not isinstance(page, str) or len(page) > 1000 or not page.isprintable():
@@ -247,16 +132,3 @@ def _page_fault(page: object) -> str:
         return wanted
     is_one = parts.scheme in ("http", "https") and parts.hostname and not parts.query
     return "" if not page or (is_one and "@" not in parts.netloc and not parts.fragment) else wanted
-
-
-def _line_of(text: str, route: str, key: str) -> int:
-    """Find the line of a key, as near as can be told without a parser that keeps lines."""
-    inside, best = "", 1
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            inside = header["name"]
-            if inside == route:
-                best = number
-        elif key and inside == route and line.partition("=")[0].strip().strip("\"'") == key:
-            return number
-    return best

@@ -35,6 +35,9 @@ class QuietSpan(Struct, frozen=True):
             return self.start <= moment < self.end
         return moment >= self.start or moment < self.end
 
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
 
 class RouteSchedule(Struct, frozen=True, kw_only=True):
     """When a route sends."""
@@ -86,12 +89,12 @@ def leaves_time(spans: Iterable[QuietSpan]) -> bool:
 
 
 def cron_fault(expression: str) -> str:
-    """Say what is wrong with a cron expression; empty when nothing is."""
+    """Name the fault of a cron expression; empty when there is none."""
     try:
         if next(CronSim(expression, _SOME_DAY), None) is None:
             return "this moment never comes"
     except CronSimError as error:
-        return f"no cron expression as 0 8 * * MON: {error}"
+        return str(error)
     return ""
 
 

@@ -14,7 +14,7 @@ class SecretText:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the secret, for whoever uses it."""
+        """Return the secret, for its use."""
         return self._text
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Claiming what is due of images, for every route that tells of them."""
+"""Claiming due images, for every route that tells of them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ class DueReader(Protocol):
     """Reads due images. Raises `DatabaseAway`."""
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
-        """Part references into what is read at once."""
+        """Part references into portions that are read at once."""
 
     async def due_topics(
         self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
@@ -32,7 +32,7 @@ class ClaimTable(Protocol):
     """Claims under their unique key. Raises `DatabaseAway`."""
 
     async def drop_removed(self) -> list[RemovedRoute]:
-        """Drop what waits on routes that were removed; each for which something did."""
+        """Drop the waiting messages of removed routes; return each route that had some."""
 
     async def enter(self, routes: Sequence[str]) -> dict[str, RouteState]:
         """Enter the routes of the file, note which are missing, and return the state of each."""
@@ -42,7 +42,7 @@ class ClaimTable(Protocol):
 
 
 class Claiming:
-    """Claims what is due, so that it is sent later, and once."""
+    """Claims due images, so that each is sent later, and once."""
 
     def __init__(self, due: DueReader, table: ClaimTable, routes: LiveRoutes) -> None:
         self._due = due
@@ -58,13 +58,13 @@ class Claiming:
         return await self._table.enter(list(self._routes().routes))
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
-        """Part references into what is claimed at once."""
+        """Part references into portions that are claimed at once."""
         return await self._due.portions(references)
 
     async def claim(
         self, wanted: Mapping[str, Collection[str]], states: Mapping[str, RouteState]
     ) -> int:
-        """Claim what is due of a portion; return how many topics are new.
+        """Claim the due images of a portion; return how many topics are new.
 
         `wanted` names the routes of each reference. Routes of the same hosts share a read.
         """

@@ -51,12 +51,12 @@ class GroupReader(Protocol):
     """Reads due images and failing registries. Raises `DatabaseAway`."""
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
-        """Part references into what is read at once."""
+        """Part references into portions that are read at once."""
 
     async def of_references(
         self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
     ) -> list[DueGroup]:
-        """Read what is due of a portion of references on some hosts."""
+        """Read the due images of a portion of references on some hosts."""
 
     async def errors(self) -> list[DueGroup]:
         """Read which registries fail."""
@@ -98,7 +98,7 @@ class Compose:
                 await gathered.write(content, [group.topic for group in bundle])
 
     async def _due(self, route: MessageRoute, topics: Sequence[Topic]) -> list[DueGroup]:
-        """Read anew what these topics are about."""
+        """Read anew the images of these topics."""
         images = dict.fromkeys(topic.reference for topic in topics if topic.kind != "error")
         groups: list[DueGroup] = []
         told = [reference for reference in images if route.tells_of(reference)]

@@ -50,27 +50,27 @@ class MessageQueue(Protocol):
         """Take the next message of a route, if one is to be tried now."""
 
     async def end_sending(self, message: OutboundMessage, step: NextStep) -> None:
-        """Note what became of a message."""
+        """Note the outcome of a message."""
 
     async def is_known(self, message: OutboundMessage) -> bool:
         """Tell whether the database knows of a try, or was restored to a time before it."""
 
     async def start_over(self, last: OutboundMessage) -> StartedOver:
-        """Tell nothing of what is due or waits now, as it may have been told with the last one."""
+        """Claim all that is due or waits without a message, as it may have been told."""
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:
-        """Count what waits on each route."""
+        """Count the waiting messages of each route."""
 
 
 class Sender(Protocol):
     """Carries messages to people."""
 
     async def send(self, route: MessageRoute, message: OutboundMessage) -> SendOutcome:
-        """Send a message, and tell what came of it; it never raises."""
+        """Send a message, and return the outcome; it never raises."""
 
 
 class Deliver:
-    """Sends what is written."""
+    """Sends written messages."""
 
     def __init__(
         self,

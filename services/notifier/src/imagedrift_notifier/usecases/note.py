@@ -23,7 +23,7 @@ class NoteChanges:
         self._claiming = claiming
 
     async def handle(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
-        """Claim what is due of the images of a batch; one outcome for each message."""
+        """Claim the due images of a batch; return one outcome for each message."""
         read = [_reference(each) for each in deliveries]
         references = dict.fromkeys(each for each in read if isinstance(each, str))
         try:

@@ -44,7 +44,7 @@ class RouteStates(Protocol):
         """Note that all that was due before these routes were made is claimed."""
 
     async def bring_forward(self, latest: Mapping[str, datetime]) -> None:
-        """Send what each route gathers at these times, where that is sooner."""
+        """Bring the gathered topics of each route forward to these times, where they are sooner."""
 
     async def release_errors(self, routes: Sequence[str], failing: Sequence[Topic]) -> None:
         """Forget the claims of registries that do not fail any more."""

@@ -62,7 +62,7 @@ class CacheApi:
         return codec.encode(answer)
 
     async def moved(self, references: tuple[ImageReference, ...]) -> int:
-        """Ask again, at once, for what has moved and is of interest; how many were asked."""
+        """Ask again, at once, for moved tags that are of interest; return how many were asked."""
         asked = 0
         for reference in references:
             try:

@@ -25,7 +25,7 @@ class CredentialText:
         _tell(name, self._config)
 
     def read(self) -> tuple[DockerConfig, bool]:
-        """Return what is in it, and that it has not changed."""
+        """Return its credentials, and that they have not changed."""
         return self._config, False
 
 
@@ -42,7 +42,7 @@ class CredentialFile:
         self._config = DockerConfig()
 
     def read(self) -> tuple[DockerConfig, bool]:
-        """Return what is in it, and whether it has changed: a login must not need a restart."""
+        """Return its credentials, and whether they have changed: a login needs no restart."""
         now = self._clock.monotonic()
         if now - self._looked_at < LOOK_EVERY_S:
             return self._config, False

@@ -22,7 +22,7 @@ Told = Credential | EntryFault | None
 
 
 class Helpers:
-    """Every helper that was asked, and what it said."""
+    """Every helper that was asked, with its answer."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

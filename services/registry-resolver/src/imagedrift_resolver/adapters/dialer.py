@@ -153,7 +153,7 @@ class Dialer:
 
 @contextmanager
 def _closing_on_error(stream: SocketStream) -> Iterator[None]:
-    """Close a connection that is given up, whatever the reason."""
+    """Close a connection that is given up, for any reason."""
     try:
         yield
     except BaseException:

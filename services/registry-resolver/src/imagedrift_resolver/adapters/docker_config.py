@@ -30,7 +30,7 @@ class Source(Protocol):
     name: str
 
     def read(self) -> tuple[DockerConfig, bool]:
-        """Return what is in it, and whether it has changed."""
+        """Return its credentials, and whether they have changed."""
 
 
 class DockerCredentials:
@@ -67,7 +67,7 @@ class DockerCredentials:
         return Anonymous(note=faults[0].reason if faults else "")
 
     async def _try(self, steps: tuple[Step, ...]) -> tuple[Credential | None, list[EntryFault]]:
-        """Try what one source holds, until one is a credential; beside it, why others are none."""
+        """Try the entries of one source; return the first credential, and the faults before it."""
         faults: list[EntryFault] = []
         for step in steps:
             told = await self._helpers.ask(step) if isinstance(step, Helper) else step

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import h11
-import httpx
 
 from imagedrift_resolver.adapters.header_guard import HeaderGuard
 from imagedrift_resolver.adapters.proxy_tunnel import WANTS_CREDENTIAL, headers_for, refusal
@@ -18,6 +17,7 @@ from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.socket_stream import SocketStream
 from imagedrift_resolver.core.proxy import Proxy
 from imagedrift_resolver.core.reply import HEARD
+from imagedrift_runtime.httpx_library import httpx
 
 HEADERS_CAP: Final = 64 * 1024
 MOST_INTERIM: Final = 8

@@ -13,8 +13,6 @@ import asyncio
 from functools import lru_cache
 from typing import Any, Final
 
-import httpx
-
 from imagedrift_resolver.adapters.dialer import Dialer
 from imagedrift_resolver.adapters.http_transport import CheckedTransport
 from imagedrift_resolver.adapters.request_failed import RequestFailed
@@ -23,6 +21,7 @@ from imagedrift_resolver.core.answer import ERROR_CAP
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url
 from imagedrift_runtime import metrics
+from imagedrift_runtime.httpx_library import httpx
 
 CONNECT_WITHIN_S: Final = 5.0
 WITHIN_S: Final = 15.0
@@ -63,16 +62,14 @@ class HttpClient:
         route = self._routes(url, trusted)
         within_s = route.timeout_s or WITHIN_S
         connect_s = route.timeout_s or CONNECT_WITHIN_S
+        extensions = {
+            "timeout": httpx.Timeout(within_s, connect=connect_s).as_dict(),
+            "target": url.target.encode(),
+            "destination": (url, route, trusted),
+        }
+        origin, prepared = _origin(url.scheme, url.authority), _prepared(tuple(headers))
         request = httpx.Request(
-            method,
-            _origin(url.scheme, url.authority),
-            headers=_prepared(tuple(headers)),
-            content=content,
-            extensions={
-                "timeout": httpx.Timeout(within_s, connect=connect_s).as_dict(),
-                "target": url.target.encode(),
-                "destination": (url, route, trusted),
-            },
+            method, origin, headers=prepared, content=content, extensions=extensions
         )
         try:
             async with asyncio.timeout(within_s):

@@ -11,13 +11,12 @@
 
 from typing import Final
 
-import httpx
-
 from imagedrift_resolver.adapters.dialer import Dialer
 from imagedrift_resolver.adapters.http1_connection import Http1Connection
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.url import Url
+from imagedrift_runtime.httpx_library import httpx
 
 MOST_ORIGINS: Final = 256
 

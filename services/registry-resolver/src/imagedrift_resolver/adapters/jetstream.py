@@ -60,7 +60,7 @@ class JetStreamCache:
                 return await self._read(key, Listed)
 
     async def keep(self, answer: A, revision: int) -> A:
-        """Keep an answer in place of the one of `revision`, and return what is kept.
+        """Keep an answer in place of the one of `revision`, and return the kept one.
 
         A replica that was held up must not put an old answer over a newer one of another replica.
         """

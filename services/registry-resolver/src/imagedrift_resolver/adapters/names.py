@@ -65,7 +65,7 @@ class _KnownAddresses(NamedTuple):
 
 
 class Names:
-    """Resolves names, each once at a time, and remembers what came of it."""
+    """Resolves names, each once at a time, and remembers the outcome."""
 
     def __init__(self, look_up: LookUp, limits: NameLimits, clock: Clock) -> None:
         self._look_up = look_up
@@ -74,7 +74,7 @@ class Names:
         self._kept: BoundedMap[str, _KnownAddresses] = BoundedMap(
             Bound(limits.most_kept, BYTES), Bound(limits.most_failed, BYTES)
         )
-        self._looking: dict[str, tuple[float, asyncio.Task[tuple[str, ...]]]] = {}
+        self._running: dict[str, tuple[float, asyncio.Task[tuple[str, ...]]]] = {}
         self._proven, self._new, self._doubtful = map(asyncio.Semaphore, (PROVEN, NEW, DOUBTFUL))
 
     async def addresses(self, host: str) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class Names:
             return kept.found
         stale = kept if kept and self._may_serve(kept) else None
         within_s = self._limits.stale_after_s if stale else self._limits.within_s
-        began, task = self._looking.get(host) or self._begin(host)
+        began, task = self._running.get(host) or self._begin(host)
         try:
             async with asyncio.timeout(began + within_s - self._clock.monotonic()):
                 return await asyncio.shield(task)
@@ -107,17 +107,17 @@ class Names:
 
     async def close(self) -> None:
         """Wait for no look-up any longer."""
-        for _, task in list(self._looking.values()):
+        for _, task in list(self._running.values()):
             task.cancel()
 
     def _begin(self, host: str) -> tuple[float, "asyncio.Task[tuple[str, ...]]"]:
         task = asyncio.create_task(self._resolve(host, self._share(host)))
-        self._looking[host] = (self._clock.monotonic(), task)
+        self._running[host] = (self._clock.monotonic(), task)
         task.add_done_callback(lambda ended: self._end(host, ended))
-        return self._looking[host]
+        return self._running[host]
 
     def _end(self, host: str, task: "asyncio.Task[tuple[str, ...]]") -> None:
-        self._looking.pop(host, None)
+        self._running.pop(host, None)
         if task.cancelled():
             return
         error = task.exception()
@@ -161,7 +161,7 @@ async def _in_thread(look_up: LookUp, host: str) -> tuple[str, ...]:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[tuple[str, ...]] = loop.create_future()
 
-    def settle(found: tuple[str, ...], error: Exception | None) -> None:
+    def set_result(found: tuple[str, ...], error: Exception | None) -> None:
         if done.done():
             return
         if error:
@@ -177,7 +177,7 @@ async def _in_thread(look_up: LookUp, host: str) -> tuple[str, ...]:
         except Exception as raised:  # a name may be anything, and so may its fault be
             error = raised if isinstance(raised, OSError) else OSError(str(raised))
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, found, error)
+            loop.call_soon_threadsafe(set_result, found, error)
 
     threading.Thread(target=run, name="look-up", daemon=True).start()
     return await done

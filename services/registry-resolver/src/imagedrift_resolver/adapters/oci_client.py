@@ -148,7 +148,7 @@ class OciClient:
             answered = result if is_own and isinstance(result, Reply) else None
 
     async def _do(self, limiter: Limiter, step: Step, began: float) -> Any:
-        """Do what a step says. Raises `NotAdmitted` where a request must not be made."""
+        """Do a step. Raises `NotAdmitted` where a request must not be made."""
         match step:
             case Elapsed():
                 return self._clock.monotonic() - began

@@ -45,7 +45,7 @@ def headers_for(proxy: Proxy) -> list[tuple[str, str]]:
 
 
 def refusal(proxy: Proxy, status: int) -> str:
-    """Say what a proxy's own refusal means."""
+    """Explain a proxy's own refusal."""
     if status != WANTS_CREDENTIAL:
         return f"{proxy} refuses to connect to it: it answers {status}"
     if proxy.authorization:

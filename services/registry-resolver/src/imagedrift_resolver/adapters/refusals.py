@@ -1,4 +1,4 @@
-"""Shows credentials, and counts who refuses them: registries and token endpoints alike."""
+"""Shows credentials, and counts their refusals: registries and token endpoints alike."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from imagedrift_schemas.v1 import Denied, Limited
 
 MOST: Final = Bound(10_000, 16 * 1024 * 1024)
 TURN_S: Final = 10.0
-"""How long a request waits to learn what becomes of the same credential in another one."""
+"""The seconds that a request waits for the outcome of the same credential in another one."""
 
 Where = tuple[Origin, str]
 """A registry's origin, or a token endpoint's and its path."""

@@ -44,7 +44,7 @@ class RegistrySession:
         yield
 
     def learn(self, profile: RegistryProfile, *, has_answered: bool) -> None:
-        """Keep what a conversation has taught."""
+        """Keep the lessons of a conversation."""
         self.has_answered = has_answered
         if profile is not self.profile:
             self.profile, self.size = profile, profile.size

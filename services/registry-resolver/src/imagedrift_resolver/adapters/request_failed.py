@@ -5,9 +5,8 @@ import socket
 import ssl
 from typing import Final
 
-import httpx
-
 from imagedrift_resolver.core.reply import Kind
+from imagedrift_runtime.httpx_library import httpx
 
 _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (ssl.SSLError, "tls"),

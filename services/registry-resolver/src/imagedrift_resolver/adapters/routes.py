@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from msgspec import Struct
 
 from imagedrift_resolver.adapters.registry_entry import api_of, realms_of
@@ -23,6 +22,7 @@ from imagedrift_resolver.core.site import host_of
 from imagedrift_resolver.core.url import BadUrl, Url
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import tls
+from imagedrift_runtime.httpx_library import httpx
 from imagedrift_runtime.registries.operator_file import Registries, RegistriesFault, Registry
 from imagedrift_runtime.registries.registry import DIRECT, seconds_of
 from imagedrift_runtime.settings import SettingsFault
@@ -61,7 +61,7 @@ def proxies_of(settings: ResolverSettings) -> Proxies:
 
 
 def routes(known: Registries, proxies: Proxies = NO_PROXIES) -> Routes:
-    """Return what gives the route of a url. Raises `RegistriesFault`."""
+    """Return the function from a url to its route. Raises `RegistriesFault`."""
     table = _Table(known)
 
     def route(url: Url, trusted: bool) -> ConnectionRoute:

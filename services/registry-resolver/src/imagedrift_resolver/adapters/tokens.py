@@ -22,11 +22,11 @@ _REFUSED: Final = frozenset({400, 401})
 USER_AGENT: Final = "imagedrift"
 
 Key = tuple[Grant, Credential]
-"""Two credentials never share a token, whatever their names."""
+"""Two credentials never share a token, even by one name."""
 
 
 class Tokens:
-    """A cache of tokens by what they are for."""
+    """A cache of tokens by grant and credential."""
 
     def __init__(self, http: HttpClient, refusals: Refusals, now: Callable[[], datetime]) -> None:
         self._http = http

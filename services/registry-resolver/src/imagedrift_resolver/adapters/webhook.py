@@ -33,7 +33,7 @@ Moved = Callable[[tuple[ImageReference, ...]], Awaitable[int]]
 
 
 class Webhook:
-    """Takes notifications and hands on what has moved."""
+    """Takes notifications and hands on the tags that have moved."""
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class Request(Struct, frozen=True):
 
     @property
     def space(self) -> ProtectionSpace:
-        """Return what an auth method is learnt for."""
+        """Return the origin and the repository that an auth method is learnt for."""
         path = REPOSITORY.match(self.url.target)
         return self.url.origin, path[1] if path else self.url.target.rpartition("/")[0]
 
@@ -72,7 +72,7 @@ class Request(Struct, frozen=True):
 
 
 def let_in(site: Site, profile: RegistryProfile, request: Request) -> Conversation[Got]:
-    """Make a request, with whatever it takes to be let in."""
+    """Make a request, with every step of its authentication."""
     auth, failed, got = _known_auth_method(site, profile, request), None, None
     if auth is not None:
         got, profile = yield from _show(site, profile, request, auth, is_remembered=True)
@@ -144,7 +144,7 @@ def _show(
 def _with(
     site: Site, request: Request, auth: AuthMethod, value: Secret, credential: Credential
 ) -> Exchange[Got]:
-    """Make a request that shows something; what a quiet registry says of that is asked for."""
+    """Make a request that shows something; a quiet registry is asked for its challenge."""
     got: Got = yield _send(site, request, value, credential)
     if auth.is_quiet and isinstance(got, Reply) and got.status in (403, 404):
         root: Got = yield _knock(site, request, value, credential)
@@ -242,7 +242,7 @@ def _send(
 
 
 def _told(site: Site, request: Request, got: Got, value: Secret | None) -> Got:
-    """Add to a refusal what was shown to get it."""
+    """Add to a refusal whether a credential was shown."""
     if not isinstance(got, Reply) or got.status not in (401, 403, 404, 451):
         return got
     return replace(got, denial=denial(site, request.url, is_shown=value is not None))

@@ -86,30 +86,30 @@ def of_get(reply: Reply, now: datetime, wanted: str = "") -> Outcome:
 
 
 def failure(reply: Reply, now: datetime) -> Failure:
-    """Say what a response means that is not 200."""
+    """Read the failure in a response other than 200."""
     status, code = reply.status, _code(reply)
-    said = f"the registry answered {status}{f' ({code})' if _CODE.fullmatch(code) else ''}"
+    response = f"the registry answered {status}{f' ({code})' if _CODE.fullmatch(code) else ''}"
     if status == 404 or (status == 403 and reply.body):
-        said += "" if is_registrys_word(reply) else ", and not as a registry"
+        response += "" if is_registrys_word(reply) else ", and not as a registry"
     match status:
         case 401:
             why = reply.denial or "it wants a credential"
-            return Denied(reason=f"{said}: {why}, or there is no such repository")
+            return Denied(reason=f"{response}: {why}, or there is no such repository")
         case 403 | 451:
             why = reply.denial or "it may not be read"
-            return Denied(reason=f"{said}: {why}, or not from this address")
+            return Denied(reason=f"{response}: {why}, or not from this address")
         case 404:
-            return _not_found(reply, said, code, now)
+            return _not_found(reply, response, code, now)
         case 405 | 406 | 415:
-            return Unsupported(reason=f"{said}: it has no manifest of a kind that we read")
+            return Unsupported(reason=f"{response}: it has no manifest of a kind that we read")
         case 429:
-            return _limited(reply, said, now)
+            return _limited(reply, response, now)
         case 408:
-            return Unreachable(reason=f"{said}: it took too long")
+            return Unreachable(reason=f"{response}: it took too long")
         case _ if 500 <= status <= 599:
-            return Unreachable(reason=f"{said}: it has a problem of its own")
+            return Unreachable(reason=f"{response}: it has a problem of its own")
         case _:
-            return Invalid(reason=f"{said}, which is no answer to this question")
+            return Invalid(reason=f"{response}, which is no answer to this question")
 
 
 def is_registrys_word(reply: Reply) -> bool:
@@ -133,21 +133,21 @@ def has_error_document(reply: Reply) -> bool:
     return bool(_code(reply))
 
 
-def _not_found(reply: Reply, said: str, code: str, now: datetime) -> Failure:
+def _not_found(reply: Reply, response: str, code: str, now: datetime) -> Failure:
     if not is_registrys_word(reply):
-        return Unreachable(reason=f"{said}: something else may stand in its place")
+        return Unreachable(reason=f"{response}: something else may stand in its place")
     if code in ("UNAUTHORIZED", "DENIED"):
-        return Denied(reason=f"{said}: {reply.denial or 'it may not be read'}")
+        return Denied(reason=f"{response}: {reply.denial or 'it may not be read'}")
     if code == "TOOMANYREQUESTS":
-        return _limited(reply, said, now)
+        return _limited(reply, response, now)
     if code in _IN_TROUBLE:
-        return Unreachable(reason=f"{said}: it has a problem of its own")
-    return Missing(reason=f"{said}: there is no such tag or repository")
+        return Unreachable(reason=f"{response}: it has a problem of its own")
+    return Missing(reason=f"{response}: there is no such tag or repository")
 
 
-def _limited(reply: Reply, said: str, now: datetime) -> Limited:
+def _limited(reply: Reply, response: str, now: datetime) -> Limited:
     wait = timedelta(seconds=wait_s(reply, now) or UNTOLD_WAIT_S)
-    return Limited(reason=f"{said}: too many requests", until=now + wait)
+    return Limited(reason=f"{response}: too many requests", until=now + wait)
 
 
 def _code(reply: Reply) -> str:

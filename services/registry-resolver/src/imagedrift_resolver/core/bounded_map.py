@@ -29,7 +29,7 @@ class Bound(Struct, frozen=True):
 
 
 class BoundedMap(Generic[K, V]):
-    """A map of what is known of strangers."""
+    """A map of facts about strangers."""
 
     def __init__(
         self,

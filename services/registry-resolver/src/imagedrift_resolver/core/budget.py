@@ -10,7 +10,7 @@ One `RegistryState` per (registry, credential) is shared by all replicas and sur
 - A spare request is made only while more than half of the limit is left.
 - Docker Hub has two kinds of 429: the pull limit (a JSON document, or nothing remaining) ends GETs
   until the window moves on; the abuse limit (bare text) ends everything, longer each time.
-- A 503 that tells when to come back is obeyed like a 429.
+- How long a 429 lasts is in `backoff`. A 503 that tells when to come back is obeyed like one.
 - A registry that publishes no limit and still says 429 gets a pace: half of what it was asked,
   rising slowly while it is content.
 """
@@ -20,17 +20,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from imagedrift_resolver.core.backoff import after_429, is_pull_limit, later, stopped, without_pulls
 from imagedrift_resolver.core.clock_skew import is_in_future
-from imagedrift_resolver.core.limits import Limits, clamped, read_limits, wait_s
+from imagedrift_resolver.core.limits import DEFAULT_WINDOW_S, Limits, read_limits, wait_s
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas.v1 import Limited, RegistryState
 
 RESERVE: Final = 0.2
-DEFAULT_WINDOW_S: Final = 3600
-UNTOLD_WAIT_S: Final = 60.0
-LONGEST_UNTOLD_WAIT_S: Final = 3600.0
-MOST_JITTER_S: Final = 30.0
-SLOWEST: Final = 0.1
 RISE_PER_S: Final = 1 / 60
 """Requests per second that a pace gains in a second without a 429."""
 
@@ -95,20 +91,15 @@ def learn(
     state = replace(state, last_status=reply.status, observed_at=now)
     if limits:
         state = _with_limits(state, limits, now, is_hub)
-    if reply.status == 429 and is_hub and method == "GET" and _is_pull_limit(state, reply):
-        return _without_pulls(state, reply, now)
+    if reply.status == 429 and is_hub and method == "GET" and is_pull_limit(state, reply):
+        return without_pulls(state, reply, now)
     if reply.status == 429:
-        return _after_429(state, reply, now, limits is None, rate, jitter)
+        return after_429(state, reply, now, limits is None, rate, jitter)
     if reply.status == 503 and (told := wait_s(reply, now)):
         return stopped(state, now + timedelta(seconds=told), "answered 503, and when to come back")
     if reply.status < 500:  # it answers, whatever it says
         state = replace(state, last_error="")
     return state
-
-
-def stopped(state: RegistryState, until: datetime, why: str) -> RegistryState:
-    """Return the state in which nothing is asked before `until`."""
-    return replace(state, blocked_until=later(state.blocked_until, until), last_error=why)
 
 
 def pace(state: RegistryState | None, configured: float | None, now: datetime) -> float | None:
@@ -130,19 +121,19 @@ def reserve(
 
 
 def paced(state: RegistryState, until: datetime | None) -> RegistryState:
-    """Return the state with what is promised to the registry's other credentials, too."""
+    """Return the state with the requests promised to the registry's other credentials."""
     return replace(state, paced_until=later(state.paced_until, until))
 
 
 def believable(state: RegistryState, now: datetime) -> RegistryState:
-    """Return what is known, or nothing where a wrong clock has told when."""
+    """Return the state, or an empty one where a wrong clock dated it."""
     if not is_in_future(state.observed_at, now):
         return state
     return RegistryState(registry=state.registry, credential=state.credential, observed_at=now)
 
 
 def merged(shared: RegistryState, own: RegistryState) -> RegistryState:
-    """Join what two replicas know: the newer view of the budget, the stricter view of any stop."""
+    """Join the states of two replicas: the newer view of the budget, the stricter one of a stop."""
     newer, older = (own, shared) if own.observed_at >= shared.observed_at else (shared, own)
     slower = max(shared, own, key=lambda s: (s.slowed_at is not None, s.slowed_at or s.observed_at))
     return replace(
@@ -177,55 +168,6 @@ def _with_limits(
     )
 
 
-def _after_429(
-    state: RegistryState,
-    reply: Reply,
-    now: datetime,
-    untold: bool,
-    rate: float,
-    jitter: float,
-) -> RegistryState:
-    told = wait_s(reply, now)
-    # An end that was published is kept to the second: jitter is for guesses of our own.
-    wait = told or _reset_wait(state, now) or _longer(state, now)
-    until = now + timedelta(seconds=wait + jitter * min(0.2 * wait, MOST_JITTER_S))
-    state = stopped(state, until, "answered 429, too many requests")
-    if not untold:
-        return state
-    slower = max(SLOWEST, min(rate, state.requests_per_second or rate) / 2)
-    return replace(state, requests_per_second=slower, slowed_at=now)
-
-
-def _without_pulls(state: RegistryState, reply: Reply, now: datetime) -> RegistryState:
-    until = now + timedelta(seconds=wait_s(reply, now) or _until_window_moves(state))
-    return replace(state, get_blocked_until=until, last_error="pull limit used up")
-
-
-def _is_pull_limit(state: RegistryState, reply: Reply) -> bool:
-    return reply.body.lstrip()[:1] == b"{" or state.rate_remaining == 0
-
-
-def _until_window_moves(state: RegistryState) -> float:
-    """A moving window gives back a little at a time: a tenth of it is worth coming back for."""
-    return clamped((state.rate_window_s or DEFAULT_WINDOW_S) / 10)
-
-
-def _reset_wait(state: RegistryState, now: datetime) -> float | None:
-    if state.rate_remaining != 0 or state.rate_reset_at is None:
-        return None
-    return clamped((state.rate_reset_at - now).total_seconds())
-
-
-def _longer(state: RegistryState, now: datetime) -> float:
-    """Double the wait of a 429 that follows closely on the last one."""
-    if state.blocked_until is None or state.slowed_at is None:
-        return UNTOLD_WAIT_S
-    last = (state.blocked_until - state.slowed_at).total_seconds()
-    if (now - state.blocked_until).total_seconds() > 2 * last:
-        return UNTOLD_WAIT_S
-    return min(max(2 * last, UNTOLD_WAIT_S), LONGEST_UNTOLD_WAIT_S)
-
-
 def _used_up(state: RegistryState, is_hub: bool) -> str:
     reserved = _reserved(state, is_hub)
     kept = f", {reserved} kept for pulls" if reserved else ""
@@ -247,8 +189,3 @@ def _counts(method: str, is_hub: bool) -> bool:
 
 def _known(first: int | None, second: int | None) -> int | None:
     return second if first is None else first
-
-
-def later(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Return the later of two moments, if there is one."""
-    return max((t for t in (one, other) if t), default=None)

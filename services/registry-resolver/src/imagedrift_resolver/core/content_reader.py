@@ -21,7 +21,7 @@ from imagedrift_schemas.v1 import Failure, Found, ImageFacts, Invalid
 
 
 class ContentReader(Struct, frozen=True):
-    """Reads what digests of one repository name. `spare`: never from the last half of a limit."""
+    """Reads digests of one repository. `spare`: never from the last half of a limit."""
 
     site: Site
     repository: str

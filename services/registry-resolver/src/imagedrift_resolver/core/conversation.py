@@ -55,7 +55,7 @@ _ASKED_AGAIN: Final = _NO_HEAD | {200, 404, 410, 415, 500}
 def resolve(
     site: Site, profile: RegistryProfile, repository: str, tag: str, now: datetime
 ) -> Conversation[Outcome]:
-    """Find out what a tag points to."""
+    """Find the digest that a tag points to."""
     url = site.url(repository, "manifests", tag)
     if not site.is_hub and not profile.does_head(repository):
         got, profile = yield from _get(site, profile, url, now)
@@ -85,7 +85,7 @@ def _get(site: Site, profile: RegistryProfile, url: Url, now: datetime) -> Conve
 def fetch(
     site: Site, profile: RegistryProfile, method: Method, url: Url, cap: int, *, spare: bool = False
 ) -> Conversation[Reply | Failure]:
-    """Make a request, with whatever it takes: tokens, redirects. The reply is none of those.
+    """Make a request, and those that it needs: tokens, redirects. The reply is of none of those.
 
     A `spare` request is made only while more than half of the registry's limit is left; else the
     result is `Limited`.

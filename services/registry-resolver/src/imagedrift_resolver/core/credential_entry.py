@@ -54,7 +54,7 @@ def read_entry(key: str, value: Any) -> Credential | EntryFault | None:
 
 
 def read_helper(output: bytes) -> Credential | EntryFault | None:
-    """Read what a helper printed. None when it has nothing for this registry."""
+    """Read the output of a helper. None when it has nothing for this registry."""
     try:
         told = read_object(output)
     except NotAnObject:

@@ -44,7 +44,7 @@ class CredentialTable(Struct, Generic[V], frozen=True):
     held: dict[str, dict[str, list[tuple[Key, V]]]] = {}
 
     def matching(self, registry: str, repository: str) -> Iterator[tuple[Key, V]]:
-        """Yield what is for a repository, the longest path first."""
+        """Yield the entries for a repository, the longest path first."""
         here = self.held.get(registry.lower(), {})
         for path in (*parents(repository), ""):
             yield from here.get(path, ())

@@ -25,7 +25,7 @@ from imagedrift_resolver.core.content_reader import ContentReader
 from imagedrift_resolver.core.conversation import Conversation, RegistryProfile
 from imagedrift_resolver.core.manifest import MOST_CHILDREN, ImageIndex, Manifest
 from imagedrift_resolver.core.site import Site
-from imagedrift_schemas.constraints import MOST_FACTS_OF
+from imagedrift_schemas.constraints import MOST_FACTS_OF, MOST_PLATFORMS
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.v1 import (
@@ -48,7 +48,7 @@ Children = tuple[Child, ...]
 
 
 class Description(Struct, frozen=True):
-    """The children of a digest, as far as they are known, and what could not be read."""
+    """The children of a digest, as far as they are known, and the fault of the others."""
 
     children: Children = ()
     failure: Failure | None = None
@@ -134,7 +134,7 @@ def _flat(
 def _configured(
     look: ContentReader, profile: RegistryProfile, question: Describe, children: list[Child]
 ) -> Conversation[Description]:
-    """Read configuration digests, the likeliest first, until what is looked for is found."""
+    """Read configuration digests, the likeliest first, until all wanted images are found."""
     failure: Failure | None = None
     no_images: set[str] = set()
     for rank, position in _order(children, question)[:MOST_READ]:
@@ -192,7 +192,7 @@ def lacking_facts(children: Sequence[Child], facts_of: Sequence[str]) -> list[in
 
 
 def _as_read(child: Child, read: Mapping[str, Child]) -> Child:
-    """Add to a child what an earlier description has read of it."""
+    """Add to a child the facts that an earlier description has read of it."""
     known = read.get(child.digest)
     if known is None:
         return child
@@ -209,7 +209,8 @@ def _is_found(image_ids: Sequence[str], children: Sequence[Child]) -> bool:
 def _order(children: Sequence[Child], question: Describe) -> list[tuple[int, int]]:
     """Return (rank, position) of the children to read, the likeliest first."""
     offered = [_platform(child.platform) for child in children]
-    wanted = [there for text in question.platforms if (there := _platform(text))]
+    named = question.platforms[:MOST_PLATFORMS]
+    wanted = [there for text in named if (there := _platform(text))]
     exact = {_best(each, offered) for each in wanted}
     ranked = sorted(
         (_rank(there, wanted, exact), position)

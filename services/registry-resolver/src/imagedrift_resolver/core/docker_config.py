@@ -52,11 +52,11 @@ class DockerConfig(Struct, frozen=True):
     store: str = ""
     is_podman: bool = False
     faults: tuple[EntryFault, ...] = ()
-    """What is wrong with the file, or with a part of it that may concern any registry."""
+    """The faults of the file, or of a part of it that may concern any registry."""
 
 
 Step = Credential | Helper | EntryFault
-"""What to try: a credential is taken, a helper is asked, a fault is kept in mind."""
+"""One step of a look-up: a credential is taken, a helper is asked, a fault is kept in mind."""
 
 
 def parse_config(text: bytes, *, is_podman: bool = False) -> DockerConfig:
@@ -83,7 +83,7 @@ def parse_config(text: bytes, *, is_podman: bool = False) -> DockerConfig:
 
 
 def look_up(config: DockerConfig, registry: str, repository: str = "") -> tuple[Step, ...]:
-    """Return what to try for a repository, in order; nothing when the file holds nothing."""
+    """Return the credentials to try for a repository, in order; none when the file holds none."""
     steps: list[Step] = []
     server = HUB_KEY if registry == DOCKER_HUB and not config.is_podman else registry
     store = [Helper(config.store, server, required=False)] if config.store else []

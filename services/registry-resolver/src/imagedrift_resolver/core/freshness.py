@@ -1,4 +1,4 @@
-"""Whether what the shared cache holds answers a question already."""
+"""Whether the shared cache holds the answer to a question already."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from imagedrift_resolver.core.clock_skew import is_in_future
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.description import lacking_facts
 from imagedrift_resolver.core.finding import Asked, CachedAnswer
-from imagedrift_schemas.constraints import MOST_TAGS
+from imagedrift_schemas.constraints import MOST_PLATFORMS, MOST_TAGS
 from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import Answer, Describe, Described, List, Listed, Resolve
 
@@ -44,14 +44,14 @@ def overtakes(other: CachedAnswer, answer: CachedAnswer, now: datetime) -> bool:
 
 
 def may_serve(answer: CachedAnswer, credential: str) -> bool:
-    """Tell whether who holds `credential` may be told: what anybody may know, or what it opened."""
+    """Tell whether the holder of `credential` may read an answer: if public, or opened by it."""
     if answer.credential == credential:
         return True
     return answer.credential == ANONYMOUS and _is_good(answer)
 
 
 def may_inherit(answer: CachedAnswer, credential: str) -> bool:
-    """Tell whether what an answer knows may live on in the next one, got with `credential`."""
+    """Tell whether an answer's facts may live on in the next one, got with `credential`."""
     return answer.credential in (credential, ANONYMOUS)
 
 
@@ -105,12 +105,12 @@ def is_complete(known: Described) -> bool:
 
 
 def is_wanting(known: Described, question: Describe) -> bool:
-    """Tell whether a question looks for what is not known: an image id, or a platform's child."""
+    """Tell whether a question looks for something unknown: an image id, or a platform's child."""
     read = {child.config_digest for child in known.children}
     if question.image_ids:
         return not {*question.image_ids} <= read
     offered = {child.platform for child in known.children if not child.config_digest}
-    return bool(offered & {*question.platforms})
+    return bool(offered & {*question.platforms[:MOST_PLATFORMS]})
 
 
 def _is_good(answer: CachedAnswer) -> bool:

@@ -38,7 +38,7 @@ def _labels(document: Mapping[str, Any]) -> Mapping[str, object]:
 
 
 def _built_at(told: object) -> datetime | None:
-    """Read when the image was built; None for what is none, and for reproducible builds' 1970."""
+    """Read the time of an image's build; None for no time, and for reproducible builds' 1970."""
     try:
         built_at = msgspec.convert(told, datetime)
         return built_at.astimezone(UTC) if built_at.tzinfo and built_at > _EPOCH else None

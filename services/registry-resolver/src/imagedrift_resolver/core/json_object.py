@@ -64,7 +64,7 @@ def _clean(value: Any) -> Any:
 
 
 def _writable(text: str) -> str:
-    """Replace what could be written neither to NATS nor to a log."""
+    """Replace characters that could be written neither to NATS nor to a log."""
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -49,7 +49,7 @@ class Patience(Struct, frozen=True):
     is_spent: bool = False
 
     def then(self, now: float, *, is_spent: bool) -> "Patience":
-        """Return what is left now, and spend it from now on, or let it grow again."""
+        """Return the patience that is left now, and spend it from now on, or let it grow again."""
         passed = max(0.0, now - self.at)
         change = -passed if self.is_spent else passed / REST_FACTOR
         left_s = min(max(self.left_s + change, 0.0), self.most_s)

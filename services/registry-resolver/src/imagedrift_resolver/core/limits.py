@@ -28,6 +28,8 @@ from imagedrift_resolver.core.reply import Reply
 
 FLOOR_S: Final = 1.0
 CEILING_S: Final = 6 * 3600.0
+DEFAULT_WINDOW_S: Final = 3600
+"""The window of a limit that names none."""
 _ALREADY_EPOCH: Final = 1e9
 _LARGEST: Final = 10**9
 _NUMBER: Final = re.compile(r"\s*(\d{1,12})\s*(?:;|,|$)")

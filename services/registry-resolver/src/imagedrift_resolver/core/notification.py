@@ -102,7 +102,7 @@ def _parsed(text: str) -> ImageReference | None:
 
 
 def _without_tag(url: str) -> str:
-    """Cut what follows the repository: `host:80/a/b:1` and `host/a/b@sha256:…`."""
+    """Cut the text after the repository: `host:80/a/b:1` and `host/a/b@sha256:…`."""
     head, slash, last = url.partition("@")[0].rpartition("/")
     return f"{head}{slash}{last.partition(':')[0]}"
 

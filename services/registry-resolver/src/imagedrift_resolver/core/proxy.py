@@ -26,7 +26,7 @@ _NUMERIC: Final = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)")
 
 
 class Proxy(Struct, frozen=True):
-    """An HTTP proxy, and what opens it."""
+    """An HTTP proxy, and the credential for it."""
 
     url: Url
     authorization: Secret | None = None

@@ -116,7 +116,7 @@ class RegistryProfile(Struct, frozen=True):
         return self._with_vain(project, IN_VAIN - 1 if again else times)
 
     def joined(self, base: "RegistryProfile", learnt: "RegistryProfile") -> "RegistryProfile":
-        """Add what a conversation that began with `base` has learnt and forgotten."""
+        """Add the lessons of a conversation that began with `base`, and take away those it lost."""
         if learnt is base:
             return self
         return RegistryProfile(
@@ -142,7 +142,7 @@ def project_of(repository: str) -> str:
 
 
 def _general(auth: AuthMethod) -> AuthMethod:
-    """Return what one repository's auth method says of the others."""
+    """Return the auth method of one repository as far as it goes for others."""
     return replace(auth, scope="") if isinstance(auth, Bearer) and auth.scope else auth
 
 

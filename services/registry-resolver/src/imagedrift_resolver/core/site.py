@@ -80,7 +80,7 @@ class Site(Struct, frozen=True, kw_only=True):
         return url.origin == self.api.origin
 
     def shown_at(self, url: Url) -> Credential:
-        """Return what may be shown there: the registry's credential, in the path that it is for."""
+        """Return the credential that may be shown there: the registry's, within its own path."""
         return self.credential if self.is_own(url) and self._is_in_part(url) else Anonymous()
 
     def _is_in_part(self, url: Url) -> bool:
@@ -112,9 +112,9 @@ class Header(Struct, frozen=True):
 
     value: Secret
     credential: Credential
-    """What the value shows."""
+    """The kind of credential in the value."""
     is_quiet: bool = False
-    """Who is not let in gets a 403 or 404 without a challenge; only the API root challenges."""
+    """A stranger gets a 403 or 404 without a challenge; only the API root challenges."""
 
 
 class Bearer(Struct, frozen=True):
@@ -124,11 +124,11 @@ class Bearer(Struct, frozen=True):
     service: str
     credential: str
     scope: str = ""
-    """What the challenge asked for, where a path does not tell its repository."""
+    """The scope of the challenge, where a path does not tell its repository."""
     is_quiet: bool = False
 
     def grant(self, scope: str) -> Grant:
-        """Return what a token for this scope is asked with."""
+        """Return the credential with which a token for this scope is asked."""
         return Grant(self.realm, self.service, self.scope or scope, self.credential)
 
 

@@ -54,7 +54,7 @@ class Authorise(Struct, frozen=True):
     trusted: bool
     refused: Secret | None = None
     credential: Credential = Anonymous()
-    """What may be shown for it: nothing to whom a redirect led, whatever realm that one names."""
+    """The credential that may be shown for it: none at a realm that a redirect's target names."""
     anew: bool = False
     """Get one that nobody else uses: a token may be good for one request."""
 

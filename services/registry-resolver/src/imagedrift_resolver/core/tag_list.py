@@ -23,7 +23,7 @@ MOST_PAGES: Final = 20
 MOST_LISTED_BYTES: Final = 4 * 1024 * 1024
 MOST_NAMES: Final = 20_000
 TRACK_BYTES: Final = 32
-"""What a track costs beside its names, as JSON: its braces, fields and flags."""
+"""The bytes of a track beside its names, as JSON: its braces, fields and flags."""
 NAME_BYTES: Final = 3
 NEWEST, OF_MAJOR, OF_MINOR, OTHER = range(4)
 
@@ -70,7 +70,7 @@ def keep(
     truncated: Truncated = "",
     most_bytes: int = MOST_BYTES,
 ) -> KeptList:
-    """Choose what is kept of a list. `wanted` are tags that hosts run: their tracks come first.
+    """Choose the names to keep. `wanted` are tags that hosts run: their tracks come first.
 
     Reading 20,000 names takes half a second: too long for an event loop.
     """

@@ -134,7 +134,7 @@ def _refused(reply: Reply, now: datetime, shown: bool) -> Failure:
 
 
 def _life(told: Any) -> float:
-    """Return how long a token lives, whatever was said about it."""
+    """Return how long a token lives, within bounds of our own."""
     try:
         seconds = DEFAULT_LIFE_S if told is None or isinstance(told, bool) else float(told)
     except (TypeError, ValueError, OverflowError):

@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from imagedrift_ingest.adapters.postgres import descriptions, newer
+from imagedrift_ingest.adapters.postgres import candidate_states, descriptions
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
@@ -97,7 +97,7 @@ class AnswerTable:
         ]
         changed = await rejudge(connection, suspects)
         if suspects:
-            await newer.confirm(connection, [ref.ref_id for ref in suspects])
+            await candidate_states.confirm(connection, [ref.ref_id for ref in suspects])
         return changed, _in_doubt(locked, batch)
 
     async def _describe(
@@ -168,7 +168,7 @@ def _found(answers: Iterable[tuple[int, Answer]]) -> set[str]:
 
 
 def _in_doubt(locked: Iterable[Locked], batch: _Batch) -> set[int]:
-    """Return the sequences of answers that may be older or newer than what is stored."""
+    """Return the sequences of answers that may be older or newer than the stored ones."""
     if batch.surely_newest:
         return set()
     offered = [

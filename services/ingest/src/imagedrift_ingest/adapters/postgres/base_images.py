@@ -76,7 +76,7 @@ class BaseImageTable:
 
 
 def _state(row: asyncpg.Record) -> str:
-    """Tell what the tag of a base points to now, beside the base."""
+    """Compare the present digest of a base's tag with the base."""
     base = ResolvedSide(
         digest=row["digest"],
         children=_inside(row["base_children"]),

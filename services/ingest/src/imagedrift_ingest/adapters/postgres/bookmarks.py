@@ -1,4 +1,4 @@
-"""How far a stream was read, noted in the transaction that stores what was read.
+"""The position in a stream, noted in the transaction that stores the messages up to it.
 
 What ingest has acknowledged never comes again. A database that was restored to an earlier moment
 lacks some of it, and everything has to be read again.
@@ -121,7 +121,7 @@ class Bookmarks:
                 await self._database.transaction(bookmark.move, epoch, seq)
 
     async def _begin(self) -> None:
-        """See before the first batch whether what was acknowledged of the stream is stored."""
+        """Check before the first batch whether the acknowledged messages are stored."""
         async with self._beginning:
             if self._has_begun:
                 return

@@ -18,6 +18,7 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import quota
 
 SQL = load("lists")
+QUOTAS = load("quotas")
 
 
 class CandidateRules(Struct, frozen=True):
@@ -26,7 +27,7 @@ class CandidateRules(Struct, frozen=True):
     is_named: Callable[[str], bool]
     """Whether a registry is named in the operator's file."""
     most_of_host: int = quota.MOST_CANDIDATES
-    """So many are made in a day for what one host brought."""
+    """So many are made in a day for the references that one host brought."""
 
 
 async def candidate_keys(
@@ -55,9 +56,9 @@ async def _within_quota(
     connection: asyncpg.Connection, new: Mapping[str, int], most: int
 ) -> set[str]:
     """Count new candidates for hosts; those that may be made."""
-    rows = await connection.fetch(SQL["open_quotas"], sorted(set(new.values())))
+    rows = await connection.fetch(QUOTAS["open_quotas"], sorted(set(new.values())))
     made = {row["host_id"]: row["candidates"] for row in rows}
     given = quota.granted_candidates(new, made, most)
     spent = sorted(Counter(new[name] for name in given).items())
-    await connection.execute(SQL["spend"], *arguments([*spent], 2))
+    await connection.execute(QUOTAS["spend_candidates"], *arguments([*spent], 2))
     return given

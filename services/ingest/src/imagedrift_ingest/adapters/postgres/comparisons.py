@@ -33,6 +33,7 @@ from imagedrift_ingest.core.images import Facts, HostImage
 from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
+QUOTAS = load("quotas")
 MOST_REMEMBERED = 64 * 1024 * 1024
 """Bytes."""
 MADE_AT_ONCE = 1000
@@ -47,7 +48,7 @@ class Comparison(NamedTuple):
     comparison_id: int
     facts: Facts
     has_versions: bool = False
-    """Whether what its labels tell is stored: most images have no such label."""
+    """Whether the facts of its labels are stored: most images have no such label."""
 
 
 class ComparisonIds:
@@ -101,7 +102,7 @@ class ComparisonIds:
         found: Mapping[ImageKey, Comparison],
         brought: Mapping[int, Sequence[HostImage]],
     ) -> dict[ImageKey, Comparison]:
-        """Store what labels tell of images that were stored without, and return these images."""
+        """Store the facts of labels of images that lack them, and return these images."""
         lacking = {key: one.comparison_id for key, one in found.items() if not one.has_versions}
         told = await add_versions(self._database, lacking, brought.values())
         stored = {key: found[key]._replace(has_versions=True) for key in told}
@@ -191,11 +192,11 @@ class ComparisonIds:
         self, connection: asyncpg.Connection, lacking: Mapping[int, Sequence[HostImage]]
     ) -> list[HostImage]:
         """Count new images for the hosts that bring them; those that may be made, in order."""
-        rows = await connection.fetch(SQL["open_quotas"], sorted(lacking))
+        rows = await connection.fetch(QUOTAS["open_quotas"], sorted(lacking))
         made = {row["host_id"]: row["made"] for row in rows}
         given = quota.granted(lacking, made, self._most_new)
         spent = sorted(Counter(given.values()).items())
-        await connection.execute(SQL["spend"], *arguments(spent, 2))
+        await connection.execute(QUOTAS["spend_images"], *arguments(spent, 2))
         images = {image.key: image for brings in lacking.values() for image in brings}
         return [images[key] for key in given]
 
@@ -220,10 +221,11 @@ async def _find(
     database: Database | asyncpg.Connection, identities: Mapping[ImageKey, bytes]
 ) -> dict[ImageKey, Comparison]:
     keys = [*identities]
-    rows = [(nth, key.reference, identities[key]) for nth, key in enumerate(keys)]
-    found = await database.fetch(SQL["find"], *arguments(rows, 3))
+    found = await database.fetch(
+        SQL["find"], [key.reference for key in keys], [*identities.values()]
+    )
     return {
-        keys[nth]: Comparison(key, Facts(size, created_at), has_versions)
+        keys[nth - 1]: Comparison(key, Facts(size, created_at), has_versions)
         for nth, key, size, created_at, has_versions in found
     }
 
@@ -231,7 +233,7 @@ async def _find(
 def _comparison(
     image: HostImage, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
-    key, said = image.key, image.local
+    key, reported = image.key, image.local
     local = descriptions.local_side_by_policy(
         ref.policy,
         image_id=key.image_id,
@@ -242,7 +244,9 @@ def _comparison(
     )
     verdict = descriptions.judge_locked(local, ref, inside)
     digests = ",".join(key.repo_digests)
-    told = (key.platform, key.manifest_digest or None, key.digest_lost, key.by_digest)
-    labels = versions.of_local(said)
-    facts = (said.size, said.created_at, verdict.verdict, verdict.reason, as_json(labels))
+    flags = (key.digest_lost or None, key.by_digest or None)  # of most, neither
+    told = (key.platform, key.manifest_digest or None, *flags)
+    labels = versions.of_local(reported)
+    sizes = (reported.size, reported.created_at)
+    facts = (*sizes, verdict.verdict, verdict.reason, as_json(labels))
     return (ref.ref_id, key.image_id, digests, *told, *facts)

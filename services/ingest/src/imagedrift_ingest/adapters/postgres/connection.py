@@ -23,7 +23,7 @@ from imagedrift_ingest.adapters.postgres.database_errors import (
     DriverMisused,
 )
 from imagedrift_ingest.errors import DatabaseTooSlow, DatabaseUnavailable, DataRejected
-from imagedrift_runtime import metrics
+from imagedrift_runtime import database_options, metrics
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
@@ -48,6 +48,10 @@ SESSION: Final = {
     "plan_cache_mode": "force_generic_plan",
 }
 """The settings of each session."""
+ARRAYS: Final = """
+    SELECT $1::bigint[], $2::bytea[], $3::integer[], $4::boolean[], $5::timestamptz[], $6::jsonb[]
+"""
+"""The types of the arrays that statements take."""
 
 
 @asynccontextmanager
@@ -69,12 +73,14 @@ async def pool(
 ) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     """Open a pool, and close it at the end. A server that is away is met at the first query.
 
-    Each connection is made to what `read_again` tells, where it tells something.
+    Each connection is made to what `read_again` tells, where it tells something. Raises
+    `SettingsFault` where an option of the address is wrong.
     """
 
     async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
-        return await asyncpg.connect(read_again() or dsn, **options)
+        return await database_options.connected(asyncpg.connect, read_again() or dsn, **options)
 
+    await database_options.check_options(asyncpg.connect, dsn)
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # tracebacks while it is away
     made = await asyncpg.create_pool(
         dsn,
@@ -85,17 +91,32 @@ async def pool(
         max_inactive_connection_lifetime=60,
         timeout=10,
         command_timeout=60,
+        init=_learn_arrays,
         reset=_keep,
         server_settings=SESSION,
     )
     try:
         yield made
     finally:
-        try:
-            async with asyncio.timeout(5):
-                await made.close()
-        except TimeoutError:
-            made.terminate()
+        await _close(made)
+
+
+async def _close(made: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Close a pool, and do not wait long for a server that does not answer any more."""
+    try:
+        async with asyncio.timeout(5):
+            await made.close()
+    except TimeoutError:
+        made.terminate()
+
+
+async def _learn_arrays(connection: asyncpg.Connection) -> None:
+    """Let the driver look up all array types in one query.
+
+    It asks the catalog, for some ten milliseconds, at the first statement of each connection that
+    takes a type which it does not know yet: so a connection would ask three or four times.
+    """
+    await connection.execute(ARRAYS, *[[]] * ARRAYS.count("$"))
 
 
 async def _keep(_: object) -> None:
@@ -198,8 +219,18 @@ class Database:
 
 
 def arguments(rows: list[tuple[Any, ...]], width: int) -> tuple[list[Any], ...]:
-    """Turn rows into one array per column, as `unnest` takes them."""
-    return tuple(map(list, zip(*rows, strict=True))) if rows else tuple([] for _ in range(width))
+    """Turn rows into one array per column, as `unnest` takes them.
+
+    A column in which no row has a value is empty, as `unnest` fills it up: the driver looks into
+    each element whether it is an array itself.
+    """
+    if not rows:
+        return tuple([] for _ in range(width))
+    return tuple(_values(column) for column in zip(*rows, strict=True))
+
+
+def _values(column: tuple[Any, ...]) -> list[Any]:
+    return [] if all(value is None for value in column) else list(column)
 
 
 async def _in_transaction(

@@ -39,7 +39,7 @@ RETRYABLE: Final = (
     OSError,
     TimeoutError,
 )
-"""What goes away by itself: nothing is acknowledged, and it is tried again."""
+"""Failures that go away by themselves: nothing is acknowledged, and it is tried again."""
 
 REFUSALS: Final = (
     asyncpg.DataError,
@@ -48,4 +48,4 @@ REFUSALS: Final = (
     OverflowError,
     UnicodeEncodeError,
 )
-"""What the database will refuse again: the message is to blame, unless a remembered key is."""
+"""Failures that would come again: the message is to blame, unless a remembered key is."""

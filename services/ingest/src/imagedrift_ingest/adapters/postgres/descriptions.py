@@ -35,7 +35,7 @@ async def read_descriptions(
 
 
 def judge_locked(local: LocalSide, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Verdict:
-    """Judge a local image by what is known of its locked reference."""
+    """Judge a local image by the stored facts of its locked reference."""
     remote = ref.state.remote
     return judge(local, remote, inside.get(remote.digest))
 

@@ -48,7 +48,7 @@ class FleetCountTables:
         await self._database.transaction(_count, self._process)
 
     async def figures(self) -> FleetFigures:
-        """Return what was counted, with places down to the level that is set."""
+        """Return the counts, with places down to the level that is set."""
         [row] = await self._database.fetch(SQL["figures"])
         places = await self._database.fetch(SQL["place_figures"], self._place_levels, MOST_PLACES)
         references = await self._database.fetch(SQL["reference_figures"], MOST_REFERENCES)

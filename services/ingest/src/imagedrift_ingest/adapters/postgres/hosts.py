@@ -32,6 +32,8 @@ from imagedrift_schemas.v1 import LocalImage
 COLUMNS = ("host_id", "comparison_id", "running", "tagged", "shared", "since", "own", "containers")
 SEPARATOR = "\x1f"
 """A control character, so part of no container's name."""
+CHANGES_A_DAY = 10_000
+"""So many changes of a host's images are noted within a day."""
 
 
 class _Batch(Struct, frozen=True):
@@ -77,7 +79,7 @@ class HostTables:
         self._on_new_images = on_new_images
 
     async def changed(self, received: Sequence[ReceivedInventory]) -> set[HostName]:
-        """Tell of which hosts the images have to be read, as their hash is not what is stored."""
+        """Name the hosts whose images have to be read, as their hash is not the stored one."""
         ids = await self._keys.of([one.name for one in received])
         of = [ids[one.name] for one in received]
         rows = await self._database.fetch(SQL["changed"], of, [one.content for one in received])
@@ -140,7 +142,7 @@ class HostTables:
 
 
 def _count(batch: _Batch, stored: _Stored) -> None:
-    """Count what became of a batch."""
+    """Count the outcomes of a batch."""
     for read in batch.images.values():
         for reason, count in read.left_out.items():
             metrics.images_left_out.add(count, reason=reason)
@@ -216,10 +218,11 @@ async def _copy(connection: asyncpg.Connection, rows: Sequence[tuple[Any, ...]])
 async def _reconcile(
     connection: asyncpg.Connection, since: Mapping[int, datetime], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Bring the rows of hosts, each with the moment of its inventory, to what is given."""
+    """Bring the rows of hosts, each with the moment of its inventory, to the given images."""
     if since:
         columns = arguments([(*row[:-1], _joined(row[-1])) for row in rows], 8)
-        await connection.execute(SQL["reconcile"], *columns, list(since), list(since.values()))
+        moments = (list(since), list(since.values()))
+        await connection.execute(SQL["reconcile"], *columns, *moments, CHANGES_A_DAY)
 
 
 async def _rename(

@@ -1,4 +1,4 @@
-"""The statements of maintenance in PostgreSQL, and what an operator removes by hand.
+"""The statements of maintenance in PostgreSQL, and of removals by an operator's hand.
 
 What removes does so a bounded number of rows at a time, each in a transaction of its own.
 """
@@ -25,6 +25,7 @@ DROPPING: Final = {
     "references_dropped": "drop_refs",
     "lists_dropped": "drop_lists",
     "tags_dropped": "drop_tags",
+    "tags_trimmed": "trim_tags",
     "descriptions_dropped": "drop_descriptions",
     "image_facts_dropped": "drop_image_facts",
     "registries_dropped": "drop_registries",
@@ -82,7 +83,7 @@ class MaintainedTables:
         await self._database.transaction(self._empty)
 
     async def retire(self, site: str, host: str) -> None:
-        """Give up one host, whatever it reported last."""
+        """Retire one host now, however fresh its last report is."""
         await self._database.transaction(self._retire_host, site, host)
 
     async def _count(self, name: str, *arguments: Any) -> int:

@@ -38,7 +38,7 @@ _HOLDER: Final = """
 
 
 class WrongSchema(Exception):
-    """The database's schema is not this version's; the message says what to do."""
+    """The database's schema is not this version's; the message names the remedy."""
 
 
 class MigrationFailed(Exception):
@@ -50,7 +50,7 @@ class RightsIncomplete(Exception):
 
 
 FAULTS: Final = (WrongSchema, MigrationFailed, RightsIncomplete)
-"""What `migrate` raises in words."""
+"""The exceptions of `migrate` that are put into words."""
 
 
 def folder() -> Path:
@@ -98,7 +98,7 @@ async def migrate(
 
 
 async def advice(dsn: str) -> list[str]:
-    """List what a migrated database lacks that all work without: statements, and a remark."""
+    """List advice on a migrated database: statements, and a remark."""
     connection = await asyncpg.connect(dsn)
     try:
         lines = [f"{each.statement};" for each in await roles.find_missing(connection)]

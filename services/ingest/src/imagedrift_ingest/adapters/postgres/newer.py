@@ -1,28 +1,25 @@
-"""Newer versions in PostgreSQL: references are compared with a list, and candidates confirmed.
+"""Newer versions in PostgreSQL: references are compared with the tag list of their repository.
 
 Rules:
 - The rows of a repository are compared while its list is locked; only differences are written.
 - The answers of both sides are locked before a step is locked or written, as by whoever stores an
   answer. So an answer that comes at the same time either is seen here, or sees the step.
-- The steps are locked before the two sides are read. So of two transactions, each with the answer
-  of one side, the later one sees both.
 - What takes long is done beside the event loop: a list has thousands of names.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import asyncpg
-import msgspec
 from msgspec import Struct
 
+from imagedrift_ingest.adapters.postgres.candidate_states import confirm
 from imagedrift_ingest.adapters.postgres.candidates import CandidateRules, candidate_keys
 from imagedrift_ingest.adapters.postgres.connection import arguments
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.core import newer, standings
+from imagedrift_ingest.core import standings
 from imagedrift_ingest.core.lists import ListState
-from imagedrift_ingest.core.newer import LocalImageSide, ResolvedSide
 from imagedrift_ingest.core.standings import (
     Difference,
     StoredStanding,
@@ -31,13 +28,8 @@ from imagedrift_ingest.core.standings import (
     lacking,
     within_quota,
 )
-from imagedrift_schemas.v1 import Child
 
 SQL = load("lists")
-FEW_STEPS: Final = 100
-"""So many are told on the event loop: of more, each with many platforms, it takes too long."""
-
-_children = msgspec.json.Decoder(tuple[Child, ...])
 
 
 class LockedList(Struct, frozen=True):
@@ -121,41 +113,6 @@ def _stored(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> StoredStand
     )
 
 
-async def confirm(connection: asyncpg.Connection, ref_ids: Collection[int]) -> None:
-    """Tell again what candidates are, of which one side is among these references."""
-    held = await connection.fetch(SQL["lock_steps"], sorted(ref_ids))
-    if not held:
-        return
-    references = sorted({row["ref_id"] for row in held})
-    sides = sorted({*references, *(row["candidate_ref_id"] for row in held)})
-    rows = {row["ref_id"]: row for row in await connection.fetch(SQL["sides"], sides)}
-    local = await connection.fetch(SQL["local_sides"], references)
-    if len(held) > FEW_STEPS:
-        changed = await asyncio.to_thread(_changed_states, held, rows, local)
-    else:
-        changed = _changed_states(held, rows, local)
-    if changed:
-        await connection.execute(SQL["save_states"], *arguments(changed, 4))
-
-
-def _changed_states(
-    held: Iterable[asyncpg.Record],
-    rows: Mapping[int, asyncpg.Record],
-    local_rows: Iterable[asyncpg.Record],
-) -> list[tuple[Any, ...]]:
-    """Return the steps whose state is another one now, as their rows."""
-    local = _local_sides(local_rows)
-    resolved = {ref_id: _resolved(row) for ref_id, row in rows.items()}
-    return [
-        (row["ref_id"], row["step"], state, since)
-        for row in held
-        for state, since in [
-            _state(row, rows[row["candidate_ref_id"]], resolved, local.get(row["ref_id"], ()))
-        ]
-        if (state, since) != (row["state"], row["since"])
-    ]
-
-
 class _Rows(Struct, frozen=True):
     """The rows that are written, each kind in the order of its keys."""
 
@@ -167,7 +124,7 @@ class _Rows(Struct, frozen=True):
 async def _write(
     connection: asyncpg.Connection, found: Sequence[_Found], rules: CandidateRules
 ) -> None:
-    """Write what differs, and tell what the candidates are that are new."""
+    """Write the differences, and tell the state of new candidates."""
     wanted = await asyncio.to_thread(_wanted, found)
     keys = await candidate_keys(connection, wanted, rules)
     rows = await asyncio.to_thread(_rows, found, keys)
@@ -187,7 +144,7 @@ async def _write(
 
 
 def _rows(found: Sequence[_Found], keys: Mapping[str, int]) -> _Rows:
-    """Lay out what differs as rows, without the candidates that have no key."""
+    """Lay out the differences as rows, without the candidates that have no key."""
     rows = _Rows([], [], [])
     for each in found:
         for difference in each.differing:
@@ -219,43 +176,3 @@ def _version_row(one: Difference) -> tuple[Any, ...]:
     standing = one.standing
     told = (standing.is_whole, standing.behind, standing.left_out)
     return (one.ref_id, one.is_compared, *told)
-
-
-def _resolved(row: asyncpg.Record) -> ResolvedSide:
-    return ResolvedSide(
-        digest=row["remote_digest"] or "",
-        gone=row["gone"],
-        failed=row["failed"],
-        children=None if row["children"] is None else _children.decode(row["children"]),
-        undescribable=row["undescribable"],
-    )
-
-
-def _local_sides(rows: Iterable[asyncpg.Record]) -> dict[int, list[LocalImageSide]]:
-    """Put together the images that hosts have of each reference, by platform."""
-    digests: dict[tuple[int, str], set[str]] = {}
-    for row in rows:
-        own = digests.setdefault((row["ref_id"], row["platform"]), set())
-        own |= {*row["repo_digests"], row["manifest_digest"]} - {None}
-    sides: dict[int, list[LocalImageSide]] = {}
-    for (ref_id, platform), own in digests.items():
-        sides.setdefault(ref_id, []).append(LocalImageSide(platform, frozenset(own)))
-    return sides
-
-
-def _state(
-    step: asyncpg.Record,
-    candidate: asyncpg.Record,
-    resolved: Mapping[int, ResolvedSide],
-    local: Sequence[LocalImageSide],
-) -> tuple[newer.State, Any]:
-    """Tell the state of a step, and since when something is newer in it."""
-    sides = resolved[step["ref_id"]], resolved[step["candidate_ref_id"]]
-    state = newer.confirmed(*sides, local)
-    match state:
-        case "newer":
-            return state, step["since"] or candidate["since"]
-        case "same_image":
-            return state, None
-        case _:
-            return state, step["since"]

@@ -14,7 +14,7 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import freshness
 from imagedrift_ingest.core.questions import DueDigest, DueList, DueTag
 from imagedrift_runtime.nats.topology import LANE_SLOTS
-from imagedrift_schemas.constraints import MOST_TAGS
+from imagedrift_schemas.constraints import MOST_FACTS_OF, MOST_PLATFORMS, MOST_TAGS
 from imagedrift_schemas.v1 import Describe, List, Resolve
 
 SQL = load("planner")
@@ -26,10 +26,12 @@ LISTED_AT_ONCE: Final = 50
 LISTS_OF_REGISTRY: Final = 32
 """So many questions for tags of a registry are out at a time: what wants it most is asked first."""
 OF_ONE_HOST: Final = LANE_SLOTS // 2
-"""So many questions about what one host brought are out at a time.
+"""So many questions about the references that one host brought are out at a time.
 
 Whatever becomes of them, the other half of a lane's slots is free for all others.
 """
+DESCRIBED_A_DAY: Final = 2000
+"""So many digests that one host alone brought are asked about in a day."""
 LISTS_OF_ONE_HOST: Final = LISTS_OF_REGISTRY // 2
 NEW_FOR_S: Final = 3.0
 """A new reference is made before the rows of its host, so it does not rest while it is so new."""
@@ -53,7 +55,7 @@ class QuestionTable:
         self._of_one_host = of_one_host
 
     async def due_tags(self, at: datetime) -> Sequence[DueTag]:
-        """Read what is due; what is on no host rests, and makes room for others."""
+        """Read the references that are due; one on no host rests, and makes room for others."""
         fresh_since = at - timedelta(seconds=self._rules.freshness_s)
         for _ in range(RESTED_AT_MOST):
             if not await self._database.fetch_value(SQL["any_due"], at):
@@ -73,12 +75,13 @@ class QuestionTable:
 
     async def due_digests(self, at: datetime) -> Sequence[DueDigest]:
         """Read the digests whose content would tell whether images are outdated."""
-        rows = await self._database.fetch(SQL["undescribed"], at, MOST_AT_ONCE)
+        lapsed = freshness.lapsed_before(self._rules, at)
+        room = (MOST_AT_ONCE, self._of_one_host, lapsed, MOST_PLATFORMS, MOST_FACTS_OF)
+        rows = await self._database.fetch(SQL["undescribed"], at, *room, DESCRIBED_A_DAY)
         wanted = [
             DueDigest(row["ref_id"], _describe(row, at), tuple(row["comparisons"])) for row in rows
         ]
         asked = {each.question.digest for each in wanted}
-        lapsed = freshness.lapsed_before(self._rules, at)
         bounds = (CANDIDATES_OUT, self._of_one_host, lapsed)
         candidates = await self._database.fetch(LISTS["undescribed_candidates"], at, *bounds)
         return wanted + [

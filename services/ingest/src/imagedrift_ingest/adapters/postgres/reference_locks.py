@@ -60,6 +60,6 @@ class ReferenceLocks:
         return [key for key in wanted if key.reference not in taken][:most]
 
     def _wake(self) -> None:
-        """Let all who wait look again."""
+        """Wake all waiting batches, so that they look again."""
         self._changed.set()
         self._changed = asyncio.Event()

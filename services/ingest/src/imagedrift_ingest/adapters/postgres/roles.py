@@ -18,9 +18,9 @@ from msgspec import Struct
 
 PREFIX: Final = "imagedrift"
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
-"""What a prefix looks like."""
+"""The form of a prefix."""
 ROUNDS: Final = 3
-"""Roles come first, then what is granted to them; another migration can be between."""
+"""Roles come first, then their grants; another migration can be between."""
 
 _ABOUT_ROLES: Final = re.compile(
     r"\s*(GRANT|ALTER ROLE|ALTER DEFAULT PRIVILEGES|DO\b.*\bCREATE ROLE\b)",
@@ -65,14 +65,14 @@ class WithoutRoles:
 
 
 async def rename(connection: asyncpg.Connection, prefix: str) -> str:
-    """Let the names of this database's roles begin with `prefix`; what they began with before."""
+    """Let the names of this database's roles begin with `prefix`; return the prefix before."""
     before = await _prefix(connection)
     await connection.execute(_RENAME, prefix)
     return before
 
 
 async def repair(connection: asyncpg.Connection, before: str = PREFIX) -> list[UnrunStatement]:
-    """Grant what is missing, take away what is too much, and return what could not be done."""
+    """Grant missing rights, take away surplus ones, and return the statements that failed."""
     for _ in range(ROUNDS):
         for each in await find_missing(connection, before):
             await _try(connection, each.statement)

@@ -28,7 +28,7 @@ from imagedrift_schemas.v1 import Listed, TagTrack
 
 SQL = load("lists")
 READ_AT_ONCE: Final = 1000
-SETTLED_AT_ONCE: Final = 20
+COMPARED_AT_ONCE: Final = 20
 
 Repository = tuple[str, str]
 """A registry and a repository."""
@@ -75,15 +75,15 @@ class TagListTable:
             return await self._database.execute(SQL["rest_lists"])
         return await self._database.execute(SQL["count_lists"], self._rules.list_freshness_s)
 
-    async def settle(self) -> int:
+    async def compare_new(self) -> int:
         """Compare references that came or went with some lists that are there; how many lists."""
-        rows = await self._database.fetch(SQL["unsettled"], SETTLED_AT_ONCE)
+        rows = await self._database.fetch(SQL["uncompared"], COMPARED_AT_ONCE)
         wanted = sorted((row["registry"], row["repository"]) for row in rows)
         if wanted:
-            await self._database.transaction(self._settle, wanted)
+            await self._database.transaction(self._compare_new, wanted)
         return len(wanted)
 
-    async def _settle(self, connection: asyncpg.Connection, wanted: list[Repository]) -> None:
+    async def _compare_new(self, connection: asyncpg.Connection, wanted: list[Repository]) -> None:
         taken = await _take(connection, wanted)
         lists = [_in_our_grammar(each) for each in taken]
         await _save(connection, [each for each in lists if each.is_new])
@@ -105,22 +105,25 @@ class TagListTable:
         in_doubt: set[int] = set()
         for held in await _take(connection, names):
             seq, listed = lists[held.registry, held.repository]
-            after = core.fold(
-                held.state,
-                listed,
-                epoch=epoch,
-                seq=seq,
-                rules=self._rules,
-                surely_newest=surely_newest,
-            )
+            after = self._folded(held, listed, epoch, seq, surely_newest=surely_newest)
             if after is not None:
-                is_new = not after.tells_as(held.state)
-                saved.append(msgspec.structs.replace(held, state=after, is_new=is_new))
+                saved.append(after)
             elif core.stands(held.state, listed, epoch=epoch, seq=seq) == "doubtful":
                 in_doubt.add(seq)
         await _save(connection, saved)
         await compare(connection, saved, self._candidates)
         return in_doubt
+
+    def _folded(
+        self, held: LockedList, listed: Listed, epoch: int, seq: int, *, surely_newest: bool
+    ) -> LockedList | None:
+        """Return a list as a message leaves it; None where the message changes nothing."""
+        state = core.fold(
+            held.state, listed, epoch=epoch, seq=seq, rules=self._rules, surely_newest=surely_newest
+        )
+        if state is None:
+            return None
+        return msgspec.structs.replace(held, state=state, is_new=not state.tells_as(held.state))
 
 
 async def _read_tags(connection: asyncpg.Connection) -> int:

@@ -3,8 +3,9 @@
 Rules:
 - A turn is a row with an end. It is taken, and given back, each in a short transaction: nothing is
   locked while the work is done, and only who may write `fleet.turns` can keep others from it.
-- A process that dies keeps its turn until the end of it. One that lives gives up its work before
-  that: two never work in one turn.
+- A process that lives renews its turn while it works. One that dies keeps it until its end, which
+  is soon. One that cannot renew it gives up its work before that: two never work in one turn.
+- Work that lasts too long is given up, too: it hangs.
 - Every process shows from the row when the work was last done, by whichever process; 0: never. One
   alert on the youngest moment then tells that no process did it for too long.
 - A process whose work fails for a minute, while no other does it, is not ready and says why.
@@ -12,8 +13,8 @@ Rules:
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 import asyncpg
@@ -28,48 +29,66 @@ from imagedrift_runtime.health import Health
 T = TypeVar("T")
 
 SQL = load("turns")
-LEASE_S: Final = 30.0
+LEASE_S: Final = 12.0
+"""So long a turn outlives its process: longer than a busy database takes to renew one."""
+LONGEST_S: Final = 24.0
+"""Of work in a turn."""
+RENEWED_AFTER: Final = 0.25
+"""The part of a lease after which it is renewed."""
 WORKS_FOR: Final = 0.8
-"""The part of a turn that is worked in; the rest is for ending."""
+"""The part of a lease that is worked in; the rest is for ending."""
 UNREADY_AFTER_S: Final = 60.0
 
 
 class TurnTable:
     """Work by name, done by one process at a time.
 
-    turns = TurnTable(database, health, clock, LEASE_S)
+    turns = TurnTable(database, health, clock)
     result = await turns.run("plan", work)  # None: another process does it
     """
 
-    def __init__(self, database: Database, health: Health, clock: Clock, lease_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        health: Health,
+        clock: Clock,
+        lease_s: float = LEASE_S,
+        longest_s: float = LONGEST_S,
+    ) -> None:
         self._database = database
         self._health = health
         self._clock = clock
         self._lease_s = lease_s
+        self._longest_s = longest_s
         self._failing_since: dict[str, float] = {}
 
     async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Do `work` in its turn, and return what it returns; None when another process does it.
+        """Do `work` in its turn, and return its result; None when another process does it.
 
-        Raises what `work` raises, and `DatabaseUnavailable` when that takes longer than the turn.
+        Raises what `work` raises, and `DatabaseUnavailable` when it is given up.
         """
         holder = uuid.uuid4()
         metrics.turn_failures.begin(turn=name)
+        began = asyncio.get_running_loop().time()
         try:
             # Our clock starts before the database's does, so that it ends before that.
-            async with asyncio.timeout(self._lease_s * WORKS_FOR) as limit:
+            async with (
+                asyncio.timeout(self._longest_s) as longest,
+                asyncio.timeout(self._lease_s * WORKS_FOR) as lease,
+            ):
                 if not await self._take(name, holder):
                     self._works(name)
                     return None
-                result = await work()
+                async with self._renewing(name, holder, lease, began):
+                    result = await work()
         except Exception as error:
             self._failed(name, error)
             with suppress(DatabaseUnavailable):
                 await self._release(name, holder, is_done=False)
-            if isinstance(error, TimeoutError) and limit.expired():
-                raise DatabaseUnavailable(
-                    f"{name}: not done in {self._lease_s * WORKS_FOR:.0f} s"
-                ) from error
+            if isinstance(error, TimeoutError) and longest.expired():
+                raise DatabaseUnavailable(f"{name}: not done in {self._longest_s:g} s") from error
+            if isinstance(error, TimeoutError) and lease.expired():
+                raise DatabaseUnavailable(f"{name}: its turn could not be kept") from error
             raise
         await self._release(name, holder, is_done=True)
         self._works(name)
@@ -92,6 +111,31 @@ class TurnTable:
         [row] = await self._database.fetch(SQL["take"], name, holder, self._lease_s)
         _show_done_at(name, row)
         return bool(row["taken"])
+
+    @asynccontextmanager
+    async def _renewing(
+        self, name: str, holder: uuid.UUID, lease: asyncio.Timeout, began: float
+    ) -> AsyncIterator[None]:
+        """Renew a turn, and with it the time limit of its work, for the length of the context."""
+        renewing = asyncio.create_task(self._renew(name, holder, lease, began))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+
+    async def _renew(
+        self, name: str, holder: uuid.UUID, lease: asyncio.Timeout, began: float
+    ) -> None:
+        """Renew a turn for ever; `began` is when it was asked for."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(began + self._lease_s * RENEWED_AFTER - loop.time())
+            began = loop.time()
+            with suppress(DatabaseUnavailable):  # tried again, until the limit
+                is_ours = await self._database.fetch(SQL["renew"], name, holder, self._lease_s)
+                if lease.expired():
+                    return
+                lease.reschedule(began + self._lease_s * WORKS_FOR if is_ours else began)
 
     async def _release(self, name: str, holder: uuid.UUID, *, is_done: bool) -> None:
         for row in await self._database.fetch(SQL["release"], name, holder, is_done):

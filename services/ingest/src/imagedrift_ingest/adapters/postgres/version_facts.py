@@ -23,7 +23,7 @@ def as_json(facts: Mapping[str, str]) -> str | None:
 async def add_versions(
     database: Database, lacking: Mapping[ImageKey, int], brought: Iterable[Sequence[HostImage]]
 ) -> set[ImageKey]:
-    """Store what hosts tell of images that lack it, by the key of each; which images those are."""
+    """Store version facts of images that lack them, by the key of each; return those images."""
     told = {
         image.key: facts
         for images in brought

@@ -3,27 +3,9 @@
 -- name: find
 -- Comparisons that are known, with the facts that their first host told.
 SELECT s.nth, c.comparison_id, c.size_bytes, c.created_at, c.facts IS NOT NULL AS has_versions
-FROM unnest($1::integer[], $2::text[], $3::bytea[]) AS s (nth, reference, identity)
+FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS s (reference, identity, nth)
 JOIN fleet.image_refs AS r ON r.reference = s.reference
 JOIN fleet.comparisons AS c ON c.ref_id = r.ref_id AND c.identity = s.identity
-
--- name: open_quotas
--- How many new images hosts have brought today, their rows locked in id order until the commit.
-INSERT INTO fleet.host_quotas AS q (host_id, day)
-SELECT s.host_id, (now() AT TIME ZONE 'UTC')::date
-FROM unnest($1::bigint[]) AS s (host_id)
-ORDER BY s.host_id
-ON CONFLICT (host_id) DO UPDATE SET
-  day = excluded.day,
-  made = CASE WHEN q.day = excluded.day THEN q.made ELSE 0 END,
-  candidates = CASE WHEN q.day = excluded.day THEN q.candidates ELSE 0 END
-RETURNING host_id, made
-
--- name: spend
--- Count new images for the hosts whose rows are locked.
-UPDATE fleet.host_quotas AS q SET made = q.made + s.made
-FROM unnest($1::bigint[], $2::integer[]) AS s (host_id, made)
-WHERE q.host_id = s.host_id
 
 -- name: known_refs
 -- Which references have a row.
@@ -77,7 +59,7 @@ INSERT INTO fleet.comparisons (
   created_at, verdict, reason, facts, verdict_since
 )
 SELECT
-  s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest, s.size_bytes,
+  s.ref_id, s.image_id, d.digests, s.platform, s.manifest_digest, f.lost, f.by_digest, s.size_bytes,
   s.created_at, s.verdict, s.reason, s.facts,
   CASE WHEN s.verdict = 'outdated' THEN coalesce(
     (
@@ -97,7 +79,8 @@ FROM unnest(
   created_at, verdict, reason, facts
 )
 CROSS JOIN LATERAL (SELECT string_to_array(s.repo_digests, ',') AS digests) AS d
-ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, s.digest_lost, s.by_digest
+CROSS JOIN LATERAL (SELECT coalesce(s.digest_lost, false) AS lost, coalesce(s.by_digest, false) AS by_digest) AS f
+ORDER BY s.ref_id, s.image_id, s.repo_digests, s.platform, s.manifest_digest, f.lost, f.by_digest
 ON CONFLICT (ref_id, identity) DO NOTHING
 RETURNING comparison_id, ref_id, identity
 

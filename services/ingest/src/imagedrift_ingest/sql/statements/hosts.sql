@@ -137,12 +137,24 @@ WITH held AS MATERIALIZED (
     PARTITION BY host_id, ref_id, gone ORDER BY nth <= least(went, came) DESC, platform, nth
   ) AS pair
   FROM moved
+), noting AS MATERIALIZED (
+  -- A host that had $11 changes within a day has no more noted: it may alternate between two states.
+  SELECT w.host_id, w.since
+  FROM unnest($9::bigint[], $10::timestamptz[]) AS w (host_id, since)
+  WHERE $11::integer > (
+    SELECT count(*)
+    FROM (
+      SELECT FROM fleet.host_changes AS c
+      WHERE c.host_id = w.host_id AND c.occurred_at > w.since - interval '1 day'
+      LIMIT $11::integer
+    ) AS noted
+  )
 )
 INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id, new_comparison_id)
 SELECT w.since, host_id, ref_id, b.comparison_id, a.comparison_id
 FROM (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE gone) AS b
 FULL JOIN (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE NOT gone) AS a USING (host_id, ref_id, pair)
-JOIN unnest($9::bigint[], $10::timestamptz[]) AS w (host_id, since) USING (host_id)
+JOIN noting AS w USING (host_id)
 
 -- name: alive
 -- Note that hosts live. Nothing is read before it is written, so no lock is taken first; in id order

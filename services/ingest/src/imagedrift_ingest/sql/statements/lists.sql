@@ -180,7 +180,7 @@ FROM unnest(
 )
 WHERE l.list_id = s.list_id
 
--- name: unsettled
+-- name: uncompared
 -- Repositories whose references have to be compared with the list that is there, or are compared and
 -- on no host any more; a bounded number of them.
 SELECT l.registry, l.repository
@@ -372,21 +372,3 @@ FROM in_turn AS t
 WHERE NOT t.is_out AND (t.weight > 1 OR t.turn <= $3::integer)
 ORDER BY t.weight DESC, t.turn, t.digest
 LIMIT greatest($2::integer - (SELECT count(*) FROM out), 0)
-
--- name: open_quotas
--- How many candidates were made today for what hosts brought, their rows locked in id order.
-INSERT INTO fleet.host_quotas AS q (host_id, day)
-SELECT s.host_id, (now() AT TIME ZONE 'UTC')::date
-FROM unnest($1::bigint[]) AS s (host_id)
-ORDER BY s.host_id
-ON CONFLICT (host_id) DO UPDATE SET
-  day = excluded.day,
-  made = CASE WHEN q.day = excluded.day THEN q.made ELSE 0 END,
-  candidates = CASE WHEN q.day = excluded.day THEN q.candidates ELSE 0 END
-RETURNING host_id, candidates
-
--- name: spend
--- Count new candidates for the hosts whose rows are locked.
-UPDATE fleet.host_quotas AS q SET candidates = q.candidates + s.candidates
-FROM unnest($1::bigint[], $2::integer[]) AS s (host_id, candidates)
-WHERE q.host_id = s.host_id

@@ -69,6 +69,19 @@ DELETE FROM fleet.remote_history WHERE (ref_id, valid_from) IN (
   LIMIT $2::integer
 )
 
+-- name: trim_tags
+-- Of references that one host alone brought, keep the 50,000 newest changes of each host: its registry
+-- may move every tag with every check. Many at once, as each look reads all of them.
+WITH brought AS (
+  SELECT t.ref_id, t.valid_from, row_number() OVER (PARTITION BY a.brought_by ORDER BY t.valid_to DESC) AS nth
+  FROM fleet.remote_history AS t
+  JOIN fleet.answers AS a ON a.ref_id = t.ref_id
+  WHERE t.valid_to < $1::timestamptz AND a.weight <= 1
+)
+DELETE FROM fleet.remote_history WHERE (ref_id, valid_from) IN (
+  SELECT ref_id, valid_from FROM brought WHERE nth > 50000 LIMIT 50 * $2::integer
+)
+
 -- name: drop_quotas
 -- Drop what hosts brought on days that are over.
 DELETE FROM fleet.host_quotas
@@ -256,13 +269,14 @@ DELETE FROM fleet.tag_lists WHERE list_id IN (
 )
 
 -- name: drop_descriptions
--- Remove descriptions of digests that no tag points to any more.
+-- Remove descriptions of digests that no tag points to any more, and that nothing was built on: they are
+-- asked for again where they are needed again.
 DELETE FROM fleet.descriptions WHERE digest IN (
   SELECT d.digest
   FROM fleet.descriptions AS d
   WHERE coalesce(greatest(d.described_at, d.asked_at), '-infinity') < $1::timestamptz
     AND NOT EXISTS (SELECT FROM fleet.answers AS a WHERE a.remote_digest = d.digest)
-    AND NOT EXISTS (SELECT FROM fleet.remote_history AS t WHERE t.digest = d.digest)
+    AND NOT EXISTS (SELECT FROM fleet.bases AS b WHERE b.digest = d.digest AND b.unused_since IS NULL)
   ORDER BY d.digest
   LIMIT $2::integer
 )

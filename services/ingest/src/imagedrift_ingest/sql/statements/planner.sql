@@ -162,17 +162,32 @@ WHERE a.ref_id = s.ref_id AND a.next_check_at IS NOT NULL
 -- of the children are needed. Of the platforms that hosts have, the version is asked for as well. A description that has them all is never asked for again. Which images
 -- a digest was asked for is noted on them: moments would be those of several clocks, and an image may
 -- be committed after a look with a moment from before it.
-WITH wanting AS (
+-- Any host can make up images of a tag that others have, and tags of a registry of its own. So a
+-- question has room for few image ids and platforms, for which hosts take turns. Of the digests that
+-- one host brought $3 are out at a time, and $7 asked about in a day, as each may be a megabyte.
+-- $4: questions from before that have left their stream.
+WITH asked AS MATERIALIZED (
   SELECT
-    a.remote_digest AS digest, r.ref_id, a.weight, a.hosts,
+    coalesce(a.brought_by, 0) AS brought_by, greatest(a.weight, 1) AS weight,
+    (d.described_at IS NULL OR d.asked_at > d.described_at) AND d.asked_at > $4::timestamptz AS is_out
+  FROM fleet.descriptions AS d
+  LEFT JOIN fleet.answers AS a ON a.ref_id = d.asked_ref_id
+  WHERE d.asked_at > $1::timestamptz - interval '1 day'
+), wanting AS MATERIALIZED (
+  SELECT
+    a.remote_digest AS digest, r.ref_id, a.weight, a.hosts, a.brought_by,
     a.failure IS NOT NULL OR a.gone AS doubtful,
     d.failure IS NOT NULL AND d.asked_ref_id IS NOT DISTINCT FROM r.ref_id AS failed_here,
-    c.comparison_id, c.platform, c.image_id, c.asked_inside,
-    c.manifest_digest IS NULL AND c.image_id <> ALL (c.repo_digests) AS unnamed
+    c.comparison_id, c.platform, c.image_id, c.asked_inside IS NOT DISTINCT FROM a.remote_digest AS is_asked,
+    c.manifest_digest IS NULL AND c.image_id <> ALL (c.repo_digests) AS unnamed,
+    used.host_id
   FROM fleet.comparisons AS c
   JOIN fleet.answers AS a ON a.ref_id = c.ref_id
   JOIN fleet.image_refs AS r ON r.ref_id = c.ref_id
   LEFT JOIN fleet.descriptions AS d ON d.digest = a.remote_digest
+  CROSS JOIN LATERAL (
+    SELECT hi.host_id FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1
+  ) AS used
   WHERE c.reason IN ('digest_differs', 'digest_lost') AND a.remote_digest IS NOT NULL AND r.policy = 'ask'
     AND CASE
       WHEN d.digest IS NULL THEN true
@@ -187,20 +202,56 @@ WITH wanting AS (
       FROM fleet.registry_states AS g
       WHERE g.registry = r.registry
     ), false)
-    AND (SELECT true FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1)
+), in_turn AS (
+  -- What was asked about has the first turns: of the day, and of those that are out where it is.
+  SELECT
+    p.digest, p.weight,
+    count(*) FILTER (WHERE p.is_out) OVER turns AS turn,
+    count(*) OVER turns AS turn_of_day
+  FROM (
+    SELECT digest, coalesce(brought_by, 0) AS brought_by, max(greatest(weight, 1)) AS weight, true AS is_out
+    FROM wanting
+    GROUP BY digest, coalesce(brought_by, 0)
+    UNION ALL
+    SELECT NULL, brought_by, weight, is_out FROM asked
+  ) AS p
+  WINDOW turns AS (PARTITION BY p.weight, p.brought_by ORDER BY p.digest NULLS FIRST ROWS UNBOUNDED PRECEDING)
+), picked AS (
+  SELECT digest
+  FROM in_turn
+  WHERE digest IS NOT NULL AND (weight > 1 OR (turn <= $3::integer AND turn_of_day <= $7::integer))
+  GROUP BY digest
+  ORDER BY max(weight) DESC, min(turn), digest
+  LIMIT $2::integer
+), shared AS (
+  -- Not as a join, which could be planned to compare every digest with every other.
+  SELECT
+    w.*,
+    dense_rank() OVER (PARTITION BY digest, unnamed, host_id ORDER BY is_asked, image_id) AS image_turn,
+    dense_rank() OVER (PARTITION BY digest, host_id ORDER BY platform) AS platform_turn,
+    dense_rank() OVER (PARTITION BY digest, platform ORDER BY host_id) AS nth_host
+  FROM wanting AS w
+  WHERE (w.digest IN (SELECT digest FROM picked)) IS TRUE
+), of_platform AS (
+  SELECT
+    s.*,
+    max(nth_host) OVER (PARTITION BY digest, platform) AS platform_hosts,
+    min(platform_turn) OVER (PARTITION BY digest, platform) AS first_turn
+  FROM shared AS s
 ), numbered AS (
   -- A question has room for so many image ids: those first that it was not asked for yet.
-  SELECT *, NOT unnamed OR dense_rank() OVER (
-    PARTITION BY digest, unnamed ORDER BY asked_inside IS NOT DISTINCT FROM digest, image_id
-  ) <= 100 AS fits
-  FROM wanting
+  SELECT
+    o.*,
+    NOT unnamed OR dense_rank() OVER (PARTITION BY digest, unnamed ORDER BY is_asked, image_turn, image_id) <= 100 AS fits,
+    dense_rank() OVER (PARTITION BY digest ORDER BY platform_hosts DESC, first_turn, platform) AS platform_rank
+  FROM of_platform AS o
 ), chosen AS (
   SELECT
     digest, max(hosts) AS hosts, max(weight) AS weight,
     (array_agg(ref_id ORDER BY failed_here, doubtful, weight DESC, ref_id))[1] AS ref_id,
-    coalesce(array_agg(DISTINCT platform) FILTER (WHERE unnamed), '{}') AS platforms,
+    coalesce(array_agg(DISTINCT platform) FILTER (WHERE unnamed AND platform_rank <= $5::integer), '{}') AS platforms,
     coalesce(array_agg(DISTINCT image_id) FILTER (WHERE unnamed AND fits), '{}') AS image_ids,
-    (array_agg(DISTINCT platform))[1:4] AS facts_of,
+    array_agg(DISTINCT platform) FILTER (WHERE platform_rank <= $6::integer) AS facts_of,
     array_agg(comparison_id) FILTER (WHERE fits) AS comparisons
   FROM numbered
   GROUP BY digest
@@ -209,7 +260,6 @@ SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.platforms, c
 FROM chosen AS ch
 JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
 ORDER BY ch.weight DESC, ch.digest
-LIMIT $2::integer
 
 -- name: asked_inside
 -- Note that descriptions were asked for.
@@ -218,7 +268,7 @@ SELECT s.digest, string_to_array(s.platforms, ','), s.ref_id, $1::timestamptz, s
 FROM unnest($2::text[], $3::text[], $4::bigint[], $5::timestamptz[]) AS s (digest, platforms, ref_id, next_ask_at)
 ORDER BY s.digest
 ON CONFLICT (digest) DO UPDATE SET
-  platforms = ARRAY(SELECT DISTINCT p FROM unnest(d.platforms || excluded.platforms) AS p ORDER BY p),
+  platforms = excluded.platforms,
   asked_ref_id = excluded.asked_ref_id,
   asked_at = excluded.asked_at,
   next_ask_at = excluded.next_ask_at

@@ -17,6 +17,17 @@ WITH hurried AS MATERIALIZED (
 )
 SELECT EXISTS (SELECT FROM taken) AS taken, (SELECT done_at FROM fleet.turns WHERE name = $1::text) AS done_at
 
+-- name: renew
+-- Keep a turn for longer, unless it has run out or is given back. The clock is read when the row is:
+-- this statement may have begun before the one that gave it back.
+WITH hurried AS MATERIALIZED (
+  SELECT set_config('synchronous_commit', 'off', true) AS done
+)
+UPDATE fleet.turns AS t SET until = now() + make_interval(secs => $3::float8)
+FROM hurried
+WHERE t.name = $1::text AND t.holder = $2::uuid AND t.until > clock_timestamp()
+RETURNING t.name
+
 -- name: release
 -- End a turn, unless it has run out and is another's; $3: the work is done.
 WITH hurried AS MATERIALIZED (

@@ -1,4 +1,4 @@
-"""Storing what registries said, what they allow, and dead letters."""
+"""Storing the answers of registries, their limits, and dead letters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -41,7 +41,7 @@ class AnswerStore(Protocol):
 
 
 class RegistryStore(Protocol):
-    """Where it is kept what registries allow. Raises `DataRejected` and `DatabaseUnavailable`."""
+    """The store of the limits of registries. Raises `DataRejected` and `DatabaseUnavailable`."""
 
     async def store(
         self, epoch: int, states: Sequence[tuple[int, RegistryState]], *, surely_newest: bool
@@ -65,7 +65,7 @@ class StoreAnswers:
         self._refusals = refusals
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-        """Store answers and descriptions, and judge what they change."""
+        """Store answers and descriptions, and judge the images that they change."""
         outcomes = await store_in_order(deliveries, self._store)
         note_refusals(self._refusals, deliveries, outcomes)
         return outcomes
@@ -93,14 +93,14 @@ class StoreAnswers:
 
 
 class StoreRegistryStates:
-    """The handler of the stream of what registries allow."""
+    """The handler of the stream of registry states, which hold their limits."""
 
     def __init__(self, registries: RegistryStore, stream: OrderedStream) -> None:
         self._registries = registries
         self._stream = stream
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-        """Store what registries allow."""
+        """Store the limits of registries."""
         return await store_in_order(deliveries, self._store)
 
     async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:

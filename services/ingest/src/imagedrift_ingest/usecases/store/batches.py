@@ -44,7 +44,7 @@ class OrderedStream(Protocol):
 
 
 class StoreOnce(Protocol):
-    """Stores the messages of a batch that are newer than what is stored."""
+    """Stores the messages of a batch that are newer than the stored ones."""
 
     async def __call__(self, batch: Sequence[Delivery], *, surely_newest: bool) -> set[int]:
         """Store them, and return the sequences of those in doubt, which are not stored.
@@ -54,7 +54,7 @@ class StoreOnce(Protocol):
 
 
 class RefusalLog(Protocol):
-    """Remembers what is refused: it is acknowledged, although nothing of it is stored."""
+    """Remembers refused messages: each is acknowledged, although nothing of it is stored."""
 
     def note_refused(self, seq: int) -> None:
         """Note the sequence of a refused message."""

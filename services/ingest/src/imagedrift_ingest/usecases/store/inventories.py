@@ -125,7 +125,7 @@ class StoreInventories:
         return outcome
 
     async def _store(self, batch: Sequence[ReceivedInventory]) -> Sequence[Outcome]:
-        """Store a batch, and what of it only seemed older."""
+        """Store a batch, and the part of it that only seemed older."""
         images, in_doubt = await self._store_once(batch, surely_newest=False)
         positions = [
             (subjects.inventory(one.site, one.host), one.seq, one.seen_at)

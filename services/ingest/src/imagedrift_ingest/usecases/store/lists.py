@@ -31,7 +31,7 @@ class ListStore(Protocol):
         surely_newest: bool,
         read_to: int,
     ) -> set[int]:
-        """Store lists by registry and repository, and what they change for references.
+        """Store lists by registry and repository, and their changes of references.
 
         Returns the sequences of lists in doubt, which are not stored.
         """
