@@ -100,6 +100,7 @@ async def test_a_statement_reads_many_images(dsn: str) -> None:
 
         [portion] = await views.portions([*REFERENCES, "docker.io/library/none:1"])
         groups = await views.of_references(HostFilter(), ("outdated",), portion)
+        topics = await views.due_topics(HostFilter(), ("outdated",), portion)
 
     assert portion == [*REFERENCES, "docker.io/library/none:1"]
     assert sorted((each.topic.reference, each.hosts) for each in groups) == [
@@ -107,4 +108,7 @@ async def test_a_statement_reads_many_images(dsn: str) -> None:
     ]
     assert {each.places for each in groups} == {
         ("ber1/rack-1", "ber1/rack-10", "fra1/rack-1/slot-2")
+    }
+    assert {(each.topic, each.due_at) for each in topics} == {
+        (each.topic, each.due_at) for each in groups
     }

@@ -25,8 +25,8 @@ def topics(count: int) -> list[Topic]:
 
 async def written(tables: MessageTables, count: int = 1, channel: str = "webhook") -> None:
     """Claim topics for now, and write a message of each."""
-    await tables.enter(["ops"])
-    await tables.claim("ops", [Claim(each, now()) for each in topics(count)])
+    since = (await tables.enter(["ops"]))["ops"].since
+    await tables.claim("ops", since, [Claim(each, now()) for each in topics(count)])
     async with tables.gathered(route(channel=channel), await tables.topics("ops")) as gathered:
         for each in gathered.topics:
             await gathered.write(CONTENT, [each])
@@ -37,21 +37,21 @@ async def test_a_topic_is_claimed_once_for_each_route(dsn: str) -> None:
     claims = [Claim(each, now()) for each in topics(3)]
     async with open_database(dsn) as database:
         tables = MessageTables(database)
-        await tables.enter(["ops", "dev"])
+        since = {name: state.since for name, state in (await tables.enter(["ops", "dev"])).items()}
 
-        new = await asyncio.gather(*(tables.claim("ops", claims) for _ in range(10)))
+        new = await asyncio.gather(*(tables.claim("ops", since["ops"], claims) for _ in range(10)))
 
         assert sum(new) == 3
-        assert await tables.claim("dev", claims) == 3
-        assert await tables.claim("dev", []) == 0
+        assert await tables.claim("dev", since["dev"], claims) == 3
+        assert await tables.claim("dev", since["dev"], []) == 0
 
 
 async def test_a_claim_is_composed_by_one_of_two(dsn: str) -> None:
     """A claim that one is writing, another does not see."""
     async with open_database(dsn) as database:
         tables = MessageTables(database)
-        await tables.enter(["ops"])
-        await tables.claim("ops", [Claim(each, now()) for each in topics(3)])
+        since = (await tables.enter(["ops"]))["ops"].since
+        await tables.claim("ops", since, [Claim(each, now()) for each in topics(3)])
 
         found = await tables.topics("ops")
         async with (
@@ -135,3 +135,23 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(dsn: str) -> None:
         await tables.prune()
 
     assert await Operator(dsn).ask("SELECT state FROM ops.messages") == [{"state": "waiting"}]
+
+
+async def test_nothing_is_claimed_by_a_state_that_was_read_before_a_restore_was_noticed(
+    dsn: str,
+) -> None:
+    """A look at all that is due may take long; its claims would tell what was told before."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables)
+        before = (await tables.enter(["ops"]))["ops"]
+        last = await tables.begin_sending("ops")
+        assert last is not None
+
+        await tables.start_over(last)
+
+        claims = [Claim(each, now()) for each in topics(3)]
+        assert await tables.claim("ops", before.since, claims) == 0
+        state = (await tables.enter(["ops"]))["ops"]
+        assert (state.is_begun, state.is_restored) == (False, True)
+        assert await tables.claim("ops", state.since, claims) == 2

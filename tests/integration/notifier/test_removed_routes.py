@@ -35,8 +35,9 @@ class File:
 
 async def waiting(tables: MessageTables) -> None:
     """Write a message of one topic of a route, and let two topics of it be gathered."""
+    since = (await tables.enter(["ops"]))["ops"].since
     await tables.begin(["ops"])
-    await tables.claim("ops", [Claim(each, now()) for each in WAITING])
+    await tables.claim("ops", since, [Claim(each, now()) for each in WAITING])
     async with tables.gathered(route(), WAITING[:1]) as gathered:
         await gathered.write(Content("a title", "a text", {}), gathered.topics)
 

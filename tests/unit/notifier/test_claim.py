@@ -13,14 +13,14 @@ SOON = NOW + timedelta(seconds=30)
 
 def test_what_is_due_is_claimed_for_the_time_of_its_route() -> None:
     """A claim has the moment at which its route sends."""
-    [claim] = claims_of(route(), [group()], None, NOW)
+    [claim] = claims_of(route(), [group().due], None, NOW)
 
     assert (claim.topic, claim.send_at) == (group().topic, SOON)
 
 
 def test_a_kind_that_a_route_does_not_tell_is_not_claimed() -> None:
     """Errors and missing tags are told only where they are asked for."""
-    groups = [group(kind="error"), group(kind="missing"), group(kind="version"), group(hosts=0)]
+    groups = [group(kind=kind).due for kind in ("error", "missing", "version")]
 
     assert [c.topic.kind for c in claims_of(route(), groups, None, NOW)] == ["version"]
     told = claims_of(route(kinds=("error",)), groups, None, NOW)
@@ -35,7 +35,7 @@ def test_what_was_due_before_a_new_route_is_claimed_without_being_sent(
     due: int, is_sent: bool
 ) -> None:
     """A new route floods nobody."""
-    groups = [group(due_at=NOW + timedelta(seconds=due))]
+    groups = [group(due_at=NOW + timedelta(seconds=due)).due]
 
     [claim] = claims_of(route(), groups, NOW, NOW)
 
@@ -44,6 +44,6 @@ def test_what_was_due_before_a_new_route_is_claimed_without_being_sent(
 
 def test_an_image_without_a_time_was_due_before() -> None:
     """Without a time at which it became due, it is not news."""
-    [claim] = claims_of(route(schedule=RouteSchedule()), [group(due_at=None)], NOW, NOW)
+    [claim] = claims_of(route(schedule=RouteSchedule()), [group(due_at=None).due], NOW, NOW)
 
     assert claim.send_at is None

@@ -63,7 +63,7 @@ class Queue:
         """Know every message."""
         return True
 
-    async def start_over(self) -> StartedOver:
+    async def start_over(self, last: OutboundMessage) -> StartedOver:
         """Never start over."""
         raise AssertionError
 

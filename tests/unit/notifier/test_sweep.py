@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from imagedrift_notifier.core.claim import Claim
-from imagedrift_notifier.core.due_group import Candidate, DueGroup, Topic
+from imagedrift_notifier.core.due_group import Candidate, DueGroup, DueTopic, Topic
 from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
 from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute, Routes
 from imagedrift_notifier.errors import DatabaseAway
@@ -38,9 +38,9 @@ class SlowDatabase:
         """Part references into one each."""
         return [[each] for each in references]
 
-    async def of_references(
+    async def due_topics(
         self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
-    ) -> list[DueGroup]:
+    ) -> list[DueTopic]:
         """Read for a second, and find nothing."""
         [reference] = references
         self.reads.append((hosts, reference))
@@ -71,7 +71,7 @@ class SlowDatabase:
     async def release_errors(self, routes: Sequence[str], failing: Sequence[Topic]) -> None:
         """Forget nothing."""
 
-    async def claim(self, route: str, claims: Sequence[Claim]) -> int:
+    async def claim(self, route: str, since: datetime, claims: Sequence[Claim]) -> int:
         """Claim nothing."""
         return 0
 

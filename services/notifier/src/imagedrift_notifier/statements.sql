@@ -48,6 +48,28 @@ FROM (
   GROUP BY 1, 2
 ) AS g;
 
+-- name: due_topics
+-- The same in short, to be claimed: what is counted is read when it is told.
+SELECT
+  d.reference, CASE d.cause WHEN 'version' THEN 'version' ELSE 'outdated' END AS kind,
+  coalesce(d.newest, d.remote_digest, '') AS target, min(d.due_at) AS due_at
+FROM unnest(:references::text[]) AS r (reference)
+JOIN ops.due AS d ON d.reference = r.reference
+WHERE :is_due::boolean AND (:sites::text[] IS NULL OR d.site = ANY (:sites::text[]))
+  AND (:places::text[] IS NULL OR EXISTS (
+    SELECT FROM unnest(:places::text[]) AS p (place) WHERE d.place = p.place OR starts_with(d.place, p.place || '/')))
+  AND d.labels @> :labels::jsonb
+GROUP BY 1, 2, 3
+UNION ALL
+SELECT c.reference, 'missing', coalesce(c.remote_digest, ''), min(c.verdict_since)
+FROM unnest(:references::text[]) AS r (reference)
+JOIN ops.comparisons AS c ON c.reference = r.reference
+WHERE :is_missing::boolean AND c.verdict = 'missing' AND (:sites::text[] IS NULL OR c.site = ANY (:sites::text[]))
+  AND (:places::text[] IS NULL OR EXISTS (
+    SELECT FROM unnest(:places::text[]) AS p (place) WHERE c.place = p.place OR starts_with(c.place, p.place || '/')))
+  AND c.labels @> :labels::jsonb
+GROUP BY 1, 3;
+
 -- name: host_counts
 -- How many hosts have each of these images: what it costs to read what is due of them.
 SELECT i.reference, i.hosts
@@ -144,6 +166,7 @@ WHERE f.route = r.route AND NOT r.is_begun;
 
 -- name: claim
 -- What a route gathers already is sent together with what is claimed now, unless that is to be sooner.
+-- Nothing is claimed for a route that was begun anew since its state was read.
 INSERT INTO notify.claims (route, kind, reference, target, send_at)
 SELECT
   :route::text, c.kind, c.reference, c.target,
@@ -152,6 +175,7 @@ SELECT
     WHERE o.route = :route::text AND o.message_id IS NULL AND o.send_at > now()), c.send_at) END
 FROM unnest(:kinds::text[], :references::text[], :targets::text[], :times::timestamptz[])
   AS c (kind, reference, target, send_at)
+WHERE EXISTS (SELECT FROM notify.routes AS r WHERE r.route = :route::text AND r.since = :since::timestamptz)
 ON CONFLICT (route, kind, reference, target) DO NOTHING
 RETURNING kind;
 
@@ -188,7 +212,7 @@ SELECT c.kind, c.reference, c.target
 FROM notify.claims AS c
 JOIN unnest(:kinds::text[], :references::text[], :targets::text[]) AS x (kind, reference, target)
   ON (c.kind, c.reference, c.target) = (x.kind, x.reference, x.target)
-WHERE c.route = :route::text AND c.message_id IS NULL
+WHERE c.route = :route::text AND c.message_id IS NULL AND c.send_at <= now()
 FOR UPDATE OF c SKIP LOCKED;
 
 -- name: drop_claims
@@ -250,12 +274,13 @@ RETURNING message_id, route, state;
 SELECT FROM notify.messages WHERE message_id = :message_id::text AND attempts >= :attempts::integer;
 
 -- name: start_over
--- After a restore nobody knows what was told since: so nothing is that is due or waits now. Only a
--- webhook's messages wait on, as their receiver knows them by their ids.
+-- After a restore nobody knows what was told since: so nothing is that is due or waits now. Only what a
+-- webhook was to be sent by then waits on, as its receiver knows it by its id; what was written after the
+-- restore has another one.
 WITH messages AS (
   UPDATE notify.messages
   SET state = 'doubtful', leased_until = NULL, error = 'the database was restored: it may have been sent before'
-  WHERE state IN ('waiting', 'sending') AND channel <> 'webhook'
+  WHERE state IN ('waiting', 'sending') AND (channel <> 'webhook' OR created_at > :known_until::timestamptz)
   RETURNING message_id
 ), topics AS (
   UPDATE notify.claims SET send_at = NULL WHERE message_id IS NULL AND send_at IS NOT NULL

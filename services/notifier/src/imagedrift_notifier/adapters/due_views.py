@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 
 from imagedrift_notifier.adapters.database import NotifierDatabase
-from imagedrift_notifier.core.due_group import Candidate, DueGroup, Topic
+from imagedrift_notifier.core.due_group import Candidate, DueGroup, DueTopic, Topic
 from imagedrift_notifier.core.portion import portions
 from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute
 
@@ -30,16 +30,24 @@ class DueViews:
         rows = await self._database.rows("host_counts", references=list(references))
         return [*portions(references, {row["reference"]: row["hosts"] for row in rows})]
 
+    async def due_topics(
+        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+    ) -> list[DueTopic]:
+        """Read which topics of a portion are due on some hosts. Raises `DatabaseAway`."""
+        values = {
+            "is_due": bool({"outdated", "version"} & {*kinds}),
+            "is_missing": "missing" in kinds,
+            **_values(hosts, references),
+        }
+        async with self._slots:
+            rows = await self._database.rows("due_topics", **values)
+        return [DueTopic(_topic(row), row["due_at"]) for row in rows if row["kind"] in kinds]
+
     async def of_references(
         self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
     ) -> list[DueGroup]:
         """Read the due images of a portion of references on some hosts. Raises `DatabaseAway`."""
-        values = {
-            "references": list(references),
-            "sites": list(hosts.sites) or None,
-            "places": list(hosts.places) or None,
-            "labels": hosts.labels,
-        }
+        values = _values(hosts, references)
         rows: list[asyncpg.Record] = []
         async with self._slots:
             if {"outdated", "version"} & {*kinds}:
@@ -75,9 +83,22 @@ class DueViews:
         return [row["reference"] for row in await self._database.rows("due_references")]
 
 
+def _values(hosts: HostFilter, references: Sequence[str]) -> dict[str, object]:
+    return {
+        "references": list(references),
+        "sites": list(hosts.sites) or None,
+        "places": list(hosts.places) or None,
+        "labels": hosts.labels,
+    }
+
+
+def _topic(row: asyncpg.Record) -> Topic:
+    return Topic(row["kind"], row["reference"], row["target"])
+
+
 def _group(row: asyncpg.Record) -> DueGroup:
     return DueGroup(
-        topic=Topic(row["kind"], row["reference"], row["target"]),
+        topic=_topic(row),
         hosts=row["hosts"],
         running_hosts=row["running_hosts"],
         places=tuple(row["places"]),

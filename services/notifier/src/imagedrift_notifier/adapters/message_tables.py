@@ -86,13 +86,14 @@ class MessageTables:
         """Note that all that was due before these routes were made is claimed."""
         await self._database.rows("begin_routes", routes=list(routes))
 
-    async def claim(self, route: str, claims: Sequence[Claim]) -> int:
-        """Claim topics, and return how many are new."""
+    async def claim(self, route: str, since: datetime, claims: Sequence[Claim]) -> int:
+        """Claim topics of a route that began then, and return how many are new."""
         if not claims:
             return 0
-        values = _columns([claim.topic for claim in claims])
+        values: dict[str, object] = {**_columns([claim.topic for claim in claims])}
         times = [claim.send_at for claim in claims]
-        return len(await self._database.rows("claim", route=route, times=times, **values))
+        values = {"route": route, "since": since, "times": times, **values}
+        return len(await self._database.rows("claim", **values))
 
     async def bring_forward(self, latest: Mapping[str, datetime]) -> None:
         """Bring the gathered topics of each route forward to these times, where they are sooner."""
@@ -162,9 +163,9 @@ class MessageTables:
         values = {"message_id": message.message_id, "attempts": message.attempts}
         return bool(await self._database.rows("is_known", **values))
 
-    async def start_over(self) -> StartedOver:
+    async def start_over(self, last: OutboundMessage) -> StartedOver:
         """Claim all that is due or waits without a message, as it may have been told."""
-        [row] = await self._database.rows("start_over")
+        [row] = await self._database.rows("start_over", known_until=last.created_at)
         return StartedOver(**dict(row))
 
     async def prune(self) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from imagedrift_notifier.core.due_group import DueGroup, Topic
+from imagedrift_notifier.core.due_group import DueTopic, Topic
 from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.core.schedule import send_time
 
@@ -22,19 +22,19 @@ class Claim(Struct, frozen=True):
 
 
 def claims_of(
-    route: MessageRoute, groups: Iterable[DueGroup], known_until: datetime | None, now: datetime
+    route: MessageRoute, due: Iterable[DueTopic], known_until: datetime | None, now: datetime
 ) -> list[Claim]:
-    """List the claims on these groups, on those that the route tells of.
+    """List the claims on these topics, on those that the route tells of.
 
     With `known_until` what was due before that moment is claimed without being sent.
     """
     moment = send_time(route.schedule, now)
     return [
-        Claim(group.topic, None if _is_known(group, known_until) else moment)
-        for group in groups
-        if group.hosts and group.topic.kind in route.kinds
+        Claim(each.topic, None if _is_known(each, known_until) else moment)
+        for each in due
+        if each.topic.kind in route.kinds
     ]
 
 
-def _is_known(group: DueGroup, known_until: datetime | None) -> bool:
-    return known_until is not None and (group.due_at is None or group.due_at < known_until)
+def _is_known(due: DueTopic, known_until: datetime | None) -> bool:
+    return known_until is not None and (due.due_at is None or due.due_at < known_until)

@@ -27,6 +27,13 @@ class Candidate(Struct, frozen=True):
     routes: frozenset[str]
 
 
+class DueTopic(Struct, frozen=True):
+    """A topic that is due on some host, and since when."""
+
+    topic: Topic
+    due_at: datetime | None
+
+
 class DueGroup(Struct, frozen=True, kw_only=True):
     """One topic, with the hosts that it is about."""
 
@@ -42,3 +49,8 @@ class DueGroup(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     due_at: datetime | None = None
     detail: str = ""
+
+    @property
+    def due(self) -> DueTopic:
+        """Return what is claimed of it."""
+        return DueTopic(self.topic, self.due_at)

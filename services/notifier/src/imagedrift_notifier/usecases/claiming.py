@@ -1,10 +1,11 @@
 """Claiming due images, for every route that tells of them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from imagedrift_notifier.core.claim import Claim, claims_of
-from imagedrift_notifier.core.due_group import DueGroup
+from imagedrift_notifier.core.due_group import DueTopic
 from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
 from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute, Routes
 from imagedrift_runtime.logs import get_logger
@@ -21,10 +22,10 @@ class DueReader(Protocol):
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
         """Part references into portions that are read at once."""
 
-    async def of_references(
+    async def due_topics(
         self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
-    ) -> list[DueGroup]:
-        """Read the due images of a portion of references on some hosts."""
+    ) -> list[DueTopic]:
+        """Read which topics of a portion are due on some hosts."""
 
 
 class ClaimTable(Protocol):
@@ -36,8 +37,8 @@ class ClaimTable(Protocol):
     async def enter(self, routes: Sequence[str]) -> dict[str, RouteState]:
         """Enter the routes of the file, note which are missing, and return the state of each."""
 
-    async def claim(self, route: str, claims: Sequence[Claim]) -> int:
-        """Claim topics, and return how many are new."""
+    async def claim(self, route: str, since: datetime, claims: Sequence[Claim]) -> int:
+        """Claim topics of a route that began then, and return how many are new."""
 
 
 class Claiming:
@@ -73,19 +74,19 @@ class Claiming:
             references = [each for each in wanted if any(each in of for of in asked.values())]
             if not references:
                 continue
-            groups = await self._due.of_references(alike[0].hosts, alike[0].kinds, references)
+            due = await self._due.due_topics(alike[0].hosts, alike[0].kinds, references)
             for route in alike:
-                own = [each for each in groups if each.topic.reference in asked[route.name]]
-                new += await self.claim_groups(route, own, states[route.name])
+                own = [each for each in due if each.topic.reference in asked[route.name]]
+                new += await self.claim_topics(route, own, states[route.name])
         return new
 
-    async def claim_groups(
-        self, route: MessageRoute, groups: Sequence[DueGroup], state: RouteState
+    async def claim_topics(
+        self, route: MessageRoute, due: Sequence[DueTopic], state: RouteState
     ) -> int:
         """Claim topics of a route, and return how many are new."""
         known_until = state.known_until(backlog=route.backlog)
-        claims = claims_of(route, groups, known_until, state.now)
-        return await self._table.claim(route.name, claims)
+        claims = claims_of(route, due, known_until, state.now)
+        return await self._table.claim(route.name, state.since, claims)
 
 
 def _alike(routes: Iterable[MessageRoute]) -> list[list[MessageRoute]]:

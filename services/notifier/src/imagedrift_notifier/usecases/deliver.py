@@ -55,7 +55,7 @@ class MessageQueue(Protocol):
     async def is_known(self, message: OutboundMessage) -> bool:
         """Tell whether the database knows of a try, or was restored to a time before it."""
 
-    async def start_over(self) -> StartedOver:
+    async def start_over(self, last: OutboundMessage) -> StartedOver:
         """Claim all that is due or waits without a message, as it may have been told."""
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:
@@ -107,8 +107,9 @@ class Deliver:
         )
 
     async def _heed_restore(self) -> None:
-        if self._last and not await self._queue.is_known(self._last):
-            untold = await self._queue.start_over()
+        last = self._last
+        if last and not await self._queue.is_known(last):
+            untold = await self._queue.start_over(last)
             self._last = None
             log.error("database.restored", messages=untold.messages, topics=untold.topics)
 
@@ -118,6 +119,7 @@ class Deliver:
             async with self._free:
                 if self._stopping.is_set():
                     return
+                await self._heed_restore()
                 message = await self._queue.begin_sending(route.name)
                 if message is None:
                     return

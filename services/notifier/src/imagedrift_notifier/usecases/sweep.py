@@ -122,7 +122,7 @@ class Sweep:
             return
         failing = await self._reader.errors()
         for route in telling:
-            groups = [each for each in failing if route.tells_of(each.topic.reference)]
-            await self._claiming.claim_groups(route, groups, states[route.name])
+            due = [each.due for each in failing if route.tells_of(each.topic.reference)]
+            await self._claiming.claim_topics(route, due, states[route.name])
         names = [route.name for route in telling]
         await self._table.release_errors(names, [each.topic for each in failing])
