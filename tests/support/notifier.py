@@ -7,7 +7,7 @@ import hmac
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ from msgspec import Struct
 
 from imagedrift_notifier.__main__ import start
 from imagedrift_notifier.core.due_group import DueGroup, Topic
-from imagedrift_notifier.core.route import Kind, MessageRoute
+from imagedrift_notifier.core.outbound import OutboundMessage
+from imagedrift_notifier.core.route import Channel, Kind, MessageRoute
 from imagedrift_notifier.core.schedule import RouteSchedule
 from imagedrift_notifier.settings import NotifierSettings
 from imagedrift_notifier.wiring import NotifierPeriods
@@ -232,6 +233,21 @@ def group(
     """Something due."""
     given: dict[str, Any] = {"hosts": 3, "running_hosts": 2, "due_at": NOW, "since": NOW}
     return DueGroup(topic=Topic(kind, reference, target), **(given | facts))
+
+
+def outbound_message(*, route: str, channel: Channel, body: str = "a text") -> OutboundMessage:
+    """Make a message that was tried once."""
+    return OutboundMessage(
+        message_id="msg_1",
+        route=route,
+        channel=channel,
+        created_at=NOW,
+        title="a title",
+        body=body,
+        payload={},
+        attempts=1,
+        age=timedelta(),
+    )
 
 
 def route(name: str = "ops", **facts: Any) -> MessageRoute:

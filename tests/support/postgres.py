@@ -8,11 +8,13 @@ import asyncio
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+import asyncpg
 
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_sandbox.postgres import PostgresServer
@@ -75,3 +77,13 @@ def migrated(server: PostgresServer) -> str:
     name = f"migrated_{uuid.uuid4().hex}"
     asyncio.run(migrate(server.create_database(name)))
     return name
+
+
+@asynccontextmanager
+async def owner(postgres: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
+    """Connect as the owner of a server's database."""
+    connection = await asyncpg.connect(postgres.dsn())
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,8 +1,7 @@
 """A database that dies, hangs, is full, locked or read-only loses nothing that NATS has."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -13,6 +12,7 @@ from imagedrift_sandbox.postgres import PostgresServer
 from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, image, ingest
 from support.polling import until
+from support.postgres import owner
 
 FULL = """
     CREATE FUNCTION public.full_disk() RETURNS trigger LANGUAGE plpgsql AS
@@ -20,16 +20,6 @@ FULL = """
     CREATE TRIGGER full_disk BEFORE INSERT ON fleet.host_images
       FOR EACH ROW EXECUTE FUNCTION public.full_disk()
 """
-
-
-@asynccontextmanager
-async def owner(postgres: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the owner's."""
-    connection = await asyncpg.connect(postgres.dsn())
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def unacknowledged(agents: Fleet) -> int:

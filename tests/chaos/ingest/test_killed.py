@@ -21,7 +21,7 @@ from support.frozen import frozen
 from support.ingest import NGINX, Fleet, Operator, answer, image, ingest
 from support.nats_client import jetstream, nats_client
 from support.polling import until
-from support.postgres import NEWEST
+from support.postgres import NEWEST, owner
 
 pytestmark = pytest.mark.parametrize("model", [NEWEST], indirect=True)
 
@@ -49,16 +49,6 @@ SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT gran
 def environment(postgres: PostgresServer, fresh_nats: NatsServer) -> dict[str, str]:
     """Return the environment of a process."""
     return {"DATABASE_URL": postgres.dsn(), "NATS_URL": fresh_nats.url, "IMAGEDRIFT_LOG": "json"}
-
-
-@asynccontextmanager
-async def owner(postgres: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
-    """Connect as the owner."""
-    connection = await asyncpg.connect(postgres.dsn())
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def in_flight(agents: Fleet, stream: str) -> int:

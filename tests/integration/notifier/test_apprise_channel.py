@@ -4,30 +4,18 @@ Each message is sent by a process of its own, as the service does.
 """
 
 import logging
-from datetime import timedelta
 
 import msgspec
 import pytest
 
 from imagedrift_notifier.adapters import apprise_channel
 from imagedrift_notifier.adapters.apprise_process import AppriseSender
-from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed
 from imagedrift_notifier.core.secret_text import SecretText
 from imagedrift_sandbox.free_port import free_port
-from support.notifier import NOW, TOKEN, Receiver
+from support.notifier import TOKEN, Receiver, outbound_message
 
-MESSAGE = OutboundMessage(
-    message_id="msg_1",
-    route="chat",
-    channel="apprise",
-    created_at=NOW,
-    title="a title",
-    body="a text\nof two lines",
-    payload={},
-    attempts=1,
-    age=timedelta(),
-)
+MESSAGE = outbound_message(route="chat", channel="apprise", body="a text\nof two lines")
 
 
 def address(receiving: Receiver, options: str = "rto=5") -> SecretText:

@@ -7,30 +7,18 @@ import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from imagedrift_notifier.adapters.apprise_process import AppriseSender
-from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered, Doubtful, Failed
 from imagedrift_notifier.core.secret_text import SecretText
-from support.notifier import NOW, TOKEN, Receiver
+from support.notifier import TOKEN, Receiver, outbound_message
 from support.polling import until
 
-MESSAGE = OutboundMessage(
-    message_id="msg_1",
-    route="chat",
-    channel="apprise",
-    created_at=NOW,
-    title="a title",
-    body="a text",
-    payload={},
-    attempts=1,
-    age=timedelta(),
-)
+MESSAGE = outbound_message(route="chat", channel="apprise")
 MIB = 1024 * 1024
 SOON_S = 4.0
 """A process of Apprise takes a second to start."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,11 @@ from msgspec.structs import replace
 
 from imagedrift_notifier.adapters.channels import Channels, route_faults
 from imagedrift_notifier.adapters.routes_file import load
-from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered, Failed
 from imagedrift_runtime.clock import SystemClock
-from support.notifier import NOW, TOKEN, Receiver, write_routes
+from support.notifier import TOKEN, Receiver, outbound_message, write_routes
 
-MESSAGE = OutboundMessage(
-    message_id="msg_1",
-    route="ops",
-    channel="webhook",
-    created_at=NOW,
-    title="a title",
-    body="a text",
-    payload={},
-    attempts=1,
-    age=timedelta(),
-)
+MESSAGE = outbound_message(route="ops", channel="webhook")
 
 
 async def test_each_route_uses_its_channel(receiving: Receiver, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
@@ -13,20 +13,10 @@ from imagedrift_notifier.core.route import MessageRoute, Routes
 from imagedrift_notifier.errors import DatabaseAway
 from imagedrift_notifier.usecases import deliver, route_tasks
 from imagedrift_notifier.usecases.deliver import MOST_AT_ONCE, PAUSES_S, Deliver
-from support.notifier import NOW, route
+from support.notifier import NOW, outbound_message, route
 from support.virtual_time import StillClock
 
-MESSAGE = OutboundMessage(
-    message_id="msg_1",
-    route="",
-    channel="apprise",
-    created_at=NOW,
-    title="a title",
-    body="a text",
-    payload={},
-    attempts=1,
-    age=timedelta(),
-)
+MESSAGE = outbound_message(route="", channel="apprise")
 
 
 class Queue:
