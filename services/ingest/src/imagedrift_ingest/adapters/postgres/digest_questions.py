@@ -17,7 +17,7 @@ from imagedrift_ingest.core.questions import (
 from imagedrift_schemas.constraints import MOST_FACTS_OF, MOST_PLATFORMS
 from imagedrift_schemas.v1 import Describe
 
-SQL = load("planner")
+SQL = load("digest_questions")
 LISTS = load("lists")
 MOST_AT_ONCE: Final = 1000
 CANDIDATES_OUT: Final = 200
@@ -39,11 +39,7 @@ class DigestQuestions:
     async def due(self, at: datetime) -> Sequence[DueDigest]:
         """Read the digests of images, then those of candidates."""
         lapsed = freshness.lapsed_before(self._rules, at)
-        room = (MOST_AT_ONCE, self._of_one_host, lapsed, MOST_PLATFORMS, MOST_FACTS_OF)
-        rows = await self._database.fetch(SQL["undescribed"], at, *room, DESCRIBED_A_DAY)
-        wanted = [
-            DueDigest(row["ref_id"], _describe(row, at), tuple(row["comparisons"])) for row in rows
-        ]
+        wanted = await self._of_images(at, lapsed)
         asked = {each.question.digest for each in wanted}
         bounds = (CANDIDATES_OUT, self._of_one_host, lapsed)
         candidates = await self._database.fetch(LISTS["undescribed_candidates"], at, *bounds)
@@ -51,6 +47,20 @@ class DigestQuestions:
             DueDigest(row["ref_id"], _describe_candidate(row, at), ())
             for row in candidates
             if row["digest"] not in asked
+        ]
+
+    async def _of_images(self, at: datetime, lapsed: datetime) -> list[DueDigest]:
+        """Read the digests whose content would tell whether images are outdated."""
+        bounds = (MOST_AT_ONCE, self._of_one_host, lapsed, DESCRIBED_A_DAY)
+        digests = await self._database.fetch(SQL["undescribed"], at, *bounds)
+        if not digests:
+            return []
+        picked = [row["digest"] for row in digests]
+        rows = await self._database.fetch(
+            SQL["questions_about"], at, picked, MOST_PLATFORMS, MOST_FACTS_OF
+        )
+        return [
+            DueDigest(row["ref_id"], _describe(row, at), tuple(row["comparisons"])) for row in rows
         ]
 
     async def note(self, at: datetime, asked: Sequence[tuple[DueDigest, PublishOutcome]]) -> None:
