@@ -36,10 +36,6 @@ class Message:
         """Acknowledge, and trust."""
         await self.say("ack")
 
-    async def ack_sync(self, timeout: float) -> None:  # noqa: ASYNC109 - nats' own
-        """Acknowledge, and wait for the server's word."""
-        await self.say("ack_sync")
-
     async def nak(self, delay: float) -> None:
         """Ask for it again."""
         await self.say(f"nak {delay:g}")
@@ -63,36 +59,35 @@ class Bus:
         await self._message.say("letter")
 
 
-async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[list[str], Bus]:
+async def settled(outcome: Outcome, failing: str = "") -> tuple[list[str], Bus]:
     """The acknowledgements of a message for an outcome."""
     message = Message(failing)
     bus: Any = Bus(message)
-    await Acknowledger(bus, "svc", sure=sure)(message, outcome)
+    await Acknowledger(bus, "svc")(message, outcome)
     return message.said, bus
 
 
 @pytest.mark.parametrize(
-    ("outcome", "sure", "said"),
+    ("outcome", "said"),
     [
-        (Done(), True, ["ack_sync"]),
-        (Done(), False, ["ack"]),
-        (Retry("later", 2.5), True, ["nak 2.5"]),
-        (Reject("invalid"), True, ["letter", "term"]),
-        (Reject("invalid"), False, ["letter", "term"]),
+        (Done(), ["ack"]),
+        (Done("images refused"), ["letter", "ack"]),
+        (Retry("later", 2.5), ["nak 2.5"]),
+        (Reject("invalid"), ["letter", "term"]),
     ],
 )
-async def test_each_outcome_has_its_word(outcome: Outcome, sure: bool, said: list[str]) -> None:
-    """Where it has to be sure, an acknowledgement waits for the server; a letter comes first."""
-    assert (await settled(outcome, sure=sure))[0] == said
+async def test_each_outcome_has_its_word(outcome: Outcome, said: list[str]) -> None:
+    """What ends a message follows its letter, which may not be written."""
+    assert (await settled(outcome))[0] == said
 
 
-@pytest.mark.parametrize("failing", ["ack_sync", "letter", "term"])
+@pytest.mark.parametrize("failing", ["ack", "letter", "term"])
 async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None:
     """The message comes again: that is all that an error may lead to."""
-    outcome: Outcome = Done() if failing == "ack_sync" else Reject("invalid")
+    outcome: Outcome = Done() if failing == "ack" else Reject("invalid")
 
     with structlog.testing.capture_logs() as logs:
-        said, _ = await settled(outcome, sure=True, failing=failing)
+        said, _ = await settled(outcome, failing)
 
     assert said == (["letter"] if failing == "term" else [])
     assert logs[-1]["event"] == "acknowledgement.failed"
@@ -100,7 +95,7 @@ async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None
 
 async def test_a_message_that_is_refused_twice_is_one_letter() -> None:
     """A termination can be lost: the stream of letters knows the second refusal by its id."""
-    ids = [(await settled(Reject("invalid"), sure=True))[1].ids for _ in range(2)]
+    ids = [(await settled(Reject("invalid")))[1].ids for _ in range(2)]
 
     assert ids[0] == ids[1]
     assert ids[0][0].startswith("svc.S.7.")
@@ -110,7 +105,7 @@ async def test_the_loops_of_a_process_count_refusals_together() -> None:
     """Of four refusals in two loops the first, the second and the fourth have a letter."""
     message = Message()
     bus: Any = Bus(message)
-    loops = [Acknowledger(bus, "svc", sure=False) for _ in range(2)]
+    loops = [Acknowledger(bus, "svc") for _ in range(2)]
     for number in range(4):
         await loops[number % 2](message, Reject("invalid"))
 
