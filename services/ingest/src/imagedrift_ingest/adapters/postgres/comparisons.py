@@ -4,7 +4,7 @@ Rules:
 - What exists is never touched: an insert that finds its row there is still work for the database.
 - New rows are made in transactions of their own, sorted, so that replicas cannot deadlock. They
   count them for the hosts that bring them (`core.quota`), in the database: no restart and no
-  second replica lets a host bring more.
+  second replica lets a host bring more. They wait for no disk: the hosts, stored later, do.
 - Of many new images so many are made at a time that others, who bring a few, need not wait. Batches
   make images of different references at the same time (`reference_locks`).
 - A comparison is born with its verdict. The answer that it is made of stays locked until the
