@@ -17,7 +17,7 @@ from imagedrift_runtime.settings import read_again
 
 SERVICE = "imagedrift-ingest"
 ABOUT = "imagedrift-ingest: inventories and answers in, facts, comparisons and questions out."
-OTHER_CONNECTIONS = 4
+OTHER_CONNECTIONS = 5
 COLLECT_EVERY = 50_000
 """New objects between two searches for cycles: a batch makes tens of thousands, none in a cycle."""
 EVERY = Periods()

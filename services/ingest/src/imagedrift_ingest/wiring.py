@@ -28,6 +28,8 @@ class Periods(Struct, frozen=True, kw_only=True):
     """How often each work is repeated, in seconds."""
 
     plan: float = 0.5
+    describe: float = 0.5
+    list_tags: float = 0.5
     announce: float = 1.0
     heartbeats: float = 0.25
     bookmarks: float = 5.0
@@ -128,6 +130,8 @@ class Wiring:
         parts, maintain = self._parts, self._parts.maintain()
         return [
             Work("plan", parts.plan().run, every.plan, parts.plan_now),
+            Work("describe", parts.describe().run, every.describe, parts.describe_now),
+            Work("list_tags", parts.list_tags().run, every.list_tags),
             Work("announce", parts.announce().run, every.announce, parts.announce_now),
             Work("note_heartbeats", parts.heartbeats.store, every.heartbeats),
             Work("look_at_inventories", parts.inventory_bookmarks.look, every.bookmarks),
