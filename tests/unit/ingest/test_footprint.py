@@ -18,7 +18,11 @@ def loaded() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "library", ["pogo_core", "sqlparse", "httpx", "aiohttp", "rich", "click", "prometheus_client"]
+    "library",
+    [
+        *("pogo_core", "sqlparse", "httpx", "aiohttp", "rich", "click", "prometheus_client"),
+        *("greenlet", "argparse"),
+    ],
 )
 def test_ingest_does_not_load_what_other_commands_use(loaded: set[str], library: str) -> None:
     """The libraries of migrations, of requests and of the command are not loaded by ingest."""
