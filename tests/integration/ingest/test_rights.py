@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_ingest.adapters.postgres import migrations, schema_check
 from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed
 from imagedrift_sandbox.postgres import PostgresServer
 from support.logins import assert_all_work, connected, login, make_logins, make_owner, run
@@ -159,8 +159,8 @@ async def test_ingest_without_the_writers_role_is_told_what_it_lacks(schema: str
     await run(schema, "CREATE ROLE ingest LOGIN PASSWORD 'x'")
 
     async with connected(login(schema, "ingest")) as stranger:
-        with pytest.raises(migrations.WrongSchema, match="give this login the role"):
-            await migrations.check(stranger)
+        with pytest.raises(schema_check.WrongSchema, match="give this login the role"):
+            await schema_check.check(stranger)
 
 
 async def test_a_decider_decides_under_its_own_name_and_writes_nothing_else(schema: str) -> None:
@@ -196,5 +196,5 @@ async def test_a_database_without_deciders_works(empty: str) -> None:
     """Where the owner may make no role and a DBA made the two of before, that is advice alone."""
     await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
     owner = await make_owner(empty)
-    assert await migrations.migrate(owner) == migrations.known()
+    assert await migrations.migrate(owner) == schema_check.known()
     assert "CREATE ROLE imagedrift_decider NOLOGIN;" in await migrations.advice(owner)
