@@ -93,7 +93,7 @@ async def test_what_changed_while_the_engine_failed_is_found_afterwards(
         engine.fault = ""
         await until(lambda: len(publisher.inventories) == 2, "the inventory after")
 
-    assert [len(said.images) for said in publisher.inventories] == [3, 4]
+    assert [len(each.images) for each in publisher.inventories] == [3, 4]
 
 
 async def test_an_upgrade_under_the_agent_is_said(engine: ScriptedEngine) -> None:

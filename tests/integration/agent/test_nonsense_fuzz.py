@@ -83,9 +83,9 @@ def test_nonsense_anywhere_is_a_look_or_a_fault(folder: Path, answers: dict[str,
     except EngineFault as error:
         fault = str(error)
     else:
-        said = inventory(HostProfile(site="s", host="h"), snapshot, now())
-        assert codec.decode(codec.encode(said), Inventory) == said
-        assert fingerprint(said)
+        message = inventory(HostProfile(site="s", host="h"), snapshot, now())
+        assert codec.decode(codec.encode(message), Inventory) == message
+        assert fingerprint(message)
 
     assert not fault or fault.startswith("GET /")
 

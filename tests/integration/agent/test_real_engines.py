@@ -80,7 +80,7 @@ async def test_a_container_that_lives_a_second_changes_nothing(
     name = f"{docker_registry.host}/{type(engine).__name__.lower()}/job:1"
     await asyncio.to_thread(engine.build, name)
     await equal(publisher, engine, "after the build")
-    said = len(publisher.inventories)
+    published = len(publisher.inventories)
 
     for number in range(3):
         await asyncio.to_thread(engine.run, name, f"job-{number}", None, ["/bin/busybox", "true"])
@@ -90,7 +90,7 @@ async def test_a_container_that_lives_a_second_changes_nothing(
     await asyncio.to_thread(engine.tag, name, name.replace("job:1", "job:2"))
     await equal(publisher, engine, "after the tag")
 
-    assert len(publisher.inventories) == said + 1
+    assert len(publisher.inventories) == published + 1
     assert not [i for i in newest(publisher).images if i.containers]
 
 

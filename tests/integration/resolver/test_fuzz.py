@@ -115,16 +115,16 @@ def reply(dice: random.Random) -> Reply | NoResponse:
 
 def converse(conversation: Any, answer: Callable[[], Reply | NoResponse]) -> tuple[Any, int]:
     """Hold a conversation with that registry; the result, and how many responses it took."""
-    said: Any = None
+    step_reply: Any = None
     responses = 0
     while True:
         try:
-            step = conversation.send(said)
+            step = conversation.send(step_reply)
         except StopIteration as end:
             return end.value[0], responses
         responses += 1
         assert responses < 200, "the conversation has no end"
-        said = answer() if isinstance(step, Send) else read_token(answer(), NOW)
+        step_reply = answer() if isinstance(step, Send) else read_token(answer(), NOW)
         assert isinstance(step, Send | Authorise)
 
 

@@ -39,13 +39,13 @@ KEYS: Final = id_token.read_keys(
 
 def token(key: RSAKey | ECKey = RSA, header: dict[str, Any] | None = None, **claims: object) -> str:
     """Write a token with these claims; one that is None is left out."""
-    said = {name: each for name, each in (CLAIMS | claims).items() if each is not None}
+    payload = {name: each for name, each in (CLAIMS | claims).items() if each is not None}
     algorithm = "RS256" if isinstance(key, RSAKey) else "ES256"
     full = {"alg": algorithm, "kid": key.kid} | (header or {})
     full = {name: each for name, each in full.items() if each is not None}
     algorithms = list(id_token.ALGORITHMS)
     registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
-    return jws.serialize_compact(full, json.dumps(said), key, registry=registry)
+    return jws.serialize_compact(full, json.dumps(payload), key, registry=registry)
 
 
 def read(text: str) -> SignedInUser:

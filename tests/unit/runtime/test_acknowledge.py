@@ -16,7 +16,7 @@ class Message:
     """A message that notes what is said about it; `failing` makes one of the words fail."""
 
     def __init__(self, failing: str = "") -> None:
-        self.said: list[str] = []
+        self.words: list[str] = []
         self.subject, self.data = "s.a", b"payload"
         self.metadata = SimpleNamespace(
             stream="S",
@@ -30,7 +30,7 @@ class Message:
         """Note what was said to the server, or fail as it does."""
         if word == self._failing:
             raise TimeoutError
-        self.said.append(word)
+        self.words.append(word)
 
     async def ack(self) -> None:
         """Acknowledge, and trust."""
@@ -68,11 +68,11 @@ async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[l
     message = Message(failing)
     bus: Any = Bus(message)
     await Acknowledger(bus, "svc", sure=sure)(message, outcome)
-    return message.said, bus
+    return message.words, bus
 
 
 @pytest.mark.parametrize(
-    ("outcome", "sure", "said"),
+    ("outcome", "sure", "words"),
     [
         (Done(), True, ["ack_sync"]),
         (Done(), False, ["ack"]),
@@ -81,9 +81,9 @@ async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[l
         (Reject("invalid"), False, ["letter", "term"]),
     ],
 )
-async def test_each_outcome_has_its_word(outcome: Outcome, sure: bool, said: list[str]) -> None:
+async def test_each_outcome_has_its_word(outcome: Outcome, sure: bool, words: list[str]) -> None:
     """Where it has to be sure, an acknowledgement waits for the server; a letter comes first."""
-    assert (await settled(outcome, sure=sure))[0] == said
+    assert (await settled(outcome, sure=sure))[0] == words
 
 
 @pytest.mark.parametrize("failing", ["ack_sync", "letter", "term"])
@@ -92,9 +92,9 @@ async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None
     outcome: Outcome = Done() if failing == "ack_sync" else Reject("invalid")
 
     with structlog.testing.capture_logs() as logs:
-        said, _ = await settled(outcome, sure=True, failing=failing)
+        words, _ = await settled(outcome, sure=True, failing=failing)
 
-    assert said == (["letter"] if failing == "term" else [])
+    assert words == (["letter"] if failing == "term" else [])
     assert logs[-1]["event"] == "acknowledgement.failed"
 
 

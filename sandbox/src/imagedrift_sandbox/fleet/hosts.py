@@ -56,7 +56,7 @@ class Fleet(ABC, Generic[H]):
         """Return the subject and payload of a host's inventory."""
         images, content = self._written(number)
         host = self.host(number)
-        said = InventoryEnvelope(
+        envelope = InventoryEnvelope(
             site=self.site,
             host=host,
             hostname=self.hostname(number),
@@ -68,7 +68,7 @@ class Fleet(ABC, Generic[H]):
             content=content,
             images=Raw(images),
         )
-        return subjects.inventory(self.site, host), codec.encode(said)
+        return subjects.inventory(self.site, host), codec.encode(envelope)
 
     def heartbeat(self, number: int, at: datetime) -> tuple[str, bytes]:
         """Return the subject and payload of a host's heartbeat."""

@@ -46,10 +46,10 @@ class NewestStream(StillStream):
         return True
 
 
-def delivery(said: Listed, seq: int = 1) -> Delivery:
+def delivery(tags: Listed, seq: int = 1) -> Delivery:
     """A list as its bucket delivers it."""
-    subject = f"$KV.{subjects.BUCKET_TAGS}.{subjects.list_key(said)}"
-    return Delivery(subject, codec.encode(said), "T", seq, 1, NOW)
+    subject = f"$KV.{subjects.BUCKET_TAGS}.{subjects.list_key(tags)}"
+    return Delivery(subject, codec.encode(tags), "T", seq, 1, NOW)
 
 
 def handler(stored: Stored, stream: StillStream | None = None) -> StoreLists:
