@@ -32,7 +32,7 @@ from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.registry.control import SyntheticImage
-from imagedrift_sandbox.registry.images import Pushed
+from imagedrift_sandbox.registry.images import PushedImage
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
 from imagedrift_schemas import subjects
@@ -211,7 +211,7 @@ class _Run:
         images = [
             SyntheticImage(repository=name, tag=TAG, seed=self._seeds[name]) for name in names
         ]
-        pushed: list[Pushed] = await self._registry.push(images)
+        pushed: list[PushedImage] = await self._registry.push(images)
         return {
             name: Release(each.digest, each.configs[PLATFORM])
             for name, each in zip(names, pushed, strict=True)

@@ -25,6 +25,7 @@ from imagedrift_bench.answer_lag import AnswerLag
 from imagedrift_bench.flip import Flip
 from imagedrift_bench.ingest import peak_mb
 from imagedrift_bench.queries import SETTINGS
+from imagedrift_bench.report import Figures
 from imagedrift_bench.seed import UNANSWERED_EVERY, Truth, seed
 from imagedrift_ingest.commands import maintain
 from imagedrift_runtime.nats import bus
@@ -39,7 +40,6 @@ READ_AGAIN_EVERY_S: Final = 5.0
 READ_AGAIN_WITHIN_S: Final = 0.5
 TOLD_WITHIN_S: Final = 10.0
 MOST_BYTES: Final = 100_000
-Figures = dict[str, float | int]
 
 
 @click.command("pages")

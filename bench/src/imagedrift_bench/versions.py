@@ -28,7 +28,7 @@ from imagedrift_sandbox.stack import Stack, named_registry
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import LocalImage
 
-Numbers = tuple[int, int, int]
+VersionNumbers = tuple[int, int, int]
 
 TRACKS: Final = ("{}.{}.{}", "{}.{}.{}-alpine", "v{}.{}.{}", "20{:02d}.{}.{}")
 PINNED: Final = 3
@@ -170,7 +170,7 @@ def _stock(registry: SandboxRegistry, number: int, tags: int) -> Iterator[Pin]:
     yield from pins
 
 
-def _pin(repository: str, form: str, members: Sequence[Numbers], dice: random.Random) -> Pin:
+def _pin(repository: str, form: str, members: Sequence[VersionNumbers], dice: random.Random) -> Pin:
     """Choose a tag, and find the newer ones by its numbers alone."""
     own = dice.choice(members)
     newer = [each for each in members if each > own]

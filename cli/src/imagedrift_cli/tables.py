@@ -12,9 +12,8 @@ import click
 from rich.cells import cell_len
 
 from imagedrift_cli import cells
+from imagedrift_cli.cells import Row
 from imagedrift_cli.display import Display
-
-Row = dict[str, Any]
 
 GAP: Final = 2
 HUB: Final = "docker.io/"

@@ -1,12 +1,10 @@
 """Remarks on one image: the version that hosts run and would get, what is newer, and its base."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
+from imagedrift_cli.cells import Row
 from imagedrift_cli.database import Reader
 from imagedrift_cli.listing import Remarks, noted
-
-Row = dict[str, Any]
 
 STEPS = ("patch", "minor", "major")
 

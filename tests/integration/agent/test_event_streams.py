@@ -11,7 +11,7 @@ import pytest
 from imagedrift_agent import doctor
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_limits import EngineLimits
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import Bytes, HeadlessEvents, Refusal, ScriptedEngine, populate
 from support.agents import RecordingPublisher, running_agent
@@ -42,7 +42,9 @@ async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
 
 def source_on(engine: ScriptedEngine, **limits: float) -> Engine:
     """The adapter."""
-    return Engine(lambda: Address(path=str(engine.path)), msgspec.convert(limits, EngineLimits))
+    return Engine(
+        lambda: EngineAddress(path=str(engine.path)), msgspec.convert(limits, EngineLimits)
+    )
 
 
 def asked(engine: ScriptedEngine, path: str) -> int:

@@ -17,7 +17,7 @@ from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
+from imagedrift_sandbox.registry import Fault, RouteKind, SandboxRegistry
 from imagedrift_schemas.v1 import Answer, Found, Refused, Unreachable
 from support.dialing import http_client
 from support.nats_client import jetstream
@@ -131,7 +131,7 @@ async def test_a_redirect_takes_no_credential_along(fresh_nats: NatsServer, tmp_
     (tmp_path / "password").write_text("hunter2")
     async with SandboxRegistry().serving() as other, SandboxRegistry().serving() as registry:
         other.push_image("app", "1")
-        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect=other.url))
+        registry.misbehave(Fault(kinds=(RouteKind.MANIFEST_HEAD,), redirect=other.url))
         toml = trusting(registry.host, username="me", password_file=str(tmp_path / "password"))
         async with working(fresh_nats.url, tmp_path, toml) as client:
             answer = await client.ask(registry.reference("app", "1"))

@@ -10,7 +10,7 @@ import structlog
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -56,7 +56,7 @@ async def _survived(server: NatsServer, bus: Bus, own: OwnStream, line: bytes) -
     heard: list[str] = []
     stopping = asyncio.Event()
 
-    async def handle(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handle(deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         pulled.extend(delivery.subject for delivery in deliveries)
         return [Done()] * len(deliveries)
 

@@ -12,14 +12,19 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from imagedrift_dashboard.core import id_token
-from imagedrift_dashboard.core.id_token import Expected, SignedInUser, TokenRefused, UnknownKey
+from imagedrift_dashboard.core.id_token import (
+    ExpectedClaims,
+    SignedInUser,
+    TokenRefused,
+    UnknownKey,
+)
 
 NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
 AT: Final = int(NOW.timestamp())
 RSA: Final = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
 EC: Final = ECKey.generate_key("P-256", {"kid": "ec"})
 STRANGER: Final = RSAKey.generate_key(2048, {"kid": "rsa"})
-EXPECTED: Final = Expected(
+EXPECTED: Final = ExpectedClaims(
     issuer="https://id.example.org", client_id="drift", nonce="n", groups_claim="groups"
 )
 CLAIMS: Final[dict[str, Any]] = {

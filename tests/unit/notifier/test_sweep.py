@@ -8,7 +8,7 @@ import pytest
 from imagedrift_notifier.core.claim import Claim
 from imagedrift_notifier.core.due_group import Candidate, DueGroup, DueTopic, Topic
 from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
-from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute, Routes
+from imagedrift_notifier.core.route import HostFilter, MessageRoute, Routes, TopicKind
 from imagedrift_notifier.errors import DatabaseAway
 from imagedrift_notifier.usecases.claiming import Claiming
 from imagedrift_notifier.usecases.sweep import Sweep
@@ -39,7 +39,7 @@ class SlowDatabase:
         return [[each] for each in references]
 
     async def due_topics(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueTopic]:
         """Read for a second, and find nothing."""
         [reference] = references

@@ -9,7 +9,7 @@ import structlog
 
 from imagedrift_runtime.nats.acknowledge import Acknowledger
 from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 
 
 class Message:
@@ -63,7 +63,9 @@ class Bus:
         await self._message.say("letter")
 
 
-async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[list[str], Bus]:
+async def settled(
+    outcome: HandlerOutcome, *, sure: bool, failing: str = ""
+) -> tuple[list[str], Bus]:
     """The acknowledgements of a message for an outcome."""
     message = Message(failing)
     bus: Any = Bus(message)
@@ -81,7 +83,9 @@ async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[l
         (Reject("invalid"), False, ["letter", "term"]),
     ],
 )
-async def test_each_outcome_has_its_word(outcome: Outcome, sure: bool, words: list[str]) -> None:
+async def test_each_outcome_has_its_word(
+    outcome: HandlerOutcome, sure: bool, words: list[str]
+) -> None:
     """Where it has to be sure, an acknowledgement waits for the server; a letter comes first."""
     assert (await settled(outcome, sure=sure))[0] == words
 
@@ -89,7 +93,7 @@ async def test_each_outcome_has_its_word(outcome: Outcome, sure: bool, words: li
 @pytest.mark.parametrize("failing", ["ack_sync", "letter", "term"])
 async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None:
     """The message comes again: that is all that an error may lead to."""
-    outcome: Outcome = Done() if failing == "ack_sync" else Reject("invalid")
+    outcome: HandlerOutcome = Done() if failing == "ack_sync" else Reject("invalid")
 
     with structlog.testing.capture_logs() as logs:
         words, _ = await settled(outcome, sure=True, failing=failing)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from imagedrift_sandbox.fleet.hosts import Fleet
 from imagedrift_sandbox.registry.faults import Fault
-from imagedrift_sandbox.registry.images import Pushed, Shape
+from imagedrift_sandbox.registry.images import PushedImage, Shape
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas.v1 import LocalImage
 
@@ -178,7 +178,7 @@ def _private(registry: SandboxRegistry, repository: str) -> LocalImage:
 def _image(
     registry: SandboxRegistry,
     repository: str,
-    pushed: Pushed,
+    pushed: PushedImage,
     *,
     tag: str = TAG,
     containers: tuple[str, ...] = (),

@@ -14,13 +14,13 @@ import msgspec
 from imagedrift_sandbox.registry.auth import Auth, Scheme
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
 from imagedrift_sandbox.registry.faults import Fault, no_digest_header
-from imagedrift_sandbox.registry.routes import Kind
+from imagedrift_sandbox.registry.routes import RouteKind
 from imagedrift_sandbox.registry.tag_pages import TagPaging
 
 if TYPE_CHECKING:
     from imagedrift_sandbox.registry.server import SandboxRegistry
 
-BOTH = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+BOTH = (RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET)
 
 
 class Vendor(StrEnum):
@@ -109,7 +109,7 @@ PROFILES = {
             scheme=Scheme.BASIC,
             challenges=('BASIC realm="Sonatype Nexus Repository Manager"',),
         ),
-        faults=(Fault(kinds=(Kind.MANIFEST_HEAD,), credentials=True, status=405, body=""),),
+        faults=(Fault(kinds=(RouteKind.MANIFEST_HEAD,), credentials=True, status=405, body=""),),
     ),
     Vendor.ARTIFACTORY: VendorProfile(
         auth=_bearer("{host}", "/artifactory/api/docker/main/v2/token"),

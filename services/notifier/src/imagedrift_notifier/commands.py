@@ -11,7 +11,7 @@ from imagedrift_notifier.adapters.channels import Channels
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews
 from imagedrift_notifier.core.bundle import bundles
-from imagedrift_notifier.core.content import Content, trial_content, write
+from imagedrift_notifier.core.content import MessageContent, trial_content, write
 from imagedrift_notifier.core.due_group import DueGroup
 from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered
@@ -29,7 +29,7 @@ class Preview(Struct, frozen=True):
     """A message that a route would send."""
 
     route: str
-    content: Content
+    content: MessageContent
 
 
 def file_faults(routes: Routes) -> list[str]:

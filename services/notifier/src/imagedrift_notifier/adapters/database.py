@@ -57,7 +57,7 @@ _OTHER_SCHEMA: Final = (
     asyncpg.UndefinedColumnError,
     asyncpg.InvalidSchemaNameError,
 )
-Connection = asyncpg.Connection
+NotifierConnection = asyncpg.Connection
 
 
 class NotifierDatabase:
@@ -73,16 +73,16 @@ class NotifierDatabase:
             return await rows_on(connection, name, values)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self) -> AsyncIterator[NotifierConnection]:
         """Open a transaction for the length of the context. Raises `DatabaseAway`."""
         async with self._connection() as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def _connection(self) -> AsyncIterator[NotifierConnection]:
         try:
             async with self._pool.acquire(timeout=CONNECT_WITHIN_S) as connection:
-                yield cast(Connection, connection)
+                yield cast(NotifierConnection, connection)
         except (*AWAY, *_OTHER_SCHEMA, asyncpg.InsufficientPrivilegeError) as error:
             if self._health:
                 self._health.failed(PART, _told(error))
@@ -92,7 +92,7 @@ class NotifierDatabase:
 
 
 async def rows_on(
-    connection: Connection, name: str, values: Mapping[str, object]
+    connection: NotifierConnection, name: str, values: Mapping[str, object]
 ) -> list[asyncpg.Record]:
     """Run a statement in the transaction of a connection."""
     sql, arguments = named_sql.positional(statements()[name], values)
@@ -138,7 +138,7 @@ async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator
             pool.terminate()
 
 
-async def _encode_json(connection: Connection) -> None:
+async def _encode_json(connection: NotifierConnection) -> None:
     await connection.set_type_codec(
         "jsonb",
         encoder=lambda value: msgspec.json.encode(value).decode(),

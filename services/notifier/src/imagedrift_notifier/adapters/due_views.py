@@ -10,7 +10,7 @@ import asyncpg
 from imagedrift_notifier.adapters.database import NotifierDatabase
 from imagedrift_notifier.core.due_group import Candidate, DueGroup, DueTopic, Topic
 from imagedrift_notifier.core.portion import portions
-from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute
+from imagedrift_notifier.core.route import HostFilter, MessageRoute, TopicKind
 
 FAILING_FOR: Final = timedelta(minutes=15)
 """How long a reference fails before its registry is told of."""
@@ -31,7 +31,7 @@ class DueViews:
         return [*portions(references, {row["reference"]: row["hosts"] for row in rows})]
 
     async def due_topics(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueTopic]:
         """Read which topics of a portion are due on some hosts. Raises `DatabaseAway`."""
         values = {
@@ -44,7 +44,7 @@ class DueViews:
         return [DueTopic(_topic(row), row["due_at"]) for row in rows if row["kind"] in kinds]
 
     async def of_references(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueGroup]:
         """Read the due images of a portion of references on some hosts. Raises `DatabaseAway`."""
         values = _values(hosts, references)

@@ -7,7 +7,7 @@ from typing import Protocol
 from imagedrift_notifier.core.claim import Claim, claims_of
 from imagedrift_notifier.core.due_group import DueTopic
 from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
-from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute, Routes
+from imagedrift_notifier.core.route import HostFilter, MessageRoute, Routes, TopicKind
 from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
@@ -23,7 +23,7 @@ class DueReader(Protocol):
         """Part references into portions that are read at once."""
 
     async def due_topics(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueTopic]:
         """Read which topics of a portion are due on some hosts."""
 

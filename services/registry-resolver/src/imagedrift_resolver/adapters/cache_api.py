@@ -24,7 +24,7 @@ log = get_logger()
 ASKED_AGAIN_TTL_S: Final = 30.0
 
 
-class Wanted(Struct, frozen=True):
+class CacheRequest(Struct, frozen=True):
     """A request to the micro service: a reference, and the credential the asker goes by."""
 
     reference: str
@@ -87,11 +87,11 @@ class CacheApi:
         return isinstance(stored, Stored)
 
 
-def _wanted(payload: bytes) -> Wanted:
+def _wanted(payload: bytes) -> CacheRequest:
     text = payload.strip()
     if text.startswith(b"{"):
         try:
-            return codec.decode(text, Wanted)
+            return codec.decode(text, CacheRequest)
         except SchemaError as error:
             raise RequestRefused("400", str(error)) from error
-    return Wanted(text.decode("utf-8", "replace"))
+    return CacheRequest(text.decode("utf-8", "replace"))
