@@ -34,12 +34,10 @@ from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
 QUOTAS = load("quotas")
-MOST_REMEMBERED = 64 * 1024 * 1024
-"""Bytes."""
+MOST_REMEMBERED = 64 * 1024 * 1024  # bytes
 MADE_AT_ONCE = 1000
 """Images: some twenty milliseconds of judging."""
-FACTS_BYTES = 200
-"""Of a key and facts, about."""
+FACTS_BYTES = 200  # of a key and facts, about
 
 
 class Comparison(NamedTuple):

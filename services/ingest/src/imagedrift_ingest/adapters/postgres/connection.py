@@ -16,6 +16,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import asyncpg
 
+from imagedrift_ingest.adapters.postgres import array_types
 from imagedrift_ingest.adapters.postgres.database_errors import (
     REFUSALS,
     RETRYABLE,
@@ -48,10 +49,6 @@ SESSION: Final = {
     "plan_cache_mode": "force_generic_plan",
 }
 """The settings of each session."""
-ARRAYS: Final = """
-    SELECT $1::bigint[], $2::bytea[], $3::integer[], $4::boolean[], $5::timestamptz[], $6::jsonb[]
-"""
-"""The types of the arrays that statements take."""
 
 
 @asynccontextmanager
@@ -91,7 +88,7 @@ async def pool(
         max_inactive_connection_lifetime=60,
         timeout=10,
         command_timeout=60,
-        init=_learn_arrays,
+        init=array_types.look_up,
         reset=_keep,
         server_settings=SESSION,
     )
@@ -108,15 +105,6 @@ async def _close(made: "asyncpg.Pool[asyncpg.Record]") -> None:
             await made.close()
     except TimeoutError:
         made.terminate()
-
-
-async def _learn_arrays(connection: asyncpg.Connection) -> None:
-    """Let the driver look up all array types in one query.
-
-    It asks the catalog, for some ten milliseconds, at the first statement of each connection that
-    takes a type which it does not know yet: so a connection would ask three or four times.
-    """
-    await connection.execute(ARRAYS, *[[]] * ARRAYS.count("$"))
 
 
 async def _keep(_: object) -> None:
