@@ -26,7 +26,7 @@ def is_what_the_codec_writes(fleet: Fleet[Any], number: int) -> bool:
         == (message.site, message.host)
         == (fleet.site, fleet.host(number))
     )
-    assert len({image.reference for image in message.images}) == len(fleet.held(number))
+    assert len({image.reference for image in message.images}) == len(fleet.images_of(number))
     return (
         codec.encode(message) == payload and codec.content_hash(message.images) == message.content
     )

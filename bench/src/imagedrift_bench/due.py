@@ -172,7 +172,7 @@ def _behind_on(fleet: InventedFleet, host: int) -> list[int]:
     """List the references that are due on a host or excused, once for each cause."""
     return [
         held.reference
-        for held in fleet.held(host)
+        for held in fleet.images_of(host)
         for is_cause in (verdict_of(held) == "outdated", has_newer(held.reference))
         if is_cause
     ]

@@ -74,7 +74,9 @@ async def _measure(
         popular = _popular(fleet, truth)
         bucket = await nats.bucket(subjects.BUCKET_DIGESTS)
         flip = Flip(fleet, bucket, connection, popular)
-        lag = AnswerLag(fleet, bucket, stack.dsn, next(_asked(fleet, other_than=popular)))
+        lag = AnswerLag(
+            fleet, bucket, stack.dsn, next(_answered_references(fleet, other_than=popular))
+        )
         async with httpx.AsyncClient(base_url=url, timeout=60, limits=_LIMITS) as client:
             addresses = _addresses(fleet, popular)
             figures, failed = await _read(client, addresses)
@@ -93,10 +95,12 @@ _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=No
 
 def _popular(fleet: InventedFleet, truth: Truth) -> int:
     """Choose the reference that most hosts have up to date."""
-    return max(_asked(fleet), key=lambda number: truth.hosts_with_digest[number, NEWEST])
+    return max(
+        _answered_references(fleet), key=lambda number: truth.hosts_with_digest[number, NEWEST]
+    )
 
 
-def _asked(fleet: InventedFleet, other_than: int = 0) -> Iterator[int]:
+def _answered_references(fleet: InventedFleet, other_than: int = 0) -> Iterator[int]:
     """List the references that were answered."""
     every = range(fleet.references)
     return (number for number in every if number % UNANSWERED_EVERY and number != other_than)
@@ -106,7 +110,7 @@ def _addresses(fleet: InventedFleet, popular: int) -> dict[str, str]:
     """List the pages, each at its first address and with filters that leave much or nothing."""
     host = f"/hosts/{SITE}/{fleet.host(fleet.hosts // 2)}"
     reference = quote(fleet.reference(popular), safe="")
-    on_host = quote(fleet.reference(fleet.held(fleet.hosts // 2)[0].reference), safe="")
+    on_host = quote(fleet.reference(fleet.images_of(fleet.hosts // 2)[0].reference), safe="")
     place = fleet.place(0).partition("/")[0]
     return {
         "fleet": "/",

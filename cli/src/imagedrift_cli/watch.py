@@ -148,7 +148,7 @@ class Watch:
         async with bus.connect(
             values.nats_url, "imagedrift-watch", within_s=CONNECT_WITHIN_S, **values.nats
         ) as nats:
-            stop, news = signals.asked(), asyncio.Event()
+            stop, news = signals.stop_event(), asyncio.Event()
 
             async def hear(_subject: str, _payload: bytes) -> None:
                 news.set()

@@ -54,7 +54,7 @@ async def test_the_notifier_works_with_its_own_role_and_can_do_nothing_else(
 
 
 async def test_a_machine_that_vanished_keeps_no_claim_locked_for_long(dsn: str) -> None:
-    """The database ends its session after half a minute without a sign of life."""
+    """The database ends its session after half a minute without any word of its client."""
     async with open_database(dsn) as database, database.transaction() as connection:
         probes = int(await connection.fetchval("SHOW tcp_keepalives_count"))
         idle = int(await connection.fetchval("SHOW tcp_keepalives_idle"))

@@ -29,10 +29,10 @@ async def send(
     url: Url, look_up: LookUp, *, trusted: bool = False, cap: int = 1000
 ) -> Reply | NoResponse:
     """Make one request with a client of its own, which resolves names in this way."""
-    return await sent(http_client(any_route, look_up), url, trusted=trusted, cap=cap)
+    return await send_once(http_client(any_route, look_up), url, trusted=trusted, cap=cap)
 
 
-async def sent(
+async def send_once(
     client: HttpClient, url: Url, *, trusted: bool = False, cap: int = 1000
 ) -> Reply | NoResponse:
     """Make one request, and close."""
@@ -64,7 +64,7 @@ async def send_to(network: RefusingNetwork, look_up: LookUp) -> Reply | NoRespon
     """Make one request over a network."""
     names = Names(look_up, NameLimits(), SystemClock())
     client = HttpClient(any_route, Dialer(names, network, SECURE_WITHIN_S))
-    return await sent(client, Url("https", "registry.example.org", 443, "/v2/"))
+    return await send_once(client, Url("https", "registry.example.org", 443, "/v2/"))
 
 
 async def test_an_inner_registry_is_asked_only_when_it_is_named(

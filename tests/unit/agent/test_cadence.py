@@ -28,7 +28,7 @@ WITHIN_S = 60.0
 chances = st.floats(0, 1, exclude_max=True)
 
 
-def sent(at: float = START, degraded: str = "", chance: float = 0.5) -> SentMessage:
+def message_at(at: float = START, degraded: str = "", chance: float = 0.5) -> SentMessage:
     """A message was taken."""
     return SentMessage(at=at, degraded=degraded, interval_s=INTERVAL_S, chance=chance)
 
@@ -36,7 +36,9 @@ def sent(at: float = START, degraded: str = "", chance: float = 0.5) -> SentMess
 def confirmed(fingerprint: str = "a", chance: float = 0.5) -> Schedule:
     """A host whose inventory `a` was confirmed at the start."""
     schedule = start(ConfirmedInventory(), 0, START, chance)
-    return published(schedule, ConfirmedInventory(fingerprint, "c", MORNING), sent(chance=chance))
+    return published(
+        schedule, ConfirmedInventory(fingerprint, "c", MORNING), message_at(chance=chance)
+    )
 
 
 def test_what_is_new_is_published_at_once() -> None:
@@ -66,7 +68,7 @@ def test_a_change_of_health_is_said_at_once() -> None:
 
     assert next_step(schedule, "a", "hangs", START) == SendHeartbeat()
     assert (
-        next_step(heartbeat_sent(schedule, sent(degraded="hangs")), "a", "", START)
+        next_step(heartbeat_sent(schedule, message_at(degraded="hangs")), "a", "", START)
         == SendHeartbeat()
     )
 
@@ -108,7 +110,7 @@ def test_a_host_whose_inventory_is_refused_still_lives() -> None:
     schedule = refused(start(ConfirmedInventory(), 0, START, 0.5), Publish(), START, WITHIN_S, 0.5)
 
     heartbeat = next_step(schedule, "a", "too large", START)
-    after = heartbeat_sent(schedule, sent(degraded="too large"))
+    after = heartbeat_sent(schedule, message_at(degraded="too large"))
 
     assert heartbeat == SendHeartbeat()
     assert next_step(after, "a", "too large", START) == WaitUntil(START + 0.5)
@@ -185,7 +187,7 @@ class Conversation(RuleBasedStateMachine):
     def told(self, chance: float) -> SentMessage:
         """Something was said now."""
         self.last_heard, self.refused_last = self.now, False
-        return sent(self.now, self.degraded, chance)
+        return message_at(self.now, self.degraded, chance)
 
     @invariant()
     def what_is_confirmed_is_what_nats_has(self) -> None:

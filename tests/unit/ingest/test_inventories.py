@@ -45,8 +45,8 @@ def test_a_field_that_the_database_would_refuse_is_named(facts: dict[str, Any], 
 
 def test_of_several_messages_the_one_stored_last_counts() -> None:
     """Of several inventories in a batch the last one in the stream counts."""
-    kept = newest([received(2), received(3), received(1), received(1, "web-2")])
-    assert [(one.host, one.seq) for one in kept] == [("web-1", 3), ("web-2", 1)]
+    newest_ones = newest([received(2), received(3), received(1), received(1, "web-2")])
+    assert [(one.host, one.seq) for one in newest_ones] == [("web-1", 3), ("web-2", 1)]
 
 
 @given(st.binary(max_size=300) | st.just(b'{"type":"inventory"}'))

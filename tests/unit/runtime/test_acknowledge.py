@@ -63,7 +63,7 @@ class Bus:
         await self._message.say("letter")
 
 
-async def settled(
+async def acknowledged(
     outcome: HandlerOutcome, *, sure: bool, failing: str = ""
 ) -> tuple[list[str], Bus]:
     """The acknowledgements of a message for an outcome."""
@@ -87,7 +87,7 @@ async def test_each_outcome_has_its_word(
     outcome: HandlerOutcome, sure: bool, words: list[str]
 ) -> None:
     """Where it has to be sure, an acknowledgement waits for the server; a letter comes first."""
-    assert (await settled(outcome, sure=sure))[0] == words
+    assert (await acknowledged(outcome, sure=sure))[0] == words
 
 
 @pytest.mark.parametrize("failing", ["ack_sync", "letter", "term"])
@@ -96,7 +96,7 @@ async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None
     outcome: HandlerOutcome = Done() if failing == "ack_sync" else Reject("invalid")
 
     with structlog.testing.capture_logs() as logs:
-        words, _ = await settled(outcome, sure=True, failing=failing)
+        words, _ = await acknowledged(outcome, sure=True, failing=failing)
 
     assert words == (["letter"] if failing == "term" else [])
     assert logs[-1]["event"] == "acknowledgement.failed"
@@ -104,7 +104,7 @@ async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None
 
 async def test_a_message_that_is_refused_twice_is_one_letter() -> None:
     """A termination can be lost: the stream of letters knows the second refusal by its id."""
-    ids = [(await settled(Reject("invalid"), sure=True))[1].ids for _ in range(2)]
+    ids = [(await acknowledged(Reject("invalid"), sure=True))[1].ids for _ in range(2)]
 
     assert ids[0] == ids[1]
     assert ids[0][0].startswith("svc.S.7.")

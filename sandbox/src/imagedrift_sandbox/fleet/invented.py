@@ -44,7 +44,7 @@ class InventedFleet(Fleet[InventedImage]):
         """Return the digest of a reference at a version, or its image id (`kind` is `id`)."""
         return "sha256:" + hashlib.sha256(f"{kind}/{reference}/{version}".encode()).hexdigest()
 
-    def held(self, number: int) -> list[InventedImage]:
+    def images_of(self, number: int) -> list[InventedImage]:
         """List the images of a host, in the order of its references."""
         draw = random.Random(number)  # noqa: S311 - no secret
         chosen: set[int] = set()

@@ -87,7 +87,7 @@ class Meter:
             refused = window.used >= self.budget.limit
             window.used += not refused
         left = self.budget.limit - window.used
-        headers = _told(self.budget, left, window.ends_at, now)
+        headers = _limit_headers(self.budget, left, window.ends_at, now)
         if not refused:
             return Charge(False, headers)
         return Charge(
@@ -95,7 +95,7 @@ class Meter:
         )
 
 
-def _told(budget: Budget, left: int, ends_at: float, now: float) -> dict[str, str]:
+def _limit_headers(budget: Budget, left: int, ends_at: float, now: float) -> dict[str, str]:
     limit, window, reset = budget.limit, budget.window_s, max(0, round(ends_at - now))
     match budget.dialect:
         case Dialect.DOCKER_HUB:

@@ -141,7 +141,7 @@ class SandboxRegistry:
         if path.startswith(CONTROL):
             return await self._control.answer(request)
         route = understand(request.method, path, self.auth.token_path)
-        seen = _seen(route, request)
+        seen = _note_request(route, request)
         self.counts.arrived(route, seen)
         credentials = seen.authorization is not None
         fault = self.faults.strike(route, request.host, credentials=credentials)
@@ -205,7 +205,7 @@ class SandboxRegistry:
         return read(self.store, route, request, negotiate=self.negotiate, paging=self.tag_paging)
 
 
-def _seen(route: RegistryRoute, request: web.BaseRequest) -> SeenRequest:
+def _note_request(route: RegistryRoute, request: web.BaseRequest) -> SeenRequest:
     return SeenRequest(
         kind=route.kind,
         method=route.method,

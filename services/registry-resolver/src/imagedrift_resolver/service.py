@@ -129,7 +129,7 @@ class Resolver:
             if held and is_enough(held, question, credential, began):
                 return await self._keep(held, revision)
             previous = known if known and may_inherit(known, credential) else None
-            finding = await self._asked(site, question, previous)
+            finding = await self._ask_or_say_why(site, question, previous)
             metrics.answers.add(source="registry", outcome=_label(finding))
             make = partial(answer_to, question, finding, previous, began, credential)
             made = await asyncio.to_thread(make) if _is_long(finding) else make()
@@ -143,7 +143,7 @@ class Resolver:
         self._held.pop(key)
         return kept
 
-    async def _asked(
+    async def _ask_or_say_why(
         self, site: Site | Failure, question: AnyQuestion, previous: CachedAnswer | None
     ) -> Finding:
         """Ask a registry, or say why that cannot be."""

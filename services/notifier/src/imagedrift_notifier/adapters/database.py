@@ -85,8 +85,8 @@ class NotifierDatabase:
                 yield cast(NotifierConnection, connection)
         except (*AWAY, *_OTHER_SCHEMA, asyncpg.InsufficientPrivilegeError) as error:
             if self._health:
-                self._health.failed(PART, _told(error))
-            raise DatabaseAway(_told(error)) from error
+                self._health.failed(PART, _name_fault(error))
+            raise DatabaseAway(_name_fault(error)) from error
         if self._health:
             self._health.ready(PART)
 
@@ -147,7 +147,7 @@ async def _encode_json(connection: NotifierConnection) -> None:
     )
 
 
-def _told(error: Exception) -> str:
+def _name_fault(error: Exception) -> str:
     """Name the fault and its remedy."""
     match error:
         case asyncpg.InsufficientPrivilegeError():

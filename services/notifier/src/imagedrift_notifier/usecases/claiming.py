@@ -70,7 +70,7 @@ class Claiming:
         """
         new = 0
         for alike in _alike(each for name, each in self._routes().routes.items() if name in states):
-            asked = {route.name: _asked(route, wanted) for route in alike}
+            asked = {route.name: _references_of(route, wanted) for route in alike}
             references = [each for each in wanted if any(each in of for of in asked.values())]
             if not references:
                 continue
@@ -97,6 +97,6 @@ def _alike(routes: Iterable[MessageRoute]) -> list[list[MessageRoute]]:
     return [*found.values()]
 
 
-def _asked(route: MessageRoute, wanted: Mapping[str, Collection[str]]) -> set[str]:
+def _references_of(route: MessageRoute, wanted: Mapping[str, Collection[str]]) -> set[str]:
     """Return the references that a route tells of, of those that are wanted for it."""
     return {each for each, names in wanted.items() if route.name in names and route.tells_of(each)}

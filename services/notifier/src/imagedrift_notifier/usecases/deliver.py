@@ -93,7 +93,7 @@ class Deliver:
 
     async def run(self) -> None:
         """Send all messages that are to be tried now."""
-        await self._heed_restore()
+        await self._start_over_after_restore()
         for message_id, route, state in await self._queue.resolve_dead():
             log.warning("message.interrupted", message=message_id, route=route, state=state)
             metrics.people_messages.add(outcome="interrupted")
@@ -106,7 +106,7 @@ class Deliver:
             if name in held and not is_quiet(held[name].schedule, now)
         )
 
-    async def _heed_restore(self) -> None:
+    async def _start_over_after_restore(self) -> None:
         last = self._last
         if last and not await self._queue.is_known(last):
             untold = await self._queue.start_over(last)
@@ -119,7 +119,7 @@ class Deliver:
             async with self._free:
                 if self._stopping.is_set():
                     return
-                await self._heed_restore()
+                await self._start_over_after_restore()
                 message = await self._queue.begin_sending(route.name)
                 if message is None:
                     return

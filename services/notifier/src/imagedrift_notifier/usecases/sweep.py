@@ -101,7 +101,7 @@ class Sweep:
         return is_last
 
     async def _bring_forward(self, states: Mapping[str, RouteState]) -> None:
-        """Heed times that were changed in the file since something was claimed."""
+        """Apply times that were changed in the file since something was claimed."""
         routes = self._routes().routes
         await self._table.bring_forward(
             {

@@ -44,7 +44,7 @@ class CacheApi:
 
     async def lookup(self, payload: bytes) -> bytes:
         """Answer a request to the micro service: `{"reference": …}`, or the bare reference."""
-        wanted = _wanted(payload)
+        wanted = _read_request(payload)
         try:
             reference = ImageReference.parse(wanted.reference)
         except SchemaError as error:
@@ -87,7 +87,7 @@ class CacheApi:
         return isinstance(stored, Stored)
 
 
-def _wanted(payload: bytes) -> CacheRequest:
+def _read_request(payload: bytes) -> CacheRequest:
     text = payload.strip()
     if text.startswith(b"{"):
         try:

@@ -82,7 +82,7 @@ class AnswerTable:
         """Store a batch and return how many verdicts changed, and the sequences in doubt."""
         await bookmark.move(connection, batch.epoch, read_to)
         described = batch.described_digests
-        digests = described | _found(batch.answers.values())
+        digests = described | _digests_of(batch.answers.values())
         await _lock_digests(connection, digests, "lock" if described else "share")
         await self._describe(connection, batch.described)
         references = sorted(batch.answers)
@@ -163,7 +163,7 @@ def _description(
     return one.digest, one.checked_at, children, kind, why, again_at
 
 
-def _found(answers: Iterable[tuple[int, Answer]]) -> set[str]:
+def _digests_of(answers: Iterable[tuple[int, Answer]]) -> set[str]:
     return {getattr(a.outcome, "digest", "") or a.last_digest for _, a in answers} - {""}
 
 
