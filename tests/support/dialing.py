@@ -1,8 +1,8 @@
 """The resolver's HTTP client on this machine's sockets, with names that a test resolves."""
 
 from imagedrift_resolver.adapters.dialer import system_dialer
+from imagedrift_resolver.adapters.host_names import LookUp, look_up
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import LookUp, look_up
 from imagedrift_resolver.adapters.routes import ConnectionRoutes
 from imagedrift_runtime.clock import SystemClock
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from imagedrift_resolver.adapters.dialer import SECURE_WITHIN_S, Dialer
+from imagedrift_resolver.adapters.host_names import LookUp, NameLimits, Names
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import LookUp, NameLimits, Names
 from imagedrift_resolver.adapters.network import SystemNetwork
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.adapters.socket_stream import SocketStream

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from imagedrift_resolver.adapters.dialer import system_dialer
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
+from imagedrift_resolver.adapters.host_names import look_up
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import look_up
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import routes

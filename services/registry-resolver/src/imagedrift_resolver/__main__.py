@@ -4,7 +4,7 @@ import gc
 import sys
 from importlib.metadata import version
 
-from imagedrift_resolver.adapters.names import LookUp, look_up
+from imagedrift_resolver.adapters.host_names import LookUp, look_up
 from imagedrift_resolver.adapters.webhook import Webhook
 from imagedrift_resolver.settings import ResolverSettings, check
 from imagedrift_resolver.wiring import Renewing, open_buckets, registries_file

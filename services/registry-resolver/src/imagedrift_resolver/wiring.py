@@ -17,6 +17,7 @@ from msgspec import Struct
 from imagedrift_resolver.adapters.cache_api import CacheApi
 from imagedrift_resolver.adapters.dialer import system_dialer
 from imagedrift_resolver.adapters.docker_config import docker_credentials
+from imagedrift_resolver.adapters.host_names import LookUp
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.jetstream import (
     JetStreamCache,
@@ -24,7 +25,6 @@ from imagedrift_resolver.adapters.jetstream import (
     JetStreamQuestions,
     JetStreamStates,
 )
-from imagedrift_resolver.adapters.names import LookUp
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import ConnectionRoutes, proxies_of, routes
