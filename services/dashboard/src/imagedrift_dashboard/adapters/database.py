@@ -26,6 +26,7 @@ from imagedrift_dashboard.adapters.database_faults import FAILURES, fault_of
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import Query
 from imagedrift_runtime import database_options, named_sql
+from imagedrift_runtime.connection_pools import close_pools
 from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
@@ -75,13 +76,7 @@ class RolePools:
 
     async def close(self) -> None:
         """Close every connection."""
-        pools = self._pools.values()
-        try:
-            async with asyncio.timeout(5):
-                await asyncio.gather(*(pool.close() for pool in pools))
-        except TimeoutError:
-            for pool in pools:
-                pool.terminate()
+        await close_pools(*self._pools.values())
 
 
 class ViewReader:

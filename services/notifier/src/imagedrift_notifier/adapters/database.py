@@ -4,7 +4,6 @@ The notifier never migrates. It needs the views of `ops` and its own schema, `no
 are missing, or its login may not use them, the error says what to run.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ import msgspec
 from imagedrift_notifier.errors import DatabaseAway
 from imagedrift_notifier.statements import statements
 from imagedrift_runtime import database_options, named_sql
+from imagedrift_runtime.connection_pools import close_pools
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
 
@@ -131,11 +131,7 @@ async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator
     try:
         yield NotifierDatabase(pool, health)
     finally:
-        try:
-            async with asyncio.timeout(5):
-                await pool.close()
-        except TimeoutError:
-            pool.terminate()
+        await close_pools(pool)
 
 
 async def _encode_json(connection: NotifierConnection) -> None:

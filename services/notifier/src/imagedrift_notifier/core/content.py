@@ -167,7 +167,7 @@ def _from(group: DueGroup) -> str:
 
 
 def _from_versions(group: DueGroup) -> tuple[str, ...]:
-    """List what hosts have: a version newer than a tag is told of that tag."""
+    """List the versions of hosts; a version newer than a tag is told of that tag."""
     if group.topic.kind == "version":
         return (ImageReference.parse(group.topic.reference).tag,)
     return group.from_versions

@@ -52,5 +52,5 @@ class DueGroup(Struct, frozen=True, kw_only=True):
 
     @property
     def due(self) -> DueTopic:
-        """Return what is claimed of it."""
+        """Return the topic and time that a route claims."""
         return DueTopic(self.topic, self.due_at)

@@ -8,7 +8,6 @@ What is handled here, once:
 - Behind a pooler in transaction mode prepared statements may not live: `statement_cache_size=0`.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from imagedrift_ingest.adapters.postgres.database_errors import (
 from imagedrift_ingest.errors import DatabaseTooSlow, DatabaseUnavailable, DataRejected
 from imagedrift_runtime import database_options, metrics
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.connection_pools import close_pools
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
 
@@ -95,16 +95,7 @@ async def pool(
     try:
         yield made
     finally:
-        await _close(made)
-
-
-async def _close(made: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """Close a pool, and do not wait long for a server that does not answer any more."""
-    try:
-        async with asyncio.timeout(5):
-            await made.close()
-    except TimeoutError:
-        made.terminate()
+        await close_pools(made)
 
 
 async def _keep(_: object) -> None:
