@@ -74,9 +74,7 @@ async def _measure(
         popular = _popular(fleet, truth)
         bucket = await nats.bucket(subjects.BUCKET_DIGESTS)
         flip = Flip(fleet, bucket, connection, popular)
-        lag = AnswerLag(
-            fleet, bucket, stack.dsn, next(_answered_references(fleet, other_than=popular))
-        )
+        lag = AnswerLag(fleet, bucket, stack.dsn, next(_answered(fleet, popular)))
         async with httpx.AsyncClient(base_url=url, timeout=60, limits=_LIMITS) as client:
             addresses = _addresses(fleet, popular)
             figures, failed = await _read(client, addresses)
@@ -95,12 +93,10 @@ _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=No
 
 def _popular(fleet: InventedFleet, truth: Truth) -> int:
     """Choose the reference that most hosts have up to date."""
-    return max(
-        _answered_references(fleet), key=lambda number: truth.hosts_with_digest[number, NEWEST]
-    )
+    return max(_answered(fleet), key=lambda number: truth.hosts_with_digest[number, NEWEST])
 
 
-def _answered_references(fleet: InventedFleet, other_than: int = 0) -> Iterator[int]:
+def _answered(fleet: InventedFleet, other_than: int = 0) -> Iterator[int]:
     """List the references that were answered."""
     every = range(fleet.references)
     return (number for number in every if number % UNANSWERED_EVERY and number != other_than)

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from imagedrift_notifier.adapters.database import open_database
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.nats import NatsServer
 from support.logins import login
@@ -79,11 +79,11 @@ async def test_a_login_without_the_role_is_told_which_it_lacks(dsn: str) -> None
     await execute(dsn, f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
     try:
         async with open_database(login(dsn, name)) as database:
-            with pytest.raises(DatabaseAway, match="GRANT imagedrift_notifier"):
+            with pytest.raises(DatabaseUnreachable, match="GRANT imagedrift_notifier"):
                 await database.rows("counts", routes=["ops"])
     finally:
         await execute(dsn, f"DROP ROLE {name}")
     await execute(dsn, "DROP SCHEMA notify CASCADE")
     async with open_database(dsn) as database:
-        with pytest.raises(DatabaseAway, match="run `imagedrift migrate`"):
+        with pytest.raises(DatabaseUnreachable, match="run `imagedrift migrate`"):
             await database.rows("counts", routes=["ops"])

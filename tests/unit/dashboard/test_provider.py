@@ -15,7 +15,7 @@ ISSUER = "https://id.example.org/realms/x"
 CLIENT = ClientRegistration(
     issuer=ISSUER, id="drift", secret="a:b %", url="https://drift.example.org"
 )
-SAID: dict[str, Any] = {
+CONFIGURATION: dict[str, Any] = {
     "issuer": ISSUER,
     "authorization_endpoint": f"{ISSUER}/auth?kc=1",
     "token_endpoint": f"{ISSUER}/token",
@@ -27,7 +27,7 @@ SAID: dict[str, Any] = {
 
 def provider_with(**changes: object) -> Provider:
     """Read a configuration with these changes."""
-    return providers.read_provider(json.dumps(SAID | changes).encode(), ISSUER)
+    return providers.read_provider(json.dumps(CONFIGURATION | changes).encode(), ISSUER)
 
 
 def test_a_request_for_a_code_has_all_that_binds_it() -> None:

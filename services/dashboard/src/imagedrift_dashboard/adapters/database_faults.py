@@ -18,7 +18,7 @@ FAILURES: Final = (
 )
 """All that a query may raise; some are defects."""
 
-_AWAY: Final = (
+_UNREACHABLE: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -62,7 +62,7 @@ def fault_of(error: Exception) -> PageFault | None:
             log.error("schema.differs", error=str(error))
             advice = "Run `imagedrift migrate` of this version."
             return PageFault(503, "the database has the schema of another version", advice)
-        case _ if isinstance(error, _AWAY):
+        case _ if isinstance(error, _UNREACHABLE):
             log.warning("database.failed", error=f"{type(error).__name__}: {error}")
             advice = "Is PostgreSQL started, and DATABASE_URL right? The log says more."
             return PageFault(503, "the database cannot be reached", advice)

@@ -13,7 +13,7 @@ from typing import Final, cast
 import asyncpg
 import msgspec
 
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.statements import statements
 from imagedrift_runtime import database_options, named_sql
 from imagedrift_runtime.connection_pools import close_pools
@@ -68,13 +68,13 @@ class NotifierDatabase:
         self._health = health
 
     async def rows(self, name: str, **values: object) -> list[asyncpg.Record]:
-        """Run a statement by itself: it is committed when it ends. Raises `DatabaseAway`."""
+        """Run a statement by itself: it is committed when it ends. Raises `DatabaseUnreachable`."""
         async with self._connection() as connection:
             return await rows_on(connection, name, values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[NotifierConnection]:
-        """Open a transaction for the length of the context. Raises `DatabaseAway`."""
+        """Open a transaction for the length of the context. Raises `DatabaseUnreachable`."""
         async with self._connection() as connection, connection.transaction():
             yield connection
 
@@ -86,7 +86,7 @@ class NotifierDatabase:
         except (*AWAY, *_OTHER_SCHEMA, asyncpg.InsufficientPrivilegeError) as error:
             if self._health:
                 self._health.failed(PART, _name_fault(error))
-            raise DatabaseAway(_name_fault(error)) from error
+            raise DatabaseUnreachable(_name_fault(error)) from error
         if self._health:
             self._health.ready(PART)
 

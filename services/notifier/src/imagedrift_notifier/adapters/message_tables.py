@@ -62,7 +62,7 @@ class GatheredTopics:
 
 
 class MessageTables:
-    """Writes claims and messages. Everything here raises `DatabaseAway`."""
+    """Writes claims and messages. Everything here raises `DatabaseUnreachable`."""
 
     def __init__(self, database: NotifierDatabase) -> None:
         self._database = database

@@ -17,7 +17,7 @@ LiveRoutes = Callable[[], Routes]
 
 
 class DueReader(Protocol):
-    """Reads due images. Raises `DatabaseAway`."""
+    """Reads due images. Raises `DatabaseUnreachable`."""
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
         """Part references into portions that are read at once."""
@@ -29,7 +29,7 @@ class DueReader(Protocol):
 
 
 class ClaimTable(Protocol):
-    """Claims under their unique key. Raises `DatabaseAway`."""
+    """Claims under their unique key. Raises `DatabaseUnreachable`."""
 
     async def drop_removed(self) -> list[RemovedRoute]:
         """Drop the waiting messages of removed routes; return each route that had some."""

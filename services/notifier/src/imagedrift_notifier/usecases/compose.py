@@ -33,7 +33,7 @@ class LockedTopics(Protocol):
 
 
 class GatheredClaims(Protocol):
-    """Claims whose time has come. Raises `DatabaseAway`."""
+    """Claims whose time has come. Raises `DatabaseUnreachable`."""
 
     async def routes_with_claims(self) -> Mapping[str, datetime]:
         """Name the routes that have topics whose time has come; with the time by the database."""
@@ -48,7 +48,7 @@ class GatheredClaims(Protocol):
 
 
 class GroupReader(Protocol):
-    """Reads due images and failing registries. Raises `DatabaseAway`."""
+    """Reads due images and failing registries. Raises `DatabaseUnreachable`."""
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
         """Part references into portions that are read at once."""

@@ -7,7 +7,7 @@ read from `ops.due`.
 
 from collections.abc import Sequence
 
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.usecases.claiming import Claiming
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
@@ -30,7 +30,7 @@ class NoteChanges:
             states = await self._claiming.states()
             for portion in await self._claiming.portions(list(references)):
                 await self._claiming.claim(dict.fromkeys(portion, states), states)
-        except DatabaseAway as error:
+        except DatabaseUnreachable as error:
             return [Retry(str(error)) if isinstance(each, str) else each for each in read]
         return [Done() if isinstance(each, str) else each for each in read]
 

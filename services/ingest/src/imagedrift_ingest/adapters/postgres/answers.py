@@ -93,7 +93,7 @@ class AnswerTable:
         suspects = [
             LockedReference(ref.ref_id, ref.reference, ref.policy, folded[ref.ref_id] or ref.state)
             for ref in locked
-            if _says_something_else(ref, folded[ref.ref_id], described)
+            if _is_suspect(ref, folded[ref.ref_id], described)
         ]
         changed = await rejudge(connection, suspects)
         if suspects:
@@ -194,9 +194,7 @@ async def _lock_digests(
         await connection.fetch(SQL[f"{how}_digests"], slots)
 
 
-def _says_something_else(
-    ref: LockedReference, after: core.AnswerState | None, told: set[str]
-) -> bool:
+def _is_suspect(ref: LockedReference, after: core.AnswerState | None, told: set[str]) -> bool:
     now = after or ref.state
     return now.remote_digest in told or (after is not None and after.remote != ref.state.remote)
 
