@@ -61,7 +61,7 @@ def maintain() -> None:
         click.echo(f"{count:>8} {name.replace('_', ' ')}")
 
 
-async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
+async def _maintain(dsn: str, keep: Retention) -> commands.MaintenanceResult:
     """Do all maintenance, on a database of this schema alone."""
     logs.configure(
         "imagedrift", "console", least=logging.CRITICAL

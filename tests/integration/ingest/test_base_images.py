@@ -184,8 +184,8 @@ async def test_a_base_is_outdated_where_its_tag_has_another_image_for_the_platfo
     await planned.answered(NGINX)
     await follow(planned)
     await planned.answered(BASE, 2)
-    for said in described:
-        await planned.described(said)
+    for each in described:
+        await planned.described(each)
     await follow(planned)
     row = await shown(planned)
     assert (row["base_outdated"], row["verdict"]) == (outdated, "current")

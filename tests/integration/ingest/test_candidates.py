@@ -88,6 +88,6 @@ async def test_p11_a_reference_that_is_left_out_says_so(planned: Planned) -> Non
     assert await planned.database.fetch_value("SELECT count(*) FROM fleet.newer") == 3
 
 
-async def _store(lists: TagListTable, said: Listed, seq: int) -> None:
-    stated = {(said.registry, said.repository): (seq, said)}
+async def _store(lists: TagListTable, tags: Listed, seq: int) -> None:
+    stated = {(tags.registry, tags.repository): (seq, tags)}
     await lists.store(1, stated, surely_newest=True, read_to=seq)

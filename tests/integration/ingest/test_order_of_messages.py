@@ -37,11 +37,15 @@ def hosts(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
 
     async def say(place: Position, surely: bool) -> set[int]:
         assert place.at
-        said = inventories.read(subjects.inventory("fra1", "web-1"), payload, place.seq, place.at)
+        received = inventories.read(
+            subjects.inventory("fra1", "web-1"), payload, place.seq, place.at
+        )
         images = {
-            ("fra1", "web-1"): images_of(said.envelope.images, IdentityCache().reading(), place.at)
+            ("fra1", "web-1"): images_of(
+                received.envelope.images, IdentityCache().reading(), place.at
+            )
         }
-        return await store.store(place.epoch, [said], images, surely_newest=surely)
+        return await store.store(place.epoch, [received], images, surely_newest=surely)
 
     return say
 
@@ -51,8 +55,8 @@ def answers(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     store = answers_on(database_of(pool))
 
     async def say(place: Position, surely: bool) -> set[int]:
-        said = {NGINX: (place.seq, answer(checked_at=place.at))}
-        return await store.store(place.epoch, said, [], surely_newest=surely, read_to=place.seq)
+        messages = {NGINX: (place.seq, answer(checked_at=place.at))}
+        return await store.store(place.epoch, messages, [], surely_newest=surely, read_to=place.seq)
 
     return say
 

@@ -3,12 +3,12 @@
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews
 from imagedrift_notifier.adapters.message_tables import MessageTables
-from imagedrift_notifier.core.route import HostFilter, Kind
+from imagedrift_notifier.core.route import HostFilter, TopicKind
 from support.decided_fleet import NEW, OLD, REFERENCES
 from support.notifier import FAIL, NGINX, execute, route
 from support.operator import Operator
 
-ALL: tuple[Kind, ...] = ("outdated", "version", "missing")
+ALL: tuple[TopicKind, ...] = ("outdated", "version", "missing")
 CLAIM = """
 INSERT INTO notify.claims (route, kind, reference, target) VALUES ('ops', $1, $2, $3)
 """

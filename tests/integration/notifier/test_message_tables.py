@@ -8,14 +8,14 @@ import pytest
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.message_tables import MessageTables
 from imagedrift_notifier.core.claim import Claim
-from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.content import MessageContent
 from imagedrift_notifier.core.due_group import Topic
 from imagedrift_notifier.core.outcome import NextStep
 from imagedrift_runtime.clock import now
 from support.notifier import execute, route
 from support.operator import Operator
 
-CONTENT = Content("a title", "a text", {"type": "x", "data": {}})
+CONTENT = MessageContent("a title", "a text", {"type": "x", "data": {}})
 
 
 def topics(count: int) -> list[Topic]:

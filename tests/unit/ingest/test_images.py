@@ -25,14 +25,14 @@ def raw(*images: LocalImage | dict[str, Any]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(images))
 
 
-def read_images(*said: Any) -> HostImages:
+def read_images(*entries: Any) -> HostImages:
     """Images as they are read, and what is left out."""
-    return images_of(raw(*said), IdentityCache().reading(), NOW)
+    return images_of(raw(*entries), IdentityCache().reading(), NOW)
 
 
-def images(*said: LocalImage | dict[str, Any]) -> Sequence[HostImage]:
+def images(*entries: LocalImage | dict[str, Any]) -> Sequence[HostImage]:
     """Images as they are read."""
-    return read_images(*said).images
+    return read_images(*entries).images
 
 
 @pytest.mark.parametrize(

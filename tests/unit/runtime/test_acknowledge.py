@@ -9,14 +9,14 @@ import structlog
 
 from imagedrift_runtime.nats.acknowledge import Acknowledger
 from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 
 
 class Message:
     """A message that notes what is said about it; `failing` makes one of the words fail."""
 
     def __init__(self, failing: str = "") -> None:
-        self.said: list[str] = []
+        self.words: list[str] = []
         self.subject, self.data = "s.a", b"payload"
         self.metadata = SimpleNamespace(
             stream="S",
@@ -30,7 +30,7 @@ class Message:
         """Note what was said to the server, or fail as it does."""
         if word == self._failing:
             raise TimeoutError
-        self.said.append(word)
+        self.words.append(word)
 
     async def ack(self) -> None:
         """Acknowledge, and trust."""
@@ -59,16 +59,16 @@ class Bus:
         await self._message.say("letter")
 
 
-async def settled(outcome: Outcome, failing: str = "") -> tuple[list[str], Bus]:
+async def acknowledged(outcome: HandlerOutcome, failing: str = "") -> tuple[list[str], Bus]:
     """The acknowledgements of a message for an outcome."""
     message = Message(failing)
     bus: Any = Bus(message)
     await Acknowledger(bus, "svc")(message, outcome)
-    return message.said, bus
+    return message.words, bus
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "words"),
     [
         (Done(), ["ack"]),
         (Done("images refused"), ["letter", "ack"]),
@@ -76,26 +76,26 @@ async def settled(outcome: Outcome, failing: str = "") -> tuple[list[str], Bus]:
         (Reject("invalid"), ["letter", "term"]),
     ],
 )
-async def test_each_outcome_has_its_word(outcome: Outcome, said: list[str]) -> None:
+async def test_each_outcome_has_its_word(outcome: HandlerOutcome, words: list[str]) -> None:
     """What ends a message follows its letter, which may not be written."""
-    assert (await settled(outcome))[0] == said
+    assert (await acknowledged(outcome))[0] == words
 
 
 @pytest.mark.parametrize("failing", ["ack", "letter", "term"])
 async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None:
     """The message comes again: that is all that an error may lead to."""
-    outcome: Outcome = Done() if failing == "ack" else Reject("invalid")
+    outcome: HandlerOutcome = Done() if failing == "ack" else Reject("invalid")
 
     with structlog.testing.capture_logs() as logs:
-        said, _ = await settled(outcome, failing)
+        words, _ = await acknowledged(outcome, failing)
 
-    assert said == (["letter"] if failing == "term" else [])
+    assert words == (["letter"] if failing == "term" else [])
     assert logs[-1]["event"] == "acknowledgement.failed"
 
 
 async def test_a_message_that_is_refused_twice_is_one_letter() -> None:
     """A termination can be lost: the stream of letters knows the second refusal by its id."""
-    ids = [(await settled(Reject("invalid")))[1].ids for _ in range(2)]
+    ids = [(await acknowledged(Reject("invalid")))[1].ids for _ in range(2)]
 
     assert ids[0] == ids[1]
     assert ids[0][0].startswith("svc.S.7.")

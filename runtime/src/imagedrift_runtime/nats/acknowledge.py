@@ -18,7 +18,7 @@ from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.dead_letters import DueLetter
 from imagedrift_runtime.nats.delivery import Delivery, delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 from imagedrift_schemas import codec, dead_letters, subjects
 from imagedrift_schemas.v1 import DeadLetter
 
@@ -33,7 +33,7 @@ class Acknowledger:
         self._service = service
         self._letters = bus.dead_letters
 
-    async def __call__(self, message: Any, outcome: Outcome) -> None:
+    async def __call__(self, message: Any, outcome: HandlerOutcome) -> None:
         """Acknowledge `message`."""
         kind = type(outcome).__name__.lower()
         metrics.handled.add(stream=message.metadata.stream, outcome=kind)
@@ -44,7 +44,7 @@ class Acknowledger:
                 "acknowledgement.failed", subject=message.subject, outcome=kind, error=repr(error)
             )
 
-    async def _acknowledge(self, message: Any, outcome: Outcome) -> None:
+    async def _acknowledge(self, message: Any, outcome: HandlerOutcome) -> None:
         match outcome:
             case Done():
                 if outcome.reason:

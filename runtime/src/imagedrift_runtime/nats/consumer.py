@@ -20,21 +20,21 @@ from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery, delivery
 from imagedrift_runtime.nats.fetch import ANY, PullLimits, fetching
 from imagedrift_runtime.nats.held_messages import keeping
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 
 log = get_logger()
 
 BATCH: Final = PullLimits(gather_s=0.005, most_bytes=4 * 1024 * 1024)
 
-Handler = Callable[[Delivery], Awaitable[Outcome]]
-BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Outcome]]]
+DeliveryHandler = Callable[[Delivery], Awaitable[HandlerOutcome]]
+BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[HandlerOutcome]]]
 
 
 async def handle_each(
     bus: Bus,
     stream: str,
     consumer: str,
-    handler: Handler,
+    handler: DeliveryHandler,
     *,
     service: str,
     slots: int,
@@ -108,7 +108,9 @@ async def _take(free: asyncio.Semaphore, most: int) -> int:
     return taken
 
 
-async def _guarded(handler: Handler, message: Delivery, limits: PullLimits) -> Outcome:
+async def _guarded(
+    handler: DeliveryHandler, message: Delivery, limits: PullLimits
+) -> HandlerOutcome:
     try:
         outcome = await handler(message)
         _must_be_outcomes([outcome])
@@ -120,7 +122,7 @@ async def _guarded(handler: Handler, message: Delivery, limits: PullLimits) -> O
 
 async def _guarded_batch(
     handler: BatchHandler, messages: Sequence[Delivery], limits: PullLimits
-) -> Sequence[Outcome]:
+) -> Sequence[HandlerOutcome]:
     try:
         outcomes = await handler(messages)
         _must_be_outcomes(outcomes)

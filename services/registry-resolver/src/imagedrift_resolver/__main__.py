@@ -7,7 +7,7 @@ from importlib.metadata import version
 from imagedrift_runtime.import_guard import without_collecting
 
 with without_collecting():
-    from imagedrift_resolver.adapters.names import LookUp, look_up
+    from imagedrift_resolver.adapters.host_names import LookUp, look_up
     from imagedrift_resolver.adapters.webhook import Webhook
     from imagedrift_resolver.settings import ResolverSettings, check
     from imagedrift_resolver.wiring import Renewing, open_buckets, registries_file

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from imagedrift_ingest.core.retention import Retention, Step
+from imagedrift_ingest.core.retention import Retention, RetentionStep
 from imagedrift_ingest.usecases.maintain import STEP_WITHIN_S, TURN_S, Maintain, StepsFailed
 from support.ingest import NOW
 from support.turns import OwnTurns
@@ -25,7 +25,7 @@ class Tables:
         """Tell the time."""
         return NOW
 
-    async def run_step(self, step: Step) -> int:
+    async def run_step(self, step: RetentionStep) -> int:
         """Remove a row."""
         self._clock.at += self._takes_s
         if step.name in self.broken:

@@ -68,10 +68,10 @@ def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> Receive
     )
 
 
-def newest(said: Iterable[ReceivedInventory]) -> list[ReceivedInventory]:
+def newest(received: Iterable[ReceivedInventory]) -> list[ReceivedInventory]:
     """Keep the last message of each host, in the order of their names."""
     last: dict[tuple[str, str], ReceivedInventory] = {}
-    for one in said:
+    for one in received:
         before = last.get((one.site, one.host))
         if before is None or one.seq > before.seq:
             last[one.site, one.host] = one

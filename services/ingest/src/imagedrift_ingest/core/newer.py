@@ -28,7 +28,7 @@ from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.v1 import Child
 
-State: TypeAlias = Literal["unresolved", "newer", "same_image", "missing", "failed"]
+CandidateState: TypeAlias = Literal["unresolved", "newer", "same_image", "missing", "failed"]
 
 
 class LocalImageSide(Struct, frozen=True):
@@ -59,7 +59,7 @@ class ResolvedSide(Struct, frozen=True, kw_only=True):
 
 def confirmed(
     reference: ResolvedSide, candidate: ResolvedSide, local: Sequence[LocalImageSide]
-) -> State:
+) -> CandidateState:
     """Compare a candidate with its reference: the table above."""
     if candidate.gone:
         return "missing"
@@ -81,7 +81,7 @@ def confirmed(
     return "same_image" if all(offered) else "newer"
 
 
-def _not_offered(candidate: ResolvedSide, local: Sequence[LocalImageSide]) -> State:
+def _not_offered(candidate: ResolvedSide, local: Sequence[LocalImageSide]) -> CandidateState:
     """Tell the state of a candidate that has no image for any platform in use."""
     if not candidate.children:
         return "failed"

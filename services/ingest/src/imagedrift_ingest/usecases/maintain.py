@@ -12,7 +12,7 @@ Rules:
 from datetime import datetime
 from typing import Final, Protocol
 
-from imagedrift_ingest.core.retention import Retention, Step, steps
+from imagedrift_ingest.core.retention import Retention, RetentionStep, steps
 from imagedrift_ingest.turns import Turns
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.logs import get_logger
@@ -35,7 +35,7 @@ class MaintenanceStore(Protocol):
     async def moment(self) -> datetime:
         """Tell the database's time: what is kept depends on no other clock."""
 
-    async def run_step(self, step: Step) -> int:
+    async def run_step(self, step: RetentionStep) -> int:
         """Run a step once; 0: nothing is left."""
 
     async def add_up_usage(self) -> int:
@@ -98,7 +98,7 @@ class Maintain:
             raise StepsFailed(f"not done: {', '.join(failed)}")
         return done
 
-    async def _repeat(self, step: Step, done: dict[str, int]) -> None:
+    async def _repeat(self, step: RetentionStep, done: dict[str, int]) -> None:
         """Run a step until nothing is left, another replica does it, or the time is over."""
         until = self._clock.monotonic() + STEP_WITHIN_S
         run = _StepRun(self._store, step, done, self._clock)
@@ -113,7 +113,7 @@ class _StepRun:
     """One step, run for as long as a turn may last."""
 
     def __init__(
-        self, store: MaintenanceStore, step: Step, done: dict[str, int], clock: Clock
+        self, store: MaintenanceStore, step: RetentionStep, done: dict[str, int], clock: Clock
     ) -> None:
         self._store = store
         self._step = step

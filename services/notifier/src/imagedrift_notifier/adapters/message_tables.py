@@ -7,9 +7,9 @@ from typing import Final
 
 import asyncpg
 
-from imagedrift_notifier.adapters.database import Connection, NotifierDatabase, rows_on
+from imagedrift_notifier.adapters.database import NotifierConnection, NotifierDatabase, rows_on
 from imagedrift_notifier.core.claim import Claim
-from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.content import MessageContent
 from imagedrift_notifier.core.due_group import Topic
 from imagedrift_notifier.core.outbound import (
     OutboundMessage,
@@ -36,7 +36,7 @@ class GatheredTopics:
     """Topics of a route, locked in one transaction until they are written."""
 
     def __init__(
-        self, connection: Connection, route: MessageRoute, topics: Sequence[Topic]
+        self, connection: NotifierConnection, route: MessageRoute, topics: Sequence[Topic]
     ) -> None:
         self._connection = connection
         self._route = route
@@ -48,7 +48,7 @@ class GatheredTopics:
             values = _columns(topics)
             await rows_on(self._connection, "drop_claims", {"route": self._route.name, **values})
 
-    async def write(self, content: Content, topics: Sequence[Topic]) -> None:
+    async def write(self, content: MessageContent, topics: Sequence[Topic]) -> None:
         """Write the message of some topics."""
         values = {
             "route": self._route.name,
@@ -62,7 +62,7 @@ class GatheredTopics:
 
 
 class MessageTables:
-    """Writes claims and messages. Everything here raises `DatabaseAway`."""
+    """Writes claims and messages. Everything here raises `DatabaseUnreachable`."""
 
     def __init__(self, database: NotifierDatabase) -> None:
         self._database = database

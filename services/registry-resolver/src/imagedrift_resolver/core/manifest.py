@@ -59,7 +59,7 @@ class Strange(Struct, frozen=True):
     reason: str
 
 
-Content: TypeAlias = ImageIndex | Manifest | Strange
+ManifestContent: TypeAlias = ImageIndex | Manifest | Strange
 
 
 def media_fault(media_type: str) -> str:
@@ -71,7 +71,7 @@ def media_fault(media_type: str) -> str:
     return ""
 
 
-def read_manifest(body: bytes, media_type: str) -> Content:
+def read_manifest(body: bytes, media_type: str) -> ManifestContent:
     """Make sense of a body that was sent as `media_type`."""
     if fault := media_fault(media_type):
         return Strange("unsupported", fault)

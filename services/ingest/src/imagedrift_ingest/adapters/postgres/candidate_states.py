@@ -65,7 +65,7 @@ def _state(
     candidate: asyncpg.Record,
     resolved: Mapping[int, ResolvedSide],
     local: Sequence[LocalImageSide],
-) -> tuple[newer.State, Any]:
+) -> tuple[newer.CandidateState, Any]:
     """Tell the state of a step, and since when something is newer in it."""
     sides = resolved[step["ref_id"]], resolved[step["candidate_ref_id"]]
     state = newer.confirmed(*sides, local)

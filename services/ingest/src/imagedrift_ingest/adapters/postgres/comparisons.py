@@ -23,7 +23,7 @@ import asyncpg
 from imagedrift_ingest.adapters.postgres import descriptions
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.reference_locks import ReferenceLocks
-from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
+from imagedrift_ingest.adapters.postgres.references import LockedReference, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
 from imagedrift_ingest.core import quota, versions
@@ -34,12 +34,10 @@ from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
 QUOTAS = load("quotas")
-MOST_REMEMBERED = 64 * 1024 * 1024
-"""Bytes."""
+MOST_REMEMBERED = 64 * 1024 * 1024  # bytes
 MADE_AT_ONCE = 1000
 """Images: some twenty milliseconds of judging."""
-FACTS_BYTES = 200
-"""Of a key and facts, about."""
+FACTS_BYTES = 200  # of a key and facts, about
 
 
 class Comparison(NamedTuple):
@@ -172,7 +170,7 @@ class ComparisonIds:
         connection: asyncpg.Connection,
         references: Collection[str],
         lacking: Mapping[int, Sequence[HostImage]],
-    ) -> dict[str, Locked]:
+    ) -> dict[str, LockedReference]:
         """Make rows for new references and lock the others, which are to be asked soon."""
         made = await add_references(connection, references, self._is_named, lacking)
         old = sorted(set(references) - made.keys())
@@ -231,7 +229,7 @@ async def _find(
 
 
 def _comparison(
-    image: HostImage, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
+    image: HostImage, ref: LockedReference, inside: Mapping[str, tuple[Child, ...]]
 ) -> tuple[Any, ...]:
     key, reported = image.key, image.local
     local = descriptions.local_side_by_policy(

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from imagedrift_ingest.adapters.postgres.references import Locked
+from imagedrift_ingest.adapters.postgres.references import LockedReference
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.answers import AnswerState
 from imagedrift_ingest.core.policy import Policy
@@ -34,7 +34,9 @@ async def read_descriptions(
     return {row["digest"]: _children.decode(row["children"]) for row in rows}
 
 
-def judge_locked(local: LocalSide, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Verdict:
+def judge_locked(
+    local: LocalSide, ref: LockedReference, inside: Mapping[str, tuple[Child, ...]]
+) -> Verdict:
     """Judge a local image by the stored facts of its locked reference."""
     remote = ref.state.remote
     return judge(local, remote, inside.get(remote.digest))

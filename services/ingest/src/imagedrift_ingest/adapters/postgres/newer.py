@@ -125,7 +125,7 @@ async def _write(
     connection: asyncpg.Connection, found: Sequence[_Found], rules: CandidateRules
 ) -> None:
     """Write the differences, and tell the state of new candidates."""
-    wanted = await asyncio.to_thread(_wanted, found)
+    wanted = await asyncio.to_thread(_new_candidates, found)
     keys = await candidate_keys(connection, wanted, rules)
     rows = await asyncio.to_thread(_rows, found, keys)
     changed = {ref_id for ref_id, *_ in rows.steps}
@@ -159,7 +159,7 @@ def _rows(found: Sequence[_Found], keys: Mapping[str, int]) -> _Rows:
     return rows
 
 
-def _wanted(found: Sequence[_Found]) -> dict[str, int]:
+def _new_candidates(found: Sequence[_Found]) -> dict[str, int]:
     """Return the candidates that are new, by their full names, and for which host each is asked.
 
     The references of most hosts come first.
