@@ -141,6 +141,17 @@ def test_names_of_containers_never_refuse_an_image(names: list[str]) -> None:
     assert found.left_out == {}
 
 
+def test_an_image_that_is_listed_twenty_thousand_times_is_merged_at_once() -> None:
+    """An image of many entries costs no more than many images, and keeps a thousand names."""
+    one = msgspec.to_builtins(image())
+    told = [one | {"containers": [f"c{n:05}"], "running": n % 3} for n in range(MOST_IMAGES)]
+    began = time.process_time()
+    [merged] = images(*told)
+    assert time.process_time() - began < 5
+    assert merged.local.running == 2
+    assert merged.local.containers == tuple(f"c{n:05}" for n in range(1000))
+
+
 def test_ten_thousand_containers_are_kept_as_a_thousand_names() -> None:
     """Of ten thousand containers a thousand names are stored, and the full count."""
     names = tuple(f"app-{n}" for n in range(10_000))

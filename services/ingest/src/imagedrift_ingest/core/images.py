@@ -82,7 +82,7 @@ def images_of(raw: Raw, keys: IdentityReader, at: datetime) -> HostImages:
     over = max(len(listed) - MOST_IMAGES, 0)
     if over:
         listed = sorted(listed, key=lambda each: each[1].running <= 0)[:MOST_IMAGES]
-    merged: dict[ImageKey, LocalImage] = {}
+    told_of: dict[ImageKey, list[LocalImage]] = {}
     latest = at + times.DAY
     for index, told in listed:
         try:
@@ -91,10 +91,10 @@ def images_of(raw: Raw, keys: IdentityReader, at: datetime) -> HostImages:
         except Malformed as fault:
             faults.append(str(fault))
             continue
-        merged[key] = image if key not in merged else _merge(merged[key], image)
-    several = _several(merged)
+        told_of.setdefault(key, []).append(image)
+    several = _several(told_of)
     return HostImages(
-        [HostImage(key, key.reference in several, image) for key, image in merged.items()],
+        [HostImage(key, key.reference in several, _merged(same)) for key, same in told_of.items()],
         {reason: n for reason, n in (("refused", len(faults)), ("over_limit", over)) if n},
         tuple(faults[:FAULTS_TOLD]),
     )
@@ -147,11 +147,14 @@ def _names(told: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(cleaned(name, MOST_NAME) for name in told[:MOST_CONTAINERS] if name)
 
 
-def _merge(one: LocalImage, other: LocalImage) -> LocalImage:
-    """Add up an image that two spellings of one reference listed twice."""
+def _merged(same: Sequence[LocalImage]) -> LocalImage:
+    """Add up an image that several spellings of one reference listed, all of them at once."""
+    if len(same) == 1:
+        return same[0]
+    containers = sorted({name for one in same for name in one.containers})
     return msgspec.structs.replace(
-        one,
-        tagged=one.tagged or other.tagged,
-        running=max(one.running, other.running),
-        containers=tuple(sorted({*one.containers, *other.containers})),
+        same[0],
+        tagged=any(one.tagged for one in same),
+        running=max(one.running for one in same),
+        containers=tuple(containers[:MOST_CONTAINERS]),
     )
