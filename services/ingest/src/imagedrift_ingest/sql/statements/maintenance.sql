@@ -118,14 +118,30 @@ WHERE t.comparison_id = s.comparison_id
 -- name: count_hosts
 -- Note how many hosts have, and run, each reference: due references are asked in that order. What no
 -- host has an image of to compare is not due, and what one has is: mostly that is known already. So is
--- a candidate for a newer version; it is asked at once when a host gets it.
-WITH counted AS MATERIALIZED (
+-- a candidate for a newer version; it is asked at once when a host gets it. A host with several images
+-- of a reference counts once: else it would have the turns of several hosts.
+WITH several AS MATERIALIZED (
+  SELECT p.ref_id, count(*) AS hosts, count(*) FILTER (WHERE p.running) AS running
+  FROM (
+    SELECT c.ref_id, hi.host_id, bool_or(hi.running > 0) AS running
+    FROM fleet.host_images AS hi
+    JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
+    WHERE hi.shared
+    GROUP BY c.ref_id, hi.host_id
+  ) AS p
+  GROUP BY p.ref_id
+), counted AS MATERIALIZED (
   SELECT
-    c.ref_id, sum(u.hosts) AS hosts, sum(u.running) AS running,
-    bool_or(u.hosts > 0 AND c.repo_digests <> '{}') AS wanted
-  FROM fleet.usage AS u
-  JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
-  GROUP BY c.ref_id
+    o.ref_id, o.hosts + coalesce(s.hosts, 0) AS hosts, o.running + coalesce(s.running, 0) AS running, o.wanted
+  FROM (
+    SELECT
+      c.ref_id, sum(u.hosts - u.shared) AS hosts, sum(u.running - u.shared_running) AS running,
+      bool_or(u.hosts > 0 AND c.repo_digests <> '{}') AS wanted
+    FROM fleet.usage AS u
+    JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
+    GROUP BY c.ref_id
+  ) AS o
+  LEFT JOIN several AS s ON s.ref_id = o.ref_id
 ), candidates AS (
   SELECT DISTINCT ref_id FROM fleet.candidates
 ), locked AS MATERIALIZED (
