@@ -119,7 +119,9 @@ WHERE t.comparison_id = s.comparison_id
 -- Note how many hosts have, and run, each reference: due references are asked in that order. What no
 -- host has an image of to compare is not due, and what one has is: mostly that is known already. So is
 -- a candidate for a newer version; it is asked at once when a host gets it. A host with several images
--- of a reference counts once: else it would have the turns of several hosts.
+-- of a reference counts once: else it would have the turns of several hosts. A reference is in the turns
+-- of the host that brought it while that runs it, or has it where no host does; else of another one: what
+-- one host named first would be behind all else that it names.
 WITH several AS MATERIALIZED (
   SELECT p.ref_id, count(*) AS hosts, count(*) FILTER (WHERE p.running) AS running
   FROM (
@@ -165,7 +167,32 @@ UPDATE fleet.answers AS a SET
     WHEN NOT l.wanted THEN NULL
     WHEN a.hosts = 0 AND l.hosts > 0 THEN least(a.next_check_at, now())
     ELSE coalesce(a.next_check_at, now())
-  END
+  END,
+  -- Scalars, not EXISTS: that could be planned as one pass over all images of all hosts.
+  brought_by = CASE WHEN l.hosts > 0 THEN coalesce(
+    (
+      SELECT a.brought_by
+      FROM fleet.comparisons AS c
+      CROSS JOIN LATERAL (
+        SELECT FROM fleet.host_images AS hi
+        WHERE hi.host_id = a.brought_by AND hi.comparison_id = c.comparison_id AND (hi.running > 0 OR l.running = 0)
+        LIMIT 1
+      ) AS its
+      WHERE c.ref_id = a.ref_id
+      LIMIT 1
+    ),
+    (
+      SELECT other.host_id
+      FROM fleet.comparisons AS c
+      CROSS JOIN LATERAL (
+        SELECT hi.host_id FROM fleet.host_images AS hi
+        WHERE hi.comparison_id = c.comparison_id AND (hi.running > 0 OR l.running = 0)
+        LIMIT 1
+      ) AS other
+      WHERE c.ref_id = a.ref_id
+      LIMIT 1
+    ), a.brought_by)
+  ELSE a.brought_by END
 FROM locked AS l
 WHERE a.ref_id = l.ref_id
 
