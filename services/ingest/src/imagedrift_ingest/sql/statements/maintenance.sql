@@ -279,6 +279,25 @@ WHERE c.comparison_id IN (
   LIMIT $2::integer
 )
 
+-- name: trim_unused
+-- Of a reference keep the 1,000 images that were last on a host: each answer is compared with all that
+-- there are, and one host can bring thousands a day of a tag that all others have.
+DELETE FROM fleet.comparisons AS c
+WHERE c.comparison_id IN (
+  SELECT old.comparison_id
+  FROM (
+    SELECT ref_id FROM fleet.comparisons WHERE unused_since < $1::timestamptz GROUP BY ref_id HAVING count(*) > 1000
+  ) AS crowded
+  CROSS JOIN LATERAL (
+    SELECT u.comparison_id
+    FROM fleet.comparisons AS u
+    WHERE u.ref_id = crowded.ref_id AND u.unused_since < $1::timestamptz
+    ORDER BY u.unused_since DESC, u.comparison_id DESC
+    OFFSET 1000
+  ) AS old
+  LIMIT $2::integer
+) AND NOT EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id)
+
 -- name: drop_bases
 -- Remove bases that no image in use was built on for as long as history is kept.
 DELETE FROM fleet.bases WHERE base_id IN (
