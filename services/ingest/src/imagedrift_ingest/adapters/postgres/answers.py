@@ -25,6 +25,7 @@ from imagedrift_ingest.adapters.postgres.references import Locked, add_reference
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import freshness, versions
+from imagedrift_ingest.core.described_content import DescribedContent
 from imagedrift_ingest.core.descriptions import merged
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Answer, Child, Described, Limited
@@ -244,7 +245,7 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
 def _changed(
     held: Iterable[asyncpg.Record],
     by_id: Mapping[int, Locked],
-    inside: Mapping[str, tuple[Child, ...]],
+    inside: Mapping[str, DescribedContent],
 ) -> list[tuple[Any, ...]]:
     """Judge comparisons, and lay out the changed verdicts as rows."""
     rows: list[tuple[Any, ...]] = []

@@ -27,7 +27,7 @@ WantedBy: TypeAlias = Mapping[str, Sequence[int]]
 """Candidates by their full names, with the hosts that want each."""
 
 
-class Candidate(NamedTuple):
+class MadeCandidate(NamedTuple):
     """A reference that is asked for what others may be replaced by."""
 
     ref_id: int
@@ -46,18 +46,18 @@ class CandidateRules(Struct, frozen=True):
 
 async def made_candidates(
     connection: asyncpg.Connection, wanted: WantedBy, rules: CandidateRules
-) -> dict[str, Candidate]:
+) -> dict[str, MadeCandidate]:
     """Return candidates, making rows for new ones, but for those over a quota."""
     names = sorted(wanted)
     known = await _keys_of(connection, names)
     new = {name: wanted[name] for name in names if name not in known}
-    found = {name: Candidate(key, wanted[name][0]) for name, key in known.items()}
+    found = {name: MadeCandidate(key, wanted[name][0]) for name, key in known.items()}
     if not new:
         return found
     given = await _within_quota(connection, new, rules.most_of_host)
     await add_references(connection, sorted(given), rules.is_named)
     made = await _keys_of(connection, sorted(given))
-    return found | {name: Candidate(key, given[name]) for name, key in made.items()}
+    return found | {name: MadeCandidate(key, given[name]) for name, key in made.items()}
 
 
 async def _keys_of(connection: asyncpg.Connection, names: list[str]) -> dict[str, int]:
