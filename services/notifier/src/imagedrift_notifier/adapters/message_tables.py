@@ -169,7 +169,8 @@ class MessageTables:
         return StartedOver(**dict(row))
 
     async def prune(self) -> None:
-        """Remove rows past their retention."""
+        """Remove rows past their retention, and those of which there are too many."""
+        await self._database.rows("trim")
         await self._database.rows("prune", kept=KEPT)
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:

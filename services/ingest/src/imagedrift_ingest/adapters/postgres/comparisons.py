@@ -28,9 +28,9 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
 from imagedrift_ingest.core import quota, versions
 from imagedrift_ingest.core.bounded_cache import BoundedCache
+from imagedrift_ingest.core.described_content import DescribedContent
 from imagedrift_ingest.core.identities import ImageKey, weight
 from imagedrift_ingest.core.images import Facts, HostImage
-from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
 QUOTAS = load("quotas")
@@ -229,7 +229,7 @@ async def _find(
 
 
 def _comparison(
-    image: HostImage, ref: LockedReference, inside: Mapping[str, tuple[Child, ...]]
+    image: HostImage, ref: LockedReference, inside: Mapping[str, DescribedContent]
 ) -> tuple[Any, ...]:
     key, reported = image.key, image.local
     local = descriptions.local_side_by_policy(
