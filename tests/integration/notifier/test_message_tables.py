@@ -12,6 +12,7 @@ from imagedrift_notifier.core.content import Content
 from imagedrift_notifier.core.due_group import Topic
 from imagedrift_notifier.core.outcome import NextStep
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.clock_agreement import ClocksDisagree
 from support.notifier import execute, route
 from support.operator import Operator
 
@@ -127,14 +128,27 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(dsn: str) -> None:
         sent = await tables.begin_sending("ops")
         assert sent is not None
         await tables.end_sending(sent, NextStep(state="sent"))
-        await tables.prune()
+        await tables.prune(now())
         assert len(await Operator(dsn).ask("SELECT FROM ops.messages")) == 2
         for table, column in (("claims", "claimed_at"), ("messages", "created_at")):
             await execute(dsn, f"UPDATE notify.{table} SET {column} = now() - interval '2 years'")
 
-        await tables.prune()
+        await tables.prune(now())
 
     assert await Operator(dsn).ask("SELECT state FROM ops.messages") == [{"state": "waiting"}]
+
+
+async def test_what_was_told_is_not_forgotten_as_a_clock_jumped(dsn: str) -> None:
+    """While the database's clock is years ahead no claim is removed, as it would be told again."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables)
+        await execute(dsn, "UPDATE notify.claims SET claimed_at = now() - interval '2 years'")
+
+        with pytest.raises(ClocksDisagree, match=r"730 days.* ahead of"):
+            await tables.prune(now() - timedelta(days=730))
+
+    assert await Operator(dsn).ask("SELECT waiting FROM ops.routes") == [{"waiting": 1}]
 
 
 async def test_nothing_is_claimed_by_a_state_that_was_read_before_a_restore_was_noticed(

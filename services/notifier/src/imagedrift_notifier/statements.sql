@@ -290,6 +290,10 @@ WITH messages AS (
 )
 SELECT (SELECT count(*) FROM messages) AS messages, (SELECT count(*) FROM topics) AS topics;
 
+-- name: moment
+-- The database's time.
+SELECT now() AS now;
+
 -- name: prune
 -- What was told long ago; and what nobody tells, as its route is gone.
 WITH old AS (
