@@ -17,6 +17,8 @@ from support.deploy import ROOT
 from support.ingest import GOOD_ROWS
 from support.logins import assert_all_work, connected, login, make_logins, make_owner, run
 
+ROLES = ("operator", "writer", "decider", "notifier")
+
 
 async def test_a_database_without_its_roles_gets_them_back(empty: str) -> None:
     """A database that was restored without its roles gets them by `migrate`."""
@@ -117,11 +119,13 @@ async def test_a_dump_is_read_into_another_cluster_after_or_before_the_schema_is
                 options = ["--data-only", "--disable-triggers", *documented_schemas()]
                 program(cluster, "pg_restore", other.dsn(), *options, str(dump))
             else:
-                options = ["--no-owner", "--no-acl"]
+                options = ["--no-owner", "--single-transaction"]
+                await run(other.dsn(), *(f"CREATE ROLE second_{name}" for name in ROLES))
                 program(cluster, "pg_restore", owner, *options, str(dump))
 
             assert await migrations.migrate(owner) == []
 
+            await run(other.dsn(), *await migrations.advice(owner))
             assert await migrations.advice(owner) == []
             await make_logins(other.dsn(), "second")
             async with connected(login(owner, "alice")) as reader:

@@ -12,6 +12,7 @@ from imagedrift_notifier.core.content import MessageContent
 from imagedrift_notifier.core.due_group import Topic
 from imagedrift_notifier.core.outcome import NextStep
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.clock_agreement import ClocksDisagree
 from support.notifier import execute, route
 from support.operator import Operator
 
@@ -127,12 +128,12 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(dsn: str) -> None:
         sent = await tables.begin_sending("ops")
         assert sent is not None
         await tables.end_sending(sent, NextStep(state="sent"))
-        await tables.prune()
+        await tables.prune(now())
         assert len(await Operator(dsn).ask("SELECT FROM ops.messages")) == 2
         for table, column in (("claims", "claimed_at"), ("messages", "created_at")):
             await execute(dsn, f"UPDATE notify.{table} SET {column} = now() - interval '2 years'")
 
-        await tables.prune()
+        await tables.prune(now())
 
     assert await Operator(dsn).ask("SELECT state FROM ops.messages") == [{"state": "waiting"}]
 
@@ -181,13 +182,26 @@ async def test_of_a_tag_that_moves_for_a_year_a_bounded_number_is_kept(dsn: str)
         await written(tables)
         await execute(dsn, many)
 
-        await tables.prune()
+        await tables.prune(now())
 
     left = "SELECT reference, count(*) AS n FROM notify.claims GROUP BY reference ORDER BY 1"
     assert await Operator(dsn).ask(left) == [
         {"reference": "docker.io/a/b0:1", "n": 1},
         {"reference": "docker.io/a/moving:1", "n": 101},
     ]
+
+
+async def test_what_was_told_is_not_forgotten_as_a_clock_jumped(dsn: str) -> None:
+    """While the database's clock is years ahead no claim is removed, as it would be told again."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables)
+        await execute(dsn, "UPDATE notify.claims SET claimed_at = now() - interval '2 years'")
+
+        with pytest.raises(ClocksDisagree, match=r"730 days.* ahead of"):
+            await tables.prune(now() - timedelta(days=730))
+
+    assert await Operator(dsn).ask("SELECT waiting FROM ops.routes") == [{"waiting": 1}]
 
 
 async def test_nothing_is_claimed_by_a_state_that_was_read_before_a_restore_was_noticed(

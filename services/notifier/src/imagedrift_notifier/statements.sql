@@ -330,6 +330,10 @@ USING (
 ) AS old
 WHERE (c.route, c.kind, c.reference, c.target) = (old.route, old.kind, old.reference, old.target);
 
+-- name: moment
+-- The database's time.
+SELECT now() AS now;
+
 -- name: prune
 -- What was told long ago; and what nobody tells, as its route is gone.
 WITH old AS (

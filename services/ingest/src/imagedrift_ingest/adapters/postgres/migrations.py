@@ -39,6 +39,10 @@ _HOLDER: Final = """
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = $1
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+_GRANT: Final = """
+    SELECT format(
+      'GRANT EXECUTE ON FUNCTION pg_catalog.pg_advisory_lock(bigint) TO %I', current_user)
+"""
 
 
 class MigrationFailed(Exception):
@@ -125,6 +129,12 @@ async def _lock(connection: asyncpg.Connection, wait_s: float) -> None:
         await connection.execute(f"SET lock_timeout = '{int(wait_s * 1000)}ms'")
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         await connection.execute("RESET lock_timeout")
+    except asyncpg.InsufficientPrivilegeError as error:
+        grant = await connection.fetchval(_GRANT)
+        raise MigrationFailed(
+            f"{error}: everybody but the owner of before was refused this. Let a superuser run,"
+            f" then migrate again:\n{grant};"
+        ) from error
     except asyncpg.LockNotAvailableError as error:
         holder = await connection.fetchrow(_HOLDER, LOCK)
         told = (
