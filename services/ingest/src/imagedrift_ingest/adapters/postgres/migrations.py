@@ -121,7 +121,8 @@ async def check(connection: asyncpg.Connection | PoolConnectionProxy) -> None:
         applied = await pogo_sql.get_applied_migrations(connection, schema_name=SCHEMA)
     except asyncpg.InsufficientPrivilegeError as error:
         raise WrongSchema(
-            f"{error}: run `imagedrift migrate`, and give this login the role imagedrift_writer"
+            f"{error}: run `imagedrift migrate`, and give this login the role imagedrift_writer, or"
+            " NAME_writer after `migrate --roles NAME`"
         ) from error
     _refuse_newer(applied, known(), "")
     missing = [name for name in known() if name not in applied]
