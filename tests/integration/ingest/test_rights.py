@@ -219,7 +219,10 @@ async def test_ingest_without_the_writers_role_is_told_what_it_lacks(schema: str
     await run(schema, "CREATE ROLE ingest LOGIN PASSWORD 'x'")
 
     async with connected(login(schema, "ingest")) as stranger:
-        with pytest.raises(schema_check.WrongSchema, match="give this login the role"):
+        with pytest.raises(
+            schema_check.WrongSchema,
+            match="give this login the role imagedrift_writer, or NAME_writer",
+        ):
             await schema_check.check(stranger)
 
 

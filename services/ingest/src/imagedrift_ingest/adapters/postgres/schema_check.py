@@ -49,7 +49,8 @@ async def check(connection: Connection) -> None:
         applied = await applied_in(connection)
     except asyncpg.InsufficientPrivilegeError as error:
         raise WrongSchema(
-            f"{error}: run `imagedrift migrate`, and give this login the role imagedrift_writer"
+            f"{error}: run `imagedrift migrate`, and give this login the role imagedrift_writer, or"
+            " NAME_writer after `migrate --roles NAME`"
         ) from error
     refuse_newer(applied, known())
     missing = [name for name in known() if name not in applied]
