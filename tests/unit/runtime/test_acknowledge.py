@@ -77,7 +77,7 @@ async def acknowledged(outcome: HandlerOutcome, failing: str = "") -> tuple[list
     ],
 )
 async def test_each_outcome_has_its_word(outcome: HandlerOutcome, words: list[str]) -> None:
-    """What ends a message follows its letter, which may not be written."""
+    """Each outcome is told by its own word, after the letter where there is one."""
     assert (await acknowledged(outcome))[0] == words
 
 

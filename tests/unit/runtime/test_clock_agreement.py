@@ -25,5 +25,10 @@ def test_clocks_that_are_apart_are_told_by_how_much(apart: timedelta, words: str
 
 def test_clocks_that_differ_by_less_agree() -> None:
     """Clocks within an hour agree."""
-    for minutes in (-59, 0, 59):
-        require_agreement(NOW + timedelta(minutes=minutes), NOW)
+    refused = []
+    for minutes in (-60, -59, 0, 59, 60):
+        try:
+            require_agreement(NOW + timedelta(minutes=minutes), NOW)
+        except ClocksDisagree:
+            refused.append(minutes)
+    assert refused == [-60, 60]

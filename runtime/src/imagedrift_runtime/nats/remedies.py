@@ -1,4 +1,4 @@
-"""What an operator does about the usual refusals of NATS, told behind the server's own words."""
+"""Remedies for the usual refusals of NATS, told behind the server's own words."""
 
 from typing import Final
 

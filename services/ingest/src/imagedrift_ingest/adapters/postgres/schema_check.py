@@ -19,7 +19,7 @@ SCHEMA: Final = "fleet"
 _HAS_MIGRATIONS: Final = "SELECT to_regclass('public._pogo_migration') IS NOT NULL"
 _APPLIED: Final = "SELECT migration_id FROM public._pogo_migration WHERE schema_name = $1"
 
-Connection = asyncpg.Connection | PoolConnectionProxy
+CheckedConnection = asyncpg.Connection | PoolConnectionProxy
 
 
 class WrongSchema(Exception):
@@ -36,12 +36,12 @@ def known(directory: Path | None = None) -> list[str]:
     return sorted(path.stem for path in (directory or folder()).glob("*.sql"))
 
 
-async def applied_in(connection: Connection) -> set[str]:
+async def applied_in(connection: CheckedConnection) -> set[str]:
     """Name the migrations that a database has, by the table that pogo keeps."""
     return {row["migration_id"] for row in await connection.fetch(_APPLIED, SCHEMA)}
 
 
-async def check(connection: Connection) -> None:
+async def check(connection: CheckedConnection) -> None:
     """Refuse to work on another schema than this version's. Raises `WrongSchema`."""
     if not await connection.fetchval(_HAS_MIGRATIONS):
         raise WrongSchema("the database has no imagedrift schema: run `imagedrift migrate`")
