@@ -107,19 +107,19 @@ class Planned:
     async def answered(self, reference: str, version: object = 1, **facts: Any) -> None:
         """The registry answers."""
         self._seq += 1
-        said = answer(reference, version, **facts)
-        stated = {reference: (self._seq, said)}
+        message = answer(reference, version, **facts)
+        stated = {reference: (self._seq, message)}
         await self.answers.store(1, stated, [], surely_newest=False, read_to=self._seq)
 
-    async def described(self, said: Described) -> None:
+    async def described(self, message: Described) -> None:
         """The registry describes a digest."""
         self._seq += 1
-        await self.answers.store(1, {}, [said], surely_newest=False, read_to=self._seq)
+        await self.answers.store(1, {}, [message], surely_newest=False, read_to=self._seq)
 
-    async def listed(self, said: Listed, seq: int = 0) -> set[int]:
+    async def listed(self, tags: Listed, seq: int = 0) -> set[int]:
         """The registry lists the tags of a repository; what is in doubt."""
         self._seq += 1
-        lists = {(said.registry, said.repository): (seq or self._seq, said)}
+        lists = {(tags.registry, tags.repository): (seq or self._seq, tags)}
         return await self.lists.store(1, lists, surely_newest=False, read_to=self._seq)
 
     async def follows(self) -> None:

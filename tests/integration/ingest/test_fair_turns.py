@@ -51,6 +51,34 @@ async def test_a_host_has_few_questions_out_however_many_it_brought(dsn: str) ->
         assert len(await planned.names()) == 1
 
 
+async def test_a_host_with_several_images_of_a_tag_is_one_host(planned: Planned) -> None:
+    """Several images that one host runs of each of its tags do not put them before another's."""
+    twice = [
+        image(one.reference, version, running=1)
+        for one in many("big", 30, running=1)
+        for version in (1, 2)
+    ]
+    await planned.has("big", *twice)
+    await planned.has("small", image(running=1))
+    await maintain_on(planned.database).count_hosts()
+    assert await planned.database.pool.fetchval("SELECT max(weight) FROM fleet.answers") == 1
+    assert NGINX in await planned.names()
+
+
+@pytest.mark.parametrize("running", [0, 1])
+async def test_what_a_host_has_alone_is_in_its_own_turns_whoever_named_it_first(
+    planned: Planned, running: int
+) -> None:
+    """A host that names what another runs, or alone has later, leaves that to the other's turns."""
+    await planned.has("big", image(), *many("big", 150, running))
+    await planned.has("small", image(running=running))
+    await maintain_on(planned.database).count_hosts()
+    if not running:
+        await planned.has("big", *many("big", 150, running))
+    await maintain_on(planned.database).count_hosts()
+    assert NGINX in await planned.names()
+
+
 async def test_a_registry_without_room_takes_none_of_its_hosts_room(dsn: str) -> None:
     """A full registry does not delay a host's images of another one."""
     async with planning(dsn, outstanding=1) as planned:

@@ -15,7 +15,8 @@ from typing import Any
 from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
-from imagedrift_runtime.nats.results import ConsumerLag, Newest, StoredMessage
+from imagedrift_runtime.nats.remedies import with_remedy
+from imagedrift_runtime.nats.results import ConsumerLag, NewestMessage, StoredMessage
 
 NO_MESSAGE = 10037
 """JetStream's error where a stream has no such message; one without the stream has another."""
@@ -58,13 +59,13 @@ class StreamApi:
         message = await _message(self._connection, stream, subject, seq=seq, next=True)
         return StoredMessage(message.seq, message.time, message.data or b"") if message else None
 
-    async def newest(self, stream: str, subject: str) -> Newest | None:
+    async def newest(self, stream: str, subject: str) -> NewestMessage | None:
         """Tell which is the newest message of a subject; None without one. Raises `NoBus`.
 
         The stream's leader is asked: a replica may answer with what was there before.
         """
         message = await last_message(self._connection, stream, subject)
-        return Newest(message.seq, message.time) if message else None
+        return NewestMessage(message.seq, message.time) if message else None
 
     async def lag(self, stream: str, consumer: str) -> ConsumerLag:
         """Tell how far a consumer is behind. Raises `NoBus`."""
@@ -89,7 +90,7 @@ class StreamApi:
         except nats.js.errors.ServiceUnavailableError as error:
             raise NoBus("JetStream does not answer: is it enabled, has it a leader?") from error
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise NoBus(self._connection.reason(error, began)) from error
+            raise NoBus(with_remedy(self._connection.reason(error, began))) from error
 
 
 async def last_message(connection: Connection, stream: str, subject: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, TAGS
-from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_ingest.adapters.postgres import schema_check
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.parts import Parts
 from imagedrift_ingest.usecases.store.lists import BATCH as LISTS_AT_ONCE
@@ -69,9 +69,9 @@ class Wiring:
         """
         while not self._process.stopping.is_set():
             try:
-                await self._parts.database.transaction(migrations.check)
+                await self._parts.database.transaction(schema_check.check)
                 await self._parts.follow_registries.apply()
-            except migrations.WrongSchema as error:
+            except schema_check.WrongSchema as error:
                 raise SettingsFault([f"DATABASE_URL: {error}"]) from error
             except DatabaseUnavailable as error:
                 log.warning("database.awaited", error=str(error))
