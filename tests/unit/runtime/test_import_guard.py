@@ -60,7 +60,7 @@ def test_authorities_are_back_after_an_import_that_failed() -> None:
 
 
 def test_modules_are_passed_over_by_the_collector() -> None:
-    """What is imported in a start is not looked through, and the collector works afterwards."""
+    """Modules of a start are not looked through by the collector, which works later."""
     told = """
 import gc
 from imagedrift_runtime.import_guard import without_collecting
