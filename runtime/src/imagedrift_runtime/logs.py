@@ -6,7 +6,7 @@ shows the values of local variables, passwords among them. What a terminal would
 as events tell what hosts and registries said: JSON does so by itself.
 
 structlog is imported here alone, without what it loads where that is installed and we do not use:
-rich, for tracebacks, is 4 MB in an agent that has 40; greenlet is for programs of threads.
+rich, for tracebacks, is 4 MB in an agent that has 40; greenlet is for programs that switch by it.
 """
 
 import io
