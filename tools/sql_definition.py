@@ -7,6 +7,7 @@ A migration that was applied is never edited, so a later one replaces what it ma
 """
 
 import re
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
@@ -75,6 +76,8 @@ def migrations(folder: Path = MIGRATIONS) -> Iterator[Statement]:
 
 def main(words: Sequence[str]) -> int:
     """Print the definition of each name and return the exit code."""
+    if not words:
+        print("give a name, as ops.outdated: python -m tools.sql_definition NAME…", file=sys.stderr)
     found = definitions(migrations())
     unknown = 0
     for word in words:
@@ -100,4 +103,5 @@ def _statement(file: str, text: str, start: int, end: int) -> Statement:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
     sys.exit(main(sys.argv[1:]))

@@ -40,7 +40,8 @@ class CheckSettings(CommonSettings, Struct, frozen=True, kw_only=True):
     """Where NATS is, and which registries have a lane of their own."""
 
     registries: Annotated[
-        str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml: lanes of questions")
+        str,
+        Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml: lanes of questions", file=""),
     ] = ""
 
 

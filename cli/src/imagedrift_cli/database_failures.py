@@ -105,7 +105,7 @@ def _refused(error: BaseException) -> str:
             return (
                 f"the database refused: {error}: its owner gives this login the right by"
                 " GRANT imagedrift_operator (to change: imagedrift_writer; to decide:"
-                " imagedrift_decider) TO it"
+                " imagedrift_decider; after `migrate --roles NAME`: NAME_operator and so on) TO it"
             )
         case asyncpg.QueryCanceledError():
             return f"the database gave up: {error}: narrow the question by filters"

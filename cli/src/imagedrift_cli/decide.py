@@ -22,6 +22,13 @@ KINDS: Final = (
     "ignore", "snooze", "skip", "accept", "wait", "due_after", "within", "track", "pin",
 )  # fmt: skip
 
+_VALUES: Final = {
+    **dict.fromkeys(("wait", "due_after"), "3d, or another span"),
+    "within": "minor, or patch or major",
+    "track": "TRACK, one of ops.versions",
+}
+"""What `--value` is for each kind that needs one."""
+
 _for_hosts = functools.partial(click.option, multiple=True, callback=one)
 
 
@@ -62,8 +69,8 @@ def decide(
     """
     if until and span:
         raise BadUsage("--until and --for: give one of them")
-    if kind == "snooze" and not (until or span):
-        raise BadUsage("snooze needs an end: --for or --until, as --for 2w")
+    if missing := _missing(kind, value, until or span, reason):
+        raise BadUsage(f"{kind} needs {missing}")
     given = {"site": site, "place": place, "label": label}
     values: dict[str, object] = {
         "pattern": pattern_of(pattern),
@@ -100,6 +107,15 @@ def undo(decision_id: int, reason: str, as_sql: bool) -> None:
         return
     asyncio.run(_undo(decision_id, values))
     click.echo(f"undone {decision_id}")
+
+
+def _missing(kind: str, value: str | None, end: str, reason: str) -> str:
+    """Return what a kind needs and was not given, with its option; empty when it has all."""
+    if kind == "snooze" and not end:
+        return "an end: --for or --until, as --for 2w"
+    if kind in ("ignore", "accept") and not reason.strip():
+        return "a reason: --reason, as --reason 'replaced in March'"
+    return f"a value: --value {_VALUES[kind]}" if kind in _VALUES and not value else ""
 
 
 def _hosts(site: str | None, place: str | None, label: str | None) -> Filters:

@@ -35,7 +35,10 @@ class StreamSettings(CommonSettings, Struct, frozen=True, kw_only=True):
     """Where NATS is, which registries have a lane of their own, and how much streams hold."""
 
     registries: Annotated[
-        str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml: its lanes get consumers")
+        str,
+        Variable(
+            "IMAGEDRIFT_REGISTRIES", "path of registries.toml: its lanes get consumers", file=""
+        ),
     ] = ""
     stream_mib: Annotated[
         dict[StreamName, Annotated[int, Meta(ge=1)]],

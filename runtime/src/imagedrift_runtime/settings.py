@@ -32,8 +32,17 @@ FILE_SUFFIX = "_FILE"
 
 _LOOKED_AT = 1024 * 1024
 """Bytes of a file in which its mark has to come."""
-_PATTERN = re.compile(r"Expected `str` matching regex '.*?'(?: - at `[^`]*`)?$")
-"""How a pattern's refusal is found: no operator reads patterns, and the help says the form."""
+_WORDS = (
+    (re.compile(r" - at `.*$"), ""),  # a place within a list or pairs: the text is shown whole
+    (re.compile(r"Expected `str` matching regex .*"), "not of the form that it takes"),
+    (re.compile(r"Expected `int`, got `str`"), "no whole number"),
+    (re.compile(r"Expected `float`, got `str`"), "no number"),
+    (re.compile(r"Expected `bool`, got `str`"), "neither true nor false"),
+    (re.compile(r"Expected `(?:int|float)` >= "), "has to be at least "),
+    (re.compile(r"Expected `(?:int|float)` <= "), "has to be at most "),
+    (re.compile(r"Invalid enum value (.*)"), r"\1 is not one of its values"),
+)
+"""msgspec's refusals in words for an operator; the help beside them says what is to be written."""
 
 
 class Variable(Struct, frozen=True):
@@ -169,12 +178,18 @@ def _value(text: str, hint: Any, variable: Variable) -> Any:
         if variable.secret:
             raise _Fault(f"{variable.name}: not valid, and secret ({variable.help})") from None
         told = urls.shown(text) if "@" in text or "://" in text else text
-        reason = _PATTERN.sub("not of the form that it takes", str(error))
-        raise _Fault(f"{variable.name}: {reason} (it is {told!r}; {variable.help})") from None
+        why = _in_words(str(error))
+        raise _Fault(f"{variable.name}: {why} (it is {told!r}; {variable.help})") from None
     for item in value if isinstance(value, tuple) else (value,):
         if variable.check and (fault := variable.check(item)):
             raise _Fault(f"{variable.name}: {fault} ({variable.help})")
     return value
+
+
+def _in_words(refusal: str) -> str:
+    for pattern, words in _WORDS:
+        refusal = pattern.sub(words, refusal)
+    return refusal
 
 
 def _shape(text: str, hint: Any) -> Any:

@@ -246,5 +246,9 @@ def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: s
 
 def _refused(text: str, why: str) -> BadReference:
     """Make the error; it never repeats a possible password before an `@`."""
-    shown = _CREDENTIALS.sub("***@", text[:_MAX_TEXT])
+    told = text[:_MAX_TEXT]
+    found = _CREDENTIALS.match(
+        told
+    )  # at the start alone: looked for anywhere it takes a millisecond
+    shown = f"***@{told[found.end() :]}" if found else told
     return BadReference(f"reference {shown[:160]!a}: {why}")

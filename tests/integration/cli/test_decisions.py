@@ -182,7 +182,10 @@ def test_a_version_is_asked_for_and_skipped(own_dsn: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nginx:1.27", "ignore"], "ignore needs a reason"),
+        (["nginx:1.27", "ignore"], "ignore needs a reason: --reason"),
+        (["nginx:1.27", "accept", "--reason", " "], "accept needs a reason: --reason"),
+        (["nginx:1.27", "wait"], "wait needs a value: --value 3d"),
+        (["nginx:1.27", "within"], "within needs a value: --value minor"),
         (["nginx:1.27", "snooze"], "snooze needs an end: --for or --until"),
         (["nginx:1.27", "snooze", "--until", "soon"], "--until soon: write a time"),
         (["nginx:1.27", "snooze", "--until", "99999-01-01"], "--until 99999-01-01: write a time"),
@@ -198,7 +201,7 @@ def test_a_version_is_asked_for_and_skipped(own_dsn: str) -> None:
 def test_a_wrong_decision_is_refused_in_one_line(
     fleet_dsn: str, arguments: list[str], words: str
 ) -> None:
-    """With exit code 64, and the words of the database."""
+    """With exit code 64, and words that name the option or the value."""
     ended = piped(fleet_dsn, "decide", *arguments)
     assert ended.code == 64, ended.err
     assert words in ended.err

@@ -20,9 +20,11 @@ from support.ingest import NGINX, NOW, answer, image, inventory
 from support.storing import answers_on, database_of, hosts_on
 
 STORED = Position(5, 10, NOW)
+AFTER = int(NOW.timestamp()) * 1_000_000 + 10_000_000
+"""When a stream was made that was restored from a backup after all of these were said."""
 PLACES = [
     Position(epoch, seq, NOW + timedelta(seconds=second))
-    for epoch, seq, second in product((4, 5, 6), (9, 10, 11), (-1, 0, 1))
+    for epoch, seq, second in product((4, 5, 6, AFTER), (9, 10, 11), (-1, 0, 1))
 ]
 
 Say = Callable[[Position, bool], Awaitable[set[int]]]

@@ -240,7 +240,7 @@ async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None
 
 
 async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: str) -> None:
-    """A reader of the views can take no turn."""
+    """A reader of the views can take no turn, and locks that any login may take are none."""
     await turns_on(database).run("plan", quick_work)
     reader = await asyncpg.connect(dsn)
     try:
@@ -253,6 +253,7 @@ async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: 
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 async with reader.transaction():
                     await reader.execute(taking)
+        await reader.execute("RESET ROLE")
         for number in range(1768780135, 1768780138):
             await reader.execute("SELECT pg_advisory_lock($1)", number)
         assert await turns_on(database).run("plan", quick_work) == "done"
@@ -265,9 +266,9 @@ async def test_no_reader_can_keep_answers_from_being_stored(dsn: str) -> None:
     async with planning(dsn, outstanding=10) as planned:
         reader = await asyncpg.connect(dsn)
         try:
-            await reader.execute("SET ROLE imagedrift_operator")
             taken = "SELECT pg_advisory_lock(hashtextextended($1, 1768780135))"
             await reader.execute(taken, digest((NGINX, 1)))
+            await reader.execute("SET ROLE imagedrift_operator")
             await planned.has("web-1", image())
             async with asyncio.timeout(4):
                 await planned.answered(NGINX, 1)

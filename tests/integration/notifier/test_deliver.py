@@ -39,7 +39,7 @@ BEGIN
   PERFORM pg_advisory_xact_lock({LOCK_KEY});
   RETURN NEW;
 END $$;
-GRANT EXECUTE ON FUNCTION public.hold() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.hold(), pg_advisory_xact_lock(bigint) TO PUBLIC;
 """
 WAITING = f"""
 SELECT pid FROM pg_locks

@@ -110,9 +110,18 @@ async def test_tls_is_spoken_with_a_ca_of_ours(tmp_path: Path) -> None:
         async with opened(server.url, ca=str(ca)) as (bus, connection):
             own = await OwnStream.make(bus, js=connection.js)
             assert await bus.publish(f"{own.subject}.a", b"x") == Stored(1)
-        with pytest.raises(NoBus, match=r"(?i)certificate"):
+        with pytest.raises(NoBus, match=r"certificate verify failed.*NATS_CA has to name"):
             async with connect([server.url], "test", within_s=2):
                 pass
+
+
+async def test_a_server_without_tls_is_told_where_tls_is_asked_for(
+    nats_server: NatsServer,
+) -> None:
+    """An address with `tls://` of a plain server is told as that, and how to mend it."""
+    with pytest.raises(NoBus, match="the server speaks no TLS"):
+        async with connect([nats_server.url.replace("nats://", "tls://")], "test", within_s=2):
+            pass
 
 
 async def test_tls_is_spoken_first_where_the_server_expects_that(tmp_path: Path) -> None:

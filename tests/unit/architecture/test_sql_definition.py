@@ -1,6 +1,10 @@
 """The definition of a thing in the database is found, whichever migration made it last."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +91,28 @@ def test_an_unknown_name_is_told_with_the_nearest(capsys: pytest.CaptureFixture[
     assert main(["ops.outdate"]) == 1
 
     assert "ops.outdated" in capsys.readouterr().err
+
+
+def test_without_a_name_the_command_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
+    """No name is a fault of its own, and not a definition of nothing."""
+    assert main([]) == 1
+
+    assert "give a name" in capsys.readouterr().err
+
+
+def test_a_reader_that_closes_early_ends_the_command_quietly() -> None:
+    """A pipe whose reader has gone, as of `head`, gives no traceback."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        ended = subprocess.run(
+            [sys.executable, "-m", "tools.sql_definition", "ops.outdated"],
+            cwd=ROOT,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+
+    assert ended.returncode == -signal.SIGPIPE
+    assert ended.stderr == b""

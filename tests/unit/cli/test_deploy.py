@@ -22,7 +22,7 @@ def test_a_name_that_is_no_roles_is_refused(name: str) -> None:
     [
         ("IMAGEDRIFT_STREAM_MIB", "DRIFT_INVENTORY=0", "IMAGEDRIFT_STREAM_MIB"),
         ("IMAGEDRIFT_STREAM_MIB", "DRIFT_OTHER=5", "IMAGEDRIFT_STREAM_MIB"),
-        ("IMAGEDRIFT_REGISTRIES", "/no/such/registries.toml", "/no/such/registries.toml"),
+        ("IMAGEDRIFT_REGISTRIES", "/usr/no/registries.toml", "/usr/no/registries.toml"),
     ],
 )
 def test_a_wrong_setting_of_streams_is_told_by_its_variable(
@@ -36,6 +36,19 @@ def test_a_wrong_setting_of_streams_is_told_by_its_variable(
 
     assert result.exit_code == 64
     assert told in result.output
+
+
+def test_a_file_that_is_not_there_is_told_beside_other_faults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One start tells both that the file is missing and that another variable is wrong."""
+    monkeypatch.setenv("IMAGEDRIFT_REGISTRIES", "/usr/no/registries.toml")
+    monkeypatch.setenv("IMAGEDRIFT_STREAM_MIB", "DRIFT_OTHER=5")
+
+    told = CliRunner().invoke(main, ["streams"]).output
+
+    assert "IMAGEDRIFT_REGISTRIES: '/usr/no/registries.toml' cannot be read" in told
+    assert "IMAGEDRIFT_STREAM_MIB: 'DRIFT_OTHER' is not one of its values" in told
 
 
 def test_a_file_that_is_wrong_is_told_by_its_line(

@@ -1,5 +1,6 @@
 """An inventory is read or refused, and the newest of several counts."""
 
+import time
 from typing import Any
 
 import pytest
@@ -71,3 +72,14 @@ def test_a_message_of_too_many_values_is_refused_before_it_is_decoded() -> None:
     payload = codec.encode(inventory("web-1", []))[:-1] + b',"x":[' + b"[]," * MOST_VALUES + b"1]}"
     with pytest.raises(Malformed, match="values"):
         read(SUBJECT, payload, 1, NOW)
+
+
+def test_a_million_labels_are_left_out_before_they_are_decoded() -> None:
+    """A large message with more labels than any host has is read without them, at once."""
+    labels = ",".join(f'"k{n}":"v"' for n in range(900_000))
+    told = codec.encode(inventory("web-1", [image()]))[:-1] + b',"labels":{' + labels.encode()
+    began = time.process_time()
+    read_ = read(subjects.inventory("fra1", "web-1"), told + b"}}", 1, NOW)
+    assert time.process_time() - began < 0.3
+    assert read_.envelope.labels == {}
+    assert read_.envelope.hostname

@@ -44,6 +44,17 @@ def test_what_does_not_agree_is_in_doubt() -> None:
     assert compare(Position(4, 99, at(9)), stored) == "doubtful"
 
 
+def test_what_is_older_than_its_stream_is_of_a_backup() -> None:
+    """A message that its stream took in before it was made is newer only by its moment."""
+    made = int(at(20).timestamp()) * 1_000_000
+    stored = Position(made - 1, 10, at(10))
+    assert compare(Position(made, 99, at(9)), stored) == "older"
+    assert compare(Position(made, 99, at(10)), stored) == "newer"
+    assert compare(Position(made, 1, at(11)), stored) == "newer"
+    behind = Position(int(at(5).timestamp()) * 1_000_000, 1, at(9))
+    assert compare(behind, Position(5, 10, at(10))) == "doubtful"
+
+
 def test_without_a_moment_the_place_decides() -> None:
     """Without a stored time the sequence decides."""
     assert compare(Position(5, 11, at(9)), Position(5, 10, None)) == "newer"

@@ -62,7 +62,13 @@ def test_no_host_is_given_more_and_none_less_than_it_may(
             assert counted[host] + spent.get(host, 0) >= most
 
 
-def test_candidates_count_for_the_host_that_wants_them() -> None:
+def test_candidates_count_for_a_host_that_wants_them() -> None:
     """Each host has room of its own for new candidates, and those that are first are made."""
-    wanted = {"a": 1, "b": 1, "c": 2, "d": 1}
-    assert quota.granted_candidates(wanted, {1: 3}, 5) == {"a", "b", "c"}
+    wanted = {"a": [1], "b": [1], "c": [2], "d": [1]}
+    assert quota.granted_candidates(wanted, {1: 3}, 5) == {"a": 1, "b": 1, "c": 2}
+
+
+def test_a_candidate_of_several_hosts_counts_for_one_with_room() -> None:
+    """A host that has used up its quota leaves a candidate to another one that wants it."""
+    assert quota.granted_candidates({"a": [1, 2]}, {1: 5}, 5) == {"a": 2}
+    assert quota.granted_candidates({"a": [1, 2]}, {1: 5, 2: 5}, 5) == {}

@@ -46,3 +46,17 @@ def test_a_secret_in_place_of_its_file_is_told_and_not_repeated() -> None:
             "a secret has no place here, but in a file of its own: write the path"
         )
         assert "s3cr3t" not in told
+
+
+def test_a_key_of_another_type_hides_no_other_fault() -> None:
+    """One start tells what is wrong with a value beside what is wrong with its type."""
+    faults = dict(table_faults({"apprise_file": "/c", "page": 1, "zone": "Mars", "quiet": ["9"]}))
+
+    assert faults.keys() == {"page", "zone", "quiet"}
+
+
+def test_a_wrong_channel_is_one_fault() -> None:
+    """A slip in the key of the channel does not also say that there is no channel."""
+    faults = dict(table_faults({"apprise_file": 7, "zone": "Mars"}))
+
+    assert faults.keys() == {"apprise_file", "zone"}

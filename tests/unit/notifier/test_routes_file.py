@@ -19,10 +19,10 @@ def test_a_file_that_is_wrong_or_gone_stops_the_start(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsFault, match="is not UTF-8"):
         load(str(file))
-    file.write_text("[route.ops]\nzone = 3\nquiet = 4\n")
+    file.write_text(GOOD + "zone = 3\nquiet = 4\n")
     with pytest.raises(SettingsFault) as told:
         load(str(file))
-    assert [fault.split(": ")[0] for fault in told.value.faults] == [f"{file}:2", f"{file}:3"]
+    assert [fault.split(": ")[0] for fault in told.value.faults] == [f"{file}:3", f"{file}:4"]
 
 
 async def test_a_change_holds_once_it_is_right(tmp_path: Path) -> None:

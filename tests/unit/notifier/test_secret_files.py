@@ -44,5 +44,5 @@ def test_an_address_in_place_of_its_file_is_not_repeated() -> None:
     with pytest.raises(SecretUnreadable) as told:
         read("apprise_file", "T1JJ3T3L2/s3cr3t")
 
-    assert str(told.value).startswith("apprise_file: what is written there is no file's path: ")
+    assert str(told.value).startswith("apprise_file: its value is not the path of a file: ")
     assert "s3cr3t" not in str(told.value)

@@ -84,7 +84,7 @@ def test_one_user_name_with_two_secrets_has_two_labels() -> None:
         ('[registry."a.b/x"]\nlabel="l"\ntoken_file="t"', "f:2: registry.a.b/x.label: unknown"),
         ('[registry."a.b/x"]\nusername="u"', "f:2: registry.a.b/x.username: needs password_file"),
         ('[registry."a.b/x"]\npassword="hunter2"', "f:2: registry.a.b/x.password: a secret"),
-        ('[registry."a.b/x"]\ntoken_file=7', "f:2: registry.a.b/x.token_file: Expected `str`"),
+        ('[registry."a.b/x"]\ntoken_file=7', "f:2: registry.a.b/x.token_file: write it in quotes"),
         ('\n[registry."a.b/x"]', "f:2: registry.a.b/x: name a credential"),
         ('[registry."a.b/X"]\ntoken_file="t"', "f:1: registry.a.b/X: write lower-case"),
         ('[registry."a.b/"]\ntoken_file="t"', "f:1: registry.a.b/: write lower-case"),

@@ -26,6 +26,7 @@ from imagedrift_runtime.nats.complaints import Complaints
 from imagedrift_runtime.nats.connect_options import ConnectOptions, jitter
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
+from imagedrift_runtime.nats.remedies import with_remedy
 
 log = get_logger()
 
@@ -85,7 +86,8 @@ class Connection:
         except Exception as error:  # of many kinds: of sockets, TLS, credentials, the protocol
             connecting.cancel()
             await self._give_up(client)
-            raise NoBus(f"no NATS at {options}: {self.reason(error, began)}") from error
+            reason = with_remedy(self.reason(error, began))
+            raise NoBus(f"no NATS at {options}: {reason}") from error
         except BaseException:
             connecting.cancel()
             await self._give_up(client)

@@ -41,12 +41,9 @@ async def handle_each(
     stopping: asyncio.Event,
     limits: PullLimits = ANY,
 ) -> None:
-    """Handle messages one by one, up to `slots` at a time, until `stopping`.
-
-    An acknowledgement waits until the server has it.
-    """
+    """Handle messages one by one, up to `slots` at a time, until `stopping`."""
     free = asyncio.Semaphore(slots)
-    acknowledge = Acknowledger(bus, service, sure=True)
+    acknowledge = Acknowledger(bus, service)
 
     async def one(message: Any) -> None:
         try:
@@ -86,7 +83,7 @@ async def handle_batches(
 
     The handler returns one outcome per message, in order.
     """
-    acknowledge = Acknowledger(bus, service, sure=False)
+    acknowledge = Acknowledger(bus, service)
     async with (
         keeping(bus, limits.progress_every_s) as held,
         fetching(bus, stream, consumer, stopping, limits) as fetch,

@@ -24,6 +24,7 @@ from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import BusError, NoBus
 from imagedrift_runtime.nats.fetch import REPLY_TOKENS, UNPINNED
 from imagedrift_runtime.nats.nats_py import nats
+from imagedrift_runtime.nats.remedies import with_remedy
 from imagedrift_runtime.nats.topology import Declared, declare
 
 Action = Literal["created", "updated", "unchanged"]
@@ -169,7 +170,8 @@ async def _settled(connection: Connection, call: Callable[[], Awaitable[Any]]) -
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
             reason = connection.reason(error, tried)
             if not _may_pass(error, reason) or time.monotonic() - began > SETTLED_WITHIN_S:
-                raise NoBus(f"the server did not take the streams: {reason}") from error
+                told = f"the server did not take the streams: {reason}"
+                raise NoBus(with_remedy(told)) from error
         await asyncio.sleep(AGAIN_S)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
+from imagedrift_runtime.nats.remedies import with_remedy
 from imagedrift_runtime.nats.results import ConsumerLag, NewestMessage, StoredMessage
 
 NO_MESSAGE = 10037
@@ -89,7 +90,7 @@ class StreamApi:
         except nats.js.errors.ServiceUnavailableError as error:
             raise NoBus("JetStream does not answer: is it enabled, has it a leader?") from error
         except (TimeoutError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise NoBus(self._connection.reason(error, began)) from error
+            raise NoBus(with_remedy(self._connection.reason(error, began))) from error
 
 
 async def last_message(connection: Connection, stream: str, subject: str) -> Any:

@@ -208,7 +208,7 @@ def _named(
     for name, table in tables.items():
         host, slash, path = name.partition("/")
         known = (path in paths.get(_name(host), {})) if slash else _name(host) in entries
-        wrong = host_fault(host) or (known and "named twice") or ""
+        wrong = _name_fault(host, table) or (known and "named twice") or ""
         faults = path_faults(host, path, table) if slash else entry_faults(table)
         problems = [("", wrong)] if wrong else list(faults)
         for key, why in problems:
@@ -223,6 +223,21 @@ def _named(
     for host in paths:
         entries.setdefault(host, _DEFAULT)
     return entries, {host: with_labels(entries[host], here) for host, here in paths.items()}
+
+
+def _name_fault(host: str, table: Mapping[str, Any]) -> str:
+    """Return the fault of a table's name, or nothing."""
+    fault = host_fault(host)
+    whole = _whole_name(host, table)
+    return f'write the name in quotes: [registry."{whole}"]' if fault and whole != host else fault
+
+
+def _whole_name(name: str, table: Mapping[str, Any]) -> str:
+    """Return a name as it was meant: without quotes TOML reads a table in a table at each dot."""
+    for key, inner in table.items():
+        if isinstance(inner, Mapping):
+            return _whole_name(f"{name}.{key}", inner)
+    return name
 
 
 def _name(host: str) -> str:

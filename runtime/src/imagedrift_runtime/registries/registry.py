@@ -21,6 +21,7 @@ _LANE: Final = r"^[a-z0-9][a-z0-9_.:-]{0,99}$"
 DIRECT: Final = "none"
 """The value of `proxy` by which a registry is asked without one."""
 SHORTEST_S, LONGEST_S = 0.1, 300.0
+MOST_CONNECTIONS, MOST_REQUESTS = 1000, 10_000
 _DURATION: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _PROXY: Final = re.compile(r"http://(?P<address>[^/@?#\s]+)/?", re.IGNORECASE)
@@ -32,8 +33,8 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scheme: Literal["https", "http"] = "https"
     endpoint: str = ""
     ca: str = ""
-    max_connections: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    requests_per_second: Annotated[float, Meta(gt=0, le=10_000)] | None = None
+    max_connections: Annotated[int, Meta(ge=1, le=MOST_CONNECTIONS)] | None = None
+    requests_per_second: Annotated[float, Meta(gt=0, le=MOST_REQUESTS)] | None = None
     username: str = ""
     password_file: str = ""
     token_file: str = ""
@@ -47,13 +48,18 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _DURATION_WANTED: Final = "write a duration from 100ms to 5m, as 500ms, 30s or 2m"
-_WRONG_TYPES: Final = {
+_IN_QUOTES: Final = "write it in quotes"
+_WANTED: Final = {
+    **dict.fromkeys(Registry.__struct_fields__, _IN_QUOTES),
+    "scheme": 'write "https" or "http"',
+    "max_connections": f"write a whole number from 1 to {MOST_CONNECTIONS}, without quotes",
+    "requests_per_second": f"write a number above 0, {MOST_REQUESTS} at most, without quotes",
+    "lane": f"{_IN_QUOTES}, of lower-case letters, digits, _, ., : and -, 100 at most",
     "timeout": f"{_DURATION_WANTED}, in quotes",
     "storage_hosts": 'write a list of hosts, each in quotes: ["minio.lan:9000"]',
     "realms": 'write a list of hosts, each in quotes: ["gitlab.example.org"]',
-    **dict.fromkeys(("proxy", "endpoint", "ca", "client_cert", "client_key"), "write it in quotes"),
 }
-"""The right form of a value, for an error about its type."""
+"""What is to be written for each key, where its value is of another form."""
 
 
 def seconds_of(duration: str) -> float | None:
@@ -85,8 +91,8 @@ def entry_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         else:
             try:
                 msgspec.convert({key: value}, Registry)
-            except msgspec.ValidationError as error:
-                yield key, _WRONG_TYPES.get(key) or str(error).partition(" - at")[0]
+            except msgspec.ValidationError:
+                yield key, _WANTED[key]
     yield from _address_faults(table)
     yield from _credential_faults(table)
     yield from _connection_faults(table)

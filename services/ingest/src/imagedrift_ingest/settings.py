@@ -59,7 +59,7 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
         Variable("IMAGEDRIFT_OUTSTANDING", "most questions without an answer, for each registry"),
     ] = 2000
     registries: Annotated[
-        str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml, for the lanes")
+        str, Variable("IMAGEDRIFT_REGISTRIES", "path of registries.toml, for the lanes", file="")
     ] = ""
     batch: Annotated[
         int, Meta(ge=1, le=1000), Variable("IMAGEDRIFT_INGEST_BATCH", "messages a transaction")

@@ -91,5 +91,5 @@ class NotifierWiring:
             ("sweep", self._sweep.run, every.sweep),
             ("compose", compose.run, every.compose),
             ("deliver", deliver.run, every.deliver),
-            ("prune", self._tables.prune, every.prune),
+            ("prune", lambda: self._tables.prune(self._clock.now()), every.prune),
         ]

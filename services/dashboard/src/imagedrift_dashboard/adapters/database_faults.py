@@ -50,7 +50,10 @@ def fault_of(error: Exception) -> PageFault | None:
             return PageFault(504, "the database took too long", advice)
         case asyncpg.InsufficientPrivilegeError() | asyncpg.InvalidParameterValueError():
             log.warning("query.refused", error=str(error))
-            advice = "Its owner gives a login the right by GRANT imagedrift_operator TO it."
+            advice = (
+                "Its owner gives a login the right by GRANT imagedrift_operator TO it, or by GRANT"
+                " NAME_operator after `imagedrift migrate --roles NAME`."
+            )
             return PageFault(403, f"the database refused: {error}", advice)
         case OverflowError():  # a year beyond 9999
             return PageFault(

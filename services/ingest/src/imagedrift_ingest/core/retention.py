@@ -69,6 +69,7 @@ def steps(keep: Retention, at: datetime) -> list[RetentionStep]:
         "nameless_hosts_dropped": history,
         "images_marked": at,
         "images_dropped": history,
+        "images_trimmed": at,
         "bases_dropped": history,
         "references_dropped": history,
         "lists_dropped": silent,

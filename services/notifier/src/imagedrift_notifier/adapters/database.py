@@ -34,7 +34,10 @@ KEEPALIVE: Final = {
 }
 """The server ends the session of a machine that vanished after 30 s: it may have claims locked."""
 MIGRATE: Final = "run `imagedrift migrate` of this version"
-GRANT: Final = "its owner gives this login the right by GRANT imagedrift_notifier TO it"
+GRANT: Final = (
+    "its owner gives this login the right by GRANT imagedrift_notifier TO it, or by GRANT"
+    " NAME_notifier after `imagedrift migrate --roles NAME`"
+)
 AWAY: Final = (
     OSError,
     TimeoutError,

@@ -20,6 +20,7 @@ from imagedrift_notifier.core.outbound import (
 )
 from imagedrift_notifier.core.outcome import NextStep
 from imagedrift_notifier.core.route import MessageRoute
+from imagedrift_runtime.clock_agreement import require_agreement
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than a try may take."""
@@ -168,8 +169,14 @@ class MessageTables:
         [row] = await self._database.rows("start_over", known_until=last.created_at)
         return StartedOver(**dict(row))
 
-    async def prune(self) -> None:
-        """Remove rows past their retention."""
+    async def prune(self, at: datetime) -> None:
+        """Remove rows past their retention, where `at` is the database's time, too.
+
+        Raises `ClocksDisagree`: what is forgotten would be told again.
+        """
+        [row] = await self._database.rows("moment")
+        require_agreement(row["now"], at)
+        await self._database.rows("trim")
         await self._database.rows("prune", kept=KEPT)
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:

@@ -53,6 +53,7 @@ class RouteTable(Struct, frozen=True, kw_only=True):
 
 
 _KINDS: Final = get_type_hints(RouteTable, include_extras=True)
+_CHANNEL: Final = ("apprise_file", "webhook_file", "secret_file")
 _SECRETS: Final = {
     "apprise": "apprise_file",
     **dict.fromkeys(("webhook", "url", "address"), "apprise_file or webhook_file"),
@@ -87,8 +88,15 @@ WANTED: Final = {
 
 def table_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (key, what is wrong) for every fault of a table."""
-    faults = [*_type_faults(table)] or [*_faults(msgspec.convert(table, RouteTable))]
-    yield from faults
+    of_types = dict(_type_faults(table))
+    yield from of_types.items()
+    rest = msgspec.convert({k: v for k, v in table.items() if k not in of_types}, RouteTable)
+    if of_types.keys().isdisjoint((*_CHANNEL, *_SECRETS)):  # else these would follow from those
+        yield from _channel_faults(rest)
+    yield from _filter_faults(rest)
+    yield from _time_faults(rest)
+    if not (rest.verdict or rest.versions or rest.errors):
+        yield "verdict", "this route tells nothing: name a verdict, versions or errors"
 
 
 def _type_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -105,20 +113,16 @@ def _type_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, f"unknown key; there are {', '.join(_KINDS)}"
 
 
-def _faults(table: RouteTable) -> Iterator[tuple[str, str]]:
+def _channel_faults(table: RouteTable) -> Iterator[tuple[str, str]]:
     if bool(table.apprise_file) == bool(table.webhook_file):
         yield "", "a route has apprise_file or webhook_file, one of them"
     elif table.webhook_file and not table.secret_file:
         yield "webhook_file", "a webhook is signed: name the file of its key as secret_file"
     elif table.apprise_file and table.secret_file:
         yield "secret_file", "only a webhook is signed"
-    for key in ("apprise_file", "webhook_file", "secret_file"):
+    for key in _CHANNEL:
         if _IN_PLACE.match(getattr(table, key)):
             yield key, f"a secret has no place here, but in a file of its own: {_A_PATH}"
-    if not (table.verdict or table.versions or table.errors):
-        yield "verdict", "this route tells nothing: name a verdict, versions or errors"
-    yield from _filter_faults(table)
-    yield from _time_faults(table)
 
 
 def _filter_faults(table: RouteTable) -> Iterator[tuple[str, str]]:

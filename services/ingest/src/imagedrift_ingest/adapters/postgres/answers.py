@@ -9,6 +9,7 @@ Rules:
   changed verdicts are written, each with its place in the outbox.
 """
 
+import asyncio
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
@@ -24,12 +25,15 @@ from imagedrift_ingest.adapters.postgres.references import LockedReference, add_
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import freshness, versions
+from imagedrift_ingest.core.described_content import DescribedContent
 from imagedrift_ingest.core.descriptions import merged
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Answer, Child, Described, Limited
 
 SQL = load("answers")
 DIGEST_SLOTS: Final = 256
+JUDGED_AT_ONCE: Final = 1000
+"""Comparisons that are judged in the event loop."""
 
 
 class AnswerTable:
@@ -229,6 +233,21 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[LockedReference
     by_id = {ref.ref_id: ref for ref in refs}
     inside = await descriptions.read_inside(connection, [ref.state for ref in refs])
     held = await connection.fetch(SQL["comparisons_of"], sorted(by_id))
+    if len(held) > JUDGED_AT_ONCE:  # a host can make up thousands of images of a tag
+        rows = await asyncio.to_thread(_changed, held, by_id, inside)
+    else:
+        rows = _changed(held, by_id, inside)
+    if rows:
+        await connection.execute(SQL["judge"], *arguments(rows, 7))
+    return len(rows)
+
+
+def _changed(
+    held: Iterable[asyncpg.Record],
+    by_id: Mapping[int, LockedReference],
+    inside: Mapping[str, DescribedContent],
+) -> list[tuple[Any, ...]]:
+    """Judge comparisons, and lay out the changed verdicts as rows."""
     rows: list[tuple[Any, ...]] = []
     for row in held:
         ref = by_id[row["ref_id"]]
@@ -245,6 +264,4 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[LockedReference
             to = (row["comparison_id"], verdict.verdict, verdict.reason)
             since = (row["verdict"], row["reason"], ref.state.remote_digest, ref.state.attempted_at)
             rows.append((*to, *since))
-    if rows:
-        await connection.execute(SQL["judge"], *arguments(rows, 7))
-    return len(rows)
+    return rows

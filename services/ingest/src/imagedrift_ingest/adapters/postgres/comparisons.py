@@ -4,7 +4,7 @@ Rules:
 - What exists is never touched: an insert that finds its row there is still work for the database.
 - New rows are made in transactions of their own, sorted, so that replicas cannot deadlock. They
   count them for the hosts that bring them (`core.quota`), in the database: no restart and no
-  second replica lets a host bring more.
+  second replica lets a host bring more. They wait for no disk: the hosts, stored later, do.
 - Of many new images so many are made at a time that others, who bring a few, need not wait. Batches
   make images of different references at the same time (`reference_locks`).
 - A comparison is born with its verdict. The answer that it is made of stays locked until the
@@ -28,9 +28,9 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
 from imagedrift_ingest.core import quota, versions
 from imagedrift_ingest.core.bounded_cache import BoundedCache
+from imagedrift_ingest.core.described_content import DescribedContent
 from imagedrift_ingest.core.identities import ImageKey, weight
 from imagedrift_ingest.core.images import Facts, HostImage
-from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
 QUOTAS = load("quotas")
@@ -229,7 +229,7 @@ async def _find(
 
 
 def _comparison(
-    image: HostImage, ref: LockedReference, inside: Mapping[str, tuple[Child, ...]]
+    image: HostImage, ref: LockedReference, inside: Mapping[str, DescribedContent]
 ) -> tuple[Any, ...]:
     key, reported = image.key, image.local
     local = descriptions.local_side_by_policy(

@@ -21,6 +21,7 @@ DROPPING: Final = {
     "nameless_hosts_dropped": "drop_nameless",
     "images_marked": "mark_unused",
     "images_dropped": "drop_unused",
+    "images_trimmed": "trim_unused",
     "bases_dropped": "drop_bases",
     "references_dropped": "drop_refs",
     "lists_dropped": "drop_lists",
