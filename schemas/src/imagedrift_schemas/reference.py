@@ -53,7 +53,6 @@ _DEFAULT_TAG: Final = "latest"
 _MAX_TEXT: Final = 1024
 _REMEMBERED: Final = 16_384  # references: with the longest texts some 20 MB
 _MAX_PATH: Final = 255
-
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -61,9 +60,8 @@ _ALGORITHM: Final = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*"
 _DIGEST: Final = re.compile(rf"{_ALGORITHM}:[A-Fa-f0-9]{{32,}}", re.ASCII)
 _IMAGE_ID: Final = re.compile(r"[a-f0-9]{64}", re.ASCII)
 
-# What the parts are in canonical form, for the JSON Schemas: text that both Python and ECMAScript
-# read as a pattern. A registry is in lower case where it has a dot or a colon, has one where it is
-# not `localhost` or a single label in upper case, and is no other name of Docker Hub.
+# The parts in canonical form: patterns for both Python and ECMAScript. A registry is in lower case
+# where it has `.` or `:`, has one of them unless it is `localhost` or in upper case; no alias.
 _ONE_CASE: Final = (
     r"(?:(?=[^/]*[.:])(?![^/]*[A-Z])|(?=[^/]*[A-Z])(?![^/]*[.:])"
     r"(?![Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt](?:/|$))|(?=localhost(?:/|$)))"
@@ -247,8 +245,6 @@ def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: s
 def _refused(text: str, why: str) -> BadReference:
     """Make the error; it never repeats a possible password before an `@`."""
     told = text[:_MAX_TEXT]
-    found = _CREDENTIALS.match(
-        told
-    )  # at the start alone: looked for anywhere it takes a millisecond
+    found = _CREDENTIALS.match(told)  # at the start alone: a search takes a millisecond
     shown = f"***@{told[found.end() :]}" if found else told
     return BadReference(f"reference {shown[:160]!a}: {why}")

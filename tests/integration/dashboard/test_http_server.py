@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -131,9 +132,12 @@ async def test_a_csv_that_nobody_reads_on_is_ended_in_order(
     async def is_reading() -> bool:
         return bool(await Operator(own_dsn).ask(READING))
 
+    few_bytes = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]  # else the system takes all of it
     async with pages.served(own_dsn, nats_server.url, tmp_path) as url:
         async with (
-            httpx.AsyncClient() as client,
+            httpx.AsyncClient(
+                transport=httpx.AsyncHTTPTransport(socket_options=few_bytes)
+            ) as client,
             client.stream("GET", f"{url}/due?csv=due") as table,
         ):
             await anext(table.aiter_bytes())

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from imagedrift_notifier.core.claim import Claim
-from imagedrift_notifier.core.due_group import Candidate, DueGroup, DueTopic, Topic
+from imagedrift_notifier.core.due_group import DueGroup, DueTopic, Topic, UnclaimedImage
 from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
 from imagedrift_notifier.core.route import HostFilter, MessageRoute, Routes, TopicKind
 from imagedrift_notifier.errors import DatabaseUnreachable
@@ -29,10 +29,10 @@ class SlowDatabase:
 
     async def candidates(
         self, routes: Sequence[MessageRoute], behind: str, most: int
-    ) -> Sequence[Candidate]:
+    ) -> Sequence[UnclaimedImage]:
         """Name the references behind a name."""
         names = frozenset(each.name for each in routes)
-        return [Candidate(each, names) for each in REFERENCES if each > behind][:most]
+        return [UnclaimedImage(each, names) for each in REFERENCES if each > behind][:most]
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
         """Part references into one each."""

@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 
 from imagedrift_notifier.adapters.database import NotifierDatabase
-from imagedrift_notifier.core.due_group import Candidate, DueGroup, DueTopic, Topic
+from imagedrift_notifier.core.due_group import DueGroup, DueTopic, Topic, UnclaimedImage
 from imagedrift_notifier.core.portion import portions
 from imagedrift_notifier.core.route import HostFilter, MessageRoute, TopicKind
 
@@ -66,7 +66,7 @@ class DueViews:
 
     async def candidates(
         self, routes: Sequence[MessageRoute], behind: str, most: int
-    ) -> Sequence[Candidate]:
+    ) -> Sequence[UnclaimedImage]:
         """Name references that may be due, those behind a name. Raises `DatabaseUnreachable`."""
         asked = [(route.name, kind) for route in routes for kind in route.kinds]
         rows = await self._database.rows(
@@ -76,7 +76,7 @@ class DueViews:
             behind=behind,
             most=most,
         )
-        return [Candidate(row["reference"], frozenset(row["routes"])) for row in rows]
+        return [UnclaimedImage(row["reference"], frozenset(row["routes"])) for row in rows]
 
     async def references(self) -> Sequence[str]:
         """Name every reference that may be due. Raises `DatabaseUnreachable`."""

@@ -20,7 +20,7 @@ class Topic(Struct, frozen=True):
     """The remote digest, or the newer version; of a registry that fails, how it does."""
 
 
-class Candidate(Struct, frozen=True):
+class UnclaimedImage(Struct, frozen=True):
     """An image that may be due, and the routes that have not claimed all of it."""
 
     reference: str

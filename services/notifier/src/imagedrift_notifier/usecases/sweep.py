@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from imagedrift_notifier.core.due_group import Candidate, DueGroup, Topic
+from imagedrift_notifier.core.due_group import DueGroup, Topic, UnclaimedImage
 from imagedrift_notifier.core.outbound import RouteState
 from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.core.schedule import send_time
@@ -30,7 +30,7 @@ class CandidateReader(Protocol):
 
     async def candidates(
         self, routes: Sequence[MessageRoute], behind: str, most: int
-    ) -> Sequence[Candidate]:
+    ) -> Sequence[UnclaimedImage]:
         """Name references that may be due, those behind a name."""
 
     async def errors(self) -> list[DueGroup]:
