@@ -80,6 +80,6 @@ def test_a_million_labels_are_left_out_before_they_are_decoded() -> None:
     told = codec.encode(inventory("web-1", [image()]))[:-1] + b',"labels":{' + labels.encode()
     began = time.process_time()
     read_ = read(subjects.inventory("fra1", "web-1"), told + b"}}", 1, NOW)
-    assert time.process_time() - began < 0.3
+    assert time.process_time() - began < 1
     assert read_.envelope.labels == {}
     assert read_.envelope.hostname

@@ -148,7 +148,7 @@ def test_a_document_of_a_million_parts_is_not_decoded(part: bytes) -> None:
     body = b'{"manifests":[' + part * (MANIFEST_CAP // len(part) - 20) + b"0]}"
     began = time.process_time()
     assert isinstance(read_manifest(body, OCI_INDEX), Strange)
-    assert time.process_time() - began < 0.2
+    assert time.process_time() - began < 1
 
 
 def test_an_image_of_many_layers_is_read() -> None:

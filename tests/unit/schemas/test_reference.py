@@ -261,4 +261,4 @@ def test_long_texts_that_are_no_references_are_refused_quickly() -> None:
     for n in range(2_000):
         with pytest.raises(BadReference):
             ImageReference.parse("A" * 900 + f"/{n}")
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 1.5
