@@ -133,7 +133,7 @@ async def test_no_function_of_the_server_lets_a_reader_stop_all_or_fill_the_disk
 
 
 async def test_an_owner_migrates_where_nobody_else_may_lock(empty: str) -> None:
-    """What an owner is told a superuser should run bounds readers, and leaves the owner able."""
+    """The SQL that an owner has a superuser run keeps readers from locks, and not the owner."""
     owner = await make_owner(empty, "CREATEROLE")
     await migrations.migrate(owner)
     await make_logins(empty)

@@ -23,7 +23,9 @@ def test_clocks_that_are_apart_are_told_by_how_much(apart: timedelta, words: str
         require_agreement(NOW + apart, NOW)
 
 
-def test_clocks_that_differ_by_less_agree() -> None:
-    """Clocks within an hour agree."""
-    for minutes in (-59, 0, 59):
-        require_agreement(NOW + timedelta(minutes=minutes), NOW)
+@pytest.mark.parametrize("minutes", [-59, 0, 59])
+def test_clocks_that_differ_by_less_agree(minutes: int) -> None:
+    """Clocks within an hour agree, and those of a minute more do not."""
+    require_agreement(NOW + timedelta(minutes=minutes), NOW)
+    with pytest.raises(ClocksDisagree):
+        require_agreement(NOW + timedelta(minutes=minutes + (1 if minutes > 0 else -61)), NOW)
