@@ -1,4 +1,4 @@
-"""What an operator does about the usual refusals of NATS, told behind the server's own words."""
+"""The remedy for each usual refusal of NATS, told behind the words of the server."""
 
 from typing import Final
 
